@@ -1,0 +1,1 @@
+"""App Store Connect: one file a resource, named as Apple names it."""

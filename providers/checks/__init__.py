@@ -1,0 +1,1 @@
+"""Checks as resources: what was deployed answers, and its logs are calm."""

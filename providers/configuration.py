@@ -1,0 +1,42 @@
+"""Where a provider finds its endpoint and its credentials, at the time of the call.
+
+`refresh` and `destroy` hand providers the configuration of the last `up`; environment variables are always today's.
+So a credential is looked for in the environment first and in the (encrypted) stack configuration second.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from pulumi.dynamic import Config
+
+from providers.errors import ProviderError
+
+
+def endpoint(config: Config, name: str, default: str) -> str:
+    """The base address that the config object `endpoints` gives for `name`, without a trailing slash; else `default`."""
+    text = config.get("endpoints")
+    endpoints = json.loads(text) if text else {}
+    return str(endpoints.get(name) or default).rstrip("/")
+
+
+def credential(config: Config, variable: str, key: str, what: str) -> str:
+    """The value of environment variable `variable`, the content of the file that `<variable>_PATH` names, or config `key`.
+
+    Raises ProviderError, naming all three places, when there is none.
+    """
+    found = os.environ.get(variable) or _from_file(os.environ.get(f"{variable}_PATH")) or config.get(key)
+    if not found:
+        raise ProviderError(
+            f"{what} is missing: set the environment variable {variable}, or run `pulumi config set --secret {key}`"
+        )
+    return str(found).strip()
+
+
+def _from_file(path: str | None) -> str | None:
+    if not path:
+        return None
+    try:
+        return Path(path).expanduser().read_text()
+    except OSError as error:
+        raise ProviderError(f"cannot read {path}: {error.strerror}; it should hold a credential") from None

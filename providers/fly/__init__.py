@@ -1,0 +1,1 @@
+"""Fly.io: one file a resource, named as Fly names it."""

@@ -1,0 +1,163 @@
+"""Property bags to typed dataclasses and back: the boundary where Pulumi's wire values become ours.
+
+On the wire every number is a float, `None` is absent, and in a preview any value may be `Unknown`. A resource declares its
+inputs as a frozen dataclass, its state as a subclass of it with what the vendor adds, and never sees a raw property bag:
+
+    @dataclass(frozen=True, kw_only=True)
+    class VolumeArgs:
+        app: Annotated[str, REPLACES]
+        size_gb: int = 1
+
+Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], dict[str, X] and nested dataclasses.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar, Union
+
+from pulumi.output import Unknown
+
+REPLACES: Final = "replaces"
+"""Marks an input whose change makes a new object: `app: Annotated[str, REPLACES]`."""
+
+SECRET: Final = "secret"  # noqa: S105 (a mark, not a password)
+"""Marks a computed output that is encrypted in state: `private_key: Annotated[str, SECRET]`."""
+
+T = TypeVar("T")
+
+
+class BadProperties(Exception):
+    """A property bag does not fit its dataclass; `problems` are sentences, each naming its property, never a value."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = False) -> T:
+    """Make a `kind` of `properties`; integral floats become ints, unknown values stay `Unknown`, extra keys are ignored.
+
+    `lenient` is for state that an older version of the code may have written: what is missing or does not fit is None.
+    Raises BadProperties with all problems at once.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    hints = field_types(kind)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = properties.get(field.name)
+        if value is None:
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                values[field.name] = None
+                if not lenient and not _is_optional(hints[field.name]):
+                    problems.append(f"{field.name} is missing")
+            continue
+        try:
+            values[field.name] = _convert(value, hints[field.name], field.name, lenient)
+        except BadProperties as bad:
+            values[field.name] = None
+            problems.extend(() if lenient else bad.problems)
+    if problems:
+        raise BadProperties(problems)
+    return kind(**values)
+
+
+def encode(value: Any) -> Any:
+    """The wire form of a dataclass (or anything inside one): dicts without None; everything else as it is."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: item for name, item in fields.items() if item is not None}
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
+def is_known(value: Any) -> bool:
+    """Whether no part of `value` is still unknown, as it can be in a preview."""
+    if isinstance(value, Unknown):
+        return False
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return all(is_known(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, Mapping):
+        return all(is_known(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(is_known(item) for item in value)
+    return True
+
+
+def field_types(kind: type) -> dict[str, Any]:
+    """The resolved types of a dataclass's fields, without their marks."""
+    return typing.get_type_hints(kind)
+
+
+def marked(kind: type, mark: str) -> frozenset[str]:
+    """The names of the fields of `kind` that carry `mark`."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
+
+
+def _is_optional(hint: Any) -> bool:
+    return hint is Any or (typing.get_origin(hint) in (Union, types.UnionType) and type(None) in typing.get_args(hint))
+
+
+def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:
+    if isinstance(value, Unknown) or hint is Any:
+        return _integral(value)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, arguments, where, lenient)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise BadProperties([f"{where} must be one of {', '.join(map(str, arguments))}"])
+    if origin is list and isinstance(value, list | tuple):
+        return [_convert(item, arguments[0], f"{where}[{index}]", lenient) for index, item in enumerate(value)]
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _convert(item, arguments[1], f"{where}.{key}", lenient) for key, item in value.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        try:
+            return decode(hint, value, lenient=lenient)
+        except BadProperties as bad:
+            raise BadProperties([f"{where}.{problem}" for problem in bad.problems]) from None
+    if hint is int and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        return int(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise BadProperties([f"{where} must be {_spoken(hint)}, not {type(value).__name__}"])
+
+
+def _convert_union(value: Any, members: tuple[Any, ...], where: str, lenient: bool) -> Any:
+    problems: list[str] = []
+    for member in members:
+        if member is type(None):
+            continue
+        try:
+            return _convert(value, member, where, lenient)
+        except BadProperties as bad:
+            problems.extend(bad.problems)
+    raise BadProperties(problems)
+
+
+def _integral(value: Any) -> Any:
+    """Free-form values (a machine config, say) keep their shape, but whole numbers are ints again."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _integral(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_integral(item) for item in value]
+    return value
+
+
+def _spoken(hint: Any) -> str:
+    names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+    if typing.get_origin(hint) is list:
+        return "a list"
+    if typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint):
+        return "an object"
+    return names.get(hint, str(hint))

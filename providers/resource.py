@@ -1,0 +1,188 @@
+"""The one adapter between `pulumi.dynamic` and a typed lifecycle.
+
+A resource is three classes in one file: its arguments (a frozen dataclass), its state (a subclass with what the vendor
+adds), and a `Provider` with five methods, named after what they do to the world:
+
+    validate   check    pure: what is wrong with the arguments
+    ensure     create   look the natural key up, adopt what is ours, otherwise make it; idempotent
+    observe    read     the object as it is, or None when it is gone
+    sync       update   make the object be as the arguments say
+    remove     delete   quiet when it is gone already
+
+What the engine does to dynamic providers is answered here once, for every resource:
+
+- `check` and `diff` run one at a time and in previews: they do no I/O, and unknown values pass through them.
+- A drifted object is compared field by field, state against arguments; `read` returns inputs, so refresh shows `x: 1 => 9`.
+- Failures are one line without a traceback, and an exception that is no `Exception`, which would hang the CLI, becomes one.
+- Check failures name no property, because the engine prints the value of a property that is named.
+- Nothing is kept in the instance except the configuration that the engine hands over; the class's dotted path is stored
+  in every stack's state. One instance serves four threads.
+"""
+
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    Config,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from providers import engine
+from providers.errors import Incomplete, ProviderError, Unexpected
+from providers.properties import REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
+
+ArgsT = TypeVar("ArgsT")
+StateT = TypeVar("StateT")
+
+
+class Provider(ResourceProvider, Generic[ArgsT, StateT]):
+    """Base of all our dynamic providers. A subclass sets `Args` and `State` and implements the lifecycle below."""
+
+    serialize_as_secret_always = False
+
+    Args: ClassVar[type[Any]]
+    """The frozen dataclass of the arguments."""
+    State: ClassVar[type[Any]]
+    """The dataclass of the outputs: a subclass of `Args`, so that every argument is an output too."""
+    replaces_by_deleting_first: ClassVar[bool] = False
+    """Whether a replacement must free the old object's name or volume before the new one can exist."""
+
+    config: Config
+    """The stack's configuration; set by the engine before the first call, absent in the program's process."""
+
+    # The lifecycle: what a subclass implements.
+
+    def validate(self, args: ArgsT, old: ArgsT | None) -> Iterable[str]:
+        """Sentences that say what is wrong with `args`; `old` are those of the last `up`. Called only when all is known."""
+        return ()
+
+    def differing(self, state: StateT, args: ArgsT) -> Iterable[str]:
+        """The names of the arguments in which the object differs. Override where equal things are spelled differently."""
+        return [name for name in field_types(self.Args) if getattr(state, name) != getattr(args, name)]
+
+    def ensure(self, args: ArgsT) -> tuple[str, StateT]:
+        """Make or adopt the object; its id and state. Short: what takes long is another resource's `ensure`."""
+        raise NotImplementedError
+
+    def observe(self, id: str, state: StateT) -> StateT | None:
+        """The object as it is now, its arguments included, or None when it is gone. Reads only."""
+        raise NotImplementedError
+
+    def sync(self, id: str, state: StateT, args: ArgsT) -> StateT:
+        """Make the object be as `args` say; also called, with equal args, to finish an `Incomplete` one."""
+        raise NotImplementedError
+
+    def remove(self, id: str, state: StateT) -> None:
+        """Delete the object and wait until it is gone; success when it already is."""
+        raise NotImplementedError
+
+    # The protocol: what the engine calls.
+
+    def configure(self, req: ConfigureRequest) -> None:
+        self.config = req.config
+        if _is_provider_process():
+            sys.tracebacklimit = 0
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        with _told_in_one_line():
+            try:
+                args = decode(self.Args, news)
+            except BadProperties as bad:
+                return CheckResult(news, [CheckFailure("", problem) for problem in bad.problems])
+            old = decode(self.Args, _olds, lenient=True) if _olds else None
+            problems = self.validate(args, old) if is_known(args) else ()
+            return CheckResult(encode(args), [CheckFailure("", problem) for problem in problems])
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        with _told_in_one_line():
+            args = decode(self.Args, _news, lenient=True)
+            state = decode(self.State, _olds, lenient=True)
+            differing = set(self.differing(state, args))
+            return DiffResult(
+                changes=bool(differing),
+                replaces=sorted(differing & marked(self.Args, REPLACES)),
+                delete_before_replace=self.replaces_by_deleting_first,
+            )
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        with _told_in_one_line():
+            id, state = self.ensure(decode(self.Args, props))
+            return CreateResult(id, self._outputs(state))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        with _told_in_one_line():
+            state = self.observe(id_, decode(self.State, props, lenient=True))
+            if state is None:
+                return ReadResult(None, {})
+            inputs = {name: value for name, value in encode(state).items() if name in field_types(self.Args)}
+            return ReadResult(id_, self._outputs(state), inputs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        with _told_in_one_line():
+            state = self.sync(_id, decode(self.State, _olds, lenient=True), decode(self.Args, _news))
+            return UpdateResult(self._outputs(state))
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        with _told_in_one_line():
+            self.remove(_id, decode(self.State, _props, lenient=True))
+
+    def _outputs(self, state: StateT) -> dict[str, Any]:
+        outputs: dict[str, Any] = encode(state)
+        for name in marked(self.State, SECRET) & outputs.keys():
+            outputs[name] = pulumi.runtime.rpc.wrap_rpc_secret(outputs[name])
+        return outputs
+
+
+class Resource(pulumi.dynamic.Resource):
+    """Base of all our resource classes, as the program sees them: declares every field of the provider's state as output.
+
+    A subclass names its provider and lists its arguments as keywords of `__init__`, with what changing each one does:
+
+        class Volume(Resource, module="fly", name="Volume"):
+            provider = VolumeProvider
+            region: Output[str]
+    """
+
+    provider: ClassVar[type[Provider[Any, Any]]]
+
+    def __init__(self, resource_name: str, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        state = self.provider.State
+        secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
+        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **args}
+        super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """Whatever leaves a provider is an `Exception` whose text is fit to be read; a half-made object is recorded."""
+    try:
+        yield
+    except Incomplete as incomplete:
+        engine.record_incomplete(incomplete.id, encode(incomplete.state), incomplete.reasons)
+        raise incomplete from None
+    except ProviderError as error:
+        raise error from None
+    except BadProperties as bad:
+        raise ProviderError(str(bad)) from None
+    except BaseException as defect:  # noqa: BLE001 (the CLI hangs for ever on one that is no Exception)
+        place = traceback.extract_tb(defect.__traceback__)[-1]
+        raise Unexpected(
+            f"{type(defect).__name__}: {defect} (a defect, at {place.filename}:{place.lineno} in {place.name}; "
+            "please report it with this line)"
+        ) from None
+
+
+def _is_provider_process() -> bool:
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return spec is not None and spec.name == "pulumi.dynamic.__main__"

@@ -1,0 +1,72 @@
+"""Time in the doubles, and how long the vendors take.
+
+States that change by themselves are never changed by a timer: a document stores when it entered a state, and whoever reads it
+works out from `clock.now()` what it is by now. So a restart loses no transition, and a test can move the clock by hand.
+"""
+
+import dataclasses
+import time
+
+
+class Clock:
+    """Real time, in seconds since 1970."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class ManualClock(Clock):
+    """A clock that moves only when told to, or when somebody sleeps on it."""
+
+    def __init__(self, start: float = 1_790_000_000.0) -> None:
+        self.time = start
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Delays:
+    """How long the vendors take, in seconds. The defaults are short enough for a rehearsal; `POST {control}/delays` with
+    any of these names changes them, and the names in `DELAYS` of each service say what the real service takes."""
+
+    app_visible: float = 0.2
+    """Fly: until a new app's machine endpoints stop answering 404."""
+    app_gone: float = 0.4
+    """Fly: until a deleted app's name answers 404."""
+    machine_visible: float = 0.1
+    """Fly: until a new machine can be read."""
+    machine_start: float = 0.3
+    """Fly: from `created` or `starting` to the start of the process."""
+    volume_detach: float = 0.3
+    """Fly: until the volume of a destroyed machine is free."""
+    snapshot: float = 0.3
+    """Fly: from `waiting` to `created`."""
+    postgres_ready: float = 0.5
+    """Fly: until a Managed Postgres cluster is `ready`."""
+    check_seconds_cap: float = 0.5
+    """Fly: health checks run at their interval, but at least this often."""
+    app_entry_visible: float = 0.3
+    """App Store Connect: until an app made on the website shows up in the API."""
+    group_too_early: float = 0.4
+    """App Store Connect: how long a new app refuses groups with RELATIONSHIP.INVALID."""
+    upload_processing: float = 0.4
+    """App Store Connect: from the commit of an upload until it is COMPLETE."""
+    build_visible: float = 0.4
+    """App Store Connect: from COMPLETE until the build record appears."""
+    build_processing: float = 0.4
+    """App Store Connect: from the build record until it is VALID."""
+    beta_detail: float = 0.2
+    """App Store Connect: from VALID until the internal build state leaves PROCESSING."""
+    profile_invalid: float = 0.2
+    """App Store Connect: from a capability change or revocation until profiles are INVALID."""
+    url_lifetime: float = 600.0
+    """App Store Connect: until a presigned upload URL expires."""
+    rate_scale: float = 10.0
+    """Both: documented rate limits are multiplied by this (1.0 is the real thing)."""

@@ -1,0 +1,50 @@
+"""Every request and answer, in order, with secrets and keys redacted."""
+
+import json
+import re
+from typing import Any
+
+from rehearsal.cloud.store import Document, Store
+
+SHOWN_BYTES = 4000
+SECRET_NAMES = re.compile(r"(?i)(authorization|password|private_?key|secret|token|csrContent|raw_value|values?$)")
+
+
+class Journal:
+    """Written by every service after each call; read over the control address and by tests."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, entry: Document) -> None:
+        self._store.append_journal(entry)
+
+    def entries(self, service: str | None = None) -> list[Document]:
+        """`{"service", "method", "path", "query", "request", "status", "answer", "at", "fault"}` of each call so far.
+
+        `status` is None when no answer was sent."""
+        return [entry for entry in self._store.read_journal() if service in (None, entry["service"])]
+
+
+def redact(body: bytes, content_type: str) -> Any:
+    """A body as it may be shown: JSON without secret values, text shortened, anything else as its length."""
+    if "json" in content_type and body:
+        try:
+            return _without_secrets(json.loads(body))
+        except ValueError:
+            pass
+    if content_type.startswith("text/"):
+        return body[:SHOWN_BYTES].decode(errors="replace")
+    return f"{len(body)} bytes" if body else None
+
+
+def _without_secrets(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        if SECRET_NAMES.search(name) and name != "secrets":
+            return {key: None if item is None else "[redacted]" for key, item in value.items()}
+        return {key: _without_secrets(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, name) for item in value]
+    if isinstance(value, str) and name not in ("secrets", "digest") and SECRET_NAMES.search(name):
+        return "[redacted]"
+    return value

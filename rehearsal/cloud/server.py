@@ -1,0 +1,71 @@
+"""The world on loopback ports: one listener a service, `port`, `port + 1`, … in the order of `World.services`."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from cheroot import wsgi
+
+from rehearsal.cloud.faults import Hung, Lost
+from rehearsal.cloud.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+HOST = "127.0.0.1"
+
+
+class PortTaken(Exception):
+    """Another program listens on a port that the doubles need."""
+
+
+class Listeners:
+    """Serves a world until `stop`. Use as a context manager."""
+
+    def __init__(self, world: World, port: int = 0) -> None:
+        """`port` is the first of consecutive ports; 0 lets the system choose them. Raises PortTaken."""
+        self.world = world
+        self._servers: list[Any] = []
+        for index, (name, service) in enumerate(world.services.items()):
+            server = wsgi.Server(
+                (HOST, port + index if port else 0), _acting_out(service), numthreads=24, request_queue_size=64
+            )
+            server.timeout = 120
+            try:
+                server.prepare()
+            except OSError:
+                self.stop()
+                raise PortTaken(
+                    f"port {port + index} is in use: end the program that listens there, or choose another --port"
+                ) from None
+            self._servers.append(server)
+            world.addresses[name] = f"http://{HOST}:{server.bind_addr[1]}"
+        for server in self._servers:
+            threading.Thread(target=server.serve, daemon=True).start()
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+def _acting_out(service: Any) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+    """Turn `Lost` and `Hung` into a connection that breaks in the middle of an answer."""
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        try:
+            yield from service(environ, start_response)
+        except Lost as lost:
+            if isinstance(lost, Hung):
+                time.sleep(lost.seconds)
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000000")])
+            yield b" "
+            raise
+
+    return application

@@ -1,0 +1,167 @@
+"""One HTTP service of a double: its routes, and what every call goes through (journal, faults, rate limits).
+
+A service is a class whose methods are marked with `@route`. A handler gets the request and the path's variables, and returns
+a JSON value, `(value, status, headers)`, or a werkzeug Response. It raises `Answer` to refuse.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.faults import Fault, Hung, Lost
+from rehearsal.cloud.journal import redact
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from rehearsal.cloud.world import World
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+JOURNALED_BYTES = 1 << 20
+
+
+class Answer(Exception):
+    """An answer that a handler raises: `raise Answer({"error": "…"}, 404)`."""
+
+    def __init__(self, body: Any, status: int, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"HTTP {status}")
+        self.body = body
+        self.status = status
+        self.headers = headers or {}
+
+
+def route(method: str, path: str) -> Callable[[Handler], Handler]:
+    """Mark a method as the handler of `method` and `path` (werkzeug's syntax, `/v1/apps/<app>`). May be repeated."""
+
+    def mark(handler: Handler) -> Handler:
+        handler.__dict__.setdefault("routes", []).append((method, path))
+        return handler
+
+    return mark
+
+
+class Service:
+    """Base of all services; a WSGI application."""
+
+    name: ClassVar[str]
+    """As in the control address' JSON: `fly`, `fly_platform`, `appstore`, `registry`, `proxy`, …"""
+    journaled: ClassVar[bool] = True
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.store = world.store
+        self.routes = Map(
+            [
+                Rule(path, methods=[method], endpoint=handler)
+                for handler in self._handlers()
+                for method, path in handler.__dict__["routes"]
+            ],
+            merge_slashes=False,
+        )
+
+    @classmethod
+    def _handlers(cls) -> list[Callable[..., Any]]:
+        members = {name: member for base in reversed(cls.__mro__) for name, member in vars(base).items()}
+        return [member for member in members.values() if "routes" in getattr(member, "__dict__", {})]
+
+    # What a subclass may refine.
+
+    def admit(self, request: Request) -> None:
+        """Authentication and rate limits; raises Answer to turn the call away."""
+
+    def not_found(self, request: Request) -> Any:
+        """The answer for a path that has no route."""
+        return {"error": f"the double does not play {request.method} {request.path}"}, 501, {}
+
+    def throttled(self, request: Request) -> Any:
+        """The answer of a rate limit, also of the fault `throttle`."""
+        return {"error": "rate limit exceeded"}, 429, {}
+
+    def common_headers(self, request: Request) -> dict[str, str]:
+        """Headers of every answer."""
+        return {}
+
+    def failed(self, request: Request, fault: Fault) -> Any:
+        """The answer of the faults `refuse` and `refuse_after` that bring no body of their own."""
+        return {"error": "service unavailable"}, fault.status, {}
+
+    def close(self) -> None:
+        """The world ends: stop threads and processes."""
+
+    # What happens to every call.
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = Request(environ)
+        if self.journaled:
+            request.max_content_length = None
+            request.get_data(cache=True)
+        fault = self.world.faults.take(self.name, request.method, request.path)
+        response: Response | None = None
+        try:
+            response = self._respond(request, fault)
+        finally:
+            if self.journaled:
+                self._write_journal(request, response, fault)
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, fault: Fault | None) -> Response:
+        kind = fault.kind if fault else None
+        if fault and kind == "hang":
+            raise Hung(fault.seconds)
+        if kind == "lose_before":
+            raise Lost
+        if kind == "throttle":
+            return self._make_response(request, self.throttled(request))
+        if fault and kind == "refuse":
+            return self._make_response(request, self._fault_answer(request, fault))
+        response = self._act(request)
+        if kind == "lose_after":
+            raise Lost
+        if fault and kind == "refuse_after":
+            return self._make_response(request, self._fault_answer(request, fault))
+        return response
+
+    def _fault_answer(self, request: Request, fault: Fault) -> Any:
+        return self.failed(request, fault) if fault.body is None else (fault.body, fault.status, {})
+
+    def _act(self, request: Request) -> Response:
+        try:
+            self.admit(request)
+            handler, variables = self.routes.bind_to_environ(request.environ).match()
+            return self._make_response(request, handler(self, request, **variables))
+        except Answer as answer:
+            return self._make_response(request, (answer.body, answer.status, answer.headers))
+        except (NotFound, MethodNotAllowed):
+            return self._make_response(request, self.not_found(request))
+        except HTTPException as error:
+            return self._make_response(request, ({"error": error.description}, error.code or 400, {}))
+
+    def _make_response(self, request: Request, value: Any) -> Response:
+        if isinstance(value, Response):
+            response = value
+        else:
+            body, status, headers = value if isinstance(value, tuple) else (value, 200, {})
+            content = b"" if body is None else json.dumps(body).encode()
+            response = Response(content, status, headers, content_type="application/json")
+        response.headers.extend(self.common_headers(request))
+        return response
+
+    def _write_journal(self, request: Request, response: Response | None, fault: Fault | None) -> None:
+        sent = request.get_data(cache=True)
+        self.world.journal.write(
+            {
+                "service": self.name,
+                "method": request.method,
+                "path": request.path,
+                "query": request.args.to_dict(),
+                "request": redact(sent, request.content_type or ""),
+                "status": response.status_code if response else None,
+                "answer": redact(response.get_data(), response.content_type or "") if response else None,
+                "at": self.world.clock.now(),
+                "fault": fault.kind if fault else None,
+            }
+        )

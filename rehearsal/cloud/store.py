@@ -1,0 +1,95 @@
+"""Documents in one SQLite file: what the doubles remember."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY, body TEXT);
+"""
+
+
+class Store:
+    """Documents by kind and key. Thread-safe; a `transaction` is all or nothing, also when the process dies in it."""
+
+    def __init__(self, path: Path | None) -> None:
+        """`path` is the SQLite file, or None to keep everything in memory."""
+        self._connection = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, isolation_level=None, cached_statements=64
+        )
+        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+        self._lock = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the store: nobody else reads or writes, and an exception undoes every write. May be nested."""
+        with self._lock:
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                if self._depth == 1 and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
+
+    def put(self, kind: str, key: str, body: Document) -> Document:
+        with self.transaction():
+            self._connection.execute("REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))
+        return body
+
+    def get(self, kind: str, key: str) -> Document | None:
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key)
+            ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def all(self, kind: str, **having: Any) -> list[Document]:
+        """The documents of a kind whose fields equal `having`, in the order of their keys."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT body FROM documents WHERE kind = ? ORDER BY key", (kind,)
+            ).fetchall()
+        documents = [json.loads(row[0]) for row in rows]
+        return [body for body in documents if all(body.get(name) == value for name, value in having.items())]
+
+    def delete(self, kind: str, key: str) -> None:
+        with self.transaction():
+            self._connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+
+    def count(self, name: str) -> int:
+        """The next number of a counter, from 1."""
+        with self.transaction():
+            row = self._connection.execute(
+                "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+                (name,),
+            ).fetchone()
+        return int(row[0])
+
+    def append_journal(self, body: Document) -> None:
+        with self.transaction():
+            self._connection.execute("INSERT INTO journal (body) VALUES (?)", (json.dumps(body),))
+
+    def read_journal(self) -> list[Document]:
+        with self._lock:
+            rows = self._connection.execute("SELECT body FROM journal ORDER BY number").fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
