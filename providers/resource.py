@@ -176,7 +176,7 @@ def _told_in_one_line() -> Iterator[None]:
     except BadProperties as bad:
         raise ProviderError(str(bad)) from None
     except BaseException as defect:  # noqa: BLE001 (the CLI hangs for ever on one that is no Exception)
-        place = traceback.extract_tb(defect.__traceback__)[-1]
+        place = traceback.extract_tb(defect.__traceback__, limit=-1)[0]
         raise Unexpected(
             f"{type(defect).__name__}: {defect} (a defect, at {place.filename}:{place.lineno} in {place.name}; "
             "please report it with this line)"
