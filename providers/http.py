@@ -2,15 +2,18 @@
 
 - *Deadlines*: each attempt has a timeout, each call a deadline.
 - *Pacing*: a call names its rate-limit bucket; it waits only when the documented burst is used up.
-- *Repeating*: whether a call may be repeated is a property of the call.
-    - Any call is repeated when the server said that it did nothing: 429, or no connection was made.
-    - A call marked `safe` (reads, and deletes of what has a unique id) is repeated after 500, 502, 503, 504 and lost answers.
-    - For any other call a lost answer or a 5xx raises `Uncertain`: look the object up before repeating.
-- *Errors*: everything else that is no success goes to the vendor's `explain`, which makes the error that people read.
+- *Repeating*: an attempt ends in one of three ways, and whether the call may be repeated is a property of the call.
+    - Nothing was done (no connection was made, or 429): any call is repeated.
+    - The answer is lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or a write that has the
+      same effect twice) is repeated; for any other call `Uncertain` is raised: look the object up before repeating.
+    - It was refused (any other status that is no success): the vendor's `explain` makes the error that people read.
 
-There is one connection pool per process and base address. Nothing is logged, and no header reaches an error text.
+There is one connection pool, and one account of the rate limits, per process and base address. Nothing is logged, and no
+header reaches an error text.
 """
 
+import functools
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,13 +24,14 @@ import httpx
 from providers import waiting
 from providers.errors import ProviderError, Uncertain, Unreachable
 
-SAFE_TO_REPEAT = frozenset({500, 502, 503, 504})
-ATTEMPT_SECONDS = httpx.Timeout(30.0, connect=10.0)
+ANSWER_IS_LOST = frozenset({500, 502, 503, 504})
+ATTEMPT_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
 
 
 def make_transport(base_url: str) -> httpx.BaseTransport:
-    """The seam for tests: assign another function to `providers.http.make_transport` before the first client is made."""
+    """The seam for tests: assign another function to `providers.http.make_transport`, and new `Http` objects use it."""
     return httpx.HTTPTransport(limits=httpx.Limits(max_connections=16))
 
 
@@ -40,7 +44,7 @@ class Pace:
 
 
 class Http:
-    """One vendor's API at one base address. Thread-safe."""
+    """One vendor's API at one base address. Thread-safe and cheap to make: what is costly is shared by the process."""
 
     def __init__(
         self,
@@ -50,17 +54,13 @@ class Http:
         authorize: Callable[[bool], str],
         explain: Callable[[httpx.Response, str], ProviderError],
     ) -> None:
-        """`service` is the vendor's name in texts. `authorize(again)` gives the Authorization header; `again` asks for a
-        fresh one after a 401. `explain(response, doing)` makes the error of an answer that is no success."""
+        """`service` is the vendor's name in texts. `authorize(again)` gives the Authorization header (empty for none);
+        `again` asks for a fresh one after a 401. `explain(response, doing)` makes the error of an answer that is no success."""
         self.base_url = base_url
         self.service = service
         self._authorize = authorize
         self._explain = explain
-        self._client = httpx.Client(
-            base_url=base_url, transport=make_transport(base_url), timeout=ATTEMPT_SECONDS, follow_redirects=False
-        )
-        self._lock = threading.Lock()
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._line = _line(base_url, make_transport)
 
     def request(
         self,
@@ -76,7 +76,7 @@ class Http:
         pace: Pace | None = None,
         bucket: str = "",
         seconds: float = CALL_SECONDS,
-        attempt_seconds: float | None = None,
+        attempt_seconds: float = ATTEMPT_SECONDS,
     ) -> httpx.Response:
         """Send one call and return its successful answer, or one whose status is in `accept`.
 
@@ -85,57 +85,91 @@ class Http:
         """
         safe = method == "GET" if safe is None else safe
         deadline = waiting.clock.now() + seconds
-        attempt, renewed = 0, False
-        while True:
+        renewed = False
+        for attempt in itertools.count():
             if pace:
-                self._wait_for_turn(f"{bucket or doing}", pace)
-            try:
-                response = self._client.request(
+                self._line.wait_for_turn(bucket or doing, pace)
+            authorization = self._authorize(False)
+            answer = self._attempt(
+                httpx.Request(
                     method,
-                    path,
+                    self.base_url + path,
                     json=json,
+                    params=dict(params) if params else None,
                     params=params,
-                    headers={"Authorization": self._authorize(False), **(headers or {})},
-                    timeout=ATTEMPT_SECONDS if attempt_seconds is None else attempt_seconds,
+                    headers={**({"Authorization": authorization} if authorization else {}), **(headers or {})},
+                    extensions={"timeout": httpx.Timeout(attempt_seconds, connect=CONNECT_SECONDS).as_dict()},
+                ),
+                accept,
+                doing,
+            )
+            if isinstance(answer, httpx.Response):
+                if answer.is_success or answer.status_code in accept:
+                    return answer
+                if answer.status_code != 401 or renewed:
+                    raise self._explain(answer, doing)
+                renewed = True
+                self._authorize(True)
+                continue
+            if not (answer.nothing_done or safe):
+                raise Uncertain(
+                    f"cannot tell whether {self.service} did this: {doing}; {answer.text}; look before repeating"
                 )
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                trouble, repeatable = f"no connection to {self.base_url} ({error})", True
-            except httpx.TransportError as error:
-                trouble, repeatable = f"the answer was lost ({type(error).__name__})", safe
-            else:
-                if response.is_success or response.status_code in accept:
-                    return response
-                if response.status_code == 401 and not renewed:
-                    renewed = True
-                    self._authorize(True)
-                    continue
-                if response.status_code == 429:
-                    trouble, repeatable = "the rate limit is reached (HTTP 429)", True
-                elif response.status_code in SAFE_TO_REPEAT:
-                    trouble, repeatable = f"{self.service} answered HTTP {response.status_code}", safe
-                    if not safe:
-                        raise Uncertain(f"cannot tell whether {self.service} did this: {doing}; {trouble}; look first")
-                else:
-                    raise self._explain(response, doing)
-                pause = _retry_after(response)
-                if pause is not None and repeatable:
-                    waiting.clock.sleep(min(pause, max(0.0, deadline - waiting.clock.now())))
-            if not repeatable:
-                raise Uncertain(f"cannot tell whether {self.service} did this: {doing}; {trouble}; look first")
-            pause_seconds = waiting.backoff(attempt)
-            if waiting.clock.now() + pause_seconds > deadline:
-                raise Unreachable(f"{self.service} could not {doing}: {trouble}, for {seconds:g} s; run up again later")
-            waiting.clock.sleep(pause_seconds)
-            attempt += 1
+            pause = waiting.backoff(attempt) if answer.pause is None else answer.pause
+            if waiting.clock.now() + pause > deadline:
+                raise Unreachable(f"cannot {doing}: {answer.text}, for {seconds:g} s; run the same command again later")
+            waiting.clock.sleep(pause)
+        raise AssertionError("unreachable: itertools.count has no end")
 
-    def _wait_for_turn(self, bucket: str, pace: Pace) -> None:
+    def _attempt(self, request: httpx.Request, accept: tuple[int, ...], doing: str) -> "httpx.Response | _Trouble":
+        try:
+            response = self._line.client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return _Trouble(f"no connection to {self.service} at {self.base_url} ({error})", nothing_done=True)
+        except httpx.TransportError as error:
+            return _Trouble(f"{self.service}'s answer was lost ({type(error).__name__})", nothing_done=False)
+        if response.status_code in accept:
+            return response
+        if response.status_code == 429:
+            return _Trouble(f"{self.service}'s rate limit is reached (HTTP 429)", True, _retry_after(response))
+        if response.status_code in ANSWER_IS_LOST:
+            explained = self._explain(response, doing)
+            trace = getattr(explained, "request_id", "") or "none given"
+            text = f"{self.service} answered HTTP {response.status_code} (request id: {trace})"
+            return _Trouble(text, False, _retry_after(response))
+        return response
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """An attempt without a usable answer: what people read, whether the server surely did nothing, and the pause it asks for."""
+
+    text: str
+    nothing_done: bool
+    pause: float | None = None
+
+
+class _Line:
+    """What a process keeps per base address: the connection pool, and how much of each rate limit is used up."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self.client = httpx.Client(transport=transport, follow_redirects=False)
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def wait_for_turn(self, bucket: str, pace: Pace) -> None:
         with self._lock:
             now = waiting.clock.now()
-            tokens, seen_at = self._buckets.get(bucket, (float(pace.burst), now))
-            tokens = min(float(pace.burst), tokens + (now - seen_at) * pace.per_second) - 1
-            self._buckets[bucket] = (tokens, now)
-        if tokens < 0:
-            waiting.clock.sleep(-tokens / pace.per_second)
+            turns, seen_at = self._buckets.get(bucket, (float(pace.burst), now))
+            turns = min(float(pace.burst), turns + (now - seen_at) * pace.per_second) - 1
+            self._buckets[bucket] = (turns, now)
+        if turns < 0:
+            waiting.clock.sleep(-turns / pace.per_second)
+
+
+@functools.lru_cache(maxsize=16)
+def _line(base_url: str, transport_maker: Callable[[str], httpx.BaseTransport]) -> _Line:
+    return _Line(transport_maker(base_url))
 
 
 def _retry_after(response: httpx.Response) -> float | None:
