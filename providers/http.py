@@ -95,7 +95,6 @@ class Http:
                     method,
                     self.base_url + path,
                     json=json,
-                    params=dict(params) if params else None,
                     params=params,
                     headers={**({"Authorization": authorization} if authorization else {}), **(headers or {})},
                     extensions={"timeout": httpx.Timeout(attempt_seconds, connect=CONNECT_SECONDS).as_dict()},
