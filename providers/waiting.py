@@ -11,11 +11,15 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Real time. A test assigns another object with these two methods to `providers.waiting.clock`."""
+    """Real time. A test assigns another object with these three methods to `providers.waiting.clock`."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back."""
         return time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since 1970, for what the vendors date: tokens, certificates, upload addresses."""
+        return time.time()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -32,11 +36,13 @@ def poll(
     last_seen: Callable[[], str] = lambda: "",
     first: float = 0.1,
     most: float = 5.0,
+    least: Callable[[], float] = lambda: 0.0,
 ) -> T:
     """Call `look` until it returns something other than None, and return that.
 
-    The pause starts at `first` seconds and grows by half to at most `most`. Raises TimedOut after `seconds`, with
-    `waiting_for` (what, of which object) and `last_seen()` in the text. What `look` raises passes through.
+    The pause starts at `first` seconds and grows by half to at most `most`; `least()` can stretch it further, to save a rate
+    limit. Raises TimedOut after `seconds`, with `waiting_for` (what, of which object) and `last_seen()` in the text. What
+    `look` raises passes through.
     """
     deadline = clock.now() + seconds
     pause = first
@@ -48,7 +54,7 @@ def poll(
         if left <= 0:
             seen = last_seen()
             raise TimedOut(f"{waiting_for}: not within {seconds:g} s" + (f"; last seen: {seen}" if seen else ""))
-        clock.sleep(min(pause, left))
+        clock.sleep(min(max(pause, least()), left))
         pause = min(pause * 1.5, most)
 
 
