@@ -38,6 +38,13 @@ def progress() -> Callable[[str], None]:
     return show
 
 
+def note(text: str) -> None:
+    """Show a line that stays, at the resource which is being served: something a person will want to know afterwards."""
+    call = _current_call()
+    if call is not None and len(sys.argv) > 1:
+        _log(sys.argv[1], str(call[0].urn), text, ephemeral=False)
+
+
 def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[str]) -> bool:
     """Let the exception that is about to leave the provider mean "exists, but not as it should be".
 
@@ -79,14 +86,14 @@ def _current_call() -> tuple[Any, Any] | None:
     return None
 
 
-def _log(engine_address: str, urn: str, text: str) -> None:
+def _log(engine_address: str, urn: str, text: str, *, ephemeral: bool = True) -> None:
     import grpc
     from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
     try:
         with grpc.insecure_channel(engine_address) as channel:
             engine_pb2_grpc.EngineStub(channel).Log(
-                engine_pb2.LogRequest(severity=engine_pb2.INFO, urn=urn, message=text, ephemeral=True), timeout=2
+                engine_pb2.LogRequest(severity=engine_pb2.INFO, urn=urn, message=text, ephemeral=ephemeral), timeout=2
             )
     except grpc.RpcError:
         pass  # A progress line is a courtesy: losing one must not fail the step.

@@ -75,8 +75,9 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
         """Make or adopt the object; its id and state. Short: what takes long is another resource's `ensure`."""
         raise NotImplementedError
 
-    def observe(self, id: str, state: StateT) -> StateT | None:
-        """The object as it is now, its arguments included, or None when it is gone. Reads only."""
+    def observe(self, id: str, state: StateT) -> StateT | tuple[str, StateT] | None:
+        """The object as it is now, its arguments included; with its id if the vendor moved it to another one; None when
+        it is gone. Reads only."""
         raise NotImplementedError
 
     def sync(self, id: str, state: StateT, args: ArgsT) -> StateT:
@@ -122,9 +123,10 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         with _told_in_one_line():
-            state = self.observe(id_, decode(self.State, props, lenient=True))
-            if state is None:
+            found = self.observe(id_, decode(self.State, props, lenient=True))
+            if found is None:
                 return ReadResult(None, {})
+            id_, state = found if isinstance(found, tuple) else (id_, found)
             inputs = {name: value for name, value in encode(state).items() if name in field_types(self.Args)}
             return ReadResult(id_, self._outputs(state), inputs)
 
