@@ -17,12 +17,13 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from providers import waiting
 from providers.errors import ProviderError, Uncertain, Unreachable
+
+if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls need it.
+    import httpx
 
 ANSWER_IS_LOST = frozenset({500, 502, 503, 504})
 ATTEMPT_SECONDS = 30.0
@@ -30,8 +31,10 @@ CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
 
 
-def make_transport(base_url: str) -> httpx.BaseTransport:
+def make_transport(base_url: str) -> "httpx.BaseTransport":
     """The seam for tests: assign another function to `providers.http.make_transport`, and new `Http` objects use it."""
+    import httpx
+
     return httpx.HTTPTransport(limits=httpx.Limits(max_connections=16))
 
 
@@ -52,7 +55,7 @@ class Http:
         *,
         service: str,
         authorize: Callable[[bool], str],
-        explain: Callable[[httpx.Response, str], ProviderError],
+        explain: "Callable[[httpx.Response, str], ProviderError]",
     ) -> None:
         """`service` is the vendor's name in texts. `authorize(again)` gives the Authorization header (empty for none);
         `again` asks for a fresh one after a 401. `explain(response, doing)` makes the error of an answer that is no success."""
@@ -77,12 +80,14 @@ class Http:
         bucket: str = "",
         seconds: float = CALL_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,
-    ) -> httpx.Response:
+    ) -> "httpx.Response":
         """Send one call and return its successful answer, or one whose status is in `accept`.
 
         `doing` names action and object for error texts ("create the volume 'data' of app 'x'"). `safe` defaults to True
         for GET and False otherwise. Raises what `explain` makes, Unreachable, or Uncertain.
         """
+        import httpx
+
         safe = method == "GET" if safe is None else safe
         deadline = waiting.clock.now() + seconds
         renewed = False
@@ -120,7 +125,9 @@ class Http:
             waiting.clock.sleep(pause)
         raise AssertionError("unreachable: itertools.count has no end")
 
-    def _attempt(self, request: httpx.Request, accept: tuple[int, ...], doing: str) -> "httpx.Response | _Trouble":
+    def _attempt(self, request: "httpx.Request", accept: tuple[int, ...], doing: str) -> "httpx.Response | _Trouble":
+        import httpx
+
         try:
             response = self._line.client.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -151,7 +158,9 @@ class _Trouble:
 class _Line:
     """What a process keeps per base address: the connection pool, and how much of each rate limit is used up."""
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
+    def __init__(self, transport: "httpx.BaseTransport") -> None:
+        import httpx
+
         self.client = httpx.Client(transport=transport, follow_redirects=False)
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
@@ -167,10 +176,10 @@ class _Line:
 
 
 @functools.lru_cache(maxsize=16)
-def _line(base_url: str, transport_maker: Callable[[str], httpx.BaseTransport]) -> _Line:
+def _line(base_url: str, transport_maker: "Callable[[str], httpx.BaseTransport]") -> _Line:
     return _Line(transport_maker(base_url))
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _retry_after(response: "httpx.Response") -> float | None:
     value = response.headers.get("Retry-After", "")
     return float(value) if value.replace(".", "", 1).isdigit() else None

@@ -8,14 +8,16 @@ FlyError               Fly refused; `status`, `codes` (Fly's own `status` word),
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
 from providers.errors import ApiError, ProviderError
 from providers.http import Http, Pace
+
+if TYPE_CHECKING:
+    import httpx
 
 MACHINES_API = "https://api.machines.dev"
 WEB_API = "https://api.fly.io"
@@ -142,7 +144,7 @@ def just_made(look: Any, *, what: str) -> Any:
     return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for=f"{what} to appear at Fly after it was made")
 
 
-def explain(response: httpx.Response, doing: str) -> ProviderError:
+def explain(response: "httpx.Response", doing: str) -> ProviderError:
     """The error for an answer that is no success: one text per cause, each with its remedy."""
     text, word = _vendor_text(response)
     request_id = response.headers.get("fly-request-id", "")
@@ -158,7 +160,7 @@ def explain(response: httpx.Response, doing: str) -> ProviderError:
     )
 
 
-def _vendor_text(response: httpx.Response) -> tuple[str, str]:
+def _vendor_text(response: "httpx.Response") -> tuple[str, str]:
     """Fly's own sentence and its `status` word. Bodies may be empty or no JSON; flyctl prefers `message` over `error`."""
     try:
         body = json.loads(response.content)
@@ -216,7 +218,7 @@ def _cause(status: int, text: str, word: str) -> tuple[type[FlyError], str]:
     return FlyError, "correct what the text names, then run up again"
 
 
-def _decoded(response: httpx.Response) -> Any:
+def _decoded(response: "httpx.Response") -> Any:
     if not response.content:
         return None
     try:
