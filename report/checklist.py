@@ -1,0 +1,194 @@
+"""The checklist of PR #42: each row, and how its evidence is found in the state of a stack. The one place where it is kept.
+
+A row without `find` is one that no part of the program proves so far: it says "not yet", never "ok".
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from report.state import Resource, Stack
+
+State = Literal["ok", "missing", "failed", "not yet", "waived"]
+
+
+class NotThere(Exception):
+    """The stack does not hold what a row asks for; the message says what is missing."""
+
+
+class NotRight(Exception):
+    """The stack holds it, but not as it should be; the message says why."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """`key` names the row in waivers, `find` gives the evidence or raises NotThere or NotRight."""
+
+    key: str
+    group: str
+    title: str
+    find: Callable[[Stack], str] | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a row; `evidence` is the proof, or what is missing or wrong."""
+
+    row: Row
+    state: State
+    evidence: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether this row lets a launch go on; a row that nothing proves so far does not stand in the way."""
+        return self.state in ("ok", "waived", "not yet")
+
+
+def examine(stack: Stack) -> list[Finding]:
+    """Look for the evidence of every row."""
+    waivers = stack.outputs.get("waivers") or {}
+    return [_examine(row, stack, waivers.get(row.key)) for row in ROWS]
+
+
+def _examine(row: Row, stack: Stack, waiver: dict[str, str] | None) -> Finding:
+    try:
+        if row.find:
+            return Finding(row, "ok", row.find(stack))
+        state: State = "not yet"
+        text = "no part of the program proves this so far"
+    except NotThere as missing:
+        state, text = "missing", str(missing)
+    except NotRight as wrong:
+        state, text = "failed", str(wrong)
+    if waiver:
+        return Finding(row, "waived", f"{waiver.get('reason')} ({waiver.get('by')}); without the waiver: {text}")
+    return Finding(row, state, text)
+
+
+def _the(stack: Stack, kind: str) -> Resource:
+    resource = stack.find(kind)
+    if resource is None:
+        raise NotThere(f"no {kind} in the stack")
+    if resource.errors:
+        raise NotRight("; ".join(resource.errors))
+    return resource
+
+
+# Backend.
+
+
+def _app(stack: Stack) -> str:
+    app = _the(stack, "fly:App").outputs
+    return f"{app['name']} in organisation {app['org']}, {app['hostname']}"
+
+
+def _machine(stack: Stack) -> str:
+    machine = _the(stack, "fly:Machine")
+    count = len(list(stack.all("fly:Machine")))
+    if count > 1:
+        raise NotRight(f"{count} machines in the stack; v0 runs on one")
+    guest = (machine.outputs.get("config") or {}).get("guest") or {}
+    size = f", {guest.get('cpus')} {guest.get('cpu_kind')} CPU, {guest.get('memory_mb')} MB" if guest else ""
+    return f"machine {machine.id} in {machine.outputs['region']}{size}"
+
+
+def _database(stack: Stack) -> str:
+    volume = _the(stack, "fly:Volume")
+    encrypted = "encrypted" if volume.outputs.get("encrypted") else "not encrypted"
+    return f"SQLite on volume {volume.id} in {volume.outputs['region']}, {volume.outputs['size_gb']} GB, {encrypted}"
+
+
+def _secrets(stack: Stack) -> str:
+    secrets = _the(stack, "fly:Secrets").outputs
+    names = ", ".join(sorted(secrets.get("digests") or {}))
+    return f"{names} (version {secrets['version']})"
+
+
+def _image(stack: Stack) -> str:
+    image = _the(stack, "fly:Image").outputs
+    return f"{image['reference']} is {image['digest']}"
+
+
+def _address(stack: Stack) -> str:
+    _the(stack, "fly:IpAddress")
+    addresses = [f"{ip.outputs['type']} {ip.outputs['address']}" for ip in stack.all("fly:IpAddress")]
+    return f"{_the(stack, 'fly:App').outputs['hostname']}: {', '.join(addresses)}"
+
+
+def _healthy(stack: Stack) -> str:
+    rollout = _the(stack, "checks:Rollout").outputs
+    latencies = rollout["latencies_ms"]
+    address = f"https://{rollout['hostname']}{rollout['path']}"
+    return (
+        f"{address} answered {rollout.get('expect_status', 200)} {len(latencies)} times, slowest {max(latencies):.0f} ms, "
+        f"instance {rollout['instance_id']}, verified {rollout['verified_at']}"
+    )
+
+
+# iOS build.
+
+
+def _bundle_id(stack: Stack) -> str:
+    bundle_id = _the(stack, "appstore:BundleId")
+    return f"{bundle_id.outputs['identifier']} ({bundle_id.id})"
+
+
+def _app_entry(stack: Stack) -> str:
+    app = _the(stack, "appstore:App")
+    return f"{app.outputs['name']}, Apple ID {app.id}, SKU {app.outputs['sku']}"
+
+
+def _uploaded(stack: Stack) -> str:
+    build = _the(stack, "appstore:Build").outputs
+    return f"{build['short_version']} ({build['version']}), sha256 {build['sha256'][:16]}…, upload {build['upload_id']}"
+
+
+def _processed(stack: Stack) -> str:
+    build = _the(stack, "appstore:ProcessedBuild").outputs
+    return f"build {build['build_id']}, {build['short_version']} ({build['version']})"
+
+
+def _group(stack: Stack) -> str:
+    group = _the(stack, "appstore:BetaGroup")
+    return f"{group.outputs['name']} ({'internal' if group.outputs['internal'] else 'external'}), {group.id}"
+
+
+def _testers(stack: Stack) -> str:
+    testers = _the(stack, "appstore:BetaTesters").outputs["testers"]
+    if not testers:
+        raise NotThere("the group has no testers")
+    return ", ".join(tester["email"] for tester in testers)
+
+
+def _distributed(stack: Stack) -> str:
+    distribution = _the(stack, "appstore:BuildDistribution").outputs
+    if distribution["internal_state"] != "IN_BETA_TESTING":
+        raise NotRight(f"the build's internal state is {distribution['internal_state']}, not IN_BETA_TESTING")
+    return "IN_BETA_TESTING; What to Test in " + ", ".join(sorted(distribution["whats_new"]))
+
+
+ROWS: Iterable[Row] = (
+    Row("app", "Backend", "App created on Fly.io", _app),
+    Row("machine", "Backend", "fly.toml finalised: one machine, one region", _machine),
+    Row("database", "Backend", "Production database", _database),
+    Row("secrets", "Backend", "Secrets set on Fly.io", _secrets),
+    Row("image", "Backend", "Released image, by digest", _image),
+    Row("address", "Backend", "Public address", _address),
+    Row("healthy", "Backend", "Deployed and verified healthy", _healthy),
+    Row("logging", "Operations", "Logs kept outside of Fly.io"),
+    Row("monitoring", "Operations", "Monitoring from outside"),
+    Row("alerting", "Operations", "An alert fired, arrived and resolved"),
+    Row("backups", "Operations", "Backup taken and restored"),
+    Row("bundle-id", "iOS build", "Bundle ID registered", _bundle_id),
+    Row("app-entry", "iOS build", "App entry in App Store Connect", _app_entry),
+    Row("signing", "iOS build", "Distribution certificate and profile"),
+    Row("endpoint", "iOS build", "Release build points at production"),
+    Row("uploaded", "iOS build", "Build uploaded", _uploaded),
+    Row("processed", "iOS build", "Build processed by Apple", _processed),
+    Row("group", "TestFlight", "Group of internal testers", _group),
+    Row("testers", "TestFlight", "Testers in the group", _testers),
+    Row("distributed", "TestFlight", "Build in the testers' hands", _distributed),
+    Row("installed", "TestFlight", "Installed by every tester"),
+    Row("smoke-test", "Launch", "Smoke test signed off"),
+    Row("launched", "Launch", "v0 declared launched"),
+)

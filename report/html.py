@@ -1,0 +1,115 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+from report.launch import Launch, Probe
+from report.timeline import Span
+
+TICKS = 5
+STYLE = Path(__file__).with_name("style.css")
+
+
+def render(launch: Launch) -> str:
+    """The whole report as one HTML document."""
+    return "\n".join(_page(launch))
+
+
+def _page(launch: Launch) -> Iterator[str]:
+    title = escape(launch.title)
+    yield "<!doctype html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{title}</title>"
+    yield f"<style>\n{STYLE.read_text()}</style></head><body>"
+    yield f"<h1>{title}</h1>"
+    as_of = f"as of {launch.as_of:%Y-%m-%d %H:%M:%S} UTC" if launch.as_of else "no time known"
+    yield f'<p class="soft">Stack <code>{escape(launch.stack)}</code>, {as_of}</p>'
+    yield f'<p class="verdict">{escape(launch.verdict)}</p>'
+    for operation in launch.unfinished:
+        yield f'<p class="warning">Interrupted: <code>{escape(operation)}</code></p>'
+    yield from _checklist(launch)
+    if launch.spans:
+        yield from _timeline(launch.spans)
+    if launch.probes:
+        yield "<h2>Health probes</h2>"
+        for probe in launch.probes:
+            yield from _latencies(probe)
+    if launch.versions:
+        yield "<h2>Versions</h2>"
+        yield from _table([], ([escape(name), f"<code>{escape(value)}</code>"] for name, value in launch.versions))
+    if launch.testers:
+        yield "<h2>Testers</h2>"
+        head = ["Name", "E-mail", "Installed", "Device"]
+        yield from _table(head, ([escape(cell) for cell in tester] for tester in launch.testers))
+    yield "</body></html>\n"
+
+
+def _checklist(launch: Launch) -> Iterator[str]:
+    yield "<h2>Checklist</h2>"
+    for group, findings in groupby(launch.findings, key=lambda finding: finding.row.group):
+        yield f'<h3>{escape(group)}</h3><ul class="rows">'
+        for finding in findings:
+            yield (
+                f'<li><span class="state {finding.state.replace(" ", "-")}">{finding.state}</span>'
+                f"<span>{escape(finding.row.title)}</span>"
+                f'<span class="evidence">{escape(finding.evidence)}</span></li>'
+            )
+        yield "</ul>"
+
+
+def _timeline(spans: Sequence[Span]) -> Iterator[str]:
+    first = min(span.start for span in spans)
+    last = max(span.changed or span.end for span in spans)
+    whole = max((last - first).total_seconds(), 0.001)
+
+    def place(time: datetime) -> float:
+        return 100 * (time - first).total_seconds() / whole
+
+    yield f"<h2>Timeline: {_spoken(whole)}</h2>"
+    yield (
+        '<p class="key"><span class="bar"></span> work on the decisive chain · <span class="bar quick"></span> beside it · '
+        '<span class="bar wait"></span> waits for somebody else · <span class="changed"></span> changed later</p>'
+    )
+    for span in spans:
+        start, end = place(span.start), place(span.end)
+        kind = ("wait " if span.waits else "") + ("" if span.decisive else "quick")
+        side = f"left:calc({end:.2f}% + .4rem)" if end < 80 else f"right:calc({100 - start:.2f}% + .4rem)"
+        diamond = f'<i class="changed" style="left:{place(span.changed):.2f}%"></i>' if span.changed else ""
+        name = escape(f"{span.resource.kind} {span.resource.name}")
+        yield (
+            f'<div class="span"><span class="name" title="{name}">{name}</span><span class="track">'
+            f'<i class="bar {kind}" style="left:{start:.2f}%;width:{end - start:.2f}%"></i>'
+            f'<i class="took" style="{side}">{_spoken(span.seconds)}</i>{diamond}</span></div>'
+        )
+    marks = (f'<span style="left:{25 * tick}%">{_spoken(whole * tick / (TICKS - 1))}</span>' for tick in range(TICKS))
+    yield f'<div class="span"><span class="axis-label"></span><span class="axis">{"".join(marks)}</span></div>'
+
+
+def _latencies(probe: Probe) -> Iterator[str]:
+    most = max(*probe.latencies_ms, 1.0)
+    yield f"<p><code>{escape(probe.address)}</code></p>"
+    yield f'<p class="soft">verified {escape(probe.verified_at)}, latencies in milliseconds</p><div class="probes">'
+    for latency in probe.latencies_ms:
+        yield f'<div style="height:{85 * latency / most:.1f}%"><span>{latency:.0f}</span></div>'
+    yield "</div>"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "<table>"
+    if head:
+        yield "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"
+    for row in rows:
+        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+    yield "</table>"
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,113 @@
+"""What a report tells, gathered from a stack's state once; the HTML page and the Markdown twin only lay it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from report.checklist import Finding, examine
+from report.state import Stack
+from report.timeline import Span, spans
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The health probes of one rollout: their latencies in milliseconds, in the order in which they were made."""
+
+    address: str
+    verified_at: str
+    latencies_ms: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The whole content of a report."""
+
+    title: str
+    stack: str
+    as_of: datetime | None
+    """The time of the last change in the state; a report has no other date, so the same state gives the same report."""
+    findings: Sequence[Finding]
+    spans: Sequence[Span]
+    probes: Sequence[Probe]
+    versions: Sequence[tuple[str, str]]
+    testers: Sequence[Sequence[str]]
+    """Rows of name, e-mail, installed build, device."""
+    unfinished: Sequence[str]
+
+    @property
+    def verdict(self) -> str:
+        open_ = sum(not finding.holds for finding in self.findings)
+        proven = sum(finding.state == "ok" for finding in self.findings)
+        later = sum(finding.state == "not yet" for finding in self.findings)
+        waived = sum(finding.state == "waived" for finding in self.findings)
+        parts = [f"{proven} of {len(self.findings)} rows proven"]
+        parts += [f"{open_} open"] if open_ else []
+        parts += [f"{waived} waived"] if waived else []
+        parts += [f"{later} not yet built"] if later else []
+        return ", ".join(parts)
+
+
+def gather(stack: Stack) -> Launch:
+    """Everything a report tells about `stack`."""
+    times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
+    build = stack.find("appstore:Build")
+    label = stack.outputs.get("version") or (build and build.outputs.get("short_version")) or ""
+    return Launch(
+        title=" ".join(filter(None, ["SolOS", str(label), "launch"])),
+        stack=f"{stack.project}/{stack.name}",
+        as_of=max(times, default=None),
+        findings=examine(stack),
+        spans=spans(stack),
+        probes=_probes(stack),
+        versions=_versions(stack),
+        testers=_testers(stack),
+        unfinished=stack.unfinished,
+    )
+
+
+def _probes(stack: Stack) -> list[Probe]:
+    return [
+        Probe(
+            f"https://{rollout.outputs.get('hostname')}{rollout.outputs.get('path')}",
+            str(rollout.outputs.get("verified_at", "")),
+            rollout.outputs["latencies_ms"],
+        )
+        for rollout in stack.all("checks:Rollout")
+        if rollout.outputs.get("latencies_ms")
+    ]
+
+
+def _versions(stack: Stack) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for kind, name, key in (
+        ("fly:Image", "Image", "reference"),
+        ("fly:Image", "Image digest", "digest"),
+        ("fly:Machine", "Machine version", "instance_id"),
+        ("fly:Secrets", "Secrets version", "version"),
+        ("appstore:Build", "Short version", "short_version"),
+        ("appstore:Build", "Build", "version"),
+        ("appstore:Build", "IPA sha256", "sha256"),
+        ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
+    ):
+        resource = stack.find(kind)
+        if resource and resource.outputs.get(key) is not None:
+            found.append((name, str(resource.outputs[key])))
+    return found
+
+
+def _testers(stack: Stack) -> list[list[str]]:
+    installed = {
+        tester.get("email"): tester
+        for evidence in stack.all("appstore:Installation")
+        for tester in evidence.outputs.get("installed") or []
+    }
+    return [
+        [
+            f"{tester.get('first_name', '')} {tester.get('last_name', '')}".strip(),
+            tester["email"],
+            str(installed.get(tester["email"], {}).get("version", "not reported")),
+            str(installed.get(tester["email"], {}).get("device", "")),
+        ]
+        for group in stack.all("appstore:BetaTesters")
+        for tester in group.outputs.get("testers") or []
+    ]
