@@ -135,17 +135,25 @@ class AppStore:
             lambda: waiting.poll(attempt, seconds=TOO_EARLY_SECONDS, waiting_for=doing, first=1.0, most=25.0), find
         )
 
-    def update(self, entity: Entity, attributes: Mapping[str, Any], *, doing: str) -> Entity:
-        """Set attributes; after a lost answer the object is read before the call is repeated."""
+    def update(
+        self,
+        entity: Entity,
+        attributes: Mapping[str, Any],
+        *,
+        doing: str,
+        done: Callable[[], Entity | None] | None = None,
+    ) -> Entity:
+        """Set attributes. After a lost answer `done` looks whether that happened before the call is repeated; without it,
+        the object is read and its attributes are compared."""
         path = f"/v1/{entity.type}/{entity.id}"
 
-        def updated() -> Entity | None:
+        def changed() -> Entity | None:
             now = self.get(path, doing=f"read back what was changed to {doing}")
             return now if now and all(now[name] == value for name, value in attributes.items()) else None
 
         data = {"type": entity.type, "id": entity.id, "attributes": dict(attributes)}
         return self._settled(
-            lambda: _entities(self._call("PATCH", path, doing=doing, json={"data": data}).json())[0], updated
+            lambda: _entities(self._call("PATCH", path, doing=doing, json={"data": data}).json())[0], done or changed
         )
 
     def delete(self, path: str, *, doing: str) -> None:

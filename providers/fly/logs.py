@@ -12,7 +12,7 @@ from providers.fly.client import Fly
 
 LAST_WORDS = 5
 CRASH = re.compile(
-    r"main child exited (?:with|normally with) (?:code|signal):? (?!0\b)|max restart count|out of memory", re.I
+    r"main child exited (?:with|normally with) (?:code|signal):? (?!0\b)|max restart count|out of memory", re.IGNORECASE
 )
 """What Fly's init writes when the main process ends badly; the application's own lines are not judged."""
 
