@@ -1,0 +1,112 @@
+"""The doubles inside the test's own process: providers talk HTTP to them without a socket, and time moves only by waiting.
+
+Fixtures (`tests/conftest.py` offers them to every test):
+
+    world         the doubles, in memory, on a manual clock that the providers wait on too
+    settings      what the stack configuration says: the endpoints and the credentials; a test may change it
+    configured    `configured(SomeProvider)` is an instance as the engine hands it to a call
+
+A fault that breaks the connection is an httpx.ReadError; one that hangs moves the clock by the caller's timeout and is an
+httpx.ReadTimeout.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from providers import http, waiting
+from providers.resource import Provider
+from rehearsal.cloud.clock import ManualClock
+from rehearsal.cloud.faults import Hung, Lost
+from rehearsal.cloud.world import World
+
+PROJECT = "solos"
+FLY_TOKEN = "fo1_rehearsal"
+ENDPOINTS = {
+    "fly": "http://fly.test",
+    "flyPlatform": "http://fly-platform.test",
+    "registry": "http://registry.test",
+    "proxy": "http://proxy.test",
+    "appstore": "http://appstore.test",
+}
+"""The endpoints of the stack configuration; the host `x-y.test` is the double's service `x_y`."""
+
+ProviderT = TypeVar("ProviderT", bound=Provider[Any, Any])
+
+
+class SharedClock(ManualClock):
+    """The one clock of the doubles and of `providers.waiting`."""
+
+    def wall(self) -> float:
+        return self.now()
+
+
+class Doubles(httpx.BaseTransport):
+    """Hands a request to the service that its host names, and acts out broken connections."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._services = {
+            f"{name.replace('_', '-')}.test": httpx.WSGITransport(service) for name, service in world.services.items()
+        }
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        service = self._services.get(request.url.host)
+        if service is None:
+            raise httpx.ConnectError(f"there is no double of {request.url.host}")
+        try:
+            return service.handle_request(request)
+        except Hung as hung:
+            self._world.clock.sleep(min(hung.seconds, request.extensions["timeout"]["read"]))
+            raise httpx.ReadTimeout(f"{request.method} {request.url.path} hung") from None
+        except Lost:
+            raise httpx.ReadError(f"the connection broke during {request.method} {request.url.path}") from None
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The doubles; `http.make_transport` leads to them as long as the test runs."""
+    clock = SharedClock()
+    world = World(clock=clock)
+    for name in world.services:
+        world.addresses[name] = f"http://{name.replace('_', '-')}.test"
+    doubles = Doubles(world)
+    # A function of this test alone: `providers.http` keeps one connection pool and one pacing account per function.
+    monkeypatch.setattr(http, "make_transport", lambda base_url: doubles)
+    monkeypatch.setattr(waiting, "clock", clock)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The stack configuration without the project's prefix. Credentials of the machine that runs the tests do not count."""
+    for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(f"{variable}_PATH", raising=False)
+    return {"endpoints": json.dumps(ENDPOINTS), "flyApiToken": FLY_TOKEN}
+
+
+@pytest.fixture
+def configured(world: World, settings: dict[str, Any]) -> Callable[[type[ProviderT]], ProviderT]:
+    """Makes providers as the engine does: without arguments, then configured."""
+
+    def make(provider: type[ProviderT]) -> ProviderT:
+        instance = provider()
+        config = Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT)
+        instance.configure(ConfigureRequest(config))
+        return instance
+
+    return make
+
+
+def control(world: World, method: str, path: str, body: Any = None) -> Any:
+    """One call to the control address: the human's part, and what no vendor offers."""
+    with httpx.Client(transport=Doubles(world), base_url="http://control.test") as client:
+        answer = client.request(method, path, json=body)
+    assert answer.is_success, f"control: {method} {path}: HTTP {answer.status_code} {answer.text}"
+    return answer.json() if answer.content else None
