@@ -1,0 +1,1 @@
+"""Stand-ins for what a launch brings along: a solserver, an IPA."""

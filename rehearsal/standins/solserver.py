@@ -1,0 +1,190 @@
+"""A stand-in for `solserver`: a small HTTP backend that keeps its rows in a real SQLite file. Only the standard library.
+
+    GET  /health   200 {"status": "ok", "version": …, "machine": …, "database": "ok"}, 503 when the database does not answer
+    GET  /notes    200 [{"id": 1, "text": "…"}, …]
+    POST /notes    201 {"id": 1, "text": "…"}
+
+It reads PORT (default 8080) and DATABASE_PATH, and refuses to start without what it needs. Logs are JSON lines on stdout.
+A machine has its own file system, which the double plays by a folder: every path is taken below `root`.
+
+As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW]`;
+`--listen` is the port of this computer that stands for PORT of the machine.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PORT = 8080
+BROKEN = ("crash", "oom", "unhealthy", "slow", "launch")
+"""How an image can be broken: exits at once, is killed for memory, answers /health with 500, answers late, cannot be launched
+(the last is not ours to play: the machine never gets here)."""
+SLOW_SECONDS = 5.0
+EXIT_REFUSED = 78
+EXIT_CRASH = 1
+EXIT_OOM = 137
+
+
+class Refused(Exception):
+    """The server does not start; `code` is its exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Solserver:
+    """The server without its socket: `handle` answers a request. Thread-safe."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        root: Path,
+        log: Callable[[str], None],
+        *,
+        version: str = "",
+        requires: Iterable[str] = (),
+        broken: str | None = None,
+    ) -> None:
+        """Open the database and bring its schema up to date. Raises Refused."""
+        self._log, self._version, self._broken = log, version, broken
+        self._machine = env.get("FLY_MACHINE_ID", "")
+        missing = [name for name in ("DATABASE_PATH", *requires) if not env.get(name)]
+        if missing:
+            raise self._refused(f"missing environment: {', '.join(missing)}", EXIT_REFUSED)
+        if broken == "oom":
+            raise self._refused("Out of memory: Killed process", EXIT_OOM)
+        if broken == "crash":
+            raise self._refused("uncaught exception: TypeError: undefined is not a function", EXIT_CRASH)
+        self._database = root / env["DATABASE_PATH"].lstrip("/")
+        try:
+            with self._open() as database:
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        except sqlite3.Error as error:
+            raise self._refused(f"cannot open the database {env['DATABASE_PATH']}: {error}", EXIT_REFUSED) from None
+        self._say("info", f"solserver {version} is listening on port {port_of(env)}")
+
+    def handle(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+        """Status and JSON value for one request; `path` may carry a query."""
+        path = path.partition("?")[0]
+        try:
+            status, answer = self._answer(method, path, body)
+        except sqlite3.Error as error:
+            status, answer = 503, {"status": "failing", "database": str(error)}
+        if path != "/health" or status != 200:
+            self._say("info" if status < 500 else "error", f"{method} {path} {status}")
+        return status, answer
+
+    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if (method, path) in (("GET", "/health"), ("HEAD", "/health")):
+            return self._health()
+        if (method, path) == ("GET", "/notes"):
+            with self._open() as database:
+                return 200, [
+                    {"id": id, "text": text} for id, text in database.execute("SELECT id, text FROM notes ORDER BY id")
+                ]
+        if (method, path) == ("POST", "/notes"):
+            return self._add_note(body)
+        return 404, {"error": f"there is no {method} {path}"}
+
+    def _health(self) -> tuple[int, Any]:
+        if self._broken == "unhealthy":
+            return 500, {"status": "failing", "version": self._version}
+        with self._open() as database:
+            database.execute("SELECT count(*) FROM notes").fetchone()
+        return 200, {"status": "ok", "version": self._version, "machine": self._machine, "database": "ok"}
+
+    def _add_note(self, body: bytes) -> tuple[int, Any]:
+        try:
+            text = json.loads(body)["text"]
+        except (ValueError, KeyError, TypeError):
+            return 400, {"error": 'the body must be {"text": "…"}'}
+        with self._open() as database:
+            id = database.execute("INSERT INTO notes (text) VALUES (?)", (str(text),)).lastrowid
+        return 201, {"id": id, "text": str(text)}
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self._database, timeout=5.0)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    def _refused(self, message: str, code: int) -> Refused:
+        self._say("fatal", message)
+        return Refused(message, code)
+
+    def _say(self, level: str, message: str) -> None:
+        self._log(json.dumps({"level": level, "message": message}))
+
+
+def port_of(env: Mapping[str, str]) -> int:
+    """The port inside the machine on which the server listens."""
+    return int(env.get("PORT") or DEFAULT_PORT)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="A stand-in for solserver.")
+    parser.add_argument("--root", type=Path, required=True, help="the folder that stands for the machine's file system")
+    parser.add_argument("--listen", type=int, required=True, help="the port to listen on, on the loopback address")
+    parser.add_argument("--version", default="")
+    parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
+    parser.add_argument("--broken", choices=BROKEN)
+    told = parser.parse_args()
+    if told.broken == "slow":
+        time.sleep(SLOW_SECONDS)
+    requires = [name for name in told.requires.split(",") if name]
+    try:
+        server = Solserver(os.environ, told.root, _print, version=told.version, requires=requires, broken=told.broken)
+    except Refused as refused:
+        return refused.code
+    listener = ThreadingHTTPServer(("127.0.0.1", told.listen), _handler_for(server))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # shutdown() waits for serve_forever() to end, which runs in this very thread.
+        signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown).start())
+    listener.serve_forever(poll_interval=0.05)
+    return 0
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _handler_for(server: Solserver) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, value = server.handle(self.command, self.path, body)
+            content = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 (the library's names)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: the server logs by itself."""
+
+    return Handler
+
+
+if __name__ == "__main__":
+    sys.exit(main())
