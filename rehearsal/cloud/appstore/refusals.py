@@ -95,23 +95,21 @@ def rate_limit_exceeded() -> Answer:
 
 
 def parameter_illegal(name: str) -> Answer:
-    """Recalled."""
     return refuse(
         400,
         "PARAMETER_ERROR.ILLEGAL",
-        "A parameter is not allowed",
+        "A given parameter is not allowed for this request",
         f"The parameter '{name}' can not be used with this request",
         parameter=name,
     )
 
 
-def parameter_invalid(name: str, value: str) -> Answer:
-    """Recalled."""
+def parameter_invalid(name: str, detail: str) -> Answer:
     return refuse(
         400,
         "PARAMETER_ERROR.INVALID",
         "A parameter has an invalid value",
-        f"'{value}' is not a valid value for the parameter '{name}'",
+        detail,
         parameter=name,
     )
 
@@ -148,7 +146,6 @@ def attribute_required(name: str) -> Answer:
 
 
 def attribute_unknown(type: str, name: str) -> Answer:
-    """Recalled."""
     return refuse(
         409,
         "ENTITY_ERROR.ATTRIBUTE.UNKNOWN",
@@ -176,6 +173,16 @@ def attribute_invalid(name: str, detail: str) -> Answer:
         "An attribute in the provided entity has invalid value",
         detail,
         pointer=f"/data/attributes/{name}",
+    )
+
+
+def relationship_unknown(type: str, name: str) -> Answer:
+    return refuse(
+        409,
+        "ENTITY_ERROR.RELATIONSHIP.UNKNOWN",
+        "The provided entity includes an unknown relationship",
+        f"'{name}' is not a relationship on the resource '{type}'",
+        pointer=f"/data/relationships/{name}",
     )
 
 

@@ -1,0 +1,248 @@
+"""The API itself: JSON:API over the declared kinds, behind Apple's authentication, agreements and rate limit.
+
+Paths: `/v1/{type}`, `/v1/{type}/{id}`, `/v1/{type}/{id}/{relationship}`, `/v1/{type}/{id}/relationships/{relationship}`.
+"""
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
+
+from werkzeug.wrappers import Request
+
+from rehearsal.cloud.appstore import auth, query, refusals, requests
+from rehearsal.cloud.appstore.kinds import Kind, Records, Relation
+from rehearsal.cloud.appstore.query import Query
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.service import Service, route
+from rehearsal.cloud.store import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+
+class AppStoreApi(Service):
+    name: ClassVar[str] = "appstore"
+
+    def __init__(self, world: "World", records: Records) -> None:
+        super().__init__(world)
+        self.records = records
+        self.budget = auth.Budget(world)
+
+    # What every call goes through.
+
+    def admit(self, request: Request) -> None:
+        key = auth.authenticate(self.world, request)
+        request.environ["appstore.key"] = key["key_id"]
+        if not agreements_in_effect(self.world):
+            raise refusals.agreement_missing()
+        self.budget.spend(key["key_id"])
+        type = request.path.split("/")[2] if request.path.startswith("/v1/") else ""
+        if type in self.records.kinds:
+            kind = self.records.kinds[type]
+            auth.authorize(key, type, request.method, provisioning=kind.provisioning)
+
+    def not_found(self, request: Request) -> Any:
+        answer = refusals.no_such_path()
+        return answer.body, answer.status, {}
+
+    def throttled(self, request: Request) -> Any:
+        answer = refusals.rate_limit_exceeded()
+        return answer.body, answer.status, {}
+
+    def failed(self, request: Request, fault: Fault) -> Any:
+        code = "NOT_AUTHORIZED" if fault.status == 401 else "UNEXPECTED_ERROR"
+        return refusals.refuse(fault.status, code, "Could not process this request").body, fault.status, {}
+
+    def common_headers(self, request: Request) -> dict[str, str]:
+        key = request.environ.get("appstore.key")
+        budget = {"X-Rate-Limit": self.budget.header(key)} if key else {}
+        return {"Date": formatdate(self.world.clock.now(), usegmt=True), **budget}
+
+    # Resources.
+
+    @route("GET", "/v1/<type>")
+    def list_resources(self, request: Request, type: str) -> Any:
+        kind = self._kind(type, "GET_COLLECTION")
+        asked = query.parse(request, self.records, kind, many=True)
+        return self._list(request, asked, self.records.all(type))
+
+    @route("POST", "/v1/<type>")
+    def create_resource(self, request: Request, type: str) -> Any:
+        kind = self._kind(type, "CREATE")
+        attributes, links = requests.creation(self.records, kind, request)
+        with self.store.transaction():
+            record = kind.create(attributes, links)
+            return self._single(request, Query(), record), 201, {}
+
+    @route("GET", "/v1/<type>/<id>")
+    def read_resource(self, request: Request, type: str, id: str) -> Any:
+        kind = self._kind(type, "GET_INSTANCE")
+        asked = query.parse(request, self.records, kind, many=False)
+        return self._single(request, asked, self._record(type, id))
+
+    @route("PATCH", "/v1/<type>/<id>")
+    def update_resource(self, request: Request, type: str, id: str) -> Any:
+        kind = self._kind(type, "UPDATE")
+        with self.store.transaction():
+            record = self._record(type, id)
+            kind.update(record, requests.change(kind, request, id))
+            return self._single(request, Query(), self._record(type, id))
+
+    @route("DELETE", "/v1/<type>/<id>")
+    def delete_resource(self, request: Request, type: str, id: str) -> Any:
+        kind = self._kind(type, "DELETE")
+        with self.store.transaction():
+            kind.delete(self._record(type, id))
+        return None, 204, {}
+
+    # Relationships.
+
+    @route("GET", "/v1/<type>/<id>/<name>")
+    def read_related(self, request: Request, type: str, id: str, name: str) -> Any:
+        relation = self._relation(type, name)
+        if not relation.related or relation.data_only:
+            raise refusals.no_such_path()
+        target = self.records.kinds[relation.target]
+        asked = query.parse(request, self.records, target, many=relation.many, full=relation.queryable)
+        found = self.records.kinds[type].related(self._record(type, id), name)
+        if relation.many:
+            return self._list(request, asked, found)
+        return self._single(request, asked, found[0] if found else None)
+
+    @route("GET", "/v1/<type>/<id>/relationships/<name>")
+    def read_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
+        relation = self._linkage(type, name, "GET")
+        target = self.records.kinds[relation.target]
+        asked = query.parse(request, self.records, target, many=relation.many, full=False)
+        found = self.records.kinds[type].related(self._record(type, id), name)
+        if not relation.many:
+            return {"data": _linkage(found)[0] if found else None, "links": {"self": request.url}}
+        page, following, total = query.select(asked, self.records, found)
+        return {"data": _linkage(page), **_paging(request, asked, following, total)}
+
+    @route("POST", "/v1/<type>/<id>/relationships/<name>")
+    def add_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
+        relation = self._linkage(type, name, "POST")
+        with self.store.transaction():
+            record = self._record(type, id)
+            targets = requests.linkage(self.records, relation, request)
+            self.records.kinds[type].link(record, name, targets)
+        return None, 204, {}
+
+    @route("DELETE", "/v1/<type>/<id>/relationships/<name>")
+    def remove_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
+        relation = self._linkage(type, name, "DELETE")
+        with self.store.transaction():
+            record = self._record(type, id)
+            targets = requests.linkage(self.records, relation, request)
+            self.records.kinds[type].unlink(record, name, {target["id"] for target in targets})
+        return None, 204, {}
+
+    # How it is told.
+
+    def _kind(self, type: str, operation: str) -> Kind:
+        kind = self.records.kinds.get(type)
+        if kind is None:
+            raise refusals.no_such_path()
+        if operation not in kind.operations:
+            raise refusals.operation_not_allowed(type, operation, list(kind.operations))
+        return kind
+
+    def _record(self, type: str, id: str) -> Document:
+        record = self.records.get(type, id)
+        if record is None:
+            raise refusals.no_such_resource(type, id)
+        return record
+
+    def _relation(self, type: str, name: str) -> Relation:
+        kind = self.records.kinds.get(type)
+        if kind is None or name not in kind.relations:
+            raise refusals.no_such_path()
+        return kind.relations[name]
+
+    def _linkage(self, type: str, name: str, method: str) -> Relation:
+        relation = self._relation(type, name)
+        if method not in relation.linkage or relation.data_only:
+            raise refusals.no_such_path()
+        return relation
+
+    def _single(self, request: Request, asked: Query, record: Document | None) -> Document:
+        document: Document = {
+            "data": self._resource(request, asked, record) if record else None,
+            "links": {"self": request.url},
+        }
+        return document | self._included(request, asked, [record] if record else [])
+
+    def _list(self, request: Request, asked: Query, found: list[Document]) -> Document:
+        page, following, total = query.select(asked, self.records, found)
+        return {
+            "data": [self._resource(request, asked, record) for record in page],
+            **self._included(request, asked, page),
+            **_paging(request, asked, following, total),
+        }
+
+    def _included(self, request: Request, asked: Query, records: Iterable[Document]) -> Document:
+        if not asked.include:
+            return {}
+        found = {
+            (target["type"], target["id"]): target
+            for record in records
+            for name in asked.include
+            for target in self._ends(asked, record, name)
+        }
+        return {"included": [self._resource(request, Query(fields=asked.fields), each) for each in found.values()]}
+
+    def _ends(self, asked: Query, record: Document, name: str) -> list[Document]:
+        found = self.records.kinds[record["type"]].related(record, name)
+        return found[: asked.related_limits.get(name, query.RELATED)]
+
+    def _resource(self, request: Request, asked: Query, record: Document) -> Document:
+        kind = self.records.kinds[record["type"]]
+        fields = asked.fields.get(kind.type)
+        address = f"{request.host_url}v1/{kind.type}/{record['id']}"
+        relationships = {
+            name: shown
+            for name, relation in kind.relations.items()
+            if fields is None or name in fields
+            if (shown := self._relationship(address, asked, record, name, relation))
+        }
+        attributes = {name: value for name, value in kind.shown(record).items() if fields is None or name in fields}
+        resource: Document = {"type": kind.type, "id": record["id"]}
+        if attributes:
+            resource["attributes"] = attributes
+        if relationships:
+            resource["relationships"] = relationships
+        return {**resource, "links": {"self": address}}
+
+    def _relationship(self, address: str, asked: Query, record: Document, name: str, relation: Relation) -> Document:
+        shown: Document = {}
+        if not relation.data_only:
+            shown["links"] = {"self": f"{address}/relationships/{name}", "related": f"{address}/{name}"}
+        if relation.data_only or name in asked.include:
+            ends = self._ends(asked, record, name)
+            if relation.many:
+                total = len(self.records.kinds[record["type"]].related(record, name))
+                limit = asked.related_limits.get(name, query.RELATED)
+                shown |= {"meta": {"paging": {"total": total, "limit": limit}}, "data": _linkage(ends)}
+            elif ends or not relation.data_only:
+                shown["data"] = _linkage(ends)[0] if ends else None
+        return shown
+
+
+def agreements_in_effect(world: "World") -> bool:
+    return bool((world.store.get("appstore.settings", "agreements") or {"in_effect": True})["in_effect"])
+
+
+def _linkage(records: Iterable[Document]) -> list[Document]:
+    return [{"type": record["type"], "id": record["id"]} for record in records]
+
+
+def _paging(request: Request, asked: Query, following: str | None, total: int) -> Document:
+    paging: Document = {"total": total, "limit": asked.limit}
+    links = {"self": request.url}
+    if following:
+        paging["nextCursor"] = following
+        kept = {name: value for name, value in request.args.items() if name not in ("cursor", "limit")}
+        links["next"] = f"{request.base_url}?{urlencode({**kept, 'cursor': following, 'limit': asked.limit})}"
+    return {"links": links, "meta": {"paging": paging}}

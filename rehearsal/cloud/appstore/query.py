@@ -1,0 +1,139 @@
+"""The query of a GET: what Apple takes, and what it does. Anything else is refused, as Apple refuses it."""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.wrappers import Request
+
+from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore.kinds import Kind, Records
+from rehearsal.cloud.store import Document
+
+LONGEST_PAGE = 200
+LONGEST_RELATED = 50
+PAGE = 50
+RELATED = 10
+
+
+@dataclass(kw_only=True)
+class Query:
+    """A query that has been checked. `fields` and `related_limits` are by type and by relationship."""
+
+    filters: dict[str, list[str]] = field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    sort: str = ""
+    limit: int = PAGE
+    related_limits: dict[str, int] = field(default_factory=dict)
+    start: int = 0
+
+
+def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: bool = True) -> Query:
+    """Check the query of a GET of one resource of `kind`, or of many. `full` is False for lists under another resource,
+    which take neither filters nor includes."""
+    query = Query()
+    for name in request.args:
+        values = request.args.getlist(name)
+        if len(values) > 1:
+            raise refusals.parameter_invalid(name, f"The parameter '{name}' was given more than once")
+        value = values[0]
+        family, inner = _split(name)
+        if family == "filter" and many and full and inner in kind.filters:
+            query.filters[inner] = value.split(",")
+        elif family == "fields" and inner in records.kinds:
+            query.fields[inner] = _fields(records.kinds[inner], name, value)
+        elif name == "include" and full and kind.includes:
+            query.include = tuple(value.split(","))
+            for relation in query.include:
+                if relation not in kind.includes:
+                    raise refusals.parameter_invalid(name, f"'{relation}' is not a valid relationship name")
+        elif name == "sort" and many and full and kind.sorts:
+            if value.lstrip("-") not in kind.sorts:
+                raise refusals.parameter_invalid(name, f"'{value}' is not a valid sort key")
+            query.sort = value
+        elif name == "limit" and many:
+            query.limit = _number(name, value, LONGEST_PAGE)
+        elif family == "limit" and inner in kind.includes and kind.relations[inner].many:
+            query.related_limits[inner] = _number(name, value, LONGEST_RELATED)
+        elif name == "cursor" and many:
+            query.start = _position(value)
+        else:
+            raise refusals.parameter_illegal(name)
+    for needed in kind.required_filters if many and full else ():
+        if needed not in query.filters:
+            raise refusals.parameter_missing(f"filter[{needed}]")
+    return query
+
+
+def select(query: Query, records: Records, found: list[Document]) -> tuple[list[Document], str | None, int]:
+    """The page that was asked for, the cursor of the next one, and how many there are in all."""
+    matching = [record for record in found if _matches(query, records, record)]
+    if query.sort:
+        attribute = query.sort.lstrip("-")
+        matching.sort(
+            key=lambda record: str(records.shown(record).get(attribute, "")), reverse=query.sort.startswith("-")
+        )
+    end = query.start + query.limit
+    return matching[query.start : end], cursor(end) if end < len(matching) else None, len(matching)
+
+
+def cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(f"at:{position}".encode()).decode().rstrip("=")
+
+
+def _position(value: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode().removeprefix("at:"))
+    except ValueError:
+        raise refusals.parameter_invalid("cursor", f"'{value}' is not a valid cursor for this request") from None
+
+
+def _split(name: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(\w+)\[([\w.]+)\]", name)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _fields(kind: Kind, name: str, value: str) -> list[str]:
+    chosen = value.split(",")
+    for each in chosen:
+        if each not in kind.attributes and each not in kind.relations:
+            raise refusals.parameter_invalid(name, f"'{each}' is not a valid field name")
+    return chosen
+
+
+def _number(name: str, value: str, most: int) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= most:
+        raise refusals.parameter_invalid(name, f"'{value}' is not between 1 and {most}")
+    return int(value)
+
+
+def _matches(query: Query, records: Records, record: Document) -> bool:
+    kind = records.kinds[record["type"]]
+    for path, wanted in query.filters.items():
+        values = [str(value) for value in _at(records, record, path)]
+        if path in kind.loose:
+            hit = any(want.lower() in value.lower() for want in wanted for value in values)
+        else:
+            hit = any(want.lower() == value.lower() for want in wanted for value in values)
+        if not hit:
+            return False
+    return True
+
+
+def _at(records: Records, record: Document, path: str) -> list[Any]:
+    """All values at a path: attributes as they are, resources as their ids."""
+    first, _, rest = path.partition(".")
+    if first == "id":
+        return [record["id"]]
+    kind = records.kinds[record["type"]]
+    if first in kind.relations:
+        targets = kind.related(record, first)
+        return [value for target in targets for value in (_at(records, target, rest) if rest else [target["id"]])]
+    value = records.shown(record).get(first)
+    if rest:
+        value = (value or {}).get(rest)
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return value if isinstance(value, list) else [value]
