@@ -1,0 +1,194 @@
+"""The machines of the monitor: which image each runs, with which files, environment and check. Pure.
+
+The files of `monitoring/` go in as they stand; `prometheus.yml` and `alertmanager.yml` have the stack's names filled in. No
+machine has an address, a service or a volume: history is kept by Fly, rules and routes are in the configuration
+(observability.md, sections 3 and 4).
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from textwrap import indent
+from typing import Any
+
+FILES = Path(__file__).resolve().parent.parent / "monitoring"
+FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
+READABLE_BY_ALL = 0o444
+"""The images run as an unprivileged user."""
+RECEIVERS = ("webhook", "slack", "pagerduty")
+SINKS = ("loki", "http")
+DATABASE_RULES = frozenset({"backup.yml", "volume.yml"})
+"""Rules about SQLite on a volume, which a stack with Managed Postgres has not."""
+
+IMAGES = {
+    "prometheus": "prom/prometheus:v3.9.1@sha256:1f0f50f06acaceb0f5670d2c8a658a599affe7b0d8e78b898c1035653849a702",
+    "alertmanager": "prom/alertmanager:v0.32.1@sha256:51a825c2a40acc3e338fdd00d622e01ec090f72be2b3ea46be0839cd47a4d286",
+    "blackbox": "prom/blackbox-exporter:v0.28.0@sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
+    "logs": "telegraf:1.37-alpine@sha256:d1a485308163ea51f8a07b659a71cba8e1eddcaf8473a25c00e34e363e8b3775",
+}
+"""The programs' official images. The digest is the image index's, so it is the same for every processor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitored:
+    """What is watched, and by whom."""
+
+    app: str
+    monitor: str
+    """The monitor's own app."""
+    org: str
+    hostname: str
+    health_path: str = "/health"
+    sqlite: bool = True
+    """Whether the database is SQLite on a volume, with its rules."""
+    sink: str | None = None
+    """Where log lines go besides Fly's own search: one of SINKS."""
+    sink_url: str = ""
+    sink_user: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """Where a kind of notification goes: `kind` is one of RECEIVERS, `secret` its URL or key."""
+
+    kind: str
+    secret: str = field(repr=False)
+
+
+def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
+    """The machine config of each machine, by its name, which is its process group too; without the image."""
+    return {
+        "prometheus": _machine(
+            "prometheus",
+            port=9090,
+            path="/-/healthy",
+            memory_mb=512,
+            # The delay is Prometheus's default: an alert that fires before Alertmanager is found is sent again after it.
+            cmd=[
+                "--config.file=/etc/prometheus/prometheus.yml",
+                "--storage.tsdb.path=/prometheus",
+                "--storage.tsdb.retention.time=7d",
+                "--rules.alert.resend-delay=1m",
+            ],
+            files=[
+                _file("/etc/prometheus/prometheus.yml", prometheus_yml(monitored)),
+                *(_file(f"/etc/prometheus/rules/{rule.name}", rule.read_text()) for rule in rules(monitored)),
+                _secret_file("/etc/prometheus/secrets/fly-metrics-token", "FILE_FLY_METRICS_TOKEN"),
+            ],
+        ),
+        "alertmanager": _machine(
+            "alertmanager",
+            port=9093,
+            path="/-/healthy",
+            cmd=[
+                "--config.file=/etc/alertmanager/alertmanager.yml",
+                "--storage.path=/alertmanager",
+                "--cluster.listen-address=",
+            ],
+            files=[_secret_file("/etc/alertmanager/alertmanager.yml", "FILE_ALERTMANAGER_YML")],
+        ),
+        "blackbox": _machine(
+            "blackbox",
+            port=9115,
+            path="/-/healthy",
+            cmd=["--config.file=/etc/blackbox_exporter/config.yml"],
+            files=[_file("/etc/blackbox_exporter/config.yml", (FILES / "blackbox.yml").read_text())],
+        ),
+        "logs": _machine(
+            "logs",
+            port=9598,
+            path="/metrics",
+            cmd=[
+                "telegraf",
+                "--config=/etc/telegraf/telegraf.conf",
+                "--config-directory=/etc/telegraf/telegraf.d",
+            ],
+            files=[
+                _file("/etc/telegraf/telegraf.conf", (FILES / "telegraf.conf").read_text()),
+                _file("/etc/telegraf/telegraf.d/sink.conf", _sink(monitored)),
+            ],
+            env={
+                "NATS_URL": FLY_LOG_STREAM,
+                "APP": monitored.app,
+                "METRICS_ADDRESS": ":9598",
+                "LOG_SINK_URL": monitored.sink_url,
+                "LOG_SINK_USER": monitored.sink_user,
+            },
+        ),
+    }
+
+
+def rules(monitored: Monitored) -> list[Path]:
+    """The rule files that apply."""
+    return [rule for rule in sorted(FILES.glob("rules/*.yml")) if monitored.sqlite or rule.name not in DATABASE_RULES]
+
+
+def prometheus_yml(monitored: Monitored) -> str:
+    return Template((FILES / "prometheus.yml").read_text()).substitute(
+        app=monitored.app,
+        monitor=monitored.monitor,
+        org=monitored.org,
+        hostname=monitored.hostname,
+        health_path=monitored.health_path,
+    )
+
+
+def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, repository: str = "") -> str:
+    """Routes and receivers. It holds the receivers' secrets, so the whole of it is one secret.
+
+    repository: what makes a link of a runbook's path, as `https://github.com/sol-labs/solos/blob/main/`.
+    """
+    receivers = {"page": page, "ticket": ticket, "deadman": Receiver(kind="heartbeat", secret=heartbeat)}
+    rendered = "".join(
+        f"  - name: {name}\n{indent(_receiver(receiver, repository), '    ')}" for name, receiver in receivers.items()
+    )
+    return f"{(FILES / 'alertmanager.yml').read_text()}receivers:\n{rendered}"
+
+
+def in_base64(text: str) -> str:
+    """How a file's content travels to a machine, in `raw_value` or in the secret of a `secret_name`."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def _receiver(receiver: Receiver, repository: str) -> str:
+    template = Template((FILES / "receivers" / f"{receiver.kind}.yml").read_text())
+    return template.substitute(secret=json.dumps(receiver.secret), repository=repository)
+
+
+def _sink(monitored: Monitored) -> str:
+    if monitored.sink is None:
+        return "# No sink is configured: Fly keeps the lines for 7 days.\n"
+    return (FILES / "sinks" / f"{monitored.sink}.conf").read_text()
+
+
+def _machine(
+    name: str,
+    *,
+    port: int,
+    path: str,
+    cmd: Iterable[str],
+    files: Iterable[Mapping[str, Any]],
+    memory_mb: int = 256,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    check = {"type": "http", "port": port, "path": path, "interval": "15s", "timeout": "5s", "grace_period": "20s"}
+    return {
+        "init": {"cmd": list(cmd)},
+        "env": dict(env or {}),
+        "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": memory_mb},
+        "restart": {"policy": "always"},
+        "metadata": {"fly_process_group": name, "fly_platform_version": "v2"},
+        "files": list(files),
+        "checks": {"alive": check},
+    }
+
+
+def _file(path: str, content: str) -> dict[str, Any]:
+    return {"guest_path": path, "raw_value": in_base64(content), "mode": READABLE_BY_ALL}
+
+
+def _secret_file(path: str, secret: str) -> dict[str, Any]:
+    return {"guest_path": path, "secret_name": secret, "mode": READABLE_BY_ALL}
