@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format requirements
+.PHONY: help setup test lint format requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,3 +34,6 @@ format: setup ## format the code and mend what lint can mend
 requirements: setup ## pin requirements*.in anew, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+
+monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream and Telegraf where Go is
+	monitoring/install-tools

@@ -66,9 +66,11 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
             port=9090,
             path="/-/healthy",
             memory_mb=512,
-            # The delay is Prometheus's default: an alert that fires before Alertmanager is found is sent again after it.
+            # The private network is IPv6, where Prometheus does not listen by itself. The delay is its default: an alert
+            # that fires before Alertmanager is found is sent again after it.
             cmd=[
                 "--config.file=/etc/prometheus/prometheus.yml",
+                "--web.listen-address=:9090",
                 "--storage.tsdb.path=/prometheus",
                 "--storage.tsdb.retention.time=7d",
                 "--rules.alert.resend-delay=1m",

@@ -1,0 +1,74 @@
+"""The rules: what each alert must say, and what promtool thinks of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.monitor_machines import FILES
+from tests.monitoring.conftest import Run
+from tests.monitoring.tools import Alert, alerts
+
+ALERTS = alerts()
+RUNBOOK = "infra-docs/PRODUCTION_DEPLOYMENT.md"
+RULE_TESTS = sorted(FILES.glob("tests/*.yml"))
+by_name = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+
+
+@by_name
+def test_an_alert_says_how_bad_what_and_where_to_read_on(alert: Alert) -> None:
+    annotations = alert.rule["annotations"]
+
+    assert alert.rule["labels"]["severity"] in {"critical", "warning", "none"}
+    assert annotations["summary"]
+    assert annotations["runbook"] == f"{RUNBOOK}#alert-{alert.name.lower()}"
+
+
+def test_each_alert_has_a_name_of_its_own() -> None:
+    names = [alert.name for alert in ALERTS]
+
+    assert len(names) == len(set(names))
+
+
+def _checks(name: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """For each test case about the alert: what it expects of it, in order."""
+    cases = [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text())["tests"]]
+    told = [
+        (case, [check for check in case.get("alert_rule_test", ()) if check["alertname"] == name]) for case in cases
+    ]
+    return [(case, checks) for case, checks in told if checks]
+
+
+@pytest.mark.parametrize("alert", [alert for alert in ALERTS if alert.name != "Watchdog"], ids=lambda alert: alert.name)
+def test_an_alert_is_tested_silent_firing_and_resolved(alert: Alert) -> None:
+    courses = ["".join("F" if check["exp_alerts"] else "." for check in checks) for _, checks in _checks(alert.name)]
+
+    assert any(".F." in course for course in courses), f"the tests of {alert.name} go {courses}"
+
+
+def test_every_rule_file_parses(run: Run) -> None:
+    output = run("promtool", "check", "rules", *sorted(FILES.glob("rules/*.yml")))
+
+    assert output.count("SUCCESS") == len(list(FILES.glob("rules/*.yml")))
+
+
+@pytest.mark.parametrize("rule_test", RULE_TESTS, ids=lambda path: path.stem)
+def test_the_alerts_do_as_their_tests_say(run: Run, rule_test: Path) -> None:
+    output = run("promtool", "test", "rules", rule_test)
+
+    assert "SUCCESS" in output
+
+
+def test_a_rule_test_can_fail(run: Run, tmp_path: Path) -> None:
+    """The suite would notice an alert that never fires."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "tests").mkdir()
+    for rule in FILES.glob("rules/*.yml"):
+        never = rule.read_text().replace('probe_success{job="health"} == 0', 'probe_success{job="health"} == 2')
+        (tmp_path / "rules" / rule.name).write_text(never)
+    test = tmp_path / "tests" / "availability.yml"
+    test.write_text((FILES / "tests" / "availability.yml").read_text())
+
+    with pytest.raises(AssertionError, match="SolosHealthDown, time: 5m45s"):
+        run("promtool", "test", "rules", test)
