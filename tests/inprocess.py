@@ -10,12 +10,15 @@ A fault that breaks the connection is an httpx.ReadError; one that hangs moves t
 httpx.ReadTimeout.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.dynamic import Config, ConfigureRequest
 
 from providers import http, waiting
@@ -26,6 +29,8 @@ from rehearsal.cloud.world import World
 
 PROJECT = "solos"
 FLY_TOKEN = "fo1_rehearsal"
+ASC_KEY_ID = "INPROCESS1"
+ASC_ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 ENDPOINTS = {
     "fly": "http://fly.test",
     "flyPlatform": "http://fly-platform.test",
@@ -67,6 +72,18 @@ class Doubles(httpx.BaseTransport):
             raise httpx.ReadError(f"the connection broke during {request.method} {request.url.path}") from None
 
 
+@functools.cache
+def asc_key() -> ec.EllipticCurvePrivateKey:
+    """The private key of the team's API key at App Store Connect."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def asc_private_key() -> str:
+    """The same as the text of a .p8 file."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return asc_key().private_bytes(*form).decode()
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The doubles; `http.make_transport` leads to them as long as the test runs."""
@@ -74,6 +91,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World(clock=clock)
     for name in world.services:
         world.addresses[name] = f"http://{name.replace('_', '-')}.test"
+    public = asc_key().public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    key = {"key_id": ASC_KEY_ID, "issuer_id": ASC_ISSUER_ID, "public_key_pem": pem, "role": "ADMIN"}
+    world.store.put("appstore.keys", ASC_KEY_ID, key)
     doubles = Doubles(world)
     # A function of this test alone: `providers.http` keeps one connection pool and one pacing account per function.
     monkeypatch.setattr(http, "make_transport", lambda base_url: doubles)
@@ -88,7 +109,13 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(f"{variable}_PATH", raising=False)
-    return {"endpoints": json.dumps(ENDPOINTS), "flyApiToken": FLY_TOKEN}
+    return {
+        "endpoints": json.dumps(ENDPOINTS),
+        "flyApiToken": FLY_TOKEN,
+        "ascKeyId": ASC_KEY_ID,
+        "ascIssuerId": ASC_ISSUER_ID,
+        "ascPrivateKey": asc_private_key(),
+    }
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ _SITUATIONS: tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Res
     (AgreementMissing, lambda error, _: error.status == 403 and error.says("agreement")),
     (ClockWrong, lambda error, response: error.status == 401 and _clock_is_off(response)),
     (KeyRejected, lambda error, _: error.status == 401),
-    (RoleMissing, lambda error, _: error.status == 403 and not error.says("does not allow")),
+    (RoleMissing, lambda error, _: error.status == 403 and not error.says("does not allow '")),
     (NotFound, lambda error, _: error.status == 404),
     (CertificateLimit, lambda error, _: error.status == 409 and error.says("You already have a current")),
 )

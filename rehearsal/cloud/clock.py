@@ -56,6 +56,8 @@ class Delays:
     """App Store Connect: until an app made on the website shows up in the API."""
     group_too_early: float = 0.4
     """App Store Connect: how long a new app refuses groups with RELATIONSHIP.INVALID."""
+    tester_visible: float = 0.1
+    """App Store Connect: until a new member shows up in its group."""
     upload_processing: float = 0.4
     """App Store Connect: from the commit of an upload until it is COMPLETE."""
     build_visible: float = 0.4

@@ -3,6 +3,7 @@
 GET  /journal                            every request and answer so far          ?service=fly for one service's
 GET  /faults   POST /faults   DELETE /faults     what shall go wrong: see `faults.Fault` for the fields
 GET  /delays   POST /delays              how long the vendors take: see `clock.Delays`
+and App Store Connect's human part, see `appstore/control.py`
 """
 
 import dataclasses
@@ -10,12 +11,13 @@ from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request
 
+from rehearsal.cloud.appstore.control import AppStoreControl
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
-from rehearsal.cloud.service import Answer, Service, route
+from rehearsal.cloud.service import Answer, route
 
 
-class Control(Service):
+class Control(AppStoreControl):
     """What no vendor offers: faults, delays, the journal."""
 
     name: ClassVar[str] = "control"

@@ -1,13 +1,16 @@
 """Who calls: tokens are verified as Apple does it, and every key has its budget of calls (app-store-connect.md, 4 and 5)."""
 
 import collections
+from typing import TYPE_CHECKING
 
 import jwt
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.store import Document
-from rehearsal.cloud.world import World
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
 
 AUDIENCE = "appstoreconnect-v1"
 LONGEST_LIFE_SECONDS = 20 * 60
@@ -17,7 +20,7 @@ WRITERS = {"betaGroups", "betaTesters", "builds", "buildUploads", "buildUploadFi
 """What the roles App Manager and Developer may change; certificates, identifiers and people are for admins."""
 
 
-def authenticate(world: World, request: Request) -> Document:
+def authenticate(world: "World", request: Request) -> Document:
     """The key `{"key_id", "issuer_id", "public_key_pem", "role"}` that has signed the token. Raises the 401."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer":
@@ -54,7 +57,7 @@ def authorize(key: Document, type: str, method: str, *, provisioning: bool) -> N
 class Budget:
     """The calls of a rolling hour, by key. Kept in memory: a restart grants everyone a new hour."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: "World") -> None:
         self._world = world
         self._calls: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
 

@@ -1,0 +1,41 @@
+"""The team's account: the records of every kind that the double plays."""
+
+from typing import TYPE_CHECKING
+
+from rehearsal.cloud.appstore.apps import Apps
+from rehearsal.cloud.appstore.beta_groups import BetaGroups
+from rehearsal.cloud.appstore.beta_testers import BetaTesterInvitations, BetaTesters
+from rehearsal.cloud.appstore.builds import (
+    BetaBuildLocalizations,
+    BuildBetaDetails,
+    BuildBetaNotifications,
+    Builds,
+    PreReleaseVersions,
+)
+from rehearsal.cloud.appstore.bundle_ids import BundleIdCapabilities, BundleIds
+from rehearsal.cloud.appstore.kinds import Records
+from rehearsal.cloud.appstore.people import UserInvitations, Users
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+KINDS = (
+    Apps,
+    BetaBuildLocalizations,
+    BetaGroups,
+    BetaTesterInvitations,
+    BetaTesters,
+    BuildBetaDetails,
+    BuildBetaNotifications,
+    Builds,
+    BundleIdCapabilities,
+    BundleIds,
+    PreReleaseVersions,
+    UserInvitations,
+    Users,
+)
+
+
+def account(world: "World") -> Records:
+    """The records in the world's store. They keep nothing themselves, so there may be several."""
+    return Records(world, KINDS)

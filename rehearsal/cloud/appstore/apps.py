@@ -1,0 +1,88 @@
+"""Apps: made by people only, through the control address; the API reads and patches them."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
+from rehearsal.cloud.service import Answer
+from rehearsal.cloud.store import Document
+
+PLATFORMS = ("IOS", "MAC_OS", "TV_OS", "VISION_OS")
+VERSIONS = ("V1", "V2")
+
+
+class Apps(Kind):
+    type = "apps"
+    operations = ("GET_COLLECTION", "GET_INSTANCE", "UPDATE")
+    attributes: ClassVar[Mapping[str, Any]] = {
+        "name": None,
+        "bundleId": None,
+        "sku": None,
+        "primaryLocale": None,
+        "isOrEverWasMadeForKids": False,
+        "accessibilityUrl": None,
+        "subscriptionStatusUrl": None,
+        "subscriptionStatusUrlVersion": None,
+        "subscriptionStatusUrlForSandbox": None,
+        "subscriptionStatusUrlVersionForSandbox": None,
+        "contentRightsDeclaration": None,
+        "streamlinedPurchasingEnabled": True,
+    }
+    updatable: ClassVar[Mapping[str, Accepts]] = {
+        "accessibilityUrl": str,
+        "bundleId": str,
+        "primaryLocale": str,
+        "subscriptionStatusUrl": str,
+        "subscriptionStatusUrlVersion": VERSIONS,
+        "subscriptionStatusUrlForSandbox": str,
+        "subscriptionStatusUrlVersionForSandbox": VERSIONS,
+        "contentRightsDeclaration": ("DOES_NOT_USE_THIRD_PARTY_CONTENT", "USES_THIRD_PARTY_CONTENT"),
+        "streamlinedPurchasingEnabled": bool,
+    }
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "betaGroups": Relation(target="betaGroups", many=True, inverse="app"),
+        "builds": Relation(target="builds", many=True, inverse="app"),
+        "preReleaseVersions": Relation(target="preReleaseVersions", many=True, inverse="app"),
+        "buildUploads": Relation(target="buildUploads", many=True, inverse="app", queryable=True),
+    }
+    filters = ("name", "bundleId", "sku", "id")
+    loose = ("name", "bundleId")
+    sorts = ("name", "bundleId", "sku")
+    includes = ("betaGroups", "builds", "preReleaseVersions")
+
+    def new_id(self) -> str:
+        return str(6_740_000_000 + self.world.store.count("appstore.apps"))
+
+    def visible(self, record: Document) -> bool:
+        return bool(self.world.clock.now() >= record["made"] + self.world.delays.app_entry_visible)
+
+    def update(self, record: Document, attributes: Document) -> None:
+        if attributes.get("bundleId", record["attributes"]["bundleId"]) != record["attributes"]["bundleId"] and (
+            self.records.all("builds", app=record["id"])
+        ):
+            raise refusals.attribute_invalid(
+                "bundleId", "The bundle ID cannot be changed once a build has been uploaded for the app."
+            )
+        super().update(record, attributes)
+
+
+def make_app(records: Records, form: Document) -> Document:
+    """What the website does with the form of a new app. Raises Answer with `{"error"}` for what it would not take."""
+    missing = [name for name in ("bundleId", "name", "primaryLocale", "sku") if not form.get(name)]
+    if missing:
+        raise Answer({"error": f"the form needs {', '.join(missing)}"}, 400)
+    bundle_ids = [record["attributes"]["identifier"] for record in records.all("bundleIds")]
+    if form["bundleId"] not in bundle_ids:
+        raise Answer(
+            {
+                "error": f"choose a bundle ID of the team; there are: {', '.join(bundle_ids) or 'none, register one first'}"
+            },
+            409,
+        )
+    for app in records.world.store.all("appstore.apps"):
+        if app["attributes"]["bundleId"] == form["bundleId"]:
+            raise Answer({"error": f"app {app['id']} has bundle ID {form['bundleId']} already"}, 409)
+        if app["attributes"]["name"] == form["name"]:
+            raise Answer({"error": "The app name you entered is already being used."}, 409)
+    return records.new("apps", {name: form[name] for name in ("bundleId", "name", "primaryLocale", "sku")})

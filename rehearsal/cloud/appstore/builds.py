@@ -1,0 +1,264 @@
+"""Builds: born by processing an upload, never by a call. What state one is in follows from the time and from what was done to it.
+
+upload COMPLETE … build record appears (PROCESSING) … VALID … internal state leaves PROCESSING …
+  MISSING_EXPORT_COMPLIANCE until the flag is set, READY_FOR_BETA_TESTING, IN_BETA_TESTING with a group, EXPIRED after 90 days
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, date
+from rehearsal.cloud.store import Document
+
+BUILD_LIFE_SECONDS = 90 * 86400
+LONGEST_WHATS_NEW = 4000
+TESTABLE = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
+
+
+class Builds(Kind):
+    type = "builds"
+    operations = ("GET_COLLECTION", "GET_INSTANCE", "UPDATE")
+    attributes: ClassVar[Mapping[str, Any]] = {
+        "version": None,
+        "uploadedDate": None,
+        "expirationDate": None,
+        "expired": False,
+        "minOsVersion": None,
+        "lsMinimumSystemVersion": None,
+        "computedMinMacOsVersion": None,
+        "computedMinVisionOsVersion": None,
+        "iconAssetToken": None,
+        "processingState": "PROCESSING",
+        "buildAudienceType": "APP_STORE_ELIGIBLE",
+        "usesNonExemptEncryption": None,
+    }
+    updatable: ClassVar[Mapping[str, Accepts]] = {"expired": bool, "usesNonExemptEncryption": bool}
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "preReleaseVersion": Relation(target="preReleaseVersions"),
+        "betaGroups": Relation(target="betaGroups", many=True, linkage=("POST", "DELETE"), related=False),
+        "betaBuildLocalizations": Relation(target="betaBuildLocalizations", many=True, inverse="build"),
+        "app": Relation(target="apps"),
+        "buildBetaDetail": Relation(target="buildBetaDetails", inverse="build", queryable=True),
+        "buildUpload": Relation(target="buildUploads", data_only=True),
+    }
+    filters = (
+        "version",
+        "expired",
+        "processingState",
+        "usesNonExemptEncryption",
+        "preReleaseVersion.version",
+        "preReleaseVersion.platform",
+        "preReleaseVersion",
+        "buildAudienceType",
+        "app",
+        "betaGroups",
+        "id",
+    )
+    sorts = ("version", "uploadedDate", "preReleaseVersion")
+    includes = ("preReleaseVersion", "betaGroups", "betaBuildLocalizations", "app", "buildBetaDetail", "buildUpload")
+
+    def visible(self, record: Document) -> bool:
+        return bool(self.world.clock.now() >= record["visible_at"])
+
+    def shown(self, record: Document) -> Document:
+        uploaded = record["uploaded_at"]
+        expired = record["attributes"].get("expired") or self.world.clock.now() >= uploaded + BUILD_LIFE_SECONDS
+        valid = self.world.clock.now() >= record["valid_at"]
+        return {
+            **super().shown(record),
+            "uploadedDate": date(uploaded),
+            "expirationDate": date(uploaded + BUILD_LIFE_SECONDS),
+            "expired": expired,
+            "processingState": record["outcome"] if valid else "PROCESSING",
+        }
+
+    def update(self, record: Document, attributes: Document) -> None:
+        shown = self.shown(record)
+        if "usesNonExemptEncryption" in attributes and shown["usesNonExemptEncryption"] is not None:
+            raise refusals.attribute_invalid(
+                "usesNonExemptEncryption", "You cannot update when the value is already set."
+            )
+        if shown["expired"] and attributes.get("expired") is False:
+            raise refusals.attribute_invalid("expired", "An expired build cannot be made available again.")
+        hold(self.records, record)
+        super().update(record, attributes)
+
+    def related(self, record: Document, relation: str) -> list[Document]:
+        if relation != "betaGroups":
+            return super().related(record, relation)
+        groups = self.records.all("betaGroups", app=record["links"]["app"])
+        return [group for group in groups if reaches(self.records, group, record)]
+
+    def link(self, record: Document, relation: str, targets: list[Document]) -> None:
+        for group in targets:
+            self.records.kinds["betaGroups"].link(group, "builds", [record])
+
+    def unlink(self, record: Document, relation: str, ids: set[str]) -> None:
+        for group in self.records.all("betaGroups"):
+            if group["id"] in ids:
+                self.records.kinds["betaGroups"].unlink(group, "builds", {record["id"]})
+
+
+def reaches(records: Records, group: Document, build: Document) -> bool:
+    """Whether the build is in the group: put there, or because the group has access to all that came after it was made."""
+    if group["attributes"].get("hasAccessToAllBuilds"):
+        mine = group["links"]["app"] == build["links"]["app"] and build["uploaded_at"] >= group["made"]
+        return bool(mine and records.shown(build)["processingState"] == "VALID")
+    return build["id"] in group["links"].get("builds", [])
+
+
+def internal_state(records: Records, build: Document) -> str:
+    """`internalBuildState` by now."""
+    now = records.world.clock.now()
+    shown = records.shown(build)
+    if shown["expired"]:
+        return "EXPIRED"
+    if now < build["beta_at"]:
+        return "PROCESSING"
+    if build["outcome"] != "VALID":
+        return "PROCESSING_EXCEPTION"
+    if now < build.get("held", {}).get("until", 0):
+        return str(build["held"]["state"])
+    if shown["usesNonExemptEncryption"] is None:
+        return "MISSING_EXPORT_COMPLIANCE"
+    in_testing = any(reaches(records, group, build) for group in records.all("betaGroups", app=build["links"]["app"]))
+    return "IN_BETA_TESTING" if in_testing else "READY_FOR_BETA_TESTING"
+
+
+def hold(records: Records, build: Document) -> None:
+    """Keep showing the state of now for a moment: Apple takes a while to act on what is about to be done."""
+    until = records.world.clock.now() + records.world.delays.beta_detail
+    build["held"] = {"state": internal_state(records, build), "until": until}
+    records.save(build)
+
+
+class PreReleaseVersions(Kind):
+    type = "preReleaseVersions"
+    operations = ("GET_COLLECTION", "GET_INSTANCE")
+    attributes: ClassVar[Mapping[str, Any]] = {"version": None, "platform": "IOS"}
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "builds": Relation(target="builds", many=True, inverse="preReleaseVersion"),
+        "app": Relation(target="apps"),
+    }
+    filters = ("builds.expired", "builds.processingState", "builds.version", "platform", "version", "app", "builds")
+    sorts = ("version",)
+    includes = ("builds", "app")
+
+    def visible(self, record: Document) -> bool:
+        return bool(self.records.all("builds", preReleaseVersion=record["id"]))
+
+
+class BuildBetaDetails(Kind):
+    type = "buildBetaDetails"
+    operations = ("GET_COLLECTION", "GET_INSTANCE", "UPDATE")
+    attributes: ClassVar[Mapping[str, Any]] = {
+        "autoNotifyEnabled": False,
+        "internalBuildState": "PROCESSING",
+        "externalBuildState": "PROCESSING",
+    }
+    updatable: ClassVar[Mapping[str, Accepts]] = {"autoNotifyEnabled": bool}
+    relations: ClassVar[Mapping[str, Relation]] = {"build": Relation(target="builds", queryable=True)}
+    filters = ("build", "id")
+    includes = ("build",)
+
+    def visible(self, record: Document) -> bool:
+        return bool(self.related(record, "build"))
+
+    def shown(self, record: Document) -> Document:
+        state = internal_state(self.records, self.related(record, "build")[0])
+        external = "READY_FOR_BETA_SUBMISSION" if state in TESTABLE else state
+        return {**super().shown(record), "internalBuildState": state, "externalBuildState": external}
+
+
+class BetaBuildLocalizations(Kind):
+    """The texts "What to Test". The entry of the app's primary locale is there from the start, without a text."""
+
+    type = "betaBuildLocalizations"
+    attributes: ClassVar[Mapping[str, Any]] = {"whatsNew": None, "locale": None}
+    required: ClassVar[Mapping[str, Accepts]] = {"locale": str}
+    optional: ClassVar[Mapping[str, Accepts]] = {"whatsNew": str}
+    updatable: ClassVar[Mapping[str, Accepts]] = {"whatsNew": str}
+    relations: ClassVar[Mapping[str, Relation]] = {"build": Relation(target="builds", create=True, required=True)}
+    filters = ("locale", "build")
+    includes = ("build",)
+
+    def visible(self, record: Document) -> bool:
+        return bool(self.related(record, "build"))
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        _refuse_long(attributes)
+        if any(
+            each["attributes"]["locale"] == attributes["locale"]
+            for each in self.records.all(self.type, build=links["build"])
+        ):
+            raise refusals.refuse(
+                409,
+                "ENTITY_ERROR.ATTRIBUTE.INVALID",
+                "The provided entity includes an attribute with an invalid value",
+                "There is an entity with same 'locale'.",
+                pointer="/data/attributes/locale",
+            )
+        return super().create(attributes, links)
+
+    def update(self, record: Document, attributes: Document) -> None:
+        _refuse_long(attributes)
+        super().update(record, attributes)
+
+
+def _refuse_long(attributes: Document) -> None:
+    if len(attributes.get("whatsNew") or "") > LONGEST_WHATS_NEW:
+        raise refusals.attribute_invalid("whatsNew", f"The text is longer than {LONGEST_WHATS_NEW} characters.")
+
+
+class BuildBetaNotifications(Kind):
+    type = "buildBetaNotifications"
+    operations = ("CREATE",)
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "build": Relation(target="builds", create=True, required=True, linkage=(), related=False)
+    }
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        build = self.records.get("builds", links["build"])
+        assert build
+        if internal_state(self.records, build) != "IN_BETA_TESTING":
+            raise refusals.state("The build is not available to testers.")
+        return super().create(attributes, links)
+
+
+def make_build(records: Records, upload: Document, facts: Document, outcome: str) -> Document:
+    """The build that comes out of an upload which was committed just now. `facts` are attributes, told by the IPA."""
+    now, delays = records.world.clock.now(), records.world.delays
+    visible = now + delays.upload_processing + delays.build_visible
+    app = upload["links"]["app"]
+    train = _train(records, app, upload["attributes"])
+    build = records.new(
+        "builds",
+        {"version": upload["attributes"]["cfBundleVersion"], **facts},
+        {"app": app, "preReleaseVersion": train["id"], "buildUpload": upload["id"]},
+        uploaded_at=now,
+        visible_at=visible,
+        valid_at=visible + delays.build_processing,
+        beta_at=visible + delays.build_processing + delays.beta_detail,
+        outcome=outcome,
+    )
+    records.new("buildBetaDetails", {}, {"build": build["id"]}, id=build["id"])
+    primary = (records.get("apps", app) or {"attributes": {}})["attributes"].get("primaryLocale", "en-US")
+    records.new("betaBuildLocalizations", {"locale": primary}, {"build": build["id"]})
+    return build
+
+
+def _train(records: Records, app: str, attributes: Document) -> Document:
+    """The pre-release version: 1.0 and 1.0.0 are one, under the spelling that came first."""
+    for train in records.world.store.all("appstore.preReleaseVersions"):
+        same = ordering(train["attributes"]["version"]) == ordering(attributes["cfBundleShortVersionString"])
+        if same and train["links"]["app"] == app and train["attributes"]["platform"] == attributes["platform"]:
+            return train
+    version = {"version": attributes["cfBundleShortVersionString"], "platform": attributes["platform"]}
+    return records.new("preReleaseVersions", version, {"app": app})
+
+
+def ordering(number: str) -> tuple[int, ...]:
+    """How Apple compares version numbers."""
+    parts = [int(part) for part in number.split(".")]
+    return tuple(parts + [0] * (3 - len(parts)))

@@ -1,0 +1,148 @@
+"""Bundle IDs and their capabilities (app-store-connect.md, section 10)."""
+
+import re
+import secrets
+import string
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
+from rehearsal.cloud.store import Document
+
+TEAM_ID = "SLLABS4TM1"
+"""The team to which the account belongs; also the seed of its bundle IDs."""
+PLATFORMS = ("IOS", "MAC_OS", "UNIVERSAL")
+DEFAULT_CAPABILITIES = ("IN_APP_PURCHASE", "GAME_CENTER")
+CAPABILITY_TYPES = tuple(
+    """ICLOUD IN_APP_PURCHASE GAME_CENTER PUSH_NOTIFICATIONS WALLET INTER_APP_AUDIO MAPS ASSOCIATED_DOMAINS PERSONAL_VPN
+    APP_GROUPS HEALTHKIT HOMEKIT WIRELESS_ACCESSORY_CONFIGURATION APPLE_PAY DATA_PROTECTION SIRIKIT NETWORK_EXTENSIONS
+    MULTIPATH HOT_SPOT NFC_TAG_READING CLASSKIT AUTOFILL_CREDENTIAL_PROVIDER ACCESS_WIFI_INFORMATION
+    NETWORK_CUSTOM_PROTOCOL COREMEDIA_HLS_LOW_LATENCY SYSTEM_EXTENSION_INSTALL USER_MANAGEMENT APPLE_ID_AUTH""".split()  # noqa: SIM905 - 28 words are better read as words
+)
+SETTINGS = ("ICLOUD_VERSION", "DATA_PROTECTION_PERMISSION_LEVEL", "APPLE_ID_AUTH_APP_CONSENT")
+
+
+def short_id() -> str:
+    """The form of the ids of bundle IDs, certificates and profiles."""
+    return "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(10))
+
+
+class BundleIds(Kind):
+    type = "bundleIds"
+    provisioning = True
+    attributes: ClassVar[Mapping[str, Any]] = {"name": None, "platform": None, "identifier": None, "seedId": TEAM_ID}
+    required: ClassVar[Mapping[str, Accepts]] = {"identifier": str, "name": str, "platform": PLATFORMS}
+    optional: ClassVar[Mapping[str, Accepts]] = {"seedId": str}
+    updatable: ClassVar[Mapping[str, Accepts]] = {"name": str}
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "profiles": Relation(target="profiles", many=True, inverse="bundleId"),
+        "bundleIdCapabilities": Relation(target="bundleIdCapabilities", many=True, inverse="bundleId"),
+        "app": Relation(target="apps"),
+    }
+    filters = ("name", "platform", "identifier", "seedId", "id")
+    loose = ("name", "identifier")
+    sorts = ("name", "platform", "identifier", "seedId", "id")
+    includes = ("profiles", "bundleIdCapabilities", "app")
+
+    def new_id(self) -> str:
+        return short_id()
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        identifier = attributes["identifier"]
+        if not re.fullmatch(r"[A-Za-z0-9.-]+(\.\*)?", identifier):
+            raise refusals.attribute_invalid(
+                "identifier", f"'{identifier}' is not a valid value for the attribute 'identifier'"
+            )
+        taken = {each["attributes"]["identifier"] for each in self.records.all("bundleIds")}
+        if identifier in taken or self.world.store.get("appstore.strangers", identifier):
+            raise refusals.attribute_invalid(
+                "identifier",
+                f"An App ID with Identifier '{identifier}' is not available. Please enter a different string.",
+            )
+        # What is made for iOS is told as UNIVERSAL (codemagic PR #45).
+        platform = "MAC_OS" if attributes["platform"] == "MAC_OS" else "UNIVERSAL"
+        given = {name: value for name, value in attributes.items() if value is not None}
+        record = super().create({**given, "platform": platform}, links)
+        for type in DEFAULT_CAPABILITIES:
+            enable(self.records, record, type, [])
+        return record
+
+    def delete(self, record: Document) -> None:
+        if self.related(record, "app"):
+            raise refusals.entity(
+                f"The bundle '{record['id']}' cannot be deleted. Delete all the Apps related to this bundle to proceed."
+            )
+        for capability in self.related(record, "bundleIdCapabilities"):
+            self.records.delete(capability)
+        super().delete(record)
+
+    def related(self, record: Document, relation: str) -> list[Document]:
+        if relation == "app":
+            identifier = record["attributes"]["identifier"]
+            return [app for app in self.records.all("apps") if app["attributes"]["bundleId"] == identifier]
+        return super().related(record, relation)
+
+
+class BundleIdCapabilities(Kind):
+    type = "bundleIdCapabilities"
+    operations = ("CREATE", "DELETE", "UPDATE")
+    provisioning = True
+    attributes: ClassVar[Mapping[str, Any]] = {"capabilityType": None, "settings": None}
+    required: ClassVar[Mapping[str, Accepts]] = {"capabilityType": CAPABILITY_TYPES}
+    optional: ClassVar[Mapping[str, Accepts]] = {"settings": list}
+    updatable: ClassVar[Mapping[str, Accepts]] = {"capabilityType": CAPABILITY_TYPES, "settings": list}
+    relations: ClassVar[Mapping[str, Relation]] = {
+        "bundleId": Relation(target="bundleIds", create=True, required=True, linkage=(), related=False),
+    }
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        """Enabling what is enabled already answers with it (asc PR #2586)."""
+        bundle_id = self.records.get("bundleIds", links["bundleId"])
+        assert bundle_id
+        type = attributes["capabilityType"]
+        existing = self.records.get(self.type, f"{bundle_id['id']}_{type}")
+        if existing:
+            return existing
+        _refuse_unknown_settings(attributes)
+        capability = enable(self.records, bundle_id, type, attributes.get("settings") or [])
+        mark_changed(self.records, bundle_id)
+        return capability
+
+    def update(self, record: Document, attributes: Document) -> None:
+        if (
+            attributes.get("capabilityType", record["attributes"]["capabilityType"])
+            != (record["attributes"]["capabilityType"])
+        ):
+            raise refusals.attribute_not_allowed("capabilityType", "UPDATE")
+        _refuse_unknown_settings(attributes)
+        super().update(record, {"settings": attributes.get("settings") or []})
+        self._mark_changed(record)
+
+    def delete(self, record: Document) -> None:
+        super().delete(record)
+        self._mark_changed(record)
+
+    def _mark_changed(self, record: Document) -> None:
+        for bundle_id in self.related(record, "bundleId"):
+            mark_changed(self.records, bundle_id)
+
+
+def enable(records: Records, bundle_id: Document, type: str, settings: list[Any]) -> Document:
+    attributes = {"capabilityType": type, "settings": settings}
+    return records.new(
+        "bundleIdCapabilities", attributes, {"bundleId": bundle_id["id"]}, id=f"{bundle_id['id']}_{type}"
+    )
+
+
+def mark_changed(records: Records, bundle_id: Document) -> None:
+    """Note when the capabilities changed: profiles that are older become INVALID."""
+    records.save({**bundle_id, "changed": records.world.clock.now()})
+
+
+def _refuse_unknown_settings(attributes: Document) -> None:
+    for setting in attributes.get("settings") or []:
+        if not isinstance(setting, dict) or setting.get("key") not in SETTINGS:
+            raise refusals.attribute_invalid(
+                "settings", f"'{setting}' is not a valid value for the attribute 'settings'"
+            )

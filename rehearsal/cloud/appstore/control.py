@@ -1,0 +1,132 @@
+"""What people do at Apple and on their phones, as routes of the control address.
+
+GET    /                                          the form of a new app, which Apple offers on its website only
+POST   /appstore/apps                             {"bundleId", "name", "primaryLocale", "sku"}, as JSON or from that form
+POST   /appstore/users                            {"email", "firstName", "lastName", "roles"}: accepts an invitation, too
+POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; no issuer: an individual key
+DELETE /appstore/keys/{key_id}                    revokes it
+POST   /appstore/agreements                       {"in_effect": false}
+POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3}
+POST   /appstore/strangers                        {"identifier"}: a bundle ID that another team has
+POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
+POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that is installed last
+POST   /appstore/reject                           {"codes": {"90683": "…"}}: the next upload fails with these
+GET    /appstore/state                            every record, by type
+"""
+
+from html import escape
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.appstore.account import KINDS, account
+from rehearsal.cloud.appstore.apps import make_app
+from rehearsal.cloud.appstore.beta_testers import install, use
+from rehearsal.cloud.appstore.people import make_user
+from rehearsal.cloud.service import Answer, Service, route
+from rehearsal.cloud.store import Document
+
+FORM = """<!doctype html><title>New App</title><h1>New App</h1><p>{message}</p>
+<form method="post" action="/appstore/apps">
+<p><label>Name <input name="name" required></label>
+<p><label>Primary Language <input name="primaryLocale" value="en-US" required></label>
+<p><label>Bundle ID <select name="bundleId">{options}</select></label>
+<p><label>SKU <input name="sku" required></label>
+<p><button>Create</button></form>"""
+
+
+class AppStoreControl(Service):
+    @route("GET", "/")
+    def show_form(self, request: Request, message: str = "Platform: iOS") -> Any:
+        identifiers = [each["attributes"]["identifier"] for each in account(self.world).all("bundleIds")]
+        options = "".join(f"<option>{escape(identifier)}</option>" for identifier in identifiers)
+        return Response(FORM.format(message=escape(message), options=options), content_type="text/html; charset=utf-8")
+
+    @route("POST", "/appstore/apps")
+    def make_app_entry(self, request: Request) -> Any:
+        form = request.form.to_dict() if request.form else _body(request)
+        try:
+            with self.store.transaction():
+                app = make_app(account(self.world), form)
+        except Answer as answer:
+            if request.form:
+                return self.show_form(request, answer.body["error"])
+            raise
+        if request.form:
+            return self.show_form(request, f"{form['name']} is created, its Apple ID is {app['id']}")
+        return {"id": app["id"], **app["attributes"]}, 201, {}
+
+    @route("POST", "/appstore/users")
+    def make_team_user(self, request: Request) -> Any:
+        with self.store.transaction():
+            user = make_user(account(self.world), _body(request, "email"))
+        return {"id": user["id"], **user["attributes"]}, 201, {}
+
+    @route("POST", "/appstore/keys")
+    def register_key(self, request: Request) -> Any:
+        key = _body(request, "key_id", "public_key_pem")
+        key = {"issuer_id": None, "role": "ADMIN", **key}
+        self.store.put("appstore.keys", key["key_id"], key)
+        return key, 201, {}
+
+    @route("DELETE", "/appstore/keys/<key_id>")
+    def revoke_key(self, request: Request, key_id: str) -> Any:
+        self.store.delete("appstore.keys", key_id)
+        return None, 204, {}
+
+    @route("POST", "/appstore/agreements")
+    def change_agreements(self, request: Request) -> Any:
+        return self.store.put("appstore.settings", "agreements", _body(request, "in_effect"))
+
+    @route("POST", "/appstore/settings")
+    def change_settings(self, request: Request) -> Any:
+        with self.store.transaction():
+            known = self.store.get("appstore.settings", "limits") or {}
+            return self.store.put("appstore.settings", "limits", {**known, **_body(request)})
+
+    @route("POST", "/appstore/strangers")
+    def take_bundle_id(self, request: Request) -> Any:
+        body = _body(request, "identifier")
+        return self.store.put("appstore.strangers", body["identifier"], body)
+
+    @route("POST", "/appstore/testers/<email>/install")
+    def install_build(self, request: Request, email: str) -> Any:
+        body = _body(request, "version", "build")
+        device: Document = {name: body[name] for name in ("model", "osVersion") if name in body}
+        with self.store.transaction():
+            tester = install(account(self.world), email, body["version"], body["build"], device)
+        return {"devices": tester["devices"]}
+
+    @route("POST", "/appstore/testers/<email>/sessions")
+    def use_build(self, request: Request, email: str) -> Any:
+        body = _body(request, "sessions")
+        with self.store.transaction():
+            tester = use(account(self.world), email, body["sessions"], body.get("crashes", 0))
+        return {"installs": tester["installs"]}
+
+    @route("POST", "/appstore/reject")
+    def reject_next(self, request: Request) -> Any:
+        return self.store.put("appstore.settings", "reject", _body(request, "codes"))
+
+    @route("GET", "/appstore/state")
+    def show_state(self, request: Request) -> Any:
+        records = account(self.world)
+        return {
+            kind.type: [
+                {
+                    "id": each["id"],
+                    "visible": records.get(kind.type, each["id"]) is not None,
+                    **(records.shown(each) if records.get(kind.type, each["id"]) else each["attributes"]),
+                    "links": each["links"],
+                }
+                for each in self.store.all(f"appstore.{kind.type}")
+            ]
+            for kind in KINDS
+        }
+
+
+def _body(request: Request, *needed: str) -> Document:
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict) or any(name not in body for name in needed):
+        raise Answer({"error": f"send JSON with {', '.join(needed) or 'the settings'}"}, 400)
+    return body

@@ -1,0 +1,130 @@
+"""The protocol: tokens, roles, agreements, queries, pages, bodies."""
+
+from typing import Any
+
+import pytest
+
+from rehearsal.cloud.world import World
+from tests.cloud.appstore.caller import BUNDLE_ID, Caller
+from tests.inprocess import ASC_KEY_ID, control
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"exp": 0},
+        {"iss": "someone else"},
+        {"aud": "appstoreconnect-v2"},
+        {"key_id": "UNKNOWNKEY"},
+        {"algorithm": "HS256"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_token_with_a_wrong_part_is_refused(world: World, wrong: dict[str, Any]) -> None:
+    answer = Caller(world)("GET", "/v1/apps", **wrong)
+
+    assert answer.status_code == 401
+    assert answer.json()["errors"][0]["code"] == "NOT_AUTHORIZED"
+
+
+def test_a_token_may_live_twenty_minutes_and_no_longer(world: World) -> None:
+    caller = Caller(world)
+    now = int(world.clock.now())
+
+    longest = caller("GET", "/v1/apps", exp=now + 1200)
+    longer = caller("GET", "/v1/apps", exp=now + 1201)
+
+    assert (longest.status_code, longer.status_code) == (200, 401)
+
+
+def test_a_revoked_key_is_refused(world: World) -> None:
+    control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
+
+    assert Caller(world)("GET", "/v1/apps").status_code == 401
+
+
+def test_a_missing_agreement_stops_every_call(world: World) -> None:
+    control(world, "POST", "/appstore/agreements", {"in_effect": False})
+
+    answer = Caller(world)("GET", "/v1/users")
+
+    assert answer.status_code == 403
+    assert answer.json()["errors"][0]["code"] == "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED"
+
+
+def test_a_developer_key_cannot_register_bundle_ids(world: World) -> None:
+    key = world.store.get("appstore.keys", ASC_KEY_ID)
+    world.store.put("appstore.keys", ASC_KEY_ID, {**(key or {}), "role": "DEVELOPER"})
+    bundle_id = {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"}
+
+    error = Caller(world).make("bundleIds", bundle_id, status=403)
+
+    assert error["detail"] == "The API key in use does not allow this request"
+
+
+def test_the_budget_of_the_hour_is_told_and_kept(world: World) -> None:
+    control(world, "POST", "/delays", {"rate_scale": 2 / 3600})
+    caller = Caller(world)
+
+    answers = [caller("GET", "/v1/apps") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["X-Rate-Limit"] == "user-hour-lim:2;user-hour-rem:1;"
+
+
+def test_apps_cannot_be_made_by_the_api(world: World) -> None:
+    error = Caller(world).make("apps", {"name": "SolOS"}, status=403)
+
+    assert error["detail"] == (
+        "The resource 'apps' does not allow 'CREATE'. Allowed operations are: GET_COLLECTION, GET_INSTANCE, UPDATE"
+    )
+
+
+@pytest.mark.parametrize("query", ["filter[nonsense]=x", "filter[name]=a&filter[name]=b", "limit=201", "include=owner"])
+def test_a_query_that_apple_does_not_know_is_refused(world: World, query: str) -> None:
+    answer = Caller(world)("GET", f"/v1/apps?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"].startswith("PARAMETER_ERROR.")
+
+
+def test_pages_are_followed_by_their_links(world: World) -> None:
+    caller = Caller(world)
+    for number in range(5):
+        caller.make("bundleIds", {"identifier": f"{BUNDLE_ID}{number}", "name": "Sol", "platform": "IOS"})
+
+    pages, path = [], f"/v1/bundleIds?limit=2&filter[identifier]={BUNDLE_ID}"
+    while path:
+        page = caller("GET", path).json()
+        pages.append([each["attributes"]["identifier"][-1] for each in page["data"]])
+        path = page["links"].get("next", "").removeprefix("http://appstore.test")
+
+    assert pages == [["0", "1"], ["2", "3"], ["4"]]
+
+
+def test_filters_of_bundle_ids_match_parts(world: World) -> None:
+    caller = Caller(world)
+    caller.make("bundleIds", {"identifier": f"{BUNDLE_ID}.widget", "name": "Widget", "platform": "IOS"})
+
+    found = caller.read("/v1/bundleIds", **{"filter[identifier]": BUNDLE_ID})
+
+    assert [each["attributes"]["identifier"] for each in found] == [f"{BUNDLE_ID}.widget"]
+
+
+def test_an_unknown_or_missing_attribute_is_named(world: World) -> None:
+    caller = Caller(world)
+
+    unknown = caller.make("bundleIds", {"identifier": BUNDLE_ID, "nickname": "Sol"}, status=409)
+    missing = caller.make("bundleIds", {"identifier": BUNDLE_ID, "platform": "IOS"}, status=409)
+
+    assert unknown["source"] == {"pointer": "/data/attributes/nickname"}
+    assert (missing["code"], missing["source"]["pointer"]) == (
+        "ENTITY_ERROR.ATTRIBUTE.REQUIRED",
+        "/data/attributes/name",
+    )
+
+
+def test_a_path_that_does_not_exist_is_apples_404(world: World) -> None:
+    answer = Caller(world)("GET", "/v1/nonsense/1")
+
+    assert answer.json()["errors"][0]["code"] == "NOT_FOUND"
