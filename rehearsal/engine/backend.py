@@ -1,0 +1,186 @@
+"""Keeps snapshots where and as the CLI's file backend keeps them: `.pulumi/stacks/<project>/<stack>.json`, saved atomically
+after each step, with a lock file against a second run."""
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rehearsal.engine.crypter import Crypter
+from rehearsal.engine.project import BadProject, Stack
+from rehearsal.engine.snapshot import Entry, Snapshot, now
+from rehearsal.engine.values import SECRET, SIGNATURE, Secret, mapped
+
+VERSION = "3.0.0-rehearsal"
+"""What stands in the manifest for the version of the engine."""
+FIELDS = {
+    "urn": "urn",
+    "custom": "custom",
+    "delete": "delete",
+    "id": "id",
+    "type": "type",
+    "inputs": "inputs",
+    "outputs": "outputs",
+    "parent": "parent",
+    "protect": "protect",
+    "external": "external",
+    "dependencies": "dependencies",
+    "initErrors": "init_errors",
+    "provider": "provider",
+    "propertyDependencies": "property_dependencies",
+    "pendingReplacement": "pending_replacement",
+    "additionalSecretOutputs": "additional_secret_outputs",
+    "retainOnDelete": "retain_on_delete",
+    "deletedWith": "deleted_with",
+    "created": "created",
+    "modified": "modified",
+}
+"""The state's names of an entry's fields."""
+ALWAYS_WRITTEN = ("urn", "custom", "type")
+
+
+class Locked(Exception):
+    """Another run is at work on the stack."""
+
+
+class Backend:
+    """The file of one stack."""
+
+    def __init__(self, stack: Stack, url: str | None = None) -> None:
+        """`url` is that of `PULUMI_BACKEND_URL`, which counts if none is given. Raises BadProject for one that is no folder."""
+        self.stack = stack
+        url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / ".rehearsal" / "state").absolute().as_uri()
+        parts = urlsplit(url)
+        if parts.scheme != "file":
+            raise BadProject(
+                f"the embedded engine keeps state in files only, not at {url}: set PULUMI_BACKEND_URL=file://…"
+            )
+        self.root = Path(unquote(parts.netloc + parts.path)).expanduser() / ".pulumi"
+        self.path = self.root / "stacks" / stack.project / f"{stack.name}.json"
+
+    def load(self) -> Snapshot:
+        """What the last run left; empty for a new stack."""
+        if not self.path.exists():
+            return Snapshot()
+        deployment = json.loads(self.path.read_text())["checkpoint"]["latest"] or {}
+        pending = deployment.get("pending_operations") or []
+        return Snapshot(
+            (_read_entry(data, self.stack.crypter) for data in deployment.get("resources") or []),
+            [(each["type"], _read_entry(each["resource"], self.stack.crypter)) for each in pending],
+        )
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Replace the file in one step: a run that is killed leaves the old one or the new one."""
+        with snapshot.lock:
+            checkpoint = {
+                "stack": f"organization/{self.stack.project}/{self.stack.name}",
+                "latest": self.deployment(snapshot),
+            }
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            meta = self.root / "meta.yaml"
+            if not meta.exists():
+                meta.write_text("version: 1\n")
+            draft = self.path.with_suffix(".new")
+            with draft.open("w") as file:
+                json.dump({"version": 3, "checkpoint": checkpoint}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+
+    def deployment(self, snapshot: Snapshot) -> dict[str, Any]:
+        """The snapshot in the CLI's format, secrets encrypted."""
+        crypter = self.stack.crypter
+        deployment: dict[str, Any] = {
+            "manifest": {"time": now(), "magic": hashlib.sha256(VERSION.encode()).hexdigest(), "version": VERSION},
+            "secrets_providers": {"type": "passphrase", "state": {"salt": crypter.salt}},
+            "resources": [_written(entry, crypter) for entry in snapshot],
+            "metadata": {},
+        }
+        if snapshot.pending:
+            deployment["pending_operations"] = [
+                {"resource": _written(entry, crypter), "type": kind} for kind, entry in snapshot.pending
+            ]
+        return deployment
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs, also the CLI's, away from the stack. A dead run's lock on this machine is taken over. Raises Locked."""
+        folder = self.root / "locks" / "organization" / self.stack.project / self.stack.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob("*.json"):
+            holder = json.loads(other.read_text())
+            if holder["hostname"] == socket.gethostname() and not _is_alive(holder["pid"]):
+                other.unlink(missing_ok=True)
+                continue
+            raise Locked(
+                f"stack {self.stack.name} is locked by process {holder['pid']} of {holder['username']} on "
+                f"{holder['hostname']} since {holder['timestamp']}: wait for it, or delete {other} if it is dead"
+            )
+        lock = folder / f"{uuid.uuid4()}.json"
+        holder = {"pid": os.getpid(), "username": getpass.getuser(), "hostname": socket.gethostname()}
+        lock.write_text(json.dumps({**holder, "timestamp": datetime.now(UTC).isoformat()}))
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _read_entry(data: Mapping[str, Any], crypter: Crypter) -> Entry:
+    known = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
+    for name in ("inputs", "outputs"):
+        known[name] = _unsealed(known.get(name) or {}, crypter)
+    known["property_dependencies"] = {key: urns or [] for key, urns in known.get("property_dependencies", {}).items()}
+    return Entry(**known, others={key: value for key, value in data.items() if key not in FIELDS})
+
+
+def _written(entry: Entry, crypter: Crypter) -> dict[str, Any]:
+    values = {theirs: getattr(entry, ours) for theirs, ours in FIELDS.items()}
+    written = {key: value for key, value in values.items() if value or key in ALWAYS_WRITTEN}
+    for name in ("inputs", "outputs"):
+        if name in written:
+            written[name] = _tidy(mapped(written[name], lambda secret: _sealed(secret, crypter)))
+    return {**written, **entry.others}
+
+
+def _sealed(secret: Secret, crypter: Crypter) -> dict[str, str]:
+    text = json.dumps(_tidy(mapped(secret.value, lambda inner: inner.value)))
+    return {SIGNATURE: SECRET, "ciphertext": crypter.encrypt(text)}
+
+
+def _unsealed(value: Any, crypter: Crypter) -> Any:
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == SECRET:
+            return Secret(json.loads(crypter.decrypt(value["ciphertext"])))
+        return {key: _unsealed(item, crypter) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unsealed(item, crypter) for item in value]
+    return value
+
+
+def _tidy(value: Any) -> Any:
+    """Whole numbers as the CLI writes them: `3`, not `3.0`."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _tidy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
+    return value

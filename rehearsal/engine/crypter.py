@@ -1,0 +1,65 @@
+"""Secrets in state and stack configuration, encrypted as the CLI's passphrase provider does it (pulumi-engine.md, section 12)."""
+
+import base64
+import hashlib
+import os
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+ROUNDS = 1_000_000
+KEY_BYTES = 32
+PROOF = "pulumi"
+"""What the second half of a salt decrypts to if the passphrase is right."""
+
+
+class WrongPassphrase(Exception):
+    """The passphrase does not fit the stack."""
+
+
+class Crypter:
+    """Encrypts and decrypts the secrets of one stack."""
+
+    def __init__(self, key: bytes, salt: str) -> None:
+        self._cipher = AESGCM(key)
+        self.salt = salt
+        """`v1:<salt>:v1:<nonce>:<data>`, equal in state and in the stack's configuration file."""
+
+    @classmethod
+    def new(cls, passphrase: str) -> Self:
+        """For a stack that has no secrets yet."""
+        salt = os.urandom(8)
+        crypter = cls(_key(passphrase, salt), "")
+        crypter.salt = f"v1:{_text(salt)}:{crypter.encrypt(PROOF)}"
+        return crypter
+
+    @classmethod
+    def of(cls, salt: str, passphrase: str) -> Self:
+        """For a stack whose `encryptionsalt` is known. Raises WrongPassphrase."""
+        _, salt_bytes, proof = salt.split(":", 2)
+        crypter = cls(_key(passphrase, base64.b64decode(salt_bytes)), salt)
+        try:
+            crypter.decrypt(proof)
+        except InvalidTag:
+            raise WrongPassphrase(
+                "the passphrase does not fit this stack: set PULUMI_CONFIG_PASSPHRASE to the one it was made with"
+            ) from None
+        return crypter
+
+    def encrypt(self, text: str) -> str:
+        nonce = os.urandom(12)
+        return f"v1:{_text(nonce)}:{_text(self._cipher.encrypt(nonce, text.encode(), None))}"
+
+    def decrypt(self, ciphertext: str) -> str:
+        """Raises InvalidTag when the text was encrypted with another key."""
+        _, nonce, data = ciphertext.split(":")
+        return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(data), None).decode()
+
+
+def _key(passphrase: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ROUNDS, KEY_BYTES)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,445 @@
+"""One run over a snapshot: decides for each resource what to do about it, does it, and records it at once.
+
+A preview takes the same way and stops short of the plugins' `create`, `update` and `delete`.
+"""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rehearsal.engine.display import Display
+from rehearsal.engine.paths import keep_old
+from rehearsal.engine.plugins import DYNAMIC, Diff, Incomplete, Plugin, StepFailed, package
+from rehearsal.engine.project import Stack
+from rehearsal.engine.snapshot import Entry, Snapshot, now
+from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
+
+DELETES_AT_ONCE = 8
+
+
+class Stopped(Exception):
+    """Another step has failed, or somebody pressed Ctrl-C: nothing new is begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A resource as the program wants it."""
+
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    inputs: Properties
+    version: str = ""
+    """Of the plugin."""
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    protect: bool = False
+    retain_on_delete: bool = False
+    deleted_with: str = ""
+    ignore_changes: list[str] = field(default_factory=list)
+    delete_before_replace: bool | None = None
+    """None leaves it to the plugin."""
+    aliases: list[str] = field(default_factory=list)
+    """URNs that the resource had before."""
+
+
+class Deployment:
+    """`register` is called from many threads, once for each resource; `delete_leftovers` when there are no more."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        snapshot: Snapshot,
+        plugins: dict[str, Plugin],
+        display: Display,
+        save: Callable[[Snapshot], None] | None,
+    ) -> None:
+        """`save` is called after each change; without it this is a preview."""
+        self.stack = stack
+        self.snapshot = snapshot
+        self.display = display
+        self.preview = save is None
+        self._plugins = plugins
+        self._save = save
+        self._deciding = threading.Lock()
+        """The CLI's engine, too, sends check and diff one at a time."""
+        self._seen: set[str] = set()
+        self._running = 0
+        self._idle = threading.Condition()
+        self._stop: Callable[[], None] = lambda: None
+        self.stopped = False
+        self.failed = False
+
+    def when_stopped(self, call: Callable[[], None]) -> None:
+        """`call` ends the program when a step has failed."""
+        self._stop = call
+
+    def stop(self) -> None:
+        """Begin nothing new; what is running goes on and is recorded."""
+        self.stopped = True
+        self._stop()
+
+    def fail(self, urn: str, message: str) -> None:
+        self.failed = True
+        self.display.error(urn, message)
+        self.stop()
+
+    def wait_until_idle(self) -> None:
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0)
+
+    # Registration.
+
+    def register(self, goal: Goal) -> Entry:
+        """Make the resource be as `goal` says; the entry as it is then. In a preview its `id` may be empty, and outputs that
+        only an update will tell are missing. Raises Stopped, also after its own failure, which is reported."""
+        urn = self.urn(goal.type, goal.name, goal.parent)
+        with self._step(urn):
+            with self._deciding:
+                act = self._decide(goal, urn)
+            return act()
+
+    def register_outputs(self, urn: str, outputs: Properties) -> None:
+        """What a component, or the stack, has as outputs."""
+        with self.snapshot.lock:
+            entry = next(entry for entry in self.snapshot.done if entry.urn == urn)
+            changes = difference(entry.outputs, outputs)
+            entry.outputs = outputs
+        if urn == self.stack.urn:
+            self.display.outputs(outputs, list(changes))
+        self._record()
+
+    def urn(self, type: str, name: str, parent: str) -> str:
+        above = parent.rpartition("::")[0].rpartition("::")[2]
+        chain = f"{above}$" if above and not parent.startswith(self.stack.urn) else ""
+        return f"urn:pulumi:{self.stack.name}::{self.stack.project}::{chain}{type}::{name}"
+
+    @contextmanager
+    def _step(self, urn: str) -> Iterator[None]:
+        with self._idle:
+            if self.stopped:
+                raise Stopped
+            self._running += 1
+        try:
+            yield
+        except StepFailed as error:
+            self.fail(urn, str(error))
+            raise Stopped from None
+        except Stopped:
+            raise
+        except BaseException as defect:
+            self.fail(urn, f"a defect of the embedded engine: {type(defect).__name__}: {defect}")
+            raise
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def _decide(self, goal: Goal, urn: str) -> Callable[[], Entry]:
+        if urn in self._seen:
+            raise StepFailed(f"Duplicate resource URN '{urn}'; try giving it a unique name")
+        self._seen.add(urn)
+        old = self.snapshot.find([urn, *goal.aliases])
+        if not goal.custom:
+            return lambda: self._component(self._entry(goal, urn, goal.inputs, ""), old)
+        plugin, provider = self._plugin(goal.type), self._default_provider(goal)
+        wanted = keep_old(goal.ignore_changes, old.inputs, goal.inputs) if old else goal.inputs
+        inputs = self._checked(plugin, urn, old.inputs if old else {}, wanted)
+        entry = self._entry(goal, urn, inputs, provider)
+        if old is None or old.pending_replacement:
+            return lambda: self._create(entry, plugin, instead_of=old)
+        diff = self._compare(plugin, old, inputs)
+        if diff.replaces and diff.changes is not False:
+            if old.protect:
+                raise StepFailed(
+                    f"{old.name} cannot be replaced because it is protected; unprotect it first if it must be"
+                )
+            entry.inputs = self._checked(plugin, urn, {}, wanted)
+            first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
+            return lambda: self._replace(entry, old, plugin, old_first=first)
+        if diff.changes or old.init_errors:
+            return lambda: self._update(entry, old, plugin)
+        return lambda: self._same(entry, old)
+
+    def _entry(self, goal: Goal, urn: str, inputs: Properties, provider: str) -> Entry:
+        return Entry(
+            urn=urn,
+            type=goal.type,
+            custom=goal.custom,
+            inputs=inputs,
+            parent=goal.parent,
+            provider=provider,
+            dependencies=goal.dependencies,
+            property_dependencies=goal.property_dependencies,
+            additional_secret_outputs=goal.additional_secret_outputs,
+            protect=goal.protect,
+            retain_on_delete=goal.retain_on_delete,
+            deleted_with=goal.deleted_with,
+            created=now(),
+            modified=now(),
+        )
+
+    def _plugin(self, type: str) -> Plugin:
+        if package(type) not in self._plugins:
+            raise StepFailed(
+                f"the embedded engine has no plugin {package(type)}, which serves {type}: install the Pulumi CLI for it"
+            )
+        return self._plugins[package(type)]
+
+    def _default_provider(self, goal: Goal) -> str:
+        """The entry that the state needs for each plugin, made at its first use: `<URN>::<id>`."""
+        plugin = package(goal.type)
+        suffix = f"_{goal.version.replace('.', '_')}" if goal.version else ""
+        type = f"pulumi:providers:{plugin}"
+        urn = self.urn(type, f"default{suffix}", "")
+        done = next((entry for entry in self.snapshot.done if entry.urn == urn), None)
+        if done is None:
+            old = self.snapshot.find([urn])
+            secret = self.stack.secret_keys
+            config = {key: Secret(text) if key in secret else text for key, text in self.stack.config.items()}
+            inputs: Properties = config if plugin == DYNAMIC else {"version": goal.version}
+            done = Entry(urn=urn, type=type, custom=True, id=old.id if old else str(uuid.uuid4()), inputs=inputs)
+            done.outputs, done.created, done.modified = inputs, old.created if old else now(), now()
+            self.snapshot.finish(done, old)
+        return f"{urn}::{done.id}"
+
+    @staticmethod
+    def _checked(plugin: Plugin, urn: str, olds: Properties, news: Properties) -> Properties:
+        inputs, failures = plugin.check(urn, plain(olds), plain(news))
+        if failures:
+            raise StepFailed("\n".join(failures))
+        return marked_like(news, inputs, set())
+
+    @staticmethod
+    def _compare(plugin: Plugin, old: Entry, inputs: Properties) -> Diff:
+        diff = plugin.diff(old.urn, old.id, plain(old.inputs), plain(old.outputs), plain(inputs))
+        return diff if diff.changes is not None else Diff(any(difference(old.inputs, inputs)), diff.replaces)
+
+    # The steps.
+
+    def _component(self, entry: Entry, old: Entry | None) -> Entry:
+        if old is not None:
+            entry.outputs, entry.created, entry.modified = old.outputs, old.created, old.modified
+        self.display.step("same" if old else "create", entry.urn, [])
+        self._finish(entry, old)
+        return entry
+
+    def _same(self, entry: Entry, old: Entry) -> Entry:
+        entry.id, entry.outputs = old.id, old.outputs
+        entry.created, entry.modified, entry.others = old.created, old.modified, old.others
+        self.display.step("same", entry.urn, [])
+        self._finish(entry, old)
+        return entry
+
+    def _create(self, entry: Entry, plugin: Plugin, instead_of: Entry | None) -> Entry:
+        operation = "create" if instead_of is None else "replace"
+        if self.preview:
+            self.display.step(operation, entry.urn, [])
+            entry.outputs = dict(entry.inputs)
+            self._finish(entry, instead_of)
+            return entry
+        self._make(entry, plugin, instead_of, operation, [])
+        return entry
+
+    def _replace(self, entry: Entry, old: Entry, plugin: Plugin, *, old_first: bool) -> Entry:
+        changes = list(difference(old.inputs, entry.inputs))
+        if old_first:
+            for victim in [*self._replaced_with(old), old]:
+                self._delete(victim, forget=False)
+                victim.pending_replacement = True
+                self._record()
+        if self.preview:
+            self.display.step("replace", entry.urn, changes)
+            entry.outputs = dict(entry.inputs)
+            self._finish(entry, old)
+            return entry
+        self._make(entry, plugin, old if old_first else None, "replace", changes)
+        if not old_first:
+            old.delete = True  # At the very end: until then its dependents may need it.
+            self._record()
+        return entry
+
+    def _make(
+        self,
+        entry: Entry,
+        plugin: Plugin,
+        instead_of: Entry | None,
+        operation: str,
+        changes: list[tuple[str, object, object]],
+    ) -> None:
+        with self._pending("creating", entry), self.display.timed(operation, entry.urn, changes):
+            try:
+                entry.id, outputs = plugin.create(entry.urn, plain(entry.inputs))
+            except Incomplete as incomplete:
+                entry.id, entry.init_errors = incomplete.id, incomplete.reasons
+                self._take_outputs(entry, incomplete.outputs)
+                self._finish(entry, instead_of)
+                raise
+            if not entry.id:
+                raise StepFailed("the provider made an object without an id")
+            self._take_outputs(entry, outputs)
+            self._finish(entry, instead_of)
+
+    def _update(self, entry: Entry, old: Entry, plugin: Plugin) -> Entry:
+        changes = list(difference(old.inputs, entry.inputs)) or [("initErrors", "; ".join(old.init_errors), None)]
+        entry.id, entry.created, entry.others = old.id, old.created, old.others
+        if self.preview:
+            self.display.step("update", entry.urn, changes)
+            entry.outputs = dict(entry.inputs)
+            self._finish(entry, old)
+            return entry
+        with self._pending("updating", entry), self.display.timed("update", entry.urn, changes):
+            try:
+                outputs = plugin.update(entry.urn, entry.id, plain(old.inputs), plain(old.outputs), plain(entry.inputs))
+            except Incomplete as incomplete:
+                old.init_errors, old.modified = incomplete.reasons, now()
+                old.inputs = marked_like(entry.inputs, incomplete.inputs, set()) or old.inputs
+                self._take_outputs(old, incomplete.outputs)
+                raise
+            self._take_outputs(entry, outputs)
+            entry.modified = now()
+            self._finish(entry, old)
+        return entry
+
+    @staticmethod
+    def _take_outputs(entry: Entry, outputs: Properties) -> None:
+        entry.outputs = marked_like(entry.inputs, outputs, set(entry.additional_secret_outputs))
+
+    def _replaced_with(self, old: Entry) -> list[Entry]:
+        """Who depends on `old` and would be replaced because of it, those that depend on others first."""
+        found: list[Entry] = []
+        for entry in [entry for entry in self.snapshot.dependents(old.urn) if entry.custom and not entry.delete]:
+            affected = {key for key, urns in entry.property_dependencies.items() if old.urn in urns}
+            inputs = {key: UNKNOWN if key in affected else value for key, value in entry.inputs.items()}
+            if self._compare(self._plugin(entry.type), entry, inputs).replaces:
+                found += [*self._replaced_with(entry), entry]
+        return list(dict.fromkeys(found))
+
+    # What the program does not want any more.
+
+    def delete_leftovers(self) -> None:
+        """Delete what was not registered in this run and what was replaced, dependents first, several at once.
+
+        What cannot be deleted stays, with all that it needs. Protected objects refuse before anything is deleted."""
+        leftovers = [entry for entry in self.snapshot.old if not self.stopped]
+        for entry in leftovers:
+            if entry.protect and not entry.delete:
+                self.fail(
+                    entry.urn,
+                    f"{entry.name} cannot be deleted because it is protected; unprotect it first if it must be",
+                )
+        if self.stopped:
+            return
+        going = {entry.urn for entry in leftovers if not entry.delete}
+        remaining, running = list(leftovers), dict[Future[None], Entry]()
+        with ThreadPoolExecutor(DELETES_AT_ONCE, thread_name_prefix="delete") as threads:
+            while True:
+                standing = [*remaining, *running.values()]
+                for entry in [each for each in remaining if not self.stopped and _is_free(each, standing)]:
+                    remaining.remove(entry)
+                    gone_with = entry.deleted_with in going
+                    running[threads.submit(self._delete_last, entry, gone_with)] = entry
+                if not running:
+                    return
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    entry = running.pop(future)
+                    if future.exception():
+                        remaining.append(entry)  # It stays, and so does what it needs.
+
+    def _delete_last(self, entry: Entry, gone_with: bool) -> None:
+        with self._step(entry.urn):
+            if gone_with:
+                self.display.step("delete", entry.urn, [])
+                self.snapshot.forget(entry)
+                self._record()
+            else:
+                self._delete(entry, forget=True)
+
+    def _delete(self, entry: Entry, *, forget: bool) -> None:
+        if entry.retain_on_delete:
+            self.display.step("retain", entry.urn, [])
+        elif self.preview or not entry.custom or entry.is_provider or entry.external or entry.pending_replacement:
+            self.display.step("delete", entry.urn, [])
+        else:
+            plugin = self._plugin(entry.type)
+            with self._pending("deleting", entry), self.display.timed("delete", entry.urn, []):
+                plugin.delete(entry.urn, entry.id, plain(entry.inputs), plain(entry.outputs))
+        if forget:
+            self.snapshot.forget(entry)
+            self._record()
+
+    # Drift.
+
+    def refresh(self) -> None:
+        """Read every object and take over what is different. What cannot be read stays as it was, and fails the run."""
+        entries = [entry for entry in self.snapshot if entry.custom and not entry.is_provider and not entry.delete]
+        with ThreadPoolExecutor(DELETES_AT_ONCE, thread_name_prefix="read") as threads:
+            gone = list(threads.map(self._read, entries))
+        for entry, is_gone in zip(entries, gone, strict=True):
+            if is_gone:
+                self.display.step("gone", entry.urn, [])
+                self.snapshot.forget(entry)
+        self._record()
+
+    def _read(self, entry: Entry) -> bool:
+        """Whether the object is gone."""
+        if self.stopped:
+            return False
+        before = entry.outputs
+        try:
+            id, inputs, outputs = self._plugin(entry.type).read(
+                entry.urn, entry.id, plain(entry.inputs), plain(entry.outputs)
+            )
+            entry.init_errors = []
+        except Incomplete as incomplete:
+            id, inputs, outputs = incomplete.id, incomplete.inputs or entry.inputs, incomplete.outputs
+            entry.init_errors = incomplete.reasons
+            self.display.say(entry.urn, f"is in an unhealthy state: {'; '.join(incomplete.reasons)}")
+        except StepFailed as error:
+            self.failed = True
+            self.display.error(entry.urn, str(error))
+            return False
+        if not id:
+            return True
+        always = set(entry.additional_secret_outputs)
+        entry.id, entry.inputs = id, marked_like(entry.inputs, inputs, set())
+        entry.outputs = marked_like(before, marked_like(entry.inputs, outputs, always), set())
+        changes = list(difference(before, entry.outputs))
+        entry.modified = now() if changes else entry.modified
+        self.display.step("changed" if changes else "same", entry.urn, changes)
+        return False
+
+    # The record.
+
+    @contextmanager
+    def _pending(self, kind: str, entry: Entry) -> Iterator[None]:
+        """What is under way is in the state before it begins, in case this process is killed."""
+        with self.snapshot.lock:
+            self.snapshot.pending = [each for each in self.snapshot.pending if each[1].urn != entry.urn]
+            self.snapshot.pending.append((kind, entry))
+        self._record()
+        try:
+            yield
+        finally:
+            with self.snapshot.lock:
+                self.snapshot.pending.remove((kind, entry))
+            self._record()
+
+    def _finish(self, entry: Entry, instead_of: Entry | None) -> None:
+        self.snapshot.finish(entry, instead_of)
+        if not self.preview and (instead_of is None or instead_of.modified != entry.modified):
+            self._record()
+
+    def _record(self) -> None:
+        if self._save is not None:
+            self._save(self.snapshot)
+
+
+def _is_free(entry: Entry, standing: Iterable[Entry]) -> bool:
+    return not any(entry.urn in other.needs() for other in standing if other.urn != entry.urn)

@@ -1,0 +1,156 @@
+"""What a person sees of a run: a line a resource with what changed, progress of long steps, errors, a summary. No secrets."""
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rehearsal.engine.values import UNKNOWN, Properties, Secret, mapped
+
+MARKS = {
+    "same": " ",
+    "create": "+",
+    "update": "~",
+    "replace": "±",
+    "delete": "-",
+    "retain": "-",
+    "gone": "!",
+    "changed": "~",
+}
+PAST = {
+    "same": "unchanged",
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "retain": "retained",
+    "gone": "gone",
+    "changed": "changed",
+}
+NOT_SHOWN = ("__provider",)
+SHORT = 100
+"""Longer values are cut in the middle of a line."""
+
+Change = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that was done (or, in a preview, would be)."""
+
+    operation: str
+    urn: str
+    changes: tuple[str, ...]
+    """Paths of the inputs that changed, or of the outputs that had drifted."""
+
+
+class Display:
+    """One run's output. Used from many threads. `steps` and `errors` are kept for those who run the engine from Python."""
+
+    def __init__(self, title: str, out: TextIO | None = None, *, preview: bool = False, quiet: bool = False) -> None:
+        """`quiet` shows errors only."""
+        self.title = title
+        self.steps: list[Step] = []
+        self.errors: list[tuple[str, str]] = []
+        self._out = out or sys.stdout
+        self._preview = preview
+        self._quiet = quiet
+        self._muted = False
+        self._lock = threading.RLock()
+        self._began = time.monotonic()
+        self._outputs: Properties = {}
+        self._print(f"{title}:")
+
+    def step(self, operation: str, urn: str, changes: Sequence[Change], seconds: float | None = None) -> None:
+        """A step is done."""
+        if ":pulumi:providers:" in urn:
+            return
+        shown = [change for change in changes if change[0] not in NOT_SHOWN]
+        with self._lock:
+            self.steps.append(Step(operation, urn, tuple(path for path, _, _ in shown)))
+            if operation == "same":
+                return
+            word = operation if self._preview else PAST[operation]
+            took = f" ({seconds:.1f} s)" if seconds is not None else ""
+            self._print(f" {MARKS[operation]} {_label(urn)} {word}{took}")
+            for path, old, new in shown:
+                self._print(f"       {path}: {_shown(old)} => {_shown(new)}")
+
+    @contextmanager
+    def timed(self, operation: str, urn: str, changes: Sequence[Change]) -> Iterator[None]:
+        """A step that takes a while; it is shown when it is done."""
+        began = time.monotonic()
+        yield
+        self.step(operation, urn, changes, time.monotonic() - began)
+
+    def say(self, urn: str, text: str) -> None:
+        """Progress, or what the program or a provider prints."""
+        if not self._muted:
+            self._print(f"   {_label(urn)} {text}" if urn else f"   {text}")
+
+    def error(self, urn: str, message: str) -> None:
+        with self._lock:
+            if not self._muted:
+                self.errors.append((urn, message))
+                self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
+
+    def mute(self) -> None:
+        """What the program still prints while it is being ended is of no interest."""
+        self._muted = True
+
+    def outputs(self, outputs: Properties, changes: Sequence[Change]) -> None:
+        """The stack's outputs, for the end."""
+        self._outputs = outputs
+
+    def summary(self, *, failed: bool) -> None:
+        if self._outputs and not failed:
+            self._print("Outputs:")
+            for name, value in self._outputs.items():
+                self._print(f"    {name}: {_shown(value)}")
+        counts = Counter(step.operation for step in self.steps)
+        told = [
+            f"{counts[operation]} {f'to {operation}' if self._preview and operation != 'same' else PAST[operation]}"
+            for operation in MARKS
+            if counts[operation]
+        ]
+        state = "failed after" if failed else "done in"
+        self._print(f"{', '.join(told) or 'nothing to do'}; {state} {time.monotonic() - self._began:.1f} s")
+
+    @property
+    def has_changes(self) -> bool:
+        return any(step.operation != "same" for step in self.steps)
+
+    def _print(self, text: str, *, always: bool = False) -> None:
+        if always or not self._quiet:
+            with self._lock:
+                print(text, file=self._out, flush=True)
+
+
+def _label(urn: str) -> str:
+    """`fly:App backend-app`, in columns."""
+    type, _, name = urn.partition("::")[2].partition("::")[2].rpartition("::")
+    return f"{short_type(type):<26} {name}"
+
+
+def short_type(type: str) -> str:
+    """`fly:App` of `solos:Backend$pulumi-python:dynamic/fly:App`, `random:RandomPet` of `random:index/randomPet:RandomPet`."""
+    package, _, rest = type.rpartition("$")[2].partition(":")
+    module, _, name = rest.rpartition(":")
+    if package == "pulumi-python":
+        return f"{module.removeprefix('dynamic').strip('/') or 'dynamic'}:{name}"
+    return f"{package}:{name}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, Secret):
+        return "[secret]"
+    text = json.dumps(mapped(value, lambda secret: "[secret]"), ensure_ascii=False)
+    text = text.replace(f'"{UNKNOWN}"', "[unknown]")
+    return text if len(text) <= SHORT else f"{text[: SHORT // 2]} … {text[-SHORT // 2 + 3 :]}"

@@ -1,0 +1,129 @@
+"""What the program and the provider process see of the engine: two gRPC services on one loopback port."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
+
+from rehearsal.engine.deployment import Deployment, Goal, Stopped
+from rehearsal.engine.display import Display
+from rehearsal.engine.values import from_wire, to_wire
+
+REGISTRATIONS_AT_ONCE = 64
+FEATURES = (resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS, resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH)
+"""Without the others the SDK sends plain values, and aliases as URNs."""
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Passes registrations on to the deployment of the moment."""
+
+    deployment: Deployment
+
+    def GetDeploymentInfo(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
+        stack = self.deployment.stack
+        return resource_pb2.DeploymentInfo(
+            project=stack.project,
+            stack=stack.name,
+            organization="organization",
+            config=stack.config,
+            configSecretKeys=sorted(stack.secret_keys),
+            dryRun=self.deployment.preview,
+            supportedFeatures=FEATURES,
+        )
+
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        unserved = _unserved(request)
+        if unserved:
+            self.deployment.fail("", f"the embedded engine does not serve {unserved}: install the Pulumi CLI for it")
+        try:
+            entry = self.deployment.register(_goal(request))
+        except Stopped:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the run has been stopped")
+        return resource_pb2.RegisterResourceResponse(
+            urn=entry.urn,
+            id=entry.id,
+            object=to_wire(entry.outputs if entry.custom else entry.inputs, with_secrets=request.acceptSecrets),
+        )
+
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.deployment.register_outputs(request.urn, from_wire(request.outputs))
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The program has registered everything."""
+        self.deployment.delete_leftovers()
+        return empty_pb2.Empty()
+
+
+class Messages(engine_pb2_grpc.EngineServicer):
+    """Shows what the program and the providers say."""
+
+    def __init__(self, display: Callable[[], Display]) -> None:
+        self._display = display
+        self._root = ""
+
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.severity == engine_pb2.ERROR:
+            self._display().error(request.urn, request.message)
+        elif request.severity != engine_pb2.DEBUG:
+            self._display().say(request.urn, request.message)
+        return empty_pb2.Empty()
+
+    def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return engine_pb2.GetRootResourceResponse(urn=self._root)
+
+    def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._root = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+
+class Server:
+    """Both services, listening from the start until `close`."""
+
+    def __init__(self) -> None:
+        self.monitor = Monitor()
+        self._lock = threading.Lock()
+        self._server = grpc.server(ThreadPoolExecutor(REGISTRATIONS_AT_ONCE), options=_GRPC_CHANNEL_OPTIONS)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self.monitor, self._server)
+        engine_pb2_grpc.add_EngineServicer_to_server(Messages(lambda: self.monitor.deployment.display), self._server)
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._server.start()
+
+    def close(self) -> None:
+        self._server.stop(None)
+
+
+def _unserved(request: Any) -> str:
+    wanted = {
+        "remote components": request.remote,
+        "explicit providers": request.provider or request.type.startswith("pulumi:providers:"),
+        "the option import_": request.importId,
+        "transforms": request.transforms,
+        "hooks": any(field.name != "" for field, _ in request.hooks.ListFields()),
+    }
+    return ", ".join(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def _goal(request: Any) -> Goal:
+    return Goal(
+        type=request.type,
+        name=request.name,
+        parent=request.parent,
+        custom=request.custom,
+        inputs=from_wire(request.object),
+        version=request.version,
+        dependencies=list(request.dependencies),
+        property_dependencies={key: list(value.urns) for key, value in request.propertyDependencies.items()},
+        additional_secret_outputs=list(request.additionalSecretOutputs),
+        protect=request.protect,
+        retain_on_delete=request.retainOnDelete,
+        deleted_with=request.deletedWith,
+        ignore_changes=list(request.ignoreChanges),
+        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        aliases=list(request.aliasURNs),
+    )

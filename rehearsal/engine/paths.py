@@ -1,0 +1,39 @@
+"""Property paths as `ignoreChanges` has them: `colour`, `config.env.LEVEL`, `tags[0]`, `env["A.B"]`."""
+
+import copy
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rehearsal.engine.values import Properties, Secret
+
+STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)')
+
+
+def keep_old(paths: Iterable[str], old: Properties, new: Properties) -> Properties:
+    """`new` with the values that `old` has at `paths`; what `old` does not have is left out there."""
+    kept = copy.deepcopy(new)
+    for path in paths:
+        steps = [text or (int(index) if index else name) for text, index, name in STEP.findall(path)]
+        _copy(steps, old, kept)
+    return kept
+
+
+def _copy(steps: list[str | int], old: Any, new: Any) -> None:
+    for step in steps[:-1]:
+        old, new = _inside(old, step), _inside(new, step)
+    last = steps[-1]
+    if isinstance(new, dict):
+        if isinstance(old, dict) and last in old:
+            new[last] = old[last]
+        else:
+            new.pop(last, None)
+    elif isinstance(new, list) and isinstance(old, list) and isinstance(last, int) and last < min(len(new), len(old)):
+        new[last] = old[last]
+
+
+def _inside(value: Any, step: str | int) -> Any:
+    value = value.value if isinstance(value, Secret) else value
+    if isinstance(value, dict):
+        return value.get(step)
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None

@@ -1,0 +1,193 @@
+"""Who serves a resource: the SDK's own process for dynamic resources, and in this process `command` and `random`.
+
+Every other plugin is refused by name, because there would be nobody to serve it.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+from google.rpc import status_pb2
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from rehearsal.engine.values import Properties, from_wire, to_wire
+
+DYNAMIC = "pulumi-python"
+
+
+class StepFailed(Exception):
+    """A plugin could not do what it was asked; the message is what a person sees."""
+
+
+class Incomplete(StepFailed):
+    """The object exists, but not as it should be: it is recorded, and `update` is called next time."""
+
+    def __init__(self, id: str, outputs: Properties, inputs: Properties, reasons: list[str]) -> None:
+        super().__init__("\n".join(f"* {reason}" for reason in reasons))
+        self.id = id
+        self.outputs = outputs
+        self.inputs = inputs
+        """Empty unless the plugin says what the inputs are now."""
+        self.reasons = reasons
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What a plugin says about new inputs."""
+
+    changes: bool | None
+    """None leaves it to the engine to compare inputs."""
+    replaces: list[str] = field(default_factory=list)
+    delete_before_replace: bool = False
+
+
+class Plugin(Protocol):
+    """What every plugin does. Secrets stand in clear in what it gets; what it returns may mark some."""
+
+    def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]: ...
+
+    def diff(self, urn: str, id: str, old_inputs: Properties, olds: Properties, news: Properties) -> Diff: ...
+
+    def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]: ...
+
+    def update(self, urn: str, id: str, old_inputs: Properties, olds: Properties, news: Properties) -> Properties: ...
+
+    def read(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> tuple[str, Properties, Properties]:
+        """The object's id (empty when it is gone), inputs and outputs."""
+
+    def delete(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def package(type: str) -> str:
+    """The plugin of a resource type: `pulumi-python` of `pulumi-python:dynamic/fly:App`."""
+    return type.partition(":")[0]
+
+
+class DynamicPlugin:
+    """`python -m pulumi.dynamic`, started at the first call and ended by `close`."""
+
+    def __init__(
+        self, folder: Path, project: str, config: Properties, engine_address: str, say: Callable[[str], None]
+    ) -> None:
+        """`say` gets what the provider prints, line by line."""
+        self._folder = folder
+        self._project = project
+        self._config = config
+        self._engine_address = engine_address
+        self._say = say
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._stub: Any = None
+
+    def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]:
+        request = provider_pb2.CheckRequest(urn=urn, olds=_wire(olds), news=_wire(news))
+        response = self._call("Check", request)
+        failures = [
+            f"property {failure.property} has a problem: {failure.reason}" if failure.property else failure.reason
+            for failure in response.failures
+        ]
+        return from_wire(response.inputs), failures
+
+    def diff(self, urn: str, id: str, old_inputs: Properties, olds: Properties, news: Properties) -> Diff:
+        request = provider_pb2.DiffRequest(
+            id=id, urn=urn, olds=_wire(olds), news=_wire(news), old_inputs=_wire(old_inputs)
+        )
+        response = self._call("Diff", request)
+        changes = {provider_pb2.DiffResponse.DIFF_NONE: False, provider_pb2.DiffResponse.DIFF_SOME: True}
+        return Diff(changes.get(response.changes), list(response.replaces), response.deleteBeforeReplace)
+
+    def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
+        response = self._call("Create", provider_pb2.CreateRequest(urn=urn, properties=_wire(inputs)))
+        return response.id, from_wire(response.properties)
+
+    def update(self, urn: str, id: str, old_inputs: Properties, olds: Properties, news: Properties) -> Properties:
+        request = provider_pb2.UpdateRequest(
+            id=id, urn=urn, olds=_wire(olds), news=_wire(news), old_inputs=_wire(old_inputs)
+        )
+        return from_wire(self._call("Update", request).properties)
+
+    def read(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> tuple[str, Properties, Properties]:
+        request = provider_pb2.ReadRequest(id=id, urn=urn, properties=_wire(outputs), inputs=_wire(inputs))
+        response = self._call("Read", request)
+        found = from_wire(response.inputs) if response.HasField("inputs") else inputs
+        return response.id, found, from_wire(response.properties)
+
+    def delete(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> None:
+        request = provider_pb2.DeleteRequest(id=id, urn=urn, properties=_wire(outputs), old_inputs=_wire(inputs))
+        self._call("Delete", request)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _call(self, method: str, request: Any) -> Any:
+        with self._lock:
+            if self._stub is None:
+                self._start()
+        try:
+            return getattr(self._stub, method)(request)
+        except grpc.RpcError as error:
+            raise _failure(error) from None
+
+    def _start(self) -> None:
+        """Its own session, so that Ctrl-C reaches this engine only, which then waits for the step that is running."""
+        environment = {**os.environ, "PULUMI_PROJECT": self._project, "PULUMI_CONFIG": "{}"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
+            cwd=self._folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        port = self._first_number()
+        threading.Thread(target=self._forward_output, daemon=True).start()
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
+        stub = provider_pb2_grpc.ResourceProviderStub(channel)
+        stub.Configure(provider_pb2.ConfigureRequest(args=_wire(self._config)))
+        self._stub = stub
+
+    def _first_number(self) -> int:
+        """The port, which is the first thing that the process prints, unless it dies."""
+        printed = []
+        for line in self._output():
+            if line.strip().isdigit():
+                return int(line)
+            printed.append(line)
+        raise StepFailed(f"the provider process did not start: {''.join(printed).strip() or 'it printed nothing'}")
+
+    def _forward_output(self) -> None:
+        for line in self._output():
+            self._say(line.rstrip())
+
+    def _output(self) -> Any:
+        assert self._process is not None
+        return self._process.stdout
+
+
+def _wire(properties: Properties) -> Any:
+    return to_wire(properties, with_secrets=False)
+
+
+def _failure(error: grpc.RpcError) -> StepFailed:
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return StepFailed("the provider process died")
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                failed = provider_pb2.ErrorResourceInitFailed()
+                if detail.Unpack(failed):
+                    outputs, inputs = from_wire(failed.properties), from_wire(failed.inputs)
+                    return Incomplete(failed.id, outputs, inputs, list(failed.reasons))
+    return StepFailed(str(error.details()).strip())

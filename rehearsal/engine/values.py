@@ -1,0 +1,113 @@
+"""Property values: plain JSON, plus `Secret` around a value and `UNKNOWN` for one that only an update will tell.
+
+On the wire and in state a secret is an object with a signature key (pulumi-engine.md, sections 12 and 13).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from google.protobuf import struct_pb2
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+Value: TypeAlias = Any
+Properties: TypeAlias = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is encrypted in state and never shown."""
+
+    value: Value
+
+
+def from_wire(struct: struct_pb2.Struct) -> Properties:
+    """The properties in a protobuf structure."""
+    return {key: _from_wire(value) for key, value in struct.fields.items()}
+
+
+def _from_wire(value: struct_pb2.Value) -> Value:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        properties = from_wire(value.struct_value)
+        return Secret(properties["value"]) if properties.get(SIGNATURE) == SECRET else properties
+    if kind == "list_value":
+        return [_from_wire(item) for item in value.list_value.values]
+    return None if kind in ("null_value", None) else getattr(value, kind)
+
+
+def to_wire(properties: Mapping[str, Value], *, with_secrets: bool) -> struct_pb2.Struct:
+    """A protobuf structure; `with_secrets` keeps the marks of secrets, otherwise their values stand in clear."""
+    struct = struct_pb2.Struct()
+    struct.update(mapped(properties, _marked if with_secrets else _opened))
+    return struct
+
+
+def _marked(secret: Secret) -> Value:
+    return {SIGNATURE: SECRET, "value": secret.value}
+
+
+def _opened(secret: Secret) -> Value:
+    return secret.value
+
+
+def mapped(value: Value, change: Callable[[Secret], Value]) -> Value:
+    """`value` with every secret in it changed, outermost first."""
+    if isinstance(value, Secret):
+        return mapped(change(value), change)
+    if isinstance(value, Mapping):
+        return {key: mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mapped(item, change) for item in value]
+    return value
+
+
+def plain(value: Value) -> Value:
+    """`value` in clear."""
+    return mapped(value, _opened)
+
+
+def has_secret(value: Value) -> bool:
+    return isinstance(value, Secret) or any(has_secret(item) for item in _items(value))
+
+
+def has_unknown(value: Value) -> bool:
+    return value == UNKNOWN or any(has_unknown(item) for item in _items(value))
+
+
+def _items(value: Value) -> Iterator[Value]:
+    if isinstance(value, Secret):
+        yield value.value
+    elif isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def marked_like(inputs: Mapping[str, Value], outputs: Mapping[str, Value], always: set[str]) -> Properties:
+    """`outputs` with secrets where `inputs` have them under the same key, and under the keys `always`."""
+    marked = {key: _marked_like(inputs.get(key), value) for key, value in outputs.items()}
+    return {key: Secret(plain(value)) if key in always else value for key, value in marked.items()}
+
+
+def _marked_like(given: Value, value: Value) -> Value:
+    if isinstance(given, Secret) or (isinstance(given, list) and has_secret(given)):
+        return Secret(plain(value))
+    if isinstance(given, Mapping) and isinstance(value, Mapping):
+        return {key: _marked_like(given.get(key), item) for key, item in value.items()}
+    return value
+
+
+def difference(old: Value, new: Value, path: str = "") -> Iterator[tuple[str, Value, Value]]:
+    """Where two values differ, deepest place first: `("config.env.LEVEL", "info", "debug")`; None stands for absent."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            yield from difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            yield from difference(one, other, f"{path}[{index}]")
+    elif plain(old) != plain(new):
+        yield path, old, new

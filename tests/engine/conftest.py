@@ -1,0 +1,127 @@
+"""A small project for both engines: what `things/` declares, with one of everything, in a folder of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PASSPHRASE = "for tests"
+SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
+"""Made by the real CLI with the passphrase `x`."""
+SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
+"""`hunter2`, encrypted by the real CLI."""
+NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
+HAS_CLI = shutil.which("pulumi") is not None
+
+
+@dataclass
+class Things:
+    """The project and its stack `dev`; every operation returns the exit code and leaves what was printed in `text`."""
+
+    engine: str
+    folder: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    _told: int = 0
+
+    @property
+    def world(self) -> Path:
+        return self.folder / "world"
+
+    def preview(self, *options: str) -> int:
+        return self._run("preview", *options)
+
+    def up(self, *options: str, **config: Any) -> int:
+        self.config.update(config)
+        return self._run("up", "--yes", "--skip-preview", *options)
+
+    def refresh(self) -> int:
+        return self._run("refresh", "--yes")
+
+    def destroy(self) -> int:
+        return self._run("destroy", "--yes")
+
+    def calls(self) -> set[str]:
+        """What reached the world since this was asked last; check and diff reach nothing and are left out."""
+        lines = [json.loads(line) for line in (self.world / "calls").read_text().splitlines()]
+        new, self._told = lines[self._told :], len(lines)
+        return {f"{call} {label}" for call, label in new if call not in ("check", "diff")}
+
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """What there is in the world, by id."""
+        return {path.stem: json.loads(path.read_text()) for path in self.world.glob("*.json")}
+
+    def only(self, label: str) -> Path:
+        """The file of the only object with this label."""
+        (path,) = self.world.glob(f"{label}-??????.json")
+        return path
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The stack's entries by name."""
+        path = self.folder / "state/.pulumi/stacks/things/dev.json"
+        entries = json.loads(path.read_text())["checkpoint"]["latest"].get("resources") or []
+        return {entry["urn"].rpartition("::")[2]: entry for entry in entries}
+
+    def command(self, *arguments: str) -> list[str]:
+        self._write_config()
+        if self.engine == "embedded":
+            return [sys.executable, "-m", "rehearsal.engine", *arguments, "--stack", "dev", "--cwd", str(self.folder)]
+        return ["pulumi", *arguments, "--stack", "dev", "--cwd", str(self.folder), "--non-interactive"]
+
+    def _run(self, *arguments: str) -> int:
+        done = subprocess.run(
+            self.command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        self.text = done.stdout
+        return done.returncode
+
+    def _write_config(self) -> None:
+        given = {f"things:{key}": value for key, value in self.config.items()}
+        fixed = {"things:password": {"secure": SECRET}, "things:endpoints": NOWHERE}
+        content = {"encryptionsalt": SALT, "config": {**fixed, **given}}
+        (self.folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param(
+            "pulumi",
+            marks=pytest.mark.skipif(
+                not HAS_CLI, reason="NOT TESTED: the same on the real engine; `pulumi` is not on PATH"
+            ),
+        ),
+    ]
+)
+def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Things]:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "tests/engine/things", folder)
+    project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+    project["runtime"]["options"] = {"toolchain": "pip", "virtualenv": sys.prefix}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+    (folder / "world").mkdir()
+    (folder / "world/calls").touch()
+    (folder / "state").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (folder / "state").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+    monkeypatch.setenv("PULUMI_HOME", os.environ.get("PULUMI_HOME", str(tmp_path / "home")))
+    monkeypatch.setenv("THINGS", str(folder / "world"))
+    stack = Things(request.param, folder)
+    if request.param == "pulumi":
+        stack.command()
+        subprocess.run(["pulumi", "stack", "init", "dev", "--cwd", folder], check=True, capture_output=True)
+    yield stack
+    if request.param == "pulumi":
+        subprocess.run(
+            ["pulumi", "cancel", "--yes", "--stack", "dev", "--cwd", folder], check=False, capture_output=True
+        )
