@@ -1,0 +1,72 @@
+"""What solserver finds in its environment: every variable and secret, what for, and where its value comes from.
+
+This is the contract between the server and who runs it. The program checks it at preview and infra-docs/ENVIRONMENT.md is made
+from it. Names are here, in version control; values of secrets never are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["fly.toml", "generated", "given", "Fly"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """`source`: stands in fly.toml; generated once and kept in the stack's state; given in the stack's encrypted config as
+    `solos:secrets.<name>`; or set by Fly itself. Generated and given ones are secrets."""
+
+    name: str
+    source: Source
+    purpose: str
+    required: bool = True
+
+    @property
+    def is_secret(self) -> bool:
+        return self.source in ("generated", "given")
+
+
+REPLICA = "of the bucket to which Litestream replicates the database"
+
+CONTRACT: tuple[Variable, ...] = (
+    Variable("NODE_ENV", "fly.toml", "production switches development conveniences off"),
+    Variable("HOST", "fly.toml", "address to listen on; Fly's proxy needs 0.0.0.0", required=False),
+    Variable("PORT", "fly.toml", "port to listen on, the internal_port of the service"),
+    Variable("LOG_LEVEL", "fly.toml", "least level that is logged", required=False),
+    Variable("DATABASE_PATH", "fly.toml", "the SQLite file, which has to be on the volume"),
+    Variable("SESSION_SECRET", "generated", "signs sessions; a new value signs everybody out"),
+    Variable("AWS_ACCESS_KEY_ID", "given", f"key {REPLICA}", required=False),
+    Variable("AWS_SECRET_ACCESS_KEY", "given", f"secret key {REPLICA}", required=False),
+    Variable("AWS_ENDPOINT_URL_S3", "given", f"address {REPLICA}", required=False),
+    Variable("BUCKET_NAME", "given", f"name {REPLICA}", required=False),
+    Variable(
+        "LITESTREAM_HEARTBEAT_URL", "given", "asked after each upload, so that silence is noticed", required=False
+    ),
+    Variable("PRIMARY_REGION", "Fly", "region of fly.toml"),
+    Variable("FLY_APP_NAME", "Fly", "name of the app"),
+    Variable("FLY_REGION", "Fly", "region in which the machine runs"),
+    Variable("FLY_MACHINE_ID", "Fly", "the machine, as in `fly machine list`"),
+)
+
+
+def generated() -> list[str]:
+    """The names of the secrets that the program makes."""
+    return [variable.name for variable in CONTRACT if variable.source == "generated"]
+
+
+def problems(env: Mapping[str, str], given: Mapping[str, str]) -> Iterator[tuple[Source, str, str]]:
+    """Where `env` of fly.toml and the `given` secrets break the contract: (source, name, what is wrong)."""
+    known = {variable.name: variable for variable in CONTRACT}
+    for variable in CONTRACT:
+        if variable.required and variable.source == "fly.toml" and not env.get(variable.name):
+            yield "fly.toml", variable.name, f"is missing: {variable.purpose}"
+        if variable.required and variable.source == "given" and not given.get(variable.name):
+            yield "given", variable.name, f"is missing: {variable.purpose}"
+    for name in env:
+        if name in known and known[name].is_secret:
+            yield "fly.toml", name, "is a secret, and this file is in version control: take it out"
+    for name in given:
+        if name not in known or known[name].source != "given":
+            yield "given", name, "is no secret that is given; the names are in components/environment.py"
+        elif not given[name]:
+            yield "given", name, "is empty: set it, or leave it out"

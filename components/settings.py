@@ -1,0 +1,256 @@
+"""The settings of a launch: stack configuration, fly.toml and the IPA as typed values, or everything that is wrong with them.
+
+Everything is read at preview, before anything is declared, and refused at once: the engine shows only the first resource whose
+inputs are wrong. What one resource accepts is asked of its own provider, so that it is said in one place. Pure but for reading
+the files.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from components import environment
+from components.config import StackConfig
+from providers.appstore import ipa, versions
+from providers.appstore.app import AppArgs as AppEntryArgs
+from providers.appstore.app import AppProvider as AppEntryProvider
+from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
+from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
+from providers.errors import ProviderError
+from providers.fly import appconfig
+from providers.fly.app import AppArgs, AppProvider
+from providers.fly.appconfig import AppConfig
+from providers.fly.image import ImageArgs, ImageProvider
+from providers.fly.volume import VolumeArgs, VolumeProvider
+
+ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
+CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
+DATABASES = ("sqlite",)
+ENDING = 7
+"""Characters that `uniqueNames` adds to the app's name."""
+
+
+class BadSettings(Exception):
+    """`problems` are sentences, each naming its key or `fly.toml:LINE`."""
+
+    def __init__(self, problems: Collection[str]) -> None:
+        count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(
+            f"the settings have {count}; nothing was touched:\n" + "\n".join(f"  {each}" for each in problems)
+        )
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What is launched. Apple stores `version` and `build`; `label` is what people say."""
+
+    version: str
+    build: str
+    label: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.version} ({self.label})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendSettings:
+    org: str
+    app: str
+    unique_names: bool
+    image: str
+    machine: AppConfig
+    given_secrets: Mapping[str, str] = field(repr=False)
+    health_path: str
+    expect_body: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IosSettings:
+    bundle_id: str
+    app_name: str
+    sku: str
+    primary_locale: str
+    wait_for_app_entry: int
+    ipa: Path
+    archive: str
+    """Command that makes the IPA; empty when it is there already."""
+    sha256: str
+    """Of the IPA that is there already, else empty."""
+    api_key: str
+    group: str
+    testers: tuple[Tester, ...]
+    what_to_test: Mapping[str, str]
+    notify_testers: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    release: Release
+    backend: BackendSettings
+    ios: IosSettings
+    protect: bool
+
+
+def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
+    """The settings of a stack whose configuration is `values`, with fly.toml in `folder`. Raises BadSettings."""
+    config = StackConfig(values, secret_keys)
+    machine = appconfig.load(folder / "fly.toml")
+    release = _release(config)
+    backend = _backend(config, machine, folder / "fly.toml")
+    settings = Settings(
+        release=release,
+        backend=backend,
+        ios=_ios(config, release, backend, folder),
+        protect=config.flag("protect", default=True),
+    )
+    config.table("endpoints", ENDPOINTS)
+    config.text("credentialsFile", "")
+    for key in CREDENTIALS:
+        config.secret(key)
+    config.refuse_unread()
+    problems = [*machine.problems, *config.problems]
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def _release(config: StackConfig) -> Release:
+    release = Release(version=config.text("version"), build=config.text("build"), label=config.text("label"))
+    for key, number in (("version", release.version), ("build", release.build)):
+        if number:
+            _refuse(config, key, filter(None, [versions.problem(number, key)]))
+    return release
+
+
+def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> BackendSettings:
+    backend = BackendSettings(
+        org=config.text("org"),
+        app=config.text("app", machine.app or ""),
+        unique_names=config.flag("uniqueNames", default=False),
+        image=config.text("image"),
+        machine=machine,
+        given_secrets=config.table("secrets"),
+        health_path=_health_path(machine),
+        expect_body=config.text("expectBody", "") or None,
+    )
+    longest = backend.app + "x" * ENDING * backend.unique_names
+    if not backend.app:
+        config.refuse("app", "is missing, and fly.toml names none")
+    else:
+        _refuse(config, "app", AppProvider().validate(AppArgs(name=longest, org=backend.org), None))
+    if backend.image:
+        _refuse(config, "image", ImageProvider().validate(ImageArgs(reference=backend.image), None))
+    if backend.given_secrets and not config.is_secret("secrets"):
+        config.refuse("secrets", "is readable by everybody; set each value with `pulumi config set --secret --path`")
+    kind = config.table("database", ("kind",)).get("kind", "sqlite")
+    if kind not in DATABASES:
+        config.refuse("database.kind", f"must be {' or '.join(DATABASES)}, not {kind!r}")
+    if not machine.problems:
+        config.problems += _machine_problems(machine, fly_toml)
+    for source, name, problem in environment.problems(machine.env, backend.given_secrets):
+        if source == "given":
+            config.refuse(f"secrets.{name}", problem)
+        elif not machine.problems:
+            config.problems.append(f"{_place(fly_toml, 'env', name)}: [env] {name} {problem}")
+    return backend
+
+
+def _machine_problems(machine: AppConfig, fly_toml: Path) -> Iterable[str]:
+    """What is wrong with a fly.toml that is well formed, but not the machine of a server with SQLite on a volume."""
+    if not machine.primary_region:
+        yield f"{fly_toml.name}:1: primary_region is missing: it is where the machine and its volume are"
+    if not _health_path(machine):
+        yield f"{_place(fly_toml, 'http_service')}: an http_service.checks with a path is missing: a release is verified by it"
+    mount = machine.mount
+    database = PurePosixPath(machine.env.get("DATABASE_PATH", "/"))
+    if mount is None:
+        yield f"{fly_toml.name}:1: [[mounts]] is missing: SQLite needs a volume, or its rows go with each deploy"
+        return
+    if not database.is_relative_to(mount.destination):
+        place = _place(fly_toml, "env", "DATABASE_PATH")
+        yield f"{place}: DATABASE_PATH {database} is not on the volume at {mount.destination}: rows would go with each deploy"
+    volume = VolumeArgs(
+        app=machine.app or "",
+        name=mount.source,
+        region=machine.primary_region or "",
+        size_gb=mount.initial_size_gb,
+        snapshot_retention=mount.snapshot_retention,
+    )
+    for problem in VolumeProvider().validate(volume, None):
+        yield f"{_place(fly_toml, 'mounts[0]')}: [mounts] {problem}"
+    for service in machine.config.get("services", ()):
+        wanted = service.get("min_machines_running", 0)
+        if wanted > 1:
+            place = _place(fly_toml, "http_service", "min_machines_running")
+            yield f"{place}: {wanted} machines cannot share the volume {mount.source!r}: a volume has one machine, say 1"
+
+
+def _health_path(machine: AppConfig) -> str:
+    checks = (check for service in machine.config.get("services", ()) for check in service.get("checks", ()))
+    return next((str(check["path"]) for check in checks if check.get("path")), "")
+
+
+def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder: Path) -> IosSettings:
+    bundle_id = config.text("bundleId")
+    testers = config.tables("testers", ("email", "firstName", "lastName"))
+    settings = IosSettings(
+        bundle_id=bundle_id,
+        app_name=config.text("appName", "SolOS"),
+        sku=config.text("sku", bundle_id),
+        primary_locale=config.text("primaryLocale", "en-US"),
+        wait_for_app_entry=config.whole("waitForAppEntry", 0),
+        ipa=Path(config.text("ipa")).expanduser(),
+        archive=config.text("archive", ""),
+        sha256="",
+        api_key=config.text("apiKey", "API_BASE_URL"),
+        group=config.text("group", "Internal Testers"),
+        testers=tuple(
+            Tester(email=each.get("email", ""), first_name=each.get("firstName"), last_name=each.get("lastName"))
+            for each in testers
+        ),
+        what_to_test=config.table("whatToTest"),
+        notify_testers=config.flag("notifyTesters", default=True),
+    )
+    entry = AppEntryArgs(bundle_id=bundle_id, name=settings.app_name, sku=settings.sku)
+    members = BetaTestersArgs(group_id="", app_id="", testers=list(settings.testers))
+    if bundle_id:
+        _refuse(config, "bundleId", BundleIdProvider().validate(BundleIdArgs(identifier=bundle_id, name="SolOS"), None))
+    _refuse(config, "appName", AppEntryProvider().validate(entry, None))
+    _refuse(config, "testers", BetaTestersProvider().validate(members, None))
+    if not settings.testers and not any(problem.startswith("solos:testers") for problem in config.problems):
+        config.refuse("testers", "is empty: nobody would get the build")
+    if settings.archive or not config.text("ipa", ""):
+        return settings
+    url = None if backend.unique_names else f"https://{backend.app}.fly.dev"
+    problems, sha256 = inspect(settings, release, url, folder)
+    _refuse(config, "ipa", problems)
+    return replace(settings, sha256=sha256)
+
+
+def inspect(settings: IosSettings, release: Release, url: str | None, folder: Path) -> tuple[list[str], str]:
+    """What is wrong with the IPA, and its SHA-256. Without a `url`, any backend it points at will do."""
+    path = folder / settings.ipa
+    expected = ipa.Expected(
+        bundle_id=settings.bundle_id,
+        short_version=release.version,
+        version=release.build,
+        info={settings.api_key: url} if url else {},
+        says_export_compliance=True,
+    )
+    try:
+        return [f"{settings.ipa}: {problem}" for problem in ipa.problems(ipa.inspect(path), expected)], ipa.sha256(path)
+    except ProviderError as error:
+        return [str(error)], ""
+
+
+def _refuse(config: StackConfig, key: str, problems: Iterable[str]) -> None:
+    for problem in problems:
+        config.refuse(key, problem)
+
+
+def _place(fly_toml: Path, *path: str) -> str:
+    lines = appconfig.line_numbers(fly_toml.read_text(encoding="utf-8"))
+    line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
+    return f"{fly_toml.name}:{line}"

@@ -1,0 +1,180 @@
+"""What a stack may say, and what is refused before anything is declared."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.settings import CREDENTIALS, BadSettings, Settings, read
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+GOOD: dict[str, Any] = {
+    "org": "sol-labs",
+    "image": "registry.fly.io/solserver:1.0.0",
+    "bundleId": "com.sollabs.solos",
+    "version": "1.0.0",
+    "build": "0",
+    "label": "v0",
+    "ipa": "build/solmobile.ipa",
+    "archive": "make ipa",
+    "testers": [{"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}],
+}
+
+Read = Callable[..., Settings]
+Problems = Callable[..., tuple[str, ...]]
+
+
+def as_engine(values: dict[str, Any]) -> dict[str, str]:
+    """Every value a string, as the engine hands configuration over; None takes a key away."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    return {f"solos:{key}": text for key, text in texts.items() if text != "null"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project folder with the repository's own fly.toml, for a test to spoil."""
+    (tmp_path / "fly.toml").write_text((PROJECT / "fly.toml").read_text())
+    return tmp_path
+
+
+@pytest.fixture
+def settings(folder: Path) -> Read:
+    def of(secret: tuple[str, ...] = (), **changes: Any) -> Settings:
+        return read(as_engine({**GOOD, **changes}), [f"solos:{key}" for key in secret], folder)
+
+    return of
+
+
+@pytest.fixture
+def problems(settings: Read) -> Problems:
+    def of(secret: tuple[str, ...] = (), **changes: Any) -> tuple[str, ...]:
+        with pytest.raises(BadSettings) as refused:
+            settings(secret, **changes)
+        return refused.value.problems
+
+    return of
+
+
+def spoil(folder: Path, before: str, after: str) -> None:
+    """Change one line of the folder's fly.toml."""
+    text = (folder / "fly.toml").read_text()
+    assert text.count(before) == 1
+    (folder / "fly.toml").write_text(text.replace(before, after))
+
+
+@pytest.mark.parametrize("stack", ["prod", "rehearsal"])
+def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) -> None:
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    values = {key.removeprefix("solos:"): value for key, value in config.items()}
+
+    settings = read(as_engine({**values, "archive": "make ipa"}), (), folder)
+
+    assert settings.release.title == "1.0.0 (v0)"
+    assert settings.backend.health_path == "/health"
+    assert settings.protect is (stack == "prod")
+
+
+def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None:
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    values = {key.removeprefix("solos:"): about.get("default", "x") for key, about in declared.items()}
+
+    with pytest.raises(BadSettings) as refused:
+        read(as_engine({**values, "misspelt": "x"}), (), folder)
+
+    (unknown,) = (each for each in refused.value.problems if "misspelt" in each)
+    assert all(about["description"] for about in declared.values())
+    assert not [each for each in refused.value.problems if "is unknown" in each and "misspelt" not in each]
+    assert set(unknown.partition("known are ")[2].split(", ")) == {*values, *CREDENTIALS}
+
+
+def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None:
+    spoil(folder, "internal_port = 8080", 'internal_port = "8080"')
+
+    told = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
+
+    assert [each.split(": ")[0] for each in told] == [
+        "fly.toml:29",
+        "solos:version",
+        "solos:image",
+        "solos:testers",
+        "solos:orgg",
+    ]
+
+
+def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
+    with pytest.raises(BadSettings) as refused:
+        settings(label="", orgg="x")
+
+    assert str(refused.value) == (
+        "the settings have 2 problems; nothing was touched:\n"
+        "  solos:label: is missing; set it with `pulumi config set label VALUE`\n"
+        "  solos:orgg: is unknown; did you mean org?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("protect", "perhaps", "must be true or false, not 'perhaps'"),
+        ("waitForAppEntry", "long", "must be a whole number, not 'long'"),
+        ("endpoints", ["http://127.0.0.1"], "must be an object"),
+        ("testers", {"email": "ada@sollabs.example"}, "must be a list"),
+        (
+            "version",
+            "1.0.0 (v0)",
+            "version '1.0.0 (v0)' is not what Apple takes: one to three whole numbers joined by dots",
+        ),
+        ("build", "v0", "build 'v0' is not what Apple takes: one to three whole numbers joined by dots"),
+        ("bundleId", "solos", "'solos' is no bundle ID: letters, digits and hyphens, in parts joined by dots"),
+        ("appName", "S", "the app name 'S' has 1 characters; Apple allows 2 to 30"),
+        ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: Any, problem: str) -> None:
+    assert problems(**{key: value}) == (f"solos:{key}: {problem}",)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("endpoints", {"flyy": "http://127.0.0.1"}, "endpoints.flyy: is unknown; did you mean fly?"),
+        ("database", {"kind": "mysql"}, "database.kind: must be sqlite, not 'mysql'"),
+        ("whatToTest", {"en-US": 1}, "whatToTest.en-US: must be a text"),
+        ("testers", ["ada@sollabs.example"], "testers[0]: must be an object"),
+        ("testers", [{"mail": "ada@sollabs.example"}], "testers[0].mail: is unknown; did you mean email?"),
+    ],
+)
+def test_a_bad_value_inside_is_refused_by_its_place(problems: Problems, key: str, value: Any, problem: str) -> None:
+    assert problems(**{key: value})[0] == f"solos:{problem}"
+
+
+def test_testers_are_real_and_different_people(problems: Problems) -> None:
+    emails = ["ada@sollabs.example", "ada.sollabs.example", "ADA@sollabs.example"]
+
+    told = problems(testers=[{"email": email} for email in emails])
+
+    assert told == (
+        "solos:testers: 'ada.sollabs.example' is no e-mail address",
+        "solos:testers: ada@sollabs.example is listed 2 times",
+    )
+
+
+def test_an_app_name_leaves_room_for_its_ending(problems: Problems) -> None:
+    (problem,) = problems(app="a" * 57, uniqueNames="true")
+
+    assert "is no Fly app name" in problem
+
+
+def test_a_credential_in_clear_is_refused_without_being_shown(problems: Problems) -> None:
+    (problem,) = problems(flyApiToken="fo1_verysecret")
+
+    assert problem.startswith("solos:flyApiToken: is readable by everybody")
+    assert "verysecret" not in problem
+
+
+def test_an_encrypted_credential_is_accepted(settings: Read) -> None:
+    assert settings(("flyApiToken",), flyApiToken="fo1_verysecret").backend.org == "sol-labs"
