@@ -7,7 +7,7 @@
 It reads PORT (default 8080) and DATABASE_PATH, and refuses to start without what it needs. Logs are JSON lines on stdout.
 A machine has its own file system, which the double plays by a folder: every path is taken below `root`.
 
-As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW]`;
+As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW] [--leashed]`;
 `--listen` is the port of this computer that stands for PORT of the machine.
 """
 
@@ -143,7 +143,10 @@ def main() -> int:
     parser.add_argument("--version", default="")
     parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
     parser.add_argument("--broken", choices=BROKEN)
+    parser.add_argument("--leashed", action="store_true", help="end when standard input ends: with the parent process")
     told = parser.parse_args()
+    if told.leashed:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     if told.broken == "slow":
         time.sleep(SLOW_SECONDS)
     requires = [name for name in told.requires.split(",") if name]
@@ -157,6 +160,11 @@ def main() -> int:
         signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown).start())
     listener.serve_forever(poll_interval=0.05)
     return 0
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _print(line: str) -> None:

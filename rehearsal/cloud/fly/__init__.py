@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from rehearsal.cloud.fly.machine_life import Machines
+from rehearsal.cloud.fly.machines_api import MachinesApi
+from rehearsal.cloud.fly.registry import Registry
 from rehearsal.cloud.service import Service
 
 if TYPE_CHECKING:
@@ -9,5 +12,6 @@ if TYPE_CHECKING:
 
 
 def fly_services(world: "World") -> list[Service]:
-    """The services that make up Fly: the Machines API, api.fly.io, the registry and the edge."""
-    return []
+    """The services that make up Fly so far: the Machines API and the registry."""
+    machines = Machines(world)
+    return [MachinesApi(world, machines), Registry(world)]

@@ -1,0 +1,165 @@
+"""What every call to Fly goes through: the token, the rate limit, the app that the path names, Fly's form of an error.
+
+Documents in the store: `fly_token`, `fly_app`, `fly_ip`, `fly_secrets`, `fly_volume`, `fly_snapshot`, `fly_machine`, `fly_image`,
+`fly_release`, `fly_logs`. What a document knows beyond the public object is in fields that begin with an underscore.
+"""
+
+import random
+import threading
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request
+
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.fly.bodies import refused
+from rehearsal.cloud.service import Answer, Service
+from rehearsal.cloud.store import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.fly.machine_life import Machines
+    from rehearsal.cloud.world import World
+
+OUR_ORG = "sol-labs"
+STRANGERS = "strangers"
+ORGANIZATIONS = {OUR_ORG: ("Sol Labs", 1001), STRANGERS: ("Strangers", 1002)}
+DEFAULT_TOKENS = {"fo1_rehearsal": OUR_ORG, "fo1_strangers": STRANGERS}
+PREFIXES = ("fo1_", "fm2_")
+"""Tokens that begin so are of our organisation unless they were registered for another one."""
+REGIONS = {
+    "ams": "Amsterdam, Netherlands",
+    "fra": "Frankfurt, Germany",
+    "iad": "Ashburn, Virginia (US)",
+    "lhr": "London, United Kingdom",
+    "nrt": "Tokyo, Japan",
+    "ord": "Chicago, Illinois (US)",
+    "sin": "Singapore, Singapore",
+    "sjc": "San Jose, California (US)",
+    "syd": "Sydney, Australia",
+}
+
+RATES = {"get_machine": (5.0, 10)}
+"""Calls a second and burst, per action and object, where it is not the usual 1 and 3."""
+USUAL_RATE = (1.0, 3)
+DELETE_APP_RATE = (100 / 60, 100)
+
+
+class FlyApi(Service):
+    """Base of the two APIs; the parts of the Machines API are subclasses that `MachinesApi` puts together."""
+
+    def __init__(self, world: "World", machines: "Machines") -> None:
+        super().__init__(world)
+        self.machines = machines
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets_lock = threading.Lock()
+
+    # What every call goes through.
+
+    def admit(self, request: Request) -> None:
+        """Refuse a call without a valid token, or a write with a token that may only read."""
+        token = self.token(request)
+        if token.get("may") == "read" and request.method != "GET":
+            raise forbidden()
+
+    def token(self, request: Request) -> Document:
+        """The token of the call: `{"token", "org", "may"}`. Raises Answer 401."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip()
+        if scheme not in ("Bearer", "FlyV1") or not token:
+            raise fly_error(401, "Authorization header is missing or malformed")
+        known = self.store.get("fly_token", token)
+        if known is None and token in DEFAULT_TOKENS:
+            known = {"token": token, "org": DEFAULT_TOKENS[token], "may": "all"}
+        if known is None and token.startswith(PREFIXES):
+            known = {"token": token, "org": OUR_ORG, "may": "all"}
+        if known is None or known.get("revoked"):
+            raise fly_error(401, "invalid token")
+        return known
+
+    def limit(self, action: str, identifier: str, rate: tuple[float, int] | None = None) -> None:
+        """Count one `action` on the machine or app `identifier`. Raises Answer 429 when that was too many."""
+        per_second, burst = rate or RATES.get(action, USUAL_RATE)
+        per_second, size = per_second * self.world.delays.rate_scale, burst * self.world.delays.rate_scale
+        key, now = f"{action} {identifier}", self.world.clock.now()
+        with self._buckets_lock:
+            left, seen_at = self._buckets.get(key, (size, now))
+            left = min(size, left + (now - seen_at) * per_second)
+            self._buckets[key] = (left - 1 if left >= 1 else left, now)
+        if left < 1:
+            raise fly_error(429, "rate limit exceeded")
+
+    def not_found(self, request: Request) -> Any:
+        return {"error": f"the double does not play {request.method} {request.path}", "status": "unknown"}, 501, {}
+
+    def throttled(self, request: Request) -> Any:
+        return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
+
+    def common_headers(self, request: Request) -> dict[str, str]:
+        return {"fly-request-id": f"01{uuid.uuid4().hex[:24].upper()}-{'sjc'}"}
+
+    def failed(self, request: Request, fault: Fault) -> Any:
+        return (
+            {"error": "unavailable: deploys to this host are temporarily disabled", "status": "unknown"},
+            fault.status,
+            {},
+        )
+
+    # Looking things up.
+
+    def app(self, request: Request, name: str, action: str = "") -> Document:
+        """The app, for a call on something in it: new ones are not seen yet, those of others are not seen at all.
+
+        Counts `action` against the app's rate limit, if one is given. Raises Answer.
+        """
+        app = self.living_app(name)
+        if app is None or self.world.clock.now() < app["_visible_at"] or app["_gone_at"] is not None:
+            raise fly_error(404, "App not found")
+        if app["organization"]["slug"] != self.token(request)["org"]:
+            raise forbidden()
+        if action:
+            self.limit(action, name)
+        return app
+
+    def living_app(self, name: str) -> Document | None:
+        """The app, unless it is deleted; deletion takes its time."""
+        app = self.store.get("fly_app", name)
+        if app and app["_gone_at"] is not None and self.world.clock.now() >= app["_gone_at"]:
+            self.store.delete("fly_app", name)
+            return None
+        return app
+
+    def region(self, code: str | None) -> str:
+        """A region that exists; the nearest when none is asked for. Raises Answer 400."""
+        if code is not None and code not in REGIONS:
+            raise refused(f"invalid_argument: region {code} not found")
+        return code or "sjc"
+
+
+def fly_error(status: int, text: str, word: str = "unknown") -> Answer:
+    """Fly's refusal: `word` is one of unknown, insufficient_capacity, volume_placement_capacity, name_taken."""
+    return Answer({"error": text, "status": word}, status)
+
+
+def forbidden() -> Answer:
+    return Answer({"error": "unauthorized"}, 403)
+
+
+def public(document: Document) -> Document:
+    """A document as the API shows it."""
+    return {key: value for key, value in document.items() if not key.startswith("_")}
+
+
+def rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def random_id(digits: int, alphabet: str = "0123456789abcdefghijklmnopqrstuvwxyz") -> str:
+    return "".join(random.choices(alphabet, k=digits))  # noqa: S311 (an id, not a secret)
+
+
+def ulid(seconds: float) -> str:
+    """26 characters that sort by time, as Fly's version and event ids."""
+    crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    stamp = int(seconds * 1000)
+    return "".join(crockford[stamp >> shift & 31] for shift in range(45, -1, -5)) + random_id(16, crockford)

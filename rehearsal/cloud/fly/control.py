@@ -1,0 +1,47 @@
+"""What people and hosts do at Fly, as routes of the control address.
+
+POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
+                       "requires"?: ["SESSION_KEY"], "broken"?}
+                      pushes an image: the registry knows it from now on, and machines know what to run for it
+POST /fly/apps        {"name", "org"}: an app that somebody made by hand, or that belongs to strangers
+GET  /fly/state       every document of Fly, by kind
+"""
+
+from typing import Any
+
+from werkzeug.wrappers import Request
+
+from rehearsal.cloud.fly.apps import Apps
+from rehearsal.cloud.fly.registry import digest_of
+from rehearsal.cloud.service import Service, route
+
+KINDS = ("fly_app", "fly_ip", "fly_secrets", "fly_volume", "fly_snapshot", "fly_machine", "fly_image")
+
+
+class FlyControl(Service):
+    """The routes; `Control` is made of them."""
+
+    @route("POST", "/fly/images")
+    def push_image(self, request: Request) -> Any:
+        told = request.get_json(force=True)
+        reference = told["reference"]
+        image = {
+            "reference": reference,
+            "digest": told.get("digest") or digest_of(reference),
+            "runs": told.get("runs", "solserver"),
+            "version": told.get("version", reference.rpartition(":")[2]),
+            "requires": told.get("requires", []),
+            "broken": told.get("broken"),
+        }
+        return self.store.put("fly_image", reference, image), 201, {}
+
+    @route("POST", "/fly/apps")
+    def make_app(self, request: Request) -> Any:
+        told = request.get_json(force=True)
+        api = self.world.services["fly"]
+        assert isinstance(api, Apps)
+        return api.make_app(told["name"], told["org"]), 201, {}
+
+    @route("GET", "/fly/state")
+    def read_fly_state(self, request: Request) -> Any:
+        return {kind: self.store.all(kind) for kind in KINDS}

@@ -1,0 +1,49 @@
+"""What is on the volumes: a real folder for each volume and each snapshot."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class Disks:
+    """Folders below `folder`, or below a temporary one that `close` removes."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._temporary = folder is None
+        self._folder = folder
+
+    @property
+    def folder(self) -> Path:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
+        return self._folder
+
+    def volume(self, id: str) -> Path:
+        """The folder of a volume, made when it is first asked for."""
+        return self._made(self.folder / "volumes" / id)
+
+    def new_root(self, machine_id: str) -> Path:
+        """An empty root file system: a machine loses its old one with each start of a version."""
+        root = self.folder / "machines" / machine_id
+        shutil.rmtree(root, ignore_errors=True)
+        return self._made(root)
+
+    def take_snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """Copy as it is: a snapshot is crash-consistent, no more."""
+        shutil.copytree(self.volume(volume_id), self.folder / "snapshots" / snapshot_id, dirs_exist_ok=True)
+
+    def restore(self, snapshot_id: str, volume_id: str) -> None:
+        shutil.copytree(self.folder / "snapshots" / snapshot_id, self.volume(volume_id), dirs_exist_ok=True)
+
+    def drop_volume(self, id: str) -> None:
+        shutil.rmtree(self.folder / "volumes" / id, ignore_errors=True)
+
+    def close(self) -> None:
+        if self._temporary and self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    @staticmethod
+    def _made(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

@@ -1,0 +1,124 @@
+"""A machine config as Fly takes it and as it shows it (fly.md, 6.9 and 3.3)."""
+
+import re
+from typing import Any
+
+from rehearsal.cloud.fly.bodies import refused
+from rehearsal.cloud.store import Document
+
+PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+SIGNALS = {"SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM"}
+MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
+DURATIONS = ("interval", "timeout", "grace_period")
+MOST_CHECK_SECONDS = 60.0
+
+
+def seconds_of(duration: str | float) -> float:
+    """A Go duration, or nanoseconds, in seconds. Raises Answer 400."""
+    if isinstance(duration, int | float):
+        return duration / 1e9
+    parts = PART.findall(duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        raise refused(f'time: invalid duration "{duration}"')
+    return float(sum(float(number) * UNITS[unit] for number, unit in parts))
+
+
+def check(config: Document) -> None:
+    """Raise Answer 400 for a config that Fly does not take, whatever machine it is for."""
+    if not config.get("image"):
+        raise refused("invalid_argument: config.image is required")
+    _check_guest(config.get("guest") or {})
+    if len(config.get("mounts") or ()) > 1:
+        raise refused("invalid_argument: a machine can only have 1 mount")
+    for mount in config.get("mounts") or ():
+        if not str(mount.get("path", "")).startswith("/") or not mount.get("volume"):
+            raise refused("invalid_argument: a mount needs a volume and an absolute path")
+        if mount.get("add_size_gb") and mount.get("add_size_percent"):
+            raise refused("invalid_argument: add_size_gb and add_size_percent are mutually exclusive")
+    policy = (config.get("restart") or {}).get("policy", "on-failure")
+    if policy not in ("no", "always", "on-failure"):
+        raise refused(f"invalid_argument: unknown restart policy {policy!r}")
+    for file in config.get("files") or ():
+        given = [name for name in ("raw_value", "secret_name", "image_config") if file.get(name)]
+        if not str(file.get("guest_path", "")).startswith("/") or len(given) != 1:
+            raise refused("invalid_argument: a file needs an absolute guest_path and one of raw_value and secret_name")
+    stop = config.get("stop_config") or {}
+    if stop.get("signal") and stop["signal"] not in SIGNALS:
+        raise refused(f"invalid_argument: unknown signal {stop['signal']!r}")
+    if stop.get("timeout") and seconds_of(stop["timeout"]) > 300:
+        raise refused("invalid_argument: stop_config.timeout must be at most 5m")
+    for service in config.get("services") or ():
+        _check_service(service)
+    for name, one in (config.get("checks") or {}).items():
+        _check_check(one, f"checks.{name}")
+        if not one.get("port"):
+            raise refused(f"invalid_argument: checks.{name} needs a port")
+
+
+def shown(config: Document) -> Document:
+    """The config as answers spell it: booleans for `autostop`, durations as Go writes them, the guest filled in."""
+    spelled: Document = _spelled(config, "")
+    guest = {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256, **(spelled.get("guest") or {})}
+    return {"init": {}, **spelled, "guest": guest}
+
+
+def _check_guest(guest: Document) -> None:
+    kind, cpus, memory = guest.get("cpu_kind", "shared"), guest.get("cpus", 1), guest.get("memory_mb", 256)
+    if kind not in MEMORY_PER_CPU:
+        raise refused(f"invalid_argument: invalid cpu_kind {kind!r}")
+    if cpus not in (1, 2, 4, 8, 16) or (kind == "shared" and cpus == 16):
+        raise refused(f"invalid_argument: invalid number of CPUs: {cpus}")
+    least, most = (amount * cpus for amount in MEMORY_PER_CPU[kind])
+    if memory % 256 or not least <= memory <= most:
+        raise refused(
+            f"invalid_argument: invalid config.guest.memory_mb: {memory}, must be from {least} to {most} by 256"
+        )
+
+
+def _check_service(service: Document) -> None:
+    if service.get("protocol") not in ("tcp", "udp") or not 1 <= (service.get("internal_port") or 0) <= 65535:
+        raise refused("invalid_argument: a service needs a protocol (tcp or udp) and an internal_port")
+    if service.get("autostop") not in (None, False, True, "off", "stop", "suspend"):
+        raise refused(f"invalid_argument: invalid autostop {service['autostop']!r}")
+    for port in service.get("ports") or ():
+        unknown = set(port.get("handlers") or ()) - {"http", "tls", "pg_tls", "proxy_proto", "edge_http"}
+        if unknown:
+            raise refused(f"invalid_argument: unknown handler {min(unknown)!r}")
+    for one in service.get("checks") or ():
+        _check_check(one, "services.checks")
+        for name in ("interval", "timeout"):
+            if one.get(name) and seconds_of(one[name]) > MOST_CHECK_SECONDS:
+                one[name] = "1m0s"
+
+
+def _check_check(one: Document, where: str) -> None:
+    if one.get("type") not in ("http", "tcp"):
+        raise refused(f"invalid_argument: {where}.type must be http or tcp")
+    for name in DURATIONS:
+        if one.get(name):
+            seconds_of(one[name])
+    if one.get("kind") not in (None, "informational", "readiness"):
+        raise refused(f"invalid_argument: {where}.kind must be informational or readiness")
+
+
+def _spelled(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        free = key in ("env", "metadata")
+        return {name: item if free else _spelled(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled(item, key) for item in value]
+    if key == "autostop":
+        return {"off": False, "stop": True}.get(value, value) if isinstance(value, str) else value
+    if key in DURATIONS:
+        return _go_duration(seconds_of(value))
+    return value
+
+
+def _go_duration(seconds: float) -> str:
+    """As Go's `Duration.String` writes it: 1m30s, 15s, 500ms."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    return (f"{hours:g}h" if hours else "") + (f"{minutes:g}m" if hours or minutes else "") + f"{rest:g}s"

@@ -1,0 +1,296 @@
+"""The life of a machine: what state it is in by now, its process, its checks, its restarts.
+
+Nothing happens on a timer. A machine's document says what it was doing since when; `find` takes the steps that are due, so time
+may jump and the program may be restarted in between. With real processes, `keep_alive` looks at all machines now and then, or
+a machine at which nobody looks would not start.
+
+    created ──> starting ──> started ──> stopping | suspending ──> stopped | suspended
+    replacing ──> starting, or stopped when it was not running before          restarting ──> starting
+    destroying ──> destroyed ──> (404)                                  started ──exit──> starting | stopped
+"""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.cloud.fly import checks
+from rehearsal.cloud.fly.api import public, rfc3339, ulid
+from rehearsal.cloud.fly.disks import Disks
+from rehearsal.cloud.fly.machine_config import seconds_of
+from rehearsal.cloud.fly.runtime import Exit, InMemory, Processes, Runtime
+from rehearsal.cloud.store import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+LOG_LINES = 100
+EVENTS = 50
+STOP_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "starting", "destroying": "destroyed"}
+"""States that wait for the end of the process, and what comes then."""
+
+
+class Machines:
+    """All machines of the world. Use `changing` to change one: it holds the store meanwhile."""
+
+    def __init__(self, world: "World") -> None:
+        self._world, self._store, self._clock = world, world.store, world.clock
+        self.disks = Disks(world.folder)
+        self.runtime: Runtime = (Processes if world.folder else InMemory)(world.clock, self.log)
+        self._closed = threading.Event()
+        if world.folder:
+            with self._store.transaction():
+                for machine in self._store.all("fly_machine"):
+                    if machine["state"] == "started":
+                        self._run(machine, machine["_since"])
+            threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self.runtime.close()
+        self.disks.close()
+
+    # Reading and changing.
+
+    def find(self, id: str) -> Document | None:
+        """The machine as it is by now, or None when nothing is left of it."""
+        with self._store.transaction():
+            machine = self._store.get("fly_machine", id)
+            if machine is None:
+                return None
+            before = json.dumps(machine)
+            while self._step(machine):
+                pass
+            if machine["state"] == "started":
+                checks.run_due(machine, self.runtime, self._clock.now(), self._world.delays.check_seconds_cap)
+            if machine["state"] == "destroyed" and self._clock.now() >= machine["_since"] + self._delay(
+                "volume_detach"
+            ):
+                self._store.delete("fly_machine", id)
+                return None
+            if json.dumps(machine) != before:
+                self._store.put("fly_machine", id, machine)
+            return machine
+
+    def of_app(self, app: str) -> list[Document]:
+        found = [self.find(machine["id"]) for machine in self._store.all("fly_machine", _app=app)]
+        return [machine for machine in found if machine]
+
+    @contextmanager
+    def changing(self, id: str) -> Iterator[Document]:
+        """The machine, to be changed in the block and stored after it. Raises KeyError when there is none."""
+        with self._store.transaction():
+            machine = self.find(id)
+            if machine is None:
+                raise KeyError(id)
+            yield machine
+            self._store.put("fly_machine", id, machine)
+
+    def seen(self, machine: Document) -> Document:
+        """The machine as the API shows it: just after an update, the old version still looks started and healthy."""
+        shown = {**public(machine), "version": machine["instance_id"]}
+        age = self._clock.now() - machine["_since"]
+        if machine["state"] == "replacing" and machine["_launch"] and age < self._delay("machine_visible"):
+            shown["state"] = "started"
+        return shown
+
+    # What can be done to a machine; each takes the document inside `changing`.
+
+    def launch(self, machine: Document, *, launch: bool) -> None:
+        """A new machine begins its life."""
+        machine["_launch"] = launch
+        self._event(machine, "launch", "created", self._clock.now())
+
+    def replace(self, machine: Document, following: Document, *, launch: bool) -> None:
+        """Go over to another version; `following` are the fields of the document that the version brings."""
+        machine["_next"], machine["_launch"] = following, launch
+        self._enter(machine, "replacing", self._clock.now())
+        self._event(machine, "update", "replacing", self._clock.now())
+        self._end_process(machine)
+
+    def start(self, machine: Document) -> None:
+        machine["_restarts"] = 0
+        self._enter(machine, "starting", self._clock.now())
+
+    def end(self, machine: Document, state: str) -> None:
+        """Enter `stopping`, `suspending`, `restarting` or `destroying`."""
+        self._enter(machine, state, self._clock.now())
+        self._event(
+            machine, state.removesuffix("ing").replace("stopp", "stop"), state, self._clock.now(), source="user"
+        )
+        self._end_process(machine)
+
+    def drop_app(self, app: str) -> None:
+        """The app is deleted: nothing of its machines and volumes is left."""
+        for machine in self._store.all("fly_machine", _app=app):
+            self.runtime.stop(machine["id"], 0.0)
+            self._store.delete("fly_machine", machine["id"])
+        for volume in self._store.all("fly_volume", _app=app):
+            self._store.delete("fly_volume", volume["id"])
+            self.disks.drop_volume(volume["id"])
+
+    # Logs.
+
+    def log(self, id: str, line: str) -> None:
+        """Keep a line that the machine wrote; JSON lines bring their own level."""
+        try:
+            told = json.loads(line)
+        except ValueError:
+            told = {}
+        level = told.get("level", "info") if isinstance(told, dict) else "info"
+        with self._store.transaction():
+            machine = self._store.get("fly_machine", id)
+            if machine is None:
+                return
+            number = self._store.count("fly_log")
+            attributes = {
+                "timestamp": rfc3339(self._clock.now()),
+                "message": line,
+                "level": level,
+                "instance": id,
+                "region": machine["region"],
+                "meta": {"instance": id, "region": machine["region"], "event": {"provider": "app"}},
+            }
+            kept = self._store.get("fly_logs", machine["_app"]) or {"lines": []}
+            kept["lines"] = [*kept["lines"], {"id": str(number), "attributes": attributes}][-LOG_LINES:]
+            self._store.put("fly_logs", machine["_app"], kept)
+
+    # Time passes.
+
+    def _step(self, machine: Document) -> bool:
+        """Take the next step that is due; False when there is none."""
+        now, state, half = self._clock.now(), machine["state"], self._delay("machine_start") / 2
+        due = machine["_since"] + half
+        if state == "created" and now >= due:
+            self._enter(machine, "starting" if machine["_launch"] else "stopped", due)
+            return True
+        if state == "starting" and now >= due:
+            self._begin(machine, due)
+            return True
+        if state == "started":
+            exit = self.runtime.exit(machine["id"])
+            if exit:
+                self._crashed(machine, exit)
+            return exit is not None
+        if state == "replacing" and now >= due:
+            exit = self.runtime.exit(machine["id"])
+            if exit:
+                self._adopt_next(machine, max(due, exit.at))
+            return exit is not None
+        if state in ENDING:
+            exit = self.runtime.exit(machine["id"])
+            if exit:
+                self._ended(machine, exit)
+            return exit is not None
+        return False
+
+    def _begin(self, machine: Document, at: float) -> None:
+        if machine["_image"]["broken"] == "launch":
+            self._enter(machine, "failed", at)
+            self._event(machine, "launch", "failed", at)
+            return
+        machine["checks"], machine["_checks_at"] = [], at
+        self._enter(machine, "started", at)
+        self._event(machine, "start", "started", at)
+        self._run(machine, at)
+
+    def _run(self, machine: Document, at: float) -> None:
+        root = self.disks.new_root(machine["id"])
+        for mount in machine["config"].get("mounts") or ():
+            place = root / mount["path"].strip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(self.disks.volume(mount["volume"]), target_is_directory=True)
+        for file in machine["config"].get("files") or ():
+            content = file.get("raw_value") or machine["_secrets"].get(file.get("secret_name"), "")
+            place = root / file["guest_path"].strip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(base64.b64decode(content))
+        self.runtime.start(machine["id"], machine["_image"], self._environment(machine), root, at)
+
+    def _environment(self, machine: Document) -> dict[str, str]:
+        guest = machine["config"].get("guest") or {}
+        return {
+            **(machine["config"].get("env") or {}),
+            **machine["_secrets"],
+            "FLY_APP_NAME": machine["_app"],
+            "FLY_MACHINE_ID": machine["id"],
+            "FLY_MACHINE_VERSION": machine["instance_id"],
+            "FLY_REGION": machine["region"],
+            "FLY_IMAGE_REF": machine["config"]["image"],
+            "FLY_PRIVATE_IP": machine["private_ip"],
+            "FLY_VM_MEMORY_MB": str(guest.get("memory_mb", 256)),
+        }
+
+    def _crashed(self, machine: Document, exit: Exit) -> None:
+        """The process ended by itself: the restart policy decides."""
+        restart = machine["config"].get("restart") or {}
+        policy, most = restart.get("policy") or "on-failure", restart.get("max_retries") or 10
+        again = policy == "always" or (policy == "on-failure" and exit.code != 0 and machine["_restarts"] < most)
+        at = max(exit.at, machine["_since"])
+        self.log(machine["id"], f"Main child exited normally with code: {exit.code}")
+        self._exit_event(machine, exit, at, requested=False, restarting=again)
+        machine["_restarts"] += again
+        if not again and policy == "on-failure" and exit.code:
+            self.log(machine["id"], f"machine has reached its max restart count of {most}")
+        self._enter(machine, "starting" if again else "stopped", at)
+
+    def _ended(self, machine: Document, exit: Exit) -> None:
+        """The process ended because we asked it to, or had ended before."""
+        following, at = ENDING[machine["state"]], max(exit.at, machine["_since"])
+        if exit.at >= machine["_since"]:
+            self._exit_event(machine, exit, at, requested=True, restarting=following == "starting")
+        self._enter(machine, following, at)
+        if following == "destroyed":
+            self._event(machine, "destroy", "destroyed", at)
+            for volume in self._store.all("fly_volume", attached_machine_id=machine["id"]):
+                self._store.put("fly_volume", volume["id"], {**volume, "_free_at": at + self._delay("volume_detach")})
+
+    def _adopt_next(self, machine: Document, at: float) -> None:
+        machine.update(machine.pop("_next"), _restarts=0)
+        machine["_versions"].append({"version": machine["instance_id"], "user_config": machine["config"]})
+        self._event(machine, "launch", "replaced", at)
+        self._enter(machine, "starting" if machine["_launch"] else "stopped", at)
+
+    def _end_process(self, machine: Document) -> None:
+        timeout = (machine["config"].get("stop_config") or {}).get("timeout")
+        self.runtime.stop(machine["id"], seconds_of(timeout) if timeout else STOP_SECONDS)
+
+    def _enter(self, machine: Document, state: str, at: float) -> None:
+        machine.update(state=state, _since=at, updated_at=rfc3339(at))
+        if state in ("stopped", "suspended"):
+            machine["checks"] = [
+                {**check, "status": "warning", "output": "the machine hasn't started"} for check in machine["checks"]
+            ]
+
+    def _exit_event(self, machine: Document, exit: Exit, at: float, *, requested: bool, restarting: bool) -> None:
+        told = {
+            "exit_code": exit.code,
+            "guest_exit_code": exit.code,
+            "guest_signal": -1,
+            "oom_killed": exit.oom,
+            "requested_stop": requested,
+            "restarting": restarting,
+            "signal": -1,
+            "exited_at": rfc3339(at),
+        }
+        request = {"exit_event": told, "restart_count": machine["_restarts"]}
+        self._event(machine, "exit", "stopped", at, request=request)
+
+    def _event(
+        self, machine: Document, kind: str, status: str, at: float, *, source: str = "flyd", request: Any = None
+    ) -> None:
+        event = {"id": ulid(at), "type": kind, "status": status, "source": source, "timestamp": int(at * 1000)}
+        machine["events"] = [event | ({"request": request} if request else {}), *machine["events"]][:EVENTS]
+
+    def _delay(self, name: str) -> float:
+        return float(getattr(self._world.delays, name))
+
+    def _keep_alive(self) -> None:
+        """Real processes need somebody who looks: start what is due, notice what has ended."""
+        while not self._closed.wait(LOOK_SECONDS):
+            for machine in self._store.all("fly_machine"):
+                self.find(machine["id"])

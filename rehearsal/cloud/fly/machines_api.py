@@ -1,0 +1,18 @@
+"""The Machines API (api.machines.dev) as one service, put together from its parts."""
+
+from typing import ClassVar
+
+from rehearsal.cloud.fly.apps import Apps
+from rehearsal.cloud.fly.ip_addresses import IpAddresses
+from rehearsal.cloud.fly.machines import MachinesPart
+from rehearsal.cloud.fly.secrets import Secrets
+from rehearsal.cloud.fly.volumes import Volumes
+
+
+class MachinesApi(Apps, IpAddresses, Secrets, Volumes, MachinesPart):
+    """Apps, addresses, secrets, volumes and machines."""
+
+    name: ClassVar[str] = "fly"
+
+    def close(self) -> None:
+        self.machines.close()

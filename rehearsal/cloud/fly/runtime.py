@@ -1,0 +1,205 @@
+"""What runs in the machines: a process of this computer for each, or, without a folder, an object in memory.
+
+Both run the same stand-in with the same environment, the same root file system (a folder) and the same volume in it.
+`Runtime` is what the life of a machine needs from either.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rehearsal.cloud.clock import Clock
+from rehearsal.cloud.store import Document
+from rehearsal.standins import solserver
+
+PROGRAMS = ("solserver",)
+CRASH_SECONDS = 0.05
+"""How long a program in memory takes to fail at its start."""
+
+
+class Unanswered(Exception):
+    """No answer from inside the machine; the text says why, as a health check reports it."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a process ended. `at` is the clock's time; `code` is 128 + n after signal n."""
+
+    at: float
+    code: int
+    oom: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: bytes
+
+
+class Runtime(Protocol):
+    """One process a machine, by the machine's id."""
+
+    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None: ...
+
+    def exit(self, id: str) -> Exit | None:
+        """How the last process ended; None while it runs."""
+
+    def stop(self, id: str, seconds: float) -> None:
+        """Ask the process to end, and kill it after `seconds`. Does not wait."""
+
+    def kill(self, id: str, code: int, *, oom: bool) -> None:
+        """Let the process end at once with that code, as if by itself."""
+
+    def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
+        """One HTTP request to a port of the machine. Raises Unanswered."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
+class InMemory:
+    """The stand-in as an object: no process, no thread, no socket; its database is a real file nevertheless."""
+
+    def __init__(self, clock: Clock, log: Callable[[str, str], None]) -> None:
+        self._clock, self._log = clock, log
+        self._servers: dict[str, tuple[solserver.Solserver | None, int, float]] = {}
+        self._exits: dict[str, Exit] = {}
+
+    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None:
+        self._exits.pop(id, None)
+        ready_at = at + (solserver.SLOW_SECONDS if image["broken"] == "slow" else 0.0)
+        try:
+            server = solserver.Solserver(
+                env,
+                root,
+                lambda line: self._log(id, line),
+                version=image["version"],
+                requires=image["requires"],
+                broken=image["broken"],
+            )
+        except solserver.Refused as refused:
+            self._exits[id] = Exit(at + CRASH_SECONDS, refused.code, oom=refused.code == solserver.EXIT_OOM)
+            self._servers[id] = (None, 0, ready_at)
+        else:
+            self._servers[id] = (server, solserver.port_of(env), ready_at)
+
+    def exit(self, id: str) -> Exit | None:
+        if id not in self._servers:
+            return Exit(0.0, 0)
+        exit = self._exits.get(id)
+        return exit if exit and exit.at <= self._clock.now() else None
+
+    def stop(self, id: str, seconds: float) -> None:
+        self._exits.setdefault(id, Exit(self._clock.now(), 0))
+
+    def kill(self, id: str, code: int, *, oom: bool) -> None:
+        self._exits[id] = Exit(self._clock.now(), code, oom)
+
+    def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
+        server, listens_on, ready_at = self._servers.get(id, (None, 0, 0.0))
+        if server is None or id in self._exits or port != listens_on or self._clock.now() < ready_at:
+            raise Unanswered(f"connect: connection refused (port {port})")
+        status, value = server.handle(method, path, body)
+        return Reply(status, json.dumps(value).encode())
+
+    def close(self) -> None:
+        self._servers.clear()
+
+
+class Processes:
+    """The stand-in as a process for each machine. It ends with us, however we end: its standard input is our leash."""
+
+    def __init__(self, clock: Clock, log: Callable[[str, str], None]) -> None:
+        self._clock, self._log = clock, log
+        self._running: dict[str, tuple[subprocess.Popen[str], int, int]] = {}
+        self._exits: dict[str, Exit] = {}
+        self._told: dict[str, Exit] = {}
+
+    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}", "--leashed"]
+        command += ["--root", str(root), "--listen", str(port), "--version", image["version"]]
+        command += ["--requires", ",".join(image["requires"])]
+        command += ["--broken", image["broken"]] if image["broken"] else []
+        home = str(Path(__file__).parents[3])
+        process = subprocess.Popen(
+            command,
+            env={**env, "PATH": os.environ.get("PATH", ""), "PYTHONPATH": home},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._exits.pop(id, None)
+        self._told.pop(id, None)
+        self._running[id] = (process, port, solserver.port_of(env))
+        threading.Thread(target=self._read_logs, args=(id, process), daemon=True).start()
+
+    def exit(self, id: str) -> Exit | None:
+        if id not in self._running:
+            return Exit(0.0, 0)
+        code = self._running[id][0].poll()
+        if code is not None and id not in self._exits:
+            told = self._told.get(id)
+            code = 128 - code if code < 0 else code
+            oom = told.oom if told else code == solserver.EXIT_OOM
+            self._exits[id] = Exit(self._clock.now(), told.code if told else code, oom)
+        return self._exits.get(id)
+
+    def stop(self, id: str, seconds: float) -> None:
+        if self.exit(id) is None:
+            process = self._running[id][0]
+            process.terminate()
+            threading.Thread(target=_kill_after, args=(process, seconds), daemon=True).start()
+
+    def kill(self, id: str, code: int, *, oom: bool) -> None:
+        if self.exit(id) is None:
+            self._told[id] = Exit(0.0, code, oom)
+            self._running[id][0].kill()
+
+    def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
+        if self.exit(id) is not None or port != self._running[id][2]:
+            raise Unanswered(f"connect: connection refused (port {port})")
+        connection = http.client.HTTPConnection("127.0.0.1", self._running[id][1], timeout=seconds)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.read())
+        except TimeoutError:
+            raise Unanswered(f"timeout after {seconds:g} s (port {port})") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(f"connect: {type(error).__name__} (port {port})") from None
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        for process, _, _ in self._running.values():
+            process.terminate()
+        for process, _, _ in self._running.values():
+            _kill_after(process, 2.0)
+
+    def _read_logs(self, id: str, process: "subprocess.Popen[str]") -> None:
+        for line in process.stdout or ():
+            with contextlib.suppress(Exception):  # The world may end while the last lines come.
+                self._log(id, line.rstrip("\n"))
+
+
+def _kill_after(process: "subprocess.Popen[Any]", seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if process.poll() is None:
+        process.kill()
+        process.wait()

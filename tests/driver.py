@@ -1,0 +1,96 @@
+"""Runs a provider as the engine does, without one: check, diff and the step they lead to, with every value through JSON.
+
+Numbers come back as floats and None disappears, as they do on the wire (pulumi-engine.md, section 2).
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.dynamic import DiffResult
+
+from providers.resource import Provider
+
+
+class Refused(Exception):
+    """`check` found something wrong with the inputs."""
+
+
+@dataclass
+class Driven:
+    """One resource of one stack. `up` is idempotent as `pulumi up` is; `steps` notes what it came to."""
+
+    provider: Provider[Any, Any]
+    id: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+
+    def up(self, **arguments: Any) -> dict[str, Any]:
+        """Make the object be as the arguments say; its outputs. Raises Refused, and what the provider raises."""
+        inputs = self._checked(self.inputs if self.id else {}, arguments)
+        if not self.id:
+            return self._create(inputs)
+        diff = self.diff(**arguments)
+        if diff.replaces:
+            old_id, old_outputs = self.id, self.outputs
+            self._create(inputs, step="replace")
+            self.provider.delete(old_id, old_outputs)
+        elif diff.changes:
+            result = self.provider.update(self.id, wire(self.outputs), wire(inputs))
+            self._keep("update", self.id, inputs, result.outs)
+        else:
+            self.steps.append("same")
+        return self.outputs
+
+    def diff(self, **arguments: Any) -> DiffResult:
+        """What the engine would be told about these arguments."""
+        return self.provider.diff(self.id, wire(self.outputs), self._checked(self.inputs, arguments))
+
+    def refresh(self) -> bool:
+        """Whether the object is still there; its inputs and outputs are as they are now."""
+        result = self.provider.read(self.id, wire(self.outputs))
+        if not result.id:
+            self.id, self.inputs, self.outputs = "", {}, {}
+            return False
+        self._keep("read", result.id, wire(result.inputs or {}), result.outs)
+        return True
+
+    def destroy(self) -> None:
+        self.provider.delete(self.id, wire(self.outputs))
+        self.id, self.inputs, self.outputs = "", {}, {}
+
+    def _create(self, inputs: dict[str, Any], step: str = "create") -> dict[str, Any]:
+        result = self.provider.create(wire(inputs))
+        assert result.id
+        self._keep(step, result.id, inputs, result.outs)
+        return self.outputs
+
+    def _checked(self, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+        result = self.provider.check(wire(olds), wire(news))
+        if result.failures:
+            raise Refused("; ".join(failure.reason for failure in result.failures))
+        return wire(result.inputs)
+
+    def _keep(self, step: str, id: str, inputs: dict[str, Any], outputs: dict[str, Any] | None) -> None:
+        self.steps.append(step)
+        self.id, self.inputs, self.outputs = id, inputs, wire(outputs or {})
+
+
+def wire(properties: dict[str, Any]) -> dict[str, Any]:
+    """Properties as they arrive on the other side."""
+    arrived: dict[str, Any] = json.loads(json.dumps(_unwrapped(properties)), parse_int=float)
+    return {key: _without_none(value) for key, value in arrived.items() if value is not None}
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, dict):
+        marked = "4dabf18193072939515e22adb298388d" in value
+        return _unwrapped(value["value"]) if marked else {key: _unwrapped(item) for key, item in value.items()}
+    return [_unwrapped(item) for item in value] if isinstance(value, list) else value
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
