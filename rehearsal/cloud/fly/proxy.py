@@ -1,0 +1,53 @@
+"""The public edge: routes a request by its Host header to a healthy machine of the app, as Fly's proxy does."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.fly.checks import routable
+from rehearsal.cloud.fly.machine_life import Machines
+from rehearsal.cloud.fly.runtime import Unanswered
+from rehearsal.cloud.service import Service, route
+from rehearsal.cloud.store import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+DOMAIN = ".fly.dev"
+
+
+class Proxy(Service):
+    """Any path of any app's public hostname. An app without an address has no hostname: nobody answers for it."""
+
+    name: ClassVar[str] = "proxy"
+
+    def __init__(self, world: "World", machines: Machines) -> None:
+        super().__init__(world)
+        self._machines = machines
+
+    @route("GET", "/")
+    @route("POST", "/")
+    @route("GET", "/<path:path>")
+    @route("HEAD", "/<path:path>")
+    @route("POST", "/<path:path>")
+    def forward(self, request: Request, path: str = "") -> Any:
+        app = request.host.partition(":")[0].removesuffix(DOMAIN)
+        if not self.store.all("fly_ip", _app=app):
+            return Response("no such host", 502)
+        for machine in self._machines.of_app(app):
+            if routable(machine):
+                return self._ask(machine, request)
+        return Response("no healthy machine", 503)
+
+    def _ask(self, machine: Document, request: Request) -> Response:
+        port = next((service["internal_port"] for service in machine["config"].get("services") or ()), None)
+        if port is None:
+            return Response("the machine has no service", 503)
+        try:
+            reply = self._machines.runtime.ask(
+                machine["id"], port, request.method, request.full_path, body=request.get_data()
+            )
+        except Unanswered as unanswered:
+            return Response(str(unanswered), 502)
+        headers = {"fly-request-id": machine["instance_id"], "server": "Fly/rehearsal"}
+        return Response(reply.body, reply.status, headers, content_type="application/json")

@@ -1,0 +1,194 @@
+"""The machine: made healthy, rolled in place, put back when a release is bad, repaired after edits, never made twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.app import AppProvider
+from providers.fly.ip_address import IpAddressProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.secrets import SecretsProvider
+from providers.fly.volume import VolumeProvider
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.inprocess import control
+
+CONFIG: dict[str, Any] = {
+    "env": {"DATABASE_PATH": "/data/solos.db", "LOG_LEVEL": "info"},
+    "mounts": [{"path": "/data", "name": "solos_data"}],
+    "services": [
+        {
+            "protocol": "tcp",
+            "internal_port": 8080,
+            "checks": [{"type": "http", "port": 8080, "path": "/health", "interval": "15s", "timeout": "2s"}],
+        }
+    ],
+}
+Configured = Callable[[Any], Any]
+
+
+def push(world: World, tag: str, **about: Any) -> str:
+    """The digest reference of a new image."""
+    pushed = control(world, "POST", "/fly/images", {"reference": f"registry.fly.io/solserver:{tag}", **about})
+    return f"registry.fly.io/solserver@{pushed['digest']}"
+
+
+@pytest.fixture
+def arguments(configured: Configured, world: World) -> dict[str, Any]:
+    """Of a machine that runs well, with its app, address, volume and secrets in place."""
+    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+    Driven(configured(IpAddressProvider)).up(app="solos-prod", type="shared_v4")
+    volume = Driven(configured(VolumeProvider))
+    volume.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1)
+    return {
+        "app": "solos-prod",
+        "name": "solos",
+        "region": "sjc",
+        "config": CONFIG,
+        "image": push(world, "1.0.0"),
+        "volume_id": volume.id,
+    }
+
+
+@pytest.fixture
+def machine(configured: Configured, arguments: dict[str, Any]) -> Driven:
+    machine = Driven(configured(MachineProvider))
+    machine.up(**arguments)
+    return machine
+
+
+def running(world: World) -> dict[str, Any]:
+    """The one machine that there is."""
+    (found,) = [each for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
+    return found
+
+
+def with_env(arguments: dict[str, Any], **env: str) -> dict[str, Any]:
+    return {**arguments, "config": {**CONFIG, "env": {**CONFIG["env"], **env}}}
+
+
+def test_a_machine_is_up_when_its_checks_pass(machine: Driven, world: World) -> None:
+    assert machine.outputs["state"] == "started"
+    assert [check["status"] for check in running(world)["checks"]] == ["passing"]
+
+
+def test_a_second_up_changes_nothing(machine: Driven, arguments: dict[str, Any]) -> None:
+    machine.up(**arguments)
+
+    assert machine.steps == ["create", "same"]
+
+
+def test_refresh_of_an_untouched_machine_shows_no_change(machine: Driven, arguments: dict[str, Any]) -> None:
+    before = dict(machine.inputs)
+
+    assert machine.refresh()
+
+    assert machine.inputs == before
+    assert not machine.diff(**arguments).changes
+
+
+def test_an_env_change_rolls_the_same_machine_and_keeps_its_rows(
+    machine: Driven, arguments: dict[str, Any], world: World
+) -> None:
+    id = machine.id
+    answer = world.services["fly"].machines.runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')  # type: ignore[attr-defined]
+
+    machine.up(**with_env(arguments, LOG_LEVEL="debug"))
+
+    notes = world.services["fly"].machines.runtime.ask(id, 8080, "GET", "/notes")  # type: ignore[attr-defined]
+    assert answer.status == 201
+    assert machine.id == id
+    assert running(world)["config"]["env"]["LOG_LEVEL"] == "debug"
+    assert b"kept" in notes.body
+
+
+def test_a_new_secrets_version_rolls_the_machine(
+    machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
+) -> None:
+    secrets = Driven(configured(SecretsProvider))
+    secrets.up(app="solos-prod", values={"SESSION_KEY": "one"})
+    before = machine.outputs["instance_id"]
+
+    machine.up(**arguments, secrets_version=secrets.outputs["version"])
+
+    assert machine.outputs["instance_id"] != before
+    assert running(world)["_secrets"] == {"SESSION_KEY": "one"}
+
+
+@pytest.mark.parametrize("broken", ["unhealthy", "crash", "oom"])
+def test_a_bad_release_is_put_back(machine: Driven, arguments: dict[str, Any], world: World, broken: str) -> None:
+    good = machine.inputs["image"]
+
+    with pytest.raises(ProviderError, match="The version of before runs again"):
+        machine.up(**{**arguments, "image": push(world, "1.0.1", broken=broken)})
+
+    assert running(world)["config"]["image"] == good
+    assert running(world)["state"] == "started"
+    machine.refresh()
+    assert not machine.diff(**arguments).changes
+
+
+def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
+    machine: Driven, arguments: dict[str, Any], world: World
+) -> None:
+    edited = running(world)
+    edited["config"]["env"]["LOG_LEVEL"] = "silly"
+    world.store.put("fly_machine", edited["id"], edited)
+
+    machine.refresh()
+    shown = machine.inputs["config"]["env"]["LOG_LEVEL"]
+    machine.up(**arguments)
+
+    assert shown == "silly"
+    assert machine.steps[-1] == "update"
+    assert running(world)["config"]["env"]["LOG_LEVEL"] == "info"
+
+
+def test_a_machine_of_that_name_is_adopted(machine: Driven, arguments: dict[str, Any], configured: Configured) -> None:
+    second = Driven(configured(MachineProvider))
+
+    second.up(**arguments)
+
+    assert second.id == machine.id
+
+
+def test_a_destroyed_machine_is_found_gone_and_leaves_its_volume(machine: Driven, world: World) -> None:
+    destroyed = Driven(machine.provider, id=machine.id, outputs=machine.outputs)
+
+    destroyed.destroy()
+
+    assert machine.refresh() is False
+    assert len(world.store.all("fly_volume")) == 1
+
+
+@pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
+def test_no_second_machine_whatever_happens_to_the_creation(
+    configured: Configured, arguments: dict[str, Any], world: World, kind: Kind
+) -> None:
+    world.faults.arm(Fault(kind, service="fly", method="POST"))
+    machine = Driven(configured(MachineProvider))
+    try:
+        machine.up(**arguments)
+    except ProviderError:
+        machine.up(**arguments)
+
+    assert running(world)["id"] == machine.id
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"volume_id": None}, "volume_id names none"),
+        ({"config": {**CONFIG, "mounts": []}}, "mounted nowhere"),
+        ({"image": "registry.fly.io/solserver:1.0.0"}, "is no digest"),
+        ({"config": {**CONFIG, "guest": {"memory_mb": 100}}}, "memory"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_asked(
+    configured: Configured, arguments: dict[str, Any], changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(Refused, match=problem):
+        Driven(configured(MachineProvider)).up(**{**arguments, **changes})
