@@ -1,63 +1,16 @@
 """The machine: made healthy, rolled in place, put back when a release is bad, repaired after edits, never made twice."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from providers.errors import ProviderError
-from providers.fly.app import AppProvider
-from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
-from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
 from tests.driver import Driven, Refused
-from tests.inprocess import control
-
-CONFIG: dict[str, Any] = {
-    "env": {"DATABASE_PATH": "/data/solos.db", "LOG_LEVEL": "info"},
-    "mounts": [{"path": "/data", "name": "solos_data"}],
-    "services": [
-        {
-            "protocol": "tcp",
-            "internal_port": 8080,
-            "checks": [{"type": "http", "port": 8080, "path": "/health", "interval": "15s", "timeout": "2s"}],
-        }
-    ],
-}
-Configured = Callable[[Any], Any]
-
-
-def push(world: World, tag: str, **about: Any) -> str:
-    """The digest reference of a new image."""
-    pushed = control(world, "POST", "/fly/images", {"reference": f"registry.fly.io/solserver:{tag}", **about})
-    return f"registry.fly.io/solserver@{pushed['digest']}"
-
-
-@pytest.fixture
-def arguments(configured: Configured, world: World) -> dict[str, Any]:
-    """Of a machine that runs well, with its app, address, volume and secrets in place."""
-    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
-    Driven(configured(IpAddressProvider)).up(app="solos-prod", type="shared_v4")
-    volume = Driven(configured(VolumeProvider))
-    volume.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1)
-    return {
-        "app": "solos-prod",
-        "name": "solos",
-        "region": "sjc",
-        "config": CONFIG,
-        "image": push(world, "1.0.0"),
-        "volume_id": volume.id,
-    }
-
-
-@pytest.fixture
-def machine(configured: Configured, arguments: dict[str, Any]) -> Driven:
-    machine = Driven(configured(MachineProvider))
-    machine.up(**arguments)
-    return machine
+from tests.fly.conftest import CONFIG, Configured, push
 
 
 def running(world: World) -> dict[str, Any]:

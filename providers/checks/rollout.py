@@ -1,0 +1,140 @@
+"""A verified rollout: the public health URL answered as expected, from the version that was deployed, and nothing crashed.
+
+Nothing is made in the world. The resource is the evidence: it is made again, in place, exactly when `revision` says that
+something else runs, and a failure stops everything that was to be built on a healthy backend.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pulumi
+
+from providers import engine, waiting
+from providers.checks import edge
+from providers.errors import TimedOut
+from providers.fly import logs, machines
+from providers.fly.client import Fly
+from providers.properties import REPLACES
+from providers.resource import Provider, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutArgs:
+    app: Annotated[str, REPLACES]
+    hostname: str
+    """The public one, without scheme: `solos-prod.fly.dev`."""
+    machine_id: str
+    revision: str
+    """Changes exactly when what runs changes; see `machine_config.revision`."""
+    path: str = "/health"
+    expect_status: int = 200
+    expect_body: str | None = None
+    probes: int = 3
+    """Good answers in a row."""
+    seconds: float = 120.0
+    """How long that may take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutState(RolloutArgs):
+    verified_at: str = ""
+    """RFC 3339, in UTC."""
+    latencies_ms: list[float] = field(default_factory=list)
+    """Of the good answers, as seen from here."""
+    instance_id: str = ""
+    """The machine's version that gave them."""
+    image: str = ""
+
+
+class RolloutProvider(Provider[RolloutArgs, RolloutState]):
+    Args = RolloutArgs
+    State = RolloutState
+
+    def validate(self, args: RolloutArgs, old: RolloutArgs | None) -> Iterable[str]:
+        return edge.health_problems(_health(args))
+
+    def ensure(self, args: RolloutArgs) -> tuple[str, RolloutState]:
+        return f"{args.app}/{args.machine_id}", self._verify(args)
+
+    def observe(self, id: str, state: RolloutState) -> RolloutState:
+        """The evidence stays what it was; whether the app is healthy by now is what the monitor tells."""
+        return state
+
+    def sync(self, id: str, state: RolloutState, args: RolloutArgs) -> RolloutState:
+        return self._verify(args)
+
+    def remove(self, id: str, state: RolloutState) -> None:
+        """Nothing: nothing was made."""
+
+    def _verify(self, args: RolloutArgs) -> RolloutState:
+        fly = Fly(self.config)
+        try:
+            answered = edge.probe(self.config, _health(args), meanwhile=engine.progress())
+        except TimedOut as error:
+            machine = machines.find(fly, args.app, args.machine_id)
+            raise edge.Unhealthy(f"{error}; {logs.epilogue(fly, args.app, machine, args.machine_id)}") from None
+        machine = machines.find(fly, args.app, args.machine_id)
+        if machine is None or logs.crashes(machine):
+            raise edge.Unhealthy(
+                f"https://{args.hostname}{args.path} answers, but the machine {args.machine_id} of {args.app!r} "
+                f"{'is gone' if machine is None else 'has crashed'}: {logs.epilogue(fly, args.app, machine, args.machine_id)}"
+            )
+        return RolloutState(
+            **vars(args),
+            verified_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+            latencies_ms=answered.latencies_ms,
+            instance_id=machine["instance_id"],
+            image=machine["config"]["image"],
+        )
+
+
+def _health(args: RolloutArgs) -> edge.Health:
+    return edge.Health(
+        hostname=args.hostname,
+        path=args.path,
+        expect_status=args.expect_status,
+        expect_body=args.expect_body,
+        probes=args.probes,
+        seconds=args.seconds,
+    )
+
+
+class Rollout(Resource, module="checks", name="Rollout"):
+    """The evidence that what was deployed is healthy from outside."""
+
+    provider = RolloutProvider
+
+    verified_at: pulumi.Output[str]
+    latencies_ms: pulumi.Output[list[float]]
+    instance_id: pulumi.Output[str]
+    image: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        app: pulumi.Input[str],
+        hostname: pulumi.Input[str],
+        machine_id: pulumi.Input[str],
+        revision: pulumi.Input[str],
+        path: str = "/health",
+        expect_status: int = 200,
+        expect_body: str | None = None,
+        probes: int = 3,
+        seconds: float = 120.0,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        arguments: dict[str, Any] = {
+            "app": app,
+            "hostname": hostname,
+            "machine_id": machine_id,
+            "revision": revision,
+            "path": path,
+            "expect_status": expect_status,
+            "expect_body": expect_body,
+            "probes": probes,
+            "seconds": seconds,
+        }
+        super().__init__(resource_name, arguments, opts)

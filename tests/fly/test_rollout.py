@@ -1,0 +1,68 @@
+"""The rollout: verified from outside, again when something else runs, and honest about what it saw."""
+
+from typing import Any
+
+import pytest
+
+from providers.checks.rollout import RolloutProvider
+from providers.errors import ProviderError
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.fly.conftest import Configured
+
+
+@pytest.fixture
+def arguments(machine: Driven) -> dict[str, Any]:
+    return {
+        "app": "solos-prod",
+        "hostname": "solos-prod.fly.dev",
+        "machine_id": machine.id,
+        "revision": "one",
+        "seconds": 20.0,
+    }
+
+
+def test_a_healthy_backend_is_verified_from_outside(
+    configured: Configured, arguments: dict[str, Any], machine: Driven
+) -> None:
+    rollout = Driven(configured(RolloutProvider))
+
+    rollout.up(**arguments)
+
+    assert len(rollout.outputs["latencies_ms"]) == 3
+    assert rollout.outputs["instance_id"] == machine.outputs["instance_id"]
+    assert rollout.outputs["image"] == machine.outputs["image"]
+
+
+def test_it_is_verified_again_exactly_when_something_else_runs(
+    configured: Configured, arguments: dict[str, Any], world: World
+) -> None:
+    rollout = Driven(configured(RolloutProvider))
+    rollout.up(**arguments)
+
+    rollout.up(**arguments)
+    rollout.up(**{**arguments, "revision": "two"})
+
+    assert rollout.steps == ["create", "same", "update"]
+
+
+def test_an_answer_that_is_not_as_expected_is_told(configured: Configured, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ProviderError, match=r"without '9\.9\.9' in the body") as refused:
+        Driven(configured(RolloutProvider)).up(**arguments, expect_body="9.9.9")
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_machine_that_does_not_answer_is_told(
+    configured: Configured, arguments: dict[str, Any], world: World
+) -> None:
+    stopped = {**world.store.all("fly_machine")[0], "state": "stopped"}
+    world.store.put("fly_machine", stopped["id"], stopped)
+
+    with pytest.raises(ProviderError, match="HTTP 503 instead of 200"):
+        Driven(configured(RolloutProvider)).up(**arguments)
+
+
+def test_bad_arguments_are_refused_before_anything_is_asked(configured: Configured, arguments: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="must begin with a slash"):
+        Driven(configured(RolloutProvider)).up(**{**arguments, "path": "health"})
