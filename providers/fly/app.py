@@ -169,6 +169,7 @@ class App(Resource, module="fly", name="App"):
 
     provider = AppProvider
 
+    name: pulumi.Output[str]
     hostname: pulumi.Output[str]
     status: pulumi.Output[str]
 

@@ -1,0 +1,27 @@
+"""The solos launch: settings, then what it is made of. So far that is the backend."""
+
+import os
+import signal
+
+# A failed step, and Ctrl-C, end the program at once, and not with a traceback after seconds (pulumi-engine.md, section 5).
+signal.signal(signal.SIGINT, lambda *_: os._exit(32))
+
+from pathlib import Path  # noqa: E402
+
+import pulumi  # noqa: E402
+
+from components import settings  # noqa: E402
+from components.backend import Backend  # noqa: E402
+
+try:
+    launch = settings.read(
+        pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), Path(__file__).parent
+    )
+except settings.BadSettings as bad:
+    raise pulumi.RunError(str(bad)) from None
+
+backend = Backend("backend", launch.backend, protect=launch.protect)
+
+pulumi.export("url", pulumi.Output.concat("https://", backend.hostname))
+pulumi.export("image", backend.image)
+pulumi.export("verifiedAt", backend.rollout.verified_at)

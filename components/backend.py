@@ -1,0 +1,102 @@
+"""The backend: app, addresses, volume, secrets, image, one machine, and the evidence that it is healthy from outside."""
+
+import pulumi
+import pulumi_random as random
+
+from components import environment
+from components.settings import ENDING, BackendSettings
+from providers.checks.rollout import Rollout
+from providers.fly.app import App
+from providers.fly.image import Image
+from providers.fly.ip_address import IpAddress
+from providers.fly.machine import Machine
+from providers.fly.machine_config import revision
+from providers.fly.secrets import Secrets
+from providers.fly.volume import Volume
+
+SECRET_LENGTH = 48
+MACHINE = "solserver"
+
+
+class Backend(pulumi.ComponentResource):
+    """Verified when `rollout` exists: whatever needs a healthy backend depends on that."""
+
+    hostname: pulumi.Output[str]
+    rollout: Rollout
+
+    def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
+        """`protect` keeps the app and its data from being deleted by accident."""
+        super().__init__("solos:Backend", name)
+        inner = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=protect)
+        machine, region = settings.machine, settings.machine.primary_region or ""
+
+        app = App("app", name=self._app_name(settings, inner), org=settings.org, opts=kept)
+        addresses = [
+            IpAddress(f"address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=inner)
+            for type in ("shared_v4", "v6")
+        ]
+        image = Image("image", reference=settings.image, opts=inner)
+        volume = self._volume(app, image, settings, region, kept) if machine.mount else None
+        secrets = Secrets("secrets", app=app.name, values=self._secret_values(settings, inner), opts=inner)
+        running = Machine(
+            "machine",
+            app=app.name,
+            name=MACHINE,
+            region=region,
+            config=machine.config,
+            image=image.pinned,
+            volume_id=volume.id if volume else None,
+            secrets_version=secrets.version,
+            healthy_seconds=machine.wait_seconds,
+            opts=inner,
+        )
+        self.hostname = app.hostname
+        self.rollout = Rollout(
+            "rollout",
+            app=app.name,
+            hostname=app.hostname,
+            path=settings.health_path,
+            expect_body=settings.expect_body,
+            machine_id=running.id,
+            revision=pulumi.Output.all(image.pinned, secrets.version).apply(
+                lambda known: revision(machine.config, known[0], int(known[1]))
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, running]),
+        )
+        self.image = image.pinned
+        self.register_outputs({"hostname": self.hostname, "image": self.image})
+
+    @staticmethod
+    def _app_name(settings: BackendSettings, inner: pulumi.ResourceOptions) -> pulumi.Input[str]:
+        if not settings.unique_names:
+            return settings.app
+        ending = random.RandomString("ending", length=ENDING - 1, special=False, upper=False, opts=inner)
+        return pulumi.Output.concat(settings.app, "-", ending.result)
+
+    @staticmethod
+    def _secret_values(settings: BackendSettings, inner: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        made: dict[str, pulumi.Input[str]] = {
+            name: random.RandomPassword(
+                name.lower().replace("_", "-"), length=SECRET_LENGTH, special=False, opts=inner
+            ).result
+            for name in environment.generated()
+        }
+        return {**made, **{name: pulumi.Output.secret(value) for name, value in settings.given_secrets.items()}}
+
+    @staticmethod
+    def _volume(app: App, image: Image, settings: BackendSettings, region: str, kept: pulumi.ResourceOptions) -> Volume:
+        mount = settings.machine.mount
+        assert mount is not None
+        return Volume(
+            "volume",
+            app=app.name,
+            name=mount.source,
+            region=region,
+            size_gb=mount.initial_size_gb,
+            snapshot_retention=mount.snapshot_retention,
+            scheduled_snapshots=mount.scheduled_snapshots,
+            guest=settings.machine.guest,
+            image=image.pinned,
+            opts=kept,
+        )

@@ -1,0 +1,72 @@
+"""`python -m rehearsal serve --port 7700 --data DIR`: the doubles alone, on consecutive ports of this machine.
+
+One JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
+`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from rehearsal.cloud.server import Listeners, PortTaken
+from rehearsal.cloud.world import World
+
+KEY_ID = "REHEARSAL1"
+ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("command", choices=["serve"])
+    parser.add_argument(
+        "--port", type=int, default=7700, help="the first of consecutive ports; 0 lets the system choose"
+    )
+    parser.add_argument("--data", type=Path, default=Path(".rehearsal/world"), help="where everything is kept")
+    options = parser.parse_args()
+    world = World(options.data)
+    _write_credentials(world, options.data / "credentials.json")
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        with Listeners(world, options.port):
+            print(json.dumps(world.addresses), flush=True)
+            ended.wait()
+    except PortTaken as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        world.close()
+    return 0
+
+
+def _write_credentials(world: World, path: Path) -> None:
+    """Made at the first start: a Fly token, and a team key that App Store Connect knows."""
+    if path.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    about = {"key_id": KEY_ID, "issuer_id": ISSUER_ID, "public_key_pem": public.decode(), "role": "ADMIN"}
+    world.store.put("appstore.keys", KEY_ID, about)
+    credentials = {
+        "FLY_API_TOKEN": "fo1_rehearsal",
+        "ASC_KEY_ID": KEY_ID,
+        "ASC_ISSUER_ID": ISSUER_ID,
+        "ASC_PRIVATE_KEY": private.decode(),
+    }
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(credentials, file, indent=2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
