@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy setup test lint format requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ $(VENV)/.installed: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
+
+rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi chooses)
+	@$(BIN)/python -m rehearsal.rehearse $(if $(ENGINE),--engine $(ENGINE))
+
+rehearse-destroy: setup ## take the rehearsal down
+	@$(BIN)/python -m rehearsal.rehearse --destroy $(if $(ENGINE),--engine $(ENGINE))
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest

@@ -185,9 +185,9 @@ def _without_volume(mounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _is_up(args: MachineArgs, machine: dict[str, Any]) -> bool:
-    return machine["state"] == "started" and not machine_config.unhealthy_checks(
-        args.config, machine.get("checks") or []
-    )
+    """Whether nothing is left to do. One that crashed and came back is not: a fresh version is what can be verified."""
+    troubles = machine_config.unhealthy_checks(args.config, machine.get("checks") or [])
+    return machine["state"] == "started" and not troubles and not logs.crashes(machine)
 
 
 def _apply(fly: Fly, args: MachineArgs, before: dict[str, Any], config: dict[str, Any], lease: machines.Lease) -> str:

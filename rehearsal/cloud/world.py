@@ -17,6 +17,7 @@ class World:
 
     def __init__(self, folder: Path | None = None, clock: Clock | None = None, delays: Delays | None = None) -> None:
         """`folder` keeps state, volumes and logs over restarts; without one, all is in memory and machines have no process."""
+        folder = folder.absolute() if folder else None
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder

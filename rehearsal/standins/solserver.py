@@ -163,7 +163,8 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # Not sys.stdin: its lock, held by a thread, would abort the interpreter when it ends.
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
