@@ -93,7 +93,8 @@ def _resource(entry: Mapping[str, Any]) -> Resource:
 
 def _kind(type_: str) -> str:
     """`pulumi-python:dynamic/fly:App` is read as `fly:App`, `random:index/randomPet:RandomPet` as `random:RandomPet`."""
-    package, module, name = type_.split(":")
+    package, _, rest = type_.partition(":")
+    module, _, name = rest.rpartition(":")  # A component's type may have two parts only.
     if package == "pulumi-python":
         return f"{module.removeprefix('dynamic/')}:{name}"
     return f"{package}:{name}"
