@@ -1,4 +1,5 @@
 """`python -m rehearsal serve --port 7700 --data DIR`: the doubles alone, on consecutive ports of this machine.
+`python -m rehearsal ipa`: a stand-in of the solmobile build, see `rehearsal/standins/ipa.py`.
 
 One JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
 `credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from rehearsal.cloud.server import Listeners, PortTaken
 from rehearsal.cloud.world import World
+from rehearsal.standins import ipa
 
 KEY_ID = "REHEARSAL1"
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
@@ -24,19 +26,23 @@ ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
-    parser.add_argument("command", choices=["serve"])
+    parser.add_argument("command", choices=["serve", "ipa"])
     parser.add_argument(
         "--port", type=int, default=7700, help="the first of consecutive ports; 0 lets the system choose"
     )
     parser.add_argument("--data", type=Path, default=Path(".rehearsal/world"), help="where everything is kept")
     options = parser.parse_args()
-    world = World(options.data)
-    _write_credentials(world, options.data / "credentials.json")
+    return ipa.main() if options.command == "ipa" else serve(options.port, options.data)
+
+
+def serve(port: int, data: Path) -> int:
+    world = World(data)
+    _write_credentials(world, data / "credentials.json")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        with Listeners(world, options.port):
+        with Listeners(world, port):
             print(json.dumps(world.addresses), flush=True)
             ended.wait()
     except PortTaken as error:

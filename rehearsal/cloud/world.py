@@ -1,5 +1,6 @@
 """All services over one store: what a process serves, and what a test holds in its hand."""
 
+import tempfile
 from pathlib import Path
 
 from rehearsal.cloud.appstore import appstore_services
@@ -21,6 +22,8 @@ class World:
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="rehearsal-")
+        self.files = folder or Path(self._temporary.name if self._temporary else "")
         self.clock = clock or Clock()
         self.delays = delays or Delays()
         self.store = Store(folder / "world.sqlite3" if folder else None)
@@ -36,3 +39,5 @@ class World:
         for service in self.services.values():
             service.close()
         self.store.close()
+        if self._temporary:
+            self._temporary.cleanup()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.cloud.appstore.account import account
 from rehearsal.cloud.appstore.api import AppStoreApi
+from rehearsal.cloud.appstore.storage import Storage
 from rehearsal.cloud.service import Service
 
 if TYPE_CHECKING:
@@ -19,4 +20,4 @@ if TYPE_CHECKING:
 
 def appstore_services(world: "World") -> list[Service]:
     """The services that make up App Store Connect: the API, and the storage that takes the parts of an upload."""
-    return [AppStoreApi(world, account(world))]
+    return [AppStoreApi(world, account(world)), Storage(world)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rehearsal.cloud.appstore.apps import Apps
 from rehearsal.cloud.appstore.beta_groups import BetaGroups
 from rehearsal.cloud.appstore.beta_testers import BetaTesterInvitations, BetaTesters
+from rehearsal.cloud.appstore.build_uploads import BuildUploadFiles, BuildUploads
 from rehearsal.cloud.appstore.builds import (
     BetaBuildLocalizations,
     BuildBetaDetails,
@@ -27,6 +28,8 @@ KINDS = (
     BetaTesters,
     BuildBetaDetails,
     BuildBetaNotifications,
+    BuildUploadFiles,
+    BuildUploads,
     Builds,
     BundleIdCapabilities,
     BundleIds,

@@ -1,0 +1,146 @@
+"""The storage behind App Store Connect: presigned addresses that take the parts of a file, and nothing but these.
+
+An address is good for one part of one file until it expires. It takes exactly the headers that were announced, exactly as many
+bytes, and refuses a bearer token, as S3 does.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
+
+from werkzeug.wrappers import Request, Response
+
+from rehearsal.cloud.service import Service, route
+from rehearsal.cloud.store import Document
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+CONTENT_TYPE = "application/octet-stream"
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Part:
+    number: int
+    offset: int
+    length: int
+
+
+class Storage(Service):
+    name: ClassVar[str] = "storage"
+    journaled: ClassVar[bool] = False
+    """Parts are too large to keep twice: it writes its own entries, without the bytes."""
+
+    @route("PUT", "/<file>/<int:number>")
+    def put_part(self, request: Request, file: str, number: int) -> Any:
+        status, code = self._take(request, file, number)
+        self.world.journal.write(
+            {
+                "service": self.name,
+                "method": "PUT",
+                "path": request.path,
+                "query": {},
+                "request": f"{request.content_length} bytes",
+                "status": status,
+                "answer": code or None,
+                "at": self.world.clock.now(),
+                "fault": None,
+            }
+        )
+        text = f"<Error><Code>{code}</Code></Error>" if code else ""
+        return Response(text, status, content_type="application/xml")
+
+    def _take(self, request: Request, file: str, number: int) -> tuple[int, str]:
+        record = self.store.get("appstore.buildUploadFiles", file)
+        part = next((part for part in parts(record) if part.number == number), None) if record else None
+        if part is None:
+            return 404, "NoSuchKey"
+        expires = request.args.get("expires", "")
+        if not hmac.compare_digest(request.args.get("signature", ""), _signature(self.world, file, number, expires)):
+            return 403, "SignatureDoesNotMatch"
+        if self.world.clock.now() >= float(expires):
+            return 403, "AccessDenied"
+        if "Authorization" in request.headers:
+            return 400, "InvalidArgument"
+        if request.headers.get("Content-Type") != CONTENT_TYPE:
+            return 403, "SignatureDoesNotMatch"
+        if request.content_length != part.length:
+            return 400, "IncompleteBody"
+        received = _write(content(self.world, file), request, part)
+        if received != part.length:
+            return 400, "IncompleteBody"
+        self.store.put("appstore.parts", f"{file}/{number}", {"length": received})
+        return 200, ""
+
+
+def parts(file: Document) -> list[Part]:
+    """The parts in which a file has to come."""
+    size, each = file["attributes"]["fileSize"], file["part_bytes"]
+    offsets = range(0, size, each)
+    return [Part(index + 1, offset, min(each, size - offset)) for index, offset in enumerate(offsets)]
+
+
+def has(world: "World", file: Document, part: Part) -> bool:
+    return world.store.get("appstore.parts", f"{file['id']}/{part.number}") is not None
+
+
+def operations(world: "World", file: Document) -> list[Document]:
+    """`uploadOperations` of a file. They stay what they were when the file was reserved, also when they have expired."""
+    expires = int(file["made"] + world.delays.url_lifetime)
+    return [
+        {
+            "method": "PUT",
+            "url": _address(world, file["id"], part.number, expires),
+            "offset": part.offset,
+            "length": part.length,
+            "partNumber": part.number,
+            "requestHeaders": [{"name": "Content-Type", "value": CONTENT_TYPE}],
+            "expiration": datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z"),
+            "entityTag": None,
+        }
+        for part in parts(file)
+    ]
+
+
+def content(world: "World", file: str) -> Path:
+    """What has been received of a file."""
+    folder = world.files / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / file
+
+
+def discard(world: "World", file: Document) -> None:
+    content(world, file["id"]).unlink(missing_ok=True)
+    for part in parts(file):
+        world.store.delete("appstore.parts", f"{file['id']}/{part.number}")
+
+
+def _write(path: Path, request: Request, part: Part) -> int:
+    """Put the body where it belongs in the file; how many bytes came. Parts are written side by side."""
+    received = 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while piece := request.stream.read(min(PIECE, part.length - received)):
+            received += os.pwrite(descriptor, piece, part.offset + received)
+    finally:
+        os.close(descriptor)
+    return received
+
+
+def _address(world: "World", file: str, number: int, expires: int) -> str:
+    query = {"expires": expires, "signature": _signature(world, file, number, str(expires))}
+    return f"{world.addresses[Storage.name]}/{file}/{number}?{urlencode(query)}"
+
+
+def _signature(world: "World", file: str, number: int, expires: str) -> str:
+    with world.store.transaction():
+        held = world.store.get("appstore.settings", "storage")
+        key = held or world.store.put("appstore.settings", "storage", {"key": secrets.token_hex(32)})
+    return hmac.new(key["key"].encode(), f"{file}/{number}/{expires}".encode(), hashlib.sha256).hexdigest()

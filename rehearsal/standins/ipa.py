@@ -1,0 +1,139 @@
+"""`python -m rehearsal ipa`: a stand-in of the solmobile build. What a launch looks at is real: a zip with a property list, an
+executable with the headers of an arm64 device build, and a provisioning profile signed with a certificate. It has no code in it.
+
+Told by the environment, as an archive command is: IPA (where to put it), BUNDLE_ID, VERSION, BUILD, API_BASE_URL.
+"""
+
+import os
+import plistlib
+import struct
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import NameOID
+
+TEAM = "REHEARSAL1"
+ARM64 = 0x0100000C
+MINIMUM_OS = "17.0"
+SDK = "26.1"
+
+
+def main() -> int:
+    """Make the IPA that the environment describes."""
+    missing = [name for name in ("IPA", "BUNDLE_ID", "VERSION", "BUILD", "API_BASE_URL") if not os.environ.get(name)]
+    if missing:
+        print(f"error: set {', '.join(missing)} in the environment")
+        return 1
+    path = Path(os.environ["IPA"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(
+        path,
+        bundle_id=os.environ["BUNDLE_ID"],
+        version=os.environ["VERSION"],
+        build=os.environ["BUILD"],
+        info={"API_BASE_URL": os.environ["API_BASE_URL"]},
+    )
+    print(f"made {path}, {path.stat().st_size} bytes", flush=True)
+    return 0
+
+
+def write(
+    path: Path,
+    *,
+    bundle_id: str,
+    version: str,
+    build: str,
+    info: dict[str, object] | None = None,
+    padding: int = 0,
+    without: tuple[str, ...] = (),
+) -> Path:
+    """Make an IPA. `info` goes into its Info.plist, `padding` is how many random bytes it carries, `without` are names of
+    files or keys to leave out: what a broken build looks like."""
+    properties = {
+        "CFBundleIdentifier": bundle_id,
+        "CFBundleShortVersionString": version,
+        "CFBundleVersion": build,
+        "CFBundleExecutable": "SolOS",
+        "CFBundleName": "SolOS",
+        "CFBundlePackageType": "APPL",
+        "CFBundleSupportedPlatforms": ["iPhoneOS"],
+        "CFBundleIcons": {
+            "CFBundlePrimaryIcon": {"CFBundleIconName": "AppIcon", "CFBundleIconFiles": ["AppIcon60x60"]}
+        },
+        "MinimumOSVersion": MINIMUM_OS,
+        "DTPlatformName": "iphoneos",
+        "DTPlatformVersion": SDK,
+        "ITSAppUsesNonExemptEncryption": False,
+        "UIDeviceFamily": [1],
+        **(info or {}),
+    }
+    files = {
+        "Info.plist": plistlib.dumps(
+            {key: value for key, value in properties.items() if key not in without}, fmt=plistlib.FMT_BINARY
+        ),
+        "PkgInfo": b"APPL????",
+        "SolOS": executable(),
+        "Assets.car": b"BOMStore",
+        "embedded.mobileprovision": profile(bundle_id),
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            if name not in without:
+                archive.writestr(f"Payload/SolOS.app/{name}", content)
+        if padding:
+            entry = zipfile.ZipInfo("Payload/SolOS.app/main.jsbundle", datetime.now(UTC).timetuple()[:6])
+            with archive.open(entry, "w", force_zip64=True) as file:
+                for start in range(0, padding, 1 << 20):
+                    file.write(os.urandom(min(1 << 20, padding - start)))
+    return path
+
+
+def executable() -> bytes:
+    """The headers of a Mach-O executable for arm64, with the build version of an iOS device."""
+    ios, minimum, sdk = 2, 17 << 16, 26 << 16 | 1 << 8
+    command = struct.pack("<IIIIII", 0x32, 24, ios, minimum, sdk, 0)
+    return struct.pack("<IIIIIIII", 0xFEEDFACF, ARM64, 0, 2, 1, len(command), 0x85, 0) + command
+
+
+def profile(bundle_id: str, team: str = TEAM) -> bytes:
+    """A provisioning profile for the App Store: a property list, signed as CMS with a certificate of its own."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Apple Distribution: Sol Labs ({team})")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .sign(key, hashes.SHA256())
+    )
+    content = {
+        "Name": f"{bundle_id} AppStore",
+        "UUID": "6f1d3c7e-5a52-4f1c-8a55-0d7f5a9c2b11",
+        "TeamIdentifier": [team],
+        "TeamName": "Sol Labs",
+        "Platform": ["iOS"],
+        "CreationDate": now.replace(tzinfo=None),
+        "ExpirationDate": (now + timedelta(days=365)).replace(tzinfo=None),
+        "DeveloperCertificates": [certificate.public_bytes(serialization.Encoding.DER)],
+        "Entitlements": {
+            "application-identifier": f"{team}.{bundle_id}",
+            "com.apple.developer.team-identifier": team,
+            "get-task-allow": False,
+            "beta-reports-active": True,
+        },
+    }
+    return (
+        pkcs7.PKCS7SignatureBuilder()
+        .set_data(plistlib.dumps(content))
+        .add_signer(certificate, key, hashes.SHA256())
+        .sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    )

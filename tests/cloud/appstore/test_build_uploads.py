@@ -1,0 +1,161 @@
+"""How a build comes into being at the double: reserved, sent in parts, committed, processed, seen late."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rehearsal.cloud.world import World
+from rehearsal.standins import ipa
+from tests.cloud.appstore.caller import BUNDLE_ID, Caller, reference
+from tests.inprocess import Doubles, control
+
+
+@pytest.fixture
+def api(world: World) -> Caller:
+    control(world, "POST", "/appstore/settings", {"part_bytes": 1500})
+    return Caller(world)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[..., bytes]:
+    def make(**changes: Any) -> bytes:
+        given = {"bundle_id": BUNDLE_ID, "version": "1.0.0", "build": "0", **changes}
+        return ipa.write(tmp_path / "solmobile.ipa", **given).read_bytes()
+
+    return make
+
+
+def reserve(api: Caller, app: dict[str, Any], content: bytes, build: str = "0") -> tuple[Any, Any]:
+    """A build upload and its file."""
+    attributes = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": build, "platform": "IOS"}
+    upload = api.make("buildUploads", attributes, app=app)
+    about = {"assetType": "ASSET", "fileName": "a.ipa", "fileSize": len(content), "uti": "com.apple.ipa"}
+    return upload, api.make("buildUploadFiles", about, buildUpload=reference(upload))
+
+
+def put(api: Caller, operation: Any, content: bytes, **headers: str) -> httpx.Response:
+    start = operation["offset"]
+    sent = {header["name"]: header["value"] for header in operation["requestHeaders"]} | headers
+    with httpx.Client(transport=Doubles(api.world)) as client:
+        return client.put(operation["url"], content=content[start : start + operation["length"]], headers=sent)
+
+
+def commit(api: Caller, file: Any, **attributes: Any) -> httpx.Response:
+    data = {"type": file["type"], "id": file["id"], "attributes": {"uploaded": True, **attributes}}
+    return api("PATCH", f"/v1/buildUploadFiles/{file['id']}", {"data": data})
+
+
+def send(api: Caller, app: dict[str, Any], content: bytes, build: str = "0") -> Any:
+    """Upload it all; the build upload."""
+    upload, file = reserve(api, app, content, build)
+    for operation in file["attributes"]["uploadOperations"]:
+        assert put(api, operation, content).status_code == 200
+    assert commit(api, file).status_code == 200
+    return upload
+
+
+def state(api: Caller, upload: Any) -> Any:
+    return api.read(f"/v1/buildUploads/{upload['id']}")["attributes"]["state"]
+
+
+def test_an_upload_becomes_a_build_that_testers_can_have(api: Caller, build: Callable[..., bytes]) -> None:
+    app = api.app()
+
+    upload = send(api, app, build())
+
+    assert state(api, upload)["state"] == "PROCESSING"
+    api.world.clock.sleep(30)
+    assert state(api, upload)["state"] == "COMPLETE"
+    made = api.read(f"/v1/buildUploads/{upload['id']}")["relationships"]["build"]["data"]
+    assert api.read(f"/v1/builds/{made['id']}")["attributes"]["processingState"] == "VALID"
+    detail = api.read(f"/v1/builds/{made['id']}/buildBetaDetail")
+    assert detail["attributes"]["internalBuildState"] == "READY_FOR_BETA_TESTING"
+
+
+def test_the_build_record_comes_later_than_the_upload_is_complete(api: Caller, build: Callable[..., bytes]) -> None:
+    upload = send(api, api.app(), build())
+
+    api.world.clock.sleep(api.world.delays.upload_processing)
+
+    assert state(api, upload)["state"] == "COMPLETE"
+    assert "build" not in api.read(f"/v1/buildUploads/{upload['id']}")["relationships"]
+
+
+def test_apple_refuses_an_ipa_of_another_app_after_the_upload(api: Caller, build: Callable[..., bytes]) -> None:
+    upload = send(api, api.app(), build(bundle_id="com.example.other", without=("embedded.mobileprovision",)))
+
+    api.world.clock.sleep(30)
+
+    assert state(api, upload)["state"] == "FAILED"
+    assert [error["code"] for error in state(api, upload)["errors"]] == ["90054", "90174"]
+
+
+def test_a_commit_before_all_parts_are_there_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    _, file = reserve(api, api.app(), content)
+    put(api, file["attributes"]["uploadOperations"][0], content)
+
+    answer = commit(api, file)
+
+    assert answer.status_code == 409
+    assert "parts [2" in answer.json()["errors"][0]["detail"]
+
+
+def test_a_commit_with_checksums_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    _, file = reserve(api, api.app(), content)
+    for operation in file["attributes"]["uploadOperations"]:
+        put(api, operation, content)
+
+    answer = commit(api, file, sourceFileChecksums={"file": {"hash": "00", "algorithm": "SHA_256"}})
+
+    assert answer.json()["errors"][0]["source"]["pointer"] == "/data/attributes/sourceFileChecksums"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Authorization": "Bearer x"}, 400), ({"Content-Type": "text/plain"}, 403)],
+    ids=["a bearer token", "another content type"],
+)
+def test_the_storage_takes_the_announced_headers_only(
+    api: Caller, build: Callable[..., bytes], headers: dict[str, str], status: int
+) -> None:
+    content = build()
+    _, file = reserve(api, api.app(), content)
+
+    assert put(api, file["attributes"]["uploadOperations"][0], content, **headers).status_code == status
+
+
+def test_an_address_expires(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    _, file = reserve(api, api.app(), content)
+
+    api.world.clock.sleep(api.world.delays.url_lifetime)
+
+    assert put(api, file["attributes"]["uploadOperations"][0], content).status_code == 403
+
+
+def test_a_build_number_is_taken_once_its_bytes_are_there(api: Caller, build: Callable[..., bytes]) -> None:
+    app = api.app()
+    reserve(api, app, build())
+    send(api, app, build())
+    again = {"cfBundleShortVersionString": "1.0", "cfBundleVersion": "0", "platform": "IOS"}
+
+    refusal = api.make("buildUploads", again, app=app, status=409)
+
+    assert refusal["code"] == "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE"
+    assert refusal["detail"].endswith("'0'")
+
+
+def test_a_deleted_upload_is_gone_with_its_bytes(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    upload, file = reserve(api, api.app(), content)
+    put(api, file["attributes"]["uploadOperations"][0], content)
+
+    assert api("DELETE", f"/v1/buildUploads/{upload['id']}").status_code == 204
+
+    assert api("GET", f"/v1/buildUploads/{upload['id']}").status_code == 404
+    assert list((api.world.files / "uploads").iterdir()) == []
