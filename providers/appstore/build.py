@@ -5,8 +5,8 @@ uploaded file holds the SHA-256 of its content. By that, a later run without any
 what a killed run has left, and tells a version that is taken by other content.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,6 +41,8 @@ class BuildArgs:
     short_version: Annotated[str, REPLACES]
     version: Annotated[str, REPLACES]
     """The build number; `0` is legal."""
+    info: dict[str, str] = field(default_factory=dict)
+    """Values that its Info.plist has to hold: the address of the backend, say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         return state if any(_is_version(build, state) for build in _builds(store, state)) else None
 
     def sync(self, id: str, state: BuildState, args: BuildArgs) -> BuildState:
+        _refuse_unfitting(args, Path(args.ipa))
         return replace(state, **vars(args))
 
     def remove(self, id: str, state: BuildState) -> None:
@@ -94,7 +97,9 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
 
 
 def _refuse_unfitting(args: BuildArgs, path: Path) -> None:
-    expected = ipa.Expected(bundle_id=args.bundle_id, short_version=args.short_version, version=args.version)
+    expected = ipa.Expected(
+        bundle_id=args.bundle_id, short_version=args.short_version, version=args.version, info=args.info
+    )
     problems = ipa.problems(ipa.inspect(path), expected)
     if ipa.sha256(path) != args.sha256:
         problems.append("it is not the file that was previewed: run up again")
@@ -233,6 +238,7 @@ class Build(Resource, module="appstore", name="Build"):
         bundle_id: Input[str],
         short_version: Input[str],
         version: Input[str],
+        info: Input[Mapping[str, Input[str]]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         arguments: dict[str, Any] = {
@@ -242,5 +248,6 @@ class Build(Resource, module="appstore", name="Build"):
             "bundle_id": bundle_id,
             "short_version": short_version,
             "version": version,
+            "info": info,
         }
         super().__init__(resource_name, arguments, opts)

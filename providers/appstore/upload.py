@@ -228,7 +228,7 @@ def _commit(store: AppStore, upload_id: str, file: Entity, name: str) -> None:
 
     def committed() -> Entity | None:
         upload = store.get(f"/v1/buildUploads/{upload_id}", doing=f"look whether {name} arrived", include="assetFile")
-        return upload if upload and is_delivered(upload) else None
+        return upload if upload and is_committed(upload) else None
 
     try:
         store.update(file, {"uploaded": True}, doing=f"commit the upload of {name}", done=committed)
@@ -237,11 +237,16 @@ def _commit(store: AppStore, upload_id: str, file: Entity, name: str) -> None:
             raise
 
 
-def is_delivered(upload: Entity) -> bool:
+def is_committed(upload: Entity) -> bool:
     """Whether Apple has all bytes of a build upload. The file (if the answer includes it) knows it before the upload does."""
     file = upload.related("assetFile")
-    delivered = ((file and file["assetDeliveryState"]) or {}).get("state") in ("UPLOAD_COMPLETE", "COMPLETE")
-    return delivered or upload_state(upload) in ("PROCESSING", "COMPLETE")
+    received = ((file and file["assetDeliveryState"]) or {}).get("state") in ("UPLOAD_COMPLETE", "COMPLETE")
+    return received or upload_state(upload) in ("PROCESSING", "COMPLETE", "FAILED")
+
+
+def is_delivered(upload: Entity) -> bool:
+    """Whether a build upload holds its build number: Apple has all bytes, and has not refused them."""
+    return is_committed(upload) and upload_state(upload) != "FAILED"
 
 
 def upload_state(upload: Entity) -> str:

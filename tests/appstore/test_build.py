@@ -1,0 +1,135 @@
+"""A build goes up once, whatever happens on the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.appstore.build import BuildProvider, VersionTaken
+from providers.errors import ProviderError
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.appstore.entry import build_arguments, calls, make_app, uploads
+from tests.driver import Driven
+
+
+@pytest.fixture
+def app(world: World, configured: Callable[[Any], Any]) -> str:
+    return make_app(world, configured)
+
+
+@pytest.fixture
+def build(configured: Callable[[Any], Any]) -> Driven:
+    return Driven(configured(BuildProvider))
+
+
+def test_an_ipa_goes_up_in_parts_and_is_committed(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    build.up(**build_arguments(tmp_path, app))
+
+    assert len(calls(world, "storage")) > 2
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_the_storage_holds_the_very_bytes(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    arguments = build_arguments(tmp_path, app, padding=30_000)
+
+    build.up(**arguments)
+
+    (stored,) = (world.files / "uploads").iterdir()
+    assert stored.read_bytes() == Path(arguments["ipa"]).read_bytes()
+
+
+def test_the_same_content_is_never_sent_twice(
+    world: World, app: str, build: Driven, configured: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    arguments = build_arguments(tmp_path, app)
+    build.up(**arguments)
+    sent = len(calls(world, "storage"))
+    from_another_machine = Driven(configured(BuildProvider))
+
+    from_another_machine.up(**arguments)
+
+    assert from_another_machine.id == build.id
+    assert len(calls(world, "storage")) == sent
+
+
+def test_a_number_with_other_content_names_the_one_that_is_free(app: str, build: Driven, tmp_path: Path) -> None:
+    build.up(**build_arguments(tmp_path, app))
+    other = build_arguments(tmp_path, app, info={"API_BASE_URL": "https://staging.example"})
+
+    with pytest.raises(VersionTaken, match=r"build number 0\.1, which is free"):
+        build.up(**other)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"bundle_id": "com.example.other"}, "its bundle ID is 'com.example.other'"),
+        ({"version": "1.0.1"}, "its version is 1.0.1, the stack's is 1.0.0"),
+        ({"without": ("embedded.mobileprovision",)}, "no embedded.mobileprovision"),
+        ({"without": ("CFBundleIcons",)}, "90713"),
+        ({"info": {"API_BASE_URL": "https://staging.example"}}, "API_BASE_URL = https://staging.example"),
+    ],
+)
+def test_what_apple_would_refuse_is_refused_before_a_byte_is_sent(
+    build: Driven, world: World, tmp_path: Path, change: dict[str, Any], problem: str
+) -> None:
+    arguments = build_arguments(tmp_path, "6740000001", **change)
+
+    with pytest.raises(ProviderError) as refusal:
+        build.up(**arguments, info={"API_BASE_URL": "https://solos-prod.fly.dev"})
+
+    assert problem in str(refusal.value)
+    assert calls(world) == []
+
+
+def test_a_part_that_fails_is_sent_again(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    world.faults.arm(Fault("refuse", service="storage", skip=1, times=2, status=503))
+    world.faults.arm(Fault("lose_after", service="storage"))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_expired_addresses_are_renewed(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    world.delays = Delays(url_lifetime=40)
+    world.faults.arm(Fault("hang", service="storage", seconds=60))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+    assert calls(world, method="POST").count("POST /v1/buildUploadFiles") == 2
+
+
+def test_a_commit_whose_answer_is_lost_is_looked_up(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    world.faults.arm(Fault("lose_after", service="appstore", method="PATCH", path="buildUploadFiles"))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    assert len(calls(world, method="PATCH")) == 1
+
+
+def test_an_upload_that_apple_failed_makes_room_for_the_next(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    world.store.put("appstore.settings", "reject", {"codes": {"90683": "Missing purpose string."}})
+    build.up(**build_arguments(tmp_path, app))
+    world.clock.sleep(60)
+
+    build.up(**build_arguments(tmp_path, app, info={"NSCameraUsageDescription": "To scan a code"}))
+
+    assert build.steps == ["create", "replace"]
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_destroying_keeps_what_apple_has_and_drops_what_it_has_not(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    build.up(**build_arguments(tmp_path, app))
+
+    build.destroy()
+
+    assert len(uploads(world)) == 1

@@ -1,0 +1,135 @@
+"""Waiting for Apple: late records, refusals with codes, export compliance, deadlines."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.appstore.build import BuildProvider
+from providers.appstore.processed_build import BuildRejected, ProcessedBuildProvider
+from providers.errors import ProviderError, TimedOut
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.world import World
+from tests.appstore.entry import build_arguments, calls, make_app
+from tests.driver import Driven
+from tests.inprocess import control
+
+Configured = Callable[[Any], Any]
+Uploaded = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def uploaded(world: World, configured: Configured, tmp_path: Path) -> Uploaded:
+    """Uploads an IPA; the arguments of the gate behind it."""
+
+    def upload(**changes: Any) -> dict[str, Any]:
+        app = make_app(world, configured)
+        build = Driven(configured(BuildProvider))
+        build.up(**build_arguments(tmp_path, app, **changes))
+        return {"app_id": app, "upload_id": build.id, "short_version": "1.0.0", "version": "0"}
+
+    return upload
+
+
+@pytest.fixture
+def gate(configured: Configured) -> Driven:
+    return Driven(configured(ProcessedBuildProvider))
+
+
+def test_a_processed_build_tells_when_it_expires(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    outputs = gate.up(**uploaded())
+
+    assert gate.id == outputs["build_id"]
+    assert outputs["minimum_os"] == "17.0"
+    assert outputs["expires_at"] > outputs["uploaded_at"]
+
+
+def test_a_build_record_that_comes_an_hour_late_is_waited_for(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    world.delays = Delays(build_visible=3700, build_processing=300)
+    arguments = uploaded()
+    before = len(calls(world))
+
+    gate.up(**arguments)
+
+    assert len(calls(world)) - before < 200, "the hour's budget is for the rest of the team, too"
+
+
+def test_a_deadline_says_what_was_seen_and_that_nothing_is_repeated(
+    world: World, uploaded: Uploaded, gate: Driven
+) -> None:
+    world.delays = Delays(build_visible=3700)
+    arguments = uploaded()
+
+    with pytest.raises(
+        TimedOut, match=r"nothing is repeated\): not within 60 s; last seen: the upload is COMPLETE, its build"
+    ):
+        gate.up(**arguments, wait_seconds=60)
+    gate.up(**arguments)
+
+    assert calls(world, method="POST").count("POST /v1/buildUploads") == 1
+
+
+def test_a_refusal_tells_each_of_apples_codes_and_what_to_do(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    control(world, "POST", "/appstore/reject", {"codes": {"90683": "Missing purpose string.", "90725": "SDK version."}})
+    arguments = uploaded()
+
+    with pytest.raises(BuildRejected) as refusal:
+        gate.up(**arguments)
+
+    assert "90683 Missing purpose string (add the text" in str(refusal.value)
+    assert "90725 SDK version (build it with the Xcode" in str(refusal.value)
+
+
+def test_a_build_that_turns_out_invalid_names_the_next_number(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    control(world, "POST", "/appstore/settings", {"build_outcome": "INVALID"})
+    arguments = uploaded()
+
+    with pytest.raises(BuildRejected, match=r"found it invalid.*build number 0\.1"):
+        gate.up(**arguments)
+
+
+def test_export_compliance_is_answered_once_when_the_ipa_does_not(
+    world: World, uploaded: Uploaded, gate: Driven
+) -> None:
+    arguments = uploaded(without=("ITSAppUsesNonExemptEncryption",))
+
+    gate.up(**arguments, uses_non_exempt_encryption=False)
+    gate.up(**arguments, uses_non_exempt_encryption=False)
+
+    assert calls(world, method="PATCH") == [
+        f"PATCH /v1/buildUploadFiles/{_file(world)}",
+        f"PATCH /v1/builds/{gate.id}",
+    ]
+    assert gate.steps == ["create", "same"]
+
+
+def test_without_an_answer_the_key_and_the_config_are_named(uploaded: Uploaded, gate: Driven) -> None:
+    arguments = uploaded(without=("ITSAppUsesNonExemptEncryption",))
+
+    with pytest.raises(ProviderError, match=r"ITSAppUsesNonExemptEncryption.*usesNonExemptEncryption false"):
+        gate.up(**arguments)
+
+
+def test_an_upload_that_apple_has_forgotten_is_found_by_its_numbers(
+    world: World, uploaded: Uploaded, gate: Driven
+) -> None:
+    arguments = uploaded()
+    world.clock.sleep(60)
+    world.store.delete("appstore.buildUploads", arguments["upload_id"])
+
+    assert gate.up(**arguments)["build_id"]
+
+
+def test_an_expired_build_is_seen_by_refresh(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    gate.up(**uploaded())
+
+    world.clock.sleep(91 * 86400)
+
+    assert gate.refresh()
+    assert gate.outputs["expired"] is True
+
+
+def _file(world: World) -> str:
+    (file,) = control(world, "GET", "/appstore/state")["buildUploadFiles"]
+    return str(file["id"])
