@@ -12,16 +12,17 @@ from werkzeug.wrappers import Request
 
 from rehearsal.cloud.appstore import auth, query, refusals, requests
 from rehearsal.cloud.appstore.kinds import Kind, Records, Relation
+from rehearsal.cloud.appstore.metrics import Metrics
 from rehearsal.cloud.appstore.query import Query
 from rehearsal.cloud.faults import Fault
-from rehearsal.cloud.service import Service, route
+from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
 if TYPE_CHECKING:
     from rehearsal.cloud.world import World
 
 
-class AppStoreApi(Service):
+class AppStoreApi(Metrics):
     name: ClassVar[str] = "appstore"
 
     def __init__(self, world: "World", records: Records) -> None:
