@@ -1,4 +1,4 @@
-"""The solos launch: settings, then what it is made of. So far that is the backend."""
+"""The solos launch: settings, then what it is made of."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ import pulumi  # noqa: E402
 
 from components import settings  # noqa: E402
 from components.backend import Backend  # noqa: E402
+from components.testflight import TestFlight  # noqa: E402
 
 try:
     launch = settings.read(
@@ -21,7 +22,17 @@ except settings.BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
 backend = Backend("backend", launch.backend, protect=launch.protect)
+testflight = TestFlight(
+    "testflight",
+    launch.ios,
+    launch.release,
+    backend_url=backend.url,
+    backend_verified=backend.rollout,
+    protect=launch.protect,
+)
 
-pulumi.export("url", pulumi.Output.concat("https://", backend.hostname))
+pulumi.export("url", backend.url)
 pulumi.export("image", backend.image)
 pulumi.export("verifiedAt", backend.rollout.verified_at)
+pulumi.export("build", testflight.build.upload_id)
+pulumi.export("notInstalledBy", testflight.installations.missing)

@@ -22,6 +22,8 @@ class Backend(pulumi.ComponentResource):
     """Verified when `rollout` exists: whatever needs a healthy backend depends on that."""
 
     hostname: pulumi.Output[str]
+    url: pulumi.Output[str]
+    """Where apps reach it, without a slash at the end."""
     rollout: Rollout
 
     def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
@@ -52,6 +54,7 @@ class Backend(pulumi.ComponentResource):
             opts=inner,
         )
         self.hostname = app.hostname
+        self.url = pulumi.Output.concat("https://", app.hostname)
         self.rollout = Rollout(
             "rollout",
             app=app.name,

@@ -40,10 +40,15 @@ class StackConfig:
         return value or default or ""
 
     def flag(self, key: str, default: bool) -> bool:
+        value = self.choice(key)
+        return default if value is None else value
+
+    def choice(self, key: str) -> bool | None:
+        """True or false, None where nobody has decided."""
         value = self._take(key)
         if value not in ("", "true", "false"):
             self.refuse(key, f"must be true or false, not {value!r}")
-        return value == "true" if value else default
+        return value == "true" if value else None
 
     def whole(self, key: str, default: int) -> int:
         """A whole number, 0 or more."""

@@ -15,6 +15,7 @@ from providers.appstore import ipa, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
 from providers.appstore.app import AppProvider as AppEntryProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
+from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
 from providers.errors import ProviderError
 from providers.fly import appconfig
@@ -83,6 +84,8 @@ class IosSettings:
     testers: tuple[Tester, ...]
     what_to_test: Mapping[str, str]
     notify_testers: bool
+    uses_non_exempt_encryption: bool | None
+    """The answer to Apple's question about export compliance, for an IPA that does not give it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,12 +215,15 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
         ),
         what_to_test=config.table("whatToTest"),
         notify_testers=config.flag("notifyTesters", default=True),
+        uses_non_exempt_encryption=config.choice("usesNonExemptEncryption"),
     )
     entry = AppEntryArgs(bundle_id=bundle_id, name=settings.app_name, sku=settings.sku)
     members = BetaTestersArgs(group_id="", app_id="", testers=list(settings.testers))
     if bundle_id:
         _refuse(config, "bundleId", BundleIdProvider().validate(BundleIdArgs(identifier=bundle_id, name="SolOS"), None))
     _refuse(config, "appName", AppEntryProvider().validate(entry, None))
+    texts = {locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()}
+    _refuse(config, "whatToTest", text_problems(texts))
     _refuse(config, "testers", BetaTestersProvider().validate(members, None))
     if not settings.testers and not any(problem.startswith("solos:testers") for problem in config.problems):
         config.refuse("testers", "is empty: nobody would get the build")
@@ -237,7 +243,7 @@ def inspect(settings: IosSettings, release: Release, url: str | None, folder: Pa
         short_version=release.version,
         version=release.build,
         info={settings.api_key: url} if url else {},
-        says_export_compliance=True,
+        says_export_compliance=settings.uses_non_exempt_encryption is None,
     )
     try:
         return [f"{settings.ipa}: {problem}" for problem in ipa.problems(ipa.inspect(path), expected)], ipa.sha256(path)

@@ -286,7 +286,8 @@ class Deployment:
             self._finish(entry, instead_of)
 
     def _update(self, entry: Entry, old: Entry, plugin: Plugin) -> Entry:
-        changes = list(difference(old.inputs, entry.inputs)) or [("initErrors", "; ".join(old.init_errors), None)]
+        changes = list(difference(old.inputs, entry.inputs))
+        changes += [("initErrors", "; ".join(old.init_errors), None)] if old.init_errors else []
         entry.id, entry.created, entry.others = old.id, old.created, old.others
         if self.preview:
             self.display.step("update", entry.urn, changes)

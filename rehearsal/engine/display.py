@@ -110,7 +110,7 @@ class Display:
     def summary(self, *, failed: bool) -> None:
         if self._outputs and not failed:
             self._print("Outputs:")
-            for name, value in self._outputs.items():
+            for name, value in sorted(self._outputs.items()):
                 self._print(f"    {name}: {_shown(value)}")
         counts = Counter(step.operation for step in self.steps)
         told = [

@@ -17,6 +17,12 @@ INPUTS = {
     *("create", "update", "delete", "dir", "environment", "stdin", "interpreter", "triggers"),
     *("logging", "addPreviousOutputInEnv"),
 }
+LOGGED = {
+    "none": (),
+    "stdout": ("stdout",),
+    "stderr": ("stderr",),
+    "stdoutAndStderr": ("stdout", "stderr"),
+}
 
 
 class CommandPlugin:
@@ -71,7 +77,7 @@ class CommandPlugin:
         if done.returncode:
             output = "\n".join(text for text in (done.stdout.strip(), done.stderr.strip()) if text)
             raise StepFailed(f'exit status {done.returncode}: running "{script}":\n{output}')
-        if inputs.get("logging") != "none":
-            for line in (done.stdout + done.stderr).splitlines():
+        for stream in LOGGED[inputs.get("logging") or "stdoutAndStderr"]:
+            for line in getattr(done, stream).splitlines():
                 self._say(urn, line)
         return {**inputs, "stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}

@@ -1,0 +1,121 @@
+"""The iOS side: bundle ID, app entry, the build, and the testers who have it."""
+
+from dataclasses import asdict
+
+import pulumi
+from pulumi_command import local
+
+from components.settings import IosSettings, Release
+from providers.appstore.app import App
+from providers.appstore.beta_group import BetaGroup
+from providers.appstore.beta_testers import BetaTesters
+from providers.appstore.build import Build
+from providers.appstore.build_distribution import BuildDistribution
+from providers.appstore.bundle_id import BundleId
+from providers.appstore.installations import Installations
+from providers.appstore.processed_build import ProcessedBuild
+
+DIGEST = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
+"""Linux has the first of these programs, macOS the second."""
+
+
+class TestFlight(pulumi.ComponentResource):
+    """In the testers' hands when `distribution` exists; on their phones when `installations.missing` is empty."""
+
+    distribution: BuildDistribution
+    installations: Installations
+
+    def __init__(
+        self,
+        name: str,
+        settings: IosSettings,
+        release: Release,
+        *,
+        backend_url: pulumi.Input[str],
+        backend_verified: pulumi.Resource,
+        protect: bool,
+    ) -> None:
+        """The build points at `backend_url`, so it is made and uploaded once that backend is verified."""
+        super().__init__("solos:TestFlight", name)
+        inner = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=protect)
+        after_backend = pulumi.ResourceOptions(parent=self, depends_on=[backend_verified])
+
+        bundle_id = BundleId("bundle-id", identifier=settings.bundle_id, name=settings.app_name, opts=kept)
+        app = App(
+            "app-entry",
+            bundle_id=bundle_id.identifier,
+            name=settings.app_name,
+            sku=settings.sku,
+            primary_locale=settings.primary_locale,
+            wait_seconds=settings.wait_for_app_entry,
+            opts=kept,
+        )
+        group = BetaGroup("group", app_id=app.id, name=settings.group, opts=inner)
+        testers = BetaTesters(
+            "testers",
+            group_id=group.id,
+            app_id=app.id,
+            testers=[asdict(tester) for tester in settings.testers],
+            opts=inner,
+        )
+        self.build = Build(
+            "build",
+            app_id=app.id,
+            ipa=str(settings.ipa),
+            sha256=self._archived(settings, release, backend_url, after_backend)
+            if settings.archive
+            else settings.sha256,
+            bundle_id=settings.bundle_id,
+            short_version=release.version,
+            version=release.build,
+            info={settings.api_key: backend_url},
+            opts=after_backend,
+        )
+        processed = ProcessedBuild(
+            "processed-build",
+            app_id=app.id,
+            upload_id=self.build.upload_id,
+            short_version=release.version,
+            version=release.build,
+            uses_non_exempt_encryption=settings.uses_non_exempt_encryption,
+            opts=inner,
+        )
+        self.distribution = BuildDistribution(
+            "distribution",
+            build_id=processed.build_id,
+            group_id=group.id,
+            whats_new={locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()},
+            notify=settings.notify_testers,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[testers]),
+        )
+        self.installations = Installations(
+            "installations",
+            build_id=self.distribution.build_id,
+            group_id=group.id,
+            short_version=release.version,
+            version=release.build,
+            testers=[tester.email for tester in settings.testers],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.distribution]),
+        )
+        self.register_outputs({"build": processed.build_id})
+
+    @staticmethod
+    def _archived(
+        settings: IosSettings, release: Release, backend_url: pulumi.Input[str], options: pulumi.ResourceOptions
+    ) -> pulumi.Output[str]:
+        """Runs the archive command whenever what it is given changes; the SHA-256 of the IPA that it left."""
+        archive = local.Command(
+            "archive",
+            create=f"{settings.archive} >&2 && {DIGEST}",
+            environment={
+                "IPA": str(settings.ipa),
+                "BUNDLE_ID": settings.bundle_id,
+                "VERSION": release.version,
+                "BUILD": release.build,
+                "API_BASE_URL": backend_url,
+            },
+            logging=local.Logging.STDERR,
+            opts=options,
+        )
+        return archive.stdout

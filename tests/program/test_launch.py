@@ -1,0 +1,55 @@
+"""The whole program against the doubles over real HTTP, through the embedded engine: from an empty world and back."""
+
+import httpx
+import pytest
+
+from rehearsal.people import People
+from tests.program.stack import IMAGE, Stack, appstore, calls, fly
+
+pytestmark = pytest.mark.usefixtures("people")
+
+
+def test_from_an_empty_world_to_the_testers_phones_and_back(
+    stack: Stack, addresses: dict[str, str], people: People
+) -> None:
+    assert stack.run("preview") == 0, stack.text
+    assert calls(addresses) == []
+
+    assert stack.run("up") == 0, stack.text
+    (app,) = fly(addresses)["fly_app"]
+    health = httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app['name']}.fly.dev"})
+    assert health.json()["version"] == "1.0.0"
+
+    people.install("1.0.0", "0")
+    assert stack.run("up") == 0, stack.text
+    assert stack.outputs()["notInstalledBy"] == []
+
+    before = calls(addresses)
+    assert stack.run("up", "--expect-no-changes") == 0, stack.text
+    assert calls(addresses) == before
+
+    assert stack.run("destroy") == 0, stack.text
+    assert not any(objects for kind, objects in fly(addresses).items() if kind != "fly_image")
+    assert appstore(addresses)["betaGroups"] == []
+
+
+def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(image="registry.fly.io/solserver:9.9.9")
+    assert stack.run("up") == 1
+    assert "there is no such image" in stack.text
+    assert "Traceback" not in stack.text
+    assert fly(addresses)["fly_machine"] == []
+
+    stack.configure(image=IMAGE)
+    assert stack.run("up") == 0, stack.text
+    assert len(fly(addresses)["fly_app"]) == len(fly(addresses)["fly_machine"]) == 1
+
+
+def test_bad_settings_are_refused_before_any_call(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(version="1.0.0 (v0)", testers=[{"email": "nobody"}])
+
+    assert stack.run("up") == 1
+
+    assert "solos:version" in stack.text
+    assert "solos:testers" in stack.text
+    assert calls(addresses) == []
