@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rehearsal.people import AppForm, People
-from tests.program.stack import IMAGE, ROOT, Stack
+from tests.program.stack import IMAGE, ROOT, Stack, has_pulumi
 
 
 @pytest.fixture
@@ -25,9 +25,17 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
         doubles.terminate()
 
 
+@pytest.fixture(params=["embedded", "pulumi"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each test runs on the embedded engine, and on the real one where it is installed."""
+    if request.param == "pulumi" and not has_pulumi():
+        pytest.skip("NOT TESTED: the same on the real engine; `pulumi` is not on PATH")
+    return str(request.param)
+
+
 @pytest.fixture
-def stack(tmp_path: Path, addresses: dict[str, str]) -> Stack:
-    return Stack(tmp_path, addresses)
+def stack(tmp_path: Path, addresses: dict[str, str], engine: str) -> Stack:
+    return Stack(tmp_path, addresses, engine)
 
 
 @pytest.fixture
