@@ -10,29 +10,39 @@ from pathlib import Path  # noqa: E402
 
 import pulumi  # noqa: E402
 
-from components import settings  # noqa: E402
 from components.backend import Backend  # noqa: E402
+from components.launch import Launch  # noqa: E402
+from components.settings import BadSettings  # noqa: E402
+from components.settings import read as read_settings  # noqa: E402
 from components.testflight import TestFlight  # noqa: E402
 
 try:
-    launch = settings.read(
+    settings = read_settings(
         pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), Path(__file__).parent
     )
-except settings.BadSettings as bad:
+except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
-backend = Backend("backend", launch.backend, protect=launch.protect)
+backend = Backend("backend", settings.backend, protect=settings.protect)
 testflight = TestFlight(
     "testflight",
-    launch.ios,
-    launch.release,
+    settings.ios,
+    settings.release,
     backend_url=backend.url,
     backend_verified=backend.rollout,
-    protect=launch.protect,
+    protect=settings.protect,
+)
+
+launch = Launch(
+    "launch", settings.launch, settings.release, backend=backend, testflight=testflight, protect=settings.protect
 )
 
 pulumi.export("url", backend.url)
+pulumi.export("health", pulumi.Output.concat(backend.url, backend.health_path))
 pulumi.export("image", backend.image)
-pulumi.export("verifiedAt", backend.rollout.verified_at)
-pulumi.export("build", testflight.build.upload_id)
+pulumi.export("build", f"{settings.release.version} ({settings.release.build})")
+pulumi.export("testers", [tester.email for tester in settings.ios.testers])
 pulumi.export("notInstalledBy", testflight.installations.missing)
+pulumi.export("smokeTest", settings.launch.smoke_test.summary())
+pulumi.export("waivers", {row: {"reason": each.reason, "by": each.by} for row, each in settings.launch.waivers.items()})
+pulumi.export("launch", launch.status)

@@ -24,6 +24,7 @@ class Backend(pulumi.ComponentResource):
     hostname: pulumi.Output[str]
     url: pulumi.Output[str]
     """Where apps reach it, without a slash at the end."""
+    health_path: str
     rollout: Rollout
 
     def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
@@ -54,6 +55,7 @@ class Backend(pulumi.ComponentResource):
             opts=inner,
         )
         self.hostname = app.hostname
+        self.health_path = settings.health_path
         self.url = pulumi.Output.concat("https://", app.hostname)
         self.rollout = Rollout(
             "rollout",

@@ -66,6 +66,10 @@ class StackConfig:
         """A list of objects of texts."""
         return [self._texts(f"{key}[{index}]", item, allowed) for index, item in enumerate(self._json(key, list))]
 
+    def nested(self, key: str) -> dict[str, dict[str, str]]:
+        """An object of objects of texts."""
+        return {name: self._texts(f"{key}.{name}", values, None) for name, values in self._json(key, dict).items()}
+
     def secret(self, key: str) -> str:
         """A value that may only be there in encrypted form; empty when it is not there."""
         value = self._take(key)

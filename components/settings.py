@@ -9,24 +9,28 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import environment
+from components import environment, smoke_test
 from components.config import StackConfig
+from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
 from providers.appstore.app import AppProvider as AppEntryProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
 from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
+from providers.checks.launch_record import Waiver
 from providers.errors import ProviderError
 from providers.fly import appconfig
 from providers.fly.app import AppArgs, AppProvider
 from providers.fly.appconfig import AppConfig
 from providers.fly.image import ImageArgs, ImageProvider
 from providers.fly.volume import VolumeArgs, VolumeProvider
+from report.checklist import ROWS
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
 CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 DATABASES = ("sqlite",)
+PLAN = "infra-docs/smoke-test.toml"
 ENDING = 7
 """Characters that `uniqueNames` adds to the app's name."""
 
@@ -89,10 +93,21 @@ class IosSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LaunchSettings:
+    smoke_test: SmokeTest
+    waivers: Mapping[str, Waiver]
+    declared_by: str
+    """Who says that it is launched; empty as long as nobody does."""
+    withdrawn: str
+    """Why it is not any more; empty as long as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     release: Release
     backend: BackendSettings
     ios: IosSettings
+    launch: LaunchSettings
     protect: bool
 
 
@@ -102,10 +117,12 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
     machine = appconfig.load(folder / "fly.toml")
     release = _release(config)
     backend = _backend(config, machine, folder / "fly.toml")
+    ios = _ios(config, release, backend, folder)
     settings = Settings(
         release=release,
         backend=backend,
-        ios=_ios(config, release, backend, folder),
+        ios=ios,
+        launch=_launch(config, ios, folder),
         protect=config.flag("protect", default=True),
     )
     config.table("endpoints", ENDPOINTS)
@@ -233,6 +250,38 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     problems, sha256 = inspect(settings, release, url, folder)
     _refuse(config, "ipa", problems)
     return replace(settings, sha256=sha256)
+
+
+def _launch(config: StackConfig, ios: IosSettings, folder: Path) -> LaunchSettings:
+    features, problems = smoke_test.read_plan(folder / config.text("smokeTest", PLAN))
+    _refuse(config, "smokeTest", problems)
+    test = SmokeTest(
+        features=features,
+        testers=[tester.email for tester in ios.testers],
+        sign_offs=config.nested("signOffs"),
+    )
+    for place, problem in test.problems() if features else ():
+        config.refuse(f"signOffs.{place}", problem)
+    waivers = {}
+    for row, given in config.nested("waivers").items():
+        waivers[row] = Waiver(reason=given.get("reason", ""), by=given.get("by", ""))
+        if row not in {each.key for each in ROWS}:
+            config.refuse(
+                f"waivers.{row}", f"is no row of the checklist; there are {', '.join(each.key for each in ROWS)}"
+            )
+        if set(given) != {"reason", "by"} or not all(given.values()):
+            config.refuse(f"waivers.{row}", "needs a `reason` and, in `by`, the name of who takes it upon them")
+    settings = LaunchSettings(
+        smoke_test=test,
+        waivers=waivers,
+        declared_by=config.text("declaredBy", ""),
+        withdrawn=config.text("withdrawn", ""),
+    )
+    if settings.withdrawn and not settings.declared_by:
+        config.refuse(
+            "withdrawn", "has nothing to withdraw: solos:declaredBy is empty; put back who declared the launch"
+        )
+    return settings
 
 
 def inspect(settings: IosSettings, release: Release, url: str | None, folder: Path) -> tuple[list[str], str]:

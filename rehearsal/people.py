@@ -1,6 +1,6 @@
 """What people do in a rehearsal, over the control address: accept invitations, fill in Apple's form, install, try, sign off.
 
-Nobody of them touches the stack: as in a real launch they work on websites and on phones.
+They work on websites and on phones, as in a real launch; of the stack they change only what a person would: sign-offs.
 """
 
 import json
@@ -48,10 +48,20 @@ class People:
         self._holder.join()
 
     def install(self, version: str, build: str) -> None:
-        """Every tester installs the build from TestFlight and tries it."""
+        """Every tester who has not yet installs the build from TestFlight, and tries it."""
+        named = f"{version} ({build})"
+        on_phones = {
+            tester["email"]: [device["appBuildVersion"] for device in tester["appDevices"] or []]
+            for tester in self._call("/appstore/state", None)["betaTesters"]
+        }
         for tester in self._testers:
-            self._post(f"/appstore/testers/{tester['email']}/install", {"version": version, "build": build})
-            self._post(f"/appstore/testers/{tester['email']}/sessions", {"sessions": 3, "crashes": 0})
+            if named not in on_phones[tester["email"]]:
+                self._post(f"/appstore/testers/{tester['email']}/install", {"version": version, "build": build})
+                self._post(f"/appstore/testers/{tester['email']}/sessions", {"sessions": 3, "crashes": 0})
+
+    def sign_offs(self, features: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What they write into the stack file once they have tried every feature and found nothing wrong."""
+        return {tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):

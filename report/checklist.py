@@ -167,6 +167,46 @@ def _distributed(stack: Stack) -> str:
     return "IN_BETA_TESTING; What to Test in " + ", ".join(sorted(distribution["whats_new"]))
 
 
+def _installed(stack: Stack) -> str:
+    evidence = _the(stack, "appstore:Installations").outputs
+    if evidence.get("missing"):
+        raise NotThere(f"not installed yet by {', '.join(evidence['missing'])}")
+    return "; ".join(f"{tester}: {', '.join(devices)}" for tester, devices in sorted(evidence["devices"].items()))
+
+
+def _no_crashes(stack: Stack) -> str:
+    evidence = _the(stack, "appstore:Installations").outputs
+    if evidence["crashes"]:
+        raise NotRight(f"{evidence['crashes']} crashes in {evidence['sessions']} sessions")
+    return f"none in {evidence['sessions']} sessions, seen {evidence['seen_at']}"
+
+
+def _endpoint(stack: Stack) -> str:
+    build = _the(stack, "appstore:Build").outputs
+    url = stack.outputs.get("url")
+    keys = [key for key, value in (build.get("info") or {}).items() if value == url]
+    if not keys:
+        raise NotRight(f"no key of the build's Info.plist is {url}")
+    return f"Info.plist of the uploaded build: {keys[0]} = {url}"
+
+
+# Launch.
+
+
+def _smoke_test(stack: Stack) -> str:
+    test = stack.outputs.get("smokeTest") or {"of": 0, "open": ["no smoke test in the stack"]}
+    if test["open"]:
+        raise NotThere("; ".join(test["open"]))
+    return f"{test['signedOff']} of {test['of']} sign-offs, by {', '.join(stack.outputs.get('testers') or [])}"
+
+
+def _launched(stack: Stack) -> str:
+    record = _the(stack, "checks:LaunchRecord").outputs
+    if record.get("withdrawn"):
+        raise NotRight(f"withdrawn {record.get('withdrawn_at')}: {record['withdrawn']}")
+    return f"{record['label']} is launched, declared by {record['declared_by']} at {record['declared_at']}"
+
+
 ROWS: Iterable[Row] = (
     Row("app", "Backend", "App created on Fly.io", _app),
     Row("machine", "Backend", "fly.toml finalised: one machine, one region", _machine),
@@ -182,13 +222,14 @@ ROWS: Iterable[Row] = (
     Row("bundle-id", "iOS build", "Bundle ID registered", _bundle_id),
     Row("app-entry", "iOS build", "App entry in App Store Connect", _app_entry),
     Row("signing", "iOS build", "Distribution certificate and profile"),
-    Row("endpoint", "iOS build", "Release build points at production"),
+    Row("endpoint", "iOS build", "Release build points at production", _endpoint),
     Row("uploaded", "iOS build", "Build uploaded", _uploaded),
     Row("processed", "iOS build", "Build processed by Apple", _processed),
     Row("group", "TestFlight", "Group of internal testers", _group),
     Row("testers", "TestFlight", "Testers in the group", _testers),
     Row("distributed", "TestFlight", "Build in the testers' hands", _distributed),
-    Row("installed", "TestFlight", "Installed by every tester"),
-    Row("smoke-test", "Launch", "Smoke test signed off"),
-    Row("launched", "Launch", "v0 declared launched"),
+    Row("installed", "TestFlight", "Installed by every tester", _installed),
+    Row("no-crashes", "TestFlight", "No crash of the build", _no_crashes),
+    Row("smoke-test", "Launch", "Smoke test signed off", _smoke_test),
+    Row("launched", "Launch", "v0 declared launched", _launched),
 )

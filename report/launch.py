@@ -96,17 +96,16 @@ def _versions(stack: Stack) -> list[tuple[str, str]]:
 
 
 def _testers(stack: Stack) -> list[list[str]]:
-    installed = {
-        tester.get("email"): tester
-        for evidence in stack.all("appstore:Installation")
-        for tester in evidence.outputs.get("installed") or []
-    }
+    evidence = stack.find("appstore:Installations")
+    seen = evidence.outputs if evidence else {}
+    installed = f"{seen.get('short_version')} ({seen.get('version')})"
+    devices: dict[str, list[str]] = seen.get("devices") or {}
     return [
         [
             f"{tester.get('first_name', '')} {tester.get('last_name', '')}".strip(),
             tester["email"],
-            str(installed.get(tester["email"], {}).get("version", "not reported")),
-            str(installed.get(tester["email"], {}).get("device", "")),
+            installed if tester["email"] in devices else "not yet",
+            ", ".join(devices.get(tester["email"], [])),
         ]
         for group in stack.all("appstore:BetaTesters")
         for tester in group.outputs.get("testers") or []

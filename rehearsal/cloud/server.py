@@ -32,6 +32,7 @@ class Listeners:
                 (HOST, port + index if port else 0), _acting_out(service), numthreads=24, request_queue_size=64
             )
             server.timeout = 120
+            server.shutdown_timeout = 0.5
             try:
                 server.prepare()
             except OSError:

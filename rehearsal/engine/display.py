@@ -151,6 +151,8 @@ def _shown(value: Any) -> str:
         return "—"
     if isinstance(value, Secret):
         return "[secret]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     text = json.dumps(mapped(value, lambda secret: "[secret]"), ensure_ascii=False)
     text = text.replace(f'"{UNKNOWN}"', "[unknown]")
     return text if len(text) <= SHORT else f"{text[: SHORT // 2]} … {text[-SHORT // 2 + 3 :]}"

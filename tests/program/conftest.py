@@ -13,8 +13,16 @@ from rehearsal.people import AppForm, People
 from tests.program.stack import IMAGE, ROOT, Stack, has_pulumi
 
 
+@pytest.fixture(params=["embedded", "pulumi"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each test runs on the embedded engine, and on the real one where it is installed."""
+    if request.param == "pulumi" and not has_pulumi():
+        pytest.skip("NOT TESTED: the same on the real engine; `pulumi` is not on PATH")
+    return str(request.param)
+
+
 @pytest.fixture
-def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
+def addresses(tmp_path: Path, engine: str) -> Iterator[dict[str, str]]:
     """The doubles, by name, with the release's image in the registry."""
     command = [sys.executable, "-m", "rehearsal", "serve", "--port", "0", "--data", str(tmp_path / "world")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as doubles:
@@ -23,14 +31,6 @@ def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
         httpx.post(f"{addresses['control']}/fly/images", json={"reference": IMAGE}).raise_for_status()
         yield addresses
         doubles.terminate()
-
-
-@pytest.fixture(params=["embedded", "pulumi"])
-def engine(request: pytest.FixtureRequest) -> str:
-    """Each test runs on the embedded engine, and on the real one where it is installed."""
-    if request.param == "pulumi" and not has_pulumi():
-        pytest.skip("NOT TESTED: the same on the real engine; `pulumi` is not on PATH")
-    return str(request.param)
 
 
 @pytest.fixture

@@ -3,13 +3,21 @@
 import httpx
 import pytest
 
+from components.smoke_test import read_plan
 from rehearsal.people import People
-from tests.program.stack import IMAGE, Stack, appstore, calls, fly
+from tests.program.stack import IMAGE, ROOT, Stack, appstore, calls, fly
 
+FEATURES, _ = read_plan(ROOT / "infra-docs" / "smoke-test.toml")
 pytestmark = pytest.mark.usefixtures("people")
 
 
-def test_from_an_empty_world_to_the_testers_phones_and_back(
+def passed(stack: Stack) -> dict[str, dict[str, str]]:
+    """The sign-offs of testers who found nothing wrong."""
+    testers = stack.config["solos:testers"]
+    return {tester["email"]: {feature.key: "passed" for feature in FEATURES} for tester in testers}
+
+
+def test_from_an_empty_world_to_a_declared_launch_and_back(
     stack: Stack, addresses: dict[str, str], people: People
 ) -> None:
     assert stack.run("preview") == 0, stack.text
@@ -23,6 +31,16 @@ def test_from_an_empty_world_to_the_testers_phones_and_back(
     people.install("1.0.0", "0")
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["notInstalledBy"] == []
+
+    assert stack.outputs()["launch"]["state"] == "not declared"
+
+    stack.configure(declaredBy="Mara Lindqvist")
+    assert stack.run("up") != 0
+    assert "ada@sollabs.example has not signed off install" in stack.text
+
+    stack.configure(signOffs=passed(stack))
+    assert stack.run("up") == 0, stack.text
+    assert stack.outputs()["launch"]["state"] == "launched"
 
     before = calls(addresses)
     assert stack.run("up", "--expect-no-changes") == 0, stack.text

@@ -36,8 +36,10 @@ def as_engine(values: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project folder with the repository's own fly.toml, for a test to spoil."""
-    (tmp_path / "fly.toml").write_text((PROJECT / "fly.toml").read_text())
+    """A project folder with the repository's own fly.toml and smoke test, for a test to spoil."""
+    (tmp_path / "infra-docs").mkdir()
+    for name in ("fly.toml", "infra-docs/smoke-test.toml"):
+        (tmp_path / name).write_text((PROJECT / name).read_text())
     return tmp_path
 
 
@@ -131,6 +133,12 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
         ("build", "v0", "build 'v0' is not what Apple takes: one to three whole numbers joined by dots"),
         ("bundleId", "solos", "'solos' is no bundle ID: letters, digits and hyphens, in parts joined by dots"),
         ("appName", "S", "the app name 'S' has 1 characters; Apple allows 2 to 30"),
+        ("usesNonExemptEncryption", "no", "must be true or false, not 'no'"),
+        (
+            "withdrawn",
+            "rows were lost",
+            "has nothing to withdraw: solos:declaredBy is empty; put back who declared the launch",
+        ),
         ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
     ],
 )
@@ -144,6 +152,12 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
         ("endpoints", {"flyy": "http://127.0.0.1"}, "endpoints.flyy: is unknown; did you mean fly?"),
         ("database", {"kind": "mysql"}, "database.kind: must be sqlite, not 'mysql'"),
         ("whatToTest", {"en-US": 1}, "whatToTest.en-US: must be a text"),
+        ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is none of solos:testers"),
+        (
+            "waivers",
+            {"alerting": {"reason": "later"}},
+            "waivers.alerting: needs a `reason` and, in `by`, the name of who takes it upon them",
+        ),
         ("testers", ["ada@sollabs.example"], "testers[0]: must be an object"),
         ("testers", [{"mail": "ada@sollabs.example"}], "testers[0].mail: is unknown; did you mean email?"),
     ],

@@ -1,0 +1,143 @@
+"""The record of a launch: made once all that it needs holds, and never changed after that.
+
+Nothing is made in the world. The requirements and their evidence come from other resources' outputs; the health URL alone is
+asked once more, at the moment of the declaration. Later releases leave the record as it is. It can be withdrawn, which is recorded
+as well and cannot be taken back: a second declaration is another record, under another label.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pulumi
+from pulumi import Input, Output
+
+from providers import waiting
+from providers.checks import edge
+from providers.errors import ProviderError
+from providers.properties import REPLACES
+from providers.resource import Provider, Resource
+
+
+class NotReady(ProviderError):
+    """The launch cannot be declared; the text names everything that is missing."""
+
+    __module__ = "builtins"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """`key` names it in waivers; `open` says what is missing, empty when it holds; `evidence` why it holds."""
+
+    key: str
+    open: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchRecordArgs:
+    label: Annotated[str, REPLACES]
+    declared_by: str
+    hostname: str
+    path: str = "/health"
+    requirements: list[Requirement]
+    waivers: dict[str, Waiver] = field(default_factory=dict)
+    """By key of the requirement that is waived."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """What was launched: versions, digests, people."""
+    withdrawn: str | None = None
+    """Why the launch is withdrawn; None as long as it stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchRecordState(LaunchRecordArgs):
+    declared_at: str = ""
+    """RFC 3339, in UTC, as is `withdrawn_at`."""
+    withdrawn_at: str | None = None
+    latencies_ms: list[float] = field(default_factory=list)
+    """Of the health URL at the moment of the declaration."""
+
+
+class LaunchRecordProvider(Provider[LaunchRecordArgs, LaunchRecordState]):
+    Args = LaunchRecordArgs
+    State = LaunchRecordState
+
+    def validate(self, args: LaunchRecordArgs, old: LaunchRecordArgs | None) -> Iterable[str]:
+        known = {requirement.key for requirement in args.requirements}
+        for key in sorted(args.waivers.keys() - known):
+            yield f"there is no requirement {key!r} to waive; there are {', '.join(sorted(known))}"
+        if old and old.withdrawn and old.withdrawn != args.withdrawn:
+            yield f"the launch {args.label} is withdrawn ({old.withdrawn}), and that stays: declare the next one under a new label"
+        if old is None and args.withdrawn:
+            yield f"the launch {args.label} cannot be withdrawn before it is declared"
+
+    def differing(self, state: LaunchRecordState, args: LaunchRecordArgs) -> Iterable[str]:
+        return [name for name in ("label", "withdrawn") if getattr(state, name) != getattr(args, name)]
+
+    def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
+        missing = [each for each in args.requirements if each.open and each.key not in args.waivers]
+        if missing:
+            raise NotReady(
+                f"{args.label} cannot be declared launched, {len(missing)} of {len(args.requirements)} requirements are open: "
+                + "; ".join(f"{each.key}: {each.open}" for each in missing)
+                + "; see to them, or waive one in solos:waivers with a reason and a name"
+            )
+        answered = edge.probe(self.config, edge.Health(hostname=args.hostname, path=args.path))
+        return args.label, LaunchRecordState(**vars(args), declared_at=_now(), latencies_ms=answered.latencies_ms)
+
+    def observe(self, id: str, state: LaunchRecordState) -> LaunchRecordState:
+        return state
+
+    def sync(self, id: str, state: LaunchRecordState, args: LaunchRecordArgs) -> LaunchRecordState:
+        return replace(state, withdrawn=args.withdrawn, withdrawn_at=_now() if args.withdrawn else None)
+
+    def remove(self, id: str, state: LaunchRecordState) -> None:
+        """Nothing: nothing was made."""
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds")
+
+
+class LaunchRecord(Resource, module="checks", name="LaunchRecord"):
+    """The fact that a release is launched. `id` is its label."""
+
+    provider = LaunchRecordProvider
+    label: Output[str]
+    declared_at: Output[str]
+    declared_by: Output[str]
+    withdrawn: Output[str | None]
+    withdrawn_at: Output[str | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        label: Input[str],
+        declared_by: Input[str],
+        hostname: Input[str],
+        path: Input[str] = "/health",
+        requirements: Input[Sequence[Input[Mapping[str, Any]]]],
+        waivers: Input[Mapping[str, Input[Mapping[str, str]]]] | None = None,
+        facts: Input[Mapping[str, Input[str]]] | None = None,
+        withdrawn: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        arguments: dict[str, Any] = {
+            "label": label,
+            "declared_by": declared_by,
+            "hostname": hostname,
+            "path": path,
+            "requirements": requirements,
+            "waivers": waivers,
+            "facts": facts,
+            "withdrawn": withdrawn,
+        }
+        super().__init__(resource_name, arguments, opts)

@@ -1,0 +1,76 @@
+"""What the smoke test still lacks, and what is wrong with its plan or with the sign-offs."""
+
+from pathlib import Path
+
+import pytest
+
+from components.smoke_test import Feature, SmokeTest, read_plan
+
+ADA, JUN = "ada@sollabs.example", "jun@sollabs.example"
+SIGN_UP = Feature(key="sign-up", attempt="Make an account.", expect="An empty day.")
+OFFLINE = Feature(key="offline", attempt="Go offline.", expect="The day is there.", testers=(JUN,))
+
+
+def smoke_test(sign_offs: dict[str, dict[str, str]]) -> SmokeTest:
+    return SmokeTest(features=[SIGN_UP, OFFLINE], testers=[ADA, JUN], sign_offs=sign_offs)
+
+
+def test_every_tester_signs_off_what_is_theirs() -> None:
+    test = smoke_test({ADA: {"sign-up": "passed"}, JUN: {"sign-up": "passed", "offline": "passed"}})
+
+    assert test.open() == []
+    assert test.summary() == {"signedOff": 3, "of": 3, "open": []}
+
+
+def test_what_is_missing_or_failed_is_told_by_name() -> None:
+    test = smoke_test({ADA: {"sign-up": "failed: no mail came"}})
+
+    assert test.open() == [
+        f"sign-up by {ADA} failed: no mail came",
+        f"{JUN} has not signed off sign-up",
+        f"{JUN} has not signed off offline",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sign_offs", "place", "problem"),
+    [
+        ({"eve@sollabs.example": {}}, "eve@sollabs.example", "is none of solos:testers"),
+        ({ADA: {"signup": "passed"}}, f"{ADA}.signup", "is no feature of the smoke test; there are offline, sign-up"),
+        ({ADA: {"offline": "passed"}}, f"{ADA}.offline", "is tried by others"),
+        ({ADA: {"sign-up": "ok"}}, f"{ADA}.sign-up", "must be 'passed' or 'failed: WHY', not 'ok'"),
+    ],
+)
+def test_a_sign_off_that_means_nothing_is_refused(
+    sign_offs: dict[str, dict[str, str]], place: str, problem: str
+) -> None:
+    ((found_place, found_problem),) = smoke_test(sign_offs).problems()
+
+    assert found_place == place
+    assert problem in found_problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[[features]\n", "line 1"),
+        ("", "has no [[features]]"),
+        ('[[features]]\nkey = "a"\ntry = "b"\n', "feature 1 has no expect"),
+        ('[[features]]\nkey = "a"\ntry = "b"\nexpect = "c"\nwho = "me"\n', "feature 1 has an unknown 'who'"),
+        (2 * '[[features]]\nkey = "a"\ntry = "b"\nexpect = "c"\n', "'a' is there twice"),
+    ],
+)
+def test_a_plan_that_cannot_be_followed_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(text)
+
+    _, problems = read_plan(plan)
+
+    assert problem in problems[0]
+
+
+def test_the_plan_of_this_repository_can_be_followed() -> None:
+    features, problems = read_plan(Path(__file__).parents[2] / "infra-docs" / "smoke-test.toml")
+
+    assert problems == []
+    assert len(features) >= 3
