@@ -36,20 +36,25 @@ class SmokeTest:
                 yield tester, feature.key
 
     def open(self) -> list[str]:
-        """A phrase for each sign-off that is missing or tells of a failure; empty when the test is passed."""
-        phrases = []
+        """A phrase for each tester who has not signed off everything, and for each failure; empty when the test is passed."""
+        missing: dict[str, list[str]] = {}
+        failures = []
         for tester, feature in self.wanted():
             result = self.sign_offs.get(tester, {}).get(feature)
             if result is None:
-                phrases.append(f"{tester} has not signed off {feature}")
+                missing.setdefault(tester, []).append(feature)
             elif result != PASSED:
-                phrases.append(f"{feature} by {tester} {result}")
-        return phrases
+                failures.append(f"{feature} by {tester} {result}")
+        return [
+            *failures,
+            *(f"{tester} has not signed off {', '.join(features)}" for tester, features in missing.items()),
+        ]
 
     def summary(self) -> dict[str, object]:
         """What people are shown: how many sign-offs there are, of how many, and what is open."""
-        wanted, open_ = len(list(self.wanted())), self.open()
-        return {"signedOff": wanted - len(open_), "of": wanted, "open": open_}
+        wanted = list(self.wanted())
+        passed = sum(self.sign_offs.get(tester, {}).get(feature) == PASSED for tester, feature in wanted)
+        return {"signedOff": passed, "of": len(wanted), "open": self.open()}
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What is wrong with the sign-offs: (tester or tester.feature, what)."""

@@ -151,8 +151,15 @@ def _shown(value: Any) -> str:
         return "—"
     if isinstance(value, Secret):
         return "[secret]"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = json.dumps(mapped(value, lambda secret: "[secret]"), ensure_ascii=False)
+    text = json.dumps(_whole(mapped(value, lambda secret: "[secret]")), ensure_ascii=False)
     text = text.replace(f'"{UNKNOWN}"', "[unknown]")
     return text if len(text) <= SHORT else f"{text[: SHORT // 2]} … {text[-SHORT // 2 + 3 :]}"
+
+
+def _whole(value: Any) -> Any:
+    """`value` with 15 for 15.0: on the wire every number is a float."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

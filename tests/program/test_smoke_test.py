@@ -27,8 +27,7 @@ def test_what_is_missing_or_failed_is_told_by_name() -> None:
 
     assert test.open() == [
         f"sign-up by {ADA} failed: no mail came",
-        f"{JUN} has not signed off sign-up",
-        f"{JUN} has not signed off offline",
+        f"{JUN} has not signed off sign-up, offline",
     ]
 
 
