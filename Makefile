@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy setup test lint format requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy dress-rehearsal setup test lint format requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=
 
 rehearse-destroy: setup ## take the rehearsal down
 	@$(BIN)/python -m rehearsal.rehearse --destroy $(if $(ENGINE),--engine $(ENGINE))
+
+dress-rehearsal: setup ## launch Pulumi.prod.yaml itself against the doubles, from nothing, and take it down again
+	@$(BIN)/python -m rehearsal.rehearse --dress $(if $(ENGINE),--engine $(ENGINE))
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest

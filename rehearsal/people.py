@@ -47,6 +47,11 @@ class People:
         self._stop.set()
         self._holder.join()
 
+    def have_filled_in_the_form(self) -> bool:
+        """Whether the account holder has made the app entry by now, for what has been waiting for it."""
+        self._holder.join(timeout=10 * LOOK_SECONDS)
+        return not self._holder.is_alive()
+
     def install(self, version: str, build: str) -> None:
         """Every tester who has not yet installs the build from TestFlight, and tries it."""
         named = f"{version} ({build})"

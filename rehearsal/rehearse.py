@@ -3,6 +3,9 @@
 First `up`: backend, build and testers. Then people install the build, sign the smoke test off, and somebody declares the launch;
 the second `up` records it. Everything is kept in `.rehearsal/`, so that another run goes on where this one ended. With
 `--destroy` the stack is taken down. Exits non-zero unless every row of the checklist holds.
+
+With `--dress` it is the production stack, Pulumi.prod.yaml, with nothing swapped but endpoints, credentials and protection, and
+a stand-in for the IPA where there is none. It starts from nothing, and takes everything down at the end.
 """
 
 import argparse
@@ -21,44 +24,83 @@ from typing import Any
 import yaml
 
 from rehearsal.people import AppForm, People
+from rehearsal.standins import ipa
 
 FOLDER = Path(".rehearsal")
-STACK = "rehearsal"
-STACK_FILE = Path(f"Pulumi.{STACK}.yaml")
 PLAN = Path("infra-docs/smoke-test.toml")
 PASSPHRASE = "rehearsal"
 LEAD = "Mara Lindqvist"
 ENGINES = ("embedded", "pulumi")
+ENDPOINTS = {
+    "fly": "fly",
+    "flyPlatform": "fly_platform",
+    "registry": "registry",
+    "proxy": "proxy",
+    "appstore": "appstore",
+}
+"""The double behind each of the program's endpoints."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal.rehearse", description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, help="the Pulumi CLI where it is installed, else the embedded one")
     parser.add_argument("--destroy", action="store_true", help="take the stack down")
+    parser.add_argument("--dress", action="store_true", help="rehearse with the production stack file")
     options = parser.parse_args()
-    stack = Stack(options.engine or ("pulumi" if shutil.which("pulumi") else "embedded"))
-    with _doubles() as addresses:
+    engine = options.engine or ("pulumi" if shutil.which("pulumi") else "embedded")
+    return _dress_rehearse(engine) if options.dress else _rehearse(engine, destroy=options.destroy)
+
+
+def _rehearse(engine: str, *, destroy: bool) -> int:
+    with _doubles(FOLDER) as addresses:
         if addresses is None:
             return 1
-        _push_image(addresses["control"], stack.config["solos:image"])
-        _set_environment()
-        print(f"engine: {stack.engine}\n", flush=True)
-        if options.destroy:
+        stack = Stack("rehearsal", engine, FOLDER)
+        if destroy:
             return stack.destroy()
-        with _people(addresses["control"], stack.config) as people:
-            return _launch(stack, people) or stack.report()
+        return _launch(stack, addresses) or stack.report()
+
+
+def _dress_rehearse(engine: str) -> int:
+    folder = FOLDER / "dress"
+    shutil.rmtree(folder, ignore_errors=True)
+    with _doubles(folder, port=0) as addresses:
+        if addresses is None:
+            return 1
+        stack = Stack("prod", engine, folder)
+        swapped: dict[str, Any] = {
+            "solos:endpoints": {endpoint: addresses[double] for endpoint, double in ENDPOINTS.items()},
+            "solos:credentialsFile": str(folder / "credentials.json"),
+            "solos:protect": False,
+        }
+        if not Path(stack.config["solos:ipa"]).exists():
+            swapped["solos:ipa"] = str(_stand_in(folder, stack.config))
+        stack.decide(swapped)
+        return _launch(stack, addresses) or stack.report() or stack.destroy()
 
 
 class Stack:
-    """The rehearsal stack: its committed configuration, with what people decided in earlier runs, and an engine to run it."""
+    """A stack: its committed configuration, with what was decided in earlier runs, and an engine to run it."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, name: str, engine: str, folder: Path) -> None:
+        """`folder` keeps its state and configuration."""
+        self.name = name
         self.engine = engine
-        (FOLDER / "state").mkdir(parents=True, exist_ok=True)
-        self._decisions = FOLDER / "decisions.json"
-        self._document = yaml.safe_load(STACK_FILE.read_text(encoding="utf-8"))
+        self._folder = folder
+        self._file = folder / f"Pulumi.{name}.yaml"
+        self._decisions = folder / "decisions.json"
+        (folder / "state").mkdir(parents=True, exist_ok=True)
+        self._document = yaml.safe_load(Path(self._file.name).read_text(encoding="utf-8"))
         self.config: dict[str, Any] = self._document["config"]
         self.decide(json.loads(self._decisions.read_text()) if self._decisions.exists() else {})
+        self._environment = {
+            **os.environ,
+            **json.loads((folder / "credentials.json").read_text()),
+            "PULUMI_BACKEND_URL": (folder / "state").absolute().as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        print(f"engine: {engine}, stack: {name}\n", flush=True)
 
     @property
     def is_declared(self) -> bool:
@@ -69,50 +111,76 @@ class Stack:
         self.config |= decisions
         if decisions:
             self._decisions.write_text(json.dumps(decisions))
-        (FOLDER / STACK_FILE).write_text(yaml.safe_dump(self._document), encoding="utf-8")
+        self._file.write_text(yaml.safe_dump(self._document), encoding="utf-8")
 
     def up(self) -> int:
         if self.engine == "pulumi":
-            subprocess.run(["pulumi", "stack", "select", "--create", STACK], check=True, capture_output=True)
-        return subprocess.run(self._command("up", "--yes"), check=False).returncode
+            self._output_of(["pulumi", "stack", "select", "--create", self.name])
+        return self._run(self._command("up", "--yes"))
 
     def destroy(self) -> int:
         self._decisions.unlink(missing_ok=True)
-        return subprocess.run(self._command("destroy", "--yes"), check=False).returncode
+        return self._run(self._command("destroy", "--yes"))
 
     def report(self) -> int:
-        export = self._command("export") if self.engine == "embedded" else ["pulumi", "stack", "export", "-s", STACK]
-        state = subprocess.run(export, check=True, capture_output=True, text=True).stdout
+        export = ["pulumi", "stack", "export", "--stack", self.name]
+        if self.engine == "embedded":
+            export = self._command("export")
+        state = self._output_of(export)
         print(flush=True)
-        report = [sys.executable, "-m", "report", "--out", str(FOLDER / "report")]
-        return subprocess.run(report, input=state, text=True, check=False).returncode
+        return self._run([sys.executable, "-m", "report", "--out", str(self._folder / "report")], state)
 
-    def _command(self, *operation: str) -> Sequence[str]:
+    def _command(self, *operation: str) -> list[str]:
         start = ["pulumi"] if self.engine == "pulumi" else [sys.executable, "-m", "rehearsal.engine"]
-        return [*start, *operation, "--stack", STACK, "--config-file", str(FOLDER / STACK_FILE)]
+        return [*start, *operation, "--stack", self.name, "--config-file", str(self._file)]
+
+    def _run(self, command: Sequence[str], given: str | None = None) -> int:
+        return subprocess.run(command, env=self._environment, input=given, text=True, check=False).returncode
+
+    def _output_of(self, command: Sequence[str]) -> str:
+        return subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def _launch(stack: Stack, people: People) -> int:
+def _launch(stack: Stack, addresses: dict[str, str]) -> int:
     """Up, the people's part, and up again; the exit code of the first `up` that fails."""
-    failed = stack.up()
-    if failed or stack.is_declared:
-        return failed
-    print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
-    people.install(stack.config["solos:version"], stack.config["solos:build"])
+    config = stack.config
+    _push_image(addresses["control"], config["solos:image"])
+    form = AppForm(
+        config["solos:bundleId"], config["solos:appName"], sku=config.get("solos:sku", config["solos:bundleId"])
+    )
+    with People(addresses["control"], form, config["solos:testers"]) as people:
+        failed = stack.up()
+        if failed and "solos:waitForAppEntry" not in config and people.have_filled_in_the_form():
+            print("\nThe account holder has filled in Apple's form; up again goes on from there.\n", flush=True)
+            failed = stack.up()
+        if failed or stack.is_declared:
+            return failed
+        print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
+        people.install(config["solos:version"], config["solos:build"])
     features = [feature["key"] for feature in tomllib.loads(PLAN.read_text(encoding="utf-8"))["features"]]
     stack.decide({"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD})
     return stack.up()
 
 
-def _people(control: str, config: dict[str, Any]) -> People:
-    form = AppForm(config["solos:bundleId"], config["solos:appName"], sku=config["solos:bundleId"])
-    return People(control, form, config["solos:testers"])
+def _stand_in(folder: Path, config: dict[str, Any]) -> Path:
+    """An IPA that fits the stack."""
+    return ipa.write(
+        folder / "solmobile.ipa",
+        bundle_id=config["solos:bundleId"],
+        version=config["solos:version"],
+        build=config["solos:build"],
+        info={"API_BASE_URL": f"https://{config.get('solos:app') or _app_of_fly_toml()}.fly.dev"},
+    )
+
+
+def _app_of_fly_toml() -> str:
+    return str(tomllib.loads(Path("fly.toml").read_text(encoding="utf-8"))["app"])
 
 
 @contextmanager
-def _doubles() -> Iterator[dict[str, str] | None]:
+def _doubles(folder: Path, port: int = 7700) -> Iterator[dict[str, str] | None]:
     """Served as long as the block runs; None when they do not start, which they have explained."""
-    command = [sys.executable, "-m", "rehearsal", "serve", "--data", str(FOLDER)]
+    command = [sys.executable, "-m", "rehearsal", "serve", "--port", str(port), "--data", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ready = process.stdout.readline()
@@ -126,14 +194,6 @@ def _push_image(control: str, reference: str) -> None:
     body = json.dumps({"reference": reference}).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{control}/fly/images", data=body)):  # noqa: S310 (loopback)
         pass
-
-
-def _set_environment() -> None:
-    """What the programs that are run from here find in their environment."""
-    os.environ["PULUMI_BACKEND_URL"] = (FOLDER / "state").absolute().as_uri()
-    os.environ["PULUMI_CONFIG_PASSPHRASE"] = PASSPHRASE
-    os.environ["PULUMI_SKIP_UPDATE_CHECK"] = "true"
-    os.environ.update(json.loads((FOLDER / "credentials.json").read_text()))
 
 
 if __name__ == "__main__":
