@@ -169,7 +169,7 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         config.refuse("database.kind", f"must be {' or '.join(DATABASES)}, not {kind!r}")
     if not machine.problems:
         config.problems += _machine_problems(machine, fly_toml)
-    for source, name, problem in environment.problems(machine.env, backend.given_secrets):
+    for source, name, problem in environment.problems(machine.env, backend.given_secrets, "sqlite"):
         if source == "given":
             config.refuse(f"secrets.{name}", problem)
         elif not machine.problems:
