@@ -48,6 +48,8 @@ class Delays:
     """Fly: until the volume of a destroyed machine is free."""
     snapshot: float = 0.3
     """Fly: from `waiting` to `created`."""
+    certificate_issue: float = 0.3
+    """Fly: from right DNS to an issued certificate."""
     postgres_ready: float = 0.5
     """Fly: until a Managed Postgres cluster is `ready`."""
     check_seconds_cap: float = 0.5

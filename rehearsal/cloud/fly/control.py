@@ -4,6 +4,9 @@ POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?
                        "requires"?: ["SESSION_KEY"], "broken"?}
                       pushes an image: the registry knows it from now on, and machines know what to run for it
 POST /fly/apps        {"name", "org"}: an app that somebody made by hand, or that belongs to strangers
+POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app}
+                      what somebody entered at the DNS provider: the address records or the CNAME, the CNAME of the ACME
+                      challenge, the TXT record of the ownership; an app's name stands for the values that it asks for
 GET  /fly/state       every document of Fly, by kind
 """
 
@@ -15,7 +18,16 @@ from rehearsal.cloud.fly.apps import Apps
 from rehearsal.cloud.fly.registry import digest_of
 from rehearsal.cloud.service import Service, route
 
-KINDS = ("fly_app", "fly_ip", "fly_secrets", "fly_volume", "fly_snapshot", "fly_machine", "fly_image")
+KINDS = (
+    "fly_app",
+    "fly_certificate",
+    "fly_ip",
+    "fly_secrets",
+    "fly_volume",
+    "fly_snapshot",
+    "fly_machine",
+    "fly_image",
+)
 
 
 class FlyControl(Service):
@@ -41,6 +53,11 @@ class FlyControl(Service):
         api = self.world.services["fly"]
         assert isinstance(api, Apps)
         return api.make_app(told["name"], told["org"]), 201, {}
+
+    @route("POST", "/fly/dns")
+    def set_dns(self, request: Request) -> Any:
+        told = request.get_json(force=True)
+        return self.store.put("fly_dns", told["hostname"], {**told, "_at": self.world.clock.now()}), 201, {}
 
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:

@@ -3,14 +3,15 @@
 from typing import ClassVar
 
 from rehearsal.cloud.fly.apps import Apps
+from rehearsal.cloud.fly.certificates import Certificates
 from rehearsal.cloud.fly.ip_addresses import IpAddresses
 from rehearsal.cloud.fly.machines import MachinesPart
 from rehearsal.cloud.fly.secrets import Secrets
 from rehearsal.cloud.fly.volumes import Volumes
 
 
-class MachinesApi(Apps, IpAddresses, Secrets, Volumes, MachinesPart):
-    """Apps, addresses, secrets, volumes and machines."""
+class MachinesApi(Apps, Certificates, IpAddresses, Secrets, Volumes, MachinesPart):
+    """Apps, certificates, addresses, secrets, volumes and machines."""
 
     name: ClassVar[str] = "fly"
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.fly.certificates import Certificates
 from rehearsal.cloud.fly.checks import routable
 from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.fly.runtime import Unanswered
@@ -31,13 +32,19 @@ class Proxy(Service):
     @route("HEAD", "/<path:path>")
     @route("POST", "/<path:path>")
     def forward(self, request: Request, path: str = "") -> Any:
-        app = request.host.partition(":")[0].removesuffix(DOMAIN)
-        if not self.store.all("fly_ip", _app=app):
+        hostname = request.host.partition(":")[0]
+        app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._app_with(hostname)
+        if app is None or not self.store.all("fly_ip", _app=app):
             return Response("no such host", 502)
         for machine in self._machines.of_app(app):
             if routable(machine):
                 return self._ask(machine, request)
         return Response("no healthy machine", 503)
+
+    def _app_with(self, hostname: str) -> str | None:
+        api = self.world.services["fly"]
+        assert isinstance(api, Certificates)
+        return api.app_of(hostname)
 
     def _ask(self, machine: Document, request: Request) -> Response:
         port = next((service["internal_port"] for service in machine["config"].get("services") or ()), None)

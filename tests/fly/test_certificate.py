@@ -1,0 +1,161 @@
+"""A certificate for a hostname of one's own: requested once, told what to enter, waited for, served."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.app import AppProvider
+from providers.fly.certificate import CertificateProvider
+from providers.fly.ip_address import IpAddressProvider
+from providers.fly.issued_certificate import IssuedCertificateProvider, NotIssued
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.inprocess import Doubles, control
+
+HOSTNAME = "api.sollabs.example"
+CERTIFICATE = {"app": "solos-prod", "hostname": HOSTNAME}
+Configured = Callable[[Any], Any]
+
+
+@pytest.fixture(autouse=True)
+def app(configured: Configured) -> Driven:
+    app = Driven(configured(AppProvider))
+    app.up(name="solos-prod", org="sol-labs")
+    for kind in ("shared_v4", "v6"):
+        Driven(configured(IpAddressProvider)).up(app="solos-prod", type=kind)
+    return app
+
+
+@pytest.fixture
+def certificate(configured: Configured) -> Driven:
+    certificate = Driven(configured(CertificateProvider))
+    certificate.up(**CERTIFICATE)
+    return certificate
+
+
+@pytest.fixture
+def gate(configured: Configured) -> Driven:
+    return Driven(configured(IssuedCertificateProvider))
+
+
+def enter_dns(world: World, **told: str) -> None:
+    control(world, "POST", "/fly/dns", {"hostname": HOSTNAME, **told})
+
+
+def test_a_certificate_says_what_to_enter(certificate: Driven, world: World) -> None:
+    (v4, v6) = sorted((one["ip"] for one in world.store.all("fly_ip")), key=lambda ip: ":" in ip)
+
+    records = {(one["type"], one["name"]): one["value"] for one in certificate.outputs["dns_records"]}
+
+    assert records["A", HOSTNAME] == v4
+    assert records["AAAA", HOSTNAME] == v6
+    assert records["CNAME", HOSTNAME].endswith(".solos-prod.fly.dev")
+    assert ("TXT", f"_fly-ownership.{HOSTNAME}") in records
+
+
+def test_a_certificate_is_requested_once_and_adopted_after(certificate: Driven, configured: Configured) -> None:
+    second = Driven(configured(CertificateProvider))  # Another stack, or one made by `fly certs add`.
+
+    certificate.up(**CERTIFICATE)
+    second.up(**CERTIFICATE)
+
+    assert certificate.steps == ["create", "same"]
+    assert second.outputs == certificate.outputs
+
+
+@pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
+def test_a_request_is_not_lost_whatever_happens_to_it(configured: Configured, world: World, kind: Kind) -> None:
+    world.faults.arm(Fault(kind, service="fly", method="POST", path="certificates"))
+    certificate = Driven(configured(CertificateProvider))
+    try:
+        certificate.up(**CERTIFICATE)
+    except ProviderError:
+        certificate.up(**CERTIFICATE)
+
+    assert len(world.store.all("fly_certificate")) == 1
+
+
+@pytest.mark.parametrize("hostname", ["https://api.sollabs.example", "API.sollabs.example", "sollabs", "x.fly.dev"])
+def test_what_is_no_hostname_of_ones_own_is_refused(configured: Configured, hostname: str) -> None:
+    with pytest.raises(Refused):
+        Driven(configured(CertificateProvider)).up(app="solos-prod", hostname=hostname)
+
+
+@pytest.mark.usefixtures("certificate")
+def test_the_gate_says_at_once_what_is_missing(gate: Driven, world: World) -> None:
+    (v4,) = (one["ip"] for one in world.store.all("fly_ip") if ":" not in one["ip"])
+
+    with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as told:
+        gate.up(**CERTIFICATE)
+
+    assert "run up again" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.usefixtures("certificate")
+def test_the_gate_waits_for_fly_when_dns_is_right(gate: Driven, world: World) -> None:
+    control(world, "POST", "/delays", {"certificate_issue": 40})
+    enter_dns(world, points_to="solos-prod")
+
+    gate.up(**CERTIFICATE)
+
+    assert gate.outputs["expires_at"].startswith("2026-")
+    assert gate.outputs["issuer"] == "Let's Encrypt"
+
+
+@pytest.mark.usefixtures("certificate")
+def test_the_gate_waits_for_a_person_as_long_as_it_is_told(gate: Driven, world: World) -> None:
+    before = world.clock.now()
+
+    with pytest.raises(NotIssued):
+        gate.up(**CERTIFICATE, dns_seconds=120)
+
+    assert world.clock.now() - before >= 120
+
+
+def test_a_hostname_of_another_app_asks_for_the_record_that_proves_ownership(
+    configured: Configured, gate: Driven, world: World, certificate: Driven
+) -> None:
+    Driven(configured(AppProvider)).up(name="solos-second", org="sol-labs")
+    arguments = {"app": "solos-second", "hostname": HOSTNAME}
+    Driven(configured(CertificateProvider)).up(**arguments)
+    enter_dns(world, points_to="solos-second")
+
+    with pytest.raises(NotIssued, match=f"TXT _fly-ownership.{HOSTNAME} app-"):
+        gate.up(**arguments)
+    enter_dns(world, points_to="solos-second", owned_by="solos-second")
+    gate.up(**arguments)
+
+    assert gate.outputs["expires_at"]
+
+
+@pytest.mark.usefixtures("certificate")
+def test_the_gate_closes_when_dns_leads_away(gate: Driven, world: World) -> None:
+    enter_dns(world, points_to="solos-prod")
+    gate.up(**CERTIFICATE)
+
+    assert gate.refresh() is True
+    enter_dns(world, points_to="somebody-else")
+    assert gate.refresh() is False
+
+
+@pytest.mark.usefixtures("certificate")
+def test_the_edge_answers_for_the_hostname_when_it_has_its_certificate(gate: Driven, world: World) -> None:
+    with httpx.Client(transport=Doubles(world), base_url="http://proxy.test", headers={"Host": HOSTNAME}) as browser:
+        assert browser.get("/health").text == "no such host"
+        enter_dns(world, points_to="solos-prod")
+        gate.up(**CERTIFICATE)
+        assert browser.get("/health").text == "no healthy machine"
+
+
+def test_a_removed_certificate_is_gone_and_removing_it_again_is_quiet(certificate: Driven, world: World) -> None:
+    id, outputs = certificate.id, dict(certificate.outputs)
+
+    certificate.destroy()
+    Driven(certificate.provider, id=id, outputs=outputs).destroy()
+
+    assert world.store.all("fly_certificate") == []
