@@ -7,8 +7,10 @@ from components import environment
 from components.settings import ENDING, BackendSettings
 from providers.checks.rollout import Rollout
 from providers.fly.app import App
+from providers.fly.certificate import Certificate
 from providers.fly.image import Image
 from providers.fly.ip_address import IpAddress
+from providers.fly.issued_certificate import IssuedCertificate
 from providers.fly.machine import Machine
 from providers.fly.machine_config import revision
 from providers.fly.secrets import Secrets
@@ -41,6 +43,7 @@ class Backend(pulumi.ComponentResource):
         ]
         image = Image("image", reference=settings.image, opts=inner)
         volume = self._volume(app, image, settings, region, kept) if machine.mount else None
+        domain = self._domain(settings, app, addresses, inner) if settings.domain else None
         secrets = Secrets("secrets", app=app.name, values=self._secret_values(settings, inner), opts=inner)
         running = Machine(
             "machine",
@@ -54,20 +57,20 @@ class Backend(pulumi.ComponentResource):
             healthy_seconds=machine.wait_seconds,
             opts=inner,
         )
-        self.hostname = app.hostname
+        self.hostname = domain.hostname if domain else app.hostname
         self.health_path = settings.health_path
-        self.url = pulumi.Output.concat("https://", app.hostname)
+        self.url = pulumi.Output.concat("https://", self.hostname)
         self.rollout = Rollout(
             "rollout",
             app=app.name,
-            hostname=app.hostname,
+            hostname=self.hostname,
             path=settings.health_path,
             expect_body=settings.expect_body,
             machine_id=running.id,
             revision=pulumi.Output.all(image.pinned, secrets.version).apply(
                 lambda known: revision(machine.config, known[0], int(known[1]))
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, running]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *filter(None, [domain]), running]),
         )
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
@@ -88,6 +91,21 @@ class Backend(pulumi.ComponentResource):
             for name in environment.generated()
         }
         return {**made, **{name: pulumi.Output.secret(value) for name, value in settings.given_secrets.items()}}
+
+    @staticmethod
+    def _domain(
+        settings: BackendSettings, app: App, addresses: list[IpAddress], inner: pulumi.ResourceOptions
+    ) -> IssuedCertificate:
+        """The gate at which the team's own hostname is known to lead here."""
+        after = pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=addresses))
+        certificate = Certificate("certificate", app=app.name, hostname=settings.domain, opts=after)
+        return IssuedCertificate(
+            "domain",
+            app=app.name,
+            hostname=certificate.hostname,
+            dns_seconds=settings.wait_for_domain,
+            opts=pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=[certificate])),
+        )
 
     @staticmethod
     def _volume(app: App, image: Image, settings: BackendSettings, region: str, kept: pulumi.ResourceOptions) -> Volume:

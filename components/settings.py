@@ -20,7 +20,7 @@ from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
 from providers.checks.launch_record import Waiver
 from providers.errors import ProviderError
-from providers.fly import appconfig
+from providers.fly import appconfig, certificate
 from providers.fly.app import AppArgs, AppProvider
 from providers.fly.appconfig import AppConfig
 from providers.fly.image import ImageArgs, ImageProvider
@@ -67,6 +67,9 @@ class BackendSettings:
     image: str
     machine: AppConfig
     given_secrets: Mapping[str, str] = field(repr=False)
+    domain: str
+    """Hostname of the team's own; empty when `<app>.fly.dev` will do."""
+    wait_for_domain: int
     health_path: str
     expect_body: str | None
 
@@ -152,6 +155,8 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         image=config.text("image"),
         machine=machine,
         given_secrets=config.table("secrets"),
+        domain=config.text("domain", ""),
+        wait_for_domain=config.whole("waitForDomain", 0),
         health_path=_health_path(machine),
         expect_body=config.text("expectBody", "") or None,
     )
@@ -162,6 +167,10 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         _refuse(config, "app", AppProvider().validate(AppArgs(name=longest, org=backend.org), None))
     if backend.image:
         _refuse(config, "image", ImageProvider().validate(ImageArgs(reference=backend.image), None))
+    if backend.domain:
+        _refuse(config, "domain", certificate.problems(backend.domain))
+        if backend.domain.startswith("*."):
+            config.refuse("domain", f"{backend.domain} stands for many: name the one that the phones ask")
     if backend.given_secrets and not config.is_secret("secrets"):
         config.refuse("secrets", "is readable by everybody; set each value with `pulumi config set --secret --path`")
     kind = config.table("database", ("kind",)).get("kind", "sqlite")
@@ -246,7 +255,8 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
         config.refuse("testers", "is empty: nobody would get the build")
     if settings.archive or not config.text("ipa", ""):
         return settings
-    url = None if backend.unique_names else f"https://{backend.app}.fly.dev"
+    known = backend.domain or ("" if backend.unique_names else f"{backend.app}.fly.dev")
+    url = f"https://{known}" if known else None
     problems, sha256 = inspect(settings, release, url, folder)
     _refuse(config, "ipa", problems)
     return replace(settings, sha256=sha256)

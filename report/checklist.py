@@ -112,7 +112,11 @@ def _image(stack: Stack) -> str:
 def _address(stack: Stack) -> str:
     _the(stack, "fly:IpAddress")
     addresses = [f"{ip.outputs['type']} {ip.outputs['address']}" for ip in stack.all("fly:IpAddress")]
-    return f"{_the(stack, 'fly:App').outputs['hostname']}: {', '.join(addresses)}"
+    own = "".join(
+        f", {gate.outputs['hostname']} with a certificate until {gate.outputs['expires_at'][:10]}"
+        for gate in stack.all("fly:IssuedCertificate")
+    )
+    return f"{_the(stack, 'fly:App').outputs['hostname']}{own}: {', '.join(addresses)}"
 
 
 def _healthy(stack: Stack) -> str:

@@ -25,7 +25,7 @@ def check(fly: Fly, app: str, hostname: str) -> dict[str, Any]:
 
 
 def dns_records(certificate: dict[str, Any]) -> list[dict[str, str]]:
-    """The records to enter, each `{"type", "name", "value", "why"}`: those of one `why` are alternatives to no other."""
+    """The records to enter, each `{"type", "name", "value", "why"}`; `why` says when it is needed."""
     hostname = certificate["hostname"]
     needs = certificate.get("dns_requirements") or {}
     challenge, ownership = needs.get("acme_challenge") or {}, needs.get("ownership") or {}

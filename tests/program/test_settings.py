@@ -139,6 +139,12 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
             "rows were lost",
             "has nothing to withdraw: solos:declaredBy is empty; put back who declared the launch",
         ),
+        (
+            "domain",
+            "https://api.sollabs.example",
+            "'https://api.sollabs.example' is no hostname: write it in lower case, without https:// and without a path",
+        ),
+        ("domain", "*.sollabs.example", "*.sollabs.example stands for many: name the one that the phones ask"),
         ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
     ],
 )
