@@ -52,6 +52,10 @@ class Delays:
     """Fly: from right DNS to an issued certificate."""
     postgres_ready: float = 0.5
     """Fly: until a Managed Postgres cluster is `ready`."""
+    postgres_backup: float = 0.3
+    """Fly: from `running` to `completed`."""
+    postgres_gone: float = 0.3
+    """Fly: until a deleted cluster answers 404."""
     check_seconds_cap: float = 0.5
     """Fly: health checks run at their interval, but at least this often."""
     app_entry_visible: float = 0.3

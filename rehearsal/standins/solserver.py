@@ -4,8 +4,9 @@
     GET  /notes    200 [{"id": 1, "text": "…"}, …]
     POST /notes    201 {"id": 1, "text": "…"}
 
-It reads PORT (default 8080) and DATABASE_PATH, and refuses to start without what it needs. Logs are JSON lines on stdout.
-A machine has its own file system, which the double plays by a folder: every path is taken below `root`.
+It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and refuses to start without what it needs. Logs are JSON lines
+on stdout. A machine has its own file system, which the double plays by a folder: every path is taken below `root`. What a
+DATABASE_URL leads to is played by a folder at `connection(url)` below it, which is there when host, user and password are right.
 
 As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW] [--leashed]`;
 `--listen` is the port of this computer that stands for PORT of the machine.
@@ -13,6 +14,7 @@ As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
 BROKEN = ("crash", "oom", "unhealthy", "slow", "launch")
@@ -59,20 +62,25 @@ class Solserver:
         """Open the database and bring its schema up to date. Raises Refused."""
         self._log, self._version, self._broken = log, version, broken
         self._machine = env.get("FLY_MACHINE_ID", "")
-        missing = [name for name in ("DATABASE_PATH", *requires) if not env.get(name)]
+        kind = "DATABASE_URL" if env.get("DATABASE_URL") else "DATABASE_PATH"
+        missing = [name for name in (kind, *requires) if not env.get(name)]
         if missing:
             raise self._refused(f"missing environment: {', '.join(missing)}", EXIT_REFUSED)
         if broken == "oom":
             raise self._refused("Out of memory: Killed process", EXIT_OOM)
         if broken == "crash":
             raise self._refused("uncaught exception: TypeError: undefined is not a function", EXIT_CRASH)
-        self._database = root / env["DATABASE_PATH"].lstrip("/")
+        if kind == "DATABASE_URL":
+            self._database = root / connection(env[kind]) / "database.sqlite3"
+        else:
+            self._database = root / env[kind].lstrip("/")
         try:
             with self._open() as database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
         except sqlite3.Error as error:
-            raise self._refused(f"cannot open the database {env['DATABASE_PATH']}: {error}", EXIT_REFUSED) from None
+            where = env[kind] if kind == "DATABASE_PATH" else urlsplit(env[kind]).hostname
+            raise self._refused(f"cannot open the database {where}: {error}", EXIT_REFUSED) from None
         self._say("info", f"solserver {version} is listening on port {port_of(env)}")
 
     def handle(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
@@ -129,6 +137,11 @@ class Solserver:
 
     def _say(self, level: str, message: str) -> None:
         self._log(json.dumps({"level": level, "message": message}))
+
+
+def connection(url: str) -> str:
+    """The folder, below the machine's root, that stands for the database behind a DATABASE_URL."""
+    return f"network/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def port_of(env: Mapping[str, str]) -> int:

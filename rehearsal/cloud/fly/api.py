@@ -1,7 +1,7 @@
 """What every call to Fly goes through: the token, the rate limit, the app that the path names, Fly's form of an error.
 
-Documents in the store: `fly_token`, `fly_app`, `fly_certificate`, `fly_dns`, `fly_ip`, `fly_secrets`, `fly_volume`,
-`fly_snapshot`, `fly_machine`, `fly_image`, `fly_release`, `fly_logs`. What a document knows beyond the public object is in fields that begin with an underscore.
+Documents in the store: `fly_token`, `fly_app`, `fly_certificate`, `fly_dns`, `fly_ip`, `fly_postgres`, `fly_secrets`,
+`fly_volume`, `fly_snapshot`, `fly_machine`, `fly_image`, `fly_release`, `fly_logs`. What a document knows beyond the public object is in fields that begin with an underscore.
 """
 
 import random

@@ -30,7 +30,7 @@ class Certificates(FlyApi):
         limit = min(int(request.args.get("limit", PAGE)), LONGEST_PAGE)
         start = int(request.args.get("cursor", 0))
         page = {
-            "certificates": [self._summary(app, one) for one in found[start : start + limit]],
+            "certificates": [self._certificate_summary(app, one) for one in found[start : start + limit]],
             "total_count": len(found),
         }
         return {**page, "next_cursor": str(start + limit)} if start + limit < len(found) else page
@@ -89,7 +89,7 @@ class Certificates(FlyApi):
     def app_of(self, hostname: str) -> str | None:
         """The app that answers for a hostname of its own: the one with an active certificate for it, if its DNS points there."""
         for certificate in self.store.all("fly_certificate", hostname=hostname):
-            if self._points_here(certificate) and self._status(certificate) == "active":
+            if self._points_here(certificate) and self._certificate_status(certificate) == "active":
                 return str(certificate["_app"])
         return None
 
@@ -103,7 +103,7 @@ class Certificates(FlyApi):
         dns = self.store.get("fly_dns", certificate["hostname"]) or {}
         return bool(dns.get("points_to") == certificate["_app"])
 
-    def _status(self, certificate: Document) -> str:
+    def _certificate_status(self, certificate: Document) -> str:
         dns = self.store.get("fly_dns", certificate["hostname"]) or {}
         if certificate["_contested"] and dns.get("owned_by") != certificate["_app"]:
             return "pending_ownership"
@@ -136,7 +136,7 @@ class Certificates(FlyApi):
         }
 
     def _detail(self, app: Document, certificate: Document) -> Document:
-        status, issued_at = self._status(certificate), self._issued_at(certificate)
+        status, issued_at = self._certificate_status(certificate), self._issued_at(certificate)
         points_here = self._points_here(certificate)
         dns = self.store.get("fly_dns", certificate["hostname"]) or {}
         entry: Document = {
@@ -175,7 +175,7 @@ class Certificates(FlyApi):
             "certificates": [entry],
         }
 
-    def _summary(self, app: Document, certificate: Document) -> Document:
+    def _certificate_summary(self, app: Document, certificate: Document) -> Document:
         detail = self._detail(app, certificate)
         return {
             "hostname": detail["hostname"],

@@ -22,6 +22,7 @@ KINDS = (
     "fly_app",
     "fly_certificate",
     "fly_ip",
+    "fly_postgres",
     "fly_secrets",
     "fly_volume",
     "fly_snapshot",

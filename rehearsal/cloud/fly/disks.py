@@ -1,4 +1,4 @@
-"""What is on the volumes: a real folder for each volume and each snapshot."""
+"""What is on the volumes and in the databases: a real folder for each volume, snapshot and database."""
 
 import shutil
 import tempfile
@@ -37,6 +37,13 @@ class Disks:
 
     def drop_volume(self, id: str) -> None:
         shutil.rmtree(self.folder / "volumes" / id, ignore_errors=True)
+
+    def database(self, cluster_id: str, name: str) -> Path:
+        """The folder of a database of Managed Postgres, made when a server first connects."""
+        return self._made(self.folder / "postgres" / cluster_id / name)
+
+    def drop_cluster(self, id: str) -> None:
+        shutil.rmtree(self.folder / "postgres" / id, ignore_errors=True)
 
     def close(self) -> None:
         if self._temporary and self._folder:

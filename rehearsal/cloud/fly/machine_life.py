@@ -20,8 +20,10 @@ from rehearsal.cloud.fly import checks
 from rehearsal.cloud.fly.api import public, rfc3339, ulid
 from rehearsal.cloud.fly.disks import Disks
 from rehearsal.cloud.fly.machine_config import seconds_of
+from rehearsal.cloud.fly.postgres import database_behind
 from rehearsal.cloud.fly.runtime import Exit, InMemory, Processes, Runtime
 from rehearsal.cloud.store import Document
+from rehearsal.standins import solserver
 
 if TYPE_CHECKING:
     from rehearsal.cloud.world import World
@@ -209,7 +211,13 @@ class Machines:
             place = root / file["guest_path"].strip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(base64.b64decode(content))
-        self.runtime.start(machine["id"], machine["_image"], self._environment(machine), root, at)
+        env = self._environment(machine)
+        database = database_behind(self._store, env["DATABASE_URL"]) if "DATABASE_URL" in env else None
+        if database:
+            place = root / solserver.connection(env["DATABASE_URL"])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(self.disks.database(*database), target_is_directory=True)
+        self.runtime.start(machine["id"], machine["_image"], env, root, at)
 
     def _environment(self, machine: Document) -> dict[str, str]:
         guest = machine["config"].get("guest") or {}

@@ -1,0 +1,274 @@
+"""A cluster of Managed Postgres, an app's access to it, and its backups: made once, waited for, never lost by accident."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.app import AppProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.managed_postgres import ManagedPostgresProvider
+from providers.fly.postgres import Unusable
+from providers.fly.postgres_access import PostgresAccessProvider
+from providers.fly.postgres_backup import PostgresBackupProvider
+from providers.fly.secrets import SecretsProvider
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.fly.conftest import CONFIG, push
+from tests.inprocess import control
+
+CLUSTER: dict[str, Any] = {"org": "sol-labs", "name": "solos-prod-db", "region": "sjc"}
+KINDS: list[Kind] = ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"]
+Configured = Callable[[Any], Any]
+
+
+@pytest.fixture
+def cluster(configured: Configured) -> Driven:
+    cluster = Driven(configured(ManagedPostgresProvider))
+    cluster.up(**CLUSTER)
+    return cluster
+
+
+@pytest.fixture
+def wanted(configured: Configured, cluster: Driven) -> dict[str, Any]:
+    """The arguments of an access."""
+    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+    return {"cluster_id": cluster.id, "app": "solos-prod", "database": "solserver", "username": "solserver"}
+
+
+@pytest.fixture
+def access(configured: Configured, wanted: dict[str, Any]) -> Driven:
+    access = Driven(configured(PostgresAccessProvider))
+    access.up(**wanted)
+    return access
+
+
+def clusters(world: World) -> list[dict[str, Any]]:
+    """What is left at Fly, bills included."""
+    return [one for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
+
+
+def test_a_cluster_is_made_once_and_adopted_after(cluster: Driven, configured: Configured, world: World) -> None:
+    second = Driven(configured(ManagedPostgresProvider))  # Another stack, or one made by `fly mpg create`.
+
+    cluster.up(**CLUSTER)
+    second.up(**CLUSTER)
+
+    assert cluster.steps == ["create", "same"]
+    assert second.id == cluster.id
+    assert len(clusters(world)) == 1
+
+
+def test_a_cluster_made_by_hand_with_other_settings_is_not_changed(configured: Configured, cluster: Driven) -> None:
+    with pytest.raises(ProviderError, match="exists already, with region sjc, plan basic"):
+        Driven(configured(ManagedPostgresProvider)).up(**{**CLUSTER, "region": "ams", "plan": "launch"})
+
+
+@pytest.mark.usefixtures("cluster")
+def test_two_clusters_of_one_name_are_not_guessed_at(configured: Configured, world: World) -> None:
+    (first,) = world.store.all("fly_postgres")
+    world.store.put("fly_postgres", "second", {**first, "id": "second"})
+
+    with pytest.raises(ProviderError, match="has 2 Postgres clusters 'solos-prod-db'"):
+        Driven(configured(ManagedPostgresProvider)).up(**CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"region": "ams"}, "region cannot go from sjc to ams: that would be another, empty cluster"),
+        ({"name": "other-db"}, "name cannot go from solos-prod-db to other-db"),
+        ({"plan": "launch"}, "plan cannot go from basic to launch from here, Fly's API has no call for it"),
+        ({"disk_size_gb": 20}, "disk_size_gb cannot go from 10 to 20 from here"),
+        ({"plan": "tiny"}, "plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
+    ],
+)
+def test_what_would_lose_rows_or_cannot_be_is_refused_at_preview(
+    cluster: Driven, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(Refused, match=told):
+        cluster.up(**{**CLUSTER, **change})
+
+
+def test_a_plan_that_was_changed_in_the_dashboard_is_taken_over(cluster: Driven, world: World) -> None:
+    (found,) = world.store.all("fly_postgres")
+    world.store.put("fly_postgres", found["id"], {**found, "plan": "launch", "disk_size_gb": 50})
+
+    cluster.refresh()
+    cluster.up(**{**CLUSTER, "plan": "launch"})
+
+    assert cluster.steps == ["create", "read", "same"]
+
+
+def test_access_waits_until_the_cluster_is_ready(access: Driven, world: World) -> None:
+    (found,) = clusters(world)
+
+    assert found["_databases"] == ["fly-db", "solserver"]
+    assert found["_users"]["solserver"]["role"] == "schema_admin"
+    assert found["_attached"] == ["solos-prod"]
+    assert access.outputs["url"] == (
+        f"postgresql://solserver:{found['_users']['solserver']['password']}"
+        f"@pgbouncer.{found['id']}.flympg.net:5432/solserver"
+    )
+
+
+def test_a_cluster_that_failed_is_told_with_what_to_do(
+    configured: Configured, wanted: dict[str, Any], world: World
+) -> None:
+    (found,) = clusters(world)
+    world.store.put("fly_postgres", found["id"], {**found, "_failed": True})
+
+    with pytest.raises(Unusable, match=f"fly mpg destroy {found['id']}"):
+        Driven(configured(PostgresAccessProvider)).up(**wanted)
+
+
+def test_a_role_is_changed_in_place(access: Driven, wanted: dict[str, Any], world: World) -> None:
+    access.up(**wanted, role="writer")
+
+    assert access.steps == ["create", "update"]
+    assert clusters(world)[0]["_users"]["solserver"]["role"] == "writer"
+
+
+def test_a_rotated_password_is_seen_by_refresh(access: Driven, world: World) -> None:
+    before = access.outputs["url"]
+    (found,) = clusters(world)
+    found["_users"]["solserver"]["password"] = "new-and/strange"
+    world.store.put("fly_postgres", found["id"], found)
+
+    assert access.refresh() is True
+
+    assert access.outputs["url"] == before.replace(before.split(":")[2].split("@")[0], "new-and%2Fstrange")
+
+
+@pytest.mark.parametrize("gone", ["_databases", "_users", "_attached"])
+def test_access_that_was_taken_away_is_given_again(
+    access: Driven, wanted: dict[str, Any], world: World, gone: str
+) -> None:
+    (found,) = clusters(world)
+    world.store.put("fly_postgres", found["id"], {**found, gone: type(found[gone])()})
+
+    assert access.refresh() is False
+    access.up(**wanted)
+
+    (found,) = clusters(world)
+    assert "solserver" in found["_databases"]
+    assert "solserver" in found["_users"]
+    assert found["_attached"] == ["solos-prod"]
+
+
+def test_removing_access_leaves_the_rows(access: Driven, world: World) -> None:
+    access.destroy()
+
+    (found,) = clusters(world)
+    assert found["_databases"] == ["fly-db", "solserver"]
+    assert list(found["_users"]) == ["fly-user"]
+    assert found["_attached"] == []
+
+
+def test_no_password_reaches_the_journal(access: Driven, world: World) -> None:
+    password = clusters(world)[0]["_users"]["solserver"]["password"]
+
+    assert password in access.outputs["url"]
+    assert password not in str(world.journal.entries())
+
+
+def test_a_backup_is_waited_for_and_taken_once_for_each_reason(
+    configured: Configured, access: Driven, world: World
+) -> None:
+    backup = Driven(configured(PostgresBackupProvider))
+    arguments = {"cluster_id": access.inputs["cluster_id"], "reason": "1.0.0"}
+
+    backup.up(**arguments)
+    backup.up(**arguments)
+    backup.up(**{**arguments, "reason": "1.0.1"})
+
+    assert backup.steps == ["create", "same", "replace"]
+    assert backup.outputs["status"] == "completed"
+    assert len(clusters(world)[0]["_backups"]) == 2
+
+
+def test_a_backup_waits_for_one_that_runs_already(configured: Configured, access: Driven, world: World) -> None:
+    (found,) = clusters(world)
+    running = {"id": "20260101F", "type": "full", "_at": world.clock.now()}
+    world.store.put("fly_postgres", found["id"], {**found, "_backups": [running]})
+
+    backup = Driven(configured(PostgresBackupProvider))
+    backup.up(cluster_id=found["id"])
+
+    assert backup.id != "20260101F"
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_server_connects_with_what_access_gives(
+    configured: Configured, access: Driven, world: World, *, broken: bool
+) -> None:
+    url = access.outputs["url"].replace("@", "x@") if broken else access.outputs["url"]
+    secrets = Driven(configured(SecretsProvider))
+    secrets.up(app="solos-prod", values={"DATABASE_URL": url})
+    machine = Driven(configured(MachineProvider))
+    arguments = {
+        "app": "solos-prod",
+        "name": "solos",
+        "region": "sjc",
+        "config": {"services": CONFIG["services"]},
+        "image": push(world, "1.0.0"),
+        "secrets_version": secrets.outputs["version"],
+    }
+
+    if broken:
+        with pytest.raises(ProviderError, match="cannot open the database pgbouncer"):
+            machine.up(**arguments)
+    else:
+        assert machine.up(**arguments)["state"] == "started"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", ["/postgres$", "/databases$", "/users$", "/attachments$", "/backups$"])
+def test_nothing_is_made_twice_whatever_happens_to_a_write(
+    configured: Configured, world: World, kind: Kind, path: str
+) -> None:
+    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+    world.faults.arm(Fault(kind, service="fly", method="POST", path=path))
+    cluster, access = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresAccessProvider))
+    backup = Driven(configured(PostgresBackupProvider))
+
+    def up() -> None:
+        cluster.up(**CLUSTER)
+        access.up(cluster_id=cluster.id, app="solos-prod", database="solserver", username="solserver")
+        backup.up(cluster_id=cluster.id)
+
+    try:
+        up()
+    except ProviderError:
+        up()
+
+    (found,) = clusters(world)
+    assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
+    assert list(found["_users"]) == ["fly-user", "solserver"]
+    assert len(found["_backups"]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cluster_is_deleted_whatever_happens_to_the_call(cluster: Driven, world: World, kind: Kind) -> None:
+    world.faults.arm(Fault(kind, service="fly", method="DELETE"))
+    try:
+        cluster.destroy()
+    except ProviderError:
+        cluster.destroy()
+
+    assert world.store.all("fly_postgres") == []
+
+
+def test_a_deleted_app_leaves_the_cluster(access: Driven, configured: Configured, world: World) -> None:
+    app = Driven(configured(AppProvider))
+    app.up(name="solos-prod", org="sol-labs")
+
+    app.destroy()
+
+    assert len(clusters(world)) == 1
+
+
+def test_the_control_address_shows_clusters(cluster: Driven, world: World) -> None:
+    assert [one["id"] for one in control(world, "GET", "/fly/state")["fly_postgres"]] == [cluster.id]
