@@ -12,6 +12,7 @@ import pulumi  # noqa: E402
 
 from components.backend import Backend  # noqa: E402
 from components.launch import Launch  # noqa: E402
+from components.monitoring import Monitoring  # noqa: E402
 from components.settings import BadSettings  # noqa: E402
 from components.settings import read as read_settings  # noqa: E402
 from components.testflight import TestFlight  # noqa: E402
@@ -24,6 +25,8 @@ except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
 backend = Backend("backend", settings.backend, protect=settings.protect)
+if settings.monitoring:
+    Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend)
 testflight = TestFlight(
     "testflight",
     settings.ios,

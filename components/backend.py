@@ -23,6 +23,7 @@ MACHINE = "solserver"
 class Backend(pulumi.ComponentResource):
     """Verified when `rollout` exists: whatever needs a healthy backend depends on that."""
 
+    app: pulumi.Output[str]
     hostname: pulumi.Output[str]
     url: pulumi.Output[str]
     """Where apps reach it, without a slash at the end."""
@@ -57,6 +58,7 @@ class Backend(pulumi.ComponentResource):
             healthy_seconds=machine.wait_seconds,
             opts=inner,
         )
+        self.app = app.name
         self.hostname = domain.hostname if domain else app.hostname
         self.health_path = settings.health_path
         self.url = pulumi.Output.concat("https://", self.hostname)

@@ -20,8 +20,7 @@ READABLE_BY_ALL = 0o444
 """The images run as an unprivileged user."""
 RECEIVERS = ("webhook", "slack", "pagerduty")
 SINKS = ("loki", "http")
-DATABASE_RULES = frozenset({"backup.yml", "volume.yml"})
-"""Rules about SQLite on a volume, which a stack with Managed Postgres has not."""
+LOGS_JOB = "logs"
 
 IMAGES = {
     "prometheus": "prom/prometheus:v3.9.1@sha256:1f0f50f06acaceb0f5670d2c8a658a599affe7b0d8e78b898c1035653849a702",
@@ -43,7 +42,11 @@ class Monitored:
     hostname: str
     health_path: str = "/health"
     sqlite: bool = True
-    """Whether the database is SQLite on a volume, with its rules."""
+    """Whether the database is SQLite on a volume, with its rules; Managed Postgres has its own."""
+    replica: bool = True
+    """Whether Litestream replicates it, with its rules."""
+    logs: bool = True
+    """Whether the log stream is read, by a machine of its own."""
     sink: str | None = None
     """Where log lines go besides Fly's own search: one of SINKS."""
     sink_url: str = ""
@@ -60,7 +63,7 @@ class Receiver:
 
 def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
     """The machine config of each machine, by its name, which is its process group too; without the image."""
-    return {
+    declared = {
         "prometheus": _machine(
             "prometheus",
             port=9090,
@@ -121,15 +124,25 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
             },
         ),
     }
+    return {name: declared[name] for name in names(logs=monitored.logs)}
+
+
+def names(*, logs: bool) -> list[str]:
+    """The machines, by name."""
+    return [name for name in IMAGES if logs or name != LOGS_JOB]
 
 
 def rules(monitored: Monitored) -> list[Path]:
-    """The rule files that apply."""
-    return [rule for rule in sorted(FILES.glob("rules/*.yml")) if monitored.sqlite or rule.name not in DATABASE_RULES]
+    """The rule files that apply: none about a part that the stack has not."""
+    parts = {"volume.yml": monitored.sqlite, "backup.yml": monitored.replica, "logs.yml": monitored.logs}
+    return [rule for rule in sorted(FILES.glob("rules/*.yml")) if parts.get(rule.name, True)]
 
 
 def prometheus_yml(monitored: Monitored) -> str:
-    return Template((FILES / "prometheus.yml").read_text()).substitute(
+    template = (FILES / "prometheus.yml").read_text()
+    if not monitored.logs:
+        template = template.partition(f"  - job_name: {LOGS_JOB}\n")[0]  # The last one.
+    return Template(template).substitute(
         app=monitored.app,
         monitor=monitored.monitor,
         org=monitored.org,

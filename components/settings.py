@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from components import environment, smoke_test
 from components.config import StackConfig
+from components.monitoring_settings import MonitoringSettings, read_monitoring
 from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
@@ -73,6 +74,16 @@ class BackendSettings:
     health_path: str
     expect_body: str | None
 
+    @property
+    def longest_name(self) -> str:
+        """As long as the app's name can become."""
+        return self.app + "x" * ENDING * self.unique_names
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether Litestream is given a bucket to replicate the database to."""
+        return "BUCKET_NAME" in self.given_secrets
+
 
 @dataclass(frozen=True, kw_only=True)
 class IosSettings:
@@ -109,6 +120,7 @@ class LaunchSettings:
 class Settings:
     release: Release
     backend: BackendSettings
+    monitoring: MonitoringSettings | None
     ios: IosSettings
     launch: LaunchSettings
     protect: bool
@@ -124,6 +136,7 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
     settings = Settings(
         release=release,
         backend=backend,
+        monitoring=read_monitoring(config, backend.longest_name, machine.primary_region or ""),
         ios=ios,
         launch=_launch(config, ios, folder),
         protect=config.flag("protect", default=True),
@@ -160,11 +173,10 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         health_path=_health_path(machine),
         expect_body=config.text("expectBody", "") or None,
     )
-    longest = backend.app + "x" * ENDING * backend.unique_names
     if not backend.app:
         config.refuse("app", "is missing, and fly.toml names none")
     else:
-        _refuse(config, "app", AppProvider().validate(AppArgs(name=longest, org=backend.org), None))
+        _refuse(config, "app", AppProvider().validate(AppArgs(name=backend.longest_name, org=backend.org), None))
     if backend.image:
         _refuse(config, "image", ImageProvider().validate(ImageArgs(reference=backend.image), None))
     if backend.domain:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from report.state import Resource, Stack
 
+BACKEND = "solos:Backend"
 State = Literal["ok", "missing", "failed", "not yet", "waived"]
 
 
@@ -78,13 +79,13 @@ def _the(stack: Stack, kind: str) -> Resource:
 
 
 def _app(stack: Stack) -> str:
-    app = _the(stack, "fly:App").outputs
+    app = _the(stack.part(BACKEND), "fly:App").outputs
     return f"{app['name']} in organisation {app['org']}, {app['hostname']}"
 
 
 def _machine(stack: Stack) -> str:
-    machine = _the(stack, "fly:Machine")
-    count = len(list(stack.all("fly:Machine")))
+    machine = _the(stack.part(BACKEND), "fly:Machine")
+    count = len(list(stack.part(BACKEND).all("fly:Machine")))
     if count > 1:
         raise NotRight(f"{count} machines in the stack; v0 runs on one")
     guest = (machine.outputs.get("config") or {}).get("guest") or {}
@@ -99,7 +100,7 @@ def _database(stack: Stack) -> str:
 
 
 def _secrets(stack: Stack) -> str:
-    secrets = _the(stack, "fly:Secrets").outputs
+    secrets = _the(stack.part(BACKEND), "fly:Secrets").outputs
     names = ", ".join(sorted(secrets.get("digests") or {}))
     return f"{names} (version {secrets['version']})"
 
@@ -116,7 +117,7 @@ def _address(stack: Stack) -> str:
         f", {gate.outputs['hostname']} with a certificate until {gate.outputs['expires_at'][:10]}"
         for gate in stack.all("fly:IssuedCertificate")
     )
-    return f"{_the(stack, 'fly:App').outputs['hostname']}{own}: {', '.join(addresses)}"
+    return f"{_the(stack.part(BACKEND), 'fly:App').outputs['hostname']}{own}: {', '.join(addresses)}"
 
 
 def _healthy(stack: Stack) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from report.checklist import Finding, examine
+from report.checklist import BACKEND, Finding, examine
 from report.state import Stack
 from report.timeline import Span, spans
 
@@ -89,7 +89,7 @@ def _versions(stack: Stack) -> list[tuple[str, str]]:
         ("appstore:Build", "IPA sha256", "sha256"),
         ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
     ):
-        resource = stack.find(kind)
+        resource = (stack.part(BACKEND) if kind.startswith("fly:") else stack).find(kind)
         if resource and resource.outputs.get(key) is not None:
             found.append((name, str(resource.outputs[key])))
     return found

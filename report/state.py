@@ -1,7 +1,7 @@
 """A stack's state as the report reads it: the deployment that `pulumi stack export` prints, secrets already struck out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,10 @@ class Stack:
     resources: tuple[Resource, ...]
     unfinished: tuple[str, ...]
     """What was being done when the engine died: `creating urn:…`."""
+
+    def part(self, component: str) -> "Stack":
+        """The stack with nothing but what is inside components of that type, `solos:Backend`."""
+        return replace(self, resources=tuple(each for each in self.resources if f"{component}$" in each.urn))
 
     def all(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self.resources if resource.kind == kind)

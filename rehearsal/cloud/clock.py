@@ -56,6 +56,8 @@ class Delays:
     """Fly: from `running` to `completed`."""
     postgres_gone: float = 0.3
     """Fly: until a deleted cluster answers 404."""
+    monitor_speed: float = 1.0
+    """Not a delay: what the durations in the files of Prometheus and Alertmanager are divided by, from their next start."""
     check_seconds_cap: float = 0.5
     """Fly: health checks run at their interval, but at least this often."""
     app_entry_visible: float = 0.3

@@ -3,7 +3,7 @@
 GET  /journal                            every request and answer so far          ?service=fly for one service's
 GET  /faults   POST /faults   DELETE /faults     what shall go wrong: see `faults.Fault` for the fields
 GET  /delays   POST /delays              how long the vendors take: see `clock.Delays`
-and the human part of App Store Connect and Fly, see `appstore/control.py` and `fly/control.py`
+the human part of App Store Connect and Fly, see `appstore/control.py` and `fly/control.py`, and `receivers.py`
 """
 
 import dataclasses
@@ -15,10 +15,11 @@ from rehearsal.cloud.appstore.control import AppStoreControl
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.control import FlyControl
+from rehearsal.cloud.receivers import Receivers
 from rehearsal.cloud.service import Answer, route
 
 
-class Control(AppStoreControl, FlyControl):
+class Control(AppStoreControl, FlyControl, Receivers):
     """What no vendor offers: faults, delays, the journal."""
 
     name: ClassVar[str] = "control"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 JOURNALED_BYTES = 1 << 20
+BY_MACHINE = "rehearsal.by_machine"
+"""In the environment of a request that a machine of the world sent: it is no call of the launch, and not journaled."""
 
 
 class Answer(Exception):
@@ -96,7 +98,8 @@ class Service:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
-        if self.journaled:
+        journaled = self.journaled and BY_MACHINE not in environ
+        if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
         fault = self.world.faults.take(self.name, request.method, request.path)
@@ -104,7 +107,7 @@ class Service:
         try:
             response = self._respond(request, fault)
         finally:
-            if self.journaled:
+            if journaled:
                 self._write_journal(request, response, fault)
         return response(environ, start_response)
 

@@ -68,11 +68,21 @@ def test_secrets_reach_files_by_name_only() -> None:
 
 
 def test_managed_postgres_has_no_rules_about_a_volume() -> None:
-    prometheus = machines(replace(EXAMPLE, sqlite=False))["prometheus"]
+    prometheus = machines(replace(EXAMPLE, sqlite=False, replica=False))["prometheus"]
 
     rules = {Path(file["guest_path"]).name for file in prometheus["files"] if "/rules/" in file["guest_path"]}
 
     assert rules == {"availability.yml", "quality.yml", "logs.yml", "monitor.yml", "records.yml"}
+
+
+def test_a_stack_without_the_log_machine_neither_scrapes_it_nor_has_its_rules() -> None:
+    declared = machines(replace(EXAMPLE, logs=False))
+
+    jobs = yaml.safe_load(_file(declared["prometheus"], "/etc/prometheus/prometheus.yml"))["scrape_configs"]
+
+    assert set(declared) == {"prometheus", "alertmanager", "blackbox"}
+    assert [job["job_name"] for job in jobs] == ["health", "fly", "prometheus", "alertmanager", "blackbox"]
+    assert not any(file["guest_path"].endswith("logs.yml") for file in declared["prometheus"]["files"])
 
 
 @pytest.mark.parametrize("sink", SINKS)

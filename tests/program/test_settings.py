@@ -23,6 +23,13 @@ GOOD: dict[str, Any] = {
     "archive": "make ipa",
     "testers": [{"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}],
 }
+MONITORING_SECRETS = {
+    "metricsToken": "fm2_readonly",
+    "page": "https://page.example/1",
+    "ticket": "https://ticket.example/1",
+    "heartbeat": "https://beat.example/1",
+    "sinkToken": "glc_1",
+}
 
 Read = Callable[..., Settings]
 Problems = Callable[..., tuple[str, ...]]
@@ -73,10 +80,14 @@ def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) ->
     config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key.removeprefix("solos:"): value for key, value in config.items()}
 
-    settings = read(as_engine({**values, "archive": "make ipa"}), (), folder)
+    secrets = {name: MONITORING_SECRETS[name] for name in values.get("monitoringSecrets", MONITORING_SECRETS)}
+    given = {"archive": "make ipa", "monitoringSecrets": secrets}
+
+    settings = read(as_engine({**values, **given}), ["solos:monitoringSecrets"], folder)
 
     assert settings.release.title == "1.0.0 (v0)"
     assert settings.backend.health_path == "/health"
+    assert settings.monitoring is not None
     assert settings.protect is (stack == "prod")
 
 

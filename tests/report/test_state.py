@@ -29,6 +29,15 @@ def test_a_resource_is_called_as_people_call_it(type: str, kind: str) -> None:
     assert stack.find(kind) is not None
 
 
+def test_two_components_may_have_resources_of_a_kind() -> None:
+    apps = [entry(f"solos:{part}$pulumi-python:dynamic/fly:App", part.lower()) for part in ("Backend", "Monitoring")]
+    entries = [{**app, "type": "pulumi-python:dynamic/fly:App"} for app in apps]
+
+    stack = read(state(entry("pulumi:pulumi:Stack", "solos-prod"), *entries))
+
+    assert [app.name for app in stack.part("solos:Monitoring").all("fly:App")] == ["monitoring"]
+
+
 def test_what_is_no_state_is_refused_with_what_would_be_one() -> None:
     with pytest.raises(NotAState, match="pulumi stack export"):
         read({"name": "solos"})

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from rehearsal.cloud.fly import checks
 from rehearsal.cloud.fly.api import public, rfc3339, ulid
 from rehearsal.cloud.fly.disks import Disks
+from rehearsal.cloud.fly.loopback import Loopback
 from rehearsal.cloud.fly.machine_config import seconds_of
 from rehearsal.cloud.fly.postgres import database_behind
-from rehearsal.cloud.fly.runtime import Exit, InMemory, Processes, Runtime
+from rehearsal.cloud.fly.runtime import Exit, InMemory, Processes, Runtime, Start
 from rehearsal.cloud.store import Document
 from rehearsal.standins import solserver
 
@@ -42,7 +43,9 @@ class Machines:
     def __init__(self, world: "World") -> None:
         self._world, self._store, self._clock = world, world.store, world.clock
         self.disks = Disks(world.folder)
-        self.runtime: Runtime = (Processes if world.folder else InMemory)(world.clock, self.log)
+        self.runtime: Runtime = (
+            Processes(world.clock, self.log, Loopback(world)) if world.folder else InMemory(world.clock, self.log)
+        )
         self._closed = threading.Event()
         if world.folder:
             with self._store.transaction():
@@ -217,7 +220,8 @@ class Machines:
             place = root / solserver.connection(env["DATABASE_URL"])
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(self.disks.database(*database), target_is_directory=True)
-        self.runtime.start(machine["id"], machine["_image"], env, root, at)
+        start = Start(image=machine["_image"], config=machine["config"], env=env, root=root, at=at)
+        self.runtime.start(machine["id"], start)
 
     def _environment(self, machine: Document) -> dict[str, str]:
         guest = machine["config"].get("guest") or {}

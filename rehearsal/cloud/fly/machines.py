@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies, machine_config
 from rehearsal.cloud.fly.api import FlyApi, fly_error, random_id, rfc3339, ulid
+from rehearsal.cloud.fly.programs import public_image
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -271,6 +272,9 @@ class MachinesPart(FlyApi):
             pinned = f"{image['reference'].rpartition(':')[0]}@{image['digest']}"
             if reference in (image["reference"], pinned, f"{image['reference']}@{image['digest']}"):
                 return image
+        public = public_image(reference)
+        if public:
+            return public
         raise fly_error(400, f"failed to get manifest {reference}: MANIFEST_UNKNOWN: manifest unknown")
 
     def _free_volume(self, app: str, region: str, config: Document, machine_id: str) -> Document | None:

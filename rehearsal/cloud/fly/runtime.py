@@ -1,6 +1,7 @@
 """What runs in the machines: a process of this computer for each, or, without a folder, an object in memory.
 
-Both run the same stand-in with the same environment, the same root file system (a folder) and the same volume in it.
+Both run the same stand-in with the same environment, the same root file system (a folder) and the same volume in it. A public
+image whose program is installed here is run for real, as a process (`programs`, `loopback`).
 `Runtime` is what the life of a machine needs from either.
 """
 
@@ -8,7 +9,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rehearsal.cloud.clock import Clock
+from rehearsal.cloud.fly.loopback import Loopback, free_port
+from rehearsal.cloud.fly.programs import PROGRAMS, Program
 from rehearsal.cloud.store import Document
-from rehearsal.standins import solserver
+from rehearsal.standins import idle, solserver
 
-PROGRAMS = ("solserver",)
 CRASH_SECONDS = 0.05
 """How long a program in memory takes to fail at its start."""
 
@@ -46,10 +47,27 @@ class Reply:
     body: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a process is started with."""
+
+    image: Document
+    config: Document
+    env: dict[str, str]
+    root: Path
+    at: float
+    """The clock's time."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """App and process group: what its private name is made of."""
+        return self.env["FLY_APP_NAME"], (self.config.get("metadata") or {}).get("fly_process_group", "app")
+
+
 class Runtime(Protocol):
     """One process a machine, by the machine's id."""
 
-    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None: ...
+    def start(self, id: str, start: Start) -> None: ...
 
     def exit(self, id: str) -> Exit | None:
         """How the last process ended; None while it runs."""
@@ -75,23 +93,27 @@ class InMemory:
         self._servers: dict[str, tuple[solserver.Solserver | None, int, float]] = {}
         self._exits: dict[str, Exit] = {}
 
-    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None:
+    def start(self, id: str, start: Start) -> None:
         self._exits.pop(id, None)
-        ready_at = at + (solserver.SLOW_SECONDS if image["broken"] == "slow" else 0.0)
+        image = start.image
+        if image["runs"] in PROGRAMS:
+            self._servers[id] = (None, PROGRAMS[image["runs"]].port, start.at)
+            return
+        ready_at = start.at + (solserver.SLOW_SECONDS if image["broken"] == "slow" else 0.0)
         try:
             server = solserver.Solserver(
-                env,
-                root,
+                start.env,
+                start.root,
                 lambda line: self._log(id, line),
                 version=image["version"],
                 requires=image["requires"],
                 broken=image["broken"],
             )
         except solserver.Refused as refused:
-            self._exits[id] = Exit(at + CRASH_SECONDS, refused.code, oom=refused.code == solserver.EXIT_OOM)
+            self._exits[id] = Exit(start.at + CRASH_SECONDS, refused.code, oom=refused.code == solserver.EXIT_OOM)
             self._servers[id] = (None, 0, ready_at)
         else:
-            self._servers[id] = (server, solserver.port_of(env), ready_at)
+            self._servers[id] = (server, solserver.port_of(start.env), ready_at)
 
     def exit(self, id: str) -> Exit | None:
         if id not in self._servers:
@@ -107,8 +129,10 @@ class InMemory:
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         server, listens_on, ready_at = self._servers.get(id, (None, 0, 0.0))
-        if server is None or id in self._exits or port != listens_on or self._clock.now() < ready_at:
+        if id in self._exits or port != listens_on or self._clock.now() < ready_at:
             raise Unanswered(f"connect: connection refused (port {port})")
+        if server is None:
+            return Reply(200, idle.ANSWER)
         status, value = server.handle(method, path, body)
         return Reply(status, json.dumps(value).encode())
 
@@ -117,26 +141,25 @@ class InMemory:
 
 
 class Processes:
-    """The stand-in as a process for each machine. It ends with us, however we end: its standard input is our leash."""
+    """A process for each machine. It ends with us, however we end: its standard input is our leash."""
 
-    def __init__(self, clock: Clock, log: Callable[[str, str], None]) -> None:
-        self._clock, self._log = clock, log
+    def __init__(self, clock: Clock, log: Callable[[str, str], None], loopback: Loopback) -> None:
+        self._clock, self._log, self._loopback = clock, log, loopback
         self._running: dict[str, tuple[subprocess.Popen[str], int, int]] = {}
         self._exits: dict[str, Exit] = {}
         self._told: dict[str, Exit] = {}
 
-    def start(self, id: str, image: Document, env: dict[str, str], root: Path, at: float) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}", "--leashed"]
-        command += ["--root", str(root), "--listen", str(port), "--version", image["version"]]
-        command += ["--requires", ",".join(image["requires"])]
-        command += ["--broken", image["broken"]] if image["broken"] else []
-        home = str(Path(__file__).parents[3])
+    def start(self, id: str, start: Start) -> None:
+        program = PROGRAMS.get(start.image["runs"])
+        if program:
+            port, inner = self._loopback.port(*start.place, program.port), program.port
+            command, env = self._program(id, program, start, port)
+        else:
+            port, inner = free_port(), solserver.port_of(start.env)
+            command, env = _standin(start, port), start.env
         process = subprocess.Popen(
             command,
-            env={**env, "PATH": os.environ.get("PATH", ""), "PYTHONPATH": home},
+            env={**env, "PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(Path(__file__).parents[3])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,8 +167,28 @@ class Processes:
         )
         self._exits.pop(id, None)
         self._told.pop(id, None)
-        self._running[id] = (process, port, solserver.port_of(env))
+        self._running[id] = (process, port, inner)
         threading.Thread(target=self._read_logs, args=(id, process), daemon=True).start()
+
+    def _program(self, id: str, program: Program, start: Start, port: int) -> tuple[list[str], dict[str, str]]:
+        """The command and the environment for a program of this computer, or for an idle stand-in."""
+        leash, found = [sys.executable, "-m", "rehearsal.standins.leash"], program.path()
+        if found is None:
+            self._log(
+                id, f"NOT PLAYED: {program.binary} is not installed here (`make monitoring-tools`); this one is idle"
+            )
+            return [*leash, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
+        for file in start.config.get("files") or ():
+            path = start.root / file["guest_path"].strip("/")
+            path.write_text(self._loopback.text(path.read_text(), *start.place))
+        arguments = list((start.config.get("init") or {}).get("cmd") or ())
+        if program.listens and not any(each.startswith(program.listens) for each in arguments):
+            arguments.append(f"{program.listens}:{program.port}")
+        if not program.listens:
+            arguments = arguments[1:]  # The image's entry point takes the whole command, the program's name included.
+        env = {name: self._loopback.text(value, *start.place) for name, value in start.env.items()}
+        command = [*leash, found, *self._loopback.arguments(arguments, start.root, *start.place)]
+        return command, {**env, **self._loopback.environment}
 
     def exit(self, id: str) -> Exit | None:
         if id not in self._running:
@@ -189,11 +232,20 @@ class Processes:
             process.terminate()
         for process, _, _ in self._running.values():
             _kill_after(process, 2.0)
+        self._loopback.close()
 
     def _read_logs(self, id: str, process: "subprocess.Popen[str]") -> None:
         for line in process.stdout or ():
             with contextlib.suppress(Exception):  # The world may end while the last lines come.
                 self._log(id, line.rstrip("\n"))
+
+
+def _standin(start: Start, port: int) -> list[str]:
+    image = start.image
+    command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}", "--leashed"]
+    command += ["--root", str(start.root), "--listen", str(port), "--version", image["version"]]
+    command += ["--requires", ",".join(image["requires"])]
+    return command + (["--broken", image["broken"]] if image["broken"] else [])
 
 
 def _kill_after(process: "subprocess.Popen[Any]", seconds: float) -> None:

@@ -1,0 +1,142 @@
+"""The network and the clock of machines that run a program of this computer: what their files and arguments say, on loopback.
+
+The configuration is the one that the machine was given, but for three things, replaced in the text and nothing else:
+
+- A private name with its port, `<group>.process.<app>.internal:9093`, becomes a port of 127.0.0.1, and so does the port on which
+  the program itself listens.
+- A public host of Fly, `api.fly.io` or `<app>.fly.dev`, becomes a port of 127.0.0.1 behind which the double of that host
+  answers with TLS; `SSL_CERT_FILE` names the authority that signed for it.
+- Durations are divided by the delay `monitor_speed`, all by the same number, so that a minute's patience is had in seconds.
+
+An absolute path in an argument is taken below the machine's root, as with every program here.
+"""
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from rehearsal.cloud.fly import authority
+from rehearsal.cloud.service import BY_MACHINE
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from rehearsal.cloud.world import World
+
+HOST = "127.0.0.1"
+PRIVATE = re.compile(r"(?P<group>[a-z0-9-]+)\.process\.(?P<app>[a-z0-9-]+)\.internal:(?P<port>\d+)")
+PUBLIC = re.compile(r"api\.fly\.io|[a-z0-9-]+\.fly\.dev")
+OWN = re.compile(r"(?P<before>\bhttp://|\"|^|--web\.listen-address=)(?:localhost)?:(?P<port>\d{4,5})\b")
+"""Where a machine listens, and its own ports in its own files."""
+PATH = re.compile(r"^/|(?<==)/")
+PLATFORM = "api.fly.io"
+DURATION = r"(?P<number>\d+)(?P<unit>ms|s|m|h|d)"
+DURATIONS = (
+    re.compile(
+        r"(?P<before>\b(?:scrape_interval|scrape_timeout|evaluation_interval|for|group_wait|group_interval|repeat_interval): )"
+        + DURATION
+        + r"\b"
+    ),
+    re.compile(r"(?P<before>\[|offset |--rules\.alert\.resend-delay=)" + DURATION + r"\b"),
+)
+MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Loopback:
+    """One for all machines of a world; `close` ends the TLS listeners."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._lock = threading.Lock()
+        self._ports: dict[tuple[str, str, int], int] = {}
+        self._edges: dict[str, Any] = {}
+
+    def port(self, app: str, group: str, port: int) -> int:
+        """The port of this computer that stands for `port` of the machines of a process group."""
+        with self._lock:
+            if (app, group, port) not in self._ports:
+                self._ports[app, group, port] = free_port()
+            return self._ports[app, group, port]
+
+    def text(self, text: str, app: str, group: str) -> str:
+        """A file's content, an argument, or a variable of a machine, as it is on this computer."""
+        text = PRIVATE.sub(
+            lambda found: f"{HOST}:{self.port(found['app'], found['group'], int(found['port']))}",
+            text,
+        )
+        text = OWN.sub(lambda found: f"{found['before']}{HOST}:{self.port(app, group, int(found['port']))}", text)
+        text = PUBLIC.sub(lambda found: f"{HOST}:{self._edge(found[0])}", text)
+        for pattern in DURATIONS:
+            text = pattern.sub(self._sooner, text)
+        return text
+
+    def arguments(self, arguments: Iterable[str], root: Path, app: str, group: str) -> list[str]:
+        return [PATH.sub(lambda found: f"{root}/", self.text(each, app, group)) for each in arguments]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What makes a program trust the doubles' certificates."""
+        return {"SSL_CERT_FILE": str(self._authority.certificate)}
+
+    def close(self) -> None:
+        for server in self._edges.values():
+            server.stop()
+
+    @property
+    def _authority(self) -> authority.Authority:
+        assert self._world.folder is not None, "programs of this computer need a world with a folder"
+        return authority.Authority(self._world.folder / "authority")
+
+    def _sooner(self, found: "re.Match[str]") -> str:
+        milliseconds = int(found["number"]) * MILLISECONDS[found["unit"]]
+        speed = self._world.delays.monitor_speed
+        return found[0] if speed == 1 or not milliseconds else f"{found['before']}{round(milliseconds / speed)}ms"
+
+    def _edge(self, host: str) -> int:
+        """The port on which `host` is answered for."""
+        with self._lock:
+            if host not in self._edges:
+                self._edges[host] = self._listen(host)
+            port: int = self._edges[host].bind_addr[1]
+            return port
+
+    def _listen(self, host: str) -> Any:
+        service = self._world.services["fly_platform" if host == PLATFORM else "proxy"]
+        server = _Server((HOST, 0), _named(service, host), numthreads=4)
+        certificate, key = self._authority.issue(HOST)
+        server.ssl_adapter = BuiltinSSLAdapter(str(certificate), str(key))
+        server.ssl_adapter.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        server.prepare()
+        threading.Thread(target=server.serve, daemon=True).start()
+        return server
+
+
+class _Server(wsgi.Server):
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Nothing: a client that goes away in the middle is no news."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _named(service: Any, host: str) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+    """The service, asked under the name of `host` by a machine."""
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        environ["HTTP_HOST"] = host
+        environ[BY_MACHINE] = True
+        answer: Iterable[bytes] = service(environ, start_response)
+        return answer
+
+    return application

@@ -1,0 +1,44 @@
+"""Who receives pages, tickets and heartbeats in a rehearsal: the on-call service and the dead man's switch, outside of Fly.
+
+POST /receivers/<name>     what Alertmanager's webhook sends: kept, with the time of its arrival
+GET  /receivers/<name>     what arrived, in order: {"at", "status", "alerts": [{"alertname", "status"}, …]}
+GET  /deadman              {"last": when the last heartbeat came, "silent": whether that is longer ago than a switch waits}
+"""
+
+from typing import Any
+
+from werkzeug.wrappers import Request
+
+from rehearsal.cloud.fly.api import public
+from rehearsal.cloud.service import Service, route
+
+DEADMAN = "deadman"
+GRACE = 300.0
+"""Seconds without a heartbeat after which such a service alarms; divided by the delay `monitor_speed`, as the monitor's are."""
+
+
+class Receivers(Service):
+    """The routes; `Control` is made of them."""
+
+    @route("POST", "/receivers/<name>")
+    def receive(self, request: Request, name: str) -> Any:
+        told = request.get_json(force=True)
+        received = {
+            "at": self.world.clock.now(),
+            "status": told["status"],
+            "alerts": [
+                {"alertname": alert["labels"]["alertname"], "status": alert["status"]} for alert in told["alerts"]
+            ],
+        }
+        self.store.put("received", f"{self.store.count('received'):09d}", {"_to": name, **received})
+        return {}, 200, {}
+
+    @route("GET", "/receivers/<name>")
+    def read_received(self, request: Request, name: str) -> Any:
+        return [public(each) for each in self.store.all("received", _to=name)]
+
+    @route("GET", "/deadman")
+    def read_deadman(self, request: Request) -> Any:
+        last = max((each["at"] for each in self.store.all("received", _to=DEADMAN)), default=None)
+        grace = GRACE / self.world.delays.monitor_speed
+        return {"last": last, "silent": last is not None and self.world.clock.now() > last + grace}

@@ -1,0 +1,25 @@
+"""The monitor as part of the whole program: made beside the backend, private, left out by config, no call when nothing changes."""
+
+from rehearsal.people import People
+from tests.program.stack import Stack, calls, fly
+
+
+def test_the_monitor_comes_and_goes_by_config(stack: Stack, addresses: dict[str, str], people: People) -> None:
+    stack.watch(addresses["control"], drill="false")
+    assert stack.run("up") == 0, stack.text
+    watched, monitor = sorted(app["name"] for app in fly(addresses)["fly_app"])
+    machines = {machine["name"]: machine for machine in fly(addresses)["fly_machine"] if machine["_app"] == monitor}
+    assert monitor == f"{watched}-monitor"
+    assert set(machines) == {"prometheus", "alertmanager", "blackbox", "logs"}
+    assert {machine["region"] for machine in machines.values()} == {"ord"}
+    assert not [address for address in fly(addresses)["fly_ip"] if address["_app"] == monitor]
+
+    people.install("1.0.0", "0")
+    assert stack.run("up") == 0, stack.text
+    before = calls(addresses)
+    assert stack.run("up", "--expect-no-changes") == 0, stack.text
+    assert calls(addresses) == before
+
+    stack.configure(monitoring=None, monitoringSecrets=None)
+    assert stack.run("up") == 0, stack.text
+    assert [app["name"] for app in fly(addresses)["fly_app"]] == [watched]
