@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from rehearsal.engine.crypter import Crypter
 from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
 
@@ -72,11 +73,23 @@ def _dress_rehearse(engine: str) -> int:
             "solos:endpoints": {endpoint: addresses[double] for endpoint, double in ENDPOINTS.items()},
             "solos:credentialsFile": str(folder / "credentials.json"),
             "solos:protect": False,
+            **_receivers(stack, addresses["control"]),
         }
         if not Path(stack.config["solos:ipa"]).exists():
             swapped["solos:ipa"] = str(_stand_in(folder, stack.config))
         stack.decide(swapped)
         return _launch(stack, addresses) or stack.report() or stack.destroy()
+
+
+def _receivers(stack: "Stack", control: str) -> dict[str, Any]:
+    """The monitor's settings with the control address in place of the services that get pages, heartbeats and log lines."""
+    secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
+    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
+    return {
+        "solos:monitoring": stack.config["solos:monitoring"]
+        | {"page": "webhook", "ticket": "webhook", "sinkUrl": control},
+        "solos:monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
+    }
 
 
 class Stack:
@@ -112,6 +125,13 @@ class Stack:
         if decisions:
             self._decisions.write_text(json.dumps(decisions))
         self._file.write_text(yaml.safe_dump(self._document), encoding="utf-8")
+
+    def encrypted(self, text: str) -> dict[str, str]:
+        """A secret value, as it stands in a stack file."""
+        salt = self._document.get("encryptionsalt")
+        crypter = Crypter.of(salt, PASSPHRASE) if salt else Crypter.new(PASSPHRASE)
+        self._document["encryptionsalt"] = crypter.salt
+        return {"secure": crypter.encrypt(text)}
 
     def up(self) -> int:
         if self.engine == "pulumi":
