@@ -5,6 +5,7 @@ import pulumi_random as random
 
 from components import environment
 from components.settings import ENDING, BackendSettings
+from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
 from providers.fly.app import App
 from providers.fly.certificate import Certificate
@@ -18,6 +19,8 @@ from providers.fly.volume import Volume
 
 SECRET_LENGTH = 48
 MACHINE = "solserver"
+DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
+"""What opens a restored database: SQLite comes with Python."""
 
 
 class Backend(pulumi.ComponentResource):
@@ -74,6 +77,8 @@ class Backend(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *filter(None, [domain]), running]),
         )
+        if volume and settings.restore_drill:
+            self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
@@ -123,5 +128,31 @@ class Backend(pulumi.ComponentResource):
             scheduled_snapshots=mount.scheduled_snapshots,
             guest=settings.machine.guest,
             image=image.pinned,
+            from_snapshot=settings.from_snapshot,
             opts=kept,
+        )
+
+    def _prove_restore(
+        self,
+        app: App,
+        volume: Volume,
+        settings: BackendSettings,
+        *,
+        release: pulumi.Output[str],
+        after: pulumi.Resource,
+    ) -> None:
+        """For each release, the evidence that its database comes back from a snapshot."""
+        mount = settings.machine.mount
+        assert mount is not None
+        python = Image("drill-image", reference=DRILL_IMAGE, opts=pulumi.ResourceOptions(parent=self))
+        RestoreDrill(
+            "restore-drill",
+            app=app.name,
+            volume_id=volume.id,
+            region=settings.machine.primary_region or "",
+            image=python.pinned,
+            mount=mount.destination,
+            database=settings.machine.env["DATABASE_PATH"],
+            release=release,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )

@@ -73,6 +73,10 @@ class BackendSettings:
     wait_for_domain: int
     health_path: str
     expect_body: str | None
+    from_snapshot: str | None
+    """A snapshot `vs_…` that the volume is made from, when it is made."""
+    restore_drill: bool
+    """Whether each release proves that its database comes back from a snapshot."""
 
     @property
     def longest_name(self) -> str:
@@ -161,6 +165,7 @@ def _release(config: StackConfig) -> Release:
 
 
 def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> BackendSettings:
+    database = config.table("database", ("kind", "fromSnapshot", "restoreDrill"))
     backend = BackendSettings(
         org=config.text("org"),
         app=config.text("app", machine.app or ""),
@@ -172,6 +177,8 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         wait_for_domain=config.whole("waitForDomain", 0),
         health_path=_health_path(machine),
         expect_body=config.text("expectBody", "") or None,
+        from_snapshot=database.get("fromSnapshot"),
+        restore_drill=database.get("restoreDrill", "true") == "true",
     )
     if not backend.app:
         config.refuse("app", "is missing, and fly.toml names none")
@@ -185,9 +192,13 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
             config.refuse("domain", f"{backend.domain} stands for many: name the one that the phones ask")
     if backend.given_secrets and not config.is_secret("secrets"):
         config.refuse("secrets", "is readable by everybody; set each value with `pulumi config set --secret --path`")
-    kind = config.table("database", ("kind",)).get("kind", "sqlite")
+    kind = database.get("kind", "sqlite")
     if kind not in DATABASES:
         config.refuse("database.kind", f"must be {' or '.join(DATABASES)}, not {kind!r}")
+    if not (backend.from_snapshot or "vs_").startswith("vs_"):
+        config.refuse("database.fromSnapshot", f"must be a snapshot's id, vs_…, not {backend.from_snapshot!r}")
+    if database.get("restoreDrill", "true") not in ("true", "false"):
+        config.refuse("database.restoreDrill", f'must be "true" or "false", not {database["restoreDrill"]!r}')
     if not machine.problems:
         config.problems += _machine_problems(machine, fly_toml)
     for source, name, problem in environment.problems(machine.env, backend.given_secrets, "sqlite"):

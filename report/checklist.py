@@ -130,6 +130,15 @@ def _healthy(stack: Stack) -> str:
     )
 
 
+# Operations.
+
+
+def _backups(stack: Stack) -> str:
+    drill = _the(stack, "checks:RestoreDrill").outputs
+    rows = ", ".join(f"{count} {table}" for table, count in sorted(drill["rows"].items()))
+    return f"snapshot {drill['snapshot_id']} restored and counted {drill['restored_at']}, {drill['seconds']} s: {rows}"
+
+
 # iOS build.
 
 
@@ -223,7 +232,7 @@ ROWS: Iterable[Row] = (
     Row("logging", "Operations", "Logs kept outside of Fly.io"),
     Row("monitoring", "Operations", "Monitoring from outside"),
     Row("alerting", "Operations", "An alert fired, arrived and resolved"),
-    Row("backups", "Operations", "Backup taken and restored"),
+    Row("backups", "Operations", "Backup taken and restored", _backups),
     Row("bundle-id", "iOS build", "Bundle ID registered", _bundle_id),
     Row("app-entry", "iOS build", "App entry in App Store Connect", _app_entry),
     Row("signing", "iOS build", "Distribution certificate and profile"),

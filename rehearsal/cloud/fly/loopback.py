@@ -35,7 +35,7 @@ PRIVATE = re.compile(r"(?P<group>[a-z0-9-]+)\.process\.(?P<app>[a-z0-9-]+)\.inte
 PUBLIC = re.compile(r"api\.fly\.io|[a-z0-9-]+\.fly\.dev")
 OWN = re.compile(r"(?P<before>\bhttp://|\"|^|--web\.listen-address=)(?:localhost)?:(?P<port>\d{4,5})\b")
 """Where a machine listens, and its own ports in its own files."""
-PATH = re.compile(r"^/|(?<==)/")
+PATH = re.compile(r"^(?P<flag>--[a-z._-]+=)?/")
 PLATFORM = "api.fly.io"
 DURATION = r"(?P<number>\d+)(?P<unit>ms|s|m|h|d)"
 DURATIONS = (
@@ -77,8 +77,8 @@ class Loopback:
             text = pattern.sub(self._sooner, text)
         return text
 
-    def arguments(self, arguments: Iterable[str], root: Path, app: str, group: str) -> list[str]:
-        return [PATH.sub(lambda found: f"{root}/", self.text(each, app, group)) for each in arguments]
+    def argument(self, argument: str, root: Path, app: str, group: str) -> str:
+        return below(root, self.text(argument, app, group))
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -121,6 +121,11 @@ class Loopback:
 class _Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Nothing: a client that goes away in the middle is no news."""
+
+
+def below(root: Path, argument: str) -> str:
+    """An argument whose absolute path is taken below the root of its machine."""
+    return PATH.sub(lambda found: f"{found['flag'] or ''}{root}/", argument)
 
 
 def free_port() -> int:

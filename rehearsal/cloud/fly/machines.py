@@ -27,6 +27,8 @@ CREATE = {
     "lease_ttl": int,
 }
 UPDATE = {**CREATE, "current_version": str}
+EXECUTE = {"command": [str], "container": str, "machine": bool, "stdin": str, "timeout": int, "cmd": str}
+MOST_EXECUTE_SECONDS = 60
 WAITED_FOR = ("started", "stopped", "suspended", "destroyed", "settled")
 LOOK_SECONDS = 0.05
 DEAD_ENDS = ("failed", "destroyed")
@@ -156,6 +158,18 @@ class MachinesPart(FlyApi):
                 raise fly_error(412, f"failed_precondition: unable to restart machine from state '{machine['state']}'")
             self.machines.end(machine, "restarting")
         return {"ok": True}
+
+    @route("POST", "/v1/apps/<name>/machines/<id>/exec")
+    def execute(self, request: Request, name: str, id: str) -> Any:
+        """Runs a command in a started machine, for at most a minute."""
+        body = bodies.read(request, EXECUTE, "MachineExecRequest")
+        seconds = body.get("timeout") or MOST_EXECUTE_SECONDS
+        if not body.get("command") or not 0 < seconds <= MOST_EXECUTE_SECONDS:
+            raise bodies.refused("invalid_argument: command is required, and timeout is at most 60 seconds")
+        with self._changed(request, name, id, "exec") as machine:
+            if machine["state"] != "started":
+                raise fly_error(412, f"failed_precondition: machine not running, currently {machine['state']}")
+        return self.machines.runtime.execute(id, body["command"], seconds)
 
     @route("POST", "/v1/apps/<name>/machines/<id>/cordon")
     def cordon_machine(self, request: Request, name: str, id: str) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rehearsal.cloud.store import Document
 
-PINNED = re.compile(r"(?P<repository>[a-z0-9./_-]+):(?P<tag>[\w.-]+)@(?P<digest>sha256:[0-9a-f]{64})")
+PINNED = re.compile(r"(?P<repository>[a-z0-9./_-]+)(?::(?P<tag>[\w.-]+))?@(?P<digest>sha256:[0-9a-f]{64})")
 DOCKER_HUB = "registry-1.docker.io"
 TOOLS = Path(__file__).resolve().parents[3] / ".tools" / "bin"
 """Where `make monitoring-tools` puts what it builds."""
@@ -28,6 +28,7 @@ class Program:
     """The flag that says so; empty for one that takes it from its environment."""
 
     def path(self) -> str | None:
+        """Where it is; None where it is not installed."""
         return shutil.which(self.binary, path=PLACES)
 
 
@@ -36,20 +37,24 @@ PROGRAMS = {
     "prom/alertmanager": Program("prometheus-alertmanager", 9093),
     "prom/blackbox-exporter": Program("prometheus-blackbox-exporter", 9115),
     "telegraf": Program("telegraf", 9598, listens=""),
+    "library/python": Program("sleep", 0, listens=""),
 }
-"""By repository."""
+"""By repository. A machine of Python's image sleeps, until somebody runs a command in it."""
+TAGGED = ("library/python:3.13-alpine",)
+"""Those that are known to the registry by their tag."""
 
 
 def public_image(reference: str) -> Document | None:
     """What a pinned image of a public registry is; None for one that is not played here."""
     named = PINNED.fullmatch(reference)
-    if named is None or named["repository"] not in PROGRAMS:
+    repository = named["repository"].removeprefix("docker.io/") if named else ""
+    if named is None or repository not in PROGRAMS:
         return None
     return {
-        "reference": f"{DOCKER_HUB}/{named['repository']}:{named['tag']}",
+        "reference": f"{DOCKER_HUB}/{repository}:{named['tag'] or ''}",
         "digest": named["digest"],
-        "runs": named["repository"],
-        "version": named["tag"],
+        "runs": repository,
+        "version": named["tag"] or "",
         "requires": [],
         "broken": None,
     }

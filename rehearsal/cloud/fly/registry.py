@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly.api import DEFAULT_TOKENS, PREFIXES
+from rehearsal.cloud.fly.programs import DOCKER_HUB, TAGGED
 from rehearsal.cloud.service import Answer, Service, route
 from rehearsal.cloud.store import Document
 
@@ -49,6 +50,9 @@ class Registry(Service):
         return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
 
     def _find(self, repository: str, target: str) -> Document | None:
+        if f"{repository}:{target}" in TAGGED:
+            reference = f"{DOCKER_HUB}/{repository}:{target}"
+            return {"reference": reference, "digest": digest_of(reference)}
         for image in self.store.all("fly_image"):
             name, _, tag = image["reference"].rpartition(":")
             in_registry = name.partition("/")[2] if "." in name.partition("/")[0] else name

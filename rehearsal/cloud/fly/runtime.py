@@ -13,13 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rehearsal.cloud.clock import Clock
-from rehearsal.cloud.fly.loopback import Loopback, free_port
+from rehearsal.cloud.fly import commands
+from rehearsal.cloud.fly.loopback import Loopback, below, free_port
 from rehearsal.cloud.fly.programs import PROGRAMS, Program
 from rehearsal.cloud.store import Document
 from rehearsal.standins import idle, solserver
@@ -81,6 +82,9 @@ class Runtime(Protocol):
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         """One HTTP request to a port of the machine. Raises Unanswered."""
 
+    def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
+        """Run a command inside the machine; Fly's answer."""
+
     def close(self) -> None:
         """End all processes."""
 
@@ -91,10 +95,12 @@ class InMemory:
     def __init__(self, clock: Clock, log: Callable[[str, str], None]) -> None:
         self._clock, self._log = clock, log
         self._servers: dict[str, tuple[solserver.Solserver | None, int, float]] = {}
+        self._starts: dict[str, Start] = {}
         self._exits: dict[str, Exit] = {}
 
     def start(self, id: str, start: Start) -> None:
         self._exits.pop(id, None)
+        self._starts[id] = start
         image = start.image
         if image["runs"] in PROGRAMS:
             self._servers[id] = (None, PROGRAMS[image["runs"]].port, start.at)
@@ -136,6 +142,10 @@ class InMemory:
         status, value = server.handle(method, path, body)
         return Reply(status, json.dumps(value).encode())
 
+    def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
+        start = self._starts[id]
+        return commands.run(command, start.env, start.root, seconds, lambda text: below(start.root, text))
+
     def close(self) -> None:
         self._servers.clear()
 
@@ -146,6 +156,7 @@ class Processes:
     def __init__(self, clock: Clock, log: Callable[[str, str], None], loopback: Loopback) -> None:
         self._clock, self._log, self._loopback = clock, log, loopback
         self._running: dict[str, tuple[subprocess.Popen[str], int, int]] = {}
+        self._starts: dict[str, Start] = {}
         self._exits: dict[str, Exit] = {}
         self._told: dict[str, Exit] = {}
 
@@ -168,6 +179,7 @@ class Processes:
         self._exits.pop(id, None)
         self._told.pop(id, None)
         self._running[id] = (process, port, inner)
+        self._starts[id] = start
         threading.Thread(target=self._read_logs, args=(id, process), daemon=True).start()
 
     def _program(self, id: str, program: Program, start: Start, port: int) -> tuple[list[str], dict[str, str]]:
@@ -187,7 +199,7 @@ class Processes:
         if not program.listens:
             arguments = arguments[1:]  # The image's entry point takes the whole command, the program's name included.
         env = {name: self._loopback.text(value, *start.place) for name, value in start.env.items()}
-        command = [*leash, found, *self._loopback.arguments(arguments, start.root, *start.place)]
+        command = [*leash, found, *(self._loopback.argument(each, start.root, *start.place) for each in arguments)]
         return command, {**env, **self._loopback.environment}
 
     def exit(self, id: str) -> Exit | None:
@@ -226,6 +238,13 @@ class Processes:
             raise Unanswered(f"connect: {type(error).__name__} (port {port})") from None
         finally:
             connection.close()
+
+    def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
+        start = self._starts[id]
+        env = {**start.env, **self._loopback.environment}
+        return commands.run(
+            command, env, start.root, seconds, lambda text: self._loopback.argument(text, start.root, *start.place)
+        )
 
     def close(self) -> None:
         for process, _, _ in self._running.values():

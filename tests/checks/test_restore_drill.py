@@ -1,0 +1,110 @@
+"""The restore drill against the double: rows that were written are counted in a volume made from a snapshot."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.checks.restore_drill import MACHINE, VOLUME, NotRestorable, RestoreDrillProvider
+from providers.errors import ProviderError
+from providers.fly.image import ImageProvider
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+from tests.fly.conftest import arguments, machine
+from tests.inprocess import Doubles
+
+__all__ = ["arguments", "machine"]
+
+Configured = Callable[[Any], Any]
+PYTHON = "docker.io/library/python:3.13-alpine"
+
+
+@pytest.fixture
+def about(machine: Driven, configured: Configured) -> dict[str, Any]:
+    """The arguments of a drill, for the machine that runs."""
+    image = Driven(configured(ImageProvider))
+    image.up(reference=PYTHON)
+    return {
+        "app": "solos-prod",
+        "volume_id": machine.inputs["volume_id"],
+        "region": "sjc",
+        "image": image.outputs["pinned"],
+        "mount": "/data",
+        "database": "/data/solos.db",
+        "release": "1.0.0",
+    }
+
+
+def write_rows(world: World, count: int) -> None:
+    """Notes, written by users through the edge."""
+    with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as users:
+        for number in range(count):
+            answer = users.post("/notes", json={"text": f"day {number}"}, headers={"Host": "solos-prod.fly.dev"})
+            assert answer.status_code == 201
+
+
+def left(world: World) -> list[str]:
+    """What is there besides the app's own machine and volume."""
+    machines = [each["name"] for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
+    volumes = [each["name"] for each in world.store.all("fly_volume") if each["_deleted_at"] is None]
+    return [name for name in (*machines, *volumes) if name in (MACHINE, VOLUME)]
+
+
+def test_the_rows_of_the_database_come_back(world: World, configured: Configured, about: dict[str, Any]) -> None:
+    write_rows(world, 7)
+    drill = Driven(configured(RestoreDrillProvider))
+
+    drill.up(**about)
+
+    assert drill.outputs["rows"] == {"notes": 7}
+    assert drill.outputs["snapshot_id"].startswith("vs_")
+    assert left(world) == []
+
+
+def test_it_is_done_again_for_another_release_and_for_nothing_else(
+    world: World, configured: Configured, about: dict[str, Any]
+) -> None:
+    drill = Driven(configured(RestoreDrillProvider))
+    drill.up(**about)
+    before = len(world.journal.entries("fly"))
+    drill.up(**about)
+    assert len(world.journal.entries("fly")) == before
+
+    write_rows(world, 2)
+    drill.up(**{**about, "release": "1.0.1"})
+
+    assert drill.steps == ["create", "same", "update"]
+    assert drill.outputs["rows"] == {"notes": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "times"), [("/exec$", 1), ("/machines$", 9), ("/snapshots$", 9)], ids=["count", "machine", "snapshot"]
+)
+def test_what_a_drill_that_died_has_left_is_cleared_away(
+    world: World, configured: Configured, about: dict[str, Any], path: str, times: int
+) -> None:
+    drill = Driven(configured(RestoreDrillProvider))
+    world.faults.arm(Fault("refuse", service="fly", method="POST", path=path, status=422, times=times))
+    with pytest.raises(ProviderError):
+        drill.up(**about)
+    world.faults.clear()
+
+    drill.up(**about)
+
+    assert drill.outputs["rows"] == {"notes": 0}
+    assert left(world) == []
+
+
+def test_a_damaged_database_is_told(world: World, configured: Configured, about: dict[str, Any]) -> None:
+    service: Any = world.services["fly"]
+    disk = service.machines.disks.volume(about["volume_id"])
+    for file in disk.glob("solos.db*"):
+        file.unlink()
+    (disk / "solos.db").write_bytes(b"no database at all, but long enough to be looked at" * 100)
+
+    with pytest.raises(NotRestorable, match="not a database"):
+        Driven(configured(RestoreDrillProvider)).up(**about)
+
+    assert left(world) == []

@@ -1,0 +1,54 @@
+"""The restore that infra-docs/BACKUPS.md describes, as it is typed: the volume is lost, and its rows come back from a snapshot."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.program.stack import Stack, fly
+
+TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
+pytestmark = pytest.mark.usefixtures("people")
+
+
+def notes(addresses: dict[str, str], app: str, text: str | None = None) -> Any:
+    """What a user sees of the app; with a text, after writing it."""
+    address, host = f"{addresses['proxy']}/notes", {"Host": f"{app}.fly.dev"}
+    if text is not None:
+        httpx.post(address, json={"text": text}, headers=host).raise_for_status()
+    return httpx.get(address, headers=host).json()
+
+
+def take_snapshot(addresses: dict[str, str], app: str, volume: str) -> str:
+    """`fly volumes snapshots create`, and its id."""
+    before = {one["id"] for one in fly(addresses)["fly_snapshot"]}
+    path = f"{addresses['fly']}/v1/apps/{app}/volumes/{volume}/snapshots"
+    httpx.post(path, headers=TOKEN).raise_for_status()
+    (made,) = {one["id"] for one in fly(addresses)["fly_snapshot"]} - before
+    return str(made)
+
+
+def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None:
+    """The host dies, with the machine and its volume."""
+    start = f"{addresses['fly']}/v1/apps/{app}"
+    httpx.delete(f"{start}/machines/{machine}?force=true", headers=TOKEN).raise_for_status()
+    while httpx.delete(f"{start}/volumes/{volume}", headers=TOKEN).status_code == 412:
+        time.sleep(0.1)  # It is bound to the machine for a moment longer.
+
+
+def test_a_lost_volume_comes_back_with_its_rows(stack: Stack, addresses: dict[str, str]) -> None:
+    assert stack.run("up") == 0, stack.text
+    (app,) = (each["name"] for each in fly(addresses)["fly_app"])
+    (machine,) = (each["id"] for each in fly(addresses)["fly_machine"] if each["name"] == "solserver")
+    (volume,) = (each["id"] for each in fly(addresses)["fly_volume"] if each["name"] == "data")
+    written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
+    snapshot = take_snapshot(addresses, app, volume)
+
+    lose(addresses, app, machine, volume)
+    stack.configure(database={"kind": "sqlite", "fromSnapshot": snapshot})
+    assert stack.run("up", "--refresh") == 0, stack.text
+
+    assert notes(addresses, app) == written
+    assert stack.run("up", "--refresh") == 0, stack.text
+    assert notes(addresses, app) == written
