@@ -92,6 +92,7 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
                 "--config.file=/etc/alertmanager/alertmanager.yml",
                 "--storage.path=/alertmanager",
                 "--cluster.listen-address=",
+                "--log.level=debug",  # It tells of each delivery, which is what the drill looks for.
             ],
             files=[_secret_file("/etc/alertmanager/alertmanager.yml", "FILE_ALERTMANAGER_YML")],
         ),

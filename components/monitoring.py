@@ -4,12 +4,16 @@ It is made beside the backend, of which it needs the names only. What it runs an
 components/monitor_machines.py; what it finds out and does is proven after both stand (`Watch`, `AlertDrill`).
 """
 
+import hashlib
+
 import pulumi
 
 from components.backend import Backend
 from components.monitor_machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names
 from components.monitoring_settings import ENDING, MonitoringSettings
 from components.settings import BackendSettings
+from providers.checks.alert_drill import AlertDrill
+from providers.checks.watch import Watch
 from providers.fly.app import App
 from providers.fly.machine import Machine
 from providers.fly.secrets import Secrets
@@ -25,7 +29,9 @@ class Monitoring(pulumi.ComponentResource):
         inner = pulumi.ResourceOptions(parent=self)
         app = App("monitor", name=pulumi.Output.concat(backend.app, ENDING), org=watched.org, opts=inner)
         secrets = Secrets("monitor-secrets", app=app.name, values=_secrets(settings, watched), opts=inner)
-        configs = pulumi.Output.all(backend.app, app.name, backend.hostname).apply(
+        # Not backend.hostname, which is known only once a domain of our own leads there.
+        hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
+        configs = pulumi.Output.all(backend.app, app.name, hostname).apply(
             lambda known: machines(
                 Monitored(
                     app=known[0],
@@ -55,21 +61,53 @@ class Monitoring(pulumi.ComponentResource):
             )
             for program in names(logs=settings.logs)
         }
+        if settings.drill:
+            self._prove(settings, backend, app)
         self.app = app.name
         self.register_outputs({"app": app.name})
+
+    def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
+        """The evidence: it sees the healthy app, and a page arrives. Nothing waits for it."""
+        after = pulumi.ResourceOptions(parent=self, depends_on=[backend.rollout, *self.machines.values()])
+        versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
+        watch = Watch(
+            "watch",
+            app=app.name,
+            machine_id=self.machines["prometheus"].id,
+            hostname=backend.hostname,
+            logs=settings.logs,
+            revision=versions.apply(",".join),
+            opts=after,
+        )
+        AlertDrill(
+            "alert-drill",
+            app=app.name,
+            machine_id=self.machines["alertmanager"].id,
+            watched=backend.app,
+            route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[watch]),
+        )
 
 
 def _secrets(settings: MonitoringSettings, watched: BackendSettings) -> dict[str, str]:
     """Those that become files travel in base64. Every machine of the app sees them all."""
-    alertmanager = alertmanager_yml(
-        page=settings.page, ticket=settings.ticket, heartbeat=settings.heartbeat, repository=settings.repository
-    )
     values = {
         "FILE_FLY_METRICS_TOKEN": in_base64(settings.metrics_token),
-        "FILE_ALERTMANAGER_YML": in_base64(alertmanager),
+        "FILE_ALERTMANAGER_YML": in_base64(_alertmanager_yml(settings)),
     }
     if settings.logs:
         values |= {"FLY_ORG": watched.org, "FLY_LOGS_TOKEN": settings.metrics_token}
     if settings.sink:
         values["LOG_SINK_TOKEN"] = settings.sink_token
     return values
+
+
+def _alertmanager_yml(settings: MonitoringSettings) -> str:
+    return alertmanager_yml(
+        page=settings.page, ticket=settings.ticket, heartbeat=settings.heartbeat, repository=settings.repository
+    )
+
+
+def _digest(*texts: str) -> str:
+    """Changes when one of the texts does, and tells nothing of the secrets in them."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

@@ -36,7 +36,7 @@ class MonitoringSettings:
     repository: str
     """What makes a link of a runbook's path."""
     drill: bool
-    """Whether an alert is sent along the whole path whenever that path changes."""
+    """Whether the monitor is proven: asked what it sees, and sent an alert along the whole path whenever that path changes."""
 
 
 def read_monitoring(config: StackConfig, app: str, app_region: str) -> MonitoringSettings | None:

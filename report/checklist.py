@@ -9,7 +9,7 @@ from typing import Literal
 
 from report.state import Resource, Stack
 
-BACKEND = "solos:Backend"
+BACKEND, MONITORING = "solos:Backend", "solos:Monitoring"
 State = Literal["ok", "missing", "failed", "not yet", "waived"]
 
 
@@ -133,6 +133,36 @@ def _healthy(stack: Stack) -> str:
 # Operations.
 
 
+def _monitoring(stack: Stack) -> str:
+    watch = _the(stack, "checks:Watch").outputs
+    region = _the(stack.part(MONITORING), "fly:Machine").outputs["region"]
+    return (
+        f"{watch['url']} healthy from {region} in {watch['latency_ms']} ms, certificate for {watch['certificate_days']} days, "
+        f"{watch['rules']} rules, sources up: {', '.join(watch['sources'])}; seen {watch['seen_at']}"
+    )
+
+
+def _logging(stack: Stack) -> str:
+    watch = _the(stack, "checks:Watch").outputs
+    machines = {machine.outputs["name"]: machine.outputs for machine in stack.part(MONITORING).all("fly:Machine")}
+    if "logs" not in machines:
+        raise NotThere("no machine reads the log stream: Fly keeps the lines for 7 days, and nowhere else are they")
+    if not watch["lines"]:
+        raise NotThere("no log line had come when the monitor was asked")
+    sink = machines["logs"]["config"]["env"].get("LOG_SINK_URL")
+    if not sink:
+        raise NotThere(f"{watch['lines']} lines came, and no sink keeps them: set solos:monitoring.sink")
+    return f"kept at {sink}; {watch['lines']} lines counted by {watch['seen_at']}"
+
+
+def _alerting(stack: Stack) -> str:
+    drill = _the(stack, "checks:AlertDrill").outputs
+    return (
+        f"drill for {drill['watched']} fired {drill['fired_at']}, taken by the receiver {drill['receiver']} after "
+        f"{drill['delivered_seconds']} s, resolved {drill['resolved_at']}"
+    )
+
+
 def _backups(stack: Stack) -> str:
     drill = _the(stack, "checks:RestoreDrill").outputs
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill["rows"].items()))
@@ -229,9 +259,9 @@ ROWS: Iterable[Row] = (
     Row("image", "Backend", "Released image, by digest", _image),
     Row("address", "Backend", "Public address", _address),
     Row("healthy", "Backend", "Deployed and verified healthy", _healthy),
-    Row("logging", "Operations", "Logs kept outside of Fly.io"),
-    Row("monitoring", "Operations", "Monitoring from outside"),
-    Row("alerting", "Operations", "An alert fired, arrived and resolved"),
+    Row("logging", "Operations", "Logs kept outside of Fly.io", _logging),
+    Row("monitoring", "Operations", "Monitoring from outside", _monitoring),
+    Row("alerting", "Operations", "An alert fired, arrived and resolved", _alerting),
     Row("backups", "Operations", "Backup taken and restored", _backups),
     Row("bundle-id", "iOS build", "Bundle ID registered", _bundle_id),
     Row("app-entry", "iOS build", "App entry in App Store Connect", _app_entry),

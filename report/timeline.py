@@ -10,7 +10,9 @@ from datetime import datetime
 
 from report.state import Resource, Stack
 
-WAITS = frozenset({"checks:Rollout", "appstore:ProcessedBuild", "appstore:BuildDistribution", "appstore:Installation"})
+WAITS = frozenset(
+    {"checks:Rollout", "checks:Watch", "appstore:ProcessedBuild", "appstore:BuildDistribution", "appstore:Installation"}
+)
 """Kinds that make nothing: they wait until something is so."""
 
 

@@ -3,6 +3,7 @@
 In a rehearsal the edge is a local proxy (endpoint `proxy`) that routes by the Host header, as Fly's does.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,6 +85,19 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
             last_seen=lambda: seen,
             most=1.0,
         )
+
+
+def knock(config: Config, hostname: str, path: str) -> None:
+    """One request whose answer does not matter: what counts is that the app notes it."""
+    import httpx
+
+    base = configuration.endpoint(config, "proxy", "")
+    url = f"{base or f'https://{hostname}'}{path}"
+    with (
+        contextlib.suppress(httpx.TransportError),
+        httpx.Client(transport=http.make_transport(base or f"https://{hostname}")) as client,
+    ):
+        client.get(url, headers={"Host": hostname}, timeout=ATTEMPT_SECONDS)
 
 
 def _trouble(answer: "httpx.Response", health: Health) -> str:

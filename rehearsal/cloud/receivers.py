@@ -2,17 +2,22 @@
 
 POST /receivers/<name>     what Alertmanager's webhook sends: kept, with the time of its arrival
 GET  /receivers/<name>     what arrived, in order: {"at", "status", "alerts": [{"alertname", "status"}, …]}
+POST /loki/api/v1/push     log lines, in the form of Loki's clients, with any password
+GET  /lines                those that arrived, the newest thousand: {"labels", "line"}
 GET  /deadman              {"last": when the last heartbeat came, "silent": whether that is longer ago than a switch waits}
 """
 
+import gzip
+import json
 from typing import Any
 
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly.api import public
-from rehearsal.cloud.service import Service, route
+from rehearsal.cloud.service import Answer, Service, route
 
-DEADMAN = "deadman"
+DEADMAN, LOKI = "deadman", "loki"
+KEPT_LINES = 1000
 GRACE = 300.0
 """Seconds without a heartbeat after which such a service alarms; divided by the delay `monitor_speed`, as the monitor's are."""
 
@@ -36,6 +41,24 @@ class Receivers(Service):
     @route("GET", "/receivers/<name>")
     def read_received(self, request: Request, name: str) -> Any:
         return [public(each) for each in self.store.all("received", _to=name)]
+
+    @route("POST", "/loki/api/v1/push")
+    def push_lines(self, request: Request) -> Any:
+        if not request.authorization:
+            raise Answer({"error": "no credentials"}, 401)
+        sent = request.get_data()
+        told = json.loads(gzip.decompress(sent) if request.headers.get("Content-Encoding") == "gzip" else sent)
+        lines = [
+            {"labels": stream["stream"], "line": line} for stream in told["streams"] for _, line in stream["values"]
+        ]
+        with self.store.transaction():
+            kept = self.store.get("lines", LOKI) or {"lines": []}
+            self.store.put("lines", LOKI, {"lines": [*kept["lines"], *lines][-KEPT_LINES:]})
+        return None, 204, {}
+
+    @route("GET", "/lines")
+    def read_lines(self, request: Request) -> Any:
+        return (self.store.get("lines", LOKI) or {"lines": []})["lines"]
 
     @route("GET", "/deadman")
     def read_deadman(self, request: Request) -> Any:

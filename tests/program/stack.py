@@ -66,9 +66,9 @@ class Stack:
         """Give the stack a monitor, whose pages, tickets and heartbeats go to the control address."""
         crypter = Crypter.of(self._document["encryptionsalt"], "rehearsal")
         secrets = {name: f"{receivers}/receivers/{name}" for name in ("page", "ticket")}
-        secrets |= {"heartbeat": f"{receivers}/receivers/deadman", "metricsToken": "fm2_readonly"}
+        secrets |= {"heartbeat": f"{receivers}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
         self.configure(
-            monitoring={"page": "webhook", "ticket": "webhook", **monitoring},
+            monitoring={"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": receivers, **monitoring},
             monitoringSecrets={name: {"secure": crypter.encrypt(value)} for name, value in secrets.items()},
         )
 

@@ -1,11 +1,12 @@
 """The network and the clock of machines that run a program of this computer: what their files and arguments say, on loopback.
 
-The configuration is the one that the machine was given, but for three things, replaced in the text and nothing else:
+The configuration is the one that the machine was given, but for four things, replaced in the text and nothing else:
 
 - A private name with its port, `<group>.process.<app>.internal:9093`, becomes a port of 127.0.0.1, and so does the port on which
   the program itself listens.
-- A public host of Fly, `api.fly.io` or `<app>.fly.dev`, becomes a port of 127.0.0.1 behind which the double of that host
-  answers with TLS; `SSL_CERT_FILE` names the authority that signed for it.
+- A public host, `api.fly.io` or that of an `https://` address, becomes a port of 127.0.0.1 behind which the double of Fly's API
+  or of its edge answers with TLS; `SSL_CERT_FILE` names the authority that signed for it. So nothing leaves this computer.
+- The address of Fly's log stream becomes that of a NATS server (`log_stream`).
 - Durations are divided by the delay `monitor_speed`, all by the same number, so that a minute's patience is had in seconds.
 
 An absolute path in an argument is taken below the machine's root, as with every program here.
@@ -23,6 +24,7 @@ from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from rehearsal.cloud.fly import authority
+from rehearsal.cloud.fly.log_stream import LogStream
 from rehearsal.cloud.service import BY_MACHINE
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PRIVATE = re.compile(r"(?P<group>[a-z0-9-]+)\.process\.(?P<app>[a-z0-9-]+)\.internal:(?P<port>\d+)")
-PUBLIC = re.compile(r"api\.fly\.io|[a-z0-9-]+\.fly\.dev")
+PUBLIC = re.compile(r"api\.fly\.io|(?<=https://)(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w.-])")
 OWN = re.compile(r"(?P<before>\bhttp://|\"|^|--web\.listen-address=)(?:localhost)?:(?P<port>\d{4,5})\b")
 """Where a machine listens, and its own ports in its own files."""
 PATH = re.compile(r"^(?P<flag>--[a-z._-]+=)?/")
+FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
 PLATFORM = "api.fly.io"
 DURATION = r"(?P<number>\d+)(?P<unit>ms|s|m|h|d)"
 DURATIONS = (
@@ -57,6 +60,7 @@ class Loopback:
         self._lock = threading.Lock()
         self._ports: dict[tuple[str, str, int], int] = {}
         self._edges: dict[str, Any] = {}
+        self.log_stream = LogStream()
 
     def port(self, app: str, group: str, port: int) -> int:
         """The port of this computer that stands for `port` of the machines of a process group."""
@@ -72,6 +76,8 @@ class Loopback:
             text,
         )
         text = OWN.sub(lambda found: f"{found['before']}{HOST}:{self.port(app, group, int(found['port']))}", text)
+        stream = self.log_stream.start() if FLY_LOG_STREAM in text else None
+        text = text.replace(FLY_LOG_STREAM, f"nats://{HOST}:{stream}") if stream else text
         text = PUBLIC.sub(lambda found: f"{HOST}:{self._edge(found[0])}", text)
         for pattern in DURATIONS:
             text = pattern.sub(self._sooner, text)
@@ -81,6 +87,10 @@ class Loopback:
         return below(root, self.text(argument, app, group))
 
     @property
+    def speed(self) -> float:
+        return self._world.delays.monitor_speed
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What makes a program trust the doubles' certificates."""
         return {"SSL_CERT_FILE": str(self._authority.certificate)}
@@ -88,6 +98,7 @@ class Loopback:
     def close(self) -> None:
         for server in self._edges.values():
             server.stop()
+        self.log_stream.close()
 
     @property
     def _authority(self) -> authority.Authority:
@@ -96,8 +107,8 @@ class Loopback:
 
     def _sooner(self, found: "re.Match[str]") -> str:
         milliseconds = int(found["number"]) * MILLISECONDS[found["unit"]]
-        speed = self._world.delays.monitor_speed
-        return found[0] if speed == 1 or not milliseconds else f"{found['before']}{round(milliseconds / speed)}ms"
+        unchanged = self.speed == 1 or not milliseconds
+        return found[0] if unchanged else f"{found['before']}{round(milliseconds / self.speed)}ms"
 
     def _edge(self, host: str) -> int:
         """The port on which `host` is answered for."""
@@ -108,14 +119,25 @@ class Loopback:
             return port
 
     def _listen(self, host: str) -> Any:
-        service = self._world.services["fly_platform" if host == PLATFORM else "proxy"]
-        server = _Server((HOST, 0), _named(service, host), numthreads=4)
+        server = _Server((HOST, 0), self._named(host), numthreads=4)
         certificate, key = self._authority.issue(HOST)
         server.ssl_adapter = BuiltinSSLAdapter(str(certificate), str(key))
         server.ssl_adapter.context.minimum_version = ssl.TLSVersion.TLSv1_2
         server.prepare()
         threading.Thread(target=server.serve, daemon=True).start()
         return server
+
+    def _named(self, host: str) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+        """The double of `host`, asked under that name by a machine."""
+
+        def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            environ["HTTP_HOST"] = host
+            environ[BY_MACHINE] = True
+            service = self._world.services["fly_platform" if host == PLATFORM else "proxy"]
+            answer: Iterable[bytes] = service(environ, start_response)
+            return answer
+
+        return application
 
 
 class _Server(wsgi.Server):
@@ -133,15 +155,3 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _named(service: Any, host: str) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
-    """The service, asked under the name of `host` by a machine."""
-
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        environ["HTTP_HOST"] = host
-        environ[BY_MACHINE] = True
-        answer: Iterable[bytes] = service(environ, start_response)
-        return answer
-
-    return application

@@ -43,8 +43,9 @@ class Machines:
     def __init__(self, world: "World") -> None:
         self._world, self._store, self._clock = world, world.store, world.clock
         self.disks = Disks(world.folder)
+        self._loopback = Loopback(world)
         self.runtime: Runtime = (
-            Processes(world.clock, self.log, Loopback(world)) if world.folder else InMemory(world.clock, self.log)
+            Processes(world.clock, self.log, self._loopback) if world.folder else InMemory(world.clock, self.log)
         )
         self._closed = threading.Event()
         if world.folder:
@@ -163,6 +164,16 @@ class Machines:
             kept = self._store.get("fly_logs", machine["_app"]) or {"lines": []}
             kept["lines"] = [*kept["lines"], {"id": str(number), "attributes": attributes}][-LOG_LINES:]
             self._store.put("fly_logs", machine["_app"], kept)
+        self._loopback.log_stream.publish(
+            {
+                "event": {"provider": "app"},
+                "fly": {"app": {"instance": id, "name": machine["_app"]}, "region": machine["region"]},
+                "host": "a1b2",
+                "log": {"level": level},
+                "message": line,
+                "timestamp": attributes["timestamp"],
+            }
+        )
 
     # Time passes.
 

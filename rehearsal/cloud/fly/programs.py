@@ -26,17 +26,23 @@ class Program:
     """Where it listens in a machine."""
     listens: str = "--web.listen-address="
     """The flag that says so; empty for one that takes it from its environment."""
+    patience: str = ""
+    """A flag whose default is half a second, which has to become shorter as all durations do."""
+    needs: str = ""
+    """Another program of this computer without which it cannot run."""
 
     def path(self) -> str | None:
-        """Where it is; None where it is not installed."""
+        """Where it is; None where it, or what it needs, is not installed."""
+        if self.needs and not shutil.which(self.needs, path=PLACES):
+            return None
         return shutil.which(self.binary, path=PLACES)
 
 
 PROGRAMS = {
     "prom/prometheus": Program("prometheus", 9090),
     "prom/alertmanager": Program("prometheus-alertmanager", 9093),
-    "prom/blackbox-exporter": Program("prometheus-blackbox-exporter", 9115),
-    "telegraf": Program("telegraf", 9598, listens=""),
+    "prom/blackbox-exporter": Program("prometheus-blackbox-exporter", 9115, patience="--timeout-offset="),
+    "telegraf": Program("telegraf", 9598, listens="", needs="nats-server"),
     "library/python": Program("sleep", 0, listens=""),
 }
 """By repository. A machine of Python's image sleeps, until somebody runs a command in it."""

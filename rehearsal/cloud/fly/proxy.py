@@ -36,6 +36,14 @@ class Proxy(Service):
         app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._app_with(hostname)
         if app is None or not self.store.all("fly_ip", _app=app):
             return Response("no such host", 502)
+        response = self._answer(app, request)
+        with self.store.transaction():
+            counts = self.store.get("fly_edge", app) or {}
+            status = str(response.status_code)
+            self.store.put("fly_edge", app, {**counts, status: counts.get(status, 0) + 1})
+        return response
+
+    def _answer(self, app: str, request: Request) -> Response:
         for machine in self._machines.of_app(app):
             if routable(machine):
                 return self._ask(machine, request)

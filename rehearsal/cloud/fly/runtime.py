@@ -196,6 +196,8 @@ class Processes:
         arguments = list((start.config.get("init") or {}).get("cmd") or ())
         if program.listens and not any(each.startswith(program.listens) for each in arguments):
             arguments.append(f"{program.listens}:{program.port}")
+        if program.patience:
+            arguments.append(f"{program.patience}{0.5 / self._loopback.speed:g}")
         if not program.listens:
             arguments = arguments[1:]  # The image's entry point takes the whole command, the program's name included.
         env = {name: self._loopback.text(value, *start.place) for name, value in start.env.items()}

@@ -1,0 +1,174 @@
+"""A monitor that really sees: Prometheus, asked in its own machine, finds the app healthy from outside and all its sources up.
+
+Nothing is made in the world. The evidence is looked for again when `revision` changes: another configuration, another machine.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import pulumi
+
+from providers import engine, waiting
+from providers.checks import edge
+from providers.errors import ProviderError, TimedOut
+from providers.fly import execution
+from providers.fly.provider import FlyProvider
+from providers.properties import REPLACES
+from providers.resource import Resource
+
+PROMETHEUS = "http://localhost:9090"
+SECONDS = 180.0
+"""Until every source was scraped twice, and names have spread over the private network."""
+LINE_SECONDS = 60.0
+UNKNOWN_PATH = "/is-anybody-listening"
+DAY = 86_400.0
+UP, PROBE, LATENCY = "up", 'probe_success{job="health"}', 'probe_duration_seconds{job="health"}'
+CERTIFICATE = 'min(probe_ssl_earliest_cert_expiry{job="health"}) - time()'
+RULES = "sum(prometheus_rule_group_rules)"
+LINES = 'sum(solos_log_lines_total{job="logs"})'
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchArgs:
+    app: Annotated[str, REPLACES]
+    """The monitor's."""
+    machine_id: str
+    """Prometheus'."""
+    hostname: str
+    """Of the app that is watched."""
+    logs: bool = True
+    """Whether the log stream is a source."""
+    revision: str
+    """Changes when something else watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchState(WatchArgs):
+    seen_at: str = ""
+    """RFC 3339, in UTC."""
+    url: str = ""
+    latency_ms: float = 0.0
+    """Of one probe of the public health URL, from the monitor's region."""
+    certificate_days: float = 0.0
+    """Left of the certificate that was shown."""
+    sources: list[str] | None = None
+    """What is scraped, and was up."""
+    rules: int = 0
+    lines: int = 0
+    """Log lines that were counted by then. To have one, the app is asked for a path that it does not have."""
+
+
+class WatchProvider(FlyProvider[WatchArgs, WatchState]):
+    Args = WatchArgs
+    State = WatchState
+
+    def differing(self, state: WatchState, args: WatchArgs) -> Iterable[str]:
+        return [name for name in super().differing(state, args) if name != "machine_id"]
+
+    def ensure(self, args: WatchArgs) -> tuple[str, WatchState]:
+        return f"{args.app}/{args.machine_id}", self._look(args)
+
+    def observe(self, id: str, state: WatchState) -> WatchState:
+        """The evidence stays what it was; what the monitor sees by now, it tells by itself."""
+        return state
+
+    def sync(self, id: str, state: WatchState, args: WatchArgs) -> WatchState:
+        return self._look(args)
+
+    def remove(self, id: str, state: WatchState) -> None:
+        """Nothing: nothing was made."""
+
+    def _look(self, args: WatchArgs) -> WatchState:
+        progress, seen = engine.progress(), "nothing yet"
+
+        def watching() -> dict[str, float] | None:
+            nonlocal seen
+            try:
+                seen, sources = self._sources(args)
+            except execution.CommandFailed as failed:
+                seen, sources = str(failed), None
+            progress(f"sources of {args.app}: {seen}")
+            return sources
+
+        try:
+            sources = waiting.poll(
+                watching, seconds=SECONDS, waiting_for="all its sources to be up", last_seen=lambda: seen
+            )
+        except TimedOut as error:
+            raise ProviderError(
+                f"the monitor {args.app!r} does not see what it should: {error}; `up` is 0 for what cannot be scraped: look at "
+                f"`fly logs -a {args.app}`, and for fly at solos:monitoringSecrets.metricsToken, then run up again"
+            ) from None
+        probe = self._ask(args, LATENCY)[0]
+        return WatchState(
+            **vars(args),
+            seen_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+            url=probe[0]["instance"],
+            latency_ms=round(probe[1] * 1000, 1),
+            certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
+            sources=sorted(sources),
+            rules=int(self._number(args, RULES)),
+            lines=self._lines(args) if args.logs else 0,
+        )
+
+    def _lines(self, args: WatchArgs) -> int:
+        def counted() -> int | None:
+            edge.knock(self.config, args.hostname, UNKNOWN_PATH)
+            return int(self._number(args, LINES)) or None
+
+        try:
+            return waiting.poll(counted, seconds=LINE_SECONDS, waiting_for="a log line", first=1.0)
+        except TimedOut:
+            return 0  # The server may log nothing of it. The checklist says that no line has come.
+
+    def _sources(self, args: WatchArgs) -> tuple[str, dict[str, float] | None]:
+        """What is up, in words; and as data once nothing is missing."""
+        up = {labels["job"]: value for labels, value in self._ask(args, UP)}
+        healthy = [value for _, value in self._ask(args, PROBE)]
+        missing = [job for job, value in sorted(up.items()) if value != 1]
+        if not up or missing:
+            return f"not up: {', '.join(missing) or 'none was scraped yet'}", None
+        if healthy != [1.0]:
+            return "the health URL does not answer as healthy", None
+        if not self._number(args, RULES):
+            return "no rules are loaded", None
+        return "all up", up
+
+    def _number(self, args: WatchArgs, query: str) -> float:
+        return next((value for _, value in self._ask(args, query)), 0.0)
+
+    def _ask(self, args: WatchArgs, query: str) -> list[tuple[dict[str, str], float]]:
+        """The labels and value of each series of an instant query."""
+        command = ["promtool", "query", "instant", "-o", "json", PROMETHEUS, query]
+        answer = json.loads(execution.execute(self.fly, args.app, args.machine_id, command))
+        return [(each.get("metric") or {}, float(each["value"][1])) for each in answer]
+
+
+class Watch(Resource, module="checks", name="Watch"):
+    """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
+
+    app: replaces. revision, logs: looked for again. machine_id: ignored.
+    """
+
+    provider = WatchProvider
+
+    seen_at: pulumi.Output[str]
+    url: pulumi.Output[str]
+    rules: pulumi.Output[int]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        app: pulumi.Input[str],
+        machine_id: pulumi.Input[str],
+        hostname: pulumi.Input[str],
+        revision: pulumi.Input[str],
+        logs: pulumi.Input[bool] = True,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        args = {"app": app, "machine_id": machine_id, "hostname": hostname, "logs": logs, "revision": revision}
+        super().__init__(resource_name, args, opts)
