@@ -11,8 +11,6 @@ from typing import Any
 import httpx
 import yaml
 
-from rehearsal.engine.crypter import Crypter
-
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "registry.fly.io/solserver:1.0.0"
 ENDPOINTS = {
@@ -47,8 +45,6 @@ class Stack:
             ipa=str(folder / "solmobile.ipa"),
             archive=f"{sys.executable} -m rehearsal ipa",
             credentialsFile="",
-            monitoring=None,
-            monitoringSecrets=None,
         )
         if engine == "pulumi":
             (folder / "state").mkdir()
@@ -61,16 +57,6 @@ class Stack:
             if value is not None:
                 self.config[f"solos:{key}"] = value
         self._file.write_text(yaml.safe_dump(self._document))
-
-    def watch(self, receivers: str, **monitoring: str) -> None:
-        """Give the stack a monitor, whose pages, tickets and heartbeats go to the control address."""
-        crypter = Crypter.of(self._document["encryptionsalt"], "rehearsal")
-        secrets = {name: f"{receivers}/receivers/{name}" for name in ("page", "ticket")}
-        secrets |= {"heartbeat": f"{receivers}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
-        self.configure(
-            monitoring={"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": receivers, **monitoring},
-            monitoringSecrets={name: {"secure": crypter.encrypt(value)} for name, value in secrets.items()},
-        )
 
     def run(self, operation: str, *options: str) -> int:
         """`preview`, `up`, `refresh` or `destroy`; the exit code. What was printed is in `text`."""

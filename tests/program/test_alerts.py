@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from rehearsal.cloud.fly.programs import PROGRAMS
-from tests.program.stack import Stack, fly
+from tests.program.stack import Stack
+from tests.program.watching import act, watch
 
 SPEED = 20
 PATIENCE = 60.0
@@ -37,13 +38,6 @@ def until(holds: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
-def act(addresses: dict[str, str], what: str, name: str) -> None:
-    """`fly machine stop` or `start`, by the machine's name."""
-    (machine,) = (each for each in fly(addresses)["fly_machine"] if each["name"] == name)
-    path = f"{addresses['fly']}/v1/apps/{machine['_app']}/machines/{machine['id']}/{what}"
-    httpx.post(path, headers={"Authorization": "Bearer fo1_rehearsal"}).raise_for_status()
-
-
 def received(control: httpx.Client, receiver: str, alert: str) -> list[str]:
     """The states in which the receiver was told of the alert, in order."""
     notices: list[dict[str, Any]] = control.get(f"/receivers/{receiver}").json()
@@ -53,7 +47,7 @@ def received(control: httpx.Client, receiver: str, alert: str) -> list[str]:
 def test_a_page_arrives_and_resolves_and_silence_is_noticed(
     stack: Stack, addresses: dict[str, str], control: httpx.Client
 ) -> None:
-    stack.watch(addresses["control"])
+    watch(stack, addresses["control"])
     assert stack.run("up") == 0, stack.text
     assert received(control, "page", "SolosDrill") == ["firing", "resolved"]
     assert received(control, "page", "SolosHealthDown") == []

@@ -2,10 +2,11 @@
 
 from rehearsal.people import People
 from tests.program.stack import Stack, calls, fly
+from tests.program.watching import watch
 
 
 def test_the_monitor_comes_and_goes_by_config(stack: Stack, addresses: dict[str, str], people: People) -> None:
-    stack.watch(addresses["control"], drill="false")
+    watch(stack, addresses["control"], drill="false")
     assert stack.run("up") == 0, stack.text
     watched, monitor = sorted(app["name"] for app in fly(addresses)["fly_app"])
     machines = {machine["name"]: machine for machine in fly(addresses)["fly_machine"] if machine["_app"] == monitor}

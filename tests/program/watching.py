@@ -1,0 +1,28 @@
+"""A monitor for the stack of a test, and the machines of it in a test's hands."""
+
+import httpx
+import yaml
+
+from rehearsal.engine.crypter import Crypter
+from tests.program.stack import ROOT, Stack, fly
+
+PASSPHRASE = "rehearsal"
+
+
+def watch(stack: Stack, control: str, **monitoring: str) -> None:
+    """Give the stack a monitor, whose pages, tickets, heartbeats and log lines go to the control address."""
+    salt = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"]
+    crypter = Crypter.of(salt, PASSPHRASE)
+    secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
+    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
+    stack.configure(
+        monitoring={"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, **monitoring},
+        monitoringSecrets={name: {"secure": crypter.encrypt(value)} for name, value in secrets.items()},
+    )
+
+
+def act(addresses: dict[str, str], what: str, name: str) -> None:
+    """`fly machine stop` or `start`, by the machine's name."""
+    (machine,) = (each for each in fly(addresses)["fly_machine"] if each["name"] == name)
+    path = f"{addresses['fly']}/v1/apps/{machine['_app']}/machines/{machine['id']}/{what}"
+    httpx.post(path, headers={"Authorization": "Bearer fo1_rehearsal"}).raise_for_status()
