@@ -11,7 +11,9 @@ from tests.monitoring.conftest import Run
 from tests.monitoring.tools import Alert, alerts
 
 ALERTS = alerts()
-RUNBOOK = "infra-docs/PRODUCTION_DEPLOYMENT.md"
+DRILL = "SolosDrill"
+"""Sent by providers/checks/alert_drill.py, by no rule."""
+RUNBOOK = "infra-docs/ALERTS.md"
 RULE_TESTS = sorted(FILES.glob("tests/*.yml"))
 by_name = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 
@@ -23,6 +25,16 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert: Alert) -> None:
     assert alert.rule["labels"]["severity"] in {"critical", "warning", "none"}
     assert annotations["summary"]
     assert annotations["runbook"] == f"{RUNBOOK}#alert-{alert.name.lower()}"
+
+
+def test_each_runbook_link_hits_a_section_that_says_how_to_see_decide_and_act() -> None:
+    text = (FILES.parent / RUNBOOK).read_text()
+    sections = {part.partition("\n")[0]: part for part in text.split("\n### Alert: ")[1:]}
+
+    assert set(sections) == {alert.name for alert in ALERTS} | {DRILL}
+    assert not [
+        name for name, part in sections.items() for word in ("See", "Decide", "Act") if f"**{word}**" not in part
+    ]
 
 
 def test_each_alert_has_a_name_of_its_own() -> None:

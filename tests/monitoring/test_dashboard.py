@@ -1,0 +1,50 @@
+"""The dashboard: queries that parse, of the same series as the rules, with none of them left out."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.monitor_machines import FILES
+from tests.monitoring.conftest import Run
+from tests.monitoring.tools import expressions
+
+DASHBOARD: dict[str, Any] = json.loads((FILES / "dashboard.json").read_text())
+PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+STRING = re.compile(r'"[^"]*"')
+SERIES = re.compile(r"\b(?:probe|fly|litestream|solos|alertmanager|prometheus|process)[_:]\w[\w:]*")
+
+
+def series(queries: list[str]) -> set[str]:
+    return {name for query in queries for name in SERIES.findall(STRING.sub('""', query))}
+
+
+def test_every_query_parses(run: Run, tmp_path: Path) -> None:
+    rules = [{"record": f"panel:query{number}", "expr": query} for number, query in enumerate(QUERIES)]
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+
+    assert f"SUCCESS: {len(QUERIES)} rules found" in run("promtool", "check", "rules", path)
+
+
+def test_it_shows_the_series_of_the_rules_and_no_others() -> None:
+    of_records = series([query for query in expressions() if "fly_edge_http" in query and "solos:" not in query])
+
+    assert series(QUERIES) <= series(expressions()) | {"solos:edge_errors:increase5m"}
+    assert series(expressions()) - series(QUERIES) <= of_records
+
+
+def test_its_panels_lie_side_by_side() -> None:
+    taken = [
+        (panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y)
+        for panel in DASHBOARD["panels"]
+        for x in range(panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["h"])
+    ]
+
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
