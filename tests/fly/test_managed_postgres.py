@@ -1,10 +1,13 @@
 """A cluster of Managed Postgres, an app's access to it, and its backups: made once, waited for, never lost by accident."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from providers import http
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.machine import MachineProvider
@@ -17,7 +20,7 @@ from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
 from tests.driver import Driven, Refused
 from tests.fly.conftest import CONFIG, push
-from tests.inprocess import control
+from tests.inprocess import Doubles, control
 
 CLUSTER: dict[str, Any] = {"org": "sol-labs", "name": "solos-prod-db", "region": "sjc"}
 KINDS: list[Kind] = ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"]
@@ -248,6 +251,56 @@ def test_nothing_is_made_twice_whatever_happens_to_a_write(
     assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
     assert list(found["_users"]) == ["fly-user", "solserver"]
     assert len(found["_backups"]) == 1
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours runs any more."""
+
+
+class Deadly(Doubles):
+    """The doubles; the process dies before or after the call that `countdown` has come down to."""
+
+    def __init__(self, world: World, *, after: bool) -> None:
+        super().__init__(world)
+        self.after, self.countdown = after, -1
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.countdown -= 1
+        if self.countdown == -1 and not self.after:
+            raise Killed
+        response = super().handle_request(request)
+        if self.countdown == -1:
+            raise Killed
+        return response
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_run_that_is_killed_at_any_call_is_finished_by_the_next(
+    configured: Configured, world: World, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+    doubles = Deadly(world, after=after)
+    monkeypatch.setattr(http, "make_transport", lambda base_url: doubles)
+    calls = 0
+    while doubles.countdown < 0:  # Until a run has fewer calls than the one before which it is to be killed.
+        cluster, access = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresAccessProvider))
+        backup = Driven(configured(PostgresBackupProvider))
+        name = f"db-{calls}"
+        doubles.countdown = calls
+        for _ in range(2):
+            with contextlib.suppress(ProviderError):
+                cluster.up(**{**CLUSTER, "name": name})
+                access.up(cluster_id=cluster.id, app="solos-prod", database="solserver", username="solserver")
+                backup.up(cluster_id=cluster.id)
+
+        (found,) = (one for one in clusters(world) if one["name"] == name)
+        assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
+        assert list(found["_users"]) == ["fly-user", "solserver"]
+        assert access.outputs["url"]
+        assert backup.outputs["status"] == "completed"
+        calls += 1
+
+    assert calls > 12
 
 
 @pytest.mark.parametrize("kind", KINDS)
