@@ -1,4 +1,4 @@
-"""The backend: app, addresses, volume, secrets, image, one machine, and the evidence that it is healthy from outside."""
+"""The backend: app, addresses, database, secrets, image, one machine, and the evidence that it is healthy from outside."""
 
 import pulumi
 import pulumi_random as random
@@ -14,6 +14,9 @@ from providers.fly.ip_address import IpAddress
 from providers.fly.issued_certificate import IssuedCertificate
 from providers.fly.machine import Machine
 from providers.fly.machine_config import revision
+from providers.fly.managed_postgres import ManagedPostgres
+from providers.fly.postgres_access import PostgresAccess
+from providers.fly.postgres_backup import PostgresBackup
 from providers.fly.secrets import Secrets
 from providers.fly.volume import Volume
 
@@ -48,7 +51,17 @@ class Backend(pulumi.ComponentResource):
         image = Image("image", reference=settings.image, opts=inner)
         volume = self._volume(app, image, settings, region, kept) if machine.mount else None
         domain = self._domain(settings, app, addresses, inner) if settings.domain else None
-        secrets = Secrets("secrets", app=app.name, values=self._secret_values(settings, inner), opts=inner)
+        postgres = self._postgres(app, settings, region, inner, kept) if settings.database.kind == "postgres" else None
+        secret_values = self._secret_values(settings, inner)
+        if postgres:
+            secret_values["DATABASE_URL"] = postgres.url
+        secrets = Secrets("secrets", app=app.name, values=secret_values, opts=inner)
+        # Before another image runs. Of a volume, the machine itself takes a snapshot.
+        backups = (
+            [PostgresBackup("backup", cluster_id=postgres.cluster_id, reason=image.pinned, opts=inner)]
+            if postgres
+            else []
+        )
         running = Machine(
             "machine",
             app=app.name,
@@ -59,7 +72,7 @@ class Backend(pulumi.ComponentResource):
             volume_id=volume.id if volume else None,
             secrets_version=secrets.version,
             healthy_seconds=machine.wait_seconds,
-            opts=inner,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=backups),
         )
         self.app = app.name
         self.hostname = domain.hostname if domain else app.hostname
@@ -77,7 +90,7 @@ class Backend(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *filter(None, [domain]), running]),
         )
-        if volume and settings.restore_drill:
+        if volume and settings.database.restore_drill:
             self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
@@ -115,6 +128,25 @@ class Backend(pulumi.ComponentResource):
         )
 
     @staticmethod
+    def _postgres(
+        app: App, settings: BackendSettings, region: str, inner: pulumi.ResourceOptions, kept: pulumi.ResourceOptions
+    ) -> PostgresAccess:
+        database = settings.database
+        cluster = ManagedPostgres(
+            "postgres",
+            org=settings.org,
+            name=pulumi.Output.concat(app.name, "-db"),
+            region=region,
+            plan=database.plan,
+            disk_size_gb=database.disk_size_gb,
+            pg_major_version=database.pg_major_version,
+            opts=kept,
+        )
+        return PostgresAccess(
+            "postgres-access", cluster_id=cluster.id, app=app.name, database=MACHINE, username=MACHINE, opts=inner
+        )
+
+    @staticmethod
     def _volume(app: App, image: Image, settings: BackendSettings, region: str, kept: pulumi.ResourceOptions) -> Volume:
         mount = settings.machine.mount
         assert mount is not None
@@ -128,7 +160,7 @@ class Backend(pulumi.ComponentResource):
             scheduled_snapshots=mount.scheduled_snapshots,
             guest=settings.machine.guest,
             image=image.pinned,
-            from_snapshot=settings.from_snapshot,
+            from_snapshot=settings.database.from_snapshot,
             opts=kept,
         )
 

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import environment, smoke_test
+from components import database, environment, smoke_test
 from components.config import StackConfig
+from components.database import DatabaseSettings
 from components.monitoring_settings import MonitoringSettings, read_monitoring
 from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
@@ -30,7 +31,6 @@ from report.checklist import ROWS
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
 CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
-DATABASES = ("sqlite",)
 PLAN = "infra-docs/smoke-test.toml"
 ENDING = 7
 """Characters that `uniqueNames` adds to the app's name."""
@@ -67,16 +67,13 @@ class BackendSettings:
     unique_names: bool
     image: str
     machine: AppConfig
+    database: DatabaseSettings
     given_secrets: Mapping[str, str] = field(repr=False)
     domain: str
     """Hostname of the team's own; empty when `<app>.fly.dev` will do."""
     wait_for_domain: int
     health_path: str
     expect_body: str | None
-    from_snapshot: str | None
-    """A snapshot `vs_…` that the volume is made from, when it is made."""
-    restore_drill: bool
-    """Whether each release proves that its database comes back from a snapshot."""
 
     @property
     def longest_name(self) -> str:
@@ -165,20 +162,18 @@ def _release(config: StackConfig) -> Release:
 
 
 def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> BackendSettings:
-    database = config.table("database", ("kind", "fromSnapshot", "restoreDrill"))
     backend = BackendSettings(
         org=config.text("org"),
         app=config.text("app", machine.app or ""),
         unique_names=config.flag("uniqueNames", default=False),
         image=config.text("image"),
         machine=machine,
+        database=database.read(config),
         given_secrets=config.table("secrets"),
         domain=config.text("domain", ""),
         wait_for_domain=config.whole("waitForDomain", 0),
         health_path=_health_path(machine),
         expect_body=config.text("expectBody", "") or None,
-        from_snapshot=database.get("fromSnapshot"),
-        restore_drill=database.get("restoreDrill", "true") == "true",
     )
     if not backend.app:
         config.refuse("app", "is missing, and fly.toml names none")
@@ -192,16 +187,10 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
             config.refuse("domain", f"{backend.domain} stands for many: name the one that the phones ask")
     if backend.given_secrets and not config.is_secret("secrets"):
         config.refuse("secrets", "is readable by everybody; set each value with `pulumi config set --secret --path`")
-    kind = database.get("kind", "sqlite")
-    if kind not in DATABASES:
-        config.refuse("database.kind", f"must be {' or '.join(DATABASES)}, not {kind!r}")
-    if not (backend.from_snapshot or "vs_").startswith("vs_"):
-        config.refuse("database.fromSnapshot", f"must be a snapshot's id, vs_…, not {backend.from_snapshot!r}")
-    if database.get("restoreDrill", "true") not in ("true", "false"):
-        config.refuse("database.restoreDrill", f'must be "true" or "false", not {database["restoreDrill"]!r}')
+    kind = backend.database.kind
     if not machine.problems:
-        config.problems += _machine_problems(machine, fly_toml)
-    for source, name, problem in environment.problems(machine.env, backend.given_secrets, "sqlite"):
+        config.problems += _machine_problems(machine, fly_toml, kind)
+    for source, name, problem in environment.problems(machine.env, backend.given_secrets, kind):
         if source == "given":
             config.refuse(f"secrets.{name}", problem)
         elif not machine.problems:
@@ -209,20 +198,32 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
     return backend
 
 
-def _machine_problems(machine: AppConfig, fly_toml: Path) -> Iterable[str]:
-    """What is wrong with a fly.toml that is well formed, but not the machine of a server with SQLite on a volume."""
+def _machine_problems(machine: AppConfig, fly_toml: Path, kind: environment.Database) -> Iterable[str]:
+    """What is wrong with a fly.toml that is well formed, but not the machine of a server with that database."""
     if not machine.primary_region:
         yield f"{fly_toml.name}:1: primary_region is missing: it is where the machine and its volume are"
     if not _health_path(machine):
         yield f"{_place(fly_toml, 'http_service')}: an http_service.checks with a path is missing: a release is verified by it"
+    for service in machine.config.get("services", ()):
+        wanted = service.get("min_machines_running", 0)
+        if wanted > 1:
+            place = _place(fly_toml, "http_service", "min_machines_running")
+            yield f"{place}: {wanted} machines are not there to run: v0 has one (infra-docs/SCALING.md), say 1"
     mount = machine.mount
-    database = PurePosixPath(machine.env.get("DATABASE_PATH", "/"))
+    if kind == "postgres":
+        if mount:
+            yield (
+                f"{_place(fly_toml, 'mounts[0]')}: [[mounts]] is for SQLite, and solos:database is postgres: take it out "
+                "(with rows in it, read infra-docs/SCALING.md, step 3, first)"
+            )
+        return
     if mount is None:
         yield f"{fly_toml.name}:1: [[mounts]] is missing: SQLite needs a volume, or its rows go with each deploy"
         return
-    if not database.is_relative_to(mount.destination):
+    path = PurePosixPath(machine.env.get("DATABASE_PATH", "/"))
+    if not path.is_relative_to(mount.destination):
         place = _place(fly_toml, "env", "DATABASE_PATH")
-        yield f"{place}: DATABASE_PATH {database} is not on the volume at {mount.destination}: rows would go with each deploy"
+        yield f"{place}: DATABASE_PATH {path} is not on the volume at {mount.destination}: rows would go with each deploy"
     volume = VolumeArgs(
         app=machine.app or "",
         name=mount.source,
@@ -232,11 +233,6 @@ def _machine_problems(machine: AppConfig, fly_toml: Path) -> Iterable[str]:
     )
     for problem in VolumeProvider().validate(volume, None):
         yield f"{_place(fly_toml, 'mounts[0]')}: [mounts] {problem}"
-    for service in machine.config.get("services", ()):
-        wanted = service.get("min_machines_running", 0)
-        if wanted > 1:
-            place = _place(fly_toml, "http_service", "min_machines_running")
-            yield f"{place}: {wanted} machines cannot share the volume {mount.source!r}: a volume has one machine, say 1"
 
 
 def _health_path(machine: AppConfig) -> str:

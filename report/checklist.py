@@ -94,6 +94,14 @@ def _machine(stack: Stack) -> str:
 
 
 def _database(stack: Stack) -> str:
+    if stack.find("fly:ManagedPostgres"):
+        cluster = _the(stack, "fly:ManagedPostgres")
+        access, backup = _the(stack, "fly:PostgresAccess").outputs, _the(stack, "fly:PostgresBackup").outputs
+        about = cluster.outputs
+        return (
+            f"Postgres {about['pg_major_version']}, cluster {cluster.id} in {about['region']}, plan {about['plan']}, "
+            f"database {access['database']} at {access['host']}, backed up {backup['finished_at']}"
+        )
     volume = _the(stack, "fly:Volume")
     encrypted = "encrypted" if volume.outputs.get("encrypted") else "not encrypted"
     return f"SQLite on volume {volume.id} in {volume.outputs['region']}, {volume.outputs['size_gb']} GB, {encrypted}"
@@ -164,6 +172,12 @@ def _alerting(stack: Stack) -> str:
 
 
 def _backups(stack: Stack) -> str:
+    if stack.find("fly:PostgresBackup"):
+        backup = _the(stack, "fly:PostgresBackup")
+        raise NotThere(
+            f"backup {backup.id} finished {backup.outputs['finished_at']}; restore it into a second cluster "
+            "(`fly mpg restore`), count its rows, and waive this row with what was seen"
+        )
     drill = _the(stack, "checks:RestoreDrill").outputs
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill["rows"].items()))
     return f"snapshot {drill['snapshot_id']} restored and counted {drill['restored_at']}, {drill['seconds']} s: {rows}"

@@ -185,6 +185,7 @@ class PostgresAccess(Resource, module="fly", name="PostgresAccess"):
 
     provider = PostgresAccessProvider
 
+    cluster_id: pulumi.Output[str]
     url: pulumi.Output[str]
     host: pulumi.Output[str]
 

@@ -1,12 +1,26 @@
 """What a stack may choose for its backend, through the whole program and over real HTTP."""
 
+import re
+import shutil
+from pathlib import Path
+
 import httpx
 import pytest
 
-from tests.program.stack import Stack, calls, fly
+from report.checklist import examine
+from report.state import read
+from tests.program.stack import ROOT, Stack, calls, fly, has_pulumi
 
 DOMAIN = "api.sollabs.example"
+NEXT = "registry.fly.io/solserver:1.0.1"
+IGNORED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "tests", ".rehearsal")
 pytestmark = pytest.mark.usefixtures("people")
+
+
+@pytest.fixture
+def engine() -> str:
+    """One is enough, the real one where it is installed: the launch is tested on both."""
+    return "pulumi" if has_pulumi() else "embedded"
 
 
 def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses: dict[str, str]) -> None:
@@ -25,3 +39,42 @@ def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses
     before = calls(addresses, "fly")
     assert stack.run("up") == 0, stack.text
     assert calls(addresses, "fly") == before
+
+
+@pytest.fixture
+def own_project(tmp_path: Path, addresses: dict[str, str], stack: Stack) -> Path:
+    """A copy of this project, whose fly.toml has no volume and no file for a database."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=IGNORED)
+    (project / ".venv").symlink_to(ROOT / ".venv")
+    fly_toml = (ROOT / "fly.toml").read_text()
+    without = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", fly_toml, flags=re.DOTALL | re.MULTILINE)
+    (project / "fly.toml").write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
+    return project
+
+
+def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
+    stack: Stack, addresses: dict[str, str], own_project: Path
+) -> None:
+    stack.configure(database={"kind": "postgres", "plan": "starter"})
+    assert stack.run("preview") != 0
+    assert "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out" in stack.text
+    stack.project = own_project
+
+    assert stack.run("up") == 0, stack.text
+    (app,), (cluster,) = fly(addresses)["fly_app"], fly(addresses)["fly_postgres"]
+    assert (cluster["name"], cluster["plan"]) == (f"{app['name']}-db", "starter")
+    assert cluster["_users"]["solserver"]["password"] not in stack.text
+    host = {"Host": f"{app['name']}.fly.dev"}
+    httpx.post(f"{addresses['proxy']}/notes", headers=host, json={"text": "kept"}).raise_for_status()
+
+    httpx.post(f"{addresses['control']}/fly/images", json={"reference": NEXT}).raise_for_status()
+    stack.configure(image=NEXT, expectBody='"1.0.1"')
+    assert stack.run("up") == 0, stack.text
+    assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
+    assert len(fly(addresses)["fly_postgres"][0]["_backups"]) == 2
+    (row,) = (finding for finding in examine(read(stack.export())) if finding.row.key == "database")
+    assert row.evidence.startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
+
+    assert stack.run("destroy") == 0, stack.text
+    assert fly(addresses)["fly_postgres"] == []

@@ -1,6 +1,7 @@
 """What a stack may say, and what is refused before anything is declared."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,8 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
     ("key", "value", "problem"),
     [
         ("endpoints", {"flyy": "http://127.0.0.1"}, "endpoints.flyy: is unknown; did you mean fly?"),
-        ("database", {"kind": "mysql"}, "database.kind: must be sqlite, not 'mysql'"),
+        ("database", {"kind": "mysql"}, "database.kind: must be sqlite or postgres, not 'mysql'"),
+        ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite: leave it out"),
         ("whatToTest", {"en-US": 1}, "whatToTest.en-US: must be a text"),
         ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is none of solos:testers"),
         (
@@ -180,6 +182,60 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
 )
 def test_a_bad_value_inside_is_refused_by_its_place(problems: Problems, key: str, value: Any, problem: str) -> None:
     assert problems(**{key: value})[0] == f"solos:{problem}"
+
+
+def without_volume(folder: Path) -> None:
+    """Take what SQLite needs out of the folder's fly.toml."""
+    text = (folder / "fly.toml").read_text()
+    text = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", text, flags=re.DOTALL | re.MULTILINE)
+    (folder / "fly.toml").write_text(re.sub(r".*DATABASE_PATH.*\n", "", text))
+
+
+def test_a_backend_with_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
+    without_volume(folder)
+
+    database = settings(database={"kind": "postgres", "plan": "Launch", "diskSizeGb": "50"}).backend.database
+
+    assert (database.kind, database.plan, database.disk_size_gb, database.pg_major_version) == (
+        "postgres",
+        "launch",
+        50,
+        "17",
+    )
+
+
+def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None:
+    told = problems(("secrets",), database={"kind": "postgres"}, secrets={"BUCKET_NAME": "b"})
+
+    assert told == (
+        (
+            "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out "
+            "(with rows in it, read infra-docs/SCALING.md, step 3, first)"
+        ),
+        "fly.toml:15: [env] DATABASE_PATH is for sqlite, and solos:database is postgres: take it out",
+        "solos:secrets.BUCKET_NAME: is for sqlite, and solos:database is postgres: leave it out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("database", "problem"),
+    [
+        ({"plan": "tiny"}, "database: plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
+        ({"diskSizeGb": "5"}, "database: disk_size_gb must be 10 to 1000, not 5"),
+        ({"diskSizeGb": "much"}, "database.diskSizeGb: must be a whole number, not 'much'"),
+        ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17"),
+        (
+            {"size": "5"},
+            "database.size: is unknown; known are diskSizeGb, fromSnapshot, kind, pgMajorVersion, plan, restoreDrill",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(
+    folder: Path, problems: Problems, database: dict[str, str], problem: str
+) -> None:
+    without_volume(folder)
+
+    assert problems(database={"kind": "postgres", **database}) == (f"solos:{problem}",)
 
 
 def test_testers_are_real_and_different_people(problems: Problems) -> None:
