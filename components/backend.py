@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_random as random
 
-from components import environment
+from components import environment, image_build
 from components.settings import ENDING, BackendSettings
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
@@ -48,7 +48,7 @@ class Backend(pulumi.ComponentResource):
             IpAddress(f"address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=inner)
             for type in ("shared_v4", "v6")
         ]
-        image = Image("image", reference=settings.image, opts=inner)
+        image = self._image(settings, inner)
         volume = self._volume(app, image, settings, region, kept) if machine.mount else None
         domain = self._domain(settings, app, addresses, inner) if settings.domain else None
         postgres = self._postgres(app, settings, region, inner, kept) if settings.database.kind == "postgres" else None
@@ -101,6 +101,14 @@ class Backend(pulumi.ComponentResource):
             return settings.app
         ending = random.RandomString("ending", length=ENDING - 1, special=False, upper=False, opts=inner)
         return pulumi.Output.concat(settings.app, "-", ending.result)
+
+    @staticmethod
+    def _image(settings: BackendSettings, inner: pulumi.ResourceOptions) -> Image:
+        if settings.image_build is None:
+            return Image("image", reference=settings.image, opts=inner)
+        built = image_build.build(settings.image_build, settings.image, inner)
+        after = pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=[built]))
+        return Image("image", reference=settings.image, source=settings.image_build.source, opts=after)
 
     @staticmethod
     def _secret_values(settings: BackendSettings, inner: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import database, environment, smoke_test
+from components import database, environment, image_build, smoke_test
 from components.config import StackConfig
 from components.database import DatabaseSettings
+from components.image_build import ImageBuildSettings
 from components.monitoring_settings import MonitoringSettings, read_monitoring
 from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
@@ -66,6 +67,7 @@ class BackendSettings:
     app: str
     unique_names: bool
     image: str
+    image_build: ImageBuildSettings | None
     machine: AppConfig
     database: DatabaseSettings
     given_secrets: Mapping[str, str] = field(repr=False)
@@ -162,11 +164,13 @@ def _release(config: StackConfig) -> Release:
 
 
 def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> BackendSettings:
+    image = config.text("image")
     backend = BackendSettings(
         org=config.text("org"),
         app=config.text("app", machine.app or ""),
         unique_names=config.flag("uniqueNames", default=False),
-        image=config.text("image"),
+        image=image,
+        image_build=image_build.read(config, image, fly_toml.parent),
         machine=machine,
         database=database.read(config),
         given_secrets=config.table("secrets"),

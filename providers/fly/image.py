@@ -52,6 +52,8 @@ class Reference:
 class ImageArgs:
     reference: str
     """`registry/repository:tag`, or with `@sha256:…`. Changing it resolves anew."""
+    source: str = ""
+    """What it is built of, where the same program builds it. Changing it resolves anew, as the tag has moved on purpose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,9 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
             configuration.credential(self.config, "FLY_API_TOKEN", "flyApiToken", "the Fly token") if is_flys else ""
         )
         digest = _digest(base, reference, basic=_basic(token) if token else "")
-        return ImageState(reference=args.reference, digest=digest, pinned=f"{reference.name}@{digest}")
+        return ImageState(
+            reference=args.reference, source=args.source, digest=digest, pinned=f"{reference.name}@{digest}"
+        )
 
 
 def parse(text: str) -> Reference:
@@ -179,7 +183,7 @@ def _explain(response: "httpx.Response", doing: str) -> ProviderError:
 
 
 class Image(Resource, module="fly", name="Image"):
-    """An image in a registry; its id is `registry/repository@sha256:…`. Changing `reference` resolves it anew, in place."""
+    """An image in a registry; its id is `registry/repository@sha256:…`. Changing an argument resolves it anew, in place."""
 
     provider = ImageProvider
 
@@ -187,6 +191,11 @@ class Image(Resource, module="fly", name="Image"):
     pinned: pulumi.Output[str]
 
     def __init__(
-        self, resource_name: str, *, reference: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+        self,
+        resource_name: str,
+        *,
+        reference: pulumi.Input[str],
+        source: pulumi.Input[str] = "",
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(resource_name, {"reference": reference}, opts)
+        super().__init__(resource_name, {"reference": reference, "source": source}, opts)

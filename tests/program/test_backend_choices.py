@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import httpx
@@ -39,6 +40,39 @@ def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses
     before = calls(addresses, "fly")
     assert stack.run("up") == 0, stack.text
     assert calls(addresses, "fly") == before
+
+
+def test_an_image_is_built_when_its_source_changes_and_resolved_after(
+    stack: Stack, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    source = tmp_path / "solserver"
+    source.mkdir()
+    (source / "VERSION").write_text("1.0.0")
+    (source / "push.py").write_text(
+        "import json, os, sys, urllib.request\n"
+        "about = {'reference': os.environ['IMAGE'], 'digest': 'sha256:' + os.environ['SOURCE'], 'version': open('VERSION').read()}\n"
+        "urllib.request.urlopen(sys.argv[1], json.dumps(about).encode())\n"
+        "print('pushed')\n"
+    )
+    command = f"{sys.executable} push.py {addresses['control']}/fly/images"
+    image = "registry.fly.io/solos-built:latest"
+    stack.configure(image=image, imageBuild={"command": command, "context": str(source)})
+
+    assert stack.run("preview") == 0, stack.text
+    assert image not in {each["reference"] for each in fly(addresses)["fly_image"]}
+    assert stack.run("up") == 0, stack.text
+    first = stack.outputs()["image"]
+
+    (source / "VERSION").write_text("1.0.0 again")
+    stack.configure(expectBody='"1.0.0 again"')
+    assert stack.run("up") == 0, stack.text
+    assert stack.outputs()["image"] != first
+
+    (source / "push.py").write_text("raise SystemExit('no space left on device')")
+    running = fly(addresses)["fly_machine"]
+    assert stack.run("up") != 0
+    assert "no space left on device" in stack.text
+    assert [each["config"]["image"] for each in fly(addresses)["fly_machine"]] == [running[0]["config"]["image"]]
 
 
 @pytest.fixture

@@ -238,6 +238,46 @@ def test_a_cluster_that_cannot_be_is_refused(
     assert problems(database={"kind": "postgres", **database}) == (f"solos:{problem}",)
 
 
+def test_an_image_is_built_anew_for_what_counts_and_only_then(folder: Path, settings: Read) -> None:
+    def source() -> str:
+        build = settings(imageBuild={"command": "make push", "context": "server"}).backend.image_build
+        assert build is not None
+        return build.source
+
+    (folder / "server" / "node_modules").mkdir(parents=True)
+    (folder / "server" / "Dockerfile").write_text("FROM node")
+    first = source()
+    (folder / "server" / "node_modules" / "left-pad.js").write_text("pad")
+
+    assert source() == first
+    (folder / "server" / "Dockerfile").chmod(0o755)
+    assert source() != first
+
+
+@pytest.mark.parametrize(
+    ("build", "image", "problem"),
+    [
+        (
+            {"context": "."},
+            "solserver:1.0.0",
+            "imageBuild.command: is missing: it builds the image and pushes it as $IMAGE",
+        ),
+        (
+            {"command": "make", "context": "nowhere"},
+            "solserver:1.0.0",
+            "imageBuild.context: nowhere is no folder: name the one with the Dockerfile",
+        ),
+        (
+            {"command": "make"},
+            f"solserver@sha256:{'0' * 64}",
+            "image: is named by digest, and imageBuild cannot know that beforehand: name it by tag",
+        ),
+    ],
+)
+def test_a_build_that_cannot_be_is_refused(problems: Problems, build: dict[str, str], image: str, problem: str) -> None:
+    assert problems(imageBuild=build, image=image) == (f"solos:{problem}",)
+
+
 def test_testers_are_real_and_different_people(problems: Problems) -> None:
     emails = ["ada@sollabs.example", "ada.sollabs.example", "ADA@sollabs.example"]
 
