@@ -25,13 +25,12 @@ ENDPOINTS = {
 class Stack:
     """A stack with the configuration of Pulumi.rehearsal.yaml, its endpoints at these doubles."""
 
-    def __init__(self, folder: Path, addresses: dict[str, str], engine: str = "embedded", project: Path = ROOT) -> None:
+    def __init__(self, folder: Path, addresses: dict[str, str], engine: str = "embedded") -> None:
         config = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())
         self.config: dict[str, Any] = config["config"]
         self._document = config
         self._file = folder / "Pulumi.test.yaml"
         self._engine = engine
-        self.project = project
         self._environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
@@ -71,25 +70,22 @@ class Stack:
             *start, operation, *confirmed, *options, "--stack", "test", "--config-file", str(self._file)
         )
 
-    def export(self) -> dict[str, Any]:
-        """The stack's state."""
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs."""
         export = [sys.executable, "-m", "rehearsal.engine", "export", "--config-file", str(self._file)]
         if self._engine == "pulumi":
             export = ["pulumi", "stack", "export"]
         assert self._command(*export, "--stack", "test") == 0, self.text
-        state: dict[str, Any] = json.loads(self.text)
-        return state
-
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
-        resources = self.export()["deployment"]["resources"]
-        (outputs,) = (each["outputs"] for each in resources if each["type"] == "pulumi:pulumi:Stack")
-        return dict(outputs)
+        (stack,) = (
+            each for each in json.loads(self.text)["deployment"]["resources"] if each["type"] == "pulumi:pulumi:Stack"
+        )
+        outputs: dict[str, Any] = stack["outputs"]
+        return outputs
 
     def _command(self, *command: str) -> int:
         done = subprocess.run(
             command,
-            cwd=self.project,
+            cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

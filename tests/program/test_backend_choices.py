@@ -1,5 +1,6 @@
 """What a stack may choose for its backend, through the whole program and over real HTTP."""
 
+import json
 import re
 import shutil
 import sys
@@ -88,12 +89,12 @@ def own_project(tmp_path: Path, addresses: dict[str, str], stack: Stack) -> Path
 
 
 def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
-    stack: Stack, addresses: dict[str, str], own_project: Path
+    stack: Stack, addresses: dict[str, str], own_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
     assert "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out" in stack.text
-    stack.project = own_project
+    monkeypatch.setattr("tests.program.stack.ROOT", own_project)
 
     assert stack.run("up") == 0, stack.text
     (app,), (cluster,) = fly(addresses)["fly_app"], fly(addresses)["fly_postgres"]
@@ -107,7 +108,8 @@ def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
     assert stack.run("up") == 0, stack.text
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
     assert len(fly(addresses)["fly_postgres"][0]["_backups"]) == 2
-    (row,) = (finding for finding in examine(read(stack.export())) if finding.row.key == "database")
+    stack.outputs()  # What it leaves in `text` is the whole state.
+    (row,) = (finding for finding in examine(read(json.loads(stack.text))) if finding.row.key == "database")
     assert row.evidence.startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
 
     assert stack.run("destroy") == 0, stack.text
