@@ -21,7 +21,8 @@ from providers.fly.secrets import Secrets
 from providers.fly.volume import Volume
 
 SECRET_LENGTH = 48
-MACHINE = "solserver"
+SERVER = "solserver"
+"""What it is called in its database: as database and as user."""
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
 """What opens a restored database: SQLite comes with Python."""
 
@@ -65,7 +66,7 @@ class Backend(pulumi.ComponentResource):
         running = Machine(
             "machine",
             app=app.name,
-            name=MACHINE,
+            name=settings.machine_name,
             region=region,
             config=machine.config,
             image=image.pinned,
@@ -117,6 +118,7 @@ class Backend(pulumi.ComponentResource):
                 name.lower().replace("_", "-"), length=SECRET_LENGTH, special=False, opts=inner
             ).result
             for name in environment.generated()
+            if name not in settings.given_secrets
         }
         return {**made, **{name: pulumi.Output.secret(value) for name, value in settings.given_secrets.items()}}
 
@@ -151,7 +153,7 @@ class Backend(pulumi.ComponentResource):
             opts=kept,
         )
         return PostgresAccess(
-            "postgres-access", cluster_id=cluster.id, app=app.name, database=MACHINE, username=MACHINE, opts=inner
+            "postgres-access", cluster_id=cluster.id, app=app.name, database=SERVER, username=SERVER, opts=inner
         )
 
     @staticmethod

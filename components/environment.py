@@ -14,8 +14,8 @@ Database = Literal["sqlite", "postgres"]
 
 @dataclass(frozen=True)
 class Variable:
-    """`source`: stands in fly.toml; generated once and kept in the stack's state; given in the stack's encrypted config as
-    `solos:secrets.<name>`; read off the database that the stack makes; or set by Fly itself. Generated, given and database
+    """`source`: stands in fly.toml; generated once and kept in the stack's state, or given like the next to go on with a value
+    that there is already; given in the stack's encrypted config as `solos:secrets.<name>`; read off the database that the stack makes; or set by Fly itself. Generated, given and database
     ones are secrets. `only_with`: the one kind of `solos:database` with which it is there; any when None."""
 
     name: str
@@ -78,7 +78,7 @@ def problems(env: Mapping[str, str], given: Mapping[str, str], database: Databas
         elif name in known and known[name].only_with not in (None, database):
             yield "fly.toml", name, f"is for {known[name].only_with}, and solos:database is {database}: take it out"
     for name in given:
-        if name not in known or known[name].source != "given":
+        if name not in known or known[name].source not in ("given", "generated"):
             yield "given", name, "is no secret that is given; the names are in components/environment.py"
         elif known[name].only_with not in (None, database):
             yield "given", name, f"is for {known[name].only_with}, and solos:database is {database}: leave it out"

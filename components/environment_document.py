@@ -33,7 +33,7 @@ preview, in a log or in the launch report; `fly secrets list` shows names and di
 | --- | --- |
 | in fly.toml | edit `[env]`, then `pulumi up`: the machine is updated, with the old version put back if the new one is not healthy |
 | given | `pulumi config set --secret --path 'solos:secrets.NAME'`, then `pulumi up`: all secrets change in one batch and the machine is rolled to them |
-| generated | nothing: the first `pulumi up` makes it |
+| generated | nothing: the first `pulumi up` makes it. To go on with a value that there is already, give it as above |
 | of the database | nothing: `pulumi up` reads it when the cluster is ready |
 
 ## Change a value that may be known to somebody

@@ -69,6 +69,7 @@ class BackendSettings:
     image: str
     image_build: ImageBuildSettings | None
     machine: AppConfig
+    machine_name: str
     database: DatabaseSettings
     given_secrets: Mapping[str, str] = field(repr=False)
     domain: str
@@ -172,6 +173,7 @@ def _backend(config: StackConfig, machine: AppConfig, fly_toml: Path) -> Backend
         image=image,
         image_build=image_build.read(config, image, fly_toml.parent),
         machine=machine,
+        machine_name=config.text("machine", "solserver"),
         database=database.read(config),
         given_secrets=config.table("secrets"),
         domain=config.text("domain", ""),

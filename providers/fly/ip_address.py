@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pulumi
 
 from providers.errors import ProviderError
-from providers.fly.client import NotFound, just_made
+from providers.fly.client import Fly, NotFound, just_made
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
 from providers.resource import Resource
@@ -42,15 +42,17 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
             yield f"region cannot be chosen for an address of type {args.type}: leave it out"
 
     def ensure(self, args: IpAddressArgs) -> tuple[str, IpAddressState]:
-        def find() -> str | None:
-            return next((one["ip"] for one in self._list(args.app) if _matches(one, args)), None)
+        def find_own() -> str | None:
+            return find(self.fly, args)
 
-        address = find() or make_once(lambda: self._make(args), find, what=f"the {args.type} address of {args.app!r}")
+        address = find_own() or make_once(
+            lambda: self._make(args), find_own, what=f"the {args.type} address of {args.app!r}"
+        )
         return address, _state(args, address)
 
     def observe(self, id: str, state: IpAddressState) -> IpAddressState | None:
         try:
-            found = any(one["ip"] == id for one in self._list(state.app))
+            found = any(one["ip"] == id for one in _list(self.fly, state.app))
         except NotFound:
             return None
         return _state(state, id) if found else None
@@ -63,10 +65,6 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
             accept=(404,),
             safe=True,
         )
-
-    def _list(self, app: str) -> list[dict[str, Any]]:
-        answer = self.fly.call("GET", f"/apps/{app}/ip_assignments", doing=f"list the addresses of the app {app!r}")
-        return [one for one in answer.get("ips") or () if one.get("ip")]
 
     def _make(self, args: IpAddressArgs) -> str:
         body = {"type": args.type, "region": args.region}
@@ -83,6 +81,16 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
         if not address:
             raise ProviderError(f"Fly assigned a {args.type} address to {args.app!r} but named none: run up again")
         return str(address)
+
+
+def find(fly: Fly, args: IpAddressArgs) -> str | None:
+    """The address of that type and region which the app has already."""
+    return next((one["ip"] for one in _list(fly, args.app) if _matches(one, args)), None)
+
+
+def _list(fly: Fly, app: str) -> list[dict[str, Any]]:
+    answer = fly.call("GET", f"/apps/{app}/ip_assignments", doing=f"list the addresses of the app {app!r}")
+    return [one for one in answer.get("ips") or () if one.get("ip")]
 
 
 def _matches(found: dict[str, Any], args: IpAddressArgs) -> bool:

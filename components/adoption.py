@@ -1,0 +1,183 @@
+"""`python -m components.adoption --stack prod`: an import file for a production that somebody has made by hand.
+
+Runs the program as a preview does, with an answer of its own for each resource: the object as it is at Fly, looked up by what
+tells it from its like, with nothing made or changed. What was found goes, under the program's own names, to a file that
+`pulumi import --file` takes; the preview after that shows exactly what differs. Without any of this, `up` adopts the same
+objects, and shows what it changed only afterwards.
+
+`pulumi import` cannot read a dynamic resource by itself, because the provider's code is part of the resource: it has to be in
+the file (pulumi-engine.md, section 6).
+"""
+
+import argparse
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.dynamic import Config, ConfigureRequest
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
+
+from components import environment
+from components.config import PROJECT
+from providers.errors import ProviderError
+from providers.fly.adoption import LOCATE, secret_names, unclaimed
+from providers.fly.client import Fly, NotFound
+from providers.fly.image import ImageProvider
+from providers.properties import decode, is_known
+from providers.resource import Provider
+
+DYNAMIC = "pulumi-python:dynamic/"
+PROVIDERS: dict[str, type[Provider[Any, Any]]] = {
+    f"{DYNAMIC}fly:{provider.__name__.removesuffix('Provider')}": provider for provider in (*LOCATE, ImageProvider)
+}
+"""The provider of each type that can be found, by the type's name in state."""
+
+
+class Survey(Mocks):
+    """Answers the program with what is there already. `found` are the entries of the import file, in the program's order."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.fly = Fly(config)
+        self.parents: dict[tuple[str, str], str] = {}
+        self.found: list[dict[str, Any]] = []
+        self.apps: list[str] = []
+        self.missing: list[str] = []
+        self.problems: list[str] = []
+
+    def call(self, args: Any) -> Any:
+        return {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        entry = {"type": args.typ, "name": args.name, **self._parent(args)}
+        if not args.custom:
+            self.found.append({**entry, "component": True})
+            return None, args.inputs
+        inputs = {key: value for key, value in args.inputs.items() if key != "__provider"}
+        there = self._look(args.typ, inputs)
+        if there is None:
+            self.missing.append(f"{args.typ.removeprefix(DYNAMIC)} {args.name}")
+            return "", args.inputs
+        id, inputs, outputs = there
+        code = {"__provider": serialize_provider(PROVIDERS[args.typ]())}
+        self.found.append({**entry, "id": id, "inputs": {**inputs, **code}, "outputs": {**outputs, **code}})
+        if args.typ.endswith("fly:App"):
+            self.apps.append(id)
+        return id, outputs
+
+    def _parent(self, args: MockResourceArgs) -> dict[str, str]:
+        urn = self.parents[args.typ, args.name]
+        return {} if "::pulumi:pulumi:Stack::" in urn else {"parent": urn.rpartition("::")[2]}
+
+    def _look(self, type: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+        """Id, inputs and outputs of the object as it is; None when there is none, or when what it is found by is not known."""
+        kind = PROVIDERS.get(type)
+        if kind is None:
+            return None
+        provider = kind()
+        provider.configure(ConfigureRequest(self._config))
+        checked = provider.check({}, {key: value for key, value in inputs.items() if is_known(value)})
+        if checked.failures:
+            return None
+        args = decode(kind.Args, checked.inputs)
+        try:
+            if kind is ImageProvider:
+                resolved = provider.create(checked.inputs)
+                return str(resolved.id), checked.inputs, resolved.outs or {}
+            id = LOCATE[kind](self.fly, args)
+            read = provider.read(id, checked.inputs) if id else None
+        except NotFound:
+            return None
+        except ProviderError as error:
+            self.problems.append(str(error))
+            return None
+        return (str(read.id), read.inputs or {}, read.outs or {}) if read and read.id else None
+
+
+class _Monitor(MockMonitor):
+    """Remembers each resource's parent, which mocks are not told."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
+        assert isinstance(self.mocks, Survey)
+        self.mocks.parents[request.type, request.name] = request.parent
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
+def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
+    """Run the program in `folder` against what is there. Raises what the program raises: pulumi.RunError for bad settings."""
+    values, secret_keys = read_config(folder, config_file or folder / f"Pulumi.{stack}.yaml")
+    os.environ["PULUMI_CONFIG"] = json.dumps(values)
+    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(secret_keys))
+    found = Survey(Config(values, PROJECT))
+    set_mocks(found, project=PROJECT, stack=stack, preview=True, monitor=_Monitor(found))
+    program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]
+    program()
+    return found
+
+
+def read_config(folder: Path, config_file: Path) -> tuple[dict[str, str], set[str]]:
+    """The stack's configuration as the engine hands it over, and the keys of what is encrypted. That is not opened: nothing
+    that is looked up depends on it."""
+    declared = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    given = yaml.safe_load(config_file.read_text(encoding="utf-8"))["config"]
+    values = {**{key: about["default"] for key, about in declared.items() if "default" in about}, **given}
+    secret_keys = {key for key, value in values.items() if "secure" in json.dumps(value)}
+    opened = {key: _without_secrets(value) for key, value in values.items()}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in opened.items()}, secret_keys
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return "encrypted" if value.keys() == {"secure"} else {key: _without_secrets(one) for key, one in value.items()}
+    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m components.adoption", description=__doc__)
+    parser.add_argument("--stack", "-s", required=True)
+    parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
+    parser.add_argument("--file", "-f", type=Path, default=Path("import.json"), help="where the import file goes")
+    options = parser.parse_args()
+    try:
+        found = survey(Path.cwd(), options.stack, options.config_file)
+        report = list(_report(found))
+    except (ProviderError, pulumi.RunError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(report))
+    if found.problems:
+        return 1
+    parents = {entry.get("parent") for entry in found.found if "id" in entry}
+    resources = [entry for entry in found.found if "id" in entry or entry["name"] in parents]
+    options.file.write_text(json.dumps({"resources": resources}, indent=2), encoding="utf-8")
+    print(
+        f"\npulumi import --stack {options.stack} --file {options.file} --generate-code=false --protect=false\n"
+        f"pulumi preview --stack {options.stack} --diff"
+    )
+    return 0
+
+
+def _report(found: Survey) -> list[str]:
+    """What was found, what was not, what is left alone, and what to think of before `up`."""
+    there = [entry for entry in found.found if "id" in entry]
+    lines = [f"there      {entry['type'].removeprefix(DYNAMIC)} {entry['name']}: {entry['id']}" for entry in there]
+    lines += [f"to make    {name}" for name in found.missing]
+    for app in found.apps:
+        lines += [f"left alone {what}" for what in unclaimed(found.fly, app, {entry["id"] for entry in there})]
+        replaced = secret_names(found.fly, app) & set(environment.generated())
+        lines += [
+            f"careful    up sets the secret {name} of {app} to a new value, unless it is given: "
+            f"`pulumi config set --secret --path 'solos:secrets.{name}'`"
+            for name in sorted(replaced)
+        ]
+    return lines + [f"problem    {problem}" for problem in found.problems]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Objects that somebody has made are found by what tells them from their like, and what nobody has claimed is named."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly import adoption
+from providers.fly.app import AppProvider
+from providers.fly.certificate import CertificateProvider
+from providers.fly.client import Fly
+from providers.fly.ip_address import IpAddressProvider
+from providers.fly.machine import MachineArgs, MachineProvider
+from providers.fly.managed_postgres import ManagedPostgresProvider
+from providers.fly.provider import FlyProvider
+from providers.fly.volume import VolumeProvider
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+
+Configured = Callable[[Any], Any]
+WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets", "VolumeSnapshot"}
+"""A gate, values that nobody can read, and what is taken anew for each reason."""
+KINDS: list[tuple[Any, dict[str, Any]]] = [
+    (AppProvider, {"name": "solos-prod", "org": "sol-labs"}),
+    (IpAddressProvider, {"app": "solos-prod", "type": "v6"}),
+    (VolumeProvider, {"app": "solos-prod", "name": "data", "region": "sjc"}),
+    (CertificateProvider, {"app": "solos-prod", "hostname": "api.sollabs.example"}),
+    (ManagedPostgresProvider, {"org": "sol-labs", "name": "solos-prod-db", "region": "sjc"}),
+]
+
+
+@pytest.fixture
+def fly(configured: Configured) -> Fly:
+    client: Fly = configured(AppProvider).fly
+    return client
+
+
+def test_every_resource_can_be_found_or_says_why_not() -> None:
+    for file in Path(adoption.__file__).parent.glob("*.py"):
+        import_module(f"providers.fly.{file.stem}")
+    names = {provider.__name__.removesuffix("Provider") for provider in FlyProvider.__subclasses__()}
+
+    assert names == {provider.__name__.removesuffix("Provider") for provider in adoption.LOCATE} | WITHOUT
+
+
+@pytest.mark.parametrize(("kind", "arguments"), KINDS)
+def test_an_object_is_found_by_its_arguments(
+    configured: Configured, fly: Fly, kind: Any, arguments: dict[str, Any]
+) -> None:
+    if kind is not AppProvider:
+        Driven(configured(AppProvider)).up(**KINDS[0][1])
+    made = Driven(configured(kind))
+    made.up(**arguments)
+
+    assert adoption.LOCATE[kind](fly, kind.Args(**arguments)) == made.id
+
+
+def test_a_machine_of_another_name_that_has_the_volume_is_told(machine: Driven, fly: Fly) -> None:
+    wanted = {key: value for key, value in machine.inputs.items() if key != "secrets_version"}
+    assert adoption.LOCATE[MachineProvider](fly, MachineArgs(**wanted)) == machine.id
+
+    with pytest.raises(ProviderError, match="is called 'solos', not 'solserver'"):
+        adoption.LOCATE[MachineProvider](fly, MachineArgs(**{**wanted, "name": "solserver"}))
+
+
+def test_two_of_a_kind_are_not_guessed_at(configured: Configured, fly: Fly, world: World) -> None:
+    for kind, arguments in (KINDS[0], KINDS[2]):
+        Driven(configured(kind)).up(**arguments)
+    (volume,) = world.store.all("fly_volume")
+    world.store.put("fly_volume", "vol_second", {**volume, "id": "vol_second"})
+
+    with pytest.raises(ProviderError, match="there are 2 volumes 'data' in sjc"):
+        adoption.LOCATE[VolumeProvider](fly, VolumeProvider.Args(**KINDS[2][1]))
+
+
+def test_what_nobody_has_claimed_is_named(machine: Driven, fly: Fly, configured: Configured) -> None:
+    Driven(configured(CertificateProvider)).up(app="solos-prod", hostname="api.sollabs.example")
+
+    left = list(adoption.unclaimed(fly, "solos-prod", {machine.id}))
+
+    assert left == [
+        f"volume {machine.inputs['volume_id']} 'solos_data' in sjc",
+        "address 66.241.124.100",
+        "certificate of api.sollabs.example",
+    ]
