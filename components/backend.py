@@ -5,6 +5,7 @@ import pulumi_random as random
 
 from components import environment, image_build
 from components.settings import ENDING, BackendSettings
+from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
 from providers.fly.app import App
@@ -93,6 +94,15 @@ class Backend(pulumi.ComponentResource):
         )
         if volume and settings.database.restore_drill:
             self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
+            if settings.has_replica:
+                ReplicaDrill(
+                    "replica-drill",
+                    app=app.name,
+                    machine_id=running.id,
+                    database=settings.machine.env["DATABASE_PATH"],
+                    release=image.pinned,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
+                )
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 

@@ -46,6 +46,13 @@ CONTRACT: tuple[Variable, ...] = (
     Variable("AWS_ENDPOINT_URL_S3", "given", f"address {REPLICA}", required=False, only_with="sqlite"),
     Variable("BUCKET_NAME", "given", f"name {REPLICA}", required=False, only_with="sqlite"),
     Variable(
+        "RESTORE_TO",
+        "fly.toml",
+        "moment to which Litestream brings the database back, once: 2026-11-24T14:02:00Z (BACKUPS.md)",
+        required=False,
+        only_with="sqlite",
+    ),
+    Variable(
         "LITESTREAM_HEARTBEAT_URL",
         "given",
         "asked after each upload, so that silence is noticed",

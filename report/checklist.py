@@ -180,7 +180,13 @@ def _backups(stack: Stack) -> str:
         )
     drill = _the(stack, "checks:RestoreDrill").outputs
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill["rows"].items()))
-    return f"snapshot {drill['snapshot_id']} restored and counted {drill['restored_at']}, {drill['seconds']} s: {rows}"
+    snapshot = (
+        f"snapshot {drill['snapshot_id']} restored and counted {drill['restored_at']}, {drill['seconds']} s: {rows}"
+    )
+    replicas = [
+        f"; replica off-site restored {each.outputs['restored_at']}" for each in stack.all("checks:ReplicaDrill")
+    ]
+    return snapshot + "".join(replicas)
 
 
 # iOS build.

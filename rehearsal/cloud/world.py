@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from rehearsal.cloud.appstore import appstore_services
+from rehearsal.cloud.bucket import Bucket
 from rehearsal.cloud.clock import Clock, Delays
 from rehearsal.cloud.control import Control
 from rehearsal.cloud.faults import Faults
@@ -31,7 +32,8 @@ class World:
         self.faults = Faults()
         self.addresses: dict[str, str] = {}
         self.services: dict[str, Service] = {
-            service.name: service for service in [*fly_services(self), *appstore_services(self), Control(self)]
+            service.name: service
+            for service in [*fly_services(self), *appstore_services(self), Control(self), Bucket(self)]
         }
 
     def close(self) -> None:

@@ -1,12 +1,15 @@
 """The restore that infra-docs/BACKUPS.md describes, as it is typed: the volume is lost, and its rows come back from a snapshot."""
 
+import shutil
 import time
 from typing import Any
 
 import httpx
 import pytest
 
+from rehearsal.cloud.fly.programs import PLACES
 from tests.program.stack import Stack, fly
+from tests.program.watching import encrypted
 
 TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
 pytestmark = pytest.mark.usefixtures("people")
@@ -18,6 +21,15 @@ def notes(addresses: dict[str, str], app: str, text: str | None = None) -> Any:
     if text is not None:
         httpx.post(address, json={"text": text}, headers=host).raise_for_status()
     return httpx.get(address, headers=host).json()
+
+
+def found(addresses: dict[str, str]) -> tuple[str, str, str]:
+    """The app, its machine and its volume."""
+    state = fly(addresses)
+    (app,) = (each["name"] for each in state["fly_app"])
+    (machine,) = (each["id"] for each in state["fly_machine"] if each["name"] == "solserver")
+    (volume,) = (each["id"] for each in state["fly_volume"] if each["name"] == "data")
+    return app, machine, volume
 
 
 def take_snapshot(addresses: dict[str, str], app: str, volume: str) -> str:
@@ -37,11 +49,25 @@ def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None
         time.sleep(0.1)  # It is bound to the machine for a moment longer.
 
 
+def test_a_lost_volume_comes_back_from_the_replica_off_site(stack: Stack, addresses: dict[str, str]) -> None:
+    if shutil.which("litestream", path=PLACES) is None:
+        pytest.skip("NOT TESTED: the restore from a replica; with Go here, `make monitoring-tools` builds litestream")
+    given = {"BUCKET_NAME": "solos-backup", "AWS_ENDPOINT_URL_S3": addresses["bucket"]}
+    given |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    stack.configure(secrets={name: encrypted(value) for name, value in given.items()})
+    assert stack.run("up") == 0, stack.text
+    app, machine, volume = found(addresses)
+    written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
+
+    lose(addresses, app, machine, volume)  # Asked to end, Litestream sends what it still has.
+    assert stack.run("up", "--refresh") == 0, stack.text
+
+    assert notes(addresses, app) == written
+
+
 def test_a_lost_volume_comes_back_with_its_rows(stack: Stack, addresses: dict[str, str]) -> None:
     assert stack.run("up") == 0, stack.text
-    (app,) = (each["name"] for each in fly(addresses)["fly_app"])
-    (machine,) = (each["id"] for each in fly(addresses)["fly_machine"] if each["name"] == "solserver")
-    (volume,) = (each["id"] for each in fly(addresses)["fly_volume"] if each["name"] == "data")
+    app, machine, volume = found(addresses)
     written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
     snapshot = take_snapshot(addresses, app, volume)
 

@@ -48,6 +48,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "infra-docs").mkdir()
     for name in ("fly.toml", "infra-docs/smoke-test.toml"):
         (tmp_path / name).write_text((PROJECT / name).read_text())
+    (tmp_path / "monitoring").symlink_to(PROJECT / "monitoring")  # fly.toml takes files from it.
     return tmp_path
 
 

@@ -1,5 +1,7 @@
 """A monitor for the stack of a test, and the machines of it in a test's hands."""
 
+import functools
+
 import httpx
 import yaml
 
@@ -9,16 +11,24 @@ from tests.program.stack import ROOT, Stack, fly
 PASSPHRASE = "rehearsal"
 
 
+def encrypted(text: str) -> dict[str, str]:
+    """A secret value, as it stands in a stack file."""
+    return {"secure": _crypter().encrypt(text)}
+
+
 def watch(stack: Stack, control: str, **monitoring: str) -> None:
     """Give the stack a monitor, whose pages, tickets, heartbeats and log lines go to the control address."""
-    salt = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"]
-    crypter = Crypter.of(salt, PASSPHRASE)
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
     stack.configure(
         monitoring={"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, **monitoring},
-        monitoringSecrets={name: {"secure": crypter.encrypt(value)} for name, value in secrets.items()},
+        monitoringSecrets={name: encrypted(value) for name, value in secrets.items()},
     )
+
+
+@functools.cache
+def _crypter() -> Crypter:
+    return Crypter.of(yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"], PASSPHRASE)
 
 
 def act(addresses: dict[str, str], what: str, name: str) -> None:

@@ -18,6 +18,7 @@ KNOWN = {
     "python3": sys.executable,
     "promtool": shutil.which("promtool", path=PLACES),
     "amtool": shutil.which("amtool", path=PLACES),
+    "rm": shutil.which("rm"),
     "litestream": shutil.which("litestream", path=PLACES),
 }
 """Where they are here; None for one that is not installed."""

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,10 +22,14 @@ from typing import Any, Protocol
 from rehearsal.cloud.clock import Clock
 from rehearsal.cloud.fly import commands
 from rehearsal.cloud.fly.loopback import Loopback, below, free_port
-from rehearsal.cloud.fly.programs import PROGRAMS, Program
+from rehearsal.cloud.fly.programs import PLACES, PROGRAMS, Program
 from rehearsal.cloud.store import Document
 from rehearsal.standins import idle, solserver
 
+LEASH = (sys.executable, "-m", "rehearsal.standins.leash")
+WITH_REPLICA = "etc/with-replica"
+METRICS_PORT = 9090
+"""Where Litestream tells of itself."""
 CRASH_SECONDS = 0.05
 """How long a program in memory takes to fail at its start."""
 
@@ -155,7 +160,8 @@ class Processes:
 
     def __init__(self, clock: Clock, log: Callable[[str, str], None], loopback: Loopback) -> None:
         self._clock, self._log, self._loopback = clock, log, loopback
-        self._running: dict[str, tuple[subprocess.Popen[str], int, int]] = {}
+        self._running: dict[str, tuple[subprocess.Popen[str], dict[int, int]]] = {}
+        """The process, and for each port of the machine the one of this computer."""
         self._starts: dict[str, Start] = {}
         self._exits: dict[str, Exit] = {}
         self._told: dict[str, Exit] = {}
@@ -163,14 +169,17 @@ class Processes:
     def start(self, id: str, start: Start) -> None:
         program = PROGRAMS.get(start.image["runs"])
         if program:
-            port, inner = self._loopback.port(*start.place, program.port), program.port
-            command, env = self._program(id, program, start, port)
+            ports = {program.port: self._loopback.port(*start.place, program.port)}
+            command, env = self._program(id, program, start, ports[program.port])
         else:
-            port, inner = free_port(), solserver.port_of(start.env)
-            command, env = _standin(start, port), start.env
+            inner = solserver.port_of(start.env)
+            ports = {inner: free_port(), METRICS_PORT: self._loopback.port(*start.place, METRICS_PORT)}
+            command, env = [*_standin(start, ports[inner]), "--leashed"], start.env
+            if start.env.get("BUCKET_NAME") and (start.root / WITH_REPLICA).exists():
+                command, env = self._replicated(id, start, _standin(start, ports[inner]))
         process = subprocess.Popen(
             command,
-            env={**env, "PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={"PATH": os.environ.get("PATH", ""), **env, "PYTHONPATH": str(Path(__file__).parents[3])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -178,21 +187,19 @@ class Processes:
         )
         self._exits.pop(id, None)
         self._told.pop(id, None)
-        self._running[id] = (process, port, inner)
+        self._running[id] = (process, ports)
         self._starts[id] = start
         threading.Thread(target=self._read_logs, args=(id, process), daemon=True).start()
 
     def _program(self, id: str, program: Program, start: Start, port: int) -> tuple[list[str], dict[str, str]]:
         """The command and the environment for a program of this computer, or for an idle stand-in."""
-        leash, found = [sys.executable, "-m", "rehearsal.standins.leash"], program.path()
+        found = program.path()
         if found is None:
             self._log(
                 id, f"NOT PLAYED: {program.binary} is not installed here (`make monitoring-tools`); this one is idle"
             )
-            return [*leash, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
-        for file in start.config.get("files") or ():
-            path = start.root / file["guest_path"].strip("/")
-            path.write_text(self._loopback.text(path.read_text(), *start.place))
+            return [*LEASH, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
+        self._translate_files(start)
         arguments = list((start.config.get("init") or {}).get("cmd") or ())
         if program.listens and not any(each.startswith(program.listens) for each in arguments):
             arguments.append(f"{program.listens}:{program.port}")
@@ -201,8 +208,30 @@ class Processes:
         if not program.listens:
             arguments = arguments[1:]  # The image's entry point takes the whole command, the program's name included.
         env = {name: self._loopback.text(value, *start.place) for name, value in start.env.items()}
-        command = [*leash, found, *(self._loopback.argument(each, start.root, *start.place) for each in arguments)]
+        command = [*LEASH, found, *(self._loopback.argument(each, start.root, *start.place) for each in arguments)]
         return command, {**env, **self._loopback.environment}
+
+    def _replicated(self, id: str, start: Start, server: list[str]) -> tuple[list[str], dict[str, str]]:
+        """As the released image starts it: `with-replica`, and the server as its command."""
+        if shutil.which("litestream", path=PLACES) is None:
+            self._log(
+                id, "NOT PLAYED: litestream is not installed here (`make monitoring-tools`); nothing is replicated"
+            )
+            return [*server, "--leashed"], start.env
+        self._translate_files(start)
+        settings = {
+            "PATH": f"{PLACES}:{os.environ.get('PATH', '')}",
+            "LITESTREAM_CONFIG": str(start.root / "etc/litestream.yml"),
+            "LITESTREAM_DATABASE": below(start.root, start.env["DATABASE_PATH"]),
+        }
+        return [*LEASH, "sh", str(start.root / WITH_REPLICA), *server], {**start.env, **settings}
+
+    def _translate_files(self, start: Start) -> None:
+        for file in start.config.get("files") or ():
+            path = start.root / file["guest_path"].strip("/")
+            path.write_text(
+                self._loopback.text(path.read_text(), *start.place).replace("path: /data/", f"path: {start.root}/data/")
+            )
 
     def exit(self, id: str) -> Exit | None:
         if id not in self._running:
@@ -227,9 +256,9 @@ class Processes:
             self._running[id][0].kill()
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
-        if self.exit(id) is not None or port != self._running[id][2]:
+        if self.exit(id) is not None or port not in self._running[id][1]:
             raise Unanswered(f"connect: connection refused (port {port})")
-        connection = http.client.HTTPConnection("127.0.0.1", self._running[id][1], timeout=seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", self._running[id][1][port], timeout=seconds)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
@@ -249,9 +278,9 @@ class Processes:
         )
 
     def close(self) -> None:
-        for process, _, _ in self._running.values():
+        for process, _ in self._running.values():
             process.terminate()
-        for process, _, _ in self._running.values():
+        for process, _ in self._running.values():
             _kill_after(process, 2.0)
         self._loopback.close()
 
@@ -263,9 +292,9 @@ class Processes:
 
 def _standin(start: Start, port: int) -> list[str]:
     image = start.image
-    command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}", "--leashed"]
+    command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}"]
     command += ["--root", str(start.root), "--listen", str(port), "--version", image["version"]]
-    command += ["--requires", ",".join(image["requires"])]
+    command += ["--requires", ",".join(image["requires"])] if image["requires"] else []
     return command + (["--broken", image["broken"]] if image["broken"] else [])
 
 
