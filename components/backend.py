@@ -5,6 +5,7 @@ import pulumi_random as random
 
 from components import environment, image_build
 from components.settings import ENDING, BackendSettings
+from providers.checks.postgres_restore_drill import PostgresRestoreDrill
 from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
@@ -59,10 +60,10 @@ class Backend(pulumi.ComponentResource):
             secret_values["DATABASE_URL"] = postgres.url
         secrets = Secrets("secrets", app=app.name, values=secret_values, opts=inner)
         # Before another image runs. Of a volume, the machine itself takes a snapshot.
-        backups = (
-            [PostgresBackup("backup", cluster_id=postgres.cluster_id, reason=image.pinned, opts=inner)]
+        backup = (
+            PostgresBackup("backup", cluster_id=postgres.cluster_id, reason=image.pinned, opts=inner)
             if postgres
-            else []
+            else None
         )
         running = Machine(
             "machine",
@@ -74,7 +75,7 @@ class Backend(pulumi.ComponentResource):
             volume_id=volume.id if volume else None,
             secrets_version=secrets.version,
             healthy_seconds=machine.wait_seconds,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=backups),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[backup] if backup else []),
         )
         self.app = app.name
         self.hostname = domain.hostname if domain else app.hostname
@@ -103,6 +104,15 @@ class Backend(pulumi.ComponentResource):
                     release=image.pinned,
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
                 )
+        if backup and settings.database.restore_drill:
+            PostgresRestoreDrill(
+                "restore-drill",
+                org=settings.org,
+                cluster_id=backup.cluster_id,
+                backup_id=backup.id,
+                database=SERVER,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
+            )
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 

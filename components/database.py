@@ -9,10 +9,10 @@ from components.environment import Database
 from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {
-    "sqlite": ("fromSnapshot", "restoreDrill"),
+    "sqlite": ("fromSnapshot",),
     "postgres": ("plan", "diskSizeGb", "pgMajorVersion"),
 }
-"""What may be said about each kind."""
+"""What may be said about each kind, and of no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class DatabaseSettings:
     """The kind, then what is said about SQLite on the volume of fly.toml, then about a cluster of Managed Postgres."""
 
     kind: Database
+    restore_drill: bool
+    """Whether each release proves that its database comes back from a snapshot or a backup."""
 
     from_snapshot: str | None
     """A snapshot `vs_…` that the volume is made from, when it is made."""
-    restore_drill: bool
-    """Whether each release proves that its database comes back from a snapshot."""
 
     plan: str
     disk_size_gb: int
@@ -33,7 +33,7 @@ class DatabaseSettings:
 
 def read(config: StackConfig) -> DatabaseSettings:
     """Read `solos:database`; what is wrong is noted in `config`."""
-    given = config.table("database", ("kind", *(key for keys in KEYS.values() for key in keys)))
+    given = config.table("database", ("kind", "restoreDrill", *(key for keys in KEYS.values() for key in keys)))
     kind: Database = "postgres" if given.get("kind") == "postgres" else "sqlite"
     if given.get("kind", kind) != kind:
         config.refuse("database.kind", f"must be {' or '.join(KEYS)}, not {given['kind']!r}")

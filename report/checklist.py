@@ -172,11 +172,11 @@ def _alerting(stack: Stack) -> str:
 
 
 def _backups(stack: Stack) -> str:
-    if stack.find("fly:PostgresBackup"):
-        backup = _the(stack, "fly:PostgresBackup")
-        raise NotThere(
-            f"backup {backup.id} finished {backup.outputs['finished_at']}; restore it into a second cluster "
-            "(`fly mpg restore`), count its rows, and waive this row with what was seen"
+    if stack.find("fly:ManagedPostgres"):
+        restored = _the(stack, "checks:PostgresRestoreDrill").outputs
+        return (
+            f"backup {restored['backup_id']} restored to a second cluster {restored['restored_at']}, {restored['seconds']} s, "
+            f"with the databases {', '.join(restored['databases'])}; rows not counted"
         )
     drill = _the(stack, "checks:RestoreDrill").outputs
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill["rows"].items()))

@@ -113,6 +113,7 @@ class PostgresBackup(Resource, module="fly", name="PostgresBackup"):
 
     provider = PostgresBackupProvider
 
+    cluster_id: pulumi.Output[str]
     status: pulumi.Output[str]
     finished_at: pulumi.Output[str]
 

@@ -41,7 +41,8 @@ def fly(configured: Configured) -> Fly:
 def test_every_resource_can_be_found_or_says_why_not() -> None:
     for file in Path(adoption.__file__).parent.glob("*.py"):
         import_module(f"providers.fly.{file.stem}")
-    names = {provider.__name__.removesuffix("Provider") for provider in FlyProvider.__subclasses__()}
+    objects = [kind for kind in FlyProvider.__subclasses__() if kind.__module__.startswith("providers.fly.")]
+    names = {provider.__name__.removesuffix("Provider") for provider in objects}
 
     assert names == {provider.__name__.removesuffix("Provider") for provider in adoption.LOCATE} | WITHOUT
 

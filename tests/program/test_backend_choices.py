@@ -109,8 +109,10 @@ def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
     assert len(fly(addresses)["fly_postgres"][0]["_backups"]) == 2
     stack.outputs()  # What it leaves in `text` is the whole state.
-    (row,) = (finding for finding in examine(read(json.loads(stack.text))) if finding.row.key == "database")
-    assert row.evidence.startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
+    evidence = {finding.row.key: finding.evidence for finding in examine(read(json.loads(stack.text)))}
+    assert evidence["database"].startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
+    assert "with the databases fly-db, solserver" in evidence["backups"]
+    assert len(fly(addresses)["fly_postgres"]) == 1
 
     assert stack.run("destroy") == 0, stack.text
     assert fly(addresses)["fly_postgres"] == []

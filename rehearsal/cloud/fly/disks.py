@@ -42,8 +42,18 @@ class Disks:
         """The folder of a database of Managed Postgres, made when a server first connects."""
         return self._made(self.folder / "postgres" / cluster_id / name)
 
+    def back_up(self, cluster_id: str, backup_id: str) -> None:
+        """Copy what is in all databases of a cluster."""
+        source = self._made(self.folder / "postgres" / cluster_id)
+        shutil.copytree(source, self.folder / "backups" / cluster_id / backup_id, dirs_exist_ok=True)
+
+    def restore_backup(self, cluster_id: str, backup_id: str, to: str) -> None:
+        source = self.folder / "backups" / cluster_id / backup_id
+        shutil.copytree(source, self.folder / "postgres" / to, dirs_exist_ok=True)
+
     def drop_cluster(self, id: str) -> None:
-        shutil.rmtree(self.folder / "postgres" / id, ignore_errors=True)
+        for kind in ("postgres", "backups"):
+            shutil.rmtree(self.folder / kind / id, ignore_errors=True)
 
     def close(self) -> None:
         if self._temporary and self._folder:

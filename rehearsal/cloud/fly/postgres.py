@@ -67,29 +67,30 @@ class Postgres(FlyApi):
             raise _refused(422, "pg_major_version is invalid")
         if body.get("pool_mode", "session") not in ("session", "transaction"):
             raise _refused(422, "pool_mode is invalid")
+        about = {
+            "name": body.get("name") or f"mpg-{random_id(6)}",
+            "plan": plan,
+            "region": self.region(body.get("region")),
+            "disk_size_gb": body.get("disk_size_gb", 10),
+            "pg_major_version": body.get("pg_major_version", "16"),
+            "postgis_enabled": body.get("postgis_enabled", False),
+            "_org": org,
+            "_databases": ["fly-db"],
+            "_users": {"fly-user": {"role": "schema_admin", "password": _password()}},
+        }
+        return {"data": self._shown_cluster(self._new_cluster(about))}, 201, {}
+
+    def _new_cluster(self, about: Document) -> Document:
+        """A cluster that begins to be made."""
+        fresh: Document = {
+            "_created": self.world.clock.now(),
+            "_gone_at": None,
+            "_failed": False,
+            "_attached": [],
+            "_backups": [],
+        }
         id = random_id(16)
-        cluster = self.store.put(
-            "fly_postgres",
-            id,
-            {
-                "id": id,
-                "name": body.get("name") or f"mpg-{random_id(6)}",
-                "plan": plan,
-                "region": self.region(body.get("region")),
-                "disk_size_gb": body.get("disk_size_gb", 10),
-                "pg_major_version": body.get("pg_major_version", "16"),
-                "postgis_enabled": body.get("postgis_enabled", False),
-                "_org": org,
-                "_created": self.world.clock.now(),
-                "_gone_at": None,
-                "_failed": False,
-                "_databases": ["fly-db"],
-                "_users": {"fly-user": {"role": "schema_admin", "password": _password()}},
-                "_attached": [],
-                "_backups": [],
-            },
-        )
-        return {"data": self._shown_cluster(cluster)}, 201, {}
+        return self.store.put("fly_postgres", id, {"id": id, **about, **fresh})
 
     @route("GET", "/v1/postgres/<id>")
     def get_cluster(self, request: Request, id: str) -> Any:
@@ -140,13 +141,30 @@ class Postgres(FlyApi):
             cluster = self._ready_cluster(request, id)
             if any(self._backup(one)["status"] == "running" for one in cluster["_backups"]):
                 raise _refused(409, "A backup is currently running")
-            backup = {
-                "id": f"{random_id(14, '0123456789')}{kind[0].upper()}",
-                "type": kind,
-                "_at": self.world.clock.now(),
-            }
+            held = {name: cluster[name] for name in ("_databases", "_users")}
+            number = f"{random_id(14, '0123456789')}{kind[0].upper()}"
+            backup = {"id": number, "type": kind, "_at": self.world.clock.now(), "_held": held}
+            self.machines.disks.back_up(id, number)
             self.store.put("fly_postgres", id, {**cluster, "_backups": [*cluster["_backups"], backup]})
         return None, 202, {}
+
+    @route("POST", "/v1/postgres/<id>/restore")
+    def restore(self, request: Request, id: str) -> Any:
+        shape = {"backup_id": str, "pitr_time": str, "name": str}
+        body = bodies.read(request, shape, "restorePostgresClusterRequest")
+        wanted = body.get("backup_id")
+        if not wanted:
+            raise _refused(422, "backup_id is missing; the double restores no point in time")
+        with self.store.transaction():
+            source = self._ready_cluster(request, id)
+            found = [one for one in source["_backups"] if one["id"] == wanted]
+            if not found or self._backup(found[0])["status"] != "completed":
+                raise _refused(404, f"Backup {wanted} not found for cluster {id}")
+            same = ("plan", "region", "disk_size_gb", "pg_major_version", "postgis_enabled", "_org")
+            about = {key: source[key] for key in same} | found[0]["_held"]
+            cluster = self._new_cluster({**about, "name": body.get("name") or f"{source['name']}-restored"})
+            self.machines.disks.restore_backup(id, wanted, cluster["id"])
+        return {"data": self._shown_cluster(cluster)}, 201, {}
 
     @route("GET", "/v1/postgres/<id>/databases")
     def list_databases(self, request: Request, id: str) -> Any:

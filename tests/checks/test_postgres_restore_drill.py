@@ -1,0 +1,68 @@
+"""A backup of Managed Postgres is restored to a second cluster, looked at, and nothing of it stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.checks.postgres_restore_drill import NotRestorable, PostgresRestoreDrillProvider
+from providers.errors import ProviderError
+from providers.fly.managed_postgres import ManagedPostgresProvider
+from providers.fly.postgres_backup import PostgresBackupProvider
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+
+Configured = Callable[[Any], Any]
+
+
+@pytest.fixture
+def wanted(configured: Configured, world: World) -> dict[str, Any]:
+    """The arguments of a drill, for a cluster with a backup."""
+    cluster, backup = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresBackupProvider))
+    cluster.up(org="sol-labs", name="solos-prod-db", region="sjc")
+    world.clock.sleep(60)
+    backup.up(cluster_id=cluster.id)
+    return {"org": "sol-labs", "cluster_id": cluster.id, "backup_id": backup.id, "database": "fly-db"}
+
+
+def names(world: World) -> list[str]:
+    return [one["name"] for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
+
+
+def test_a_backup_comes_back_and_the_second_cluster_goes(
+    configured: Configured, world: World, wanted: dict[str, Any]
+) -> None:
+    drill = Driven(configured(PostgresRestoreDrillProvider))
+
+    drill.up(**wanted)
+    drill.up(**wanted)
+
+    assert drill.steps == ["create", "same"]
+    assert drill.outputs["databases"] == ["fly-db"]
+    assert names(world) == ["solos-prod-db"]
+
+
+def test_a_backup_without_the_database_is_no_backup(
+    configured: Configured, world: World, wanted: dict[str, Any]
+) -> None:
+    with pytest.raises(NotRestorable, match="came back without the database 'solserver', with fly-db"):
+        Driven(configured(PostgresRestoreDrillProvider)).up(**{**wanted, "database": "solserver"})
+
+    assert names(world) == ["solos-prod-db"]
+
+
+@pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/restore$"), ("GET", "/databases$"), ("DELETE", "postgres")])
+def test_no_cluster_stays_whatever_happens_to_a_call(
+    configured: Configured, world: World, wanted: dict[str, Any], *, kind: Kind, method: str, path: str
+) -> None:
+    world.faults.arm(Fault(kind, service="fly", method=method, path=path))
+    drill = Driven(configured(PostgresRestoreDrillProvider))
+    try:
+        drill.up(**wanted)
+    except ProviderError:
+        drill.up(**wanted)
+
+    assert drill.outputs["restored_at"]
+    assert names(world) == ["solos-prod-db"]
