@@ -1,0 +1,168 @@
+"""A production that somebody has made by hand with `fly` is taken over: nothing twice, nothing lost, every difference shown."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from rehearsal.engine.crypter import Crypter
+from tests.program.stack import IMAGE, ROOT, Stack, calls, fly, has_pulumi
+
+APP = "solos-rehearsal"
+MACHINE = "quiet-river-1234"
+SALT = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"]
+SESSION_SECRET = "made-by-hand-and-in-use"
+
+
+@pytest.fixture
+def engine() -> str:
+    """One is enough, the real one where it is installed: what `up` does is tested on both elsewhere."""
+    return "pulumi" if has_pulumi() else "embedded"
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What is at Fly before anybody has run the program."""
+
+    volume: str
+    machine: str
+
+    def is_all_there_is(self, addresses: dict[str, str]) -> bool:
+        there = {kind: [one.get("id") or one.get("ip") for one in found] for kind, found in fly(addresses).items()}
+        return (
+            (there["fly_machine"], there["fly_volume"]) == ([self.machine], [self.volume])
+            and len(there["fly_app"]) == 1
+            and len(there["fly_ip"]) == 2
+        )
+
+
+def make(api: httpx.Client) -> tuple[str, str]:
+    """Volume and machine of a new app."""
+
+    def post(path: str, **body: Any) -> Any:
+        while (answer := api.post(path, json=body)).status_code == 404:
+            time.sleep(0.1)  # Fly shows a new app late.
+        return answer.raise_for_status().json()
+
+    post("/apps", name=APP, org_slug="sol-labs")
+    post(f"/apps/{APP}/ip_assignments", type="shared_v4")
+    post(f"/apps/{APP}/ip_assignments", type="v6")
+    post(f"/apps/{APP}/secrets", values={"SESSION_SECRET": SESSION_SECRET})
+    volume = post(f"/apps/{APP}/volumes", name="data", region="sjc", size_gb=10)["id"]
+    config = {
+        "image": IMAGE,
+        "env": {"DATABASE_PATH": "/data/solos.sqlite3", "PORT": "8080"},
+        "mounts": [{"volume": volume, "path": "/data"}],
+        "services": [{"protocol": "tcp", "internal_port": 8080, "ports": [{"port": 443, "handlers": ["tls", "http"]}]}],
+    }
+    machine = post(f"/apps/{APP}/machines", name=MACHINE, region="sjc", config=config)["id"]
+    return volume, machine
+
+
+@pytest.fixture
+def by_hand(stack: Stack, addresses: dict[str, str]) -> ByHand:
+    """App, addresses, volume, secret and machine, as `fly apps create`, `fly volumes create` … leave them."""
+    stack.configure(uniqueNames="false", app=APP, database={"kind": "sqlite", "restoreDrill": "false"})
+    headers = {"Authorization": "Bearer fo1_rehearsal"}
+    with httpx.Client(base_url=f"{addresses['fly']}/v1", headers=headers) as api:
+        volume, machine = make(api)
+    while not (answer := note(addresses, "written before")).is_success:
+        time.sleep(0.1)
+    assert answer.status_code == 201
+    return ByHand(volume, machine)
+
+
+def note(addresses: dict[str, str], text: str) -> httpx.Response:
+    return httpx.post(f"{addresses['proxy']}/notes", headers={"Host": f"{APP}.fly.dev"}, json={"text": text})
+
+
+def notes(addresses: dict[str, str]) -> list[str]:
+    answer = httpx.get(f"{addresses['proxy']}/notes", headers={"Host": f"{APP}.fly.dev"})
+    return [each["text"] for each in answer.json()]
+
+
+@pytest.fixture
+def survey(stack: Stack, tmp_path: Path) -> Callable[[], int]:
+    """Runs the command; its exit code. The file is `import.json` beside the stack's state."""
+
+    def run() -> int:
+        (tmp_path / "survey.yaml").write_text(yaml.safe_dump({"config": stack.config}))
+        files = ("--config-file", str(tmp_path / "survey.yaml"), "--file", str(tmp_path / "import.json"))
+        return stack._command(sys.executable, "-m", "components.adoption", "--stack", "test", *files)
+
+    return run
+
+
+def encrypted(text: str) -> dict[str, str]:
+    """A value as the stack file holds secrets."""
+    return {"secure": Crypter.of(SALT, "rehearsal").encrypt(text)}
+
+
+def test_the_survey_says_what_it_found_and_changes_nothing(
+    stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int]
+) -> None:
+    before = len(calls(addresses))
+
+    assert survey() == 1
+    assert f"`pulumi config set machine {MACHINE}`" in stack.text
+    stack.configure(machine=MACHINE)
+    assert survey() == 0, stack.text
+
+    assert f"there      fly:Volume volume: {by_hand.volume}" in stack.text
+    assert f"there      fly:Machine machine: {by_hand.machine}" in stack.text
+    assert "to make    checks:Rollout rollout" in stack.text
+    assert f"careful    up sets the secret SESSION_SECRET of {APP} to a new value" in stack.text
+    assert all(" GET " in call or " HEAD " in call for call in calls(addresses)[before:])
+
+
+@pytest.mark.usefixtures("people")
+def test_up_takes_over_what_was_made_by_hand(stack: Stack, addresses: dict[str, str], by_hand: ByHand) -> None:
+    stack.configure(machine=MACHINE, secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
+
+    assert stack.run("up") == 0, stack.text
+
+    assert by_hand.is_all_there_is(addresses)
+    assert notes(addresses) == ["written before"]
+    assert fly(addresses)["fly_secrets"][0]["now"]["SESSION_SECRET"]["value"] == SESSION_SECRET
+
+
+@pytest.mark.usefixtures("people")
+def test_an_imported_production_previews_exactly_what_differs(
+    stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int], tmp_path: Path
+) -> None:
+    if not has_pulumi():
+        pytest.skip("NOT TESTED: `pulumi import` of the survey's file; `pulumi` is not on PATH")
+    stack.configure(machine=MACHINE, secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
+    assert survey() == 0, stack.text
+    file = str(tmp_path / "import.json")
+    assert SESSION_SECRET not in (tmp_path / "import.json").read_text()
+
+    assert stack.run("import", "--file", file, "--generate-code=false", "--protect=false") == 0, stack.text
+    before = len(calls(addresses))
+    assert stack.run("preview") == 0, stack.text
+    assert len(calls(addresses)) == before
+    assert "~ snapshot_retention : 5 => 14" in stack.text
+    assert "~ memory_mb: 256 => 512" in stack.text
+    assert "(replace)" not in stack.text
+    assert not [
+        line for line in stack.text.splitlines() if "fly:" in line and "(create)" in line and "Secrets" not in line
+    ]
+
+    assert stack.run("up") == 0, stack.text
+    assert by_hand.is_all_there_is(addresses)
+    assert notes(addresses) == ["written before"]
+
+    # The state is lost; by now everything is as the program wants it, so an import leaves nothing of it to change.
+    assert stack._command("pulumi", "stack", "rm", "test", "--force", "--yes", "--preserve-config") == 0, stack.text
+    assert stack._command("pulumi", "stack", "init", "test") == 0, stack.text
+    assert survey() == 0, stack.text
+    assert stack.run("import", "--file", file, "--generate-code=false", "--protect=false") == 0, stack.text
+    assert stack.run("preview") == 0, stack.text
+    updates = [line.split("dynamic/")[1] for line in stack.text.splitlines() if "(update)" in line]
+    assert updates in ([], ["fly:Machine: (update)"])  # Its secrets_version, which is known when the secrets are set.
