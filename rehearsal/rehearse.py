@@ -62,6 +62,7 @@ def _rehearse(engine: str, *, destroy: bool) -> int:
         stack = Stack("rehearsal", engine, FOLDER)
         if destroy:
             return stack.destroy()
+        stack.decide(_receivers(stack, addresses["control"]))
         return _launch(stack, addresses) or stack.report()
 
 
@@ -89,8 +90,8 @@ def _receivers(stack: "Stack", control: str) -> dict[str, Any]:
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
     return {
-        "solos:monitoring": stack.config["solos:monitoring"]
-        | {"page": "webhook", "ticket": "webhook", "sinkUrl": control},
+        "solos:monitoring": stack.config.get("solos:monitoring", {})
+        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control},
         "solos:monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
     }
 

@@ -14,7 +14,7 @@ from rehearsal.cloud.fly.programs import PROGRAMS
 from tests.program.stack import Stack
 from tests.program.watching import act, watch
 
-SPEED = 20
+SPEED = 30
 PATIENCE = 60.0
 """Seconds; never asserted on, only given up after."""
 pytestmark = pytest.mark.usefixtures("people")
