@@ -4,8 +4,8 @@ import pulumi
 import pulumi_random as random
 
 from components import environment, image_build
+from components.postgres import Postgres
 from components.settings import ENDING, BackendSettings
-from providers.checks.postgres_restore_drill import PostgresRestoreDrill
 from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
@@ -16,15 +16,10 @@ from providers.fly.ip_address import IpAddress
 from providers.fly.issued_certificate import IssuedCertificate
 from providers.fly.machine import Machine
 from providers.fly.machine_config import revision
-from providers.fly.managed_postgres import ManagedPostgres
-from providers.fly.postgres_access import PostgresAccess
-from providers.fly.postgres_backup import PostgresBackup
 from providers.fly.secrets import Secrets
 from providers.fly.volume import Volume
 
 SECRET_LENGTH = 48
-SERVER = "solserver"
-"""What it is called in its database: as database and as user."""
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
 """What opens a restored database: SQLite comes with Python."""
 
@@ -54,17 +49,11 @@ class Backend(pulumi.ComponentResource):
         image = self._image(settings, inner)
         volume = self._volume(app, image, settings, region, kept) if machine.mount else None
         domain = self._domain(settings, app, addresses, inner) if settings.domain else None
-        postgres = self._postgres(app, settings, region, inner, kept) if settings.database.kind == "postgres" else None
+        postgres = self._postgres(app, image, settings, protect) if settings.database.kind == "postgres" else None
         secret_values = self._secret_values(settings, inner)
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
         secrets = Secrets("secrets", app=app.name, values=secret_values, opts=inner)
-        # Before another image runs. Of a volume, the machine itself takes a snapshot.
-        backup = (
-            PostgresBackup("backup", cluster_id=postgres.cluster_id, reason=image.pinned, opts=inner)
-            if postgres
-            else None
-        )
         running = Machine(
             "machine",
             app=app.name,
@@ -75,7 +64,7 @@ class Backend(pulumi.ComponentResource):
             volume_id=volume.id if volume else None,
             secrets_version=secrets.version,
             healthy_seconds=machine.wait_seconds,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[backup] if backup else []),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[postgres.backup] if postgres else []),
         )
         self.app = app.name
         self.hostname = domain.hostname if domain else app.hostname
@@ -104,15 +93,8 @@ class Backend(pulumi.ComponentResource):
                     release=image.pinned,
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
                 )
-        if backup and settings.database.restore_drill:
-            PostgresRestoreDrill(
-                "restore-drill",
-                org=settings.org,
-                cluster_id=backup.cluster_id,
-                backup_id=backup.id,
-                database=SERVER,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
-            )
+        if postgres and settings.database.restore_drill:
+            postgres.prove_restore(after=self.rollout)
         self.image = image.pinned
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
@@ -157,23 +139,16 @@ class Backend(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=[certificate])),
         )
 
-    @staticmethod
-    def _postgres(
-        app: App, settings: BackendSettings, region: str, inner: pulumi.ResourceOptions, kept: pulumi.ResourceOptions
-    ) -> PostgresAccess:
-        database = settings.database
-        cluster = ManagedPostgres(
-            "postgres",
+    def _postgres(self, app: App, image: Image, settings: BackendSettings, protect: bool) -> Postgres:
+        return Postgres(
+            "database",
+            settings.database,
             org=settings.org,
-            name=pulumi.Output.concat(app.name, "-db"),
-            region=region,
-            plan=database.plan,
-            disk_size_gb=database.disk_size_gb,
-            pg_major_version=database.pg_major_version,
-            opts=kept,
-        )
-        return PostgresAccess(
-            "postgres-access", cluster_id=cluster.id, app=app.name, database=SERVER, username=SERVER, opts=inner
+            app=app.name,
+            region=settings.machine.primary_region or "",
+            release=image.pinned,
+            protect=protect,
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     @staticmethod
