@@ -26,7 +26,7 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from components import environment
 from components.config import PROJECT
 from providers.errors import ProviderError
-from providers.fly.adoption import LOCATE, secret_names, unclaimed
+from providers.fly.adoption import LOCATE, OtherName, secret_names, unclaimed
 from providers.fly.client import Fly, NotFound
 from providers.fly.image import ImageProvider
 from providers.properties import decode, is_known
@@ -93,6 +93,9 @@ class Survey(Mocks):
             id = LOCATE[kind](self.fly, args)
             read = provider.read(id, checked.inputs) if id else None
         except NotFound:
+            return None
+        except OtherName as other:
+            self.problems.append(f"{other}: `pulumi config set machine {other.name}`, then run this again")
             return None
         except ProviderError as error:
             self.problems.append(str(error))

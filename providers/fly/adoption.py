@@ -18,6 +18,16 @@ from providers.fly.volume import VolumeProvider
 from providers.resource import Provider
 
 
+class OtherName(ProviderError):
+    """The object is there under another name, `name`, and Fly changes no name."""
+
+    __module__ = "builtins"
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 def _volume(fly: Fly, args: Any) -> str | None:
     return _only(volumes.living(fly, args.app, args.name, args.region), f"volumes {args.name!r} in {args.region}")
 
@@ -27,9 +37,10 @@ def _machine(fly: Fly, args: Any) -> str | None:
     for machine in found:
         volume = next((mount.get("volume") for mount in machine["config"].get("mounts") or ()), None)
         if args.volume_id and volume == args.volume_id and machine["name"] != args.name:
-            raise ProviderError(
+            raise OtherName(
                 f"the machine with the volume {volume} of {args.app!r} is called {machine['name']!r}, not {args.name!r}, "
-                f"and no name can be changed: `pulumi config set machine {machine['name']}`, then run this again"
+                "and no name can be changed",
+                machine["name"],
             )
     return _only([machine for machine in found if machine["name"] == args.name], f"machines {args.name!r}")
 

@@ -209,6 +209,11 @@ def _cause(status: int, text: str, word: str) -> tuple[type[FlyError], str]:
         )
     if status == 412 and "bound to machine" in lower:
         return FlyError, "destroy the machine first; Fly frees a volume up to a minute after that"
+    if status == 412 and "attached to machine" in lower:
+        return (
+            FlyError,
+            "a volume has one machine: go on with that one, by the name that `fly machine list` shows, or destroy it",
+        )
     if status in (409, 412):
         return FlyError, "something else is changing the object: run `pulumi refresh`, then up again"
     if status == 408:

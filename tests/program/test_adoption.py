@@ -123,8 +123,12 @@ def test_the_survey_says_what_it_found_and_changes_nothing(
 
 @pytest.mark.usefixtures("people")
 def test_up_takes_over_what_was_made_by_hand(stack: Stack, addresses: dict[str, str], by_hand: ByHand) -> None:
-    stack.configure(machine=MACHINE, secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
+    stack.configure(secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
+    assert stack.run("up") != 0
+    assert "go on with that one, by the name that `fly machine list` shows" in stack.text
+    assert by_hand.is_all_there_is(addresses)
 
+    stack.configure(machine=MACHINE)
     assert stack.run("up") == 0, stack.text
 
     assert by_hand.is_all_there_is(addresses)
