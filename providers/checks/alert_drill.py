@@ -5,6 +5,7 @@ the network. What Alertmanager logs of its notifications is the evidence, so it 
 again when `route` changes, and only then: nobody is paged for a drill by an `up` that changes something else.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from providers.resource import Resource
 ALERT = "SolosDrill"
 ALERTMANAGER = "http://localhost:9093"
 DELIVERED, FAILED = "Notify success", "Notify for alerts failed"
+URL = re.compile(r"https?://[^\s\"\\]+")
+"""A receiver's URL is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0
 """For each of delivery and resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
 
@@ -118,7 +121,7 @@ class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
             nonlocal seen
             new = [line for line in self._lines(args) if line not in known]
             failed = [line for line in new if FAILED in line]
-            seen = failed[-1][-300:] if failed else seen
+            seen = URL.sub("(its URL)", failed[-1])[-300:] if failed else seen
             progress(f"{what} of the drill to {args.receiver}: {seen}")
             return set(new) if any(DELIVERED in line for line in new) else None
 

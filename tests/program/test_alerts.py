@@ -12,17 +12,18 @@ import pytest
 
 from rehearsal.cloud.fly.programs import PROGRAMS
 from tests.program.stack import Stack
-from tests.program.watching import act, watch
+from tests.program.watching import act, machines, watch
 
 SPEED = 30
 PATIENCE = 60.0
 """Seconds; never asserted on, only given up after."""
+TELEGRAF = PROGRAMS["telegraf"]
 pytestmark = pytest.mark.usefixtures("people")
 
 
 @pytest.fixture
 def control(addresses: dict[str, str]) -> Iterator[httpx.Client]:
-    missing = [program.binary for program in PROGRAMS.values() if program.path() is None and program.port != 9598]
+    missing = [program.binary for program in PROGRAMS.values() if program.path() is None and program != TELEGRAF]
     if missing:
         pytest.skip(f"NOT TESTED: that a page arrives; `make monitoring-tools` installs {', '.join(missing)}")
     with httpx.Client(base_url=addresses["control"]) as client:
@@ -47,10 +48,13 @@ def received(control: httpx.Client, receiver: str, alert: str) -> list[str]:
 def test_a_page_arrives_and_resolves_and_silence_is_noticed(
     stack: Stack, addresses: dict[str, str], control: httpx.Client
 ) -> None:
-    watch(stack, addresses["control"])
+    watch(stack, addresses["control"], logs=TELEGRAF.path() is not None)
     assert stack.run("up") == 0, stack.text
     assert received(control, "page", "SolosDrill") == ["firing", "resolved"]
     assert received(control, "page", "SolosHealthDown") == []
+    if TELEGRAF.path():
+        app = machines(addresses)["solserver"]["_app"]
+        until(lambda: {"app": app}.items() <= control.get("/lines").json()[-1]["labels"].items(), "a line at the sink")
 
     act(addresses, "stop", "solserver")
     until(lambda: received(control, "page", "SolosHealthDown") == ["firing"], "the page")

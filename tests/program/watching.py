@@ -1,6 +1,7 @@
 """A monitor for the stack of a test, and the machines of it in a test's hands."""
 
 import functools
+from typing import Any
 
 import httpx
 import yaml
@@ -16,12 +17,14 @@ def encrypted(text: str) -> dict[str, str]:
     return {"secure": _crypter().encrypt(text)}
 
 
-def watch(stack: Stack, control: str, **monitoring: str) -> None:
+def watch(stack: Stack, control: str, *, logs: bool = True, **monitoring: str) -> None:
     """Give the stack a monitor, whose pages, tickets, heartbeats and log lines go to the control address."""
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
-    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
+    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly"}
+    secrets |= {"sinkToken": "sink"} if logs else {}
+    about_logs = {"sink": "loki", "sinkUrl": control} if logs else {"logs": "false"}
     stack.configure(
-        monitoring={"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, **monitoring},
+        monitoring={"page": "webhook", "ticket": "webhook", **about_logs, **monitoring},
         monitoringSecrets={name: encrypted(value) for name, value in secrets.items()},
     )
 
@@ -31,8 +34,13 @@ def _crypter() -> Crypter:
     return Crypter.of(yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"], PASSPHRASE)
 
 
+def machines(addresses: dict[str, str]) -> dict[str, Any]:
+    """Those of both apps, by name."""
+    return {machine["name"]: machine for machine in fly(addresses)["fly_machine"]}
+
+
 def act(addresses: dict[str, str], what: str, name: str) -> None:
     """`fly machine stop` or `start`, by the machine's name."""
-    (machine,) = (each for each in fly(addresses)["fly_machine"] if each["name"] == name)
+    machine = machines(addresses)[name]
     path = f"{addresses['fly']}/v1/apps/{machine['_app']}/machines/{machine['id']}/{what}"
     httpx.post(path, headers={"Authorization": "Bearer fo1_rehearsal"}).raise_for_status()

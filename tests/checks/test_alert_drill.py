@@ -1,0 +1,96 @@
+"""The drill with a real Alertmanager, run as a machine of the double: a page that arrives, and one that does not."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from components.monitor_machines import IMAGES, Monitored, Receiver, alertmanager_yml, in_base64, machines
+from providers import http
+from providers.checks import alert_drill
+from providers.checks.alert_drill import AlertDrillProvider, NotDelivered
+from providers.fly.app import AppProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.secrets import SecretsProvider
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.fly.programs import PROGRAMS
+from rehearsal.cloud.server import Listeners
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+
+MONITORED = Monitored(app="solos", monitor="solos-monitor", org="sol-labs", hostname="solos.fly.dev", logs=False)
+
+
+class Monitor:
+    """An app with Alertmanager in it, whose pages go to a receiver of the control address."""
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self.addresses = addresses
+        fly, platform = addresses["fly"], addresses["fly_platform"]
+        self._config = {
+            "solos:endpoints": f'{{"fly": "{fly}", "flyPlatform": "{platform}"}}',
+            "solos:flyApiToken": "fo1_x",
+        }
+        self.drill = self._driven(AlertDrillProvider)
+
+    def start(self, page: str) -> dict[str, Any]:
+        """Run it with that URL for pages; the arguments of a drill."""
+        receiver = Receiver(kind="webhook", secret=page)
+        told = alertmanager_yml(page=receiver, ticket=receiver, heartbeat=page)
+        self._driven(AppProvider).up(name="solos-monitor", org="sol-labs")
+        self._driven(SecretsProvider).up(app="solos-monitor", values={"FILE_ALERTMANAGER_YML": in_base64(told)})
+        machine = self._driven(MachineProvider)
+        machine.up(
+            app="solos-monitor",
+            name="alertmanager",
+            region="ord",
+            config=machines(MONITORED)["alertmanager"],
+            image=IMAGES["alertmanager"],
+        )
+        return {"app": "solos-monitor", "machine_id": machine.id, "watched": "solos", "receiver": "page", "route": page}
+
+    def received(self) -> list[str]:
+        answers = httpx.get(f"{self.addresses['control']}/receivers/page").json()
+        return [each["status"] for each in answers]
+
+    def _driven(self, provider: type[Any]) -> Driven:
+        instance = provider()
+        instance.configure(ConfigureRequest(Config(self._config, "solos")))
+        return Driven(instance)
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
+    monkeypatch.delenv("FLY_API_TOKEN", raising=False)
+    if PROGRAMS["prom/alertmanager"].path() is None:
+        pytest.skip("NOT TESTED: the drill; `make monitoring-tools` installs prometheus-alertmanager")
+    wire = httpx.HTTPTransport()
+    with closing(World(tmp_path, delays=Delays(monitor_speed=60))) as world, Listeners(world), wire as transport:
+        # A function of this test alone, so that its connections are closed with it.
+        monkeypatch.setattr(http, "make_transport", lambda base_url: transport)
+        yield Monitor(world.addresses)
+
+
+def test_the_page_and_its_resolve_arrive_once(monitor: Monitor) -> None:
+    about = monitor.start(f"{monitor.addresses['control']}/receivers/page")
+
+    monitor.drill.up(**about)
+    monitor.drill.up(**{**about, "machine_id": "another"})
+
+    assert monitor.drill.steps == ["create", "same"]
+    assert monitor.received() == ["firing", "resolved"]
+    assert monitor.drill.outputs["resolved_at"] >= monitor.drill.outputs["fired_at"]
+
+
+def test_a_receiver_that_does_not_answer_is_told_by_name(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_drill, "STEP_SECONDS", 2.0)
+    about = monitor.start("http://127.0.0.1:9/secret-path")
+
+    with pytest.raises(NotDelivered, match="receiver 'page' of 'solos-monitor'") as told:
+        monitor.drill.up(**about)
+
+    assert "secret-path" not in str(told.value)
