@@ -86,6 +86,8 @@ def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
         config.refuse("monitoring.sink", "gets nothing without the log machine: take `logs: false` away")
     if not _is_url(settings.sink_url):
         config.refuse("monitoring.sinkUrl", "must be the URL to which the lines go")
+    if settings.sink == "loki" and not settings.sink_user:
+        config.refuse("monitoring.sinkUser", "is missing: without a user Telegraf sends no password to Loki")
     if not settings.sink_token:
         config.refuse("monitoringSecrets.sinkToken", "is missing: the sink's password or token")
 

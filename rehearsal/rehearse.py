@@ -91,7 +91,7 @@ def _receivers(stack: "Stack", control: str) -> dict[str, Any]:
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
     return {
         "solos:monitoring": stack.config.get("solos:monitoring", {})
-        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control},
+        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, "sinkUser": "solos"},
         "solos:monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
     }
 

@@ -54,7 +54,7 @@ def test_a_page_arrives_and_resolves_and_silence_is_noticed(
     assert received(control, "page", "SolosHealthDown") == []
     if TELEGRAF.path():
         app = machines(addresses)["solserver"]["_app"]
-        until(lambda: {"app": app}.items() <= control.get("/lines").json()[-1]["labels"].items(), "a line at the sink")
+        until(lambda: app in {line["labels"]["app"] for line in control.get("/lines").json()}, "a line at the sink")
 
     act(addresses, "stop", "solserver")
     until(lambda: received(control, "page", "SolosHealthDown") == ["firing"], "the page")

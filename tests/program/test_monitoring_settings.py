@@ -9,7 +9,13 @@ from components.config import StackConfig
 from components.monitoring_settings import MonitoringSettings, read_monitoring
 from tests.program.test_settings import MONITORING_SECRETS, as_engine
 
-GOOD: dict[str, Any] = {"page": "pagerduty", "ticket": "slack", "sink": "loki", "sinkUrl": "https://logs.example"}
+GOOD: dict[str, Any] = {
+    "page": "pagerduty",
+    "ticket": "slack",
+    "sink": "loki",
+    "sinkUrl": "https://logs.example",
+    "sinkUser": "1",
+}
 ENCRYPTED = ("solos:monitoringSecrets",)
 
 
@@ -64,6 +70,10 @@ def test_secrets_in_clear_are_refused_without_being_shown() -> None:
         ({"page": "pager"}, "monitoring.page: must be webhook, slack or pagerduty, not 'pager'"),
         ({"region": "sjc"}, "monitoring.region: is sjc, the app's own: a monitor there would die with the app"),
         ({"sink": "splunk"}, "monitoring.sink: must be loki or http, not 'splunk'"),
+        (
+            {"sinkUser": ""},
+            "monitoring.sinkUser: is missing: without a user Telegraf sends no password to Loki",
+        ),
         ({"sinkUrl": "logs.example"}, "monitoring.sinkUrl: must be the URL to which the lines go"),
         (
             {"logs": "false"},

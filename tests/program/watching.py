@@ -22,7 +22,7 @@ def watch(stack: Stack, control: str, *, logs: bool = True, **monitoring: str) -
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly"}
     secrets |= {"sinkToken": "sink"} if logs else {}
-    about_logs = {"sink": "loki", "sinkUrl": control} if logs else {"logs": "false"}
+    about_logs = {"sink": "loki", "sinkUrl": control, "sinkUser": "solos"} if logs else {"logs": "false"}
     stack.configure(
         monitoring={"page": "webhook", "ticket": "webhook", **about_logs, **monitoring},
         monitoringSecrets={name: encrypted(value) for name, value in secrets.items()},
