@@ -10,7 +10,7 @@ from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {
     "sqlite": ("fromSnapshot",),
-    "postgres": ("plan", "diskSizeGb", "pgMajorVersion"),
+    "postgres": ("name", "plan", "diskSizeGb", "pgMajorVersion"),
 }
 """What may be said about each kind, and of no other."""
 
@@ -26,6 +26,8 @@ class DatabaseSettings:
     from_snapshot: str | None
     """A snapshot `vs_…` that the volume is made from, when it is made."""
 
+    name: str
+    """Of the cluster; empty for `<app>-db`. Another one moves the server to another cluster: a restored one, say."""
     plan: str
     disk_size_gb: int
     pg_major_version: str
@@ -53,6 +55,7 @@ def read(config: StackConfig) -> DatabaseSettings:
         kind=kind,
         from_snapshot=given.get("fromSnapshot"),
         restore_drill=given.get("restoreDrill", "true") == "true",
+        name=given.get("name", ""),
         plan=given.get("plan", "basic").lower(),
         disk_size_gb=int(size) if size.isdecimal() else 10,
         pg_major_version=version,

@@ -35,15 +35,17 @@ class Postgres(pulumi.ComponentResource):
         inner = pulumi.ResourceOptions(parent=self)
         self._org = org
 
+        # Another name is another resource: the server moves over before the engine comes to the old cluster, which it keeps
+        # where anything is protected. Its rows may be all there is.
         cluster = ManagedPostgres(
-            "postgres",
+            f"postgres-{settings.name}" if settings.name else "postgres",
             org=org,
-            name=pulumi.Output.concat(app, "-db"),
+            name=settings.name or pulumi.Output.concat(app, "-db"),
             region=region,
             plan=settings.plan,
             disk_size_gb=settings.disk_size_gb,
             pg_major_version=settings.pg_major_version,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
         )
         access = PostgresAccess(
             "postgres-access", cluster_id=cluster.id, app=app, database=SERVER, username=SERVER, opts=inner

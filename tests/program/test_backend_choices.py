@@ -14,6 +14,7 @@ from report.state import read
 from tests.program.stack import ROOT, Stack, calls, fly, has_pulumi
 
 DOMAIN = "api.sollabs.example"
+API = {"Authorization": "Bearer fo1_rehearsal"}
 NEXT = "registry.fly.io/solserver:1.0.1"
 IGNORED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "tests", ".rehearsal")
 pytestmark = pytest.mark.usefixtures("people")
@@ -88,7 +89,7 @@ def own_project(tmp_path: Path, addresses: dict[str, str], stack: Stack) -> Path
     return project
 
 
-def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
+def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
     stack: Stack, addresses: dict[str, str], own_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.configure(database={"kind": "postgres", "plan": "starter"})
@@ -113,6 +114,17 @@ def test_a_backend_with_postgres_keeps_its_rows_when_the_machine_is_new(
     assert evidence["database"].startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
     assert "with the databases fly-db, solserver" in evidence["backups"]
     assert len(fly(addresses)["fly_postgres"]) == 1
+
+    # The second image's migration was bad: back to the backup that was taken before it.
+    before = fly(addresses)["fly_postgres"][0]["_backups"][-1]["id"]
+    httpx.post(f"{addresses['proxy']}/notes", headers=host, json={"text": "spoilt"}).raise_for_status()
+    restored = {"backup_id": before, "name": "restored-db"}
+    answer = httpx.post(f"{addresses['fly']}/v1/postgres/{cluster['id']}/restore", headers=API, json=restored)
+    answer.raise_for_status()
+    stack.configure(database={"kind": "postgres", "plan": "starter", "name": "restored-db"})
+    assert stack.run("up") == 0, stack.text
+    assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
+    assert [each["name"] for each in fly(addresses)["fly_postgres"]] == ["restored-db"]
 
     assert stack.run("destroy") == 0, stack.text
     assert fly(addresses)["fly_postgres"] == []

@@ -227,7 +227,7 @@ def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None
         ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17"),
         (
             {"size": "5"},
-            "database.size: is unknown; known are diskSizeGb, fromSnapshot, kind, pgMajorVersion, plan, restoreDrill",
+            "database.size: is unknown; known are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill",
         ),
     ],
 )
