@@ -96,6 +96,8 @@ def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
     assert stack.run("preview") != 0
     assert "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out" in stack.text
     monkeypatch.setattr("tests.program.stack.ROOT", own_project)
+    monkeypatch.setattr(stack, "project", own_project, raising=False)
+    stack.configure()
 
     assert stack.run("up") == 0, stack.text
     (app,), (cluster,) = fly(addresses)["fly_app"], fly(addresses)["fly_postgres"]
