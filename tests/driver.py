@@ -4,11 +4,15 @@ Numbers come back as floats and None disappears, as they do on the wire (pulumi-
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi.dynamic import DiffResult
 
+from providers.errors import Incomplete
+from providers.properties import encode
 from providers.resource import Provider
 
 
@@ -18,13 +22,16 @@ class Refused(Exception):
 
 @dataclass
 class Driven:
-    """One resource of one stack. `up` is idempotent as `pulumi up` is; `steps` notes what it came to."""
+    """One resource of one stack. `up` is idempotent as `pulumi up` is; `steps` notes what it came to.
+
+    An `Incomplete` object is kept, as the engine keeps it, and updated by the next `up` whatever its arguments."""
 
     provider: Provider[Any, Any]
     id: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
+    unfinished: bool = False
 
     def up(self, **arguments: Any) -> dict[str, Any]:
         """Make the object be as the arguments say; its outputs. Raises Refused, and what the provider raises."""
@@ -36,8 +43,9 @@ class Driven:
             old_id, old_outputs = self.id, self.outputs
             self._create(inputs, step="replace")
             self.provider.delete(old_id, old_outputs)
-        elif diff.changes:
-            result = self.provider.update(self.id, wire(self.outputs), wire(inputs))
+        elif diff.changes or self.unfinished:
+            with self._unfinished_kept(inputs):
+                result = self.provider.update(self.id, wire(self.outputs), wire(inputs))
             self._keep("update", self.id, inputs, result.outs)
         else:
             self.steps.append("same")
@@ -61,7 +69,8 @@ class Driven:
         self.id, self.inputs, self.outputs = "", {}, {}
 
     def _create(self, inputs: dict[str, Any], step: str = "create") -> dict[str, Any]:
-        result = self.provider.create(wire(inputs))
+        with self._unfinished_kept(inputs):
+            result = self.provider.create(wire(inputs))
         assert result.id
         self._keep(step, result.id, inputs, result.outs)
         return self.outputs
@@ -72,9 +81,18 @@ class Driven:
             raise Refused("; ".join(failure.reason for failure in result.failures))
         return wire(result.inputs)
 
+    @contextmanager
+    def _unfinished_kept(self, inputs: dict[str, Any]) -> Iterator[None]:
+        try:
+            yield
+        except Incomplete as incomplete:
+            self._keep("incomplete", incomplete.id, inputs, encode(incomplete.state))
+            self.unfinished = True
+            raise
+
     def _keep(self, step: str, id: str, inputs: dict[str, Any], outputs: dict[str, Any] | None) -> None:
         self.steps.append(step)
-        self.id, self.inputs, self.outputs = id, inputs, wire(outputs or {})
+        self.id, self.inputs, self.outputs, self.unfinished = id, inputs, wire(outputs or {}), False
 
 
 def wire(properties: dict[str, Any]) -> dict[str, Any]:

@@ -84,21 +84,30 @@ def asc_private_key() -> str:
     return asc_key().private_bytes(*form).decode()
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The doubles; `http.make_transport` leads to them as long as the test runs."""
-    clock = SharedClock()
-    world = World(clock=clock)
+def new_world() -> World:
+    """Doubles of both vendors on a clock of their own; our key is registered at App Store Connect."""
+    world = World(clock=SharedClock())
     for name in world.services:
         world.addresses[name] = f"http://{name.replace('_', '-')}.test"
     public = asc_key().public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
     key = {"key_id": ASC_KEY_ID, "issuer_id": ASC_ISSUER_ID, "public_key_pem": pem, "role": "ADMIN"}
     world.store.put("appstore.keys", ASC_KEY_ID, key)
-    doubles = Doubles(world)
-    # A function of this test alone: `providers.http` keeps one connection pool and one pacing account per function.
-    monkeypatch.setattr(http, "make_transport", lambda base_url: doubles)
-    monkeypatch.setattr(waiting, "clock", clock)
+    return world
+
+
+def lead_to(monkeypatch: pytest.MonkeyPatch, world: World, transport: httpx.BaseTransport) -> None:
+    """Let the providers talk through `transport` and wait on the world's clock, as a process that has just begun."""
+    # Another function each time: `providers.http` keeps one connection pool and one pacing account per function.
+    monkeypatch.setattr(http, "make_transport", lambda base_url: transport)
+    monkeypatch.setattr(waiting, "clock", world.clock)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The doubles; `http.make_transport` leads to them as long as the test runs."""
+    world = new_world()
+    lead_to(monkeypatch, world, Doubles(world))
     yield world
     world.close()
 

@@ -132,8 +132,11 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         return app
 
     def _refuse_to_lose_data(self, name: str, *, keep_snapshots: bool) -> None:
-        machines = self.fly.call("GET", f"/apps/{name}/machines", doing=f"list the machines of the app {name!r}")
-        volumes = self.fly.call("GET", f"/apps/{name}/volumes", doing=f"list the volumes of the app {name!r}")
+        try:
+            machines = self.fly.call("GET", f"/apps/{name}/machines", doing=f"list the machines of the app {name!r}")
+            volumes = self.fly.call("GET", f"/apps/{name}/volumes", doing=f"list the volumes of the app {name!r}")
+        except NotFound:
+            return  # It is being deleted already.
         left = [f"machine {machine['id']}" for machine in machines or () if not machine_is_gone(machine)]
         left += [f"volume {volume['id']}" for volume in volumes or () if not volume_is_gone(volume)]
         if keep_snapshots:

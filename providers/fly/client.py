@@ -31,6 +31,9 @@ MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 VISIBLE_SECONDS = 60.0
 """How long Fly may answer 401 or 404 for an app, and 404 for a machine, that has just been made."""
 
+PULLABLE_SECONDS = 20.0
+"""How long Fly may not find an image that has just been pushed."""
+
 
 class FlyError(ApiError):
     """Fly answered with an error; the text names the cause, the remedy and the `fly-request-id`."""
@@ -142,6 +145,21 @@ def just_made(look: Any, *, what: str) -> Any:
             raise
 
     return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for=f"{what} to appear at Fly after it was made")
+
+
+def just_pushed(make: Any) -> Any:
+    """The result of `make()`, patient with an image that was pushed a moment ago and that Fly does not find yet."""
+
+    def found() -> Any:
+        try:
+            return make()
+        except FlyError as error:
+            if "manifest_unknown" in error.body.lower() and waiting.clock.now() < deadline:
+                return None
+            raise
+
+    deadline = waiting.clock.now() + PULLABLE_SECONDS
+    return waiting.poll(found, seconds=2 * PULLABLE_SECONDS, waiting_for="the image to appear at Fly", first=1.0)
 
 
 def explain(response: "httpx.Response", doing: str) -> ProviderError:

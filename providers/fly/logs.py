@@ -5,6 +5,7 @@ answer too: events alone then decide whether a machine crashes.
 """
 
 import re
+from datetime import datetime
 from typing import Any
 
 from providers.errors import ProviderError
@@ -42,13 +43,32 @@ def is_crashing(machine: dict[str, Any]) -> bool:
     return times > 1 or (times == 1 and machine["state"] in ("stopped", "failed"))
 
 
+def crash_lines(fly: Fly, app: str, machine: dict[str, Any]) -> list[str]:
+    """What Fly's init wrote about a bad end since the machine's current version was launched; the newest last."""
+    launched = next((event["timestamp"] for event in machine.get("events") or () if event["type"] == "launch"), 0)
+    return [
+        line["message"]
+        for line in _lines(fly, app, machine["id"]) or ()
+        if CRASH.search(line["message"]) and _milliseconds(line["timestamp"]) >= launched
+    ]
+
+
 def last_lines(fly: Fly, app: str, machine_id: str) -> list[str] | None:
     """The newest log messages of the machine, oldest first; None when they cannot be read."""
+    lines = _lines(fly, app, machine_id)
+    return None if lines is None else [str(line["message"]) for line in lines]
+
+
+def _lines(fly: Fly, app: str, machine_id: str) -> list[dict[str, Any]] | None:
     try:
         answer = fly.web("GET", f"/apps/{app}/logs", doing=f"read the logs of {app!r}", params={"instance": machine_id})
     except ProviderError:
         return None
-    return [str(entry["attributes"]["message"]) for entry in (answer or {}).get("data") or ()]
+    return [entry["attributes"] for entry in (answer or {}).get("data") or ()]
+
+
+def _milliseconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp() * 1000
 
 
 def epilogue(fly: Fly, app: str, machine: dict[str, Any] | None, machine_id: str) -> str:

@@ -1,27 +1,31 @@
 """The one machine of an app: its whole config, put back when a new version does not become healthy.
 
 An update replaces everything, so everything is declared: the config that fly.toml renders to, the image by digest, the volume,
-the version of the secrets. The new version must start and pass its own checks (fly.md, 6.5 and 6.8). If it does not, the config
-that ran before is put back and verified, and only then the failure is reported: the state keeps the old inputs, and they are
-what runs.
+the version of the secrets. How an update goes, and what happens when it fails, is `safe_update`: after success and after
+failure, state and world agree.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pulumi
 
 from providers import engine, waiting
-from providers.errors import Incomplete, ProviderError, TimedOut
-from providers.fly import logs, machine_config, machines
-from providers.fly.client import GET_MACHINE_PACE, Fly, FlyError
+from providers.checks import edge
+from providers.errors import Incomplete, ProviderError
+from providers.fly import logs, machine_config, machines, releases, volumes
+from providers.fly.client import VISIBLE_SECONDS, Fly, just_made, just_pushed
 from providers.fly.machine_config import PLATFORM_METADATA, SECRETS_VERSION
 from providers.fly.provider import FlyProvider, make_once
+from providers.fly.safe_update import NothingToGoBackTo, are_alike, update
+from providers.fly.verification import Evidence, NotHealthy, Version, verify
+from providers.fly.verification import Machine as Subject
 from providers.properties import REPLACES
 from providers.resource import Resource
 
-ROLLBACK_SECONDS = 300.0
+NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,25 +39,45 @@ class MachineArgs:
     image: str
     """By digest, so that it is what runs. Changed in place."""
     volume_id: Annotated[str | None, REPLACES] = None
-    """The volume of the config's one mount. A machine cannot change its volume."""
+    """The volume of the config's one mount. A machine cannot change its volume. It is snapshotted before each update."""
     secrets_version: int | None = None
     """The version of `Secrets` that the machine has at least. A newer one rolls the machine."""
+    hostname: str | None = None
+    """The public one, for a machine that has one: an update is healthy when it answers there, and Fly keeps a release record
+    of it. This and what follows says how an update is verified; changing it alone changes nothing."""
+    health_path: str = "/health"
+    expect_body: str | None = None
+    """Text that must be in the answer: the release's version, say."""
+    probes: int = 3
+    """Good answers in a row."""
     healthy_seconds: float = 300.0
     """How long a new version may take to start and to pass its checks."""
+
+
+VERIFICATION = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineState(MachineArgs):
     instance_id: str = ""
-    """The version that runs; another one after each update and restart of the config."""
+    """The version that runs; another one after each update of the config."""
     state: str = ""
+    host_status: str = ""
     private_ip: str = ""
+    verified_at: str = ""
+    """When `instance_id` was found healthy, RFC 3339 in UTC; empty when it was not. What follows was measured then."""
+    snapshot_id: str = ""
+    """The snapshot of the volume that was taken before `instance_id`."""
+    start_seconds: float = 0.0
+    checks_seconds: float = 0.0
+    """Until all checks passed, from the same moment as `start_seconds`."""
+    downtime_seconds: float = 0.0
+    """From the order to update until the first good answer at the public address: what users missed at most."""
+    latencies_ms: list[float] = field(default_factory=list)
+    """Of the good answers at the public address, as seen from here."""
 
 
-class NotHealthy(ProviderError):
-    """A version did not start, crashes, or does not pass its checks."""
-
-    __module__ = "builtins"
+MEASURED = ("verified_at", "snapshot_id", "start_seconds", "checks_seconds", "downtime_seconds", "latencies_ms")
 
 
 class MachineProvider(FlyProvider[MachineArgs, MachineState]):
@@ -70,64 +94,173 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         if "@sha256:" not in args.image:
             yield f"the image {args.image!r} is no digest: give the output `pinned` of an Image"
         yield from machine_config.guest_problems(args.config.get("guest") or {})
+        if args.hostname:
+            yield from edge.health_problems(_health(args, args.hostname))
 
     def differing(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
-        names = set(super().differing(state, args)) - {"healthy_seconds"}
+        names = set(super().differing(state, args)) - VERIFICATION
         if not machine_config.differences(args.config, state.config):
             names.discard("config")
+        if state.state in NOT_RUNNING and not machine_config.has_autostop(args.config):
+            names.add("state")
         return names
 
     def ensure(self, args: MachineArgs) -> tuple[str, MachineState]:
         fly = self.fly
         found = _named(fly, args)
         if found:
-            return found["id"], self.sync(found["id"], _state(args, found), args)
+            return found["id"], self._bring_about(found, _state(args, found), args)
+        release = releases.begin(fly, args.app, args.image, args.config) if args.hostname else releases.Release()
+        config = _complete(args, running={})
+        config["metadata"] |= release.metadata
         body = {
             "name": args.name,
             "region": args.region,
-            "config": _complete(args, running={}),
+            "config": machine_config.signed(config),
             **_least_secrets(args),
         }
-        machine = make_once(
-            lambda: fly.call(
-                "POST",
-                f"/apps/{args.app}/machines",
-                doing=f"create the machine {args.name!r} of {args.app!r}",
-                body=body,
-            ),
+        doing = f"create the machine {args.name!r} of {args.app!r}"
+        made = make_once(
+            lambda: just_pushed(lambda: fly.call("POST", f"/apps/{args.app}/machines", doing=doing, body=body)),
             lambda: _named(fly, args),
             what=f"the machine {args.name!r} of {args.app!r}",
         )
+        # The addresses may not be there yet: from outside, a first version is verified by what comes after it.
+        first = replace(_version(args, config), health=None)
         try:
-            now = _wait_until_healthy(fly, args, machine["id"], machine["instance_id"], seconds=args.healthy_seconds)
-        except (NotHealthy, TimedOut) as error:
-            raise Incomplete(machine["id"], _state(args, machine), str(error)) from None
-        return machine["id"], _state(args, now)
+            evidence = verify(self._subject(args, made["id"]), made["instance_id"], first)
+        except NotHealthy as error:
+            releases.end(fly, release, "failed")
+            now = machines.find(fly, args.app, made["id"]) or made
+            told = f"the machine {args.name!r} of {args.app!r} was made, and failed at the {error.step}: {error}"
+            said = logs.epilogue(fly, args.app, now, made["id"])
+            raise Incomplete(
+                made["id"], _state(args, now), f"{told}; {said}. It was left as it is; correct the release, then run up"
+            ) from None
+        releases.end(fly, release, "complete")
+        return made["id"], _verified(args, evidence, snapshot_id="", downtime=0.0)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
         machine = machines.find(self.fly, state.app, id)
-        return _state(state, machine) if machine else None
+        if machine is None:
+            return None
+        seen = _state(state, machine)
+        same = machine["instance_id"] == state.instance_id
+        return replace(seen, **{name: getattr(state, name) for name in MEASURED}) if same else seen
 
     def sync(self, id: str, state: MachineState, args: MachineArgs) -> MachineState:
-        fly = self.fly
-        before = machines.find(fly, args.app, id)
+        before = machines.find(self.fly, args.app, id)
+        if before is None and not state.verified_at:  # It may have been made a moment ago, by a run that failed then.
+            before = waiting.poll(
+                lambda: machines.find(self.fly, args.app, id),
+                seconds=VISIBLE_SECONDS,
+                waiting_for=f"the machine {id} of {args.app!r} to appear; if it is gone, run `pulumi refresh`",
+            )
         if before is None:
             raise ProviderError(
                 f"the machine {id} of {args.app!r} is gone: run `pulumi refresh`, then up makes a new one"
             )
-        machines.refuse_bad_host(args.app, before)
-        with machines.leased(fly, args.app, id) as lease:
-            if not set(self.differing(_state(args, before), args)) and _is_up(args, before):
-                return _state(args, before)
-            version = _apply(fly, args, before, _complete(args, running=before["config"]), lease)
-            try:
-                now = _wait_until_healthy(fly, args, id, version, seconds=args.healthy_seconds, lease=lease)
-            except (NotHealthy, TimedOut) as error:
-                raise _put_back(fly, args, before, lease, error) from None
-        return _state(args, now)
+        return self._bring_about(before, state, args)
 
     def remove(self, id: str, state: MachineState) -> None:
         machines.destroy(self.fly, state.app, id)
+
+    def _bring_about(self, before: dict[str, Any], state: MachineState, args: MachineArgs) -> MachineState:
+        """Let the machine run what `args` say, or what it ran before."""
+        fly, subject = self.fly, self._subject(args, before["id"])
+        path = machines.path(args.app, before["id"])
+        machines.refuse_bad_host(args.app, before)
+        self._refuse_to_overwrite(before, state, args)
+        snapshot_id = ""
+        if args.volume_id and self._needs_new_version(before, args):
+            snapshot = volumes.take_snapshot(fly, args.app, args.volume_id, progress=engine.progress())
+            snapshot_id = str(snapshot["id"])
+        with machines.leased(fly, args.app, before["id"]) as lease:
+            now = just_made(lambda: fly.call("GET", path, doing=f"look at {subject}"), what=str(subject))
+            self._refuse_to_overwrite(now, state, args)
+            is_sent = not self._needs_new_version(now, args)
+            wanted = _version(args, now["config"] if is_sent else _complete(args, running=now["config"]))
+            fallback = self._fallback(now, state)
+            try:
+                done = update(
+                    subject,
+                    now,
+                    wanted,
+                    fallback if fallback and not are_alike(fallback, wanted) else None,
+                    lease,
+                    is_sent=is_sent,
+                    records_release=bool(args.hostname),
+                    rescue=f"; the data of before is in the snapshot {snapshot_id}" if snapshot_id else "",
+                )
+            except NothingToGoBackTo as error:
+                left = machines.find(fly, args.app, before["id"]) or now
+                raise Incomplete(before["id"], _state(args, left), str(error)) from None
+        if is_sent and state.instance_id == now["instance_id"]:  # Nothing new: what was measured of it stays.
+            snapshot_id, downtime = state.snapshot_id, state.downtime_seconds
+        else:
+            downtime = 0.0 if is_sent else done.downtime_seconds
+        return _verified(args, done.evidence, snapshot_id=snapshot_id, downtime=downtime)
+
+    def _needs_new_version(self, machine: dict[str, Any], args: MachineArgs) -> bool:
+        """Whether something differs, or the version that is there has crashed: only a fresh one can then be verified."""
+        return bool(set(self.differing(_state(args, machine), args)) - {"state"}) or bool(logs.crashes(machine))
+
+    def _refuse_to_overwrite(self, machine: dict[str, Any], state: MachineState, args: MachineArgs) -> None:
+        """Raise when somebody else has changed the machine since it was last looked at, to something that is not wanted."""
+        if machine["instance_id"] == state.instance_id or machine_config.is_signed(machine["config"]):
+            return
+        seen = _state(args, machine)
+        if not set(self.differing(seen, args)) - {"state"} or not set(self.differing(seen, state)) - {"state"}:
+            return
+        fields = machine_config.differences(state.config, seen.config)
+        fields += ["image"] if seen.image != state.image else []
+        raise ProviderError(
+            f"the machine {args.name!r} of {args.app!r} was changed by somebody else since the last up "
+            f"({', '.join(fields)}), and was left as it is: run `pulumi refresh`, read in a preview what up would change "
+            "back, then run up"
+        )
+
+    def _fallback(self, now: dict[str, Any], state: MachineState) -> Version | None:
+        """What to go back to: what runs, unless it is what a run of ours left unfinished; then what was verified last."""
+        known = _version(state, _complete(state, running=now["config"]))
+        is_known = not set(self.differing(_state(state, now), state)) - {"state"}
+        is_unfinished = machine_config.is_signed(now["config"]) and not is_known
+        if not is_unfinished and (_runs_well(now) or (is_known and state.verified_at)):
+            return replace(known, config=dict(now["config"]), health=known.health if is_known else None)
+        return known if state.verified_at else None
+
+    def _subject(self, args: MachineArgs, id: str) -> Subject:
+        return Subject(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
+
+
+def _health(args: MachineArgs, hostname: str) -> edge.Health:
+    return edge.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
+
+
+def _runs_well(machine: dict[str, Any]) -> bool:
+    troubles = machine_config.unhealthy_checks(machine["config"], machine.get("checks") or [])
+    return machine["state"] == "started" and not troubles and not logs.crashes(machine)
+
+
+def _version(args: MachineArgs, config: dict[str, Any]) -> Version:
+    return Version(
+        config=config,
+        least_secrets=None if args.secrets_version is None else int(args.secrets_version),
+        health=_health(args, args.hostname) if args.hostname else None,
+        seconds=args.healthy_seconds,
+    )
+
+
+def _verified(args: MachineArgs, evidence: Evidence, *, snapshot_id: str, downtime: float) -> MachineState:
+    return replace(
+        _state(args, evidence.machine),
+        verified_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+        snapshot_id=snapshot_id,
+        start_seconds=evidence.start_seconds,
+        checks_seconds=evidence.checks_seconds,
+        downtime_seconds=downtime,
+        latencies_ms=evidence.latencies_ms,
+    )
 
 
 def _named(fly: Fly, args: MachineArgs) -> dict[str, Any] | None:
@@ -170,114 +303,47 @@ def _state(args: MachineArgs, machine: dict[str, Any]) -> MachineState:
             **{name: getattr(args, name) for name in MachineArgs.__dataclass_fields__},
             "region": machine["region"],
             "config": {key: value for key, value in shown.items() if value is not None},
-            "image": config["image"],
+            "image": _image(args, machine),
             "volume_id": mounts[0]["volume"] if mounts else None,
             "secrets_version": int(version) if version else None,
         },
         instance_id=machine["instance_id"],
         state=machine["state"],
+        host_status=machine.get("host_status", "ok"),
         private_ip=machine.get("private_ip", ""),
     )
+
+
+def _image(args: MachineArgs, machine: dict[str, Any]) -> str:
+    """The image that runs, in the spelling of `args` if it is the same one: flyctl names it by its tag."""
+    image, told = str(machine["config"]["image"]), machine.get("image_ref") or {}
+    name, _, digest = args.image.partition("@")
+    is_same = digest and told.get("digest") == digest and name == f"{told.get('registry')}/{told.get('repository')}"
+    return args.image if is_same else image
 
 
 def _without_volume(mounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in mount.items() if key != "volume"} for mount in mounts]
 
 
-def _is_up(args: MachineArgs, machine: dict[str, Any]) -> bool:
-    """Whether nothing is left to do. One that crashed and came back is not: a fresh version is what can be verified."""
-    troubles = machine_config.unhealthy_checks(args.config, machine.get("checks") or [])
-    return machine["state"] == "started" and not troubles and not logs.crashes(machine)
-
-
-def _apply(fly: Fly, args: MachineArgs, before: dict[str, Any], config: dict[str, Any], lease: machines.Lease) -> str:
-    """Send a config; the version that it becomes. After a lost answer the machine is looked at before anything is repeated."""
-
-    def applied() -> dict[str, Any] | None:
-        now = machines.find(fly, args.app, before["id"])
-        return now if now and now["instance_id"] != before["instance_id"] else None
-
-    answer = make_once(
-        lambda: fly.call(
-            "POST",
-            machines.path(args.app, before["id"]),
-            doing=f"update the machine {args.name!r} of {args.app!r}",
-            body={"config": config, **_least_secrets(args)},
-            nonce=lease.nonce,
-        ),
-        applied,
-        what=f"the new version of the machine {args.name!r} of {args.app!r}",
-    )
-    return str(answer["instance_id"])
-
-
-def _wait_until_healthy(
-    fly: Fly, args: MachineArgs, id: str, version: str, *, seconds: float, lease: machines.Lease | None = None
-) -> dict[str, Any]:
-    """The machine, once this version has started and passes all its checks. Raises NotHealthy as soon as that is hopeless."""
-    show = engine.progress()
-    troubles: list[str] = []
-
-    def healthy() -> dict[str, Any] | None:
-        if lease:
-            lease.keep()
-        try:
-            machine = fly.call(
-                "GET", machines.path(args.app, id), doing=f"look at the machine {args.name!r}", pace=GET_MACHINE_PACE
-            )
-        except FlyError as error:
-            if error.status != 404:
-                raise
-            return None  # Fly shows new machines late.
-        if machine["instance_id"] != version:
-            troubles[:] = [f"version {machine['instance_id']} still runs"]
-            return None
-        if logs.is_crashing(machine) or machine["state"] == "failed":
-            raise NotHealthy(
-                f"version {version} of the machine {args.name!r} of {args.app!r} does not stay up: "
-                f"{logs.epilogue(fly, args.app, machine, id)}"
-            )
-        if machine["state"] == "stopped":  # Fly leaves a machine stopped that was not running when it was updated.
-            machines.start(fly, args.app, id, nonce=lease.nonce if lease else "")
-        troubles[:] = machine_config.unhealthy_checks(args.config, machine.get("checks") or [])
-        show(f"{machine['state']}; {'; '.join(troubles) or 'all checks pass'}")
-        return machine if machine["state"] == "started" and not troubles else None
-
-    found: dict[str, Any] = waiting.poll(
-        healthy,
-        seconds=seconds,
-        waiting_for=f"version {version} of the machine {args.name!r} of {args.app!r} to be healthy",
-        last_seen=lambda: "; ".join(troubles) or "not started",
-        first=0.5,
-    )
-    return found
-
-
-def _put_back(
-    fly: Fly, args: MachineArgs, before: dict[str, Any], lease: machines.Lease, failure: ProviderError
-) -> ProviderError:
-    """Run the config of before again; the error to report, which tells whether that worked."""
-    current = machines.find(fly, args.app, before["id"]) or before
-    old = replace(args, config=dict(before["config"]), secrets_version=None)
-    try:
-        version = _apply(fly, old, current, dict(before["config"]), lease)
-        _wait_until_healthy(fly, old, before["id"], version, seconds=ROLLBACK_SECONDS, lease=lease)
-    except ProviderError as error:
-        return NotHealthy(
-            f"{failure}. The version of before was put back and is not healthy either: {error}. "
-            f"Look at `fly logs -a {args.app}` and run up with a version that works"
-        )
-    return NotHealthy(f"{failure}. The version of before runs again; correct the release, then run up")
-
-
 class Machine(Resource, module="fly", name="Machine"):
-    """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs."""
+    """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
+
+    config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. What says how
+    an update is verified (hostname, health_path, expect_body, probes, healthy_seconds) takes effect with the next one.
+    """
 
     provider = MachineProvider
 
     instance_id: pulumi.Output[str]
     state: pulumi.Output[str]
     private_ip: pulumi.Output[str]
+    verified_at: pulumi.Output[str]
+    snapshot_id: pulumi.Output[str]
+    start_seconds: pulumi.Output[float]
+    checks_seconds: pulumi.Output[float]
+    downtime_seconds: pulumi.Output[float]
+    latencies_ms: pulumi.Output[list[float]]
 
     def __init__(
         self,
@@ -290,6 +356,10 @@ class Machine(Resource, module="fly", name="Machine"):
         image: pulumi.Input[str],
         volume_id: pulumi.Input[str] | None = None,
         secrets_version: pulumi.Input[int] | None = None,
+        hostname: pulumi.Input[str] | None = None,
+        health_path: str = "/health",
+        expect_body: str | None = None,
+        probes: int = 3,
         healthy_seconds: pulumi.Input[float] = 300.0,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -301,6 +371,10 @@ class Machine(Resource, module="fly", name="Machine"):
             "image": image,
             "volume_id": volume_id,
             "secrets_version": secrets_version,
+            "hostname": hostname,
+            "health_path": health_path,
+            "expect_body": expect_body,
+            "probes": probes,
             "healthy_seconds": healthy_seconds,
         }
         super().__init__(resource_name, arguments, opts)

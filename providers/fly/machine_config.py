@@ -16,7 +16,11 @@ Path = tuple[str, ...]
 
 SECRETS_VERSION = "pulumi_secrets_version"
 """Metadata key under which a machine carries the secrets version that it was made with: Fly itself does not show it."""
-INJECTED_METADATA = frozenset({"fly_release_id", "fly_release_version", "fly_flyctl_version", SECRETS_VERSION})
+REVISION = "pulumi_revision"
+"""Metadata key of a config's own hash: a config that still has the hash it was sent with was sent by a run of ours."""
+INJECTED_METADATA = frozenset(
+    {"fly_release_id", "fly_release_version", "fly_flyctl_version", SECRETS_VERSION, REVISION}
+)
 PLATFORM_METADATA = {"fly_platform_version": "v2"}
 """Without it a machine is invisible to `fly deploy` and `fly scale`."""
 NOT_COMPARED = frozenset(
@@ -87,6 +91,25 @@ def revision(config: Config, image: str, secrets_version: int | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def signed(config: Config) -> dict[str, Any]:
+    """The config with its own hash in its metadata."""
+    return {**config, "metadata": {**(config.get("metadata") or {}), REVISION: _own_hash(config)}}
+
+
+def is_signed(config: Config) -> bool:
+    """Whether a run of ours sent this config, and nobody has changed it since."""
+    return (config.get("metadata") or {}).get(REVISION) == _own_hash(config)
+
+
+def have_same_signature(one: Config, other: Config) -> bool:
+    """Whether both are the same config, sent by a run of ours."""
+    return is_signed(one) and (one.get("metadata") or {})[REVISION] == (other.get("metadata") or {}).get(REVISION)
+
+
+def _own_hash(config: Config) -> str:
+    return revision(_relevant(config, config), str(config.get("image")), None)
+
+
 def has_autostop(config: Config) -> bool:
     """Whether Fly's proxy may stop the machine by itself; then a stopped machine is as it should be."""
     return any(_autostop(service.get("autostop")) != "off" for service in config.get("services") or ())
@@ -130,11 +153,8 @@ def guest_problems(guest: Config) -> Iterator[str]:
 def _relevant(declared: Config, actual: Config) -> dict[str, Any]:
     """`actual` without what tools add by themselves, and without a guest that is not declared."""
     kept = {key: value for key, value in actual.items() if key != "guest" or "guest" in declared}
-    own = declared.get("metadata") or {}
     kept["metadata"] = {
-        key: value
-        for key, value in (actual.get("metadata") or {}).items()
-        if key in own or key not in INJECTED_METADATA
+        key: value for key, value in (actual.get("metadata") or {}).items() if key not in INJECTED_METADATA
     }
     return kept
 

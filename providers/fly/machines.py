@@ -4,7 +4,7 @@ The lease is kept alive by whoever waits: every poll calls `Lease.keep`, so no t
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from providers import waiting
@@ -79,17 +79,23 @@ class Lease:
             raise held[-1] from None
 
     def keep(self) -> None:
-        """Renew the lease if it is getting old. Fly gives the same nonce back for the same nonce."""
+        """Renew the lease if it is getting old, and take it anew if it has ended. Fly gives the same nonce back for the same
+        nonce. Raises LeaseHeld when somebody else has it by now."""
         if self.nonce and waiting.clock.now() - self._kept_at >= KEEP_SECONDS:
-            self._post()
+            try:
+                self._post()
+            except (NotFound, LeaseHeld):
+                self.nonce = ""
+                self.acquire()
 
     def release(self) -> None:
-        """Give the lease back; quiet if it has ended already."""
-        if self.nonce:
-            self._fly.call(
-                "DELETE", self._path, doing=f"un{self._doing}", nonce=self.nonce, accept=(404, 409), safe=True
-            )
-            self.nonce = ""
+        """Give the lease back; quiet if it has ended already, or cannot be given back: then it ends by itself."""
+        for _ in range(2 if self.nonce else 0):
+            with suppress(ProviderError):
+                doing = f"un{self._doing}"
+                self._fly.call("DELETE", self._path, doing=doing, nonce=self.nonce, accept=(404, 409), safe=True)
+                break
+        self.nonce = ""
 
     def _post(self) -> None:
         # A lost answer may have given the lease to nobody we know: it is waited for like a stranger's, and ends soon.
@@ -204,7 +210,7 @@ def destroy(fly: Fly, app: str, id: str) -> None:
     if machine is None:
         return
     with leased(fly, app, id) as lease:
-        if machine["state"] == "started":
+        if machine["state"] == "started" and machine.get("host_status", "ok") == "ok":
             fly.call(
                 "POST", f"{path(app, id)}/stop", doing=f"stop the machine {id} of {app!r}", nonce=lease.nonce, safe=True
             )

@@ -25,6 +25,12 @@ class Release:
         return {"fly_release_id": self.id, "fly_release_version": self.version} if self.id else {}
 
 
+def of(config: dict[str, Any]) -> Release:
+    """The release that a machine's config belongs to."""
+    metadata = config.get("metadata") or {}
+    return Release(metadata.get("fly_release_id", ""), metadata.get("fly_release_version", ""))
+
+
 def begin(fly: Fly, app: str, image: str, definition: dict[str, Any]) -> Release:
     """Record that a deployment begins."""
     body = {"app_name": app, "strategy": "rolling", "definition": definition, "image": image}

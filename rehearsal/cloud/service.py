@@ -4,6 +4,7 @@ A service is a class whose methods are marked with `@route`. A handler gets the 
 a JSON value, `(value, status, headers)`, or a werkzeug Response. It raises `Answer` to refuse.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -56,10 +57,15 @@ class Service:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.store = world.store
-        self.routes = Map(
+        self.routes = self._routes()
+
+    @classmethod
+    @functools.cache
+    def _routes(cls) -> Map:
+        return Map(
             [
                 Rule(path, methods=[method], endpoint=handler)
-                for handler in self._handlers()
+                for handler in cls._handlers()
                 for method, path in handler.__dict__["routes"]
             ],
             merge_slashes=False,

@@ -111,8 +111,9 @@ class MachinesPart(FlyApi):
         with self._changed(request, name, id, "update_machine") as machine:
             if body.get("region") not in (None, machine["region"]):
                 raise bodies.refused("invalid_argument: region cannot be changed")
-            if body.get("current_version") not in (None, machine["instance_id"]):
-                raise fly_error(409, f"aborted: machine version is {machine['instance_id']}, not current_version")
+            newest = (machine.get("_next") or machine)["instance_id"]
+            if body.get("current_version") not in (None, newest):
+                raise fly_error(409, f"aborted: machine version is {newest}, not current_version")
             if _volumes(config) != _volumes(machine["config"]):
                 raise bodies.refused(
                     "invalid_argument: volume mounts cannot be changed; destroy and create the machine"
@@ -241,6 +242,7 @@ class MachinesPart(FlyApi):
     @contextmanager
     def _changed(self, request: Request, app: str, id: str, action: str) -> Iterator[Document]:
         """The machine, for the holder of its lease or when nobody holds it."""
+        self.machines.find(id)  # What time has done to it stays done when the call is refused.
         with self.store.transaction():
             self.app(request, app)
             self.limit(action, id)

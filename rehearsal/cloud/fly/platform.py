@@ -1,17 +1,20 @@
-"""api.fly.io, as far as a launch and its monitor use it: the log lines of an app, and the metrics of an organisation
-(fly.md, section 15.1; observability.md, section 2)."""
+"""api.fly.io, as far as a launch and its monitor use it: the log lines of an app, its release records, and the metrics of an
+organisation (fly.md, sections 13 and 15.1; observability.md, section 2)."""
 
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
 
-from rehearsal.cloud.fly import metrics
-from rehearsal.cloud.fly.api import FlyApi, forbidden
+from rehearsal.cloud.fly import bodies, metrics
+from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden, public, random_id, rfc3339
 from rehearsal.cloud.service import route
+
+RELEASE = {"app_name": str, "strategy": str, "definition": dict, "image": str, "build_id": str}
+RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
 
 
 class Platform(FlyApi):
-    """`/api/v1/apps/{name}/logs` and `/prometheus/{org}/federate`. Release records and GraphQL are not played: they answer 501."""
+    """`/api/v1/apps/{name}/logs`, `/api/v1/releases` and `/prometheus/{org}/federate`. GraphQL is not played: it answers 501."""
 
     name: ClassVar[str] = "fly_platform"
 
@@ -21,6 +24,36 @@ class Platform(FlyApi):
         wanted = request.args.get("instance")
         lines = (self.store.get("fly_logs", name) or {"lines": []})["lines"]
         return {"data": [line for line in lines if wanted in (None, line["attributes"]["instance"])]}
+
+    @route("POST", "/api/v1/releases")
+    def create_release(self, request: Request) -> Any:
+        body = bodies.read(request, RELEASE, "CreateReleaseRequest")
+        with self.store.transaction():
+            app = self.app(request, body.get("app_name") or "")
+            version = self.store.count(f"fly_release {app['name']}")
+            release = {
+                "id": f"rel_{random_id(12)}",
+                "version": version,
+                "status": "pending",
+                "image": body.get("image"),
+                "strategy": body.get("strategy"),
+                "created_at": rfc3339(self.world.clock.now()),
+                "_app": app["name"],
+            }
+            self.store.put("fly_release", release["id"], release)
+        return public(release), 201, {}
+
+    @route("PATCH", "/api/v1/releases/<id>")
+    def update_release(self, request: Request, id: str) -> Any:
+        status = bodies.read(request, {"status": str, "metadata": {"*": str}}, "UpdateReleaseRequest").get("status")
+        if status not in RELEASE_STATUSES:
+            raise bodies.refused(f"invalid status {status!r}")
+        with self.store.transaction():
+            release = self.store.get("fly_release", id)
+            if release is None:
+                raise fly_error(404, "Release not found")
+            self.app(request, release["_app"])
+            return public(self.store.put("fly_release", id, {**release, "status": status}))
 
     @route("GET", "/prometheus/<org>/federate")
     def federate(self, request: Request, org: str) -> Any:

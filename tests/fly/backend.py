@@ -1,0 +1,158 @@
+"""The whole backend as one stack: every resource in the order in which the engine goes about them, there and back."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi.dynamic import Config, ConfigureRequest
+
+from providers.checks.rollout import RolloutProvider
+from providers.fly.app import AppProvider
+from providers.fly.image import ImageProvider
+from providers.fly.ip_address import IpAddressProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.machine_config import revision
+from providers.fly.secrets import SecretsProvider
+from providers.fly.volume import VolumeProvider
+from providers.resource import Provider
+from rehearsal.cloud.store import Document
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+from tests.fly.conftest import CONFIG
+
+APP = "solos-prod"
+HOSTNAME = f"{APP}.fly.dev"
+RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
+"""Tags of solserver that are in the registry, and how they are broken."""
+
+
+@dataclass
+class Backend:
+    """The resources of the backend with the state that an engine keeps: a step that did not end is not in it."""
+
+    settings: dict[str, Any] = field(repr=False)
+    resources: dict[str, Driven] = field(default_factory=dict)
+
+    def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, **env: str) -> None:
+        """Make the backend be as told; stops at the first step that fails, by raising what it raised."""
+        config = {**CONFIG, "env": {**CONFIG["env"], **env}}
+        self._do("app", AppProvider, name=APP, org="sol-labs")
+        image = self._do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
+        for kind in ("shared_v4", "v6"):
+            self._do(kind, IpAddressProvider, app=APP, type=kind)
+        self._do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=1)
+        version = self._do("secrets", SecretsProvider, app=APP, values=secrets or {"SESSION_KEY": "one"})["version"]
+        self._do(
+            "machine",
+            MachineProvider,
+            app=APP,
+            name="solserver",
+            region="sjc",
+            config=config,
+            image=image,
+            volume_id=self.resources["volume"].id,
+            secrets_version=version,
+            hostname=HOSTNAME,
+            expect_body=f'"{tag}"',
+            healthy_seconds=2.0,
+        )
+        self._do(
+            "rollout",
+            RolloutProvider,
+            app=APP,
+            hostname=HOSTNAME,
+            expect_body=f'"{tag}"',
+            machine_id=self.resources["machine"].id,
+            revision=revision(config, image, int(version)),
+        )
+
+    def destroy(self) -> None:
+        for name in reversed(list(self.resources)):
+            self.resources[name].destroy()
+            del self.resources[name]
+
+    def _do(self, name: str, provider: Callable[[], Provider[Any, Any]], /, **arguments: Any) -> dict[str, Any]:
+        if name not in self.resources:
+            made = provider()
+            values = {f"solos:{key}": value for key, value in self.settings.items()}
+            made.configure(ConfigureRequest(Config(values, "solos")))
+            self.resources[name] = Driven(made)
+        return self.resources[name].up(**arguments)
+
+
+def add_note(world: World, text: str) -> None:
+    """A user's row in the database."""
+    (machine,) = living(world, "fly_machine")
+    reply = machines(world).runtime.ask(machine["id"], 8080, "POST", "/notes", body=f'{{"text": "{text}"}}'.encode())
+    assert reply.status == 201
+
+
+def machines(world: World) -> Any:
+    return world.services["fly"].machines  # type: ignore[attr-defined]
+
+
+def living(world: World, kind: str) -> list[Document]:
+    """The documents of a kind that stand for something which still exists."""
+    return [
+        one
+        for one in world.store.all(kind)
+        if one.get("state") != "destroyed" and one.get("_deleted_at") is None and one.get("_gone_at") is None
+    ]
+
+
+def held(world: World) -> dict[str, Any]:
+    """What the world holds, without ids and times: two worlds in which the same is true are equal.
+
+    Snapshots are left out: nobody can delete one, so a snapshot too many is the one thing that a fault may leave."""
+    for machine in world.store.all("fly_machine"):
+        machines(world).find(machine["id"])
+    secrets = {
+        one["_app"]: {key: value["value"] for key, value in one["now"].items()} for one in living(world, "fly_secrets")
+    }
+    return {
+        "apps": [one["name"] for one in living(world, "fly_app")],
+        "addresses": sorted(one["type"] for one in living(world, "fly_ip")),
+        "secrets": secrets,
+        "volumes": [_volume(world, one) for one in living(world, "fly_volume")],
+        "machines": [_machine(world, one) for one in living(world, "fly_machine")],
+    }
+
+
+def _volume(world: World, volume: Document) -> Document:
+    attached = bool(volume["attached_machine_id"])
+    return {
+        **{key: volume[key] for key in ("name", "region", "size_gb", "encrypted", "snapshot_retention")},
+        "attached": attached,
+        "notes": _notes(world, volume["id"]),
+    }
+
+
+def _notes(world: World, volume_id: str) -> list[str]:
+    files = list(machines(world).disks.volume(volume_id).glob("*.db"))
+    if not files:
+        return []
+    with sqlite3.connect(files[0]) as database:
+        rows = database.execute("SELECT text FROM notes ORDER BY id").fetchall()
+    database.close()
+    return [text for (text,) in rows]
+
+
+def _machine(world: World, machine: Document) -> Document:
+    config = machine["config"]
+    metadata = dict(config["metadata"])
+    latest = (world.store.get("fly_secrets", machine["_app"]) or {"version": 0})["version"]
+    lease = machine["_lease"]
+    return {
+        **{key: machine[key] for key in ("name", "region", "state", "cordoned", "_secrets")},
+        "config": {
+            **config,
+            "mounts": [{**mount, "volume": "the volume"} for mount in config["mounts"]],
+            "metadata": {
+                key: metadata[key] for key in metadata if not key.startswith(("fly_release", "pulumi_secrets"))
+            },
+        },
+        "has the latest secrets": int(metadata["pulumi_secrets_version"]) == latest,
+        "checks": [(check["name"], check["status"]) for check in machine["checks"]],
+        "leased": bool(lease and lease["expires_at"] > world.clock.now()),
+    }
