@@ -41,13 +41,14 @@ class Backend(pulumi.ComponentResource):
         kept = pulumi.ResourceOptions(parent=self, protect=protect)
         machine, region = settings.machine, settings.machine.primary_region or ""
 
-        app = App("app", name=self._app_name(settings, inner), org=settings.org, opts=kept)
+        name_of_app = self._app_name(settings, inner)
+        app = App("app", name=name_of_app, org=settings.org, keep_snapshots=protect, opts=kept)
         addresses = [
             IpAddress(f"address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=inner)
             for type in ("shared_v4", "v6")
         ]
         image = self._image(settings, inner)
-        volume = self._volume(app, image, settings, region, kept) if machine.mount else None
+        volume = self._volume(app, image, settings, region, protect=protect) if machine.mount else None
         domain = self._domain(settings, app, addresses, inner) if settings.domain else None
         postgres = self._postgres(app, image, settings, protect) if settings.database.kind == "postgres" else None
         secret_values = self._secret_values(settings, inner)
@@ -63,8 +64,11 @@ class Backend(pulumi.ComponentResource):
             image=image.pinned,
             volume_id=volume.id if volume else None,
             secrets_version=secrets.version,
+            hostname=app.hostname,
+            health_path=settings.health_path,
+            expect_body=settings.expect_body,
             healthy_seconds=machine.wait_seconds,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[postgres.backup] if postgres else []),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *([postgres.backup] if postgres else [])]),
         )
         self.app = app.name
         self.hostname = domain.hostname if domain else app.hostname
@@ -151,8 +155,8 @@ class Backend(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    @staticmethod
-    def _volume(app: App, image: Image, settings: BackendSettings, region: str, kept: pulumi.ResourceOptions) -> Volume:
+    def _volume(self, app: App, image: Image, settings: BackendSettings, region: str, *, protect: bool) -> Volume:
+        """Once its protection is lifted, it is deleted after a last snapshot."""
         mount = settings.machine.mount
         assert mount is not None
         return Volume(
@@ -166,7 +170,8 @@ class Backend(pulumi.ComponentResource):
             guest=settings.machine.guest,
             image=image.pinned,
             from_snapshot=settings.database.from_snapshot,
-            opts=kept,
+            last_snapshot=protect,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
 
     def _prove_restore(

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import pulumi
 
-from providers import waiting
+from providers import engine, waiting
 from providers.errors import ProviderError, Uncertain
 from providers.fly.client import APP_DELETE_PACE, Forbidden, NotFound, just_made
 from providers.fly.machines import is_gone as machine_is_gone
@@ -36,7 +36,7 @@ class AppArgs:
     network: Annotated[str | None, REPLACES] = None
     """Private network; Fly's default when absent. Changing it replaces the app and all in it."""
     keep_snapshots: bool = False
-    """Whether `destroy` refuses to delete the app while volumes that it had have snapshots. Changed in place."""
+    """Whether `destroy` leaves the app, empty, as long as volumes that it had have snapshots. Changed in place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,13 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
                 f"the app {id!r} is another one than this stack made (id {app['id']}, not {state.app_id}): "
                 f"it was not deleted; run `pulumi refresh` to forget the old one"
             )
-        self._refuse_to_lose_data(id, keep_snapshots=state.keep_snapshots)
+        snapshots = self._refuse_to_lose_data(id)
+        if state.keep_snapshots and snapshots:
+            engine.note(
+                f"the app {id!r} was left, empty: its snapshots {', '.join(snapshots)} would go with it. "
+                f"When nobody needs them any more: `fly apps destroy {id}`"
+            )
+            return
         doing = f"delete the app {id!r}"
         # Never repeated after a lost answer: the name may be somebody else's by then. Whether it is gone is looked at below.
         with contextlib.suppress(Uncertain):
@@ -131,25 +137,21 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         )
         return app
 
-    def _refuse_to_lose_data(self, name: str, *, keep_snapshots: bool) -> None:
+    def _refuse_to_lose_data(self, name: str) -> list[str]:
+        """Raise while machines or volumes are left; the snapshots of the volumes that the app had."""
         try:
             machines = self.fly.call("GET", f"/apps/{name}/machines", doing=f"list the machines of the app {name!r}")
             volumes = self.fly.call("GET", f"/apps/{name}/volumes", doing=f"list the volumes of the app {name!r}")
         except NotFound:
-            return  # It is being deleted already.
+            return []  # It is being deleted already.
         left = [f"machine {machine['id']}" for machine in machines or () if not machine_is_gone(machine)]
         left += [f"volume {volume['id']}" for volume in volumes or () if not volume_is_gone(volume)]
-        if keep_snapshots:
-            left += [
-                f"snapshot {one['id']}"
-                for volume in volumes or ()
-                for one in snapshots_of(self.fly, name, volume["id"])
-            ]
         if left:
             raise ProviderError(
                 f"the app {name!r} still has {', '.join(left)}, which would be deleted with it: delete or move "
                 f"them first, or delete everything on purpose with `fly apps destroy {name}`"
             )
+        return [one["id"] for volume in volumes or () for one in snapshots_of(self.fly, name, volume["id"])]
 
 
 def _state(args: AppArgs, app: dict[str, Any]) -> AppState:
