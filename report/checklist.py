@@ -134,7 +134,16 @@ def _healthy(stack: Stack) -> str:
     address = f"https://{rollout['hostname']}{rollout['path']}"
     return (
         f"{address} answered {rollout.get('expect_status', 200)} {len(latencies)} times, slowest {max(latencies):.0f} ms, "
-        f"instance {rollout['instance_id']}, verified {rollout['verified_at']}"
+        f"instance {rollout['instance_id']}, verified {rollout['verified_at']}{_last_update(stack)}"
+    )
+
+
+def _last_update(stack: Stack) -> str:
+    machine = stack.part(BACKEND).find("fly:Machine")
+    if machine is None or not machine.outputs.get("downtime_seconds"):
+        return ""
+    return "; last update: started in {start_seconds:g} s, checks after {checks_seconds:g} s, {downtime_seconds:g} s down at most".format(
+        **machine.outputs
     )
 
 

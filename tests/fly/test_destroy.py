@@ -1,0 +1,94 @@
+"""The end of a backend: production leaves a last snapshot and says where it is, a rehearsal leaves nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers import engine
+from providers.errors import ProviderError
+from providers.fly.app import AppProvider
+from providers.fly.volume import VolumeProvider
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+from tests.fly.backend import add_note, living, machines
+from tests.fly.conftest import Configured
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that stay on the screen."""
+    lines: list[str] = []
+    monkeypatch.setattr(engine, "note", lines.append)
+    return lines
+
+
+def adopted(configured: Configured, arguments: dict[str, Any], *, protected: bool) -> tuple[Driven, Driven]:
+    """App and volume of the arguments' machine, as a stack has them."""
+    app, volume = Driven(configured(AppProvider)), Driven(configured(VolumeProvider))
+    app.up(name="solos-prod", org="sol-labs", keep_snapshots=protected)
+    volume.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1, last_snapshot=protected)
+    return app, volume
+
+
+def test_production_leaves_a_last_snapshot_with_its_rows_and_says_where_it_is(
+    configured: Configured, arguments: dict[str, Any], machine: Driven, world: World, said: list[str]
+) -> None:
+    app, volume = adopted(configured, arguments, protected=True)
+    add_note(world, "the last row")
+
+    for resource in (machine, volume, app):
+        resource.destroy()
+
+    (snapshot,) = world.store.all("fly_snapshot")
+    database: Path = machines(world).disks.folder / "snapshots" / snapshot["id"] / "solos.db"
+    assert b"the last row" in database.read_bytes()
+    assert f"--snapshot-id {snapshot['id']}" in said[0]
+    assert snapshot["id"] in said[1]
+    assert living(world, "fly_volume") == living(world, "fly_machine") == []
+    assert [left["name"] for left in living(world, "fly_app")] == ["solos-prod"]
+
+
+def test_a_rehearsal_leaves_nothing(
+    configured: Configured, arguments: dict[str, Any], machine: Driven, world: World, said: list[str]
+) -> None:
+    app, volume = adopted(configured, arguments, protected=False)
+
+    for resource in (machine, volume, app):
+        resource.destroy()
+
+    for kind in ("fly_app", "fly_ip", "fly_machine", "fly_volume", "fly_snapshot"):
+        assert living(world, kind) == []
+    assert said == []
+
+
+def test_an_app_that_still_holds_data_is_not_deleted(
+    configured: Configured, arguments: dict[str, Any], machine: Driven, world: World
+) -> None:
+    app, _ = adopted(configured, arguments, protected=False)
+
+    with pytest.raises(ProviderError, match=f"still has machine {machine.id}, volume vol_"):
+        app.destroy()
+
+    assert len(living(world, "fly_app")) == 1
+
+
+def test_a_volume_is_deleted_after_its_machine_has_let_go_of_it(
+    configured: Configured, arguments: dict[str, Any], machine: Driven, world: World
+) -> None:
+    _, volume = adopted(configured, arguments, protected=False)
+    world.delays = type(world.delays)(volume_detach=45.0)
+    machine.destroy()
+
+    volume.destroy()
+
+    assert living(world, "fly_volume") == []
+
+
+def test_a_destroyed_machine_ends_its_server_first(machine: Driven, world: World) -> None:
+    id = machine.id
+
+    machine.destroy()
+
+    calls = [f"{call['method']} {call['path'].rpartition('/')[2]}" for call in world.journal.entries("fly")]
+    assert calls.index("POST stop") < calls.index(f"DELETE {id}")
