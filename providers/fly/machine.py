@@ -190,7 +190,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     lease,
                     is_sent=is_sent,
                     records_release=bool(args.hostname),
-                    rescue=f"; the data of before is in the snapshot {snapshot_id}" if snapshot_id else "",
+                    rescue=_rescue(args, state, snapshot_id),
                 )
             except NothingToGoBackTo as error:
                 left = machines.find(fly, args.app, before["id"]) or now
@@ -235,6 +235,13 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
 def _health(args: MachineArgs, hostname: str) -> edge.Health:
     return edge.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
+
+
+def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
+    """What else to know when the version of before cannot be put back."""
+    data = f"; the data of before is in the snapshot {snapshot_id}" if snapshot_id else ""
+    secrets = "; Fly keeps no earlier secrets: if those are the cause, set the values of before and run up"
+    return data + (secrets if args.secrets_version != state.secrets_version else "")
 
 
 def _runs_well(machine: dict[str, Any]) -> bool:

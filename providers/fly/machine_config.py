@@ -59,9 +59,8 @@ def seconds_of(duration: str | float) -> float:
 
 def differences(declared: Config, actual: Config) -> list[str]:
     """The paths (`env.LOG_LEVEL`, `services[0].checks[0].path`) in which `actual` is not as declared."""
-    return [
-        _spoken(path) for path, _, _ in _differing(_normal(declared, ()), _normal(_relevant(declared, actual), ()), ())
-    ]
+    wanted, found = _normal(_relevant(declared, declared), ()), _normal(_relevant(declared, actual), ())
+    return [_spoken(path) for path, _, _ in _differing(wanted, found, ())]
 
 
 def as_declared(declared: Config, actual: Config) -> dict[str, Any]:

@@ -127,8 +127,8 @@ def _failed(
     told = f"the update of {machine} failed at the {step}: {failure}; {logs.epilogue(machine.fly, machine.app, seen, machine.id)}"
     if before is None:
         return NothingToGoBackTo(
-            f"{told}. There is no earlier healthy version to go back to: {_running(seen)} was left as it is; correct the "
-            "release, then run up"
+            f"{told}. There is no earlier healthy version to go back to: {_running(seen)} was left as it is{rescue}; "
+            "correct the release, then run up"
         )
     image = before.config["image"]
     try:

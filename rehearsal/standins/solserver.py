@@ -29,10 +29,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
-BROKEN = ("crash", "oom", "unhealthy", "slow", "launch")
-"""How an image can be broken: exits at once, is killed for memory, answers /health with 500, answers late, cannot be launched
-(the last is not ours to play: the machine never gets here)."""
+BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch")
+"""How an image can be broken: exits at once, is killed for memory, answers /health with 500, answers late, answers well and ends
+soon after, cannot be launched (the last is not ours to play: the machine never gets here)."""
 SLOW_SECONDS = 5.0
+RESTLESS_SECONDS = 0.8
 EXIT_REFUSED = 78
 EXIT_CRASH = 1
 EXIT_OOM = 137
@@ -167,6 +168,10 @@ def main() -> int:
         server = Solserver(os.environ, told.root, _print, version=told.version, requires=requires, broken=told.broken)
     except Refused as refused:
         return refused.code
+    if told.broken == "restless":
+        timer = threading.Timer(RESTLESS_SECONDS, os._exit, [EXIT_CRASH])
+        timer.daemon = True
+        timer.start()
     listener = ThreadingHTTPServer(("127.0.0.1", told.listen), _handler_for(server))
     for number in (signal.SIGTERM, signal.SIGINT):
         # shutdown() waits for serve_forever() to end, which runs in this very thread.

@@ -125,6 +125,8 @@ class InMemory:
             self._servers[id] = (None, 0, ready_at)
         else:
             self._servers[id] = (server, solserver.port_of(start.env), ready_at)
+            if image["broken"] == "restless":
+                self._exits[id] = Exit(start.at + solserver.RESTLESS_SECONDS, solserver.EXIT_CRASH)
 
     def exit(self, id: str) -> Exit | None:
         if id not in self._servers:
@@ -133,14 +135,15 @@ class InMemory:
         return exit if exit and exit.at <= self._clock.now() else None
 
     def stop(self, id: str, seconds: float) -> None:
-        self._exits.setdefault(id, Exit(self._clock.now(), 0))
+        if self.exit(id) is None:
+            self._exits[id] = Exit(self._clock.now(), 0)
 
     def kill(self, id: str, code: int, *, oom: bool) -> None:
         self._exits[id] = Exit(self._clock.now(), code, oom)
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         server, listens_on, ready_at = self._servers.get(id, (None, 0, 0.0))
-        if id in self._exits or port != listens_on or self._clock.now() < ready_at:
+        if self.exit(id) or port != listens_on or self._clock.now() < ready_at:
             raise Unanswered(f"connect: connection refused (port {port})")
         if server is None:
             return Reply(200, idle.ANSWER)
