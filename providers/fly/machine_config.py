@@ -42,6 +42,11 @@ DEFAULTS: dict[Path, Config] = {
     ("mounts", "[]"): {"extend_threshold_percent": 0, "add_size_gb": 0, "size_gb_limit": 0},
 }
 DURATIONS = frozenset({"interval", "timeout", "grace_period"})
+UNORDERED = {"ports": ("port", "start_port"), "headers": ("name",), "files": ("guest_path",)}
+"""Lists without an order, and what tells their items apart."""
+CUT = frozenset({"interval", "timeout"})
+MOST_SERVICE_CHECK_SECONDS = 60.0
+"""Fly cuts these of service checks to a minute, and shows them so."""
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
@@ -169,11 +174,12 @@ def _normal(value: Any, path: Path) -> Any:
         items = [_normal(item, (*path, "[]")) for item in value]
         if key == "handlers":
             return sorted(items) or None
-        if key in ("ports", "headers", "files"):
-            items.sort(key=lambda item: json.dumps(item, sort_keys=True))
+        if key in UNORDERED:
+            items.sort(key=lambda item: [str(item.get(name, "")).rjust(5) for name in UNORDERED[key]])
         return items or None
     if key in DURATIONS and len(path) > 1:
-        return seconds_of(value)
+        seconds = seconds_of(value)
+        return min(seconds, MOST_SERVICE_CHECK_SECONDS) if path[0] == "services" and key in CUT else seconds
     if key == "autostop":
         return _autostop(value)
     if key in ("method", "signal"):

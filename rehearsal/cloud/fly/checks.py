@@ -55,7 +55,8 @@ def routable(machine: Document) -> bool:
 def _ask(id: str, runtime: Runtime, port: int, check: Document) -> tuple[str, str]:
     timeout = _seconds(check, "timeout", TIMEOUT)
     try:
-        answer = runtime.ask(id, port, check.get("method") or "GET", check.get("path") or "/", seconds=timeout)
+        method = (check.get("method") or "GET").upper()
+        answer = runtime.ask(id, port, method, check.get("path") or "/", seconds=timeout)
     except Unanswered as unanswered:
         return "critical", str(unanswered)
     if check["type"] == "tcp":

@@ -1,0 +1,198 @@
+"""fly.toml: every section as `fly deploy` renders it, and everything that cannot work refused by name and line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.fly.appconfig import AppConfig, load
+from tests.fly.flytoml import EVERYTHING, RENDERED
+
+ROOT = Path(__file__).resolve().parents[2]
+Load = Callable[[str], AppConfig]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Load:
+    """Reads a text as the fly.toml of a folder that has a file `motd`."""
+    (tmp_path / "motd").write_text("hello")
+
+    def of(text: str) -> AppConfig:
+        (tmp_path / "fly.toml").write_text(text)
+        return load(tmp_path / "fly.toml")
+
+    return of
+
+
+def test_every_section_is_rendered_as_fly_deploy_renders_it(read: Load) -> None:
+    told = read(EVERYTHING)
+
+    assert told.problems == ()
+    assert told.config == RENDERED
+
+
+def test_what_is_not_the_machines_config_is_read_too(read: Load) -> None:
+    told = read(EVERYTHING)
+
+    assert (told.app, told.primary_region, told.image) == ("solos-prod", "sjc", "registry.fly.io/solserver:1.0.0")
+    assert told.wait_seconds == 600.0
+    assert told.mount
+    assert (told.mount.source, told.mount.destination, told.mount.initial_size_gb) == ("solos_data", "/data", 10)
+    assert (told.mount.snapshot_retention, told.mount.scheduled_snapshots) == (14, False)
+
+
+def test_the_production_file_has_no_problem() -> None:
+    told = load(ROOT / "fly.toml")
+
+    assert told.problems == ()
+    assert told.config["metadata"] == {"fly_platform_version": "v2", "fly_process_group": "app"}
+
+
+def test_the_smallest_file_is_a_machine_without_services(read: Load) -> None:
+    told = read('app = "solos-prod"\n')
+
+    assert told.problems == ()
+    assert told.config == {
+        "env": {"FLY_PROCESS_GROUP": "app"},
+        "metadata": {"fly_platform_version": "v2", "fly_process_group": "app"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spelling", "rendered"),
+    [('"off"', False), ("false", False), ('"stop"', True), ("true", True), ('"suspend"', "suspend")],
+)
+def test_every_spelling_of_autostop_is_understood(read: Load, spelling: str, rendered: Any) -> None:
+    told = read(f"[http_service]\ninternal_port = 8080\nauto_stop_machines = {spelling}\n")
+
+    assert told.config["services"][0]["autostop"] == rendered
+
+
+@pytest.mark.parametrize(
+    ("vm", "guest"),
+    [
+        ("", {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256}),
+        ('size = "shared-cpu-2x"', {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}),
+        ('size = "performance-4x"', {"cpu_kind": "performance", "cpus": 4, "memory_mb": 8192}),
+        ('memory = "1gb"', {"cpu_kind": "shared", "cpus": 1, "memory_mb": 1024}),
+        ("memory = 512", {"cpu_kind": "shared", "cpus": 1, "memory_mb": 512}),
+        ('cpu_kind = "performance"\nmemory_mb = 4096', {"cpu_kind": "performance", "cpus": 1, "memory_mb": 4096}),
+    ],
+)
+def test_every_way_to_name_a_size_is_understood(read: Load, vm: str, guest: dict[str, Any]) -> None:
+    told = read(f"[[vm]]\n{vm}\n")
+
+    assert told.problems == ()
+    assert told.guest == guest
+
+
+@pytest.mark.parametrize(("policy", "rendered"), [("always", "always"), ("on-failure", "on-failure"), ("never", "no")])
+def test_every_restart_policy_is_understood(read: Load, policy: str, rendered: str) -> None:
+    assert read(f'[[restart]]\npolicy = "{policy}"\n').config["restart"] == {"policy": rendered}
+
+
+def test_a_check_without_a_port_takes_that_of_the_http_service(read: Load) -> None:
+    told = read('[http_service]\ninternal_port = 3000\n\n[checks.alive]\ntype = "tcp"\n')
+
+    assert told.config["checks"] == {"alive": {"type": "tcp", "port": 3000}}
+
+
+@pytest.mark.parametrize("seconds", ["kill_timeout = 45", 'kill_timeout = "45s"'])
+def test_a_number_of_seconds_is_a_kill_timeout_as_in_flyctl(read: Load, seconds: str) -> None:
+    assert read(seconds).config["stop_config"] == {"timeout": "45s"}
+
+
+def test_the_one_process_group_may_have_another_name_and_a_command(read: Load) -> None:
+    told = read('[processes]\nweb = "node dist/server.js --flag \'two words\'"\n[[vm]]\nprocesses = ["web"]\n')
+
+    assert told.process_group == "web"
+    assert told.config["init"] == {"cmd": ["node", "dist/server.js", "--flag", "two words"]}
+    assert told.config["env"] == {"FLY_PROCESS_GROUP": "web"}
+    assert told.config["metadata"]["fly_process_group"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ('[build]\ndockerfile = "Dockerfile"', 2, "[build] dockerfile is not supported: the image is built before"),
+        ('[deploy]\nrelease_command = "migrate"', 2, "migrate the database when the server starts"),
+        ('[deploy]\nseed_command = "seed"', 2, "seed the database when the server starts"),
+        ('[deploy]\nstrategy = "bluegreen"', 2, "needs a second machine, and a volume has only one"),
+        ('[deploy]\nstrategy = "canary"', 2, "needs a second machine, and a volume has only one"),
+        ('[deploy]\nstrategy = "yolo"', 2, "must be rolling or immediate"),
+        ('[processes]\napp = "a"\nworker = "b"', 3, "worker is a second process group"),
+        ('[[statics]]\nguest_path = "/p"\nurl_prefix = "/"', 1, "statics is not supported: files are served from"),
+        ("[experimental]\nenable_consul = true", 1, "experimental is not supported"),
+        ('machine_config = "x.json"', 1, "machine_config is not supported: this file is the machine definition"),
+        (
+            '[[http_service.machine_checks]]\nimage = "curl"',
+            1,
+            "machine_checks is not supported: they need a second machine",
+        ),
+        ('[[vm]]\ngpu_kind = "a10"', 2, "gpu_kind is not supported: GPUs are not supported"),
+        ('[[vm]]\nsize = "huge"', 2, "'huge' is no size"),
+        ("[[vm]]\nmemory_mb = 300", 1, "must be a multiple of 256 MB"),
+        ("[[vm]]\n[[vm]]", 2, "only one [[vm]] is supported"),
+        (
+            '[[mounts]]\nsource = "a"\ndestination = "/a"\n[[mounts]]\nsource = "b"\ndestination = "/b"',
+            4,
+            "only one [[mounts]]",
+        ),
+        ('[[mounts]]\nsource = "a"\ndestination = "a"', 3, "must be an absolute path"),
+        ('[[mounts]]\nsource = "a"\ndestination = "/a"\nsnapshot_retention = 99', 4, "must be 1 to 60 days"),
+        (
+            '[[mounts]]\nsource = "a"\ndestination = "/a"\ninitial_size = "ten"',
+            4,
+            "'ten' is no size: write it like 10gb",
+        ),
+        ("[http_service]\nforce_https = true", 1, "internal_port is missing"),
+        ('[http_service]\ninternal_port = "8080"', 2, "must be a whole number"),
+        ('[http_service]\ninternal_port = 8080\nauto_stop_machines = "maybe"', 3, "must be off, stop or suspend"),
+        (
+            '[http_service]\ninternal_port = 8080\n[http_service.concurrency]\ntype = "users"',
+            4,
+            "must be one of connections",
+        ),
+        ('[[http_service.checks]]\ninterval = "often"', 2, "'often' is no duration: write it like 15s"),
+        ("[[http_service.checks]]\ninterval = 15", 2, "must be a string"),
+        ('[checks.alive]\ntype = "tcp"', 1, "port is missing, and there is no [http_service] to take it from"),
+        ("[checks.alive]\nport = 1", 1, "type is missing: http or tcp"),
+        ('kill_signal = "SIGFOO"', 1, "must be one of SIGHUP"),
+        ('kill_timeout = "10m"', 1, "must be at most 300 s"),
+        ('[[files]]\nguest_path = "/f"', 1, "needs exactly one of local_path, raw_value and secret_name"),
+        ('[[files]]\nguest_path = "/f"\nlocal_path = "nowhere"', 3, "nowhere cannot be read"),
+        ("[metrics]\npath = '/m'", 1, "port is missing"),
+        ("[env]\nLIST = [1]", 2, "must be a string"),
+        ('[http_service]\ninternal_port = 1\nprocesses = ["worker"]', 3, "names the process group 'worker'"),
+        ('app = "x"\nnonsense = 1', 2, "nonsense is unknown"),
+        ("[http_service]\ninternal_port = 1\nnonsense = 1", 3, "nonsense is unknown"),
+        ('app = "x', 1, "Illegal character"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_name_and_line(read: Load, text: str, line: int, problem: str) -> None:
+    problems = read(f"{text}\n").problems
+
+    found = [each for each in problems if problem in each]
+    assert found, problems
+    assert found[0].startswith(f"fly.toml:{line}: ")
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(read: Load) -> None:
+    told = read('kill_signal = "NO"\n[deploy]\nstrategy = "canary"\n\n[[vm]]\nsize = "huge"\n')
+
+    assert [problem.split(" ")[0] for problem in told.problems] == ["fly.toml:1:", "fly.toml:3:", "fly.toml:6:"]
+
+
+def test_lines_are_right_behind_strings_and_lists_over_many_lines(read: Load) -> None:
+    told = read(
+        '[env]\nTEXT = """\nkill_signal = "no key"\n[vm]\n"""\n\n[[vm]]\nprocesses = [\n  "app",\n]\nsize = "huge"\n'
+    )
+
+    assert [problem.split(" ")[0] for problem in told.problems] == ["fly.toml:11:"]
+
+
+def test_a_file_that_is_not_there_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+    (problem,) = load(tmp_path / "fly.toml").problems
+
+    assert "cannot be read (No such file or directory)" in problem
