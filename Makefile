@@ -41,7 +41,7 @@ format: setup ## format the code and mend what lint can mend
 	$(BIN)/ruff check --fix .
 
 docs: setup ## write the documents that are made from the code
-	$(BIN)/python -m components.environment_document
+	$(BIN)/python -m documents
 
 requirements: setup ## pin requirements*.in anew, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements.in -o requirements.txt

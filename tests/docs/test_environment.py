@@ -3,7 +3,7 @@
 import pytest
 
 from components import environment
-from components.environment_document import PATH, render
+from documents.environment import PATH, render
 
 
 def test_the_document_is_what_the_contract_says() -> None:

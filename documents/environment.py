@@ -1,4 +1,4 @@
-"""infra-docs/ENVIRONMENT.md, made from the contract: `python -m components.environment_document` writes it (`make docs`)."""
+"""infra-docs/ENVIRONMENT.md, made from the contract."""
 
 from pathlib import Path
 
@@ -64,7 +64,3 @@ def _row(variable: Variable) -> str:
         need = f"{need}; only with {'SQLite' if variable.only_with == 'sqlite' else 'Postgres'}"
     secret = "yes" if variable.is_secret else "no"
     return f"| `{variable.name}` | {need} | {secret} | {ORIGINS[variable.source]} | {variable.purpose} |"
-
-
-if __name__ == "__main__":
-    PATH.write_text(render(), encoding="utf-8")
