@@ -18,6 +18,7 @@ from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
 from providers.appstore.app import AppProvider as AppEntryProvider
+from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
 from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
@@ -105,6 +106,7 @@ class IosSettings:
     group: str
     testers: tuple[Tester, ...]
     what_to_test: Mapping[str, str]
+    feedback_email: str | None
     notify_testers: bool
     uses_non_exempt_encryption: bool | None
     """The answer to Apple's question about export compliance, for an IPA that does not give it."""
@@ -265,6 +267,7 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
             for each in testers
         ),
         what_to_test=config.table("whatToTest"),
+        feedback_email=config.text("feedbackEmail", "") or None,
         notify_testers=config.flag("notifyTesters", default=True),
         uses_non_exempt_encryption=config.choice("usesNonExemptEncryption"),
     )
@@ -275,6 +278,10 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     _refuse(config, "appName", AppEntryProvider().validate(entry, None))
     texts = {locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()}
     _refuse(config, "whatToTest", text_problems(texts))
+    information = BetaAppLocalizationArgs(
+        app_id="", locale=settings.primary_locale, feedback_email=settings.feedback_email
+    )
+    _refuse(config, "feedbackEmail", BetaAppLocalizationProvider().validate(information, None))
     _refuse(config, "testers", BetaTestersProvider().validate(members, None))
     if not settings.testers and not any(problem.startswith("solos:testers") for problem in config.problems):
         config.refuse("testers", "is empty: nobody would get the build")

@@ -7,6 +7,7 @@ from pulumi_command import local
 
 from components.settings import IosSettings, Release
 from providers.appstore.app import App
+from providers.appstore.beta_app_localization import BetaAppLocalization
 from providers.appstore.beta_group import BetaGroup
 from providers.appstore.beta_testers import BetaTesters
 from providers.appstore.build import Build
@@ -51,6 +52,14 @@ class TestFlight(pulumi.ComponentResource):
             wait_seconds=settings.wait_for_app_entry,
             opts=kept,
         )
+        if settings.feedback_email:
+            BetaAppLocalization(
+                "test-information",
+                app_id=app.id,
+                locale=settings.primary_locale,
+                feedback_email=settings.feedback_email,
+                opts=inner,
+            )
         group = BetaGroup("group", app_id=app.id, name=settings.group, opts=inner)
         testers = BetaTesters(
             "testers",

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from rehearsal.cloud.appstore.apps import Apps
+from rehearsal.cloud.appstore.beta_app_localizations import BetaAppLocalizations
 from rehearsal.cloud.appstore.beta_groups import BetaGroups
 from rehearsal.cloud.appstore.beta_testers import BetaTesterInvitations, BetaTesters
 from rehearsal.cloud.appstore.build_uploads import BuildUploadFiles, BuildUploads
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     Apps,
+    BetaAppLocalizations,
     BetaBuildLocalizations,
     BetaGroups,
     BetaTesterInvitations,

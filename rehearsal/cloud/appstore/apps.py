@@ -41,6 +41,7 @@ class Apps(Kind):
         "streamlinedPurchasingEnabled": bool,
     }
     relations: ClassVar[Mapping[str, Relation]] = {
+        "betaAppLocalizations": Relation(target="betaAppLocalizations", many=True, inverse="app"),
         "betaGroups": Relation(target="betaGroups", many=True, inverse="app"),
         "builds": Relation(target="builds", many=True, inverse="app"),
         "preReleaseVersions": Relation(target="preReleaseVersions", many=True, inverse="app"),
@@ -49,7 +50,7 @@ class Apps(Kind):
     filters = ("name", "bundleId", "sku", "id")
     loose = ("name", "bundleId")
     sorts = ("name", "bundleId", "sku")
-    includes = ("betaGroups", "builds", "preReleaseVersions")
+    includes = ("betaAppLocalizations", "betaGroups", "builds", "preReleaseVersions")
 
     def new_id(self) -> str:
         return str(6_740_000_000 + self.world.store.count("appstore.apps"))

@@ -16,7 +16,15 @@ AUDIENCE = "appstoreconnect-v1"
 LONGEST_LIFE_SECONDS = 20 * 60
 HOURLY_CALLS = 3600
 ADMINS = ("ADMIN", "ACCOUNT_HOLDER")
-WRITERS = {"betaGroups", "betaTesters", "builds", "buildUploads", "buildUploadFiles", "betaBuildLocalizations"}
+WRITERS = {
+    "betaAppLocalizations",
+    "betaBuildLocalizations",
+    "betaGroups",
+    "betaTesters",
+    "buildUploadFiles",
+    "buildUploads",
+    "builds",
+}
 """What the roles App Manager and Developer may change; certificates, identifiers and people are for admins."""
 
 

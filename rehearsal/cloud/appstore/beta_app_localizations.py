@@ -1,0 +1,39 @@
+"""Test information: what TestFlight tells testers about an app, one entry a language."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Relation
+from rehearsal.cloud.store import Document
+
+TEXTS: Mapping[str, Accepts] = {
+    "feedbackEmail": str,
+    "marketingUrl": str,
+    "privacyPolicyUrl": str,
+    "tvOsPrivacyPolicy": str,
+    "description": str,
+}
+
+
+class BetaAppLocalizations(Kind):
+    type = "betaAppLocalizations"
+    attributes: ClassVar[Mapping[str, Any]] = {"locale": None, **dict.fromkeys(TEXTS)}
+    required: ClassVar[Mapping[str, Accepts]] = {"locale": str}
+    optional: ClassVar[Mapping[str, Accepts]] = TEXTS
+    updatable: ClassVar[Mapping[str, Accepts]] = TEXTS
+    relations: ClassVar[Mapping[str, Relation]] = {"app": Relation(target="apps", create=True, required=True)}
+    filters = ("locale", "app")
+    includes = ("app",)
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        there = self.records.all(self.type, app=links["app"])
+        if any(each["attributes"]["locale"] == attributes["locale"] for each in there):
+            raise refusals.refuse(
+                409,
+                "ENTITY_ERROR.ATTRIBUTE.INVALID",
+                "The provided entity includes an attribute with an invalid value",
+                "There is an entity with same 'locale'.",
+                pointer="/data/attributes/locale",
+            )
+        return super().create(attributes, links)
