@@ -218,6 +218,8 @@ class AppStoreApi(Metrics):
 
     def _relationship(self, address: str, asked: Query, record: Document, name: str, relation: Relation) -> Document:
         shown: Document = {}
+        if not (relation.data_only or relation.linkage or relation.related):
+            return shown  # given when the resource is made, and not told again
         if not relation.data_only:
             shown["links"] = {"self": f"{address}/relationships/{name}", "related": f"{address}/{name}"}
         if relation.data_only or name in asked.include:

@@ -1,0 +1,73 @@
+"""A whole first `up`, its refresh and its end, held against Apple's own description of the API, on both sides of the wire."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.appstore.app import AppProvider
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.appstore.beta_testers import BetaTestersProvider
+from providers.appstore.build import BuildProvider
+from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.installations import InstallationsProvider
+from providers.appstore.processed_build import ProcessedBuildProvider
+from rehearsal.cloud.world import World
+from tests import specification
+from tests.appstore import description
+from tests.appstore.entry import ADA, BUNDLE_ID, build_arguments, make_app
+from tests.driver import Driven
+from tests.inprocess import control
+
+GRACE = {"email": "grace@sollabs.example", "first_name": "Grace", "last_name": "Okoye"}
+
+
+def test_what_we_send_and_what_the_double_answers_is_as_apple_describes_it(
+    world: World, configured: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    with specification.checking("appstore.test", specification.load(description.NAME)) as found:
+        resources = first_up(world, configured, tmp_path)
+        for resource in resources:
+            assert resource.refresh()
+        for resource in reversed(resources):
+            resource.destroy()
+
+    assert specification.unexplained(found, description.DEVIATIONS) == []
+    assert specification.unmet(found, description.DEVIATIONS) == []
+
+
+def first_up(world: World, configured: Callable[[Any], Any], folder: Path) -> list[Driven]:
+    """All resources of TestFlight, with one tester who is invited first."""
+    app_id = make_app(world, configured)
+    control(world, "POST", "/appstore/users", {"email": ADA, "firstName": "Ada", "lastName": "Ferreira"})
+    made: list[Driven] = []
+
+    def up(provider: Any, **arguments: Any) -> Driven:
+        made.append(Driven(configured(provider)))
+        made[-1].up(**arguments)
+        return made[-1]
+
+    up(BundleIdProvider, identifier=BUNDLE_ID, name="SolOS: days")
+    up(AppProvider, bundle_id=BUNDLE_ID, name="SolOS", sku="solos", primary_locale="de-DE")
+    group = up(BetaGroupProvider, app_id=app_id, name="Internal Testers", feedback_enabled=False)
+    testers = {"group_id": group.id, "app_id": app_id, "invite_users": True}
+    ada = {"email": ADA, "first_name": "Ada", "last_name": "Ferreira"}
+    members = Driven(configured(BetaTestersProvider))
+    with pytest.raises(Exception, match="is invited"):
+        members.up(**testers, testers=[ada, GRACE])
+    control(world, "POST", "/appstore/users", {"email": GRACE["email"]})
+    members.up(**testers, testers=[ada, GRACE])
+    made.append(members)
+    arguments = build_arguments(folder, app_id, without=("ITSAppUsesNonExemptEncryption",))
+    numbers = {"short_version": "1.0.0", "version": "0"}
+    build = up(BuildProvider, **arguments)
+    processed = up(
+        ProcessedBuildProvider, app_id=app_id, upload_id=build.id, uses_non_exempt_encryption=False, **numbers
+    )
+    texts = {"en-US": "1.0.0 (v0): sign up.", "de-DE": "1.0.0 (v0): bitte anmelden."}
+    up(BuildDistributionProvider, build_id=processed.id, group_id=group.id, whats_new=texts)
+    control(world, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "0"})
+    up(InstallationsProvider, build_id=processed.id, group_id=group.id, testers=[ADA], **numbers)
+    return made
