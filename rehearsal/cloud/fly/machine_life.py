@@ -98,7 +98,8 @@ class Machines:
 
     def seen(self, machine: Document) -> Document:
         """The machine as the API shows it: just after an update, the old version still looks started and healthy."""
-        shown = {**public(machine), "version": machine["instance_id"]}
+        checks = [public(check) for check in machine["checks"]]
+        shown = {**public(machine), "checks": checks, "version": machine["instance_id"]}
         age = self._clock.now() - machine["_since"]
         if machine["state"] == "replacing" and machine["_launch"] and age < self._delay("machine_visible"):
             shown["state"] = "started"
