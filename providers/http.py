@@ -12,6 +12,7 @@ There is one connection pool, and one account of the rate limits, per process an
 header reaches an error text.
 """
 
+import contextlib
 import functools
 import itertools
 import threading
@@ -129,7 +130,9 @@ class Http:
         import httpx
 
         try:
-            response = self._line.client.send(request)
+            with contextlib.closing(self._line.transport.handle_request(request)) as response:
+                response.request = request
+                response.read()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return _Trouble(f"no connection to {self.service} at {self.base_url} ({error})", nothing_done=True)
         except httpx.TransportError as error:
@@ -159,9 +162,7 @@ class _Line:
     """What a process keeps per base address: the connection pool, and how much of each rate limit is used up."""
 
     def __init__(self, transport: "httpx.BaseTransport") -> None:
-        import httpx
-
-        self.client = httpx.Client(transport=transport, follow_redirects=False)
+        self.transport = transport
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 

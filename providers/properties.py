@@ -12,9 +12,10 @@ Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], d
 """
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeVar, Union
 
 from pulumi.output import Unknown
@@ -26,6 +27,9 @@ SECRET: Final = "secret"  # noqa: S105 (a mark, not a password)
 """Marks a computed output that is encrypted in state: `private_key: Annotated[str, SECRET]`."""
 
 T = TypeVar("T")
+
+_type_hints: Callable[..., dict[str, Any]] = functools.cache(typing.get_type_hints)
+"""Resolving annotations is most of what decoding costs."""
 
 
 class BadProperties(Exception):
@@ -90,12 +94,12 @@ def is_known(value: Any) -> bool:
 
 def field_types(kind: type) -> dict[str, Any]:
     """The resolved types of a dataclass's fields, without their marks."""
-    return typing.get_type_hints(kind)
+    return _type_hints(kind)
 
 
 def marked(kind: type, mark: str) -> frozenset[str]:
     """The names of the fields of `kind` that carry `mark`."""
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = _type_hints(kind, include_extras=True)
     return frozenset(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
 
 

@@ -96,6 +96,17 @@ def new_world() -> World:
     return world
 
 
+def copy_of(world: World) -> World:
+    """Another world in which all is as in this one at Fly, at the same time of its own clock."""
+    copy = new_world()
+    copy.clock.sleep(world.clock.now() - copy.clock.now())
+    copy.store.become(world.store)
+    machines, theirs = copy.services["fly"].machines, world.services["fly"].machines  # type: ignore[attr-defined]
+    machines.disks.become(theirs.disks)
+    machines.resume()
+    return copy
+
+
 def lead_to(monkeypatch: pytest.MonkeyPatch, world: World, transport: httpx.BaseTransport) -> None:
     """Let the providers talk through `transport` and wait on the world's clock, as a process that has just begun."""
     # Another function each time: `providers.http` keeps one connection pool and one pacing account per function.

@@ -1,5 +1,6 @@
 """Every request and answer, in order, with secrets and keys redacted."""
 
+import functools
 import json
 import re
 from typing import Any
@@ -40,11 +41,16 @@ def redact(body: bytes, content_type: str) -> Any:
 
 def _without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
-        if SECRET_NAMES.search(name) and name != "secrets":
+        if _is_secret(name) and name != "secrets":
             return {key: None if item is None else "[redacted]" for key, item in value.items()}
         return {key: _without_secrets(item, key) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_secrets(item, name) for item in value]
-    if isinstance(value, str) and name not in ("secrets", "digest") and SECRET_NAMES.search(name):
+    if isinstance(value, str) and name not in ("secrets", "digest") and _is_secret(name):
         return "[redacted]"
     return value
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return SECRET_NAMES.search(name) is not None

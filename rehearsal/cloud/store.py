@@ -90,6 +90,11 @@ class Store:
             rows = self._connection.execute("SELECT body FROM journal ORDER BY number").fetchall()
         return [json.loads(row[0]) for row in rows]
 
+    def become(self, other: "Store") -> None:
+        """Hold what another store holds, and nothing else."""
+        with other._lock, self._lock:
+            other._connection.backup(self._connection)
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()

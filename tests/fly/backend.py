@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pulumi.dynamic import Config, ConfigureRequest
@@ -66,6 +66,10 @@ class Backend:
             machine_id=self.resources["machine"].id,
             revision=revision(config, image, int(version)),
         )
+
+    def copy(self) -> "Backend":
+        """The same with a state of its own."""
+        return Backend(self.settings, {name: replace(one, steps=[]) for name, one in self.resources.items()})
 
     def destroy(self) -> None:
         for name in reversed(list(self.resources)):

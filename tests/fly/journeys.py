@@ -1,6 +1,8 @@
 """What is done to the backend in the fault matrix, and one point of it: a journey, a peril, and the journey once more."""
 
 import contextlib
+import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from rehearsal.cloud.world import World
 from tests.fly.backend import RELEASES, Backend, add_note, held
 from tests.fly.conftest import push
 from tests.fly.peril import Killed, Peril, Perilous
-from tests.inprocess import lead_to, new_world
+from tests.inprocess import copy_of, lead_to, new_world
 
 Journey = Callable[[Backend], None]
 
@@ -43,14 +45,10 @@ def travel(
 ) -> tuple[dict[str, Any], list[str]]:
     """What the world holds after the journey, made once more if a peril strikes at its call `at`; and the calls of the first."""
     stands, journey = JOURNEYS[name]
-    world, backend = new_world(), Backend(settings)
+    start = _start(json.dumps(settings), stands)
+    world, backend = copy_of(start[0]), start[1].copy()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            for tag, broken in RELEASES.items():
-                push(world, tag, broken=broken)
-            if stands:
-                _run(patch, world, backend.up)
-                add_note(world, "a user's row")
             first = Perilous(world, peril, at)
             _run(patch, world, lambda: journey(backend), first)
             if peril is not None:
@@ -64,10 +62,25 @@ def travel(
 def point(settings: dict[str, Any], name: str, expected: dict[str, Any], peril: Peril, at: int) -> str:
     """What is wrong after this peril; empty when the world is as expected."""
     try:
-        found, _ = travel(settings, name, peril, at)
+        found, calls = travel(settings, name, peril, at)
     except Exception as error:  # noqa: BLE001 (told by the test, with all others)
         return f"{type(error).__name__}: {error}"
+    if len(calls) <= at:
+        return f"the peril never struck: only {len(calls)} calls were made"
     return "" if found == expected else str(found)
+
+
+@functools.cache
+def _start(settings: str, stands: bool) -> tuple[World, Backend]:
+    """The world before a journey; made once in a process, and copied for each."""
+    world, backend = new_world(), Backend(json.loads(settings))
+    with pytest.MonkeyPatch.context() as patch:
+        for tag, broken in RELEASES.items():
+            push(world, tag, broken=broken)
+        if stands:
+            _run(patch, world, backend.up)
+            add_note(world, "a user's row")
+    return world, backend
 
 
 def _run(patch: pytest.MonkeyPatch, world: World, do: Callable[[], None], way: Perilous | None = None) -> None:

@@ -11,11 +11,13 @@ INTERVAL, TIMEOUT, GRACE = 10.0, 2.0, 5.0
 """Seconds, where the check says nothing."""
 
 
-def run_due(machine: Document, runtime: Runtime, now: float, most_seconds: float) -> None:
-    """Run every check whose time has come, and write its result into the machine. Intervals are cut to `most_seconds`.
+def run_due(machine: Document, runtime: Runtime, now: float, most_seconds: float) -> bool:
+    """Run every check whose time has come, and write its result into the machine; whether there was one. Intervals are cut to
+    `most_seconds`.
 
     A check has no result before it has run for this start of the machine."""
     results = {check["name"]: check for check in machine["checks"]}
+    ran = False
     for name, port, check in of_config(machine["config"]):
         known = results.get(name)
         pause = min(_seconds(check, "interval", INTERVAL), most_seconds)
@@ -25,7 +27,9 @@ def run_due(machine: Document, runtime: Runtime, now: float, most_seconds: float
         if status == "critical" and now < machine["_checks_at"] + _seconds(check, "grace_period", GRACE):
             status = "warning"
         results[name] = {"name": name, "status": status, "output": output, "updated_at": rfc3339(now), "_ran_at": now}
+        ran = True
     machine["checks"] = list(results.values())
+    return ran
 
 
 def of_config(config: Document) -> Iterator[tuple[str, int, Document]]:

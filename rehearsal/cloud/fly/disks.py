@@ -35,6 +35,12 @@ class Disks:
     def restore(self, snapshot_id: str, volume_id: str) -> None:
         shutil.copytree(self.folder / "snapshots" / snapshot_id, self.volume(volume_id), dirs_exist_ok=True)
 
+    def become(self, other: "Disks") -> None:
+        """Hold copies of the volumes and snapshots of another."""
+        for kind in ("volumes", "snapshots"):
+            if (other.folder / kind).exists():
+                shutil.copytree(other.folder / kind, self.folder / kind)
+
     def drop_volume(self, id: str) -> None:
         shutil.rmtree(self.folder / "volumes" / id, ignore_errors=True)
 

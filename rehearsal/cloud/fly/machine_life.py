@@ -49,16 +49,19 @@ class Machines:
         )
         self._closed = threading.Event()
         if world.folder:
-            with self._store.transaction():
-                for machine in self._store.all("fly_machine"):
-                    if machine["state"] == "started":
-                        self._run(machine, machine["_since"])
+            self.resume()
             threading.Thread(target=self._keep_alive, daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
         self.runtime.close()
         self.disks.close()
+
+    def resume(self) -> None:
+        """Run what the store says is running: the world was restarted, or is a copy of another."""
+        with self._store.transaction():
+            for machine in self._store.all("fly_machine", state="started"):
+                self._run(machine, machine["_since"])
 
     # Reading and changing.
 
@@ -68,17 +71,18 @@ class Machines:
             machine = self._store.get("fly_machine", id)
             if machine is None:
                 return None
-            before = json.dumps(machine)
+            changed = False
             while self._step(machine):
-                pass
+                changed = True
             if machine["state"] == "started":
-                checks.run_due(machine, self.runtime, self._clock.now(), self._world.delays.check_seconds_cap)
+                cap = self._world.delays.check_seconds_cap
+                changed |= checks.run_due(machine, self.runtime, self._clock.now(), cap)
             if machine["state"] == "destroyed" and self._clock.now() >= machine["_since"] + self._delay(
                 "volume_detach"
             ):
                 self._store.delete("fly_machine", id)
                 return None
-            if json.dumps(machine) != before:
+            if changed:
                 self._store.put("fly_machine", id, machine)
             return machine
 
