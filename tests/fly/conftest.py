@@ -1,6 +1,9 @@
-"""A machine that runs well, with its app, address and volume, for the tests of what comes on top."""
+"""A machine that runs well, with its app, address and volume, for the tests of what comes on top.
 
-from collections.abc import Callable
+Every test of the Fly side also holds both sides of the wire against Fly's own description, where that is there.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +13,9 @@ from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
+from tests import specification
 from tests.driver import Driven
+from tests.fly import description
 from tests.inprocess import control
 
 CONFIG: dict[str, Any] = {
@@ -25,6 +30,17 @@ CONFIG: dict[str, Any] = {
     ],
 }
 Configured = Callable[[Any], Any]
+
+
+@pytest.fixture(autouse=True)
+def as_fly_describes_it() -> Iterator[None]:
+    described = specification.find(description.NAME)
+    if described is None:
+        yield
+        return
+    with specification.checking("fly.test", described) as found:
+        yield
+    assert specification.unexplained(found, description.DEVIATIONS) == []
 
 
 def push(world: World, tag: str, **about: Any) -> str:
