@@ -1,7 +1,8 @@
 """`python -m rehearsal serve --port 7700 --data DIR`: the doubles alone, on consecutive ports of this machine.
 `python -m rehearsal ipa`: a stand-in of the solmobile build, see `rehearsal/standins/ipa.py`.
+`python -m rehearsal drill [NAME]`: what goes wrong and what to do about it, tried out; without a name, the list of drills.
 
-One JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
+Of `serve`: one JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
 `credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
 """
 
@@ -16,8 +17,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from rehearsal import drills
 from rehearsal.cloud.server import Listeners, PortTaken
 from rehearsal.cloud.world import World
+from rehearsal.stack import ENGINES
 from rehearsal.standins import ipa
 
 KEY_ID = "REHEARSAL1"
@@ -26,13 +29,25 @@ ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
-    parser.add_argument("command", choices=["serve", "ipa"])
-    parser.add_argument(
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="the doubles alone")
+    serving.add_argument(
         "--port", type=int, default=7700, help="the first of consecutive ports; 0 lets the system choose"
     )
-    parser.add_argument("--data", type=Path, default=Path(".rehearsal/world"), help="where everything is kept")
+    serving.add_argument("--data", type=Path, default=Path(".rehearsal/world"), help="where everything is kept")
+    commands.add_parser("ipa", help="a stand-in of the solmobile build")
+    drilling = commands.add_parser("drill", help="what goes wrong and what to do about it, tried out")
+    drilling.add_argument("name", nargs="?", choices=drills.DRILLS, help="without one they are listed")
+    drilling.add_argument("--engine", choices=ENGINES, default="embedded")
     options = parser.parse_args()
-    return ipa.main() if options.command == "ipa" else serve(options.port, options.data)
+    if options.command == "serve":
+        return serve(options.port, options.data)
+    if options.command == "ipa":
+        return ipa.main()
+    if options.name is None:
+        print(drills.listed())
+        return 0
+    return drills.run(options.name, options.engine)
 
 
 def serve(port: int, data: Path) -> int:

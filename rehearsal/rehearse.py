@@ -10,39 +10,24 @@ a stand-in for the IPA where there is none. It starts from nothing, and takes ev
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tomllib
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rehearsal.cloud.fly.programs import PROGRAMS
-from rehearsal.engine.crypter import Crypter
+from rehearsal.doubles import Doubles, served
 from rehearsal.people import AppForm, People
+from rehearsal.stack import ENGINES, Stack, installed_engine
 from rehearsal.standins import ipa
 
 FOLDER = Path(".rehearsal")
 PLAN = Path("infra-docs/smoke-test.toml")
-PASSPHRASE = "rehearsal"
 LEAD = "Mara Lindqvist"
 MONITOR_SPEED = 20
 """The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
-ENGINES = ("embedded", "pulumi")
-ENDPOINTS = {
-    "fly": "fly",
-    "flyPlatform": "fly_platform",
-    "registry": "registry",
-    "proxy": "proxy",
-    "appstore": "appstore",
-}
-"""The double behind each of the program's endpoints."""
 
 
 def main() -> int:
@@ -51,41 +36,37 @@ def main() -> int:
     parser.add_argument("--destroy", action="store_true", help="take the stack down")
     parser.add_argument("--dress", action="store_true", help="rehearse with the production stack file")
     options = parser.parse_args()
-    engine = options.engine or ("pulumi" if shutil.which("pulumi") else "embedded")
+    engine = options.engine or installed_engine()
     return _dress_rehearse(engine) if options.dress else _rehearse(engine, destroy=options.destroy)
 
 
 def _rehearse(engine: str, *, destroy: bool) -> int:
-    with _doubles(FOLDER) as addresses:
-        if addresses is None:
-            return 1
-        stack = Stack("rehearsal", engine, FOLDER)
+    with served(FOLDER, port=7700) as doubles:
+        stack = Rehearsal("rehearsal", engine, FOLDER, doubles)
         if destroy:
             return stack.destroy()
-        stack.decide(_receivers(stack, addresses["control"]))
-        return _launch(stack, addresses) or stack.report()
+        stack.decide(receivers(stack, doubles.control))
+        return _launch(stack, doubles) or stack.report()
 
 
 def _dress_rehearse(engine: str) -> int:
     folder = FOLDER / "dress"
     shutil.rmtree(folder, ignore_errors=True)
-    with _doubles(folder, port=0) as addresses:
-        if addresses is None:
-            return 1
-        stack = Stack("prod", engine, folder)
+    with served(folder) as doubles:
+        stack = Rehearsal("prod", engine, folder, doubles)
         swapped: dict[str, Any] = {
-            "solos:endpoints": {endpoint: addresses[double] for endpoint, double in ENDPOINTS.items()},
+            "solos:endpoints": doubles.endpoints,
             "solos:credentialsFile": str(folder / "credentials.json"),
             "solos:protect": False,
-            **_receivers(stack, addresses["control"]),
+            **receivers(stack, doubles.control),
         }
         if not Path(stack.config["solos:ipa"]).exists():
             swapped["solos:ipa"] = str(_stand_in(folder, stack.config))
         stack.decide(swapped)
-        return _launch(stack, addresses) or stack.report() or stack.destroy()
+        return _launch(stack, doubles) or stack.report() or stack.destroy()
 
 
-def _receivers(stack: "Stack", control: str) -> dict[str, Any]:
+def receivers(stack: Stack, control: str) -> dict[str, Any]:
     """The monitor's settings with the control address in place of the services that get pages, heartbeats and log lines."""
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
@@ -96,27 +77,16 @@ def _receivers(stack: "Stack", control: str) -> dict[str, Any]:
     }
 
 
-class Stack:
-    """A stack: its committed configuration, with what was decided in earlier runs, and an engine to run it."""
+class Rehearsal(Stack):
+    """A rehearsed stack: its committed configuration, with what was decided in earlier runs."""
 
-    def __init__(self, name: str, engine: str, folder: Path) -> None:
+    def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles) -> None:
         """`folder` keeps its state and configuration."""
-        self.name = name
-        self.engine = engine
-        self._folder = folder
-        self._file = folder / f"Pulumi.{name}.yaml"
+        super().__init__(name, Path(f"Pulumi.{name}.yaml"), folder, engine, doubles.credentials)
         self._decisions = folder / "decisions.json"
-        (folder / "state").mkdir(parents=True, exist_ok=True)
-        self._document = yaml.safe_load(Path(self._file.name).read_text(encoding="utf-8"))
-        self.config: dict[str, Any] = self._document["config"]
+        self._report = folder / "report"
+        self._decided: dict[str, Any] = {}
         self.decide(json.loads(self._decisions.read_text()) if self._decisions.exists() else {})
-        self._environment = {
-            **os.environ,
-            **json.loads((folder / "credentials.json").read_text()),
-            "PULUMI_BACKEND_URL": (folder / "state").absolute().as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
         print(f"engine: {engine}, stack: {name}\n", flush=True)
 
     @property
@@ -124,68 +94,44 @@ class Stack:
         return "solos:declaredBy" in self.config
 
     def decide(self, decisions: dict[str, Any]) -> None:
-        """Set keys of the stack, as a reviewed change of the stack file would."""
-        self.config |= decisions
-        if decisions:
-            self._decisions.write_text(json.dumps(decisions))
-        self._file.write_text(yaml.safe_dump(self._document), encoding="utf-8")
-
-    def encrypted(self, text: str) -> dict[str, str]:
-        """A secret value, as it stands in a stack file."""
-        salt = self._document.get("encryptionsalt")
-        crypter = Crypter.of(salt, PASSPHRASE) if salt else Crypter.new(PASSPHRASE)
-        self._document["encryptionsalt"] = crypter.salt
-        return {"secure": crypter.encrypt(text)}
-
-    def up(self) -> int:
-        if self.engine == "pulumi":
-            self._output_of(["pulumi", "stack", "select", "--create", self.name])
-        return self._run(self._command("up", "--yes"))
+        """Set keys of the stack, and keep to that in later runs."""
+        self._decided |= decisions
+        self._decisions.write_text(json.dumps(self._decided))
+        self.configure(decisions)
 
     def destroy(self) -> int:
         self._decisions.unlink(missing_ok=True)
-        return self._run(self._command("destroy", "--yes"))
+        return self.run("destroy")
 
     def report(self) -> int:
-        export = ["pulumi", "stack", "export", "--stack", self.name]
-        if self.engine == "embedded":
-            export = self._command("export")
-        state = self._output_of(export)
+        """The checklist, from the state alone; non-zero as long as rows are open."""
+        command = [sys.executable, "-m", "report", "--out", str(self._report)]
+        state = self.exported()
         print(flush=True)
-        return self._run([sys.executable, "-m", "report", "--out", str(self._folder / "report")], state)
-
-    def _command(self, *operation: str) -> list[str]:
-        start = ["pulumi"] if self.engine == "pulumi" else [sys.executable, "-m", "rehearsal.engine"]
-        return [*start, *operation, "--stack", self.name, "--config-file", str(self._file)]
-
-    def _run(self, command: Sequence[str], given: str | None = None) -> int:
-        return subprocess.run(command, env=self._environment, input=given, text=True, check=False).returncode
-
-    def _output_of(self, command: Sequence[str]) -> str:
-        return subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return subprocess.run(command, input=state, text=True, check=False).returncode
 
 
-def _launch(stack: Stack, addresses: dict[str, str]) -> int:
+def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     """Up, the people's part, and up again; the exit code of the first `up` that fails."""
     config = stack.config
-    _post(f"{addresses['control']}/fly/images", {"reference": config["solos:image"]})
-    _post(f"{addresses['control']}/delays", {"monitor_speed": MONITOR_SPEED})
+    doubles.do("/fly/images", reference=config["solos:image"])
+    doubles.do("/delays", monitor_speed=MONITOR_SPEED)
     stack.decide(_without_what_is_missing(config))
     form = AppForm(
         config["solos:bundleId"], config["solos:appName"], sku=config.get("solos:sku", config["solos:bundleId"])
     )
-    with People(addresses["control"], form, config["solos:testers"]) as people:
-        failed = stack.up()
+    with People(doubles.control, form, config["solos:testers"]) as people:
+        failed = stack.run("up")
         if failed and "solos:waitForAppEntry" not in config and people.have_filled_in_the_form():
             print("\nThe account holder has filled in Apple's form; up again goes on from there.\n", flush=True)
-            failed = stack.up()
+            failed = stack.run("up")
         if failed or stack.is_declared:
             return failed
         print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
         people.install(config["solos:version"], config["solos:build"])
     features = [feature["key"] for feature in tomllib.loads(PLAN.read_text(encoding="utf-8"))["features"]]
     stack.decide({"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD})
-    return stack.up()
+    return stack.run("up")
 
 
 def _stand_in(folder: Path, config: dict[str, Any]) -> Path:
@@ -201,19 +147,6 @@ def _stand_in(folder: Path, config: dict[str, Any]) -> Path:
 
 def _app_of_fly_toml() -> str:
     return str(tomllib.loads(Path("fly.toml").read_text(encoding="utf-8"))["app"])
-
-
-@contextmanager
-def _doubles(folder: Path, port: int = 7700) -> Iterator[dict[str, str] | None]:
-    """Served as long as the block runs; None when they do not start, which they have explained."""
-    command = [sys.executable, "-m", "rehearsal", "serve", "--port", str(port), "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        try:
-            yield json.loads(ready) if ready else None
-        finally:
-            process.terminate()
 
 
 def _without_what_is_missing(config: dict[str, Any]) -> dict[str, Any]:
@@ -236,12 +169,6 @@ def _without_what_is_missing(config: dict[str, Any]) -> dict[str, Any]:
     print(f"NOT REHEARSED: {', '.join(rows)}: {reason}\n", flush=True)
     waivers = {**config.get("solos:waivers", {}), **{row: {"reason": reason, "by": "this rehearsal"} for row in rows}}
     return {"solos:monitoring": monitoring, "solos:monitoringSecrets": secrets, "solos:waivers": waivers}
-
-
-def _post(address: str, body: dict[str, Any]) -> None:
-    request = urllib.request.Request(address, data=json.dumps(body).encode())  # noqa: S310 (loopback)
-    with urllib.request.urlopen(request):  # noqa: S310 (loopback)
-        pass
 
 
 if __name__ == "__main__":

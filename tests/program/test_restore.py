@@ -1,4 +1,7 @@
-"""The restore that infra-docs/BACKUPS.md describes, as it is typed: the volume is lost, and its rows come back from a snapshot."""
+"""The restore that infra-docs/BACKUPS.md describes, as it is typed: the volume is lost, and its rows come back from the replica.
+
+The one from a snapshot is the drill lost-volume.
+"""
 
 import shutil
 import time
@@ -32,15 +35,6 @@ def found(addresses: dict[str, str]) -> tuple[str, str, str]:
     return app, machine, volume
 
 
-def take_snapshot(addresses: dict[str, str], app: str, volume: str) -> str:
-    """`fly volumes snapshots create`, and its id."""
-    before = {one["id"] for one in fly(addresses)["fly_snapshot"]}
-    path = f"{addresses['fly']}/v1/apps/{app}/volumes/{volume}/snapshots"
-    httpx.post(path, headers=TOKEN).raise_for_status()
-    (made,) = {one["id"] for one in fly(addresses)["fly_snapshot"]} - before
-    return str(made)
-
-
 def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None:
     """The host dies, with the machine and its volume."""
     start = f"{addresses['fly']}/v1/apps/{app}"
@@ -62,19 +56,4 @@ def test_a_lost_volume_comes_back_from_the_replica_off_site(stack: Stack, addres
     lose(addresses, app, machine, volume)  # Asked to end, Litestream sends what it still has.
     assert stack.run("up", "--refresh") == 0, stack.text
 
-    assert notes(addresses, app) == written
-
-
-def test_a_lost_volume_comes_back_with_its_rows(stack: Stack, addresses: dict[str, str]) -> None:
-    assert stack.run("up") == 0, stack.text
-    app, machine, volume = found(addresses)
-    written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
-    snapshot = take_snapshot(addresses, app, volume)
-
-    lose(addresses, app, machine, volume)
-    stack.configure(database={"kind": "sqlite", "fromSnapshot": snapshot})
-    assert stack.run("up", "--refresh") == 0, stack.text
-
-    assert notes(addresses, app) == written
-    assert stack.run("up", "--refresh") == 0, stack.text
     assert notes(addresses, app) == written

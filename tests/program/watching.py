@@ -1,13 +1,11 @@
-"""A monitor for the stack of a test, and the machines of it in a test's hands."""
+"""A monitor for the stack of a test."""
 
 import functools
-from typing import Any
 
-import httpx
 import yaml
 
 from rehearsal.engine.crypter import Crypter
-from tests.program.stack import ROOT, Stack, fly
+from tests.program.stack import ROOT, Stack
 
 PASSPHRASE = "rehearsal"
 
@@ -32,15 +30,3 @@ def watch(stack: Stack, control: str, *, logs: bool = True, **monitoring: str) -
 @functools.cache
 def _crypter() -> Crypter:
     return Crypter.of(yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"], PASSPHRASE)
-
-
-def machines(addresses: dict[str, str]) -> dict[str, Any]:
-    """Those of both apps, by name."""
-    return {machine["name"]: machine for machine in fly(addresses)["fly_machine"]}
-
-
-def act(addresses: dict[str, str], what: str, name: str) -> None:
-    """`fly machine stop` or `start`, by the machine's name."""
-    machine = machines(addresses)[name]
-    path = f"{addresses['fly']}/v1/apps/{machine['_app']}/machines/{machine['id']}/{what}"
-    httpx.post(path, headers={"Authorization": "Bearer fo1_rehearsal"}).raise_for_status()

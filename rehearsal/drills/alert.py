@@ -1,0 +1,90 @@
+"""An alert fires when the backend is down: the page arrives, and so does the all-clear.
+
+The monitor runs for real: Prometheus probes the public address, Alertmanager sends. Its durations are divided by 30. The backend
+is stopped behind everybody's back, paged for, started again, and the page is resolved. Then the monitor itself is stopped, and
+the dead man's switch outside of Fly notices the silence.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rehearsal.cloud.fly.programs import PROGRAMS
+from rehearsal.drills.drill import Drill, Failed
+from rehearsal.rehearse import receivers
+
+SPEED = 30
+PATIENCE = 90.0
+"""Seconds that a notice may take before the drill is given up."""
+ALERT = "SolosHealthDown"
+NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
+
+
+def run(drill: Drill) -> None:
+    missing = [PROGRAMS[name].binary for name in NEEDED if PROGRAMS[name].path() is None]
+    if missing:
+        raise Failed(f"not held: {', '.join(missing)} missing; `make monitoring-tools` installs what can be")
+    drill.doubles.do("/delays", monitor_speed=SPEED)
+    settings = {key.removeprefix("solos:"): each for key, each in receivers(drill.stack, drill.doubles.control).items()}
+    has_logs = PROGRAMS["telegraf"].path() is not None
+    drill.edit(**(settings if has_logs else _without_logs(settings)))
+    drill.launch()
+    drill.promise(
+        "`up` itself has sent a drill's page, and its all-clear",
+        _notices(drill, "SolosDrill") == ["firing", "resolved"],
+    )
+
+    if has_logs:
+        _until(lambda: drill.app in _logged(drill))
+        drill.promise("a log line of the backend has arrived where logs are kept", drill.app in _logged(drill))
+
+    drill.say("The server is stopped by hand, as `fly machine stop` does it.")
+    drill.doubles.fly("POST", f"/apps/{drill.app}/machines/{drill.machine['id']}/stop")
+    _until(lambda: _notices(drill, ALERT) == ["firing"])
+    drill.promise(f"the page {ALERT} has arrived", _notices(drill, ALERT) == ["firing"])
+    _show(drill)
+
+    drill.say("Somebody reads it, looks into infra-docs/ALERTS.md, and starts the machine again.")
+    drill.doubles.fly("POST", f"/apps/{drill.app}/machines/{drill.machine['id']}/start")
+    _until(lambda: _notices(drill, ALERT) == ["firing", "resolved"])
+    drill.promise("the all-clear has arrived", _notices(drill, ALERT) == ["firing", "resolved"])
+
+    drill.say(
+        "The monitor is stopped. It can tell nobody; the dead man's switch outside of Fly hears nothing any more."
+    )
+    drill.promise("until then it was heard", not drill.doubles.see("/deadman")["silent"])
+    prometheus = next(one for one in drill.doubles.see("/fly/state")["fly_machine"] if one["name"] == "prometheus")
+    drill.doubles.fly("POST", f"/apps/{prometheus['_app']}/machines/{prometheus['id']}/stop")
+    _until(lambda: drill.doubles.see("/deadman")["silent"])
+    drill.promise("the silence is noticed", drill.doubles.see("/deadman")["silent"])
+
+
+def _without_logs(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same without the log machine, whose Telegraf is not on this computer."""
+    monitoring = {key: value for key, value in settings["monitoring"].items() if not key.startswith("sink")}
+    secrets = {key: value for key, value in settings["monitoringSecrets"].items() if key != "sinkToken"}
+    return {"monitoring": {**monitoring, "logs": "false"}, "monitoringSecrets": secrets}
+
+
+def _logged(drill: Drill) -> set[str]:
+    """The apps of which lines have arrived at the sink."""
+    return {line["labels"]["app"] for line in drill.doubles.see("/lines")}
+
+
+def _notices(drill: Drill, alert: str) -> list[str]:
+    """The states in which the pager was told of the alert, in order."""
+    notices = drill.doubles.see("/receivers/page")
+    return [each["status"] for notice in notices for each in notice["alerts"] if each["alertname"] == alert]
+
+
+def _show(drill: Drill) -> None:
+    for notice in drill.doubles.see("/receivers/page"):
+        for each in notice["alerts"]:
+            if each["alertname"] == ALERT:
+                print(f"    page: {each['alertname']} {each['status']}", flush=True)
+
+
+def _until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)

@@ -1,0 +1,172 @@
+"""What drills are written with: a launched stack in the hands of its team, and how a drill shows what it does."""
+
+import json
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from rehearsal.doubles import Doubles
+from rehearsal.people import AppForm, People
+from rehearsal.stack import Stack
+
+IMAGE = "registry.fly.io/solserver:1.0.0"
+MARGIN = "    "
+WIDTH = 120
+
+
+class Failed(Exception):
+    """The outcome is not as promised, or the drill could not be held; the text says what."""
+
+
+class Drill:
+    """The stack of Pulumi.rehearsal.yaml, its doubles, and the people around it. A context manager."""
+
+    def __init__(self, folder: Path, engine: str, doubles: Doubles) -> None:
+        self.doubles = doubles
+        self.stack = Stack("drill", Path("Pulumi.rehearsal.yaml"), folder, engine, doubles.credentials)
+        self.stack.configure(
+            {
+                "solos:endpoints": doubles.endpoints,
+                "solos:ipa": str(folder / "solmobile.ipa"),
+                "solos:archive": f"{shlex.quote(sys.executable)} -m rehearsal ipa",
+                "solos:credentialsFile": None,
+                # Each `up` proves a restore; here that would only cost time.
+                "solos:database": {"kind": "sqlite", "restoreDrill": "false"},
+            }
+        )
+        config = self.stack.config
+        form = AppForm(config["solos:bundleId"], config["solos:appName"], sku=config["solos:bundleId"])
+        self.testers: list[dict[str, str]] = config["solos:testers"]
+        self.people = People(doubles.control, form, self.testers)
+
+    def __enter__(self) -> Self:
+        self.doubles.do("/fly/images", reference=IMAGE)
+        self.people.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.people.__exit__(*exception)
+
+    # What is told and what is done.
+
+    def say(self, text: str) -> None:
+        """What happens next, and why."""
+        print(f"\n{textwrap.fill(text, WIDTH)}", flush=True)
+
+    def edit(self, **keys: Any) -> None:
+        """Change the stack file, without the keys' `solos:`; None takes one away."""
+        print(f"\n{MARGIN}Pulumi.{self.stack.name}.yaml", flush=True)
+        for key, value in keys.items():
+            for line in _changes(key, self.stack.config.get(f"solos:{key}"), value):
+                print(f"{MARGIN}{line}", flush=True)
+        self.stack.configure({f"solos:{key}": value for key, value in keys.items()})
+
+    def launch(self) -> None:
+        """The first `up`, of which only the end is shown."""
+        self.say(
+            "The stack is brought up as it stands in Pulumi.rehearsal.yaml; of this first output only the end is shown."
+        )
+        lines: list[str] = []
+        code = self._run("up", lines, shown=False)
+        for line in lines[-1:] if code == 0 else lines:
+            print(f"{MARGIN}{line}\n", flush=True)
+        if code:
+            raise Failed("the first `up` ended with an error")
+
+    def up(self, *options: str) -> str:
+        """`pulumi up`, which has to succeed; what it printed."""
+        return self._told("up", options, succeeds=True)
+
+    def failing_up(self, *options: str) -> str:
+        """`pulumi up`, which has to fail; what it printed."""
+        return self._told("up", options, succeeds=False)
+
+    def promise(self, what: str, holds: object) -> None:
+        """What the runbook promises at this point. Raises Failed unless it holds."""
+        print(f"{MARGIN}{'ok     ' if holds else 'BROKEN '}{what}", flush=True)
+        if not holds:
+            raise Failed(what)
+
+    # What there is by now.
+
+    @property
+    def app(self) -> str:
+        """The name of the backend's app."""
+        return str(
+            self._only("fly_app", lambda app: app["name"].startswith("solos-") and "monitor" not in app["name"])["name"]
+        )
+
+    @property
+    def hostname(self) -> str:
+        return f"{self.app}.fly.dev"
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        return self._only("fly_machine", lambda machine: machine["name"] == "solserver")
+
+    @property
+    def volume(self) -> dict[str, Any]:
+        return self._only("fly_volume", lambda volume: volume["name"] == "data" and volume["_deleted_at"] is None)
+
+    def health(self) -> Any:
+        """What users get from the health address."""
+        return self.doubles.browse(self.hostname, "/health")[1]
+
+    def write(self, *notes: str) -> None:
+        """What a user writes into the database."""
+        for text in notes:
+            self.doubles.browse(self.hostname, "/notes", text=text)
+
+    def notes(self) -> list[str]:
+        """What a user reads from the database."""
+        status, answer = self.doubles.browse(self.hostname, "/notes")
+        return [note["text"] for note in answer] if status == 200 else []
+
+    def _only(self, kind: str, meant: Any) -> dict[str, Any]:
+        found = [one for one in self.doubles.see("/fly/state")[kind] if meant(one)]
+        if len(found) != 1:
+            raise Failed(f"{len(found)} of {kind} are there instead of one")
+        only: dict[str, Any] = found[0]
+        return only
+
+    def _told(self, operation: str, options: tuple[str, ...], *, succeeds: bool) -> str:
+        lines: list[str] = []
+        code = self._run(operation, lines, *options, shown=True)
+        print(flush=True)
+        if (code == 0) != succeeds:
+            raise Failed(f"`pulumi {operation}` {'failed' if succeeds else 'succeeded'}, and should not have")
+        return "\n".join(lines)
+
+    def _run(self, operation: str, lines: list[str], *options: str, shown: bool) -> int:
+        def tell(line: str) -> None:
+            lines.append(line)
+            if shown:
+                print(f"{MARGIN}{line}", flush=True)
+
+        print(f"\n{MARGIN}$ pulumi {shlex.join([operation, *options])}", flush=True)
+        return self.stack.run(operation, *options, told=tell)
+
+
+def _changes(key: str, before: Any, after: Any) -> Iterator[str]:
+    """A line for each value that changes, and for each entry of a list that comes or goes."""
+    if isinstance(before, list) and isinstance(after, list):
+        yield from (f"- solos:{key}: {_shown(entry)}" for entry in before if entry not in after)
+        yield from (f"+ solos:{key}: {_shown(entry)}" for entry in after if entry not in before)
+    elif isinstance(after, dict):
+        before = before or {}
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                yield f"~ solos:{key}.{name}: {_shown(before.get(name))} => {_shown(after.get(name))}"
+    else:
+        yield f"~ solos:{key}: {_shown(before)} => {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, dict) and value.keys() == {"secure"}:
+        return "[secret]"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,30 @@
+"""A tester is no user of the team: `up` names them and what to do, and goes on once they have accepted an invitation.
+
+Internal testers have to be users of the team in App Store Connect. One of four is not. Nothing of what was made before is lost,
+and nothing is made twice.
+"""
+
+from rehearsal.drills.drill import Drill
+
+
+def run(drill: Drill) -> None:
+    newcomer = {"email": "noor@sollabs.example", "firstName": "Noor", "lastName": "Haddad"}
+
+    drill.say("Noor is listed as a tester and has no account in the team.")
+    drill.edit(testers=[*drill.testers, newcomer])
+    told = drill.failing_up()
+    drill.promise(
+        "the error names Noor and says where to invite", f"{newcomer['email']} is no user of the team" in told
+    )
+    drill.promise("the others are in the group", _members(drill) == {tester["email"] for tester in drill.testers})
+    drill.promise("the backend is up", drill.health()["status"] == "ok")
+
+    drill.say("Somebody invites Noor on the website, and Noor accepts.")
+    drill.doubles.do("/appstore/users", **newcomer)
+    drill.up()
+    drill.promise("Noor is in the group", newcomer["email"] in _members(drill))
+    drill.promise("there is one build", len(drill.doubles.see("/appstore/state")["builds"]) == 1)
+
+
+def _members(drill: Drill) -> set[str]:
+    return {tester["email"] for tester in drill.doubles.see("/appstore/state")["betaTesters"]}

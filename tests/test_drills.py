@@ -1,0 +1,68 @@
+"""Every drill goes as promised, and one that does not says so and ends with an error."""
+
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal import drills
+from rehearsal.cloud.fly.programs import PROGRAMS
+from rehearsal.drills.alert import NEEDED
+from rehearsal.drills.drill import Drill
+from tests.program.stack import ROOT
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[dict[str, "subprocess.Popen[str]"]]:
+    """All drills at once, each in a process of its own: mostly they wait."""
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "rehearsal", "drill", name],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in drills.DRILLS
+    }
+    yield started
+    for process in started.values():
+        if process.returncode is None:
+            process.terminate()
+            process.communicate()
+
+
+@pytest.mark.parametrize("name", drills.DRILLS)
+def test_a_drill_goes_as_promised(running: dict[str, "subprocess.Popen[str]"], name: str) -> None:
+    missing = [PROGRAMS[image].binary for image in NEEDED if PROGRAMS[image].path() is None]
+    if name == "alert" and missing:
+        pytest.skip(f"NOT TESTED: that a page arrives; `make monitoring-tools` installs {', '.join(missing)}")
+
+    told, _ = running[name].communicate()
+
+    assert running[name].returncode == 0, told
+    assert "ok     " in told
+
+
+def test_a_promise_that_is_broken_ends_the_drill_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(drill: Drill) -> None:
+        drill.promise("the backend is there before anybody has made it", drill.doubles.see("/fly/state")["fly_app"])
+
+    broken = types.ModuleType("broken", "A drill that breaks its promise.")
+    vars(broken)["run"] = run
+    monkeypatch.setattr(drills, "_module", lambda name: broken)
+
+    assert drills.run("broken", "embedded") == 1
+
+    assert "DRILL FAILED: the backend is there before anybody has made it" in capsys.readouterr().err
+
+
+def test_without_a_name_the_drills_are_listed() -> None:
+    listed = drills.listed().splitlines()
+
+    assert [line.split()[0] for line in listed] == list(drills.DRILLS)
+    assert all(len(line.split(maxsplit=1)) == 2 for line in listed)
