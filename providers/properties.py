@@ -21,7 +21,8 @@ from typing import Any, Final, Literal, TypeVar, Union
 from pulumi.output import Unknown
 
 REPLACES: Final = "replaces"
-"""Marks an input whose change makes a new object: `app: Annotated[str, REPLACES]`."""
+"""Marks an input whose change makes a new object: `app: Annotated[str, REPLACES]`. On a computed output it marks what the
+vendor can spoil beyond repair, or time: that an expired certificate differs in `expires_at` makes a new one."""
 
 SECRET: Final = "secret"  # noqa: S105 (a mark, not a password)
 """Marks a computed output that is encrypted in state: `private_key: Annotated[str, SECRET]`."""

@@ -68,7 +68,8 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
         return ()
 
     def differing(self, state: StateT, args: ArgsT) -> Iterable[str]:
-        """The names of the arguments in which the object differs. Override where equal things are spelled differently."""
+        """The names of the arguments in which the object differs. Override where equal things are spelled differently, and
+        to name computed outputs that nothing but another object can mend."""
         return [name for name in field_types(self.Args) if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: ArgsT) -> tuple[str, StateT]:
@@ -112,7 +113,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             differing = set(self.differing(state, args))
             return DiffResult(
                 changes=bool(differing),
-                replaces=sorted(differing & marked(self.Args, REPLACES)),
+                replaces=sorted(differing & marked(self.State, REPLACES)),
                 delete_before_replace=self.replaces_by_deleting_first,
             )
 

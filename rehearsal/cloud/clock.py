@@ -74,6 +74,8 @@ class Delays:
     """App Store Connect: from the build record until it is VALID."""
     beta_detail: float = 0.2
     """App Store Connect: from VALID until the internal build state leaves PROCESSING."""
+    profile_too_early: float = 0.2
+    """App Store Connect: how long a new bundle ID refuses profiles with "There is no App ID"."""
     profile_invalid: float = 0.2
     """App Store Connect: from a capability change or revocation until profiles are INVALID."""
     url_lifetime: float = 600.0

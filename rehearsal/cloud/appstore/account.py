@@ -15,8 +15,10 @@ from rehearsal.cloud.appstore.builds import (
     PreReleaseVersions,
 )
 from rehearsal.cloud.appstore.bundle_ids import BundleIdCapabilities, BundleIds
+from rehearsal.cloud.appstore.certificates import Certificates
 from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import UserInvitations, Users
+from rehearsal.cloud.appstore.profiles import Devices, Profiles
 
 if TYPE_CHECKING:
     from rehearsal.cloud.world import World
@@ -35,7 +37,10 @@ KINDS = (
     Builds,
     BundleIdCapabilities,
     BundleIds,
+    Certificates,
+    Devices,
     PreReleaseVersions,
+    Profiles,
     UserInvitations,
     Users,
 )

@@ -1,0 +1,91 @@
+"""The authority that signs the team's certificates and profiles: what Apple Worldwide Developer Relations is to Apple.
+
+Its key and certificate are made when first needed, and kept with everything else that the double remembers.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+if TYPE_CHECKING:
+    from rehearsal.cloud.world import World
+
+ORGANIZATION = "Sol Labs"
+LIFETIME = timedelta(days=365)
+"""Of certificates and profiles."""
+OWN_LIFETIME = timedelta(days=20 * 365)
+
+
+def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str) -> x509.Certificate:
+    """A certificate for code signing of that key, in Apple's form (app-store-connect.md, section 11)."""
+    own, signer = _own(world)
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.USER_ID, team),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{common_name}: {ORGANIZATION} ({team})"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, team),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
+        ]
+    )
+    code_signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
+    return (
+        _builder(subject, own.subject, now(world), LIFETIME)
+        .public_key(key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(code_signing, critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+
+
+def sign(world: "World", content: bytes) -> bytes:
+    """The content within a CMS signature, in DER."""
+    own, signer = _own(world)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(content).add_signer(own, signer, hashes.SHA256())
+    return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
+def now(world: "World") -> datetime:
+    return datetime.fromtimestamp(int(world.clock.now()), UTC)
+
+
+def _own(world: "World") -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    with world.store.transaction():
+        kept = world.store.get("appstore.authority", "own") or world.store.put(
+            "appstore.authority", "own", _made(now(world))
+        )
+    key = serialization.load_pem_private_key(kept["key"].encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return x509.load_pem_x509_certificate(kept["certificate"].encode()), key
+
+
+def _made(at: datetime) -> dict[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal Worldwide Developer Relations")])
+    certificate = (
+        _builder(name, name, at, OWN_LIFETIME)
+        .public_key(key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return {
+        "key": key.private_bytes(*form).decode(),
+        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+    }
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, at: datetime, lifetime: timedelta) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(minutes=5))
+        .not_valid_after(at + lifetime)
+    )

@@ -1,0 +1,99 @@
+"""Signing certificates: real ones, of the key that a CSR brings (app-store-connect.md, section 11). Deleting one revokes it."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from rehearsal.cloud.appstore import authority, refusals
+from rehearsal.cloud.appstore.bundle_ids import TEAM_ID, short_id
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, date
+from rehearsal.cloud.store import Document
+
+LIMIT = 3
+"""How many unexpired ones of a type a team may have; `POST {control}/appstore/settings` changes it."""
+TYPES = {
+    "DISTRIBUTION": ("Apple Distribution", "Distribution"),
+    "IOS_DISTRIBUTION": ("iPhone Distribution", "iOS Distribution"),
+    "DEVELOPMENT": ("Apple Development", "Development"),
+    "IOS_DEVELOPMENT": ("iPhone Developer", "iOS Development"),
+}
+"""What the certificates of a type are named, and what a refusal calls the type. Those of other products are not played."""
+
+
+class Certificates(Kind):
+    type = "certificates"
+    provisioning = True
+    attributes: ClassVar[Mapping[str, Any]] = {
+        "name": None,
+        "certificateType": None,
+        "displayName": None,
+        "serialNumber": None,
+        "platform": None,
+        "expirationDate": None,
+        "certificateContent": None,
+        "activated": None,
+    }
+    required: ClassVar[Mapping[str, Accepts]] = {"csrContent": str, "certificateType": tuple(TYPES)}
+    updatable: ClassVar[Mapping[str, Accepts]] = {"activated": bool}
+    filters = ("displayName", "certificateType", "serialNumber", "id")
+    sorts = ("displayName", "certificateType", "serialNumber", "id")
+
+    def new_id(self) -> str:
+        return short_id()
+
+    def create(self, attributes: Document, links: Document) -> Document:
+        type = attributes["certificateType"]
+        key = _key_of(attributes["csrContent"])
+        name, called = TYPES[type]
+        if len([each for each in self._current() if each["attributes"]["certificateType"] == type]) >= self._limit():
+            raise refusals.entity(f"You already have a current {called} certificate or a pending certificate request.")
+        certificate = authority.issue(self.world, key, name, TEAM_ID)
+        shown = {
+            "name": f"{name}: {authority.ORGANIZATION}",
+            "certificateType": type,
+            "displayName": authority.ORGANIZATION,
+            "serialNumber": f"{certificate.serial_number:X}",
+            "platform": "IOS" if type.startswith("IOS_") else None,
+            "expirationDate": date(certificate.not_valid_after_utc.timestamp()),
+            "certificateContent": base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode(),
+        }
+        return self.records.new(self.type, shown, expires=certificate.not_valid_after_utc.timestamp())
+
+    def delete(self, record: Document) -> None:
+        """Profiles that hold it are INVALID a moment later."""
+        for profile in self.records.all("profiles", certificates=record["id"]):
+            self.records.save({**profile, "broken": self.world.clock.now()})
+        super().delete(record)
+
+    def _current(self) -> list[Document]:
+        """Those that count against the limit."""
+        now = self.world.clock.now()
+        return [each for each in self.records.all(self.type) if each["expires"] > now]
+
+    def _limit(self) -> int:
+        limits = self.world.store.get("appstore.settings", "limits") or {}
+        return int(limits.get("certificate_limit", LIMIT))
+
+
+def _key_of(text: str) -> rsa.RSAPublicKey:
+    """The key of a certificate signing request: PEM, with or without its armour, of which only the key counts."""
+    body = "".join(line for line in text.splitlines() if not line.startswith("-----"))
+    try:
+        request = x509.load_der_x509_csr(base64.b64decode(body, validate=True))
+        valid = request.is_signature_valid
+    except (ValueError, binascii.Error):
+        raise _invalid() from None
+    key = request.public_key()
+    if not valid or not isinstance(key, rsa.RSAPublicKey) or key.key_size != 2048:
+        raise _invalid()
+    return key
+
+
+def _invalid() -> Exception:
+    """Recalled."""
+    return refusals.attribute_invalid("csrContent", "Invalid Certificate Signing Request. Please upload a valid CSR.")
