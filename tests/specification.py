@@ -131,12 +131,6 @@ def unexplained(problems: Iterable[str], deviations: Mapping[str, str]) -> list[
     return sorted(each for each in problems if not any(re.search(pattern, each) for pattern in deviations))
 
 
-def unmet(problems: Iterable[str], deviations: Mapping[str, str]) -> list[str]:
-    """The deviations that do not occur (any more)."""
-    found = list(problems)
-    return [pattern for pattern in deviations if not any(re.search(pattern, each) for each in found)]
-
-
 def _closed(schema: Any) -> Any:
     """The document in JSON Schema's terms: objects without properties of their own choice, `null` where it is allowed."""
     if isinstance(schema, list):

@@ -8,7 +8,6 @@ What is particular to this API is decided here, once (numbers: app-store-connect
 - The rate limit's headers are read from every answer (5); `poll` spares what is left.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -197,9 +196,7 @@ class AppStore:
         params = options.pop("params", None)
         joined = {name: _joined(value) for name, value in params.items()} if params else None
         response = self._http.request(method, path, params=joined, **options)
-        remaining = re.search(r"user-hour-rem:(\d+)", response.headers.get("x-rate-limit", ""))
-        if remaining:
-            self.key.remaining = int(remaining[1])
+        self.key.note(response.headers.get("x-rate-limit", ""))
         return response
 
 

@@ -3,6 +3,7 @@
 AppStoreError              Apple refused a call; `entries` are all its error entries
 ├── NotFound               the object does not exist
 ├── AgreementMissing       the Account Holder has not signed a required agreement: the whole account stands still
+├── MembershipLapsed       the team's membership of the Apple Developer Program has ended
 ├── RoleMissing            the key's role does not allow this
 ├── KeyRejected            the token is not accepted: revoked key, wrong IDs
 ├── ClockWrong             the token is not accepted, because this machine's clock is wrong
@@ -89,6 +90,14 @@ class AgreementMissing(AppStoreError):
     )
 
 
+class MembershipLapsed(AppStoreError):
+    """The team is no member of the Apple Developer Program any more. It stops every call, as a missing agreement does."""
+
+    __module__ = "builtins"
+
+    remedy = "the Account Holder renews the membership at https://developer.apple.com/account (nobody else can), then run up again"
+
+
 class RoleMissing(AppStoreError):
     """The key may not do this."""
 
@@ -143,6 +152,7 @@ def explain(response: httpx.Response, doing: str) -> AppStoreError:
 _SITUATIONS: tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Response], bool]], ...] = (
     (AgreementMissing, lambda error, _: error.has("FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED")),
     (AgreementMissing, lambda error, _: error.status == 403 and error.says("agreement")),
+    (MembershipLapsed, lambda error, _: error.status == 403 and error.says("active membership")),
     (ClockWrong, lambda error, response: error.status == 401 and _clock_is_off(response)),
     (KeyRejected, lambda error, _: error.status == 401),
     (RoleMissing, lambda error, _: error.status == 403 and not error.says("does not allow '")),

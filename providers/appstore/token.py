@@ -6,6 +6,7 @@ back and the life is well below the limit (app-store-connect.md, section 4).
 
 import functools
 import os
+import re
 import threading
 
 from pulumi.dynamic import Config
@@ -17,8 +18,10 @@ AUDIENCE = "appstoreconnect-v1"
 BACKDATED_SECONDS = 30
 LIFE_SECONDS = 840
 RENEWED_BEFORE_SECONDS = 90
-LOW_BUDGET_CALLS = 1000
-"""Apple grants about 3500 calls an hour and key, and says with every answer how many are left."""
+LOW_BUDGET_CALLS = {"hour": 1000, "minute": 20}
+"""Apple grants about 3500 calls an hour and key, on some paths so many a minute too, and says with every answer how many are
+left (section 5). Below these numbers polling takes care."""
+SECONDS = {"hour": 3600.0, "minute": 60.0}
 
 
 class Key:
@@ -38,14 +41,13 @@ class Key:
                 "the App Store Connect private key is not usable: ASC_PRIVATE_KEY should hold the text of the "
                 "AuthKey_….p8 file that Apple let you download once, or ASC_PRIVATE_KEY_PATH its path"
             )
-        self.remaining: int | None = None
-        """Calls left in this hour, as Apple last said."""
         self._key = key
         self._key_id = key_id
         self._claims = {"iss": issuer_id} if issuer_id else {"sub": "user"}
         self._lock = threading.Lock()
         self._token = ""
         self._expires = 0.0
+        self._left: dict[str, int] = {}
 
     def authorize(self, again: bool) -> str:
         """The Authorization header. `again` signs a new token even if the old one should still be good."""
@@ -66,11 +68,17 @@ class Key:
                 )
             return f"Bearer {self._token}"
 
+    def note(self, rate_limit: str) -> None:
+        """Take down what an answer says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
+        told = re.findall(r"user-(hour|minute)-rem:(\d+)", rate_limit)
+        self._left = {**self._left, **{period: int(left) for period, left in told}}
+
     def pause(self) -> float:
-        """Seconds between two polls: when the hour's budget runs low, polling takes at most half of what is left of it."""
-        if self.remaining is None or self.remaining > LOW_BUDGET_CALLS:
-            return 0.0
-        return 3600.0 / max(1.0, self.remaining / 2)
+        """Seconds between two polls: when a budget runs low, polling takes at most half of what is left of it."""
+        return max(
+            (SECONDS[each] / max(1.0, left / 2) for each, left in self._left.items() if left <= LOW_BUDGET_CALLS[each]),
+            default=0.0,
+        )
 
 
 @functools.cache

@@ -1,11 +1,16 @@
 """Every test of the Apple side also holds both sides of the wire against Apple's own description, where that is there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from pulumi.dynamic import Config
 
+from providers.appstore.client import AppStore
+from rehearsal.cloud.world import World
 from tests import specification
 from tests.appstore import description
+from tests.inprocess import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +22,9 @@ def as_apple_describes_it() -> Iterator[None]:
     with specification.checking("appstore.test", described) as found:
         yield
     assert specification.unexplained(found, description.DEVIATIONS) == []
+
+
+@pytest.fixture
+def store(world: World, settings: dict[str, Any]) -> Callable[[], AppStore]:
+    """Makes clients as the providers do, each with the configuration of now."""
+    return lambda: AppStore(Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT))

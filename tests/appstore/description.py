@@ -1,7 +1,9 @@
-"""Apple's own description of the API, and what its server does otherwise (app-store-connect.md, 2.4)."""
+"""Apple's own description of the API, and what its server does otherwise (app-store-connect.md, 2.4 and 6.1)."""
 
 NAME = "app-store-connect-4.4.1.flow.json"
 DEVIATIONS = {
     r": the answer.*\.attributes\..*: None is not ": "attributes that nobody has set are sent as null",
+    r": the answer.*\.relationships\.\w+\.data: None is not": "no object at the other end, as JSON:API says it",
+    r": the answer\.errors\[\d+\]: 'detail' is a required property": "sometimes it is missing",
     r"DELETE /v1/bundleIds/\{id\}: HTTP 409 is not described": "one that an app uses cannot be deleted",
 }

@@ -1,0 +1,165 @@
+"""The client's rules, each against the double: pages, lost answers, what is repeated and what is looked up first."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.appstore.client import AppStore, Entity
+from providers.appstore.errors import AgreementMissing, AppStoreError
+from providers.errors import Uncertain, Unreachable
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.appstore.entry import BUNDLE_ID, calls
+from tests.inprocess import control
+
+LOST: list[Kind] = ["refuse", "refuse_after", "lose_before", "lose_after", "hang"]
+
+
+@pytest.fixture
+def appstore(store: Callable[[], AppStore]) -> AppStore:
+    return store()
+
+
+def make(appstore: AppStore, identifier: str = BUNDLE_ID) -> Entity:
+    def find() -> Entity | None:
+        found = appstore.list_all("/v1/bundleIds", doing="look", **{"filter[identifier]": identifier})
+        return next((each for each in found if each["identifier"] == identifier), None)
+
+    given = {"identifier": identifier, "name": "SolOS", "platform": "IOS"}
+    return appstore.create("bundleIds", given, doing="register it", find=find)
+
+
+def test_a_list_is_read_over_all_its_pages(world: World, appstore: AppStore) -> None:
+    for number in range(5):
+        make(appstore, f"{BUNDLE_ID}.{number}")
+    before = len(calls(world))
+
+    found = appstore.list_all(
+        "/v1/bundleIds", doing="list", limit=2, include="app", **{"filter[identifier]": [BUNDLE_ID, "com.other"]}
+    )
+
+    assert [each["identifier"][-1] for each in found] == ["0", "1", "2", "3", "4"]
+    assert len(calls(world)) - before == 3
+
+
+def test_the_next_page_is_asked_for_as_apple_says(world: World, appstore: AppStore) -> None:
+    for number in range(3):
+        make(appstore, f"{BUNDLE_ID}.{number}")
+
+    appstore.list_all("/v1/bundleIds", doing="list", limit=2, **{"filter[identifier]": BUNDLE_ID})
+
+    first, second = (entry["query"] for entry in world.journal.entries("appstore")[-2:])
+    assert second == {**first, "cursor": second["cursor"]}
+
+
+def test_a_list_under_something_that_is_gone_is_empty(appstore: AppStore) -> None:
+    assert appstore.list_all("/v1/apps/1/betaGroups", doing="list") == []
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_create_whose_answer_is_lost_makes_one_object(world: World, appstore: AppStore, fault: Kind) -> None:
+    world.faults.arm(Fault(fault, service="appstore", method="POST"))
+
+    made = make(appstore)
+
+    (only,) = world.store.all("appstore.bundleIds")
+    assert only["id"] == made.id
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_an_update_whose_answer_is_lost_is_looked_up_before_it_is_repeated(
+    world: World, appstore: AppStore, fault: Kind
+) -> None:
+    made = make(appstore)
+    before = len(calls(world))
+    world.faults.arm(Fault(fault, service="appstore", method="PATCH"))
+
+    changed = appstore.update(made, {"name": "SolOS: days"}, doing="rename it")
+
+    assert changed["name"] == "SolOS: days"
+    assert [call.split()[0] for call in calls(world)[before : before + 2]] == ["PATCH", "GET"]
+
+
+def test_a_write_that_never_gets_an_answer_is_told_as_uncertain(world: World, appstore: AppStore) -> None:
+    world.faults.arm(Fault("refuse", service="appstore", method="POST", status=500, times=99))
+
+    with pytest.raises(Uncertain, match=r"cannot tell whether App Store Connect did this: register it; .* HTTP 500"):
+        make(appstore)
+
+    assert len(calls(world, method="POST")) == 3
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_reads_and_deletes_are_repeated(world: World, appstore: AppStore, fault: Kind) -> None:
+    made = make(appstore)
+    for method in ("GET", "DELETE"):
+        world.faults.arm(Fault(fault, service="appstore", method=method))
+
+    read = appstore.get(f"/v1/bundleIds/{made.id}", doing="read it")
+    appstore.delete(f"/v1/bundleIds/{made.id}", doing="delete it")
+
+    assert read
+    assert read["identifier"] == BUNDLE_ID
+    assert world.store.all("appstore.bundleIds") == []
+
+
+def test_what_is_throttled_was_not_done_and_is_repeated(world: World, appstore: AppStore) -> None:
+    world.faults.arm(Fault("throttle", service="appstore", method="POST", times=3))
+
+    make(appstore)
+
+    assert len(world.store.all("appstore.bundleIds")) == 1
+
+
+def test_a_throttling_that_does_not_end_says_so(world: World, appstore: AppStore) -> None:
+    world.faults.arm(Fault("throttle", service="appstore", times=999))
+
+    with pytest.raises(Unreachable, match="cannot look: App Store Connect's rate limit is reached"):
+        appstore.list_all("/v1/apps", doing="look")
+
+    assert len(calls(world)) < 40
+
+
+def test_a_refusal_is_no_reason_to_repeat(world: World, appstore: AppStore) -> None:
+    make(appstore)
+
+    with pytest.raises(AppStoreError, match="is not available"):
+        make(appstore)
+
+    assert len(calls(world, method="POST")) == 2
+
+
+def test_a_create_is_repeated_as_long_as_it_is_too_early(world: World, appstore: AppStore) -> None:
+    refused: dict[str, Any] = {
+        "errors": [{"code": "ENTITY_ERROR.RELATIONSHIP.INVALID", "title": "", "detail": "", "status": "409"}]
+    }
+    world.faults.arm(Fault("refuse", service="appstore", method="POST", status=409, body=refused, times=4))
+
+    made = appstore.create(
+        "bundleIds",
+        {"identifier": BUNDLE_ID, "name": "SolOS", "platform": "IOS"},
+        doing="register it",
+        find=lambda: None,
+        too_early=lambda error: error.has("ENTITY_ERROR.RELATIONSHIP"),
+    )
+
+    assert made["identifier"] == BUNDLE_ID
+    assert len(calls(world, method="POST")) == 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_a_missing_agreement_is_told_on_whichever_call_meets_it_first(
+    world: World, appstore: AppStore, method: str
+) -> None:
+    made = make(appstore)
+    control(world, "POST", "/appstore/agreements", {"in_effect": False})
+    first: Callable[[], object] = {
+        "GET": lambda: appstore.list_all("/v1/bundleIds", doing="look"),
+        "POST": lambda: make(appstore),
+        "PATCH": lambda: appstore.update(made, {"name": "Sol"}, doing="rename it"),
+        "DELETE": lambda: appstore.delete(f"/v1/bundleIds/{made.id}", doing="delete it"),
+    }[method]
+
+    with pytest.raises(AgreementMissing, match=r"https://appstoreconnect\.apple\.com/agreements"):
+        first()

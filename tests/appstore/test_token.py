@@ -1,0 +1,147 @@
+"""Tokens: signed once, renewed in time, and what is wrong when Apple does not take them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from providers import waiting
+from providers.appstore import token
+from providers.appstore.client import AppStore
+from providers.appstore.errors import ClockWrong, KeyRejected, RoleMissing
+from providers.errors import ProviderError
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.appstore.entry import calls
+from tests.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, lead_to
+
+Store = Callable[[], AppStore]
+
+
+class Heard(Doubles):
+    """The way to the doubles; `tokens` are those that were sent, each once, in their order."""
+
+    tokens: list[str]
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sent = request.headers["Authorization"].removeprefix("Bearer ")
+        if sent not in self.tokens:
+            self.tokens.append(sent)
+        return super().handle_request(request)
+
+
+@pytest.fixture
+def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Heard:
+    heard = Heard(world)
+    heard.tokens = []
+    lead_to(monkeypatch, world, heard)
+    token._key.cache_clear()  # a process that has just begun
+    return heard
+
+
+def look(store: AppStore) -> None:
+    store.list_all("/v1/apps", doing="look")
+
+
+def test_a_team_keys_token_says_what_apple_asks_for(world: World, heard: Heard, store: Store) -> None:
+    look(store())
+
+    (sent,) = heard.tokens
+    claims = jwt.decode(sent, options={"verify_signature": False})
+    assert jwt.get_unverified_header(sent) == {"alg": "ES256", "kid": ASC_KEY_ID, "typ": "JWT"}
+    assert (claims["iss"], claims["aud"]) == (ASC_ISSUER_ID, "appstoreconnect-v1")
+    assert claims["iat"] < world.clock.now() < claims["exp"] < world.clock.now() + 15 * 60
+
+
+def test_one_token_serves_many_calls_and_is_renewed_before_it_expires(world: World, heard: Heard, store: Store) -> None:
+    for _ in range(30):
+        look(store())
+        world.clock.sleep(60)
+
+    assert len(heard.tokens) == 3
+    assert all(entry["status"] == 200 for entry in world.journal.entries("appstore"))
+
+
+def test_a_good_token_that_apple_refuses_once_is_signed_anew_once(world: World, heard: Heard, store: Store) -> None:
+    world.faults.arm(Fault("refuse", service="appstore", status=401))
+
+    look(store())
+
+    assert [entry["status"] for entry in world.journal.entries("appstore")] == [401, 200]
+
+
+def test_a_revoked_key_is_told_after_one_more_try(world: World, heard: Heard, store: Store) -> None:
+    control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
+
+    with pytest.raises(KeyRejected, match="the key is revoked, or ASC_KEY_ID, ASC_ISSUER_ID and ASC_PRIVATE_KEY"):
+        look(store())
+
+    assert len(calls(world)) == 2
+
+
+@pytest.mark.parametrize("minutes", [-30, 30], ids=["behind", "ahead"])
+def test_a_wrong_clock_is_blamed_and_not_the_key(
+    heard: Heard, store: Store, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    monkeypatch.setattr(waiting, "clock", SharedClock(start=SharedClock().now() + 60 * minutes))
+
+    with pytest.raises(ClockWrong, match="this machine's clock differs from Apple's"):
+        look(store())
+
+
+def test_an_individual_key_works_but_for_identifiers(
+    world: World, heard: Heard, store: Store, settings: dict[str, Any]
+) -> None:
+    settings["ascIssuerId"] = ""
+    key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
+    world.store.put("appstore.keys", ASC_KEY_ID, {**key, "issuer_id": None})
+
+    look(store())
+    with pytest.raises(RoleMissing, match="individual keys cannot use certificates, profiles and bundle IDs at all"):
+        store().list_all("/v1/bundleIds", doing="look up the bundle ID")
+
+    assert jwt.decode(heard.tokens[0], options={"verify_signature": False})["sub"] == "user"
+
+
+@pytest.mark.parametrize("text", ["nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
+def test_an_unusable_key_is_told_without_being_shown(store: Store, settings: dict[str, Any], text: str) -> None:
+    settings["ascPrivateKey"] = text
+
+    with pytest.raises(ProviderError, match=r"ASC_PRIVATE_KEY should hold the text of the AuthKey_….p8") as refused:
+        store()
+
+    assert text not in str(refused.value)
+
+
+def test_waiting_for_an_hour_leaves_the_hours_budget_to_others(world: World, heard: Heard, store: Store) -> None:
+    world.delays = Delays(rate_scale=1)
+    appstore = store()
+
+    with pytest.raises(ProviderError):
+        appstore.poll(lambda: look(appstore), seconds=3600, waiting_for="what never comes")
+
+    assert len(calls(world)) < 150
+
+
+def test_a_budget_that_others_have_nearly_used_up_is_polled_at_half(world: World, heard: Heard, store: Store) -> None:
+    world.delays = Delays(rate_scale=60 / 3600)
+    appstore = store()
+    for _ in range(20):
+        look(appstore)
+
+    with pytest.raises(ProviderError):
+        appstore.poll(lambda: look(appstore), seconds=3600, waiting_for="what never comes")
+
+    assert len(calls(world)) <= 20 + 40 / 2 + 1
+    assert all(entry["status"] == 200 for entry in world.journal.entries("appstore"))
+
+
+def test_the_budget_of_a_minute_is_spared_where_apple_has_one() -> None:
+    key = token.Key(ASC_KEY_ID, ASC_ISSUER_ID, asc_private_key())
+
+    key.note("user-hour-lim:3500;user-hour-rem:3000;user-minute-lim:50;user-minute-rem:4;")
+
+    assert key.pause() == 30
