@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pulumi
 from pulumi import Input, Output
 
+from providers import engine
 from providers.appstore.client import AppStore, Entity
 from providers.errors import ProviderError, TimedOut
 from providers.properties import REPLACES
@@ -66,9 +67,10 @@ class AppProvider(Provider[AppArgs, AppState]):
         store = AppStore(self.config)
         found = _find(store, args.bundle_id)
         if found is None and args.wait_seconds:
+            engine.note(f"{_what_to_type(args)}. This run waits {args.wait_seconds} s for it")
             found = _wait_for(store, args)
         if found is None:
-            raise ProviderError(_what_to_type(args))
+            raise ProviderError(f"{_what_to_type(args)}. Then run up again")
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
@@ -87,6 +89,10 @@ class AppProvider(Provider[AppArgs, AppState]):
 
     def remove(self, id: str, state: AppState) -> None:
         """Forgets the entry: Apple does not let it be deleted, and its bundle ID could never be used again if it were."""
+        engine.note(
+            f"the app entry of {state.bundle_id} (Apple ID {id}) stays in App Store Connect, which lets nobody delete it by "
+            "API; the next up finds it again"
+        )
 
 
 def _find(store: AppStore, bundle_id: str) -> Entity | None:
@@ -102,7 +108,7 @@ def _wait_for(store: AppStore, args: AppArgs) -> Entity:
             lambda: _find(store, args.bundle_id), seconds=args.wait_seconds, waiting_for="the app entry to be made"
         )
     except TimedOut as error:
-        raise TimedOut(f"{error}. {_what_to_type(args)}") from None
+        raise TimedOut(f"{error}; {_what_to_type(args)}. Then run up again") from None
 
 
 def _what_to_type(args: AppArgs) -> str:
@@ -110,7 +116,7 @@ def _what_to_type(args: AppArgs) -> str:
         f"there is no app with bundle ID {args.bundle_id} in App Store Connect, and Apple lets only people make one: "
         "at https://appstoreconnect.apple.com/apps choose + > New App and fill in "
         f"Platforms: iOS; Name: {args.name}; Primary Language: {args.primary_locale or 'en-US'}; "
-        f"Bundle ID: {args.bundle_id}; SKU: {args.sku}; User Access: Full Access. Then run up again"
+        f"Bundle ID: {args.bundle_id}; SKU: {args.sku}; User Access: Full Access"
     )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import pulumi
 from pulumi import Input, Output
 
-from providers.appstore.client import AppStore, Entity
+from providers import engine
+from providers.appstore.client import AppStore, Entity, patiently
 from providers.appstore.errors import AppStoreError
 from providers.errors import ProviderError
 from providers.properties import REPLACES
@@ -20,7 +21,7 @@ Platform = Literal["IOS", "MAC_OS", "UNIVERSAL"]
 @dataclass(frozen=True, kw_only=True)
 class BundleIdArgs:
     identifier: Annotated[str, REPLACES]
-    """Reverse domain name, unique in the world: com.example.app. Refused to change while an app uses it."""
+    """Reverse domain name, unique in the world: com.example.app. Refused to change while an app uses it, or may use it."""
     name: str
     """What the developer website calls it. Changed in place."""
     platform: Annotated[Platform, REPLACES] = "IOS"
@@ -29,7 +30,8 @@ class BundleIdArgs:
 @dataclass(frozen=True, kw_only=True)
 class BundleIdState(BundleIdArgs):
     app_id: str | None = None
-    """The app that uses it, as last seen."""
+    """The app that uses it, as refresh or adoption saw it; empty when there was none. None: nobody has looked since it was
+    made, and the app entry is made after its bundle ID."""
 
 
 class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
@@ -42,31 +44,28 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
 
     def differing(self, state: BundleIdState, args: BundleIdArgs) -> Iterable[str]:
         differing = set(super().differing(state, args))
-        if state.app_id and differing - {"name"}:
+        if differing - {"name"} and state.app_id != "":
+            used = f"is used by app {state.app_id}" if state.app_id else "may be used by an app by now"
+            otherwise = (
+                "" if state.app_id else "; if no app uses it, `pulumi refresh` sees that, and lets it be replaced"
+            )
             raise ProviderError(
-                f"bundle ID {state.identifier} is used by app {state.app_id}, and Apple binds an app to its bundle ID for "
-                f"ever: set it back, or launch {args.identifier} as a stack of its own"
+                f"bundle ID {state.identifier} {used}, and Apple binds an app to its bundle ID for ever: set it back, or "
+                f"launch {args.identifier} as a stack of its own{otherwise}"
             )
         return differing
 
     def ensure(self, args: BundleIdArgs) -> tuple[str, BundleIdState]:
         store = AppStore(self.config)
-        doing = f"register bundle ID {args.identifier}"
-        try:
-            found = _find(store, args.identifier) or store.create(
-                "bundleIds",
-                {"identifier": args.identifier, "name": args.name, "platform": args.platform},
-                doing=doing,
-                find=lambda: _find(store, args.identifier),
+        found = _find(store, args.identifier) or _register(store, args)
+        state = _state(found, args.platform)
+        if state.platform != args.platform:
+            raise ProviderError(
+                f"bundle ID {args.identifier} is registered for {state.platform}, not for {args.platform}, which Apple fixes "
+                "when one is made: choose another one, or delete it on the developer website if nothing uses it"
             )
-        except AppStoreError as error:
-            # Apple's answer is the same whether a stranger has it or we do; we have looked, so it is a stranger.
-            if error.says("is not available"):
-                raise ProviderError(
-                    f"cannot {doing}: another team has it (bundle IDs are unique in the world); choose another one"
-                ) from None
-            raise
-        return found.id, self.sync(found.id, _state(found, args.platform), args)
+        state = self.sync(found.id, state, args)
+        return found.id, replace(state, app_id=state.app_id or None)
 
     def observe(self, id: str, state: BundleIdState) -> BundleIdState | None:
         found = AppStore(self.config).get(
@@ -89,6 +88,28 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         except AppStoreError as error:
             if error.status != 409 or not error.says("cannot be deleted"):
                 raise
+            engine.note(f"bundle ID {state.identifier} stays with Apple, because an app uses it")
+
+
+def _register(store: AppStore, args: BundleIdArgs) -> Entity:
+    doing = f"register bundle ID {args.identifier}"
+    try:
+        return store.create(
+            "bundleIds",
+            {"identifier": args.identifier, "name": args.name, "platform": args.platform},
+            doing=doing,
+            find=lambda: _find(store, args.identifier),
+        )
+    except AppStoreError as error:
+        if not error.says("is not available"):
+            raise
+        # Apple's answer is the same whether we have it or a stranger does. Ours shows up, if an earlier run has just made it.
+        found = patiently(lambda: _find(store, args.identifier))
+        if found is None:
+            raise ProviderError(
+                f"cannot {doing}: another team has it (bundle IDs are unique in the world); choose another one"
+            ) from None
+        return found
 
 
 def _find(store: AppStore, identifier: str) -> Entity | None:
@@ -105,7 +126,7 @@ def _state(entity: Entity, wanted: Platform) -> BundleIdState:
         identifier=entity["identifier"],
         name=entity["name"],
         platform=platform,
-        app_id=next(iter(entity.linked("app")), None),
+        app_id=next(iter(entity.linked("app")), ""),
     )
 
 

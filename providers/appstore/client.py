@@ -185,7 +185,7 @@ class AppStore:
             try:
                 return send()
             except Uncertain:
-                found = _patiently(find)
+                found = patiently(find)
                 if found is not None:
                     return found
                 if attempt == ATTEMPTS:
@@ -228,7 +228,8 @@ def _joined(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else value
 
 
-def _patiently(find: Callable[[], Entity | None]) -> Entity | None:
+def patiently(find: Callable[[], Entity | None]) -> Entity | None:
+    """What `find` finds, as soon as App Store Connect shows it; None when it has had time enough to."""
     try:
         return waiting.poll(find, seconds=LAG_SECONDS, waiting_for="the object to show up", first=0.5)
     except TimedOut:

@@ -1,0 +1,214 @@
+"""The app entry: adopted exactly, asked for in so many words, changed where Apple lets it be changed, never deleted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers import engine
+from providers.appstore.app import AppProvider
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.appstore.beta_testers import BetaTestersProvider
+from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.errors import AgreementMissing, KeyRejected, RoleMissing
+from providers.appstore.installations import InstallationsProvider
+from providers.errors import ProviderError, TimedOut
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.appstore.entry import ADA, BUNDLE_ID, calls, make_app
+from tests.driver import Driven, Refused
+from tests.inprocess import ASC_KEY_ID, control
+
+Configured = Callable[[Any], Any]
+APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos"}
+
+
+@pytest.fixture
+def app(configured: Configured) -> Driven:
+    return Driven(configured(AppProvider))
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What people see beside the resource."""
+    notes: list[str] = []
+    monkeypatch.setattr(engine, "note", notes.append)
+    return notes
+
+
+def register(configured: Configured, identifier: str) -> None:
+    Driven(configured(BundleIdProvider)).up(identifier=identifier, name=identifier)
+
+
+def fill_in(world: World, bundle_id: str = BUNDLE_ID, name: str = "SolOS") -> str:
+    form = {"bundleId": bundle_id, "name": name, "primaryLocale": "en-US", "sku": bundle_id}
+    return str(control(world, "POST", "/appstore/apps", form)["id"])
+
+
+def test_an_entry_is_adopted_by_its_very_bundle_id(world: World, configured: Configured, app: Driven) -> None:
+    for identifier in (f"{BUNDLE_ID}.beta", f"com.example.{BUNDLE_ID}", BUNDLE_ID.upper(), BUNDLE_ID):
+        register(configured, identifier)
+        id = fill_in(world, identifier, name=identifier[-30:])
+    world.clock.sleep(30)
+
+    app.up(**APP)
+
+    assert app.id == id
+    assert calls(world, method="PATCH") == []
+
+
+def test_a_missing_entry_is_one_error_with_all_that_the_form_asks_for(app: Driven) -> None:
+    with pytest.raises(ProviderError) as refused:
+        app.up(**APP, primary_locale="de-DE")
+
+    assert str(refused.value) == (
+        "there is no app with bundle ID com.sollabs.solos in App Store Connect, and Apple lets only people make one: at "
+        "https://appstoreconnect.apple.com/apps choose + > New App and fill in Platforms: iOS; Name: SolOS; "
+        "Primary Language: de-DE; Bundle ID: com.sollabs.solos; SKU: solos; User Access: Full Access. Then run up again"
+    )
+    assert app.steps == []
+
+
+def test_apple_lets_nobody_make_one_by_api_and_we_do_not_try(world: World, app: Driven) -> None:
+    with pytest.raises(ProviderError):
+        app.up(**APP)
+
+    assert calls(world, method="POST") == []
+
+
+def test_somebody_is_waited_for_who_has_been_told_what_to_type(
+    world: World, configured: Configured, app: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(configured, BUNDLE_ID)
+    world.delays = Delays(app_entry_visible=100)
+    notes: list[str] = []
+
+    def do_as_told(note: str) -> None:
+        notes.append(note)
+        fill_in(world)
+
+    monkeypatch.setattr(engine, "note", do_as_told)
+
+    app.up(**APP, wait_seconds=600)
+
+    assert app.id
+    (told,) = notes
+    assert "SKU: solos" in told
+    assert told.endswith("This run waits 600 s for it")
+
+
+def test_a_wait_is_bounded_and_ends_with_what_to_type(app: Driven, world: World) -> None:
+    began = world.clock.now()
+
+    with pytest.raises(TimedOut, match=r"not within 60 s; there is no app .* Then run up again"):
+        app.up(**APP, wait_seconds=60)
+
+    assert world.clock.now() - began == pytest.approx(60, abs=1)
+
+
+def test_what_apple_lets_be_changed_is_changed_in_place_and_nothing_else(
+    world: World, configured: Configured, app: Driven
+) -> None:
+    make_app(world, configured)
+    app.up(**APP)
+
+    app.up(**APP, primary_locale="de-DE", content_rights_declaration="DOES_NOT_USE_THIRD_PARTY_CONTENT")
+    app.up(**{**APP, "name": "Other"}, primary_locale="de-DE")
+
+    (entry,) = world.store.all("appstore.apps")
+    assert app.steps == ["create", "update", "same"]
+    assert entry["attributes"]["primaryLocale"] == "de-DE"
+    assert entry["attributes"]["contentRightsDeclaration"] == "DOES_NOT_USE_THIRD_PARTY_CONTENT"
+    assert entry["attributes"]["name"] == "SolOS"
+    assert len(calls(world, method="PATCH")) == 1
+
+
+def test_refresh_finds_what_somebody_changed_and_up_puts_it_back(
+    world: World, configured: Configured, app: Driven
+) -> None:
+    make_app(world, configured)
+    app.up(**APP, primary_locale="en-US")
+    (entry,) = world.store.all("appstore.apps")
+    entry["attributes"] |= {"primaryLocale": "fr-FR", "name": "SolOS: days"}
+    world.store.put("appstore.apps", entry["id"], entry)
+
+    app.refresh()
+
+    assert (app.inputs["primary_locale"], app.outputs["name"]) == ("fr-FR", "SolOS: days")
+    app.up(**APP, primary_locale="en-US")
+    assert world.store.all("appstore.apps")[0]["attributes"]["primaryLocale"] == "en-US"
+
+
+def test_a_change_whose_answer_is_lost_is_looked_up(world: World, configured: Configured, app: Driven) -> None:
+    make_app(world, configured)
+    world.faults.arm(Fault("lose_after", service="appstore", method="PATCH"))
+
+    app.up(**APP, primary_locale="de-DE")
+
+    assert len(calls(world, method="PATCH")) == 1
+
+
+def test_destroy_leaves_the_entry_and_says_so(
+    world: World, configured: Configured, app: Driven, notes: list[str]
+) -> None:
+    make_app(world, configured)
+    app.up(**APP)
+    before = len(calls(world))
+
+    app.destroy()
+
+    assert len(calls(world)) == before
+    (told,) = notes
+    assert told.startswith("the app entry of com.sollabs.solos (Apple ID 6740000001) stays in App Store Connect")
+
+
+@pytest.mark.parametrize("name", ["S", "S" * 31])
+def test_a_name_that_the_form_would_not_take_is_refused_at_preview(app: Driven, name: str) -> None:
+    with pytest.raises(Refused, match="Apple allows 2 to 30"):
+        app.up(**{**APP, "name": name})
+
+
+FIRST: dict[Any, dict[str, Any]] = {
+    AppProvider: APP,
+    BundleIdProvider: {"identifier": BUNDLE_ID, "name": "SolOS"},
+    BetaGroupProvider: {"app_id": "6740000001", "name": "Internal Testers"},
+    BetaTestersProvider: {"app_id": "6740000001", "group_id": "g", "testers": [{"email": ADA}]},
+    BuildDistributionProvider: {"build_id": "b", "group_id": "g"},
+    InstallationsProvider: {
+        "build_id": "b",
+        "group_id": "g",
+        "app_id": "6740000001",
+        "short_version": "1.0.0",
+        "version": "0",
+        "testers": [ADA],
+    },
+}
+"""Whichever of them makes the first call."""
+
+
+@pytest.mark.parametrize("provider", FIRST, ids=lambda provider: provider.__name__)
+def test_a_missing_agreement_is_told_by_whoever_meets_it_first(
+    world: World, configured: Configured, provider: Any
+) -> None:
+    control(world, "POST", "/appstore/agreements", {"in_effect": False})
+
+    with pytest.raises(AgreementMissing, match="the Account Holder signs it"):
+        Driven(configured(provider)).up(**FIRST[provider])
+
+
+@pytest.mark.parametrize("provider", FIRST, ids=lambda provider: provider.__name__)
+def test_a_revoked_key_is_told_by_whoever_meets_it_first(world: World, configured: Configured, provider: Any) -> None:
+    control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
+
+    with pytest.raises(KeyRejected, match="the key is revoked"):
+        Driven(configured(provider)).up(**FIRST[provider])
+
+
+def test_a_role_that_is_too_low_is_told_with_the_one_that_is_needed(world: World, configured: Configured) -> None:
+    key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
+    world.store.put("appstore.keys", ASC_KEY_ID, {**key, "role": "DEVELOPER"})
+
+    with pytest.raises(RoleMissing, match="use a team key with the role Admin"):
+        Driven(configured(BundleIdProvider)).up(**FIRST[BundleIdProvider])

@@ -1,0 +1,128 @@
+"""Bundle IDs: adopted exactly, renamed in place, otherwise fixed, and never taken from an app."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.appstore.bundle_id import BundleIdProvider
+from providers.errors import ProviderError
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.appstore.entry import BUNDLE_ID, calls, make_app
+from tests.driver import Driven, Refused
+from tests.inprocess import control
+
+Configured = Callable[[Any], Any]
+ARGUMENTS = {"identifier": BUNDLE_ID, "name": "SolOS"}
+
+
+@pytest.fixture
+def bundle_id(configured: Configured) -> Driven:
+    return Driven(configured(BundleIdProvider))
+
+
+def identifiers(world: World) -> list[str]:
+    return sorted(each["attributes"]["identifier"] for each in world.store.all("appstore.bundleIds"))
+
+
+def test_one_is_adopted_by_its_very_identifier(world: World, configured: Configured, bundle_id: Driven) -> None:
+    for other in (f"{BUNDLE_ID}.widget", f"app.{BUNDLE_ID}", BUNDLE_ID):
+        made = Driven(configured(BundleIdProvider))
+        made.up(identifier=other, name="SolOS")
+
+    bundle_id.up(**ARGUMENTS)
+
+    assert bundle_id.id == made.id
+    assert len(calls(world, method="POST")) == 3
+
+
+@pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
+def test_a_lost_answer_registers_one(world: World, bundle_id: Driven, fault: Kind) -> None:
+    world.faults.arm(Fault(fault, service="appstore", method="POST"))
+
+    bundle_id.up(**ARGUMENTS)
+
+    assert identifiers(world) == [BUNDLE_ID]
+
+
+def test_the_name_changes_in_place_and_apples_word_for_ios_is_no_difference(world: World, bundle_id: Driven) -> None:
+    bundle_id.up(**ARGUMENTS, platform="IOS")
+    bundle_id.refresh()
+
+    bundle_id.up(**ARGUMENTS, platform="IOS")
+    bundle_id.up(identifier=BUNDLE_ID, name="SolOS: days", platform="IOS")
+
+    assert bundle_id.steps == ["create", "read", "same", "update"]
+    assert len(calls(world, method="PATCH")) == 1
+
+
+def test_one_that_an_app_uses_is_not_replaced(world: World, configured: Configured, bundle_id: Driven) -> None:
+    app = make_app(world, configured)
+    bundle_id.up(**ARGUMENTS)
+
+    with pytest.raises(ProviderError, match=rf"is used by app {app}, and Apple binds an app to its bundle ID for ever"):
+        bundle_id.up(identifier=f"{BUNDLE_ID}.two", name="SolOS")
+
+    assert identifiers(world) == [BUNDLE_ID]
+
+
+def test_one_that_may_be_used_by_now_is_replaced_once_refresh_has_seen_that_it_is_not(
+    world: World, bundle_id: Driven
+) -> None:
+    bundle_id.up(**ARGUMENTS)
+    other = {"identifier": f"{BUNDLE_ID}.two", "name": "SolOS"}
+    with pytest.raises(ProviderError, match=r"may be used by an app by now.*`pulumi refresh` sees that"):
+        bundle_id.up(**other)
+
+    bundle_id.refresh()
+    bundle_id.up(**other)
+
+    assert bundle_id.steps == ["create", "read", "replace"]
+    assert identifiers(world) == [f"{BUNDLE_ID}.two"]
+
+
+def test_one_of_a_stranger_is_told_as_such(world: World, bundle_id: Driven) -> None:
+    control(world, "POST", "/appstore/strangers", {"identifier": BUNDLE_ID})
+
+    with pytest.raises(ProviderError, match="another team has it"):
+        bundle_id.up(**ARGUMENTS)
+
+
+def test_one_that_shows_up_late_is_not_taken_for_a_strangers(
+    world: World, configured: Configured, bundle_id: Driven
+) -> None:
+    Driven(configured(BundleIdProvider)).up(**ARGUMENTS)
+    nothing = {"data": [], "links": {"self": "x"}}
+    world.faults.arm(Fault("refuse", service="appstore", method="GET", status=200, body=nothing, times=2))
+
+    bundle_id.up(**ARGUMENTS)
+
+    assert identifiers(world) == [BUNDLE_ID]
+
+
+def test_one_of_another_platform_is_not_adopted(configured: Configured, bundle_id: Driven) -> None:
+    Driven(configured(BundleIdProvider)).up(**ARGUMENTS, platform="MAC_OS")
+
+    with pytest.raises(ProviderError, match="is registered for MAC_OS, not for IOS"):
+        bundle_id.up(**ARGUMENTS)
+
+
+def test_destroy_deletes_one_that_nothing_uses_and_leaves_one_that_an_app_does(
+    world: World, configured: Configured, bundle_id: Driven
+) -> None:
+    spare = Driven(configured(BundleIdProvider))
+    spare.up(identifier=f"{BUNDLE_ID}.spare", name="Spare")
+    make_app(world, configured)
+    bundle_id.up(**ARGUMENTS)
+
+    spare.destroy()
+    bundle_id.destroy()
+
+    assert identifiers(world) == [BUNDLE_ID]
+
+
+@pytest.mark.parametrize("identifier", ["solos", "com.sollabs.", "com.sollabs.*", "com.sol_labs.solos"])
+def test_what_is_no_bundle_id_is_refused_at_preview(bundle_id: Driven, identifier: str) -> None:
+    with pytest.raises(Refused, match="is no bundle ID"):
+        bundle_id.up(identifier=identifier, name="SolOS")
