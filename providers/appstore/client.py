@@ -10,10 +10,9 @@ What is particular to this API is decided here, once (numbers: app-store-connect
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
@@ -21,6 +20,9 @@ from providers.appstore.errors import AppStoreError, NotFound, explain
 from providers.appstore.token import Key, key_for
 from providers.errors import TimedOut, Uncertain
 from providers.http import Http
+
+if TYPE_CHECKING:
+    import httpx
 
 API = "https://api.appstoreconnect.apple.com"
 PAGE = 200
@@ -192,7 +194,7 @@ class AppStore:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _call(self, method: str, path: str, **options: Any) -> "httpx.Response":
         params = options.pop("params", None)
         joined = {name: _joined(value) for name, value in params.items()} if params else None
         response = self._http.request(method, path, params=joined, **options)

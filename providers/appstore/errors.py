@@ -17,12 +17,13 @@ import email.utils
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from providers import waiting
 from providers.errors import ApiError
+
+if TYPE_CHECKING:
+    import httpx
 
 CLOCK_SKEW_SECONDS = 60.0
 """A rejected token is blamed on this machine's clock when it differs from Apple's by more than this."""
@@ -136,7 +137,7 @@ class CertificateLimit(AppStoreError):
     __module__ = "builtins"
 
 
-def explain(response: httpx.Response, doing: str) -> AppStoreError:
+def explain(response: "httpx.Response", doing: str) -> AppStoreError:
     """The error for an answer that is no success."""
     entries = _entries(response)
     found = AppStoreError(doing, status=response.status_code, entries=entries)
@@ -149,7 +150,7 @@ def explain(response: httpx.Response, doing: str) -> AppStoreError:
     )
 
 
-_SITUATIONS: tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Response], bool]], ...] = (
+_SITUATIONS: "tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Response], bool]], ...]" = (
     (AgreementMissing, lambda error, _: error.has("FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED")),
     (AgreementMissing, lambda error, _: error.status == 403 and error.says("agreement")),
     (MembershipLapsed, lambda error, _: error.status == 403 and error.says("active membership")),
@@ -161,7 +162,7 @@ _SITUATIONS: tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Res
 )
 
 
-def _entries(response: httpx.Response) -> tuple[Entry, ...]:
+def _entries(response: "httpx.Response") -> tuple[Entry, ...]:
     try:
         body = json.loads(response.content)
         listed = body.get("errors") or []
@@ -184,7 +185,7 @@ def _with_associated(error: dict[str, Any]) -> list[Entry]:
     return [entry, *(deeper for group in associated.values() for each in group for deeper in _with_associated(each))]
 
 
-def _clock_is_off(response: httpx.Response) -> bool:
+def _clock_is_off(response: "httpx.Response") -> bool:
     date = response.headers.get("date")
     if not date:
         return False

@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from providers import http, waiting
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AppStoreError
 from providers.errors import ProviderError, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 PARALLEL_PARTS = 4
 PIECE = 1 << 20
@@ -28,7 +30,8 @@ PART_ATTEMPTS = 6
 RENEWALS = 5
 """How often expired addresses are renewed before we give up."""
 EXPIRY_MARGIN_SECONDS = 30.0
-SECONDS = httpx.Timeout(60.0, connect=10.0, pool=None).as_dict()
+SECONDS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": None}
+"""How long each of these may take, of one attempt at one part."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,8 @@ def _parts(file: Entity, size: int) -> list[Part]:
 
 def _send_parts(path: Path, parts: list[Part], sent: set[int], meter: _Meter) -> None:
     """Send what is not in `sent`, and put it there."""
+    import httpx
+
     clients = {
         origin: httpx.Client(transport=http.make_transport(origin)) for origin in {part.origin for part in parts}
     }
@@ -174,7 +179,9 @@ def _send_parts(path: Path, parts: list[Part], sent: set[int], meter: _Meter) ->
             client.close()
 
 
-def _send_part(client: httpx.Client, descriptor: int, part: Part, meter: _Meter) -> None:
+def _send_part(client: "httpx.Client", descriptor: int, part: Part, meter: _Meter) -> None:
+    import httpx
+
     trouble = ""
     for attempt in range(PART_ATTEMPTS):
         if _is_expired(part):

@@ -1,0 +1,21 @@
+"""What a preview does not need, it does not load: the program and the provider process start with each run of the engine."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.program.stack import ROOT
+
+ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
+
+
+@pytest.mark.parametrize(
+    "module", ["components.backend", "components.monitoring", "components.testflight", "components.launch"]
+)
+def test_what_only_calls_need_is_not_loaded(module: str) -> None:
+    loads = f"import sys, {module}; print(*sys.modules, sep='\\n')"
+
+    loaded = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert not ONLY_CALLS_NEED & set(loaded.split())
