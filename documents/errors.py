@@ -112,7 +112,7 @@ def _saying(node: ast.AST, function: str, file: str) -> Iterator[tuple[str, ast.
         yield "", ast.JoinedStr([*_parts(_key(node.args[0])), ast.Constant(" "), *_parts(node.args[1])])
     elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".problem", "problems.append")):
         texts = [each for each in node.args if isinstance(each, ast.Constant | ast.JoinedStr) and " " in _text(each)]
-        place = "fly.toml:<line>: <key> " if file.endswith("appconfig.py") else ""
+        place = "fly.toml:<line>: <key> " if "/appconfig/" in file else ""
         yield from (("", ast.JoinedStr([ast.Constant(place), *_parts(text)])) for text in texts[:1])
     elif isinstance(node, ast.Yield) and node.value and any(part in function for part in SENTENCES):
         yield from (("", each) for each in (node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]))

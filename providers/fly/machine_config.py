@@ -49,6 +49,8 @@ MOST_SERVICE_CHECK_SECONDS = 60.0
 """Fly cuts these of service checks to a minute, and shows them so."""
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+CPUS = {"shared": (1, 2, 4, 6, 8), "performance": (1, 2, 4, 6, 8, 10, 12, 14, 16)}
+"""How many a machine can have, as flyctl's sizes are (fly.md names fewer)."""
 MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
 
 
@@ -146,8 +148,8 @@ def guest_problems(guest: Config) -> Iterator[str]:
     if kind not in MEMORY_PER_CPU:
         yield f"cpu_kind must be shared or performance, not {kind!r}"
         return
-    if cpus not in (1, 2, 4, 8, 16) or (kind == "shared" and cpus == 16):
-        yield f"cpus must be 1, 2, 4, 8 or (performance only) 16, not {cpus}"
+    if cpus not in CPUS[kind]:
+        yield f"cpus of kind {kind} must be one of {', '.join(map(str, CPUS[kind]))}, not {cpus}"
         return
     least, most = (amount * cpus for amount in MEMORY_PER_CPU[kind])
     if memory % 256 or not least <= memory <= most:

@@ -1,4 +1,5 @@
-"""A fly.toml with everything that is read, and what flyctl makes of it, written down from flyctl's source (fly.md, 14.3)."""
+"""A fly.toml with everything that is read, and what flyctl makes of it: both were given to flyctl's own code, which gave the same
+(superfly/flyctl at ad0172fa, `appconfig.LoadConfig`, `Validate` and `ToMachineConfig`; fly.md, 14.3)."""
 
 import base64
 from typing import Any
@@ -44,9 +45,17 @@ force_https = true
 auto_stop_machines = "off"
 auto_start_machines = true
 min_machines_running = 1
+processes = ["app"]
 
 [http_service.http_options]
 h2_backend = true
+idle_timeout = 60
+
+[http_service.http_options.response]
+pristine = true
+
+[http_service.http_options.response.headers]
+X-Served-By = "solos"
 
 [http_service.tls_options]
 alpn = ["h2", "http/1.1"]
@@ -68,6 +77,7 @@ headers = { X-Check = "fly" }
 [[services]]
 protocol = "tcp"
 internal_port = 8080
+processes = ["app"]
 
 [[services.ports]]
 port = 10022
@@ -88,7 +98,7 @@ interval = "10s"
 
 [checks.ready]
 type = "http"
-kind = "readiness"
+method = "get"
 port = 8080
 path = "/notes"
 
@@ -117,6 +127,11 @@ size = "shared-cpu-2x"
 memory = "1gb"
 """
 
+HTTP_OPTIONS = {
+    "h2_backend": True,
+    "idle_timeout": 60,
+    "response": {"headers": {"X-Served-By": "solos"}, "pristine": True},
+}
 RENDERED: dict[str, Any] = {
     "env": {
         "PORT": "8080",
@@ -135,11 +150,11 @@ RENDERED: dict[str, Any] = {
             "min_machines_running": 1,
             "concurrency": {"type": "requests", "soft_limit": 200, "hard_limit": 250},
             "ports": [
-                {"port": 80, "handlers": ["http"], "force_https": True, "http_options": {"h2_backend": True}},
+                {"port": 80, "handlers": ["http"], "force_https": True, "http_options": HTTP_OPTIONS},
                 {
                     "port": 443,
-                    "handlers": ["tls", "http"],
-                    "http_options": {"h2_backend": True},
+                    "handlers": ["http", "tls"],
+                    "http_options": HTTP_OPTIONS,
                     "tls_options": {"alpn": ["h2", "http/1.1"]},
                 },
             ],
@@ -168,7 +183,7 @@ RENDERED: dict[str, Any] = {
     ],
     "checks": {
         "listening": {"type": "tcp", "port": 8080, "interval": "10s"},
-        "ready": {"type": "http", "port": 8080, "path": "/notes", "kind": "readiness"},
+        "ready": {"type": "http", "port": 8080, "path": "/notes", "method": "GET"},
     },
     "mounts": [
         {

@@ -146,7 +146,7 @@ def set_in(*path: Any, value: Any) -> Edit:
         (set_in("services", 0, "checks", 0, "path", value="/"), "services[0].checks[0].path"),
         (set_in("services", 0, "checks", 0, "interval", value="16s"), "services[0].checks[0].interval"),
         (lambda config: config["services"].pop(), "services"),
-        (set_in("checks", "ready", "kind", value="informational"), "checks.ready.kind"),
+        (set_in("checks", "ready", "kind", value="readiness"), "checks.ready.kind"),
         (lambda config: config["checks"].pop("listening"), "checks.listening"),
         (set_in("mounts", 0, "size_gb_limit", value=500), "mounts[0].size_gb_limit"),
         (set_in("mounts", 0, "path", value="/other"), "mounts[0].path"),

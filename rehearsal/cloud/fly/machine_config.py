@@ -9,6 +9,7 @@ from rehearsal.cloud.store import Document
 PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 SIGNALS = {"SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM"}
+CPUS = {"shared": (1, 2, 4, 6, 8), "performance": (1, 2, 4, 6, 8, 10, 12, 14, 16)}
 MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
 DURATIONS = ("interval", "timeout", "grace_period")
 MOST_CHECK_SECONDS = 60.0
@@ -67,7 +68,7 @@ def _check_guest(guest: Document) -> None:
     kind, cpus, memory = guest.get("cpu_kind", "shared"), guest.get("cpus", 1), guest.get("memory_mb", 256)
     if kind not in MEMORY_PER_CPU:
         raise refused(f"invalid_argument: invalid cpu_kind {kind!r}")
-    if cpus not in (1, 2, 4, 8, 16) or (kind == "shared" and cpus == 16):
+    if cpus not in CPUS[kind]:
         raise refused(f"invalid_argument: invalid number of CPUs: {cpus}")
     least, most = (amount * cpus for amount in MEMORY_PER_CPU[kind])
     if memory % 256 or not least <= memory <= most:

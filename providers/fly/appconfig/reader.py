@@ -1,0 +1,320 @@
+"""fly.toml: read with line numbers, and rendered to the machine config that `fly deploy` renders. Pure.
+
+Every section that matters to a server app with one process group is read. A section that cannot mean here what it means to
+flyctl is refused by name and line, with the reason; so is an unknown key. All problems are reported at once.
+
+The rendering follows flyctl (fly.md, section 14.3). Two things are left to who deploys: the image, and which volume is mounted.
+"""
+
+import base64
+import re
+import shlex
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from providers.fly.appconfig import services
+from providers.fly.appconfig.services import ProcessGroup, present
+from providers.fly.appconfig.tables import GB, MB, Document, Table
+from providers.fly.machine_config import CPUS, MEMORY_PER_CPU, PLATFORM_METADATA, guest_problems, seconds_of
+
+SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM")
+RESTART = {"always": "always", "on-failure": "on-failure", "never": "no"}
+PREFIXES = {"shared-cpu": "shared", "performance": "performance"}
+"""What the names of sizes begin with, and the kind of CPU that it stands for."""
+MOST_KILL_SECONDS = 300
+MOST_VOLUME_GB, MOST_INCREMENT_GB = 500, 100
+DEPLOY_SECONDS = 300.0
+
+REFUSED = {
+    "statics": "files are served from the image: leave it out",
+    "experimental": "it has no stable meaning: leave it out",
+    "machine_config": "this file is the machine definition: leave it out",
+    "container": "one container a machine is supported: leave it out",
+    "mount": "write [[mounts]]",
+    "metric": "write [[metrics]]",
+    "compute": "write [[vm]]",
+    "computes": "write [[vm]]",
+    "host_dedication_id": "dedicated hosts are not supported: leave it out",
+    "machine_checks": "they need a second machine, which has no volume: use checks",
+    "build.*": "the image is built before the launch, and named in the stack's config (only `image` is read here)",
+    "deploy.release_command": "it runs on a machine without the volume: migrate the database when the server starts",
+    "deploy.release_command_timeout": "there is no release_command",
+    "deploy.release_command_vm": "there is no release_command",
+    "deploy.seed_command": "it runs on a machine without the volume: seed the database when the server starts",
+    "checks.*.kind": "fly deploy does not read it, and would take it off again; the checks of services decide about routing",
+    "http_service.machine_checks": "they need a second machine, which has no volume: use checks",
+    "services.machine_checks": "they need a second machine, which has no volume: use checks",
+    "vm.gpu_kind": "GPUs are not supported",
+    "vm.gpus": "GPUs are not supported",
+    "vm.host_dedication_id": "dedicated hosts are not supported: leave it out",
+    "vm.kernel_args": "the kernel is Fly's: leave it out",
+    "vm.max_memory_mb": "memory is fixed: leave it out",
+    "vm.persist_rootfs": "each version has a root file system of its own: keep data on the volume",
+}
+"""Keys that flyctl knows and that cannot work here, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """The volume that fly.toml asks for."""
+
+    source: str
+    destination: str
+    initial_size_gb: int = 1
+    snapshot_retention: int = 5
+    scheduled_snapshots: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppConfig:
+    """What fly.toml says. With `problems` (each "fly.toml:LINE: …") the rest is incomplete."""
+
+    path: str
+    app: str | None = None
+    primary_region: str | None = None
+    image: str | None = None
+    process_group: str = "app"
+    mount: Mount | None = None
+    wait_seconds: float = DEPLOY_SECONDS
+    config: dict[str, Any] = field(default_factory=dict)
+    """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def env(self) -> dict[str, str]:
+        return dict(self.config.get("env", {}))
+
+    @property
+    def guest(self) -> dict[str, Any] | None:
+        return self.config.get("guest")
+
+
+def load(path: str | Path) -> AppConfig:
+    """Read a fly.toml. Never raises for what is in the file, or for a missing one: see `AppConfig.problems`."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return AppConfig(
+            path=str(path), problems=(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})",)
+        )
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        place = f"{path.name}:{line[1]}" if line else path.name
+        return AppConfig(path=str(path), problems=(f"{place}: {str(error).split(' (at')[0]}",))
+    return _Reader(path, Document(path.name, text, document, REFUSED)).read()
+
+
+class _Reader:
+    """Reads section after section; each method takes its own, and gives the part of the machine config that it renders to."""
+
+    def __init__(self, path: Path, document: Document) -> None:
+        self._folder, self._path = path.parent, path
+        self._document, self._top = document, document.top
+        self._group = ProcessGroup()
+
+    def read(self) -> AppConfig:
+        top = self._top
+        app, region = top.take("app", str), top.take("primary_region", str)
+        top.take("console_command", str)  # For `fly console` only.
+        image = self._build()
+        wait_seconds = self._deploy()
+        command = self._processes()
+        mount, mounts = self._mounts()
+        served = list(services.http_service(top, self._group))
+        port_of_http = served[0].get("internal_port") if served else None
+        config = {
+            "env": self._env(region),
+            "init": present(cmd=command, swap_size_mb=top.take("swap_size_mb", int)),
+            "services": [*served, *services.services(top, self._group)],
+            "checks": services.checks(top, self._group, port_of_http),
+            "mounts": mounts,
+            "guest": self._guest(),
+            "restart": self._restart(),
+            "metrics": self._metrics(),
+            "files": self._files(),
+            "stop_config": self._stop_config(),
+            "metadata": {**PLATFORM_METADATA, "fly_process_group": self._group.name},
+        }
+        top.done()
+        return AppConfig(
+            path=str(self._path),
+            app=app,
+            primary_region=region,
+            image=image,
+            process_group=self._group.name,
+            mount=mount,
+            wait_seconds=wait_seconds,
+            config={key: value for key, value in config.items() if value},
+            problems=self._document.problems,
+        )
+
+    def _build(self) -> str | None:
+        build = self._top.table("build")
+        if build is None:
+            return None
+        image: str | None = build.take("image", str)
+        build.done()
+        return image
+
+    def _deploy(self) -> float:
+        deploy = self._top.table("deploy")
+        if deploy is None:
+            return DEPLOY_SECONDS
+        strategy = deploy.take("strategy", str)
+        if strategy in ("canary", "bluegreen"):
+            deploy.problem(
+                f"{strategy!r} needs a second machine, and a volume has only one: use rolling or immediate", "strategy"
+            )
+        elif strategy not in (None, "rolling", "immediate"):
+            deploy.problem("must be rolling or immediate", "strategy")
+        deploy.take("max_unavailable", (int, float))  # Means nothing with one machine.
+        wait = deploy.duration("wait_timeout")
+        deploy.done()
+        return seconds_of(wait) if wait else DEPLOY_SECONDS
+
+    def _processes(self) -> list[str] | None:
+        section = self._top.table("processes")
+        names = list(section.values) if section else []
+        if section is None or not names:
+            return None
+        for extra in names[1:]:
+            section.problem("is a second process group: one group on one machine is supported", extra)
+        self._group = ProcessGroup(names[0], is_named=True)
+        command = section.take(names[0], str, "")
+        try:
+            words = shlex.split(command)
+            if words != shlex.split(command, comments=True):
+                section.problem("has a # outside of quotes, which begins a comment for fly deploy: quote it", names[0])
+            return words or None
+        except ValueError as error:
+            section.problem(f"cannot be split into words: {error}", names[0])
+            return None
+
+    def _env(self, region: str | None) -> dict[str, str]:
+        section = self._top.table("env")
+        env = {}
+        for name in list(section.values) if section else ():
+            value = section.take(name, (str, int, bool)) if section else None
+            env[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        env["FLY_PROCESS_GROUP"] = self._group.name
+        return {**env, "PRIMARY_REGION": region} if region else env
+
+    def _mounts(self) -> tuple[Mount | None, list[dict[str, Any]]]:
+        table = self._top.only("mounts")
+        if table is None:
+            return None, []
+        self._group.take(table)
+        source, destination = table.needed("source", str) or "", table.needed("destination", str) or ""
+        if destination and not destination.startswith("/"):
+            table.problem("must be an absolute path", "destination")
+        mount = Mount(
+            source=source,
+            destination=destination,
+            initial_size_gb=_gigabytes(table, "initial_size", MOST_VOLUME_GB, (str, int)) or 1,
+            snapshot_retention=table.number("snapshot_retention", 1, 60, "days") or 5,
+            scheduled_snapshots=table.take("scheduled_snapshots", bool, True),
+        )
+        growth = present(
+            extend_threshold_percent=table.number("auto_extend_size_threshold", 50, 99, "percent"),
+            add_size_gb=_gigabytes(table, "auto_extend_size_increment", MOST_INCREMENT_GB),
+            size_gb_limit=_gigabytes(table, "auto_extend_size_limit", MOST_VOLUME_GB),
+        )
+        if growth and not {"extend_threshold_percent", "add_size_gb"} <= growth.keys():
+            table.problem("needs auto_extend_size_threshold and auto_extend_size_increment to grow by itself")
+        table.done()
+        return mount, [{"name": source, "path": destination, **growth}]
+
+    def _guest(self) -> dict[str, Any] | None:
+        table = self._top.only("vm")
+        if table is None:
+            return None
+        self._group.take(table)
+        size = table.take("size", str)
+        guest = _preset(size or "shared-cpu-1x")
+        if guest is None:
+            sizes = ", ".join(f"{prefix}-{{{','.join(map(str, CPUS[kind]))}}}x" for prefix, kind in PREFIXES.items())
+            table.problem(f"{size!r} is no size: use one of {sizes}", "size")
+            guest = {}
+        memory, precise = table.size("memory", MB), table.take("memory_mb", int)
+        guest |= present(
+            cpu_kind=table.take("cpu_kind", str),
+            cpus=table.take("cpus", int),
+            memory_mb=precise if precise is not None else memory,
+        )
+        for problem in guest_problems(guest) if guest else ():
+            table.problem(problem)
+        table.done()
+        return guest
+
+    def _restart(self) -> dict[str, Any] | None:
+        table = self._top.only("restart", single=False)
+        if table is None:
+            return None
+        self._group.take(table)
+        policy = table.one_of("policy", tuple(RESTART), needed=True)
+        restart = present(policy=RESTART.get(policy or ""), max_retries=table.take("retries", int) or None)
+        table.done()
+        return restart
+
+    def _metrics(self) -> dict[str, Any] | None:
+        table = self._top.only("metrics")
+        if table is None:
+            return None
+        self._group.take(table)
+        metrics = present(port=table.needed("port", int), path=table.take("path", str), https=table.take("https", bool))
+        table.done()
+        return metrics
+
+    def _files(self) -> list[dict[str, Any]]:
+        files: dict[str, dict[str, Any]] = {}
+        for table in self._top.tables("files", single=False):
+            self._group.take(table)
+            path = table.needed("guest_path", str)
+            if path in files:
+                table.problem(f"{path} is written twice", "guest_path")
+            files[path or ""] = present(guest_path=path, **self._content(table))
+            table.done()
+        return list(files.values())
+
+    def _content(self, table: Table) -> dict[str, str]:
+        """What is in a file: `raw_value`, in base64, or `secret_name`."""
+        given = present(**{name: table.take(name, str) for name in ("local_path", "raw_value", "secret_name")})
+        if len([each for each in given.values() if each]) != 1:
+            table.problem("needs exactly one of local_path, raw_value and secret_name")
+            return {}
+        if "secret_name" in given:
+            return given
+        content = given.get("raw_value", "").encode()
+        if "local_path" in given:
+            try:
+                content = (self._folder / given["local_path"]).read_bytes()
+            except OSError as error:
+                table.problem(f"{given['local_path']} cannot be read ({error.strerror})", "local_path")
+        return {"raw_value": base64.b64encode(content).decode()}
+
+    def _stop_config(self) -> dict[str, Any]:
+        signal = self._top.one_of("kill_signal", SIGNALS)
+        timeout = self._top.duration("kill_timeout", bare_unit="s")
+        if timeout and seconds_of(timeout) > MOST_KILL_SECONDS:
+            self._top.problem(f"must be at most {MOST_KILL_SECONDS} s", "kill_timeout")
+        return present(signal=signal, timeout=timeout)
+
+
+def _gigabytes(table: Table, key: str, most: int, kind: type | tuple[type, ...] = str) -> int | None:
+    amount = table.size(key, GB, kind)
+    if amount is not None and not 1 <= amount <= most:
+        table.problem(f"must be 1gb to {most}gb", key)
+    return amount
+
+
+def _preset(size: str) -> dict[str, Any] | None:
+    match = re.fullmatch(r"(shared-cpu|performance)-(\d+)x", size)
+    if not match or int(match[2]) not in CPUS[PREFIXES[match[1]]]:
+        return None
+    kind, cpus = PREFIXES[match[1]], int(match[2])
+    return {"cpu_kind": kind, "cpus": cpus, "memory_mb": cpus * MEMORY_PER_CPU[kind][0]}

@@ -1,0 +1,214 @@
+"""What the machine serves and how it is checked: [http_service], [[services]] and [checks] of fly.toml."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from providers.fly.appconfig.tables import Table
+from providers.fly.machine_config import seconds_of
+
+AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
+MOST_PORT = 65535
+LEAST_CHECK_INTERVAL, MOST_CHECK_TIMEOUT = 2.0, 60.0
+"""Seconds, of a check in [checks]: flyctl refuses others. Those of services are cut by Fly itself."""
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The one process group. With `is_named`, [processes] names it, and flyctl wants each service to say that it is its."""
+
+    name: str = "app"
+    is_named: bool = False
+
+    def take(self, table: Table) -> None:
+        """Take `processes` of a section, which can name this group only."""
+        for group in table.take("processes", list, []):
+            if group != self.name:
+                table.problem(f"names the process group {group!r}, but there is only {self.name!r}", "processes")
+
+    def take_of_service(self, table: Table) -> None:
+        if self.is_named and not table.values.get("processes"):
+            table.problem(f'needs processes = ["{self.name}"], because [processes] names that group')
+        self.take(table)
+
+
+def http_service(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
+    """The service of [http_service], if there is one."""
+    table = top.table("http_service")
+    if table is None:
+        return
+    force_https = table.take("force_https", bool)
+    http, tls = _http_options(table), _tls_options(table)
+    checks = [_service_check(check, "http") for check in table.tables("checks", single=False)]
+    service = _service(table, group, checks)
+    service["protocol"] = "tcp"
+    service["ports"] = [
+        present(port=80, handlers=["http"], force_https=force_https or None, http_options=http),
+        present(port=443, handlers=["http", "tls"], http_options=http, tls_options=tls),
+    ]
+    table.done()
+    yield service
+
+
+def services(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
+    """The services of [[services]]."""
+    for table in top.tables("services"):
+        protocol = table.one_of("protocol", ("tcp", "udp")) or "tcp"
+        ports = [_port(port) for port in table.tables("ports")]
+        checks = [_service_check(check, "tcp") for check in table.tables("tcp_checks")]
+        checks += [_service_check(check, "http") for check in table.tables("http_checks")]
+        service = _service(table, group, checks)
+        table.done()
+        yield {**service, "protocol": protocol, **({"ports": ports} if ports else {})}
+
+
+def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> dict[str, Any]:
+    """The checks of [checks]; one without a port takes `internal_port`, that of [http_service]."""
+    found: dict[str, Any] = {}
+    section = top.table("checks")
+    for name in list(section.values) if section else ():
+        table = section.table(name) if section else None
+        if table is None:
+            continue
+        group.take(table)
+        kind = table.one_of("type", ("http", "tcp"), needed=True)
+        port = table.number("port", 1, MOST_PORT) or internal_port
+        if port is None:
+            table.problem("port is missing, and there is no [http_service] to take it from")
+        check = present(port=port, **_check(table, kind or "tcp"))
+        if "interval" in check and seconds_of(check["interval"]) < LEAST_CHECK_INTERVAL:
+            table.problem(f"must be at least {LEAST_CHECK_INTERVAL:g}s", "interval")
+        if "timeout" in check and seconds_of(check["timeout"]) > MOST_CHECK_TIMEOUT:
+            table.problem(f"must be at most {MOST_CHECK_TIMEOUT:g}s", "timeout")
+        if "method" in check:
+            check["method"] = check["method"].upper()
+        table.done()
+        found[name] = check
+    return found
+
+
+def present(**values: Any) -> dict[str, Any]:
+    """What is not None."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _service(table: Table, group: ProcessGroup, checks: list[dict[str, Any]]) -> dict[str, Any]:
+    group.take_of_service(table)
+    autostop = table.take("auto_stop_machines", (str, bool))
+    if autostop not in (None, *AUTOSTOP):
+        table.problem("must be off, stop or suspend", "auto_stop_machines")
+    if "internal_port" not in table.values:
+        table.problem("internal_port is missing")
+    return present(
+        internal_port=table.number("internal_port", 1, MOST_PORT),
+        autostop=AUTOSTOP.get(autostop),
+        autostart=table.take("auto_start_machines", bool),
+        min_machines_running=table.take("min_machines_running", int),
+        concurrency=_concurrency(table),
+        checks=checks or None,
+    )
+
+
+def _port(table: Table) -> dict[str, Any]:
+    proxy = table.table("proxy_proto_options")
+    port = present(
+        port=table.number("port", 1, MOST_PORT),
+        start_port=table.number("start_port", 1, MOST_PORT),
+        end_port=table.number("end_port", 1, MOST_PORT),
+        handlers=table.strings("handlers"),
+        force_https=table.take("force_https", bool) or None,
+        http_options=_http_options(table),
+        tls_options=_tls_options(table),
+        proxy_proto_options=present(version=proxy.take("version", str)) if proxy else None,
+    )
+    if proxy:
+        proxy.done()
+    table.done()
+    return port
+
+
+def _http_options(parent: Table) -> dict[str, Any] | None:
+    table = parent.table("http_options")
+    if table is None:
+        return None
+    options = present(
+        compress=table.take("compress", bool),
+        h2_backend=table.take("h2_backend", bool),
+        idle_timeout=table.take("idle_timeout", int),
+        headers_read_timeout=table.take("headers_read_timeout", int),
+        response=_response(table),
+        replay_cache=[_replay_cache(each) for each in table.tables("replay_cache", single=False)] or None,
+    )
+    table.done()
+    return options
+
+
+def _response(parent: Table) -> dict[str, Any] | None:
+    table = parent.table("response")
+    if table is None:
+        return None
+    response = present(headers=table.take("headers", dict), pristine=table.take("pristine", bool))
+    table.done()
+    return response
+
+
+def _replay_cache(table: Table) -> dict[str, Any]:
+    cache = present(
+        path_prefix=table.needed("path_prefix", str),
+        ttl_seconds=table.needed("ttl_seconds", int),
+        type=table.one_of("type", ("cookie", "header"), needed=True),
+        name=table.needed("name", str),
+        allow_bypass=table.take("allow_bypass", bool) or None,
+    )
+    table.done()
+    return cache
+
+
+def _tls_options(parent: Table) -> dict[str, Any] | None:
+    table = parent.table("tls_options")
+    if table is None:
+        return None
+    options = present(
+        alpn=table.strings("alpn"),
+        versions=table.strings("versions"),
+        default_self_signed=table.take("default_self_signed", bool),
+    )
+    table.done()
+    return options
+
+
+def _service_check(table: Table, kind: str) -> dict[str, Any]:
+    check = _check(table, kind)
+    table.done()
+    return check
+
+
+def _check(table: Table, kind: str) -> dict[str, Any]:
+    headers = table.take("headers", dict, {})
+    if not all(isinstance(value, str) for value in headers.values()):
+        table.problem("must be a table of strings", "headers")
+    return present(
+        type=kind,
+        interval=table.duration("interval"),
+        timeout=table.duration("timeout"),
+        grace_period=table.duration("grace_period"),
+        method=table.take("method", str),
+        path=table.take("path", str),
+        protocol=table.one_of("protocol", ("http", "https")),
+        tls_skip_verify=table.take("tls_skip_verify", bool),
+        tls_server_name=table.take("tls_server_name", str),
+        headers=[{"name": name, "values": [value]} for name, value in sorted(headers.items())] or None,
+    )
+
+
+def _concurrency(parent: Table) -> dict[str, Any] | None:
+    table = parent.table("concurrency")
+    if table is None:
+        return None
+    concurrency = present(
+        type=table.one_of("type", ("connections", "requests")),
+        soft_limit=table.take("soft_limit", int),
+        hard_limit=table.take("hard_limit", int),
+    )
+    table.done()
+    return concurrency

@@ -1,0 +1,226 @@
+"""TOML tables that know their lines: they give each key once, and note what is wrong or left over. Nothing of Fly in here.
+
+tomllib tells no line numbers, so `line_numbers` reads them off the text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.fly.machine_config import seconds_of
+
+SPOKEN = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+}
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a size without a unit is counted in; `base` is 1000 or 1024, `power` 3 for giga."""
+
+    base: int
+    power: int
+    example: str
+
+    def amount(self, text: str) -> int | None:
+        """The whole number of units in a size ("10gb", "1.5 TB", "10"), rounded down as flyctl does; None if it is none."""
+        match = SIZE.fullmatch(text)
+        if not match:
+            return None
+        if text.isdecimal():
+            return int(text)
+        power = " kmgtp".index((match[2] or " ").lower())
+        size = float(match[1]) * float(self.base**power)
+        return int(size) // int(self.base**self.power)
+
+
+GB = Unit(1000, 3, "10gb")
+MB = Unit(1024, 2, "512mb")
+
+
+class Document:
+    """A TOML file that is being read. `refused` gives the reason for keys that are known and not supported, by their name:
+    `section.key`, `section.*` for all that is left in a section, `section.*.key` for that key in each of its tables."""
+
+    def __init__(self, name: str, text: str, values: dict[str, Any], refused: Mapping[str, str]) -> None:
+        self.top = Table(self, values, ())
+        self.refused = refused
+        self._name, self._lines = name, line_numbers(text)
+        self._problems: list[tuple[int, str]] = []
+
+    def problem(self, path: tuple[str, ...], text: str) -> None:
+        """Note what is wrong at `path`."""
+        line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1)
+        section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
+        where = " ".join(part for part in [section, path[-1] if path else ""] if part)
+        self._problems.append((line, f"{self._name}:{line}: {where} {text}"))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Each "fly.toml:LINE: …", in the order of the file."""
+        return tuple(text for _, text in sorted(self._problems))
+
+
+class Table:
+    """One table of the file: gives each key once, and notes what is wrong or left over."""
+
+    def __init__(self, document: Document, values: Any, path: tuple[str, ...]) -> None:
+        self._document, self.path = document, path
+        self.values = dict(values) if isinstance(values, dict) else {}
+        if not isinstance(values, dict):
+            self.problem("must be a table")
+
+    def problem(self, text: str, key: str | None = None) -> None:
+        self._document.problem(self.path if key is None else (*self.path, key), text)
+
+    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        """The value of `key` if it is of `kind`; a boolean is no number."""
+        if key not in self.values:
+            return default
+        value = self.values.pop(key)
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            self.problem(f"must be {' or '.join(SPOKEN[one] for one in kinds)}", key)
+            return default
+        return value
+
+    def needed(self, key: str, kind: type) -> Any:
+        if key not in self.values:
+            self.problem(f"{key} is missing")
+        return self.take(key, kind)
+
+    def one_of(self, key: str, allowed: tuple[str, ...], *, needed: bool = False) -> str | None:
+        value: str | None = self.needed(key, str) if needed else self.take(key, str)
+        if value is not None and value not in allowed:
+            self.problem(f"must be one of {', '.join(allowed)}", key)
+        return value
+
+    def number(self, key: str, least: int, most: int, unit: str = "") -> int | None:
+        value: int | None = self.take(key, int)
+        if value is not None and not least <= value <= most:
+            self.problem(f"must be {least} to {most} {unit}".rstrip(), key)
+        return value
+
+    def strings(self, key: str) -> list[str] | None:
+        value: list[Any] | None = self.take(key, list)
+        if value is not None and not all(isinstance(item, str) for item in value):
+            self.problem("must be a list of strings", key)
+        return value
+
+    def duration(self, key: str, *, bare_unit: str = "") -> str | None:
+        """A duration, as it is written; a bare number counts `bare_unit`s, and is refused where there is none."""
+        value = self.values.pop(key, None)
+        if bare_unit and isinstance(value, int) and not isinstance(value, bool):
+            value = f"{value}{bare_unit}"
+        if value is not None and not isinstance(value, str):
+            self.problem(f"{value!r} has no unit: write it like 15s, 500ms or 1m30s", key)
+            return None
+        try:
+            if value is not None:
+                seconds_of(value)
+        except ValueError as error:
+            self.problem(str(error), key)
+            return None
+        return value
+
+    def size(self, key: str, unit: Unit, kind: type | tuple[type, ...] = (str, int)) -> int | None:
+        """A size in whole `unit`s."""
+        value = self.take(key, kind)
+        if value is None:
+            return None
+        amount = unit.amount(str(value))
+        if amount is None:
+            self.problem(f"{value!r} is no size: write it like {unit.example}", key)
+        return amount
+
+    def tables(self, key: str, *, single: bool = True) -> list["Table"]:
+        """The tables `[[key]]`; with `single`, one `[key]` counts as a list of one."""
+        found = self.take(key, (list, dict), [])
+        if not isinstance(found, dict):
+            return [Table(self._document, item, (*self.path, f"{key}[{index}]")) for index, item in enumerate(found)]
+        if not single:
+            self.problem(f"must be written [[{'.'.join((*self.path, key))}]], or fly deploy does not read it", key)
+            return []
+        return [Table(self._document, found, (*self.path, key))]
+
+    def table(self, key: str) -> "Table | None":
+        found = self.take(key, dict)
+        return None if found is None else Table(self._document, found, (*self.path, key))
+
+    def only(self, key: str, *, single: bool = True) -> "Table | None":
+        """The one table `[[key]]`, all others being refused."""
+        found = self.tables(key, single=single)
+        for more in found[1:]:
+            more.problem(f"only one [[{key}]] is supported, for one machine")
+        return found[0] if found else None
+
+    def done(self) -> None:
+        """Refuse what nobody took."""
+        section = ".".join(re.sub(r"\[\d+\]", "", part) for part in self.path)
+        for key in self.values:
+            names = (f"{section}.{key}".lstrip("."), f"{section}.*", f"{section.partition('.')[0]}.*.{key}")
+            reason = next((self._document.refused[name] for name in names if name in self._document.refused), None)
+            self.problem(f"is not supported: {reason}" if reason else "is unknown", key)
+
+
+def line_numbers(text: str) -> dict[tuple[str, ...], int]:
+    """The line of each table and key, as `("http_service", "checks[0]", "path")`; arrays of tables are counted from 0.
+
+    This reads headers and `key =` lines, skipping multi-line strings and arrays; a key inside an inline table has the line of
+    the table.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    counts: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    depth, quotes = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        inside = bool(depth or quotes)
+        bare, quotes = _without_strings(line, quotes)
+        header = re.match(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]", line)
+        key = re.match(r"""\s*("[^"]*"|'[^']*'|[\w-]+)((?:\s*\.\s*[\w"'-]+)*)\s*=""", line)
+        if not inside and header:
+            table = _header(header[2], counts, counted=header[1] == "[[")
+            lines.setdefault(table, number)
+        elif not inside and key:
+            parts = (key[1] + key[2]).split(".")
+            for end in range(1, len(parts) + 1):
+                lines.setdefault((*table, *(part.strip(" \t\"'") for part in parts[:end])), number)
+            depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
+        elif inside:
+            depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
+    return lines
+
+
+def _header(text: str, counts: dict[tuple[str, ...], int], *, counted: bool) -> tuple[str, ...]:
+    path: tuple[str, ...] = ()
+    parts = [part.strip(" \t\"'") for part in text.split(".")]
+    for index, part in enumerate(parts):
+        plain = (*path, part)
+        if counted and index == len(parts) - 1:
+            counts[plain] = counts.get(plain, -1) + 1
+        path = (*path, f"{part}[{counts[plain]}]") if plain in counts else plain
+    return path
+
+
+def _without_strings(line: str, quotes: str) -> tuple[str, str]:
+    """The line without its strings and comment, and the delimiter of a multi-line string that goes on after it."""
+    rest, bare = line, ""
+    while rest:
+        if quotes:
+            _, found, rest = rest.partition(quotes)
+            if not found:
+                return bare, quotes
+            quotes = ""
+        token = re.search(r"\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'[^']*'|#", rest)
+        if not token or token[0] == "#":
+            return bare + (rest[: token.start()] if token else rest), ""
+        bare, rest = bare + rest[: token.start()], rest[token.end() :]
+        quotes = token[0] if token[0] in ('"""', "'''") else ""
+    return bare, quotes
