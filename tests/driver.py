@@ -40,9 +40,13 @@ class Driven:
             return self._create(inputs)
         diff = self.diff(**arguments)
         if diff.replaces:
-            old_id, old_outputs = self.id, self.outputs
+            old_id, old_outputs = self.id, wire(self.outputs)
+            if diff.delete_before_replace:
+                self.provider.delete(old_id, old_outputs)
+                self.id = ""
             self._create(inputs, step="replace")
-            self.provider.delete(old_id, old_outputs)
+            if not diff.delete_before_replace:
+                self.provider.delete(old_id, old_outputs)
         elif diff.changes or self.unfinished:
             with self._unfinished_kept(inputs):
                 result = self.provider.update(self.id, wire(self.outputs), wire(inputs))

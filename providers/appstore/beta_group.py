@@ -10,8 +10,12 @@ from pulumi import Input, Output
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AppStoreError
 from providers.errors import ProviderError
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.resource import Provider, Resource
+
+FIXED = ("app_id", "internal", "has_access_to_all_builds")
+CHANGED_IN_PLACE = {"name": "name", "feedback_enabled": "feedbackEnabled"}
+"""Our arguments and Apple's attributes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +25,9 @@ class BetaGroupArgs:
     """Unique among the app's groups, which Apple does not check but this provider does. Changed in place."""
     internal: Annotated[bool, REPLACES] = True
     """An internal group holds up to 100 users of the team and needs no review. Fixed at creation."""
-    has_access_to_all_builds: Annotated[bool, REPLACES] = False
-    """Every processed build reaches an internal group by itself. Fixed at creation."""
+    has_access_to_all_builds: Annotated[bool | None, REPLACES] = None
+    """Whether every processed build reaches the (internal) group by itself; such a group takes no build that is given to it.
+    Fixed at creation. None: as the group has it that is there already; a new one is made without."""
     feedback_enabled: bool = True
     drops_testers: bool = False
     """Allows a replacement, which drops every tester from the group."""
@@ -30,7 +35,7 @@ class BetaGroupArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class BetaGroupState(BetaGroupArgs):
-    pass
+    """The group as Apple has it: `has_access_to_all_builds` is always told."""
 
 
 class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
@@ -41,19 +46,17 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
     def validate(self, args: BetaGroupArgs, old: BetaGroupArgs | None) -> Iterable[str]:
         if args.has_access_to_all_builds and not args.internal:
             yield "has_access_to_all_builds is for internal groups"
-        fixed = [
-            name
-            for name in ("app_id", "internal", "has_access_to_all_builds")
-            if old and getattr(old, name) not in (None, getattr(args, name))
-        ]
-        if fixed and not args.drops_testers:
-            yield (
-                f"Apple fixes {' and '.join(fixed)} of group '{args.name}' when it is made, and a new group would start "
-                "without the testers of this one: set it back, or set drops_testers=True for this one change"
-            )
+        if not args.name.strip():
+            yield "the name of the tester group is empty"
 
     def differing(self, state: BetaGroupState, args: BetaGroupArgs) -> Iterable[str]:
-        return set(super().differing(state, args)) - {"drops_testers"}
+        fixed = _fixed(state, args)
+        if fixed and not args.drops_testers and is_known(args):
+            raise ProviderError(
+                f"Apple fixes {' and '.join(fixed)} of tester group '{state.name}' when it is made, and a new group would start "
+                "without the testers of this one: set it back, or allow that for this one change (drops_testers)"
+            )
+        return [*fixed, *(name for name in CHANGED_IN_PLACE if getattr(state, name) != getattr(args, name))]
 
     def ensure(self, args: BetaGroupArgs) -> tuple[str, BetaGroupState]:
         store = AppStore(self.config)
@@ -71,7 +74,13 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
             too_early=_app_is_too_new,
         )
         state = _state(found, args)
-        self._refuse_unfitting(state, args)
+        unfitting = _fixed(state, args)
+        if unfitting:
+            raise ProviderError(
+                f"app {args.app_id} already has a tester group '{args.name}', but with other values of "
+                f"{' and '.join(unfitting)}, which Apple fixes when a group is made: take its values over, choose another "
+                "name, or delete it on the website (which drops its testers)"
+            )
         return found.id, self.sync(found.id, state, args)
 
     def observe(self, id: str, state: BetaGroupState) -> BetaGroupState | None:
@@ -79,13 +88,21 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: BetaGroupState, args: BetaGroupArgs) -> BetaGroupState:
-        changes: dict[str, Any] = {}
-        if state.name != args.name:
-            changes["name"] = args.name
-        if state.feedback_enabled != args.feedback_enabled:
-            changes["feedbackEnabled"] = args.feedback_enabled
+        store = AppStore(self.config)
+        changes = {
+            apples: getattr(args, name)
+            for name, apples in CHANGED_IN_PLACE.items()
+            if getattr(state, name) != getattr(args, name)
+        }
+        if "name" in changes:
+            other = _find(store, args)
+            if other and other.id != id:
+                raise ProviderError(
+                    f"app {args.app_id} has another tester group '{args.name}' ({other.id}): choose another name, or rename "
+                    "or delete that one on the website"
+                )
         if changes:
-            AppStore(self.config).update(
+            store.update(
                 Entity("betaGroups", id), changes, doing=f"change tester group '{state.name}' ({', '.join(changes)})"
             )
         return replace(state, name=args.name, feedback_enabled=args.feedback_enabled, drops_testers=args.drops_testers)
@@ -93,14 +110,10 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
     def remove(self, id: str, state: BetaGroupState) -> None:
         AppStore(self.config).delete(f"/v1/betaGroups/{id}", doing=f"delete tester group '{state.name}'")
 
-    def _refuse_unfitting(self, state: BetaGroupState, args: BetaGroupArgs) -> None:
-        unfitting = set(self.differing(state, args)) & {"internal", "has_access_to_all_builds"}
-        if unfitting:
-            raise ProviderError(
-                f"app {args.app_id} already has a tester group '{args.name}', but with other values of "
-                f"{' and '.join(sorted(unfitting))}, which Apple fixes when a group is made: take its values over, "
-                "choose another name, or delete it on the website (which drops its testers)"
-            )
+
+def _fixed(state: BetaGroupState, args: BetaGroupArgs) -> list[str]:
+    """The arguments that Apple fixes at creation, and in which the group differs."""
+    return [name for name in FIXED if getattr(args, name) not in (None, getattr(state, name))]
 
 
 def _app_is_too_new(error: AppStoreError) -> bool:
@@ -151,7 +164,7 @@ class BetaGroup(Resource, module="appstore", name="BetaGroup"):
         app_id: Input[str],
         name: Input[str],
         internal: Input[bool] = True,
-        has_access_to_all_builds: Input[bool] = False,
+        has_access_to_all_builds: Input[bool] | None = None,
         feedback_enabled: Input[bool] = True,
         drops_testers: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,

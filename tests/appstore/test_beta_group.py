@@ -1,0 +1,180 @@
+"""Tester groups: one of a name, fixed where Apple fixes them, and nobody dropped from one unasked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.errors import ProviderError
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.appstore.entry import calls, make_app, make_group
+from tests.driver import Driven, Refused
+
+Configured = Callable[[Any], Any]
+
+
+@pytest.fixture
+def app(world: World, configured: Configured) -> str:
+    return make_app(world, configured)
+
+
+@pytest.fixture
+def arguments(app: str) -> dict[str, Any]:
+    return {"app_id": app, "name": "Internal Testers"}
+
+
+@pytest.fixture
+def group(configured: Configured) -> Driven:
+    return Driven(configured(BetaGroupProvider))
+
+
+def names(world: World) -> list[str]:
+    return [each["attributes"]["name"] for each in world.store.all("appstore.betaGroups")]
+
+
+def test_a_group_is_made_once_and_adopted_by_its_very_name(
+    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
+) -> None:
+    Driven(configured(BetaGroupProvider)).up(**{**arguments, "name": "Internal Testers, Berlin"})
+    first = Driven(configured(BetaGroupProvider))
+    first.up(**arguments)
+
+    group.up(**arguments)
+    group.up(**arguments)
+
+    assert group.id == first.id
+    assert group.steps == ["create", "same"]
+    assert len(names(world)) == 2
+
+
+@pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
+def test_a_lost_answer_makes_one_group(world: World, group: Driven, arguments: dict[str, Any], fault: Kind) -> None:
+    world.faults.arm(Fault(fault, service="appstore", method="POST", path="betaGroups"))
+
+    group.up(**arguments)
+
+    assert names(world) == ["Internal Testers"]
+
+
+def test_a_new_app_that_takes_no_groups_yet_is_waited_for(world: World, configured: Configured, group: Driven) -> None:
+    world.delays = Delays(group_too_early=100)
+    app = make_app(world, configured)
+
+    group.up(app_id=app, name="Internal Testers")
+
+    assert names(world) == ["Internal Testers"]
+    assert 3 < len(calls(world, method="POST")) < 12
+
+
+def test_two_groups_of_that_name_are_refused_with_their_ids(
+    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
+) -> None:
+    Driven(configured(BetaGroupProvider)).up(**arguments)
+    (one,) = world.store.all("appstore.betaGroups")
+    world.store.put("appstore.betaGroups", "another", {**one, "id": "another"})
+
+    with pytest.raises(ProviderError, match=r"has 2 tester groups named 'Internal Testers' \(.*another"):
+        group.up(**arguments)
+
+
+def test_name_and_feedback_change_in_place(world: World, group: Driven, arguments: dict[str, Any]) -> None:
+    group.up(**arguments)
+
+    group.up(**{**arguments, "name": "Team"}, feedback_enabled=False)
+
+    assert group.steps == ["create", "update"]
+    assert names(world) == ["Team"]
+    assert len(calls(world, method="PATCH")) == 1
+
+
+def test_a_group_is_not_given_the_name_of_another(
+    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
+) -> None:
+    Driven(configured(BetaGroupProvider)).up(**{**arguments, "name": "Team"})
+    group.up(**arguments)
+
+    with pytest.raises(ProviderError, match="has another tester group 'Team'"):
+        group.up(**{**arguments, "name": "Team"})
+
+    assert sorted(names(world)) == ["Internal Testers", "Team"]
+
+
+@pytest.mark.parametrize("automatic", [True, False])
+def test_a_group_that_somebody_made_keeps_its_access_to_builds(
+    configured: Configured, group: Driven, arguments: dict[str, Any], automatic: bool
+) -> None:
+    Driven(configured(BetaGroupProvider)).up(**arguments, has_access_to_all_builds=automatic)
+
+    group.up(**arguments)
+    group.refresh()
+    group.up(**arguments)
+
+    assert group.outputs["has_access_to_all_builds"] is automatic
+    assert group.steps == ["create", "read", "same"]
+
+
+def test_a_group_of_the_other_access_is_not_adopted(
+    configured: Configured, group: Driven, arguments: dict[str, Any]
+) -> None:
+    Driven(configured(BetaGroupProvider)).up(**arguments)
+
+    with pytest.raises(
+        ProviderError, match="already has a tester group 'Internal Testers', but with other values of has_"
+    ):
+        group.up(**arguments, has_access_to_all_builds=True)
+
+
+@pytest.mark.parametrize("change", [{"has_access_to_all_builds": True}, {"internal": False}])
+def test_what_apple_fixes_is_refused_at_preview_while_testers_would_be_dropped(
+    group: Driven, arguments: dict[str, Any], change: dict[str, Any]
+) -> None:
+    group.up(**arguments)
+
+    with pytest.raises(ProviderError, match=r"would start without the testers of this one.*drops_testers"):
+        group.diff(**arguments, **change)
+
+
+def test_where_it_is_allowed_the_group_is_made_anew(world: World, configured: Configured, app: str) -> None:
+    group = make_group(world, configured, app)
+
+    group.up(app_id=app, name="Internal Testers", has_access_to_all_builds=True, drops_testers=True)
+
+    (made,) = world.store.all("appstore.betaGroups")
+    assert group.steps == ["create", "replace"]
+    assert (made["id"], made["attributes"]["hasAccessToAllBuilds"]) == (group.id, True)
+
+
+def test_refresh_sees_that_it_is_gone_or_changed(world: World, group: Driven, arguments: dict[str, Any]) -> None:
+    group.up(**arguments)
+    (made,) = world.store.all("appstore.betaGroups")
+    world.store.put("appstore.betaGroups", made["id"], {**made, "attributes": {**made["attributes"], "name": "Team"}})
+
+    assert group.refresh()
+    assert group.inputs["name"] == "Team"
+    world.store.delete("appstore.betaGroups", made["id"])
+    assert not group.refresh()
+
+
+def test_destroy_succeeds_whether_it_is_there_or_not(
+    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
+) -> None:
+    group.up(**arguments)
+    twin = Driven(configured(BetaGroupProvider))
+    twin.up(**arguments)
+
+    group.destroy()
+    twin.destroy()
+
+    assert names(world) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [({"internal": False, "has_access_to_all_builds": True}, "is for internal groups"), ({"name": " "}, "is empty")],
+)
+def test_what_makes_no_sense_is_refused_at_preview(group: Driven, wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(Refused, match=problem):
+        group.up(**{"app_id": "1", "name": "Team", **wrong})
