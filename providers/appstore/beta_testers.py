@@ -7,23 +7,24 @@ users of the team alone: others are named in the error, or invited as users wher
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pulumi
 from pulumi import Input, Output
 
+from providers import engine
+from providers.appstore import team
 from providers.appstore.client import LAG_SECONDS, AppStore, Entity
 from providers.appstore.errors import AppStoreError
+from providers.appstore.team import key
 from providers.errors import Incomplete, TimedOut
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
 
 INTERNAL_TESTERS = 100
 """How many testers an internal group may have."""
-FILTERED_EMAILS = 50
-"""Addresses in one filter, so that the request's line stays short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
     State = BetaTestersState
 
     def validate(self, args: BetaTestersArgs, old: BetaTestersArgs | None) -> Iterable[str]:
-        emails = [_key(tester.email) for tester in args.testers]
+        emails = [key(tester.email) for tester in args.testers]
         for email in sorted(set(emails)):
             if not re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", email):
                 yield f"'{email}' is no e-mail address"
@@ -70,6 +71,8 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         if args.internal and len(set(emails)) > INTERNAL_TESTERS:
             yield f"{len(set(emails))} testers are listed; an internal group holds {INTERNAL_TESTERS}"
         if args.invite_users:
+            if not set(args.invite_roles) & set(team.TESTING_ROLES):
+                yield f"invite_roles has to have one of the roles that can test: {', '.join(team.TESTING_ROLES)}"
             for tester in args.testers:
                 if not (tester.first_name and tester.last_name):
                     yield f"{tester.email} needs first_name and last_name, because invite_users may have to invite them"
@@ -78,8 +81,8 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         for name in ("group_id", "app_id"):
             if getattr(state, name) != getattr(args, name):
                 yield name
-        wanted = {_key(tester.email) for tester in args.testers}
-        if {_key(email) for email in state.tester_ids} != wanted or (args.remove_unlisted and state.unlisted):
+        wanted = {key(tester.email) for tester in args.testers}
+        if {key(email) for email in state.tester_ids} != wanted or (args.remove_unlisted and state.unlisted):
             yield "testers"
 
     def ensure(self, args: BetaTestersArgs) -> tuple[str, BetaTestersState]:
@@ -106,29 +109,26 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
 
     def _reconcile(self, args: BetaTestersArgs) -> BetaTestersState:
         store = AppStore(self.config)
+        listed = {key(tester.email) for tester in args.testers}
         members = _members(store, args.group_id)
-        missing = [tester for tester in args.testers if _key(tester.email) not in members]
+        if args.remove_unlisted:  # first, because the group may be full
+            members = _without_unlisted(store, args.group_id, members, listed)
+        missing = [tester for tester in args.testers if key(tester.email) not in members]
         left_out: list[str] = []
         if missing:
             missing, left_out = self._admissible(store, args, missing)
-            _link(store, args.group_id, missing)
-            members = _members_with(store, args.group_id, missing)
+            refused = _add(store, args.group_id, missing)
+            left_out += refused.values()
+            missing = [tester for tester in missing if key(tester.email) not in refused]
+            members = _members_with(store, args.group_id, missing) if missing else members
             left_out += [
                 f"{tester.email} was added, but App Store Connect does not show them in the group yet: run up again"
                 for tester in missing
-                if _key(tester.email) not in members
+                if key(tester.email) not in members
             ]
-        listed = {_key(tester.email) for tester in args.testers}
-        unlisted = [member for email, member in members.items() if email not in listed]
-        if unlisted and args.remove_unlisted:
-            store.unlink(
-                f"/v1/betaGroups/{args.group_id}/relationships/betaTesters",
-                "betaTesters",
-                [member.id for member in unlisted],
-                doing=f"take {len(unlisted)} people out of the tester group who are not listed",
-            )
-            members = {email: member for email, member in members.items() if email in listed}
         state = _state(args, members)
+        if state.unlisted:
+            engine.note(f"also in the group, though not listed: {', '.join(state.unlisted)}")
         if left_out:
             raise Incomplete(args.group_id, state, *left_out)
         return state
@@ -139,83 +139,107 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         """Those who can be added now, and a sentence on each of the others."""
         if not args.internal:
             return list(missing), []
-        users = _by_email(store, "/v1/users", "username", [tester.email for tester in missing])
-        outsiders = [tester for tester in missing if _key(tester.email) not in users]
+        users = team.users(store, [tester.email for tester in missing])
+        outsiders = [tester for tester in missing if key(tester.email) not in users]
         if not outsiders:
             return list(missing), []
         if args.invite_users:
-            sentences = self._invite(store, args, outsiders)
+            expires = team.invite(store, outsiders, args.invite_roles, args.app_id)
+            sentences = [
+                f"{tester.email} is invited to be a user of the team and has not accepted yet (the invitation expires "
+                f"{expires[key(tester.email)][:10]}): once they have, run up again"
+                for tester in outsiders
+            ]
         else:
             sentences = [
                 f"{tester.email} is no user of the team, and only users can test internally: invite them at "
-                "https://appstoreconnect.apple.com/access/users (or let this program do it with invite_users), "
+                "https://appstoreconnect.apple.com/access/users (or let this program do it: solos:inviteTesters), "
                 "and run up again once they have accepted"
                 for tester in outsiders
             ]
         return [tester for tester in missing if tester not in outsiders], sentences
 
-    def _invite(self, store: AppStore, args: BetaTestersArgs, outsiders: Sequence[Tester]) -> list[str]:
-        invited = _by_email(store, "/v1/userInvitations", "email", [tester.email for tester in outsiders])
-        for tester in outsiders:
-            if _key(tester.email) not in invited:
-                store.create(
-                    "userInvitations",
-                    {
-                        "email": tester.email,
-                        "firstName": tester.first_name,
-                        "lastName": tester.last_name,
-                        "roles": args.invite_roles,
-                        "allAppsVisible": False,
-                    },
-                    {"visibleApps": ("apps", [args.app_id])},
-                    doing=f"invite {tester.email} as a user of the team",
-                    find=lambda email=tester.email: _by_email(  # type: ignore[misc]
-                        store, "/v1/userInvitations", "email", [email]
-                    ).get(_key(email)),
-                )
-        return [
-            f"{tester.email} is invited to be a user of the team and has not accepted yet: once they have, run up again"
-            for tester in outsiders
-        ]
 
-
-def _link(store: AppStore, group_id: str, missing: Sequence[Tester]) -> None:
-    """Put people into the group: known testers of the team in one call, each new one with a call that makes them."""
+def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> dict[str, str]:
+    """Put people into the group: known testers of the team in one call, each new one with a call that makes them. For each
+    who is refused, by address, what to do about it; somebody who is in the group already is not refused."""
     if not missing:
-        return
-    known = _by_email(store, "/v1/betaTesters", "email", [tester.email for tester in missing])
-    if known:
-        try:
-            store.link(
-                f"/v1/betaGroups/{group_id}/relationships/betaTesters",
-                "betaTesters",
-                [each.id for each in known.values()],
-                doing=f"add {len(known)} testers to their group",
-            )
-        except AppStoreError as error:
-            # 409 for somebody who is in it already (asc #2600); who is in it is read back by the caller in any case.
-            if error.status != 409 or error.has("STATE_ERROR"):
-                raise
+        return {}
+    known = team.by_email(store, "/v1/betaTesters", "email", [tester.email for tester in missing])
+    refused: dict[str, str] = {}
+    try:
+        _link(store, group_id, known.values())
+    except AppStoreError as error:
+        if error.status != 409:
+            raise
+        # For one who cannot be a member, or is one already (asc #2600), all are refused: so each of the others by himself.
+        members = _members(store, group_id)
+        for email, entity in known.items():
+            if email not in members:
+                with _noting_refusal(refused, email):
+                    _link(store, group_id, [entity])
     for tester in missing:
-        if _key(tester.email) not in known:
-            try:
-                store.create(
-                    "betaTesters",
-                    {"email": tester.email, "firstName": tester.first_name, "lastName": tester.last_name},
-                    {"betaGroups": ("betaGroups", [group_id])},
-                    doing=f"add tester {tester.email}",
-                    find=lambda email=tester.email: _members(store, group_id).get(_key(email)),  # type: ignore[misc]
-                )
-            except AppStoreError as error:
-                if error.status != 409 or error.has("STATE_ERROR"):
-                    raise
+        if key(tester.email) not in known:
+            with _noting_refusal(refused, key(tester.email)):
+                _make(store, group_id, tester)
+    return refused
+
+
+def _make(store: AppStore, group_id: str, tester: Tester) -> None:
+    store.create(
+        "betaTesters",
+        {"email": tester.email, "firstName": tester.first_name, "lastName": tester.last_name},
+        {"betaGroups": ("betaGroups", [group_id])},
+        doing=f"add tester {tester.email}",
+        find=lambda: _members(store, group_id).get(key(tester.email)),
+    )
+
+
+@contextlib.contextmanager
+def _noting_refusal(refused: dict[str, str], email: str) -> Iterator[None]:
+    try:
+        yield
+    except AppStoreError as error:
+        if error.status != 409:
+            raise
+        if error.has("STATE_ERROR"):
+            refused[email] = (
+                f"App Store Connect does not let {email} test: they need access to the app and one of the roles "
+                f"{', '.join(team.TESTING_ROLES)} (https://appstoreconnect.apple.com/access/users), and a place among the "
+                f"{INTERNAL_TESTERS} of the group; then run up again"
+            )
+
+
+def _link(store: AppStore, group_id: str, testers: Collection[Entity]) -> None:
+    if testers:
+        store.link(
+            f"/v1/betaGroups/{group_id}/relationships/betaTesters",
+            "betaTesters",
+            [tester.id for tester in testers],
+            doing=f"add {len(testers)} testers to their group",
+        )
+
+
+def _without_unlisted(
+    store: AppStore, group_id: str, members: dict[str, Entity], listed: Collection[str]
+) -> dict[str, Entity]:
+    """Takes those who are not listed out of the group; the members who stay."""
+    unlisted = [member for email, member in members.items() if email not in listed]
+    if unlisted:
+        store.unlink(
+            f"/v1/betaGroups/{group_id}/relationships/betaTesters",
+            "betaTesters",
+            [member.id for member in unlisted],
+            doing=f"take {len(unlisted)} people out of the tester group who are not listed",
+        )
+    return {email: member for email, member in members.items() if email in listed}
 
 
 def _members(store: AppStore, group_id: str) -> dict[str, Entity]:
     listed = store.list_all(
         "/v1/betaTesters", doing="list the members of the tester group", **{"filter[betaGroups]": group_id}
     )
-    return {_key(str(each["email"])): each for each in listed}
+    return {key(str(each["email"])): each for each in listed}
 
 
 def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, Entity]:
@@ -225,29 +249,15 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
     def all_there() -> bool | None:
         nonlocal members
         members = _members(store, group_id)
-        return True if {_key(tester.email) for tester in added} <= members.keys() else None
+        return True if {key(tester.email) for tester in added} <= members.keys() else None
 
     with contextlib.suppress(TimedOut):
         store.poll(all_there, seconds=LAG_SECONDS, waiting_for="the testers to show up in their group")
     return members
 
 
-def _by_email(store: AppStore, path: str, attribute: str, emails: Sequence[str]) -> dict[str, Entity]:
-    found: dict[str, Entity] = {}
-    for start in range(0, len(emails), FILTERED_EMAILS):
-        batch = emails[start : start + FILTERED_EMAILS]
-        listed = store.list_all(path, doing=f"look up {len(batch)} people", **{f"filter[{attribute}]": batch})
-        found |= {_key(str(each[attribute])): each for each in listed}
-    wanted = {_key(email) for email in emails}
-    return {email: entity for email, entity in found.items() if email in wanted}
-
-
-def _key(email: str) -> str:
-    return email.strip().lower()
-
-
 def _state(args: BetaTestersArgs, members: dict[str, Entity]) -> BetaTestersState:
-    listed = {_key(tester.email) for tester in args.testers}
+    listed = {key(tester.email) for tester in args.testers}
     return BetaTestersState(
         group_id=args.group_id,
         app_id=args.app_id,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.builds import TESTABLE, hold, internal_state, reaches
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Relation, date
-from rehearsal.cloud.appstore.people import user
+from rehearsal.cloud.appstore.people import can_test
 from rehearsal.cloud.store import Document
 
 INTERNAL_TESTERS = 100
@@ -130,7 +130,7 @@ class BetaGroups(Kind):
             raise refusals.entity("The tester is already in the group.")
         if not group["attributes"].get("isInternalGroup"):
             return
-        if any(user(self.records, tester["attributes"]["email"]) is None for tester in testers):
+        if not all(can_test(self.records, tester["attributes"]["email"], group["links"]["app"]) for tester in testers):
             raise refusals.state()
         if len(held) + len(testers) > INTERNAL_TESTERS:
             raise refusals.state(f"An internal group can have {INTERNAL_TESTERS} testers.")

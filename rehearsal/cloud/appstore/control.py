@@ -2,12 +2,13 @@
 
 GET    /                                          the form of a new app, which Apple offers on its website only
 POST   /appstore/apps                             {"bundleId", "name", "primaryLocale", "sku"}, as JSON or from that form
-POST   /appstore/users                            {"email", "firstName", "lastName", "roles"}: accepts an invitation, too
+POST   /appstore/users                            {"email", "firstName", "lastName", "roles", "allAppsVisible"}: accepts an invitation, too
 POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; no issuer: an individual key
 DELETE /appstore/keys/{key_id}                    revokes it
 POST   /appstore/agreements                       {"in_effect": false}
 POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3}
 POST   /appstore/strangers                        {"identifier"}: a bundle ID that another team has
+POST   /appstore/groups/{id}/testers              {"tester": id}: somebody adds one on the website
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
 POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that is installed last
 POST   /appstore/reject                           {"codes": {"90683": "…"}}: the next upload fails with these
@@ -88,6 +89,17 @@ class AppStoreControl(Service):
     def take_bundle_id(self, request: Request) -> Any:
         body = _body(request, "identifier")
         return self.store.put("appstore.strangers", body["identifier"], body)
+
+    @route("POST", "/appstore/groups/<id>/testers")
+    def add_to_group(self, request: Request, id: str) -> Any:
+        body = _body(request, "tester")
+        records = account(self.world)
+        with self.store.transaction():
+            group, tester = records.get("betaGroups", id), records.get("betaTesters", body["tester"])
+            if group is None or tester is None:
+                raise Answer({"error": "there is no such group, or no such tester"}, 404)
+            records.kinds["betaGroups"].link(group, "betaTesters", [tester])
+        return None, 204, {}
 
     @route("POST", "/appstore/testers/<email>/install")
     def install_build(self, request: Request, email: str) -> Any:

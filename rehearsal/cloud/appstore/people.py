@@ -22,6 +22,7 @@ ROLES = (
     "CLOUD_MANAGED_APP_DISTRIBUTION",
     "GENERATE_INDIVIDUAL_KEYS",
 )
+TESTING_ROLES = {"ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING"}
 VISIBLE_APPS = Relation(target="apps", many=True, create=True)
 INVITATION_SECONDS = 3 * 86400
 
@@ -82,16 +83,27 @@ def user(records: Records, email: str) -> Document | None:
     return next(found, None)
 
 
+def can_test(records: Records, email: str, app: str) -> bool:
+    """Whether somebody can be an internal tester: a user of the team with such a role and access to the app."""
+    person = user(records, email)
+    if person is None or not TESTING_ROLES & set(person["attributes"]["roles"]):
+        return False
+    return records.shown(person)["allAppsVisible"] or app in person["links"].get("visibleApps", [])
+
+
 def make_user(records: Records, person: Document) -> Document:
     """What happens when somebody accepts an invitation (or was a user all along); the invitation is used up."""
+    links: Document = {}
     for invitation in records.all("userInvitations"):
         if invitation["attributes"]["email"].lower() == person["email"].lower():
             records.delete(invitation)
             person = {**invitation["attributes"], **person}
+            links = invitation["links"]
     attributes = {
         "username": person["email"],
         "firstName": person.get("firstName"),
         "lastName": person.get("lastName"),
         "roles": person.get("roles") or ["DEVELOPER"],
+        "allAppsVisible": person.get("allAppsVisible", True),
     }
-    return user(records, person["email"]) or records.new("users", attributes)
+    return user(records, person["email"]) or records.new("users", attributes, links)

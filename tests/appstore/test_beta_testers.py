@@ -1,0 +1,273 @@
+"""The members of a group as one set: in the fewest calls, each outsider named, nobody removed or invited unasked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from providers import engine
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.appstore.beta_testers import BetaTestersProvider
+from providers.errors import Incomplete
+from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.appstore.entry import calls, make_app
+from tests.driver import Driven, Refused
+from tests.inprocess import control
+
+Configured = Callable[[Any], Any]
+
+
+def person(name: str) -> dict[str, str]:
+    return {"email": f"{name}@sollabs.example", "first_name": name.title(), "last_name": "Ferreira"}
+
+
+ADA, JUN, LENA = person("ada"), person("jun"), person("lena")
+
+
+@pytest.fixture
+def app(world: World, configured: Configured) -> str:
+    return make_app(world, configured)
+
+
+@pytest.fixture
+def arguments(configured: Configured, app: str) -> dict[str, Any]:
+    group = Driven(configured(BetaGroupProvider))
+    group.up(app_id=app, name="Internal Testers")
+    return {"group_id": group.id, "app_id": app}
+
+
+@pytest.fixture
+def testers(configured: Configured) -> Driven:
+    return Driven(configured(BetaTestersProvider))
+
+
+def join_team(world: World, *people: dict[str, str], **about: Any) -> None:
+    for each in people:
+        control(world, "POST", "/appstore/users", {"email": each["email"], **about})
+
+
+def members(world: World) -> list[str]:
+    """The names before the @ of those in the group."""
+    (group,) = world.store.all("appstore.betaGroups")
+    testers = {each["id"]: each["attributes"]["email"] for each in world.store.all("appstore.betaTesters")}
+    return sorted(testers[id].partition("@")[0] for id in group["links"].get("betaTesters", []))
+
+
+@pytest.mark.parametrize("number", [1, 10, 100])
+def test_new_people_cost_a_call_each_and_four_in_all(
+    world: World, testers: Driven, arguments: dict[str, Any], number: int
+) -> None:
+    people = [person(f"tester{each}") for each in range(number)]
+    join_team(world, *people)
+    world.delays = Delays(tester_visible=0)
+    before = len(calls(world))
+
+    testers.up(**arguments, testers=people)
+    after = len(calls(world))
+    testers.up(**arguments, testers=people)
+
+    assert len(members(world)) == number
+    assert after - before == number + 4
+    assert len(calls(world)) == after
+
+
+def test_a_hundred_known_testers_cost_five_calls(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    people = [person(f"tester{each}") for each in range(100)]
+    join_team(world, *people)
+    world.delays = Delays(tester_visible=0)
+    testers.up(**arguments, testers=people)
+    testers.destroy()
+    before = len(calls(world))
+
+    testers.up(**arguments, testers=people)
+
+    assert len(calls(world)) - before == 5
+    assert len(members(world)) == 100
+
+
+def test_people_are_one_person_whatever_the_case_of_their_address(
+    world: World, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA)
+    testers.up(**arguments, testers=[ADA])
+
+    testers.up(**arguments, testers=[{**ADA, "email": "Ada@SolLabs.example"}])
+
+    assert testers.steps == ["create", "same"]
+
+
+def test_outsiders_are_named_each_with_what_to_do_and_the_others_are_added(
+    world: World, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA)
+
+    with pytest.raises(Incomplete) as left_out:
+        testers.up(**arguments, testers=[ADA, JUN, LENA])
+
+    assert [reason.split(" is no user")[0] for reason in left_out.value.reasons] == [JUN["email"], LENA["email"]]
+    assert "https://appstoreconnect.apple.com/access/users" in left_out.value.reasons[0]
+    assert members(world) == ["ada"]
+    assert "POST /v1/userInvitations" not in calls(world)
+
+
+def test_where_it_is_allowed_outsiders_are_invited_once_and_added_when_they_have_accepted(
+    world: World, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    invited = {**arguments, "testers": [ADA, JUN], "invite_users": True}
+    for _ in range(2):
+        with pytest.raises(Incomplete, match=r"jun@\S+ is invited .* has not accepted yet \(the invitation expires 20"):
+            testers.up(**invited)
+
+    join_team(world, ADA, JUN)
+    testers.up(**invited)
+
+    assert members(world) == ["ada", "jun"]
+    assert calls(world).count("POST /v1/userInvitations") == 2
+    assert testers.steps == ["incomplete", "incomplete", "update"]
+
+
+def test_who_is_invited_sees_this_app_only(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    with pytest.raises(Incomplete):
+        testers.up(**arguments, testers=[ADA], invite_users=True)
+
+    (invitation,) = world.store.all("appstore.userInvitations")
+    assert (invitation["attributes"]["allAppsVisible"], invitation["attributes"]["roles"]) == (False, ["DEVELOPER"])
+    assert invitation["links"] == {"visibleApps": [arguments["app_id"]]}
+
+
+def test_an_invitation_that_has_expired_is_sent_again(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    with pytest.raises(Incomplete):
+        testers.up(**arguments, testers=[ADA], invite_users=True)
+    world.clock.sleep(4 * 86400)
+
+    with pytest.raises(Incomplete, match="is invited"):
+        testers.up(**arguments, testers=[ADA], invite_users=True)
+
+    assert len(world.store.all("appstore.userInvitations")) == 1
+    assert calls(world).count("POST /v1/userInvitations") == 2
+
+
+@pytest.mark.parametrize(
+    "about", [{"allAppsVisible": False}, {"roles": ["FINANCE"]}], ids=lambda about: next(iter(about))
+)
+def test_a_user_who_cannot_test_is_named_and_keeps_nobody_out(
+    world: World, testers: Driven, arguments: dict[str, Any], about: dict[str, Any]
+) -> None:
+    join_team(world, ADA)
+    join_team(world, JUN, **about)
+
+    with pytest.raises(
+        Incomplete, match=r"does not let jun@\S+ test: they need access to the app and one of the roles"
+    ):
+        testers.up(**arguments, testers=[JUN, ADA])
+
+    assert members(world) == ["ada"]
+
+
+@pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
+@pytest.mark.parametrize("call", ["/v1/betaTesters$", "relationships/betaTesters", "/v1/userInvitations"])
+def test_a_lost_answer_adds_and_invites_everybody_once(
+    world: World, testers: Driven, arguments: dict[str, Any], call: str, fault: Kind
+) -> None:
+    join_team(world, ADA, JUN)
+    testers.up(**arguments, testers=[JUN])
+    testers.destroy()
+    world.faults.arm(Fault(fault, service="appstore", method="POST", path=call))
+
+    with pytest.raises(Incomplete, match=r"lena@\S+ is invited"):
+        testers.up(**arguments, testers=[ADA, JUN, LENA], invite_users=True)
+
+    assert members(world) == ["ada", "jun"]
+    assert len(world.store.all("appstore.betaTesters")) == 2
+    assert len(world.store.all("appstore.userInvitations")) == 1
+
+
+def test_somebody_who_is_there_already_is_a_success_and_keeps_nobody_out(
+    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA, JUN)
+    world.delays = Delays(tester_visible=2)
+    first = Driven(configured(BetaTestersProvider))
+    first.up(**arguments, testers=[ADA, JUN])
+    first.destroy()
+    (ada,) = (each for each in world.store.all("appstore.betaTesters") if each["attributes"]["email"] == ADA["email"])
+    path = f"/appstore/groups/{arguments['group_id']}/testers"
+    control(world, "POST", path, {"tester": ada["id"]})  # by hand, a moment ago
+
+    testers.up(**arguments, testers=[ADA, JUN])
+
+    assert members(world) == ["ada", "jun"]
+
+
+def test_members_who_are_not_listed_stay_and_are_told(
+    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(engine, "note", notes.append)
+    join_team(world, ADA, JUN)
+    Driven(configured(BetaTestersProvider)).up(**arguments, testers=[ADA, JUN])
+
+    outputs = testers.up(**arguments, testers=[ADA])
+
+    assert outputs["unlisted"] == [JUN["email"]]
+    assert notes == [f"also in the group, though not listed: {JUN['email']}"]
+    assert members(world) == ["ada", "jun"]
+
+
+def test_where_it_is_asked_for_they_are_taken_out_in_one_call_before_anybody_is_added(
+    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    people = [person(f"tester{each}") for each in range(100)]
+    join_team(world, *people, ADA)
+    Driven(configured(BetaTestersProvider)).up(**arguments, testers=people)
+
+    testers.up(**arguments, testers=[*people[:50], ADA], remove_unlisted=True)
+
+    assert len(members(world)) == 51
+    assert len(calls(world, method="DELETE")) == 1
+
+
+def test_refresh_sees_who_has_left_and_up_adds_them_again(
+    world: World, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA, JUN)
+    testers.up(**arguments, testers=[ADA, JUN])
+    (group,) = world.store.all("appstore.betaGroups")
+    group["links"]["betaTesters"].pop()
+    world.store.put("appstore.betaGroups", group["id"], group)
+
+    assert testers.refresh()
+    assert testers.diff(**arguments, testers=[ADA, JUN]).changes
+    testers.up(**arguments, testers=[ADA, JUN])
+
+    assert members(world) == ["ada", "jun"]
+
+
+def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
+    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA, JUN)
+    Driven(configured(BetaTestersProvider)).up(**arguments, testers=[JUN])
+    testers.up(**arguments, testers=[ADA])
+
+    testers.destroy()
+
+    assert members(world) == ["jun"]
+    assert len(world.store.all("appstore.betaTesters")) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"testers": [{"email": "ada"}]}, "'ada' is no e-mail address"),
+        ({"testers": [ADA, {**ADA, "email": "ADA@sollabs.example"}]}, "is listed 2 times"),
+        ({"testers": [person(f"tester{each}") for each in range(101)]}, "101 testers are listed; .* holds 100"),
+        ({"testers": [{"email": ADA["email"]}], "invite_users": True}, "needs first_name and last_name"),
+        ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "one of the roles that can test"),
+    ],
+)
+def test_what_apple_would_not_take_is_refused_at_preview(testers: Driven, wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(Refused, match=problem):
+        testers.up(group_id="g", app_id="1", **wrong)
