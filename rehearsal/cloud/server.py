@@ -46,8 +46,12 @@ class Listeners:
             threading.Thread(target=server.serve, daemon=True).start()
 
     def stop(self) -> None:
-        for server in self._servers:
-            server.stop()
+        """All at once: each waits for its idle threads."""
+        stops = [threading.Thread(target=server.stop) for server in self._servers]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
 
     def __enter__(self) -> Self:
         return self

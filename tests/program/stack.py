@@ -1,15 +1,20 @@
-"""The rehearsal stack in the hands of a test: its configuration, and commands of either engine in a process of their own."""
+"""The rehearsal stack in the hands of a test: its project, its configuration, and commands of either engine in processes of their own."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
+
+from rehearsal.engine.crypter import Crypter
+from rehearsal.people import AppForm, People
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "registry.fly.io/solserver:1.0.0"
@@ -20,17 +25,43 @@ ENDPOINTS = {
     "proxy": "proxy",
     "appstore": "appstore",
 }
+TEXTS = ("__main__.py", "Pulumi.yaml", "fly.toml")
+FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring")
+"""What the program consists of."""
+
+
+@contextmanager
+def doubles(folder: Path) -> Iterator[dict[str, str]]:
+    """Doubles in a process of their own, by name, with everything that `folder / "world"` holds from before."""
+    command = [sys.executable, "-m", "rehearsal", "serve", "--port", "0", "--data", str(folder / "world")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        addresses: dict[str, str] = json.loads(process.stdout.readline())
+        try:
+            yield addresses
+        finally:
+            process.terminate()
+
+
+def people(stack: "Stack", addresses: dict[str, str]) -> People:
+    """The account holder and the testers of a stack."""
+    config = stack.config
+    form = AppForm(config["solos:bundleId"], config["solos:appName"], sku=config["solos:bundleId"])
+    return People(addresses["control"], form, config["solos:testers"])
 
 
 class Stack:
     """A stack with the configuration of Pulumi.rehearsal.yaml, its endpoints at these doubles."""
 
     def __init__(self, folder: Path, addresses: dict[str, str], engine: str = "embedded") -> None:
-        config = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())
-        self.config: dict[str, Any] = config["config"]
-        self._document = config
-        self._file = folder / "Pulumi.test.yaml"
+        """`folder` keeps its state, and a project whose fly.toml a test can change."""
+        self.folder = folder
+        self.project = folder / "project"
         self._engine = engine
+        self._file = self.project / "Pulumi.test.yaml"
+        is_new = not self._file.exists()
+        self._document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml" if is_new else self._file).read_text())
+        self.config: dict[str, Any] = self._document["config"]
         self._environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
@@ -40,15 +71,42 @@ class Stack:
             **json.loads((folder / "world" / "credentials.json").read_text()),
         }
         self.text = ""
+        if is_new:
+            self._lay_out_project()
         self.configure(
             endpoints={key: addresses[name] for key, name in ENDPOINTS.items()},
-            ipa=str(folder / "solmobile.ipa"),
             archive=f"{sys.executable} -m rehearsal ipa",
             credentialsFile="",
         )
-        if engine == "pulumi":
+        if is_new and engine == "pulumi":
             (folder / "state").mkdir()
             assert self._command("pulumi", "stack", "init", "test") == 0, self.text
+
+    def _lay_out_project(self) -> None:
+        self.project.mkdir()
+        for name in TEXTS:
+            shutil.copy(ROOT / name, self.project / name)
+        for name in FOLDERS:
+            (self.project / name).symlink_to(ROOT / name)
+        (self.project / ".venv").symlink_to(sys.prefix)
+
+    def edit(self, name: str, before: str, after: str) -> None:
+        """Change a text that a file of the project has once."""
+        text = (self.project / name).read_text()
+        assert text.count(before) == 1, f"{name} has {text.count(before)} times {before!r}"
+        (self.project / name).write_text(text.replace(before, after))
+
+    def encrypt(self, text: str) -> dict[str, str]:
+        """A value as the stack file holds secrets."""
+        return {"secure": Crypter.of(self._document["encryptionsalt"], "rehearsal").encrypt(text)}
+
+    def forget(self, name: str) -> None:
+        """Take a credential out of the environment."""
+        del self._environment[name]
+
+    def give(self, name: str, value: str) -> None:
+        """Put a credential into the environment."""
+        self._environment[name] = value
 
     def configure(self, **changes: Any) -> None:
         """Set keys of the stack file, without their `solos:`; None takes one away."""
@@ -66,13 +124,15 @@ class Stack:
         else:
             start = [sys.executable, "-m", "rehearsal.engine"]
         confirmed = [] if operation == "preview" else ["--yes"]
-        return self._command(
-            *start, operation, *confirmed, *options, "--stack", "test", "--config-file", str(self._file)
-        )
+        return self._command(*start, operation, *confirmed, *options, "--stack", "test")
+
+    def state(self) -> str:
+        """The file that the engine keeps."""
+        return (self.folder / "state/.pulumi/stacks/solos/test.json").read_text()
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        export = [sys.executable, "-m", "rehearsal.engine", "export", "--config-file", str(self._file)]
+        export = [sys.executable, "-m", "rehearsal.engine", "export"]
         if self._engine == "pulumi":
             export = ["pulumi", "stack", "export"]
         assert self._command(*export, "--stack", "test") == 0, self.text
@@ -85,7 +145,7 @@ class Stack:
     def _command(self, *command: str) -> int:
         done = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.project,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import pytest
 
 from report.checklist import examine
 from report.state import read
-from tests.program.stack import ROOT, Stack, calls, fly, has_pulumi
+from tests.program.stack import Stack, calls, fly, has_pulumi
 
 DOMAIN = "api.sollabs.example"
 API = {"Authorization": "Bearer fo1_rehearsal"}
 NEXT = "registry.fly.io/solserver:1.0.1"
-IGNORED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "tests", ".rehearsal")
 pytestmark = pytest.mark.usefixtures("people")
 
 
@@ -77,27 +75,20 @@ def test_an_image_is_built_when_its_source_changes_and_resolved_after(
     assert [each["config"]["image"] for each in fly(addresses)["fly_machine"]] == [running[0]["config"]["image"]]
 
 
-@pytest.fixture
-def own_project(tmp_path: Path, addresses: dict[str, str], stack: Stack) -> Path:
-    """A copy of this project, whose fly.toml has no volume and no file for a database."""
-    project = tmp_path / "project"
-    shutil.copytree(ROOT, project, ignore=IGNORED)
-    (project / ".venv").symlink_to(ROOT / ".venv")
-    fly_toml = (ROOT / "fly.toml").read_text()
-    without = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", fly_toml, flags=re.DOTALL | re.MULTILINE)
-    (project / "fly.toml").write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
-    return project
+def take_out_the_volume(stack: Stack) -> None:
+    """Leave no volume and no file for a database in fly.toml."""
+    file = stack.project / "fly.toml"
+    without = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", file.read_text(), flags=re.DOTALL | re.MULTILINE)
+    file.write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
 
 
 def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
-    stack: Stack, addresses: dict[str, str], own_project: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, addresses: dict[str, str]
 ) -> None:
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
     assert "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out" in stack.text
-    monkeypatch.setattr("tests.program.stack.ROOT", own_project)
-    monkeypatch.setattr(stack, "project", own_project, raising=False)
-    stack.configure()
+    take_out_the_volume(stack)
 
     assert stack.run("up") == 0, stack.text
     (app,), (cluster,) = fly(addresses)["fly_app"], fly(addresses)["fly_postgres"]

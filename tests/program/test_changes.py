@@ -1,0 +1,170 @@
+"""What `up`, `refresh` and `destroy` do to a stack that runs: each change in place, with the data kept, and no more calls than it takes."""
+
+from typing import Any
+
+import httpx
+
+from tests.program.stack import IMAGE, Stack, calls, fly
+
+Running = tuple[Stack, dict[str, str]]
+API = {"Authorization": "Bearer fo1_rehearsal"}
+
+
+def app_of(addresses: dict[str, str]) -> str:
+    (app,) = fly(addresses)["fly_app"]
+    return str(app["name"])
+
+
+def machine_of(addresses: dict[str, str]) -> dict[str, Any]:
+    """The one machine, as the API shows it."""
+    (machine,) = httpx.get(f"{addresses['fly']}/v1/apps/{app_of(addresses)}/machines", headers=API).json()
+    found: dict[str, Any] = machine
+    return found
+
+
+def edge(addresses: dict[str, str], method: str, path: str, **options: Any) -> httpx.Response:
+    """A request as a user's, through the public edge."""
+    headers = {"Host": f"{app_of(addresses)}.fly.dev"}
+    answer = httpx.request(method, f"{addresses['proxy']}{path}", headers=headers, **options)
+    return answer.raise_for_status()
+
+
+def push(addresses: dict[str, str], version: str, **how: str) -> str:
+    """Put an image into the registry; its digest."""
+    image = {"reference": f"registry.fly.io/solserver:{version}", "version": version, **how}
+    digest = httpx.post(f"{addresses['control']}/fly/images", json=image).raise_for_status().json()["digest"]
+    return str(digest)
+
+
+def v6_addresses(addresses: dict[str, str]) -> list[str]:
+    return [each["ip"] for each in fly(addresses)["fly_ip"] if ":" in each["ip"]]
+
+
+def updates(made: list[str], machine: str) -> int:
+    """How often the machine was given another configuration."""
+    return sum(call.startswith("fly POST") and call.endswith(f"/machines/{machine}") for call in made)
+
+
+def test_another_up_makes_no_call_at_all(running: Running) -> None:
+    stack, addresses = running
+    before = calls(addresses)
+
+    assert stack.run("up", "--expect-no-changes") == 0, stack.text
+
+    assert calls(addresses) == before
+
+
+def test_a_changed_variable_rolls_the_machine_in_place_and_keeps_its_rows(running: Running) -> None:
+    stack, addresses = running
+    before, made = machine_of(addresses), len(calls(addresses))
+    edge(addresses, "POST", "/notes", json={"text": "kept"})
+    stack.edit("fly.toml", 'LOG_LEVEL = "info"', 'LOG_LEVEL = "debug"')
+
+    assert stack.run("up") == 0, stack.text
+
+    after = machine_of(addresses)
+    assert (after["id"], after["config"]["env"]["LOG_LEVEL"]) == (before["id"], "debug")
+    assert updates(calls(addresses)[made:], before["id"]) == 1
+    assert [note["text"] for note in edge(addresses, "GET", "/notes").json()] == ["kept"]
+
+
+def test_changed_secrets_are_one_batch_and_one_roll(running: Running) -> None:
+    stack, addresses = running
+    made = len(calls(addresses))
+    given = {"SESSION_SECRET": "not-in-any-output", "AWS_ACCESS_KEY_ID": "neither-is-this"}
+    given |= {"AWS_SECRET_ACCESS_KEY": "nor-this", "BUCKET_NAME": "b", "AWS_ENDPOINT_URL_S3": addresses["bucket"]}
+    stack.configure(secrets={name: stack.encrypt(value) for name, value in given.items()})
+
+    assert stack.run("up") == 0, stack.text
+
+    now = calls(addresses)[made:]
+    assert [call for call in now if "/secrets" in call and " GET " not in call] == [
+        f"fly POST /v1/apps/{app_of(addresses)}/secrets"
+    ]
+    assert updates(now, machine_of(addresses)["id"]) == 1
+    kept = stack.state()
+    assert not [
+        value for value in given.values() if len(value) > 1 and "http" not in value and value in stack.text + kept
+    ]
+
+
+def test_a_new_image_runs_by_its_digest(running: Running) -> None:
+    stack, addresses = running
+    digest = push(addresses, "1.0.1")
+    stack.configure(image="registry.fly.io/solserver:1.0.1", expectBody='"1.0.1"')
+
+    assert stack.run("up") == 0, stack.text
+
+    assert machine_of(addresses)["config"]["image"].endswith(digest)
+    assert edge(addresses, "GET", "/health").json()["version"] == "1.0.1"
+
+
+def test_a_release_that_is_not_healthy_is_put_back_and_told(running: Running) -> None:
+    stack, addresses = running
+    before = machine_of(addresses)["config"]["image"]
+    push(addresses, "1.0.2", broken="unhealthy")
+    stack.edit("fly.toml", 'grace_period = "20s"', 'grace_period = "1s"')
+    stack.edit("fly.toml", 'wait_timeout = "5m"', 'wait_timeout = "5s"')
+    stack.configure(image="registry.fly.io/solserver:1.0.2", expectBody='"1.0.2"')
+
+    assert stack.run("up") != 0
+
+    assert machine_of(addresses)["config"]["image"] == before
+    assert edge(addresses, "GET", "/health").json()["version"] == "1.0.0"
+    stack.configure(image=IMAGE, expectBody='"1.0.0"')
+    assert stack.run("up") == 0, stack.text
+
+
+def test_what_is_gone_is_found_by_refresh_and_made_again(running: Running) -> None:
+    stack, addresses = running
+    (address,) = v6_addresses(addresses)
+    httpx.delete(
+        f"{addresses['fly']}/v1/apps/{app_of(addresses)}/ip_assignments/{address}", headers=API
+    ).raise_for_status()
+
+    assert stack.run("refresh") == 0, stack.text
+    assert v6_addresses(addresses) == []
+    assert stack.run("up") == 0, stack.text
+
+    assert len(v6_addresses(addresses)) == 1
+
+
+def test_what_was_changed_is_shown_by_refresh_and_repaired(running: Running) -> None:
+    stack, addresses = running
+    machine = machine_of(addresses)
+    config = {**machine["config"], "env": {**machine["config"]["env"], "LOG_LEVEL": "trace"}}
+    address = f"{addresses['fly']}/v1/apps/{app_of(addresses)}/machines/{machine['id']}"
+    httpx.post(address, headers=API, json={"config": config}).raise_for_status()
+
+    assert stack.run("refresh") == 0, stack.text
+    assert "trace" in stack.text
+    assert stack.run("up") == 0, stack.text
+
+    assert machine_of(addresses)["config"]["env"]["LOG_LEVEL"] == "info"
+
+
+def test_another_app_name_makes_another_backend_and_leaves_nothing_of_the_first(running: Running) -> None:
+    stack, addresses = running
+    first = app_of(addresses)
+    stack.configure(app="solos-renamed", uniqueNames="false", build="0.1")
+
+    assert stack.run("up") == 0, stack.text
+
+    assert app_of(addresses) == "solos-renamed" != first
+    assert len(fly(addresses)["fly_machine"]) == len(fly(addresses)["fly_volume"]) == 1
+    assert edge(addresses, "GET", "/health").json()["version"] == "1.0.0"
+
+
+def test_what_is_protected_is_neither_replaced_nor_destroyed(running: Running) -> None:
+    stack, addresses = running
+    stack.configure(protect="true")
+    assert stack.run("up") == 0, stack.text
+    before = calls(addresses)
+
+    assert stack.run("destroy") != 0
+    assert "protect" in stack.text
+    stack.configure(app="solos-renamed", uniqueNames="false", build="0.1")
+    assert stack.run("up") != 0
+    assert "protect" in stack.text
+
+    assert calls(addresses) == before
