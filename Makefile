@@ -28,7 +28,7 @@ dress-rehearsal: setup ## launch Pulumi.prod.yaml itself against the doubles, fr
 	@$(BIN)/python -m rehearsal.rehearse --dress $(if $(ENGINE),--engine $(ENGINE))
 
 test: setup lint ## lint, type check, and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup ## formatting, lint, types, and the import rules of the house
 	$(BIN)/ruff format --check --quiet .
