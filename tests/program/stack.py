@@ -132,15 +132,18 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
+        (stack,) = (each for each in self.resources() if each["type"] == "pulumi:pulumi:Stack")
+        outputs: dict[str, Any] = stack["outputs"]
+        return outputs
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Everything in the state, as `pulumi stack export` writes it."""
         export = [sys.executable, "-m", "rehearsal.engine", "export"]
         if self._engine == "pulumi":
             export = ["pulumi", "stack", "export"]
         assert self._command(*export, "--stack", "test") == 0, self.text
-        (stack,) = (
-            each for each in json.loads(self.text)["deployment"]["resources"] if each["type"] == "pulumi:pulumi:Stack"
-        )
-        outputs: dict[str, Any] = stack["outputs"]
-        return outputs
+        resources: list[dict[str, Any]] = json.loads(self.text)["deployment"]["resources"]
+        return resources
 
     def _command(self, *command: str) -> int:
         done = subprocess.run(
