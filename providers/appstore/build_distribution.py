@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import pulumi
 from pulumi import Input, Output
 
-from providers.appstore.client import LAG_SECONDS, AppStore, Entity
+from providers import engine
+from providers.appstore.client import LAG_SECONDS, AppStore, Entity, patiently
 from providers.appstore.errors import AppStoreError
 from providers.errors import ProviderError
 from providers.properties import REPLACES
@@ -15,6 +16,11 @@ from providers.resource import Provider, Resource
 
 LONGEST_TEXT = 4000
 WAIT_SECONDS = 900
+HOPELESS = {
+    "EXPIRED": "90 days after its upload nobody can start it any more; raise solos:build and upload a new one",
+    "PROCESSING_EXCEPTION": "Apple could not make it ready for testing; raise solos:build and upload it again",
+}
+"""States out of which waiting does not help, and what does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +32,7 @@ class BuildDistributionArgs:
     notify: bool = True
     """Whether TestFlight tells the testers. Set before they get the build, so that nobody is told twice or not at all."""
     automatic: bool = False
-    """Whether the group has access to all builds anyway; then Apple refuses to be told about this one."""
+    """Whether the group has access to all builds by itself; then Apple refuses to be told about this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
 
     def observe(self, id: str, state: BuildDistributionState) -> BuildDistributionState | None:
         store = AppStore(self.config)
-        build = _in_group(store, state)
+        build = _build(store, state) if state.automatic else _in_group(store, state)
         if build is None:
             return None
         detail = build.related("buildBetaDetail")
@@ -95,18 +101,30 @@ def text_problems(texts: Mapping[str, str]) -> Iterable[str]:
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
     there = {str(each["locale"]): each for each in _localizations(store, args)} if args.whats_new else {}
     for locale, text in args.whats_new.items():
-        if locale not in there:
-            store.create(
-                "betaBuildLocalizations",
-                {"locale": locale, "whatsNew": text},
-                {"build": ("builds", args.build_id)},
-                doing=f"write What to Test in {locale}",
-                find=lambda locale=locale: next(  # type: ignore[misc]
-                    (each for each in _localizations(store, args) if each["locale"] == locale), None
-                ),
-            )
-        elif there[locale]["whatsNew"] != text:
-            store.update(there[locale], {"whatsNew": text}, doing=f"write What to Test in {locale}")
+        entry = there.get(locale) or _make_text(store, args, locale, text)
+        if entry["whatsNew"] != text:
+            store.update(entry, {"whatsNew": text}, doing=f"write What to Test in {locale}")
+
+
+def _make_text(store: AppStore, args: BuildDistributionArgs, locale: str, text: str) -> Entity:
+    """The entry of a locale; the one that is there already, if Apple has made it meanwhile, as it does for the first language."""
+
+    def find() -> Entity | None:
+        return next((each for each in _localizations(store, args) if each["locale"] == locale), None)
+
+    try:
+        return store.create(
+            "betaBuildLocalizations",
+            {"locale": locale, "whatsNew": text},
+            {"build": ("builds", args.build_id)},
+            doing=f"write What to Test in {locale}",
+            find=find,
+        )
+    except AppStoreError as error:
+        entry = patiently(find) if error.says("same 'locale'") else None
+        if entry is None:
+            raise
+        return entry
 
 
 def _set_announcement(store: AppStore, args: BuildDistributionArgs) -> None:
@@ -124,25 +142,30 @@ def _give(store: AppStore, args: BuildDistributionArgs) -> None:
             doing="give the build to the testers",
         )
     except AppStoreError as error:
-        # Repeated after a lost answer, it may be refused for being done already.
+        # To a group that gets every build by itself Apple says this; to a repetition after a lost answer, that it is done.
+        if error.says("Cannot add internal group to a build"):
+            return
         if error.status not in (409, 422) or _in_group(store, args) is None:
             raise
 
 
 def _wait_until_tested(store: AppStore, args: BuildDistributionArgs) -> str:
+    show = engine.progress()
     seen = ""
 
     def tested() -> str | None:
         nonlocal seen
         seen = str(_detail(store, args)["internalBuildState"])
-        if seen == "EXPIRED":
-            raise ProviderError(f"build {args.build_id} has expired, 90 days after its upload: upload a new one")
+        show(f"the build is {seen}")
+        if seen in HOPELESS:
+            raise ProviderError(f"build {args.build_id} is {seen}: {HOPELESS[seen]}")
         return seen if seen == "IN_BETA_TESTING" else None
 
+    late = "; the group gets builds by itself, but none that came before it was made" if args.automatic else ""
     return store.poll(
         tested,
         seconds=WAIT_SECONDS,
-        waiting_for=f"build {args.build_id} to be in testing (run up again to wait on)",
+        waiting_for=f"build {args.build_id} to be in testing (run up again to wait on{late})",
         last_seen=lambda: seen,
     )
 
@@ -169,6 +192,10 @@ def _in_group(store: AppStore, args: BuildDistributionArgs) -> Entity | None:
         **{"filter[id]": args.build_id, "filter[betaGroups]": args.group_id},
     )
     return found[0] if found else None
+
+
+def _build(store: AppStore, args: BuildDistributionArgs) -> Entity | None:
+    return store.get(f"/v1/builds/{args.build_id}", doing="read the build", include="buildBetaDetail")
 
 
 class BuildDistribution(Resource, module="appstore", name="BuildDistribution"):

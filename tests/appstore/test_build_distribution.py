@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
-from rehearsal.cloud.faults import Fault
+from providers.errors import ProviderError, TimedOut
+from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
 from tests.appstore.entry import ADA, build_arguments, calls, make_app, make_group
 from tests.driver import Driven, Refused
@@ -97,6 +99,103 @@ def test_destroy_takes_the_build_from_the_testers(
     world.clock.sleep(60)
     (detail,) = control(world, "GET", "/appstore/state")["buildBetaDetails"]
     assert (build["processingState"], detail["internalBuildState"]) == ("VALID", "READY_FOR_BETA_TESTING")
+
+
+@pytest.fixture
+def automatic(world: World, configured: Configured, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """A processed build and a group with access to all builds, made before the upload or after; the arguments."""
+
+    def make(*, group_first: bool) -> dict[str, Any]:
+        app = make_app(world, configured)
+        group = Driven(configured(BetaGroupProvider))
+        build = Driven(configured(BuildProvider))
+        steps = [
+            lambda: group.up(app_id=app, name="Internal Testers", has_access_to_all_builds=True),
+            lambda: build.up(**build_arguments(tmp_path, app)),
+        ]
+        for step in steps if group_first else reversed(steps):
+            step()
+            world.clock.sleep(1)
+        processed = Driven(configured(ProcessedBuildProvider))
+        processed.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
+        return {"build_id": processed.id, "group_id": group.id, "whats_new": {"en-US": "Sign up."}}
+
+    return make
+
+
+def test_a_group_with_access_to_all_builds_is_given_none(
+    world: World, automatic: Callable[..., dict[str, Any]], distribution: Driven
+) -> None:
+    arguments = automatic(group_first=True)
+
+    outputs = distribution.up(**arguments, automatic=True)
+    assert distribution.refresh()
+    distribution.destroy()
+
+    assert outputs["internal_state"] == "IN_BETA_TESTING"
+    assert not any("relationships/betaGroups" in call for call in calls(world))
+
+
+def test_apples_word_that_a_group_gets_all_builds_anyway_is_a_success(
+    automatic: Callable[..., dict[str, Any]], distribution: Driven
+) -> None:
+    outputs = distribution.up(**automatic(group_first=True), automatic=False)
+
+    assert outputs["internal_state"] == "IN_BETA_TESTING"
+
+
+def test_a_build_from_before_such_a_group_is_told_as_the_reason(
+    automatic: Callable[..., dict[str, Any]], distribution: Driven
+) -> None:
+    arguments = automatic(group_first=False)
+
+    with pytest.raises(TimedOut, match=r"none that came before it was made\).*last seen: READY_FOR_BETA_TESTING"):
+        distribution.up(**arguments, automatic=True)
+
+
+def test_the_text_that_apple_made_meanwhile_is_changed_and_not_made_twice(
+    world: World, arguments: dict[str, Any], distribution: Driven
+) -> None:
+    nothing = {"data": [], "links": {"self": "x"}}
+    world.faults.arm(Fault("refuse", service="appstore", path="betaBuildLocalizations", status=200, body=nothing))
+
+    distribution.up(**arguments)
+
+    (text,) = world.store.all("appstore.betaBuildLocalizations")
+    assert text["attributes"] == {"locale": "en-US", "whatsNew": "1.0.0 (v0): sign up."}
+
+
+def test_an_expired_build_is_not_waited_for(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
+    distribution.up(**arguments)
+    world.clock.sleep(91 * 86400)
+
+    with pytest.raises(ProviderError, match="is EXPIRED: 90 days after its upload"):
+        distribution.up(**{**arguments, "whats_new": {"en-US": "Again."}})
+
+
+@pytest.mark.parametrize("notify", [True, False])
+def test_testers_are_told_or_not_as_asked(
+    world: World, arguments: dict[str, Any], distribution: Driven, notify: bool
+) -> None:
+    distribution.up(**arguments, notify=notify)
+
+    (detail,) = control(world, "GET", "/appstore/state")["buildBetaDetails"]
+    assert detail["autoNotifyEnabled"] is notify
+
+
+@pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_whatever_happens_to_a_write_the_next_up_ends_in_the_same_place(
+    world: World, arguments: dict[str, Any], distribution: Driven, method: str, fault: Kind
+) -> None:
+    texts = {"en-US": "Sign up.", "de-DE": "Bitte anmelden."}
+    world.faults.arm(Fault(fault, service="appstore", method=method, times=2))
+
+    distribution.up(**{**arguments, "whats_new": texts})
+
+    written = [each["attributes"] for each in world.store.all("appstore.betaBuildLocalizations")]
+    assert {each["locale"]: each["whatsNew"] for each in written} == texts
+    assert len(written) == 2
 
 
 @pytest.mark.parametrize(
