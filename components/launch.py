@@ -80,6 +80,7 @@ REQUIREMENTS = ("healthy", "distributed", "installed", "no-crashes", "smoke-test
 def _requirements(seen: Seen, settings: LaunchSettings) -> list[dict[str, str]]:
     """Each with what is open about it, or why it holds."""
     crashes = f"{seen.crashes} crashes in {seen.sessions} sessions"
+    unused = "" if seen.sessions else "Apple has counted no use of the build yet, which takes it hours: run up again"
     smoke_test = settings.smoke_test
     stated = {
         "healthy": ("", f"verified {seen.verified_at}, instance {seen.instance}"),
@@ -91,7 +92,7 @@ def _requirements(seen: Seen, settings: LaunchSettings) -> list[dict[str, str]]:
             f"{', '.join(seen.missing)} have not installed the build" if seen.missing else "",
             "; ".join(f"{tester}: {', '.join(devices)}" for tester, devices in sorted(seen.devices.items())),
         ),
-        "no-crashes": (crashes if seen.crashes else "", crashes),
+        "no-crashes": (crashes if seen.crashes else unused, crashes),
         "smoke-test": ("; ".join(smoke_test.open()), f"{len(list(smoke_test.wanted()))} sign-offs"),
     }
     return [

@@ -100,6 +100,7 @@ class TestFlight(pulumi.ComponentResource):
         )
         self.installations = Installations(
             "installations",
+            app_id=app.id,
             build_id=self.distribution.build_id,
             group_id=group.id,
             short_version=release.version,

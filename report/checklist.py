@@ -251,6 +251,8 @@ def _no_crashes(stack: Stack) -> str:
     evidence = _the(stack, "appstore:Installations").outputs
     if evidence["crashes"]:
         raise NotRight(f"{evidence['crashes']} crashes in {evidence['sessions']} sessions")
+    if not evidence["sessions"]:
+        raise NotThere("Apple has counted no use of the build yet")
     return f"none in {evidence['sessions']} sessions, seen {evidence['seen_at']}"
 
 

@@ -76,6 +76,8 @@ class Delays:
     """App Store Connect: from VALID until the internal build state leaves PROCESSING."""
     profile_too_early: float = 0.2
     """App Store Connect: how long a new bundle ID refuses profiles with "There is no App ID"."""
+    usage_counted: float = 0.1
+    """App Store Connect: until sessions and crashes show up in the metrics; hours at Apple."""
     profile_invalid: float = 0.2
     """App Store Connect: from a capability change or revocation until profiles are INVALID."""
     url_lifetime: float = 600.0

@@ -69,5 +69,8 @@ def first_up(world: World, configured: Callable[[Any], Any], folder: Path) -> li
     texts = {"en-US": "1.0.0 (v0): sign up.", "de-DE": "1.0.0 (v0): bitte anmelden."}
     up(BuildDistributionProvider, build_id=processed.id, group_id=group.id, whats_new=texts)
     control(world, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "0"})
-    up(InstallationsProvider, build_id=processed.id, group_id=group.id, testers=[ADA], **numbers)
+    control(world, "POST", f"/appstore/testers/{ADA}/sessions", {"sessions": 3, "crashes": 1})
+    for kind in ("crash", "screenshot"):
+        control(world, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": kind, "comment": "It closed."})
+    up(InstallationsProvider, app_id=app_id, build_id=processed.id, group_id=group.id, testers=[ADA], **numbers)
     return made

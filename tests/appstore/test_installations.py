@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from providers import engine
 from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
 from providers.appstore.installations import InstallationsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
+from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
 from tests.appstore.entry import ADA, build_arguments, calls, make_app, make_group
 from tests.driver import Driven
@@ -27,7 +29,7 @@ def arguments(world: World, configured: Callable[[Any], Any], tmp_path: Path) ->
     processed = Driven(configured(ProcessedBuildProvider))
     processed.up(app_id=app, upload_id=build.id, **BUILD)
     Driven(configured(BuildDistributionProvider)).up(build_id=processed.id, group_id=group.id)
-    return {"build_id": processed.id, "group_id": group.id, "testers": [ADA], **BUILD}
+    return {"app_id": app, "build_id": processed.id, "group_id": group.id, "testers": [ADA], **BUILD}
 
 
 @pytest.fixture
@@ -39,19 +41,64 @@ def install(world: World, **device: str) -> None:
     control(world, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "0", **device})
 
 
-def test_each_up_looks_again_until_everybody_has_the_build(
+def use(world: World, *, sessions: int = 3, crashes: int = 0) -> None:
+    control(world, "POST", f"/appstore/testers/{ADA}/sessions", {"sessions": sessions, "crashes": crashes})
+    world.clock.sleep(world.delays.usage_counted)
+
+
+def test_each_up_looks_again_until_everybody_has_the_build_and_apple_has_counted_its_use(
     world: World, arguments: dict[str, Any], installations: Driven
 ) -> None:
+    world.delays = Delays(usage_counted=6 * 3600)
     assert installations.up(**arguments)["missing"] == [ADA]
     install(world, model="iPhone16,2", osVersion="26.1")
+    assert installations.up(**arguments)["missing"] == []
+    use(world)
 
     outputs = installations.up(**arguments)
     before = len(calls(world))
     installations.up(**arguments)
 
-    assert (outputs["missing"], outputs["devices"]) == ([], {ADA: ["iPhone16,2, iOS 26.1"]})
-    assert installations.steps == ["create", "update", "same"]
+    assert outputs["devices"] == {ADA: ["iPhone16,2, iOS 26.1: 1.0.0 (0)"]}
+    assert (outputs["sessions"], outputs["crashes"]) == (3, 0)
+    assert installations.steps == ["create", "update", "update", "same"]
     assert len(calls(world)) == before
+
+
+def test_a_look_costs_four_calls_however_many_testers_there_are(
+    world: World, arguments: dict[str, Any], installations: Driven
+) -> None:
+    before = len(calls(world))
+
+    installations.up(**{**arguments, "testers": [f"tester{number}@sollabs.example" for number in range(100)]})
+
+    assert len(calls(world)) - before == 4
+
+
+def test_refresh_looks_also_when_all_is_there(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    install(world)
+    use(world)
+    installations.up(**arguments)
+    use(world, crashes=2)
+
+    installations.refresh()
+
+    assert (installations.outputs["sessions"], installations.outputs["crashes"]) == (6, 2)
+
+
+def test_who_is_missing_is_told_with_what_they_have_instead(
+    world: World, arguments: dict[str, Any], installations: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(engine, "note", notes.append)
+    install(world, model="iPhone16,2")
+    (tester,) = world.store.all("appstore.betaTesters")
+    tester["devices"][0]["appBuildVersion"] = "0.9.0 (3)"
+    world.store.put("appstore.betaTesters", tester["id"], tester)
+
+    installations.up(**{**arguments, "testers": [ADA, "jun@sollabs.example"]})
+
+    assert notes == [f"not installed yet by {ADA} (who has iPhone16,2, iOS 26.1: 0.9.0 (3)); jun@sollabs.example"]
 
 
 def test_another_build_on_the_phone_does_not_count(
@@ -65,10 +112,26 @@ def test_another_build_on_the_phone_does_not_count(
     assert installations.up(**arguments)["missing"] == [ADA]
 
 
-def test_crashes_are_counted(world: World, arguments: dict[str, Any], installations: Driven) -> None:
-    install(world)
-    control(world, "POST", f"/appstore/testers/{ADA}/sessions", {"sessions": 3, "crashes": 1})
+def test_what_testers_send_is_kept_oldest_first(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    install(world, model="iPhone16,2")
+    for kind, comment in (("screenshot", "The day is cut off."), ("crash", "It closed.")):
+        control(world, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": kind, "comment": comment})
+        world.clock.sleep(60)
 
     outputs = installations.up(**arguments)
 
-    assert (outputs["sessions"], outputs["crashes"]) == (3, 1)
+    first, second = outputs["reports"]
+    assert (first["kind"], first["by"], first["comment"]) == ("screenshot", ADA, "The day is cut off.")
+    assert (second["kind"], second["device"]) == ("crash", "iPhone16,2, iOS 26.1")
+    assert first["at"] < second["at"]
+
+
+def test_a_crash_report_counts_before_apple_has_counted_the_crash(
+    world: World, arguments: dict[str, Any], installations: Driven
+) -> None:
+    install(world)
+    control(world, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": "crash"})
+
+    outputs = installations.up(**arguments)
+
+    assert (outputs["crashes"], outputs["feedback"], outputs["sessions"]) == (1, 1, 0)

@@ -16,6 +16,7 @@ from rehearsal.cloud.appstore.builds import (
 )
 from rehearsal.cloud.appstore.bundle_ids import BundleIdCapabilities, BundleIds
 from rehearsal.cloud.appstore.certificates import Certificates
+from rehearsal.cloud.appstore.feedback import BetaFeedbackCrashSubmissions, BetaFeedbackScreenshotSubmissions
 from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import UserInvitations, Users
 from rehearsal.cloud.appstore.profiles import Devices, Profiles
@@ -27,6 +28,8 @@ KINDS = (
     Apps,
     BetaAppLocalizations,
     BetaBuildLocalizations,
+    BetaFeedbackCrashSubmissions,
+    BetaFeedbackScreenshotSubmissions,
     BetaGroups,
     BetaTesterInvitations,
     BetaTesters,

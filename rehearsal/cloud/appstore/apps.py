@@ -46,6 +46,12 @@ class Apps(Kind):
         "builds": Relation(target="builds", many=True, inverse="app"),
         "preReleaseVersions": Relation(target="preReleaseVersions", many=True, inverse="app"),
         "buildUploads": Relation(target="buildUploads", many=True, inverse="app", queryable=True),
+        "betaFeedbackCrashSubmissions": Relation(
+            target="betaFeedbackCrashSubmissions", many=True, inverse="app", queryable=True
+        ),
+        "betaFeedbackScreenshotSubmissions": Relation(
+            target="betaFeedbackScreenshotSubmissions", many=True, inverse="app", queryable=True
+        ),
     }
     filters = ("name", "bundleId", "sku", "id")
     loose = ("name", "bundleId")

@@ -144,4 +144,5 @@ def use(records: Records, email: str, sessions: int, crashes: int) -> Document:
     last = tester["installs"][-1]
     last["sessions"] = last.get("sessions", 0) + sessions
     last["crashes"] = last.get("crashes", 0) + crashes
+    last["used_at"] = records.world.clock.now()
     return records.save(tester)

@@ -11,6 +11,7 @@ POST   /appstore/strangers                        {"identifier"}: a bundle ID th
 POST   /appstore/groups/{id}/testers              {"tester": id}: somebody adds one on the website
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
 POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that is installed last
+POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report on it
 POST   /appstore/reject                           {"codes": {"90683": "…"}}: the next upload fails with these
 GET    /appstore/state                            every record, by type
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.appstore import feedback
 from rehearsal.cloud.appstore.account import KINDS, account
 from rehearsal.cloud.appstore.apps import make_app
 from rehearsal.cloud.appstore.beta_testers import install, use
@@ -115,6 +117,13 @@ class AppStoreControl(Service):
         with self.store.transaction():
             tester = use(account(self.world), email, body["sessions"], body.get("crashes", 0))
         return {"installs": tester["installs"]}
+
+    @route("POST", "/appstore/testers/<email>/feedback")
+    def send_feedback(self, request: Request, email: str) -> Any:
+        body = _body(request, "kind")
+        with self.store.transaction():
+            sent = feedback.send(account(self.world), email, body["kind"], body.get("comment", ""))
+        return {"id": sent["id"]}, 201, {}
 
     @route("POST", "/appstore/reject")
     def reject_next(self, request: Request) -> Any:

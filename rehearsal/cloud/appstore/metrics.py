@@ -4,7 +4,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from rehearsal.cloud.appstore import refusals
+from rehearsal.cloud.appstore import feedback, refusals
 from rehearsal.cloud.appstore.kinds import Records, date
 from rehearsal.cloud.service import Service, route
 
@@ -26,11 +26,13 @@ class Metrics(Service):
             for install in tester.get("installs") or []
             if install["build"] == id
         ]
+        counted_until = self.world.clock.now() - self.world.delays.usage_counted
+        counted = [install for install in installs if install.get("used_at", 0) <= counted_until]
         values = {
             "installCount": len(installs),
-            "sessionCount": sum(install.get("sessions", 0) for install in installs),
-            "crashCount": sum(install.get("crashes", 0) for install in installs),
-            "feedbackCount": 0,
+            "sessionCount": sum(install.get("sessions", 0) for install in counted),
+            "crashCount": sum(install.get("crashes", 0) for install in counted),
+            "feedbackCount": sum(len(self.records.all(kind, build=id)) for kind in feedback.KINDS.values()),
             "inviteCount": len(self.records.all("betaTesters")),
         }
         point = {"start": date(build["uploaded_at"]), "end": date(self.world.clock.now()), "values": values}
