@@ -104,7 +104,13 @@ class IosSettings:
     """Of the IPA that is there already, else empty."""
     api_key: str
     group: str
+    automatic_distribution: bool | None
+    """Whether each processed build reaches the group by itself; None: as a group has it that is there already."""
+    drop_testers: bool
+    """Whether the group may be made anew, without those of its members who are not listed."""
     testers: tuple[Tester, ...]
+    invite_testers: bool
+    remove_unlisted_testers: bool
     what_to_test: Mapping[str, str]
     feedback_email: str | None
     notify_testers: bool
@@ -262,17 +268,23 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
         sha256="",
         api_key=config.text("apiKey", "API_BASE_URL"),
         group=config.text("group", "Internal Testers"),
+        automatic_distribution=config.choice("automaticDistribution"),
+        drop_testers=config.flag("dropTesters", default=False),
         testers=tuple(
             Tester(email=each.get("email", ""), first_name=each.get("firstName"), last_name=each.get("lastName"))
             for each in testers
         ),
+        invite_testers=config.flag("inviteTesters", default=False),
+        remove_unlisted_testers=config.flag("removeUnlistedTesters", default=False),
         what_to_test=config.table("whatToTest"),
         feedback_email=config.text("feedbackEmail", "") or None,
         notify_testers=config.flag("notifyTesters", default=True),
         uses_non_exempt_encryption=config.choice("usesNonExemptEncryption"),
     )
     entry = AppEntryArgs(bundle_id=bundle_id, name=settings.app_name, sku=settings.sku)
-    members = BetaTestersArgs(group_id="", app_id="", testers=list(settings.testers))
+    members = BetaTestersArgs(
+        group_id="", app_id="", testers=list(settings.testers), invite_users=settings.invite_testers
+    )
     if bundle_id:
         _refuse(config, "bundleId", BundleIdProvider().validate(BundleIdArgs(identifier=bundle_id, name="SolOS"), None))
     _refuse(config, "appName", AppEntryProvider().validate(entry, None))

@@ -60,12 +60,21 @@ class TestFlight(pulumi.ComponentResource):
                 feedback_email=settings.feedback_email,
                 opts=inner,
             )
-        group = BetaGroup("group", app_id=app.id, name=settings.group, opts=inner)
+        group = BetaGroup(
+            "group",
+            app_id=app.id,
+            name=settings.group,
+            has_access_to_all_builds=settings.automatic_distribution,
+            drops_testers=settings.drop_testers,
+            opts=inner,
+        )
         testers = BetaTesters(
             "testers",
             group_id=group.id,
             app_id=app.id,
             testers=[asdict(tester) for tester in settings.testers],
+            invite_users=settings.invite_testers,
+            remove_unlisted=settings.remove_unlisted_testers,
             opts=inner,
         )
         self.build = Build(
@@ -96,6 +105,7 @@ class TestFlight(pulumi.ComponentResource):
             group_id=group.id,
             whats_new={locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()},
             notify=settings.notify_testers,
+            automatic=group.has_access_to_all_builds,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[testers]),
         )
         self.installations = Installations(

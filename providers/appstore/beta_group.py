@@ -54,7 +54,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         if fixed and not args.drops_testers and is_known(args):
             raise ProviderError(
                 f"Apple fixes {' and '.join(fixed)} of tester group '{state.name}' when it is made, and a new group would start "
-                "without the testers of this one: set it back, or allow that for this one change (drops_testers)"
+                "without the testers of this one: set it back, or allow that for this one change (solos:dropTesters)"
             )
         return [*fixed, *(name for name in CHANGED_IN_PLACE if getattr(state, name) != getattr(args, name))]
 

@@ -75,7 +75,7 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
                 yield f"invite_roles has to have one of the roles that can test: {', '.join(team.TESTING_ROLES)}"
             for tester in args.testers:
                 if not (tester.first_name and tester.last_name):
-                    yield f"{tester.email} needs first_name and last_name, because invite_users may have to invite them"
+                    yield f"{tester.email} needs a first and a last name to be invited with"
 
     def differing(self, state: BetaTestersState, args: BetaTestersArgs) -> Iterable[str]:
         for name in ("group_id", "app_id"):

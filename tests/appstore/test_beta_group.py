@@ -133,7 +133,7 @@ def test_what_apple_fixes_is_refused_at_preview_while_testers_would_be_dropped(
 ) -> None:
     group.up(**arguments)
 
-    with pytest.raises(ProviderError, match=r"would start without the testers of this one.*drops_testers"):
+    with pytest.raises(ProviderError, match=r"would start without the testers of this one.*dropTesters"):
         group.diff(**arguments, **change)
 
 

@@ -264,7 +264,7 @@ def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
         ({"testers": [{"email": "ada"}]}, "'ada' is no e-mail address"),
         ({"testers": [ADA, {**ADA, "email": "ADA@sollabs.example"}]}, "is listed 2 times"),
         ({"testers": [person(f"tester{each}") for each in range(101)]}, "101 testers are listed; .* holds 100"),
-        ({"testers": [{"email": ADA["email"]}], "invite_users": True}, "needs first_name and last_name"),
+        ({"testers": [{"email": ADA["email"]}], "invite_users": True}, "needs a first and a last name"),
         ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "one of the roles that can test"),
     ],
 )

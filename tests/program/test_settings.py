@@ -279,6 +279,12 @@ def test_a_build_that_cannot_be_is_refused(problems: Problems, build: dict[str, 
     assert problems(imageBuild=build, image=image) == (f"solos:{problem}",)
 
 
+def test_testers_who_may_be_invited_need_both_names(problems: Problems) -> None:
+    told = problems(testers=[{"email": "ada@sollabs.example", "firstName": "Ada"}], inviteTesters="true")
+
+    assert told == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited with",)
+
+
 def test_testers_are_real_and_different_people(problems: Problems) -> None:
     emails = ["ada@sollabs.example", "ada.sollabs.example", "ADA@sollabs.example"]
 

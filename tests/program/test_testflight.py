@@ -1,0 +1,44 @@
+"""What a stack may choose for its testers, through the whole program and over real HTTP."""
+
+import httpx
+import pytest
+
+from rehearsal.people import People
+from tests.program.stack import Stack, appstore, calls, has_pulumi
+
+GRACE = {"email": "grace@sollabs.example", "firstName": "Grace", "lastName": "Okoye"}
+
+
+@pytest.fixture
+def engine() -> str:
+    """One is enough, the real one where it is installed: the launch is tested on both."""
+    return "pulumi" if has_pulumi() else "embedded"
+
+
+def test_an_outsider_is_invited_and_a_group_gets_its_builds_by_itself(
+    stack: Stack, addresses: dict[str, str], people: People
+) -> None:
+    stack.configure(testers=[*stack.config["solos:testers"], GRACE], inviteTesters="true", automaticDistribution="true")
+
+    assert stack.run("up") != 0
+    assert "grace@sollabs.example is invited to be a user of the team and has not accepted yet" in stack.text
+    assert "Traceback" not in stack.text
+
+    httpx.post(f"{addresses['control']}/appstore/users", json=GRACE).raise_for_status()
+    assert stack.run("up") == 0, stack.text
+    (group,) = appstore(addresses)["betaGroups"]
+    (detail,) = appstore(addresses)["buildBetaDetails"]
+    assert len(group["links"]["betaTesters"]) == 4
+    assert (group["hasAccessToAllBuilds"], detail["internalBuildState"]) == (True, "IN_BETA_TESTING")
+    assert not any("relationships/betaGroups" in call for call in calls(addresses, "appstore"))
+    assert len([call for call in calls(addresses, "appstore") if call.endswith("POST /v1/userInvitations")]) == 1
+
+    stack.configure(automaticDistribution="false", testers=stack.config["solos:testers"][:3])
+    assert stack.run("preview") != 0
+    assert "allow that for this one change (solos:dropTesters)" in stack.text
+
+    stack.configure(dropTesters="true")
+    assert stack.run("up") == 0, stack.text
+    (group,) = appstore(addresses)["betaGroups"]
+    assert len(group["links"]["betaTesters"]) == 3
+    assert len(group["links"]["builds"]) == 1
