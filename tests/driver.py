@@ -1,19 +1,20 @@
-"""Runs a provider as the engine does, without one: check, diff and the step they lead to, with every value through JSON.
+"""Runs providers as the engine does, without one: check, diff and the step they lead to, with every value through JSON.
 
 Numbers come back as floats and None disappears, as they do on the wire (pulumi-engine.md, section 2).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
-from pulumi.dynamic import DiffResult
+from pulumi.dynamic import Config, ConfigureRequest, DiffResult
 
 from providers.errors import Incomplete
 from providers.properties import encode
 from providers.resource import Provider
+from rehearsal.cloud.world import World
 
 
 class Refused(Exception):
@@ -24,7 +25,8 @@ class Refused(Exception):
 class Driven:
     """One resource of one stack. `up` is idempotent as `pulumi up` is; `steps` notes what it came to.
 
-    An `Incomplete` object is kept, as the engine keeps it, and updated by the next `up` whatever its arguments."""
+    An `Incomplete` object is kept, as the engine keeps it, and updated by the next `up` whatever its arguments. So is one that
+    was replaced and could not be deleted: the next `up` or `destroy` deletes it."""
 
     provider: Provider[Any, Any]
     id: str = ""
@@ -32,21 +34,28 @@ class Driven:
     outputs: dict[str, Any] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     unfinished: bool = False
+    replaced: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Id and outputs of objects that others have taken the place of, and that are still to be deleted."""
 
     def up(self, **arguments: Any) -> dict[str, Any]:
         """Make the object be as the arguments say; its outputs. Raises Refused, and what the provider raises."""
+        outputs = self.step(**arguments)
+        self.delete_replaced()
+        return outputs
+
+    def step(self, **arguments: Any) -> dict[str, Any]:
+        """As `up`, but an object that is replaced is not deleted yet: the engine does that once everything else is done."""
         inputs = self._checked(self.inputs if self.id else {}, arguments)
         if not self.id:
             return self._create(inputs)
         diff = self.diff(**arguments)
-        if diff.replaces:
-            old_id, old_outputs = self.id, wire(self.outputs)
-            if diff.delete_before_replace:
-                self.provider.delete(old_id, old_outputs)
-                self.id = ""
+        if diff.replaces and diff.delete_before_replace:
+            self.destroy()
             self._create(inputs, step="replace")
-            if not diff.delete_before_replace:
-                self.provider.delete(old_id, old_outputs)
+        elif diff.replaces:
+            old = (self.id, self.outputs)
+            self._create(inputs, step="replace")
+            self.replaced.append(old)
         elif diff.changes or self.unfinished:
             with self._unfinished_kept(inputs):
                 result = self.provider.update(self.id, wire(self.outputs), wire(inputs))
@@ -68,8 +77,16 @@ class Driven:
         self._keep("read", result.id, wire(result.inputs or {}), result.outs)
         return True
 
+    def delete_replaced(self) -> None:
+        while self.replaced:
+            old_id, outputs = self.replaced[0]
+            self.provider.delete(old_id, wire(outputs))
+            self.replaced.pop(0)
+
     def destroy(self) -> None:
-        self.provider.delete(self.id, wire(self.outputs))
+        self.delete_replaced()
+        if self.id:
+            self.provider.delete(self.id, wire(self.outputs))
         self.id, self.inputs, self.outputs = "", {}, {}
 
     def _create(self, inputs: dict[str, Any], step: str = "create") -> dict[str, Any]:
@@ -97,6 +114,42 @@ class Driven:
     def _keep(self, step: str, id: str, inputs: dict[str, Any], outputs: dict[str, Any] | None) -> None:
         self.steps.append(step)
         self.id, self.inputs, self.outputs, self.unfinished = id, inputs, wire(outputs or {}), False
+
+
+@dataclass
+class Stack:
+    """The resources of a stack with the state that an engine keeps: a step that did not end is not in it.
+
+    A subclass has an `up`, which calls `do` for one resource after the other, in the order in which the engine goes about them,
+    and ends with `finish`."""
+
+    settings: dict[str, Any] = field(repr=False)
+    """The stack configuration, without the project's prefix."""
+    resources: dict[str, Driven] = field(default_factory=dict)
+
+    def do(self, name: str, provider: Callable[[], Provider[Any, Any]], /, **arguments: Any) -> dict[str, Any]:
+        """The step of one resource; its outputs. Stops the `up` by raising what the provider raises."""
+        if name not in self.resources:
+            made = provider()
+            values = {f"solos:{key}": value for key, value in self.settings.items()}
+            made.configure(ConfigureRequest(Config(values, "solos")))
+            self.resources[name] = Driven(made)
+        return self.resources[name].step(**arguments)
+
+    def finish(self) -> None:
+        """Delete what was replaced, the dependents first."""
+        for resource in reversed(list(self.resources.values())):
+            resource.delete_replaced()
+
+    def copy(self, world: World) -> Self:
+        """The same, with a state of its own, for a copy of the world."""
+        copies = {name: replace(one, steps=[], replaced=[*one.replaced]) for name, one in self.resources.items()}
+        return replace(self, resources=copies)
+
+    def destroy(self) -> None:
+        for name in reversed(list(self.resources)):
+            self.resources[name].destroy()
+            del self.resources[name]
 
 
 def wire(properties: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ httpx.ReadTimeout.
 
 import functools
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pulumi.dynamic import Config, ConfigureRequest
 
 from providers import http, waiting
@@ -84,12 +86,13 @@ def asc_private_key() -> str:
     return asc_key().private_bytes(*form).decode()
 
 
-def new_world() -> World:
-    """Doubles of both vendors on a clock of their own; our key is registered at App Store Connect."""
+def new_world(private_key: str | None = None) -> World:
+    """Doubles of both vendors on a clock of their own; our key is registered at App Store Connect, or `private_key`, which
+    was made in another process."""
     world = World(clock=SharedClock())
     for name in world.services:
         world.addresses[name] = f"http://{name.replace('_', '-')}.test"
-    public = asc_key().public_key()
+    public = load_pem_private_key((private_key or asc_private_key()).encode(), None).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
     key = {"key_id": ASC_KEY_ID, "issuer_id": ASC_ISSUER_ID, "public_key_pem": pem, "role": "ADMIN"}
     world.store.put("appstore.keys", ASC_KEY_ID, key)
@@ -97,13 +100,16 @@ def new_world() -> World:
 
 
 def copy_of(world: World) -> World:
-    """Another world in which all is as in this one at Fly, at the same time of its own clock."""
+    """Another world in which all is as in this one, at the same time of its own clock."""
     copy = new_world()
+    copy.delays = world.delays
     copy.clock.sleep(world.clock.now() - copy.clock.now())
     copy.store.become(world.store)
     machines, theirs = copy.services["fly"].machines, world.services["fly"].machines  # type: ignore[attr-defined]
     machines.disks.become(theirs.disks)
     machines.resume()
+    if (world.files / "uploads").exists():
+        shutil.copytree(world.files / "uploads", copy.files / "uploads")
     return copy
 
 

@@ -14,27 +14,52 @@ from tests.inprocess import control
 
 BUNDLE_ID = "com.sollabs.solos"
 ADA = "ada@sollabs.example"
+GRACE = "grace@sollabs.example"
+
+
+NAMES = {ADA: ("Ada", "Ferreira"), GRACE: ("Grace", "Okafor")}
+
+
+def settle(world: World) -> None:
+    """Files come in parts of 1200 bytes: an IPA of the tests has three of them."""
+    control(world, "POST", "/appstore/settings", {"part_bytes": 1200})
+
+
+def fill_in_the_form(world: World) -> str:
+    """What a person does on Apple's website, unless it has been done; the app's Apple ID."""
+    entries = control(world, "GET", "/appstore/state")["apps"]
+    form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
+    return str((entries or [control(world, "POST", "/appstore/apps", form)])[0]["id"])
+
+
+def become_user(world: World, email: str) -> None:
+    """Somebody is a user of the team from now on, by an invitation or without one."""
+    first, last = NAMES[email]
+    control(world, "POST", "/appstore/users", {"email": email, "firstName": first, "lastName": last})
 
 
 def make_app(world: World, configured: Any) -> str:
     """The bundle ID registered, and the entry made by a person; its Apple ID."""
-    control(world, "POST", "/appstore/settings", {"part_bytes": 1200})
+    settle(world)
     Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
-    form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
-    app = str(control(world, "POST", "/appstore/apps", form)["id"])
+    app = fill_in_the_form(world)
     world.clock.sleep(30)
     return app
 
 
 def make_group(world: World, configured: Any, app: str) -> Driven:
     """The internal group, with Ada in it."""
-    control(world, "POST", "/appstore/users", {"email": ADA, "firstName": "Ada", "lastName": "Ferreira"})
+    become_user(world, ADA)
     group = Driven(configured(BetaGroupProvider))
     group.up(app_id=app, name="Internal Testers")
-    Driven(configured(BetaTestersProvider)).up(
-        group_id=group.id, app_id=app, testers=[{"email": ADA, "first_name": "Ada", "last_name": "Ferreira"}]
-    )
+    Driven(configured(BetaTestersProvider)).up(group_id=group.id, app_id=app, testers=[person(ADA)])
     return group
+
+
+def person(email: str) -> dict[str, str]:
+    """A tester, as an argument of `BetaTesters`."""
+    first, last = NAMES[email]
+    return {"email": email, "first_name": first, "last_name": last}
 
 
 def build_arguments(folder: Path, app: str, **changes: Any) -> dict[str, Any]:

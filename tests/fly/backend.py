@@ -1,11 +1,7 @@
 """The whole backend as one stack: every resource in the order in which the engine goes about them, there and back."""
 
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
-
-from pulumi.dynamic import Config, ConfigureRequest
 
 from providers.checks.rollout import RolloutProvider
 from providers.fly.app import AppProvider
@@ -15,10 +11,9 @@ from providers.fly.machine import MachineProvider
 from providers.fly.machine_config import revision
 from providers.fly.secrets import SecretsProvider
 from providers.fly.volume import VolumeProvider
-from providers.resource import Provider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
-from tests.driver import Driven
+from tests.driver import Stack
 from tests.fly.conftest import CONFIG
 
 APP = "solos-prod"
@@ -27,23 +22,17 @@ RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 """Tags of solserver that are in the registry, and how they are broken."""
 
 
-@dataclass
-class Backend:
-    """The resources of the backend with the state that an engine keeps: a step that did not end is not in it."""
-
-    settings: dict[str, Any] = field(repr=False)
-    resources: dict[str, Driven] = field(default_factory=dict)
-
+class Backend(Stack):
     def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, **env: str) -> None:
         """Make the backend be as told; stops at the first step that fails, by raising what it raised."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}
-        self._do("app", AppProvider, name=APP, org="sol-labs")
-        image = self._do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
+        self.do("app", AppProvider, name=APP, org="sol-labs")
+        image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
         for kind in ("shared_v4", "v6"):
-            self._do(kind, IpAddressProvider, app=APP, type=kind)
-        self._do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=1)
-        version = self._do("secrets", SecretsProvider, app=APP, values=secrets or {"SESSION_KEY": "one"})["version"]
-        self._do(
+            self.do(kind, IpAddressProvider, app=APP, type=kind)
+        self.do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=1)
+        version = self.do("secrets", SecretsProvider, app=APP, values=secrets or {"SESSION_KEY": "one"})["version"]
+        self.do(
             "machine",
             MachineProvider,
             app=APP,
@@ -57,7 +46,7 @@ class Backend:
             expect_body=f'"{tag}"',
             healthy_seconds=2.0,
         )
-        self._do(
+        self.do(
             "rollout",
             RolloutProvider,
             app=APP,
@@ -66,23 +55,7 @@ class Backend:
             machine_id=self.resources["machine"].id,
             revision=revision(config, image, int(version)),
         )
-
-    def copy(self) -> "Backend":
-        """The same with a state of its own."""
-        return Backend(self.settings, {name: replace(one, steps=[]) for name, one in self.resources.items()})
-
-    def destroy(self) -> None:
-        for name in reversed(list(self.resources)):
-            self.resources[name].destroy()
-            del self.resources[name]
-
-    def _do(self, name: str, provider: Callable[[], Provider[Any, Any]], /, **arguments: Any) -> dict[str, Any]:
-        if name not in self.resources:
-            made = provider()
-            values = {f"solos:{key}": value for key, value in self.settings.items()}
-            made.configure(ConfigureRequest(Config(values, "solos")))
-            self.resources[name] = Driven(made)
-        return self.resources[name].up(**arguments)
+        self.finish()
 
 
 def add_note(world: World, text: str) -> None:

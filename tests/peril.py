@@ -4,6 +4,7 @@ A run is one process. It counts its calls to all vendors; at the call with the c
 """
 
 import re
+import threading
 from typing import Literal, get_args
 
 import httpx
@@ -29,14 +30,17 @@ class Perilous(httpx.BaseTransport):
         self._world, self._doubles, self.peril, self._strikes_at = world, Doubles(world), peril, strikes_at
         self.calls: list[str] = []
         self.killed = False
+        self._counting = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        struck = self.peril is not None and len(self.calls) == self._strikes_at
-        self.calls.append(f"{request.method} {request.url.host}{request.url.path}")
+        with self._counting:
+            number = len(self.calls)
+            self.calls.append(f"{request.method} {request.url.host}{request.url.path}")
+        struck = self.peril is not None and number == self._strikes_at
         if self.killed or (struck and self.peril == "killed_before"):
             self.killed = True
             raise Killed
-        if self.peril == "outage" and len(self.calls) > self._strikes_at:
+        if self.peril == "outage" and number >= self._strikes_at:
             raise httpx.ConnectError("no route to host")
         if struck and self.peril == "killed_after":
             self._doubles.handle_request(request)

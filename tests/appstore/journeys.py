@@ -1,0 +1,51 @@
+"""What is done to the Apple side in the fault matrix (`tests/journeys.py`)."""
+
+from dataclasses import replace
+from typing import Any
+
+from providers.errors import Incomplete
+from rehearsal.cloud.world import World
+from tests.appstore.entry import ADA, GRACE, become_user, build_arguments, settle
+from tests.appstore.testflight import TestFlight, held
+from tests.journeys import Journey
+
+
+def nothing_yet(world: World, settings: dict[str, Any]) -> TestFlight:
+    """The account knows its users, and nothing else. Apple takes just long enough for everything to be waited for once."""
+    world.delays = replace(
+        world.delays, app_entry_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
+    )
+    settle(world)
+    become_user(world, ADA)
+    builds = {build: build_arguments(world.files, "", build=build) for build in ("0", "0.1")}
+    return TestFlight(settings, world=world, builds=builds)
+
+
+def in_testing(world: World, settings: dict[str, Any]) -> TestFlight:
+    """A build is in the testers' hands."""
+    testflight = nothing_yet(world, settings)
+    testflight.up()
+    return testflight
+
+
+def release(testflight: TestFlight) -> None:
+    testflight.up(build="0.1")
+
+
+def invite(testflight: TestFlight) -> None:
+    """An `up` that is expected to end with an invitation, which is then accepted, and another."""
+    try:
+        testflight.up(testers=(ADA, GRACE))
+    except Incomplete as incomplete:
+        if f"{GRACE} is invited to be a user of the team" not in str(incomplete):
+            raise
+    become_user(testflight.world, GRACE)
+    testflight.up(testers=(ADA, GRACE))
+
+
+JOURNEYS = (
+    Journey("giving a first build to the testers", nothing_yet, TestFlight.up, held),
+    Journey("giving them a new build", in_testing, release, held),
+    Journey("inviting somebody to the team", in_testing, invite, held),
+    Journey("destroying the Apple side", in_testing, TestFlight.destroy, held),
+)

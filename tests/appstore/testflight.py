@@ -1,0 +1,108 @@
+"""The whole Apple side as one stack: every resource in the order in which the engine goes about them, there and back.
+
+People act where a launch has them act, at once: somebody fills in Apple's form as soon as there is a bundle ID.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from providers.appstore.app import AppProvider
+from providers.appstore.beta_app_localization import BetaAppLocalizationProvider
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.appstore.beta_testers import BetaTestersProvider
+from providers.appstore.build import BuildProvider
+from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.processed_build import ProcessedBuildProvider
+from rehearsal.cloud.store import Document
+from rehearsal.cloud.world import World
+from tests.appstore.entry import ADA, BUNDLE_ID, fill_in_the_form, person
+from tests.driver import Stack
+from tests.inprocess import control
+
+APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos", "primary_locale": "en-US", "wait_seconds": 300}
+
+
+@dataclass(kw_only=True)
+class TestFlight(Stack):
+    world: World = field(repr=False)
+    builds: dict[str, dict[str, Any]] = field(repr=False)
+    """Arguments of `Build` by build number, but for the app."""
+
+    def up(self, *, build: str = "0", testers: tuple[str, ...] = (ADA,)) -> None:
+        """Give the build to the testers; stops at the first step that fails, by raising what it raised."""
+        self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
+        fill_in_the_form(self.world)
+        self.do("app", AppProvider, **APP)
+        app = self.resources["app"].id
+        self.do("feedback", BetaAppLocalizationProvider, app_id=app, locale="en-US", feedback_email=ADA)
+        self.do("group", BetaGroupProvider, app_id=app, name="Internal Testers")
+        group = self.resources["group"].id
+        self.do(
+            "testers",
+            BetaTestersProvider,
+            group_id=group,
+            app_id=app,
+            testers=[person(email) for email in testers],
+            invite_users=True,
+        )
+        upload = self.do("build", BuildProvider, **self.builds[build] | {"app_id": app})
+        processed = self.do(
+            "processed build",
+            ProcessedBuildProvider,
+            app_id=app,
+            upload_id=upload["upload_id"],
+            short_version="1.0.0",
+            version=build,
+            uses_non_exempt_encryption=False,
+        )
+        self.do(
+            "distribution",
+            BuildDistributionProvider,
+            build_id=processed["build_id"],
+            group_id=group,
+            whats_new={"en-US": f"1.0.0 (v{build}): sign up.", "de-DE": f"1.0.0 (v{build}): Bitte anmelden."},
+            notify=False,
+        )
+        self.finish()
+
+    def copy(self, world: World) -> Self:
+        return replace(super().copy(world), world=world)
+
+
+def held(world: World) -> dict[str, Any]:
+    """What the account holds, without ids and times: two in which the same is true are equal. Nothing is left out."""
+    world.clock.sleep(60)  # what is under way arrives
+    state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
+    by_id = {each["id"]: each for kind in state.values() for each in kind}
+    return {
+        "how many of each": {kind: len(records) for kind, records in state.items()},
+        "bundle IDs": [each["identifier"] for each in state["bundleIds"]],
+        "apps": [(each["bundleId"], each["name"]) for each in state["apps"]],
+        "feedback": [(each["locale"], each["feedbackEmail"]) for each in state["betaAppLocalizations"]],
+        "groups": [
+            {
+                "name": each["name"],
+                "testers": sorted(by_id[id]["email"] for id in each["links"].get("betaTesters", ())),
+                "builds": sorted(by_id[id]["version"] for id in each["links"].get("builds", ())),
+            }
+            for each in state["betaGroups"]
+        ],
+        "invitations": Counter(each["email"] for each in state["userInvitations"]),
+        "uploads": sorted((each["cfBundleVersion"], each["state"]["state"]) for each in state["buildUploads"]),
+        "bytes": sorted(_is_whole(world, each) for each in state["buildUploadFiles"]),
+        "builds": sorted((each["version"], each["processingState"]) for each in state["builds"]),
+        "details": sorted(
+            (each["internalBuildState"], each["autoNotifyEnabled"]) for each in state["buildBetaDetails"]
+        ),
+        "texts": sorted((each["locale"], each["whatsNew"] or "") for each in state["betaBuildLocalizations"]),
+    }
+
+
+def _is_whole(world: World, file: Document) -> bool:
+    """Whether Apple has the very bytes whose digest the file's name tells."""
+    received = world.files / "uploads" / file["id"]
+    digest = hashlib.sha256(received.read_bytes()).hexdigest() if received.exists() else ""
+    return str(file["fileName"]).endswith(f"-{digest}.ipa")
