@@ -7,12 +7,14 @@ from rehearsal.cloud.fly.certificates import Certificates
 from rehearsal.cloud.fly.ip_addresses import IpAddresses
 from rehearsal.cloud.fly.machines import MachinesPart
 from rehearsal.cloud.fly.postgres import Postgres
+from rehearsal.cloud.fly.regions import Regions
 from rehearsal.cloud.fly.secrets import Secrets
+from rehearsal.cloud.fly.tokens import Tokens
 from rehearsal.cloud.fly.volumes import Volumes
 
 
-class MachinesApi(Apps, Certificates, IpAddresses, Postgres, Secrets, Volumes, MachinesPart):
-    """Apps, certificates, addresses, Managed Postgres, secrets, volumes and machines."""
+class MachinesApi(Apps, Certificates, IpAddresses, Postgres, Regions, Secrets, Tokens, Volumes, MachinesPart):
+    """Apps, certificates, addresses, Managed Postgres, regions, secrets, tokens, volumes and machines."""
 
     name: ClassVar[str] = "fly"
 
