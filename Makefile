@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal setup test lint format docs requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy dress-rehearsal preflight setup test lint format docs requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ rehearse-destroy: setup ## take the rehearsal down
 
 dress-rehearsal: setup ## launch Pulumi.prod.yaml itself against the doubles, from nothing, and take it down again
 	@$(BIN)/python -m rehearsal.rehearse --dress $(if $(ENGINE),--engine $(ENGINE))
+
+preflight: setup ## look, without changing anything, for what would stop a launch half way (STACK=prod)
+	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -39,14 +39,15 @@ ENDING = 7
 
 
 class BadSettings(Exception):
-    """`problems` are sentences, each naming its key or `fly.toml:LINE`."""
+    """`problems` are sentences, each naming its key or `fly.toml:LINE`; `settings` is what could be read all the same."""
 
-    def __init__(self, problems: Collection[str]) -> None:
+    def __init__(self, problems: Collection[str], settings: "Settings") -> None:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"the settings have {count}; nothing was touched:\n" + "\n".join(f"  {each}" for each in problems)
         )
         self.problems = tuple(problems)
+        self.settings = settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
     config.refuse_unread()
     problems = [*machine.problems, *config.problems]
     if problems:
-        raise BadSettings(problems)
+        raise BadSettings(problems, settings)
     return settings
 
 

@@ -27,17 +27,23 @@ def credential(config: Config, variable: str, key: str, what: str) -> str:
 
     Raises ProviderError, naming where it could be, when there is none.
     """
+    found = optional_credential(config, variable, key)
+    if not found:
+        raise ProviderError(
+            f"{what} is missing: set the environment variable {variable}, or run `pulumi config set --secret {key}`"
+        )
+    return found
+
+
+def optional_credential(config: Config, variable: str, key: str) -> str:
+    """The same, empty when there is none."""
     found = (
         os.environ.get(variable)
         or _from_file(os.environ.get(f"{variable}_PATH"))
         or config.get(key)
         or _from_credentials(config.get("credentialsFile"), variable)
     )
-    if not found:
-        raise ProviderError(
-            f"{what} is missing: set the environment variable {variable}, or run `pulumi config set --secret {key}`"
-        )
-    return str(found).strip()
+    return str(found or "").strip()
 
 
 def _from_file(path: str | None) -> str | None:

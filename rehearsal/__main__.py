@@ -34,7 +34,7 @@ def main() -> int:
     serving.add_argument(
         "--port", type=int, default=7700, help="the first of consecutive ports; 0 lets the system choose"
     )
-    serving.add_argument("--data", type=Path, default=Path(".rehearsal/world"), help="where everything is kept")
+    serving.add_argument("--data", type=Path, default=Path(".rehearsal"), help="where everything is kept")
     commands.add_parser("ipa", help="a stand-in of the solmobile build")
     drilling = commands.add_parser("drill", help="what goes wrong and what to do about it, tried out")
     drilling.add_argument("name", nargs="?", choices=drills.DRILLS, help="without one they are listed")

@@ -67,10 +67,10 @@ class AppProvider(Provider[AppArgs, AppState]):
         store = AppStore(self.config)
         found = _find(store, args.bundle_id)
         if found is None and args.wait_seconds:
-            engine.note(f"{_what_to_type(args)}. This run waits {args.wait_seconds} s for it")
+            engine.note(f"{what_to_type(args)}. This run waits {args.wait_seconds} s for it")
             found = _wait_for(store, args)
         if found is None:
-            raise ProviderError(f"{_what_to_type(args)}. Then run up again")
+            raise ProviderError(f"{what_to_type(args)}. Then run up again")
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
@@ -108,10 +108,11 @@ def _wait_for(store: AppStore, args: AppArgs) -> Entity:
             lambda: _find(store, args.bundle_id), seconds=args.wait_seconds, waiting_for="the app entry to be made"
         )
     except TimedOut as error:
-        raise TimedOut(f"{error}; {_what_to_type(args)}. Then run up again") from None
+        raise TimedOut(f"{error}; {what_to_type(args)}. Then run up again") from None
 
 
-def _what_to_type(args: AppArgs) -> str:
+def what_to_type(args: AppArgs) -> str:
+    """Why a person has to make the entry, and what goes into Apple's form."""
     return (
         f"there is no app with bundle ID {args.bundle_id} in App Store Connect, and Apple lets only people make one: "
         "at https://appstoreconnect.apple.com/apps choose + > New App and fill in "

@@ -5,7 +5,6 @@ back and the life is well below the limit (app-store-connect.md, section 4).
 """
 
 import functools
-import os
 import re
 import threading
 
@@ -92,5 +91,5 @@ def key_for(config: Config) -> Key:
     private_key = configuration.credential(
         config, "ASC_PRIVATE_KEY", "ascPrivateKey", "the App Store Connect private key"
     )
-    issuer_id = os.environ.get("ASC_ISSUER_ID") or config.get("ascIssuerId") or ""
+    issuer_id = configuration.optional_credential(config, "ASC_ISSUER_ID", "ascIssuerId")
     return _key(key_id, issuer_id, private_key)

@@ -39,20 +39,27 @@ class Stack:
 
 
 def load(folder: Path, name: str, config_file: Path | None = None) -> Stack:
-    """Read the stack `name` of the project in `folder`; its passphrase is `PULUMI_CONFIG_PASSPHRASE`, or in the file that
-    `PULUMI_CONFIG_PASSPHRASE_FILE` names.
+    """Read the stack as `read` does, and refuse one that leads to the vendors themselves.
 
     A stack file without a salt gets one, as `pulumi stack init` would do. Raises BadProject and WrongPassphrase.
     """
+    stack = read(folder, name, config_file)
+    _refuse_distant_endpoints(stack)
+    stack_file = config_file or folder / f"Pulumi.{name}.yaml"
+    if not _read(stack_file, required=False).get("encryptionsalt"):
+        with stack_file.open("a") as file:
+            file.write(f"encryptionsalt: {stack.crypter.salt}\n")
+    return stack
+
+
+def read(folder: Path, name: str, config_file: Path | None = None) -> Stack:
+    """The stack `name` of the project in `folder`; its passphrase is `PULUMI_CONFIG_PASSPHRASE`, or in the file that
+    `PULUMI_CONFIG_PASSPHRASE_FILE` names. Raises BadProject and WrongPassphrase."""
     project = _read(folder / "Pulumi.yaml", required=True)
     namespace = str(project["name"])
-    stack_file = config_file or folder / f"Pulumi.{name}.yaml"
-    given = _read(stack_file, required=False)
+    given = _read(config_file or folder / f"Pulumi.{name}.yaml", required=False)
     salt = given.get("encryptionsalt")
     crypter = Crypter.of(salt, _passphrase(name)) if salt else Crypter.new(_passphrase(name))
-    if not salt:
-        with stack_file.open("a") as file:
-            file.write(f"encryptionsalt: {crypter.salt}\n")
     secret_keys: set[str] = set()
     values: dict[str, Any] = {}
     for key, value in (given.get("config") or {}).items():
@@ -61,7 +68,6 @@ def load(folder: Path, name: str, config_file: Path | None = None) -> Stack:
             secret_keys.add(full_key)
         values[full_key] = _opened(value, crypter)
     _check_types(name, namespace, project.get("config") or {}, values, secret_keys)
-    _refuse_distant_endpoints(namespace, values)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     return Stack(namespace, name, folder, config, frozenset(secret_keys), crypter)
 
@@ -148,15 +154,15 @@ def _is(value: Any, wanted: str, items: Mapping[str, Any] | None) -> bool:
     return isinstance(value, PYTHON_TYPES[wanted])
 
 
-def _refuse_distant_endpoints(namespace: str, values: Mapping[str, Any]) -> None:
-    endpoints = values.get(f"{namespace}:endpoints") or {}
+def _refuse_distant_endpoints(stack: Stack) -> None:
+    endpoints = json.loads(stack.config.get(f"{stack.project}:endpoints") or "{}")
     distant = [
         f"{key} ({endpoints.get(key) or 'not set'})" for key in ENDPOINTS if not _is_loopback(endpoints.get(key))
     ]
     distant += [f"{key} ({value})" for key, value in _others(endpoints) if not _is_loopback(value)]
     if distant:
         raise BadProject(
-            f"the embedded engine is for rehearsals on this machine, and {namespace}:endpoints names others: "
+            f"the embedded engine is for rehearsals on this machine, and {stack.project}:endpoints names others: "
             f"{', '.join(distant)}; use the Pulumi CLI for this stack, or point these at `python -m rehearsal serve`"
         )
 

@@ -8,6 +8,7 @@ import random
 import threading
 import uuid
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Request
@@ -96,7 +97,8 @@ class FlyApi(Service):
         return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
 
     def common_headers(self, request: Request) -> dict[str, str]:
-        return {"fly-request-id": f"01{uuid.uuid4().hex[:24].upper()}-{'sjc'}"}
+        date = formatdate(self.world.clock.now(), usegmt=True)
+        return {"Date": date, "fly-request-id": f"01{uuid.uuid4().hex[:24].upper()}-{'sjc'}"}
 
     def failed(self, request: Request, fault: Fault) -> Any:
         return (

@@ -1,0 +1,100 @@
+"""`python -m preflight --stack NAME`: a table of what is ok, what may go wrong, and what would stop a launch, with the remedies.
+
+Exits with 1 when something is blocked, else with 0.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pulumi.dynamic import Config
+
+from components.config import PROJECT
+from components.settings import BadSettings
+from components.settings import read as read_settings
+from preflight import appstore, computer, configuration, fly
+from preflight.finding import Check, Finding, Subject, Verdict, run
+from preflight.stack import Stack, Unreadable
+from preflight.stack import read as read_stack
+
+CHECKS: Mapping[str, Mapping[str, Check]] = {
+    "This computer": {
+        "Pulumi CLI": computer.cli,
+        "Stack": computer.stack,
+        "Disk": computer.disk,
+        appstore.CLOCK: computer.clock,
+        "Archive": computer.archive,
+    },
+    "Configuration": {
+        "Settings": configuration.settings,
+        "Secrets": configuration.secrets,
+        "IPA": configuration.ipa,
+    },
+    "Fly.io": {
+        fly.ROW: fly.token,
+        "Organisation": fly.organisation,
+        "App name": fly.app_name,
+        "Region": fly.region,
+        "Image": fly.image,
+        "Hostname": fly.hostname,
+        "Metrics token": fly.metrics_token,
+    },
+    "App Store Connect": {
+        appstore.KEY: appstore.key,
+        appstore.AGREEMENTS: appstore.agreements,
+        "Bundle ID": appstore.bundle_id,
+        "App entry": appstore.app_entry,
+        "Certificates": appstore.certificates,
+        "Testers": appstore.testers,
+        "Build number": appstore.build_number,
+    },
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m preflight", description=__doc__)
+    parser.add_argument("--stack", "-s", required=True)
+    parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
+    options = parser.parse_args(arguments)
+    try:
+        subject = examine(read_stack(Path.cwd(), options.stack, options.config_file))
+    except Unreadable as error:
+        print(f"blocked: the configuration of stack {options.stack} cannot be read: {error}", file=sys.stderr)
+        return 1
+    checks = {name: check for group in CHECKS.values() for name, check in group.items()}
+    findings = run(checks, subject)
+    print("\n".join(table(options.stack, findings)), flush=True)
+    return int(any(finding.verdict is Verdict.BLOCKED for row in findings.values() for finding in row))
+
+
+def examine(stack: Stack) -> Subject:
+    """What is to be looked at, whether its settings are right or not."""
+    problems: tuple[str, ...] = ()
+    try:
+        settings = read_settings(stack.values, stack.secret_keys, stack.folder)
+    except BadSettings as bad:
+        settings, problems = bad.settings, bad.problems
+    return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), PROJECT))
+
+
+def table(stack: str, findings: Mapping[str, list[Finding]]) -> Iterator[str]:
+    """The findings as people read them."""
+    yield f"Preflight of stack {stack}; nothing is changed by it"
+    for group, checks in CHECKS.items():
+        yield f"\n{group}"
+        for name in checks:
+            for number, finding in enumerate(findings[name]):
+                yield f"  {finding.verdict.value:<8} {name if not number else '':<15} {finding.text}"
+                if finding.remedy:
+                    yield f"{'':<27}→ {finding.remedy}"
+    counted = [finding.verdict for row in findings.values() for finding in row]
+    blocked, warned = counted.count(Verdict.BLOCKED), counted.count(Verdict.WARNING)
+    yield f"\n{counted.count(Verdict.OK)} ok, {warned} to think about, {blocked} would stop the launch."
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # A check that was given up may still be waiting for an answer.

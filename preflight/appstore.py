@@ -1,0 +1,183 @@
+"""App Store Connect: the key and its role, agreements, the app, certificates, testers, the build number."""
+
+import functools
+from collections.abc import Iterator
+from datetime import datetime
+
+from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
+from providers.appstore import team, versions
+from providers.appstore.app import AppArgs, what_to_type
+from providers.appstore.client import AppStore, Entity
+from providers.appstore.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
+from providers.errors import ProviderError
+
+KEY, AGREEMENTS, CLOCK = "App Store key", "Agreements", "Clock"
+CERTIFICATES = 3
+"""Distribution certificates that a team may have: Apple's documentation says one of each type, teams have seen two and three."""
+
+
+def key(subject: Subject) -> Iterator[Finding]:
+    try:
+        AppStore(subject.config).list_all("/v1/certificates", doing="use the key")
+    except ClockWrong:
+        yield blocked(
+            "Apple does not accept its token, which this computer's clock has dated", f"see to the row {CLOCK} first"
+        )
+    except (KeyRejected, RoleMissing) as error:
+        what = "Apple does not accept it" if isinstance(error, KeyRejected) else "it may not read certificates"
+        yield blocked(what, error.remedy)
+    except AgreementMissing:
+        yield ok("accepted")
+    else:
+        yield ok("accepted, and may read certificates; whether it may make one shows only when `up` does")
+
+
+def _with_key(check: Check) -> Check:
+    """What is wrong with the whole account is told once, by the row that is about it."""
+
+    @functools.wraps(check)
+    def checked(subject: Subject) -> Iterator[Finding]:
+        try:
+            AppStore(subject.config)
+        except ProviderError:
+            raise NotLookedAt(KEY) from None
+        try:
+            yield from check(subject)
+        except (ClockWrong, KeyRejected):
+            raise NotLookedAt(KEY) from None
+        except AgreementMissing:
+            raise NotLookedAt(AGREEMENTS) from None
+
+    return checked
+
+
+@_with_key
+def agreements(subject: Subject) -> Iterator[Finding]:
+    try:
+        AppStore(subject.config).list_all("/v1/apps", doing="look whether the agreements are in effect")
+    except AgreementMissing as error:
+        yield blocked("a required agreement is not signed, or has expired: nothing works until it is", error.remedy)
+        return
+    yield ok("in effect")
+
+
+@_with_key
+def bundle_id(subject: Subject) -> Iterator[Finding]:
+    identifier = subject.settings.ios.bundle_id
+    if _bundle_id(subject):
+        yield ok(f"{identifier} is registered to this team")
+    else:
+        yield ok(f"{identifier} is registered by `up`; whether another team has it shows only then")
+
+
+@_with_key
+def app_entry(subject: Subject) -> Iterator[Finding]:
+    """The entry that only people can make, and only for a bundle ID that is registered."""
+    ios = subject.settings.ios
+    listed = AppStore(subject.config).list_all(
+        "/v1/apps", doing=f"look up the app entry of {ios.bundle_id}", **{"filter[bundleId]": ios.bundle_id}
+    )
+    found = next((each for each in listed if each["bundleId"] == ios.bundle_id), None)
+    if found:
+        yield ok(f"{found['name']}, Apple ID {found.id}")
+        return
+    form = what_to_type(
+        AppArgs(bundle_id=ios.bundle_id, name=ios.app_name, sku=ios.sku, primary_locale=ios.primary_locale)
+    )
+    if ios.wait_for_app_entry:
+        yield warning(f"not there; `up` waits {ios.wait_for_app_entry} s for somebody to make it", form)
+    elif not _bundle_id(subject):
+        yield warning(
+            "not there; the first `up` registers the bundle ID, and stops for it",
+            f"have the account holder at hand: {form}",
+        )
+    else:
+        yield blocked("not there", form)
+
+
+@_with_key
+def certificates(subject: Subject) -> Iterator[Finding]:
+    """Whether a distribution certificate can be made, or is there."""
+    listed = AppStore(subject.config).list_all(
+        "/v1/certificates", doing="look up the distribution certificates", **{"filter[certificateType]": "DISTRIBUTION"}
+    )
+    ours = [each for each in listed if each.id in subject.stack.made.get("appstore:Certificate", ())]
+    if ours:
+        yield ok(f"this stack's is there, until {_day(ours[0])}")
+        return
+    there = ", ".join(f"{each['serialNumber']} until {_day(each)}" for each in listed)
+    remedy = (
+        "give the stack the p12 of one of them, or revoke one that nobody needs at "
+        "https://developer.apple.com/account/resources/certificates"
+    )
+    if len(listed) >= CERTIFICATES:
+        yield blocked(f"{len(listed)} of {CERTIFICATES} are taken: {there}", remedy)
+    elif listed:
+        yield warning(f"{len(listed)} of {CERTIFICATES} are taken: {there}; to some teams Apple gives fewer", remedy)
+    else:
+        yield ok(f"none of {CERTIFICATES} is taken")
+
+
+@_with_key
+def testers(subject: Subject) -> Iterator[Finding]:
+    emails = [tester.email for tester in subject.settings.ios.testers]
+    store = AppStore(subject.config)
+    users = team.users(store, emails)
+    missing = [email for email in emails if team.key(email) not in users]
+    invited = team.by_email(store, "/v1/userInvitations", "email", missing) if missing else {}
+    for email in missing:
+        if team.key(email) in invited:
+            yield blocked(
+                f"{email} is invited as a user of the team, and has not accepted", "ask them to, by Apple's e-mail"
+            )
+        else:
+            yield blocked(
+                f"{email} is no user of the team, and only users can test internally",
+                "invite them at https://appstoreconnect.apple.com/access/users",
+            )
+    if not missing:
+        yield ok(f"{len(emails)} of {len(emails)} are users of the team")
+
+
+@_with_key
+def build_number(subject: Subject) -> Iterator[Finding]:
+    """Whether Apple would take the number: above all others of the version, unless this stack has brought it there."""
+    release, store = subject.settings.release, AppStore(subject.config)
+    builds = store.list_all(
+        "/v1/builds",
+        doing=f"look up the builds of {release.version}",
+        **{
+            "filter[app]": [each.id for each in _apps(store, subject.settings.ios.bundle_id)] or "none",
+            "filter[preReleaseVersion.version]": versions.spellings(release.version),
+        },
+    )
+    numbers = [str(build["version"]) for build in builds]
+    wanted = versions.ordering(release.build)
+    if subject.stack.made.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
+        yield ok(f"{release.version} ({release.build}): this stack has brought {', '.join(numbers)} there")
+        return
+    higher = [number for number in numbers if versions.ordering(number) >= wanted]
+    if higher:
+        yield blocked(
+            f"Apple has {', '.join(higher)} of {release.version} already, and takes higher numbers only",
+            f"`pulumi config set build {versions.next_free(release.build, numbers)}`, and build the IPA with it",
+        )
+    else:
+        yield ok(f"{release.build} is free for {release.version}")
+
+
+def _apps(store: AppStore, bundle_id: str) -> list[Entity]:
+    listed = store.list_all("/v1/apps", doing=f"look up the app of {bundle_id}", **{"filter[bundleId]": bundle_id})
+    return [each for each in listed if each["bundleId"] == bundle_id]
+
+
+def _bundle_id(subject: Subject) -> Entity | None:
+    identifier = subject.settings.ios.bundle_id
+    listed = AppStore(subject.config).list_all(
+        "/v1/bundleIds", doing=f"look up bundle ID {identifier}", **{"filter[identifier]": identifier}
+    )
+    return next((each for each in listed if each["identifier"] == identifier), None)
+
+
+def _day(certificate: Entity) -> str:
+    return f"{datetime.fromisoformat(certificate['expirationDate']):%Y-%m-%d}"

@@ -1,0 +1,71 @@
+"""A stack that is ready for its first `up`, in a world in which nothing stands in its way; and what the preflight finds of it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from preflight.__main__ import CHECKS, examine
+from preflight.finding import Finding, run
+from preflight.stack import Stack
+from providers.appstore.bundle_id import BundleIdProvider
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+from tests.fly.conftest import as_fly_describes_it
+from tests.inprocess import control
+
+__all__ = ["as_fly_describes_it"]
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text(encoding="utf-8"))["config"]
+BUNDLE_ID, APP = "com.sollabs.solos", "solos-prod"
+
+
+@dataclass
+class Preflight:
+    """`values` is the stack's configuration, without prefix; `made` is what its state says."""
+
+    values: dict[str, Any]
+    secrets: set[str]
+    made: dict[str, frozenset[str]] = field(default_factory=dict)
+    trouble: str = ""
+
+    def __call__(self) -> Mapping[str, list[Finding]]:
+        """All findings, by row."""
+        values = {
+            f"solos:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in self.values.items()
+        }
+        secret_keys = frozenset(f"solos:{key}" for key in self.secrets)
+        stack = Stack(
+            name="prod", folder=ROOT, values=values, secret_keys=secret_keys, made=self.made, trouble=self.trouble
+        )
+        return run({name: check for group in CHECKS.values() for name, check in group.items()}, examine(stack))
+
+    def row(self, name: str) -> list[Finding]:
+        return self()[name]
+
+
+@pytest.fixture
+def preflight(
+    world: World, settings: dict[str, Any], configured: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> Preflight:
+    control(world, "POST", "/fly/images", {"reference": SHOWN["solos:image"]})
+    for tester in SHOWN["solos:testers"]:
+        control(world, "POST", "/appstore/users", tester)
+    Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
+    control(
+        world, "POST", "/appstore/apps", {"bundleId": BUNDLE_ID, "name": "SolOS", "sku": "S", "primaryLocale": "en"}
+    )
+    world.clock.sleep(60)
+    monkeypatch.setattr("preflight.computer.shutil.which", lambda program, **_: f"/bin/{program}")
+    monkeypatch.setattr("preflight.computer._version", lambda program: "v3.260.0")
+    secrets = {"flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "monitoringSecrets"}
+    monitoring = {"page": "webhook", "logs": "false"}
+    receivers = {"page": "https://pager.example", "heartbeat": "https://switch.example", "metricsToken": "fm2_readonly"}
+    values = {key.removeprefix("solos:"): value for key, value in SHOWN.items()}
+    given = {"app": APP, "bundleId": BUNDLE_ID, "uniqueNames": "false", "waitForAppEntry": "0", "archive": "xcodebuild"}
+    monitor = {"monitoring": monitoring, "monitoringSecrets": receivers}
+    return Preflight(values | given | monitor | settings | {"credentialsFile": ""}, secrets)

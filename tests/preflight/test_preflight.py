@@ -1,0 +1,379 @@
+"""Whatever could stop a launch half way is found before the first write, by name and with its remedy, and nothing is changed."""
+
+import shutil
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from preflight.__main__ import CHECKS, main, table
+from preflight.finding import Finding, Subject, Verdict, ok, run
+from rehearsal.cloud.world import World
+from tests.inprocess import FLY_TOKEN, Doubles, control
+from tests.preflight.conftest import APP, Preflight
+
+READING_POST = "/v1/platform/placements"
+Arrange = Callable[[World, Preflight], object]
+
+
+def test_a_launch_that_nothing_stops_is_ok_in_every_row(preflight: Preflight) -> None:
+    findings = preflight()
+
+    assert [(name, each) for name, row in findings.items() for each in row if each.verdict is not Verdict.OK] == []
+    assert list(findings) == [name for group in CHECKS.values() for name in group]
+
+
+def test_nothing_is_written_anywhere(world: World, preflight: Preflight) -> None:
+    before = len(world.journal.entries())
+
+    preflight()
+
+    calls = world.journal.entries()[before:]
+    assert len(calls) > 10
+    assert {call["method"] for call in calls if call["path"] != READING_POST} <= {"GET", "HEAD"}
+
+
+def stranger(world: World, name: str) -> None:
+    control(world, "POST", "/fly/apps", {"name": name, "org": "strangers"})
+
+
+def without_entry(world: World, preflight: Preflight) -> None:
+    for app in world.store.all("appstore.apps"):
+        world.store.delete("appstore.apps", app["id"])
+
+
+def without_bundle_id(world: World, preflight: Preflight) -> None:
+    without_entry(world, preflight)
+    preflight.values["bundleId"] = "com.sollabs.new"
+
+
+def built(world: World, preflight: Preflight) -> None:
+    """Build 0 is at Apple, and this stack knows nothing of it."""
+    (app,) = world.store.all("appstore.apps")
+    attributes = {"version": "0", "processingState": "VALID"}
+    records = world.services["appstore"].records  # type: ignore[attr-defined]
+    release = records.new("preReleaseVersions", {"version": "1.0.0"}, {"app": app["id"]})
+    links = {"app": app["id"], "preReleaseVersion": release["id"]}
+    now = world.clock.now()
+    times = {"visible_at": now, "valid_at": now, "beta_at": now, "uploaded_at": now, "outcome": "VALID"}
+    records.save({**records.new("builds", attributes, links), **times})
+
+
+def configure(**values: Any) -> Arrange:
+    return lambda world, preflight: preflight.values.update(values)
+
+
+BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
+    "the CLI cannot use the stack": (
+        "Stack",
+        lambda world, preflight: setattr(preflight, "trouble", "no stack named 'prod' found"),
+        "no stack named 'prod' found",
+        "pulumi stack init prod",
+    ),
+    "a wrong version": ("Settings", configure(version="1.0.0 (v0)"), "solos:version", ""),
+    "a secret that everybody can read": (
+        "Secrets",
+        lambda world, preflight: preflight.secrets.discard("monitoringSecrets"),
+        "is readable by everybody",
+        "",
+    ),
+    "no IPA": ("IPA", configure(archive="", ipa="build/none.ipa"), "build/none.ipa", "set solos:archive"),
+    "a revoked Fly token": (
+        "Fly token",
+        configure(flyApiToken="nonsense"),
+        "does not accept it",
+        "fly tokens create org",
+    ),
+    "no Fly token": ("Fly token", configure(flyApiToken=""), "the Fly token is missing", ""),
+    "a token of another organisation": (
+        "Fly token",
+        configure(flyApiToken="fo1_strangers"),
+        "not of the organisation 'sol-labs'",
+        "fly tokens create org -o sol-labs",
+    ),
+    "a token for one other app": (
+        "Fly token",
+        lambda world, preflight: world.store.put(
+            "fly_token", "fo1_rehearsal", {"token": "fo1_rehearsal", "org": "sol-labs", "may": "all", "apps": ["other"]}
+        ),
+        "for other alone, and the stack has solos-prod",
+        "fly tokens create org",
+    ),
+    "an organisation that is not ours": (
+        "Organisation",
+        configure(org="nobody"),
+        "no organisation 'nobody'",
+        "fly orgs list",
+    ),
+    "a taken app name": ("App name", lambda world, preflight: stranger(world, APP), "is taken", "solos:app"),
+    "a taken monitor name": (
+        "App name",
+        lambda world, preflight: stranger(world, f"{APP}-monitor"),
+        "solos-prod-monitor is taken",
+        "solos:app",
+    ),
+    "a full region": (
+        "Region",
+        lambda world, preflight: world.store.put("fly_full", "sjc", {}),
+        "sjc has no room",
+        "primary_region of fly.toml",
+    ),
+    "a region that does not exist": (
+        "Region",
+        configure(monitoring={"page": "webhook", "logs": "false", "region": "xxx"}),
+        "there is no region 'xxx'",
+        "solos:monitoring.region",
+    ),
+    "an image that was never pushed": (
+        "Image",
+        configure(image="registry.fly.io/solserver:9.9.9"),
+        "HTTP 404",
+        "push it first",
+    ),
+    "a metrics token that is refused": (
+        "Metrics token",
+        lambda world, preflight: preflight.values["monitoringSecrets"].update(metricsToken="nonsense"),
+        "does not accept the monitor's token",
+        "fly tokens create readonly",
+    ),
+    "a revoked key": (
+        "App Store key",
+        lambda world, preflight: control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}"),
+        "does not accept it",
+        "make a new key there",
+    ),
+    "no key": ("App Store key", configure(ascKeyId=""), "the App Store Connect key ID is missing", ""),
+    "an agreement that nobody has signed": (
+        "Agreements",
+        lambda world, preflight: control(world, "POST", "/appstore/agreements", {"in_effect": False}),
+        "a required agreement",
+        "the Account Holder signs it",
+    ),
+    "no app entry": ("App entry", without_entry, "not there", "Bundle ID: com.sollabs.solos; SKU"),
+    "a tester without an account": (
+        "Testers",
+        configure(testers=[{"email": "noor@sollabs.example"}]),
+        "noor@sollabs.example is no user of the team",
+        "https://appstoreconnect.apple.com/access/users",
+    ),
+    "a build number that is used up": (
+        "Build number",
+        built,
+        "Apple has 0 of 1.0.0 already",
+        "pulumi config set build 0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BLOCKED)
+def test_what_would_stop_the_launch_is_blocked_with_its_remedy(world: World, preflight: Preflight, case: str) -> None:
+    name, arrange, text, remedy = BLOCKED[case]
+    arrange(world, preflight)
+
+    blocked = [each for each in preflight.row(name) if each.verdict is Verdict.BLOCKED]
+
+    assert blocked, preflight.row(name)
+    assert text in blocked[0].text
+    assert remedy in blocked[0].remedy
+
+
+def test_an_individual_key_may_not_do_what_a_launch_needs(world: World, preflight: Preflight) -> None:
+    known = world.store.get("appstore.keys", preflight.values["ascKeyId"])
+    assert known
+    control(world, "POST", "/appstore/keys", {**known, "issuer_id": None})
+    preflight.values["ascIssuerId"] = ""
+
+    (finding,) = preflight.row("App Store key")
+
+    assert finding.verdict is Verdict.BLOCKED
+    assert "use a team key with the role Admin" in finding.remedy
+
+
+def test_a_key_that_is_refused_is_told_once(world: World, preflight: Preflight) -> None:
+    control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}")
+
+    findings = preflight()
+
+    assert findings["Testers"][0].remedy == "see to the row App Store key first"
+    assert findings["Fly token"][0].verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(("seconds", "verdict"), [(5, Verdict.OK), (45, Verdict.WARNING), (300, Verdict.BLOCKED)])
+def test_a_clock_that_is_off_is_told_before_apple_refuses_its_tokens(
+    world: World, preflight: Preflight, monkeypatch: pytest.MonkeyPatch, seconds: float, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(world.clock, "wall", lambda: world.clock.now() + seconds)
+
+    (apples, flys) = preflight.row("Clock")
+
+    assert (apples.verdict, flys.verdict) == (verdict, verdict)
+    assert ("set it right" in apples.remedy) == (verdict is Verdict.BLOCKED)
+
+
+@pytest.mark.parametrize(("free", "verdict"), [(50e9, Verdict.OK), (1e9, Verdict.WARNING), (1e8, Verdict.BLOCKED)])
+def test_a_disk_without_room_is_told(
+    preflight: Preflight, monkeypatch: pytest.MonkeyPatch, free: float, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+
+    assert preflight.row("Disk")[0].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [("v3.260.0", Verdict.OK), ("v3.100.1", Verdict.WARNING), ("v2.25.2", Verdict.BLOCKED), ("", Verdict.BLOCKED)],
+)
+def test_a_cli_that_this_was_not_written_for_is_told(
+    preflight: Preflight, monkeypatch: pytest.MonkeyPatch, version: str, verdict: Verdict
+) -> None:
+    monkeypatch.setattr("preflight.computer._version", lambda program: version)
+
+    (finding,) = preflight.row("Pulumi CLI")
+
+    assert finding.verdict is verdict
+    assert finding.remedy.startswith("update it") == (verdict is not Verdict.OK)
+
+
+def test_without_the_programs_a_launch_is_blocked(preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preflight.computer.shutil.which", lambda program, **_: None)
+
+    findings = preflight()
+
+    assert "install it from" in findings["Pulumi CLI"][0].remedy
+    assert "begins with 'xcodebuild', which is no program" in findings["Archive"][0].text
+
+
+def certificates(world: World, count: int) -> list[str]:
+    expires = "2027-11-27T00:00:00.000+0000"
+    return [
+        str(
+            world.services["appstore"].records.new(  # type: ignore[attr-defined]
+                "certificates",
+                {"certificateType": "DISTRIBUTION", "serialNumber": f"5E{number}", "expirationDate": expires},
+            )["id"]
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(0, Verdict.OK), (2, Verdict.WARNING), (3, Verdict.BLOCKED)])
+def test_certificates_that_leave_no_room_for_one_are_told(
+    world: World, preflight: Preflight, count: int, verdict: Verdict
+) -> None:
+    certificates(world, count)
+
+    (finding,) = preflight.row("Certificates")
+
+    assert finding.verdict is verdict
+    assert ("revoke one that nobody needs" in finding.remedy) == bool(count)
+
+
+def test_what_the_stack_has_made_already_blocks_nothing(world: World, preflight: Preflight) -> None:
+    built(world, preflight)
+    (build,) = world.store.all("appstore.builds")
+    world.store.put("fly_full", "sjc", {})
+    control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
+    preflight.made = {
+        "fly:App": frozenset({APP}),
+        "fly:Machine": frozenset({"a", "b"}),
+        "appstore:Certificate": frozenset(certificates(world, 3)),
+        "appstore:ProcessedBuild": frozenset({build["id"]}),
+    }
+
+    findings = preflight()
+
+    assert findings["App name"][0] == ok("solos-prod is this stack's")
+    assert findings["Region"] == [ok("sjc: the machine is there")]
+    assert findings["Certificates"] == [ok("this stack's is there, until 2027-11-27")]
+    assert findings["Build number"][0].verdict is Verdict.OK
+
+
+def test_an_app_that_somebody_made_by_hand_is_worth_a_look(world: World, preflight: Preflight) -> None:
+    control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
+
+    finding = preflight.row("App name")[0]
+
+    assert finding.verdict is Verdict.WARNING
+    assert "python -m components.adoption --stack prod" in finding.remedy
+
+
+def test_the_app_entry_of_a_new_bundle_id_can_be_made_after_the_first_up(world: World, preflight: Preflight) -> None:
+    without_bundle_id(world, preflight)
+
+    finding = preflight.row("App entry")[0]
+
+    assert finding.verdict is Verdict.WARNING
+    assert "have the account holder at hand" in finding.remedy
+
+
+def test_a_hostname_of_the_team_needs_somebody_at_its_dns_provider(world: World, preflight: Preflight) -> None:
+    preflight.values["domain"] = "api.sollabs.example"
+    assert preflight.row("Hostname")[0].verdict is Verdict.WARNING
+
+    certify(world, preflight.values["domain"])
+    (finding,) = preflight.row("Hostname")
+    assert finding.verdict is Verdict.BLOCKED
+    assert "enter " in finding.remedy
+    assert "api.sollabs.example" in finding.remedy
+
+    control(world, "POST", "/fly/dns", {"hostname": "api.sollabs.example", "points_to": APP})
+    assert preflight.row("Hostname")[0].verdict is Verdict.OK
+
+
+def certify(world: World, hostname: str) -> None:
+    """An app with addresses, of which a certificate was asked for."""
+    control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
+    world.clock.sleep(5)
+    for path, body in (
+        ("ip_assignments", {"type": "shared_v4"}),
+        ("ip_assignments", {"type": "v6"}),
+        ("certificates/acme", {"hostname": hostname}),
+    ):
+        fly(world, "POST", f"/v1/apps/{APP}/{path}", body)
+
+
+def fly(world: World, method: str, path: str, body: dict[str, Any]) -> None:
+    with httpx.Client(transport=Doubles(world), base_url="http://fly.test") as client:
+        client.request(method, path, json=body, headers={"Authorization": f"Bearer {FLY_TOKEN}"}).raise_for_status()
+
+
+def test_one_check_that_breaks_or_hangs_hides_no_other(preflight: Preflight) -> None:
+    def breaks(subject: Subject) -> Any:
+        raise ZeroDivisionError("of all things")
+
+    def hangs(subject: Subject) -> Any:
+        time.sleep(2)
+        yield ok("too late")
+
+    def works(subject: Subject) -> Any:
+        yield ok("well")
+
+    findings = run({"a": breaks, "b": hangs, "c": works}, None, seconds=0.2)  # type: ignore[arg-type]
+
+    assert "ZeroDivisionError: of all things (a defect, at" in findings["a"][0].text
+    assert "no answer within 0.2 s" in findings["b"][0].text
+    assert findings["c"] == [ok("well")]
+
+
+def test_the_table_gives_each_finding_a_line_and_its_remedy_another() -> None:
+    rows = {name: [ok("well")] for group in CHECKS.values() for name in group}
+    rows["Disk"] = [Finding(Verdict.BLOCKED, "0.1 GB free", "make room")]
+
+    shown = "\n".join(table("prod", rows))
+
+    assert "  blocked  Disk            0.1 GB free\n                           → make room\n" in shown
+    assert shown.endswith(f"{len(rows) - 1} ok, 0 to think about, 1 would stop the launch.")
+
+
+def test_a_stack_that_cannot_be_read_is_blocked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    monkeypatch.setattr("preflight.stack.shutil.which", lambda program: None)
+
+    assert main(["--stack", "rehearsal"]) == 1
+
+    assert "set PULUMI_CONFIG_PASSPHRASE to the one it was made with" in capsys.readouterr().err

@@ -1,0 +1,65 @@
+"""A stack is read as `up` would read it, by the CLI and without it, its secrets opened."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from preflight.stack import Unreadable, read
+from rehearsal.engine.crypter import Crypter
+from tests.preflight.conftest import ROOT
+
+PASSPHRASE = "rehearsal"
+
+
+@pytest.fixture(params=["embedded", "pulumi"])
+def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a stack `prod` that has one secret; its name is that of who reads it."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", tmp_path.as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+    folder = tmp_path / str(request.param)
+    folder.mkdir()
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text(encoding="utf-8"))
+    secret = Crypter.of(document["encryptionsalt"], PASSPHRASE).encrypt("worth nothing")
+    document["config"]["solos:secrets"] = {"SESSION_SECRET": {"secure": secret}}
+    (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    if request.param == "embedded":
+        monkeypatch.setattr("preflight.stack.shutil.which", lambda program: None)
+    elif shutil.which("pulumi") is None:
+        pytest.skip("NOT TESTED: reading a stack by the CLI; `pulumi` is not on PATH")
+    else:
+        subprocess.run(["pulumi", "stack", "init", "prod"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_values_defaults_and_secrets_are_there_as_the_program_gets_them(project: Path) -> None:
+    stack = read(project, "prod")
+
+    assert stack.values["solos:org"] == "sol-labs"
+    assert stack.values["solos:primaryLocale"] == "en-US"
+    assert yaml.safe_load(stack.values["solos:secrets"]) == {"SESSION_SECRET": "worth nothing"}
+    assert stack.secret_keys == {"solos:secrets"}
+    assert (stack.made, stack.trouble) == ({}, "")
+    assert "worth nothing" not in repr(stack)
+
+
+def test_a_wrong_passphrase_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+
+    with pytest.raises(Unreadable, match="the passphrase does not fit"):
+        read(project, "prod")
+
+
+def test_a_stack_that_the_cli_does_not_know_is_read_all_the_same(project: Path) -> None:
+    (project / "Pulumi.other.yaml").write_text(
+        (project / "Pulumi.prod.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+
+    stack = read(project, "other")
+
+    assert stack.values["solos:org"] == "sol-labs"
+    assert stack.trouble == ("no stack named 'other' found" if project.name == "pulumi" else "")
