@@ -57,7 +57,8 @@ def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Ca
     Raises ProviderError when the storage refuses a part, Unreachable when it cannot be reached for long.
     """
     size = path.stat().st_size
-    file = _find_file(store, upload_id, name) or _reserve_file(store, upload_id, name, size)
+    known = _list_files(store, upload_id)
+    file = _last_named(known, name) or _reserve_file(store, upload_id, name, size, known)
     sent: set[int] = set()
     meter = _Meter(size, progress)
     for _ in range(RENEWALS):
@@ -67,7 +68,7 @@ def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Ca
         except _Expired:
             fresh = store.get(f"/v1/buildUploadFiles/{file.id}", doing=f"renew the upload addresses of {name}")
             if fresh is None or any(_is_expired(part) for part in _parts(fresh, size)):
-                fresh = _reserve_file(store, upload_id, name, size)
+                fresh = _reserve_file(store, upload_id, name, size, _list_files(store, upload_id))
                 sent.clear()
                 meter.restart()
             file = fresh
@@ -101,18 +102,21 @@ class _Meter:
             self._sent = 0
 
 
-def _find_file(store: AppStore, upload_id: str, name: str) -> Entity | None:
-    listed = store.list_all(f"/v1/buildUploads/{upload_id}/buildUploadFiles", doing=f"look up the upload of {name}")
-    files = [file for file in listed if file["fileName"] == name and file["assetType"] == "ASSET"]
-    return files[-1] if files else None
+def _list_files(store: AppStore, upload_id: str) -> list[Entity]:
+    return store.list_all(f"/v1/buildUploads/{upload_id}/buildUploadFiles", doing="look up what has been uploaded")
 
 
-def _reserve_file(store: AppStore, upload_id: str, name: str, size: int) -> Entity:
-    known = {file.id for file in store.list_all(f"/v1/buildUploads/{upload_id}/buildUploadFiles", doing="list files")}
+def _last_named(files: list[Entity], name: str) -> Entity | None:
+    named = [file for file in files if file["fileName"] == name and file["assetType"] == "ASSET"]
+    return named[-1] if named else None
+
+
+def _reserve_file(store: AppStore, upload_id: str, name: str, size: int, known: list[Entity]) -> Entity:
+    """A new file of the upload, which has had those `known` so far."""
+    ids = {file.id for file in known}
 
     def new() -> Entity | None:
-        found = _find_file(store, upload_id, name)
-        return found if found and found.id not in known else None
+        return _last_named([file for file in _list_files(store, upload_id) if file.id not in ids], name)
 
     return store.create(
         "buildUploadFiles",

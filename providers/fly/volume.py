@@ -23,6 +23,7 @@ from providers.resource import Resource
 
 NAME = re.compile(r"[a-z0-9_]{1,30}")
 READY_SECONDS = 300.0
+USABLE = frozenset({"created", "hydrating"})
 DETACH_SECONDS = 120.0
 """A destroyed machine's volume is bound for up to about a minute longer."""
 
@@ -97,7 +98,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 f"the volume {volume['id']} of {args.app!r} exists already and is {'' if volume['encrypted'] else 'not '}"
                 f"encrypted: set encrypted to what it is, or give this volume another name"
             )
-        ready = self._wait_until_ready(args.app, volume["id"])
+        ready = volume if volume["state"] in USABLE else self._wait_until_ready(args.app, volume["id"])
         return ready["id"], self._adjust(ready, args)
 
     def observe(self, id: str, state: VolumeState) -> VolumeState | tuple[str, VolumeState] | None:
@@ -195,7 +196,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             except NotFound:
                 return None
             seen = volume["state"]
-            return volume if seen in ("created", "hydrating") else None
+            return volume if seen in USABLE else None
 
         return waiting.poll(
             ready, seconds=READY_SECONDS, waiting_for=f"the volume {id} of {app!r} to be usable", last_seen=lambda: seen

@@ -13,6 +13,7 @@ from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.appstore.entry import build_arguments, calls, make_app, uploads
 from tests.driver import Driven
+from tests.inprocess import control
 
 
 @pytest.fixture
@@ -30,6 +31,24 @@ def test_an_ipa_goes_up_in_parts_and_is_committed(world: World, app: str, build:
 
     assert len(calls(world, "storage")) > 2
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_a_new_build_takes_six_calls_besides_its_parts(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    before = len(calls(world))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    (upload,), (file,) = (
+        control(world, "GET", "/appstore/state")[kind] for kind in ("buildUploads", "buildUploadFiles")
+    )
+    assert calls(world)[before:] == [
+        f"GET /v1/apps/{app}/buildUploads",
+        "GET /v1/builds",
+        "POST /v1/buildUploads",
+        f"GET /v1/buildUploads/{upload['id']}/buildUploadFiles",
+        "POST /v1/buildUploadFiles",
+        f"PATCH /v1/buildUploadFiles/{file['id']}",
+    ]
 
 
 def test_the_storage_holds_the_very_bytes(world: World, app: str, build: Driven, tmp_path: Path) -> None:

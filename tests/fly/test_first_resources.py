@@ -88,6 +88,17 @@ def test_a_volume_grows_in_place_and_is_never_shrunk(app: Driven, configured: Co
         volume.up(**VOLUME)
 
 
+def test_a_volume_that_is_usable_at_once_is_not_looked_at_again(
+    app: Driven, configured: Configured, world: World
+) -> None:
+    before = len(world.journal.entries("fly"))
+
+    Driven(configured(VolumeProvider)).up(app=app.id, name="solos_data", region="sjc", size_gb=1)
+
+    made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
+    assert made == [f"GET /v1/apps/{app.id}/volumes", f"POST /v1/apps/{app.id}/volumes"]
+
+
 def test_a_volume_that_was_made_by_hand_is_adopted(app: Driven, configured: Configured, world: World) -> None:
     first, second = Driven(configured(VolumeProvider)), Driven(configured(VolumeProvider))
     first.up(**VOLUME)
