@@ -45,6 +45,10 @@ def _page(launch: Launch) -> Iterator[str]:
         yield "<h2>Testers</h2>"
         head = ["Name", "E-mail", "Installed", "Device"]
         yield from _table(head, ([escape(cell) for cell in tester] for tester in launch.testers))
+    if launch.feedback:
+        yield "<h2>What testers sent</h2>"
+        head = ["When", "Who", "What", "Device", "Comment"]
+        yield from _table(head, ([escape(cell) for cell in report] for report in launch.feedback))
     yield "</body></html>\n"
 
 

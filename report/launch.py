@@ -32,6 +32,8 @@ class Launch:
     versions: Sequence[tuple[str, str]]
     testers: Sequence[Sequence[str]]
     """Rows of name, e-mail, installed build, device."""
+    feedback: Sequence[Sequence[str]]
+    """What testers have sent: rows of time, e-mail, kind, device, comment."""
     unfinished: Sequence[str]
 
     @property
@@ -61,6 +63,7 @@ def gather(stack: Stack) -> Launch:
         probes=_probes(stack),
         versions=_versions(stack),
         testers=_testers(stack),
+        feedback=_feedback(stack),
         unfinished=stack.unfinished,
     )
 
@@ -109,4 +112,12 @@ def _testers(stack: Stack) -> list[list[str]]:
         ]
         for group in stack.all("appstore:BetaTesters")
         for tester in group.outputs.get("testers") or []
+    ]
+
+
+def _feedback(stack: Stack) -> list[list[str]]:
+    return [
+        [str(report.get(key) or "") for key in ("at", "by", "kind", "device", "comment")]
+        for evidence in stack.all("appstore:Installations")
+        for report in evidence.outputs.get("reports") or []
     ]

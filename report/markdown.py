@@ -46,6 +46,8 @@ def render(launch: Launch) -> str:
         parts += ["## Versions", _table(["What", "Value"], [[name, f"`{value}`"] for name, value in launch.versions])]
     if launch.testers:
         parts += ["## Testers", _table(["Name", "E-mail", "Installed", "Device"], launch.testers)]
+    if launch.feedback:
+        parts += ["## What testers sent", _table(["When", "Who", "What", "Device", "Comment"], launch.feedback)]
     return "\n\n".join(parts) + "\n"
 
 

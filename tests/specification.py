@@ -127,6 +127,19 @@ def checking(host: str, specification: Specification) -> Iterator[set[str]]:
         yield found
 
 
+@contextmanager
+def conforming(host: str, name: str, deviations: Mapping[str, str], *, requests: bool = True) -> Iterator[None]:
+    """Fails at its end for what is wrong with the calls to `host`; does nothing where there is no such description. Without
+    `requests` the caller may be wrong, but not the double."""
+    described = find(name)
+    if described is None:
+        yield
+        return
+    with checking(host, described) as found:
+        yield
+    assert unexplained((each for each in found if requests or ": the answer" in each), deviations) == []
+
+
 def unexplained(problems: Iterable[str], deviations: Mapping[str, str]) -> list[str]:
     return sorted(each for each in problems if not any(re.search(pattern, each) for pattern in deviations))
 

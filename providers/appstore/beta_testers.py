@@ -99,13 +99,8 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
 
     def remove(self, id: str, state: BetaTestersState) -> None:
         """Takes the listed people out of the group. They stay testers of the team, and users of it."""
-        if state.tester_ids:
-            AppStore(self.config).unlink(
-                f"/v1/betaGroups/{state.group_id}/relationships/betaTesters",
-                "betaTesters",
-                state.tester_ids.values(),
-                doing="take the testers out of their group",
-            )
+        store = AppStore(self.config)
+        _unlink(store, state.group_id, state.tester_ids.values(), doing="take the testers out of their group")
 
     def _reconcile(self, args: BetaTestersArgs) -> BetaTestersState:
         store = AppStore(self.config)
@@ -220,18 +215,17 @@ def _link(store: AppStore, group_id: str, testers: Collection[Entity]) -> None:
         )
 
 
+def _unlink(store: AppStore, group_id: str, ids: Collection[str], *, doing: str) -> None:
+    if ids:
+        store.unlink(f"/v1/betaGroups/{group_id}/relationships/betaTesters", "betaTesters", ids, doing=doing)
+
+
 def _without_unlisted(
     store: AppStore, group_id: str, members: dict[str, Entity], listed: Collection[str]
 ) -> dict[str, Entity]:
     """Takes those who are not listed out of the group; the members who stay."""
-    unlisted = [member for email, member in members.items() if email not in listed]
-    if unlisted:
-        store.unlink(
-            f"/v1/betaGroups/{group_id}/relationships/betaTesters",
-            "betaTesters",
-            [member.id for member in unlisted],
-            doing=f"take {len(unlisted)} people out of the tester group who are not listed",
-        )
+    unlisted = [member.id for email, member in members.items() if email not in listed]
+    _unlink(store, group_id, unlisted, doing=f"take {len(unlisted)} people out of the tester group who are not listed")
     return {email: member for email, member in members.items() if email in listed}
 
 
