@@ -135,7 +135,7 @@ class Http:
                 response.read()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return _Trouble(f"no connection to {self.service} at {self.base_url} ({error})", nothing_done=True)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _Trouble(f"{self.service}'s answer was lost ({type(error).__name__})", nothing_done=False)
         if response.status_code in accept:
             return response

@@ -34,7 +34,7 @@ class AppArgs:
     org: Annotated[str, REPLACES]
     """Slug of the organisation. Changing it replaces the app and all in it."""
     network: Annotated[str | None, REPLACES] = None
-    """Private network; Fly's default when absent. Changing it replaces the app and all in it."""
+    """Private network; when absent, Fly's default for a new app, and any for one that is there. Changing it replaces the app."""
     keep_snapshots: bool = False
     """Whether `destroy` leaves the app, empty, as long as volumes that it had have snapshots. Changed in place."""
 
@@ -62,11 +62,15 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             raise ProviderError(
                 f"the app {args.name!r} exists in the organisation {owner!r}, not in {args.org!r}: choose another name, or set the organisation to {owner!r}"
             )
+        if args.network not in (None, app.get("network")):
+            raise ProviderError(
+                f"the app {args.name!r} is in the network {app.get('network')!r}, not in {args.network!r}, and an app cannot "
+                "move: choose another name, or set the network to what it is"
+            )
         just_made(
             lambda: self.fly.call(
                 "GET", f"/apps/{args.name}/machines", doing=f"list the machines of the app {args.name!r}"
-            ),
-            what=f"the app {args.name!r}",
+            )
         )
         return args.name, _state(args, app)
 
@@ -132,8 +136,7 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             safe=True,  # The idempotency key gives the app of the first request back.
         )
         app: dict[str, Any] = just_made(
-            lambda: self.fly.call("GET", f"/apps/{args.name}", doing=f"look up the app {args.name!r}"),
-            what=f"the app {args.name!r}",
+            lambda: self.fly.call("GET", f"/apps/{args.name}", doing=f"look up the app {args.name!r}")
         )
         return app
 

@@ -73,8 +73,7 @@ class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
                     f"/apps/{args.app}/certificates/acme",
                     doing=f"request a certificate of {args.hostname} for {args.app!r}",
                     body={"hostname": args.hostname},
-                ),
-                what=f"the app {args.app!r}",
+                )
             )
         except FlyError as error:
             there = certificates.find(self.fly, args.app, args.hostname) if error.status in EXISTS else None

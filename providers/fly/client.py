@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.errors import ApiError, ProviderError
+from providers.errors import ApiError, ProviderError, TimedOut
 from providers.http import Http, Pace
 
 if TYPE_CHECKING:
@@ -133,18 +133,24 @@ def authorization(token: str) -> str:
     return f"FlyV1 {bare}" if macaroon else f"Bearer {bare}"
 
 
-def just_made(look: Any, *, what: str) -> Any:
-    """The result of `look()`, patient with the 401 and 404 that Fly gives for objects it has made a moment ago."""
+def just_made(look: Any) -> Any:
+    """The result of `look()`, patient with the 401 and 404 that Fly gives for objects it has made a moment ago; raises what Fly
+    says when it still says so after VISIBLE_SECONDS."""
+    last: list[FlyError] = []
 
     def visible() -> Any:
         try:
             return look()
         except FlyError as error:
-            if error.status in (401, 404):
-                return None
-            raise
+            if error.status not in (401, 404):
+                raise
+            last.append(error)
+            return None
 
-    return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for=f"{what} to appear at Fly after it was made")
+    try:
+        return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for="it to appear at Fly")
+    except TimedOut:
+        raise last[-1] from None
 
 
 def just_pushed(make: Any) -> Any:

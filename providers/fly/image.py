@@ -31,8 +31,9 @@ MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
-    r"(?P<repository>[a-z0-9]+(?:[._:/-]+[a-z0-9]+)*?)"
+    rf"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?/)?{PART}(?:/{PART})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
@@ -114,8 +115,6 @@ def parse(text: str) -> Reference:
         host, repository = first, rest
     else:
         host, repository = DOCKER_HUB, name if rest else f"library/{name}"
-    if ":" in repository:
-        raise ProviderError(f"{text!r} is no image reference: only the part after the last slash may have a tag")
     host = DOCKER_HUB if host in ("docker.io", "index.docker.io") else host
     return Reference(name, host, repository, match["digest"] or match["tag"] or "latest")
 

@@ -74,8 +74,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
                 f"/apps/{args.app}/ip_assignments",
                 doing=f"assign a {args.type} address to the app {args.app!r}",
                 body={key: value for key, value in body.items() if value is not None},
-            ),
-            what=f"the app {args.app!r}",
+            )
         )
         address = answer.get("ip")
         if not address:

@@ -176,7 +176,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             snapshot = volumes.take_snapshot(fly, args.app, args.volume_id, progress=engine.progress())
             snapshot_id = str(snapshot["id"])
         with machines.leased(fly, args.app, before["id"]) as lease:
-            now = just_made(lambda: fly.call("GET", path, doing=f"look at {subject}"), what=str(subject))
+            now = just_made(lambda: fly.call("GET", path, doing=f"look at {subject}"))
             self._refuse_to_overwrite(now, state, args)
             is_sent = not self._needs_new_version(now, args)
             wanted = _version(args, now["config"] if is_sent else _complete(args, running=now["config"]))

@@ -77,9 +77,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             return
 
     def _write(self, args: SecretsArgs, unset: Iterable[str]) -> SecretsState:
-        answer = just_made(
-            lambda: self._post(args.app, {**args.values, **dict.fromkeys(unset)}), what=f"the app {args.app!r}"
-        )
+        answer = just_made(lambda: self._post(args.app, {**args.values, **dict.fromkeys(unset)}))
         listed = {secret["name"]: secret["digest"] for secret in answer.get("secrets") or ()}
         if not args.values.keys() <= listed.keys():
             listed = self._digests(args.app)

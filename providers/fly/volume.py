@@ -179,8 +179,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 f"/apps/{args.app}/volumes",
                 doing=f"create the volume {args.name!r} of the app {args.app!r}",
                 body={key: value for key, value in body.items() if value is not None},
-            ),
-            what=f"the app {args.app!r}",
+            )
         )
         return volume
 

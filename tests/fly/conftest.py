@@ -29,6 +29,7 @@ CONFIG: dict[str, Any] = {
         }
     ],
 }
+APP = {"name": "solos-prod", "org": "sol-labs"}
 Configured = Callable[[Any], Any]
 
 
@@ -45,9 +46,16 @@ def push(world: World, tag: str, **about: Any) -> str:
 
 
 @pytest.fixture
+def app(configured: Configured) -> Driven:
+    app = Driven(configured(AppProvider))
+    app.up(**APP)
+    return app
+
+
+@pytest.fixture
 def arguments(configured: Configured, world: World) -> dict[str, Any]:
     """Of a machine that runs well, with its app, address, volume and secrets in place."""
-    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+    Driven(configured(AppProvider)).up(**APP)
     Driven(configured(IpAddressProvider)).up(app="solos-prod", type="shared_v4")
     volume = Driven(configured(VolumeProvider))
     volume.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1)

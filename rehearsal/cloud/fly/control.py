@@ -7,6 +7,7 @@ POST /fly/apps        {"name", "org"}: an app that somebody made by hand, or tha
 POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app}
                       what somebody entered at the DNS provider: the address records or the CNAME, the CNAME of the ACME
                       challenge, the TXT record of the ownership; an app's name stands for the values that it asks for
+POST /fly/migrations  {"volume": "vol_…"}: Fly moves a volume, and its machine, to another host
 GET  /fly/state       every document of Fly, by kind
 """
 
@@ -16,6 +17,7 @@ from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly.apps import Apps
 from rehearsal.cloud.fly.registry import digest_of
+from rehearsal.cloud.fly.volumes import Volumes
 from rehearsal.cloud.service import Service, route
 
 KINDS = (
@@ -59,6 +61,12 @@ class FlyControl(Service):
     def set_dns(self, request: Request) -> Any:
         told = request.get_json(force=True)
         return self.store.put("fly_dns", told["hostname"], {**told, "_at": self.world.clock.now()}), 201, {}
+
+    @route("POST", "/fly/migrations")
+    def migrate_volume(self, request: Request) -> Any:
+        api = self.world.services["fly"]
+        assert isinstance(api, Volumes)
+        return api.migrate(request.get_json(force=True)["volume"]), 201, {}
 
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:

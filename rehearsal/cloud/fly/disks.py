@@ -41,6 +41,9 @@ class Disks:
             if (other.folder / kind).exists():
                 shutil.copytree(other.folder / kind, self.folder / kind)
 
+    def move_volume(self, old: str, new: str) -> None:
+        shutil.copytree(self.volume(old), self.volume(new), dirs_exist_ok=True)
+
     def drop_volume(self, id: str) -> None:
         shutil.rmtree(self.folder / "volumes" / id, ignore_errors=True)
 

@@ -135,6 +135,15 @@ class Machines:
         )
         self._end_process(machine)
 
+    def move_volume(self, id: str | None, old: str, new: str) -> None:
+        """A volume is on another host: its machine goes there too, and has the copy mounted."""
+        self.disks.move_volume(old, new)
+        if id:
+            with self.changing(id) as machine:
+                mounts = [{**mount, "volume": new} for mount in machine["config"]["mounts"]]
+                machine["config"] = {**machine["config"], "mounts": mounts}
+                self.end(machine, "restarting")
+
     def drop_app(self, app: str) -> None:
         """The app is deleted: nothing of its machines and volumes is left."""
         for machine in self._store.all("fly_machine", _app=app):

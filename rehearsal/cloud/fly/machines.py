@@ -158,7 +158,7 @@ class MachinesPart(FlyApi):
             if machine["state"] != "started":
                 raise fly_error(412, f"failed_precondition: unable to restart machine from state '{machine['state']}'")
             self.machines.end(machine, "restarting")
-        return {"ok": True}
+        return None
 
     @route("POST", "/v1/apps/<name>/machines/<id>/exec")
     def execute(self, request: Request, name: str, id: str) -> Any:

@@ -140,6 +140,18 @@ class Volumes(FlyApi):
         gone = {"state": "pending_destroy", "attached_machine_id": None, "_deleted_at": self.world.clock.now()}
         return self.store.put("fly_volume", volume["id"], {**volume, **gone})
 
+    def migrate(self, id: str) -> Document:
+        """Move a volume to another host: a copy under a new id and the same name, which its machine has mounted from then on."""
+        with self.store.transaction():
+            old = self.store.get("fly_volume", id)
+            assert old is not None
+            new = self.make_volume(old["_app"], old["region"], old)
+            kept = {key: old[key] for key in ("attached_machine_id", "created_at")}
+            self.store.put("fly_volume", new["id"], {**new, **kept})
+            self.machines.move_volume(old["attached_machine_id"], id, new["id"])
+            self.drop_volume(old)
+        return new
+
     @route("GET", "/v1/apps/<name>/volumes/<id>/snapshots")
     def list_snapshots(self, request: Request, name: str, id: str) -> Any:
         with self.store.transaction():

@@ -1,0 +1,171 @@
+"""Fly's two APIs as every resource uses them: tokens of any kind, the documented pace, one text with its remedy for each cause."""
+
+from typing import Any
+
+import httpx
+import pytest
+from pulumi.dynamic import Config
+
+from providers.errors import ProviderError
+from providers.fly.app import AppProvider
+from providers.fly.client import (
+    Fly,
+    FlyError,
+    Forbidden,
+    LeaseHeld,
+    NotFound,
+    authorization,
+    explain,
+    just_made,
+    just_pushed,
+)
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.driver import Driven
+from tests.fly.backend import Backend
+from tests.fly.conftest import Configured, push
+from tests.inprocess import PROJECT, lead_to
+
+
+@pytest.fixture
+def fly(world: World, settings: dict[str, Any]) -> Fly:
+    return client(settings)
+
+
+def client(settings: dict[str, Any]) -> Fly:
+    return Fly(Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT))
+
+
+@pytest.mark.parametrize(
+    ("token", "header"),
+    [
+        ("fo1_abc", "Bearer fo1_abc"),
+        ("an-old-personal-token", "Bearer an-old-personal-token"),
+        ("fm1r_abc", "FlyV1 fm1r_abc"),
+        ("fm1a_abc", "FlyV1 fm1a_abc"),
+        ("fm2_abc,fm2_def", "FlyV1 fm2_abc,fm2_def"),
+        ("FlyV1 fm2_abc", "FlyV1 fm2_abc"),
+        ("Bearer fo1_abc", "Bearer fo1_abc"),
+        ("Bearer fm2_abc", "FlyV1 fm2_abc"),
+        ("fo1_abc, fm2_abc", "FlyV1 fo1_abc, fm2_abc"),
+        ("  fo1_abc\n", "Bearer fo1_abc"),
+    ],
+)
+def test_the_scheme_is_that_of_the_tokens_kind(token: str, header: str) -> None:
+    assert authorization(token) == header
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "cause"),
+    [
+        (400, {"error": "invalid_argument: x"}, FlyError, "correct what the text names"),
+        (400, {"error": "get manifest: MANIFEST_UNKNOWN"}, FlyError, "the image is not in its registry"),
+        (401, {"error": "unauthenticated"}, FlyError, "make one with `fly tokens create org`, and set FLY_API_TOKEN"),
+        (403, {"error": "unauthorized"}, Forbidden, "use a token of the right organisation"),
+        (404, {"error": "machine not found"}, NotFound, "run `pulumi refresh`, then up again"),
+        (408, {"error": "deadline_exceeded: x"}, FlyError, "run the same command again"),
+        (409, {"error": "lease currently held by a@b, expires at 1"}, LeaseHeld, "fly machine leases clear"),
+        (409, {"error": "aborted: machine version is x"}, FlyError, "something else is changing the object"),
+        (410, {"error": "This cluster has been deleted"}, NotFound, "it has been deleted"),
+        (412, {"error": "volume is currently bound to machine: 1"}, FlyError, "destroy the machine first"),
+        (412, {"error": "volume x is already attached to machine 1"}, FlyError, "a volume has one machine"),
+        (412, {"error": "machine getting replaced"}, FlyError, "something else is changing the object"),
+        (422, {"error": "taken", "status": "name_taken"}, FlyError, "app names are one global namespace"),
+        (422, {"error": "Name has already been taken"}, FlyError, "choose another name"),
+        (422, {"error": "please add a payment method"}, FlyError, "https://fly.io/dashboard/personal/billing"),
+        (422, {"error": "x", "status": "insufficient_capacity"}, FlyError, "the region or the volume's host is full"),
+        (422, {"error": "x", "status": "volume_placement_capacity"}, FlyError, "use a smaller [[vm]]"),
+        (409, {"error": "insufficient resources to create new machine"}, FlyError, "or another region"),
+        (400, {"error": "could not reserve resource for machine"}, FlyError, "try again later"),
+    ],
+)
+def test_each_cause_has_one_text_with_its_remedy_and_the_request_id(
+    fly: Fly, world: World, *, status: int, body: dict[str, str], kind: type[FlyError], cause: str
+) -> None:
+    world.faults.arm(Fault("refuse", service="fly", status=status, body=body, times=2))
+
+    with pytest.raises(FlyError) as refused:
+        fly.call("POST", "/apps", doing="do a thing", body={})
+
+    told = str(refused.value)
+    assert type(refused.value) is kind
+    assert cause in told
+    assert told.startswith(f"Fly refused to do a thing: {body['error']} (HTTP {status}, fly-request-id ")
+    assert "\n" not in told
+    assert refused.value.request_id
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no reason given"),
+        (b"<html>teapot</html>", "<html>teapot</html>"),
+        (b'["odd"]', "['odd']"),
+        (b'{"message": "better", "error": "worse"}', "better"),
+        (b"x" * 5000, "x" * 300 + " (HTTP"),
+    ],
+)
+def test_an_answer_of_any_form_is_told(content: bytes, told: str) -> None:
+    error = explain(httpx.Response(418, content=content), "do a thing")
+
+    assert f"refused to do a thing: {told}" in str(error)
+    assert len(str(error)) < 600
+
+
+def test_an_answer_that_never_comes_names_the_last_request_id(fly: Fly, world: World) -> None:
+    world.faults.arm(Fault("refuse", service="fly", times=99))
+
+    with pytest.raises(ProviderError, match=r"cannot look: Fly answered HTTP 503 \(request id: [^)]{8,}\), for 90 s"):
+        fly.call("GET", "/apps/solos-prod", doing="look")
+
+
+def test_an_answer_that_is_no_json_asks_whether_the_endpoint_is_right(
+    world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
+    lead_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
+
+    with pytest.raises(ProviderError, match=r"no JSON \(fly-request-id 01ABC\); is the endpoint right"):
+        client(settings).call("GET", "/apps/solos-prod", doing="look")
+
+
+def test_what_was_just_made_is_waited_for_and_then_told_in_flys_words(fly: Fly, world: World) -> None:
+    before = world.clock.now()
+
+    with pytest.raises(NotFound, match="Fly refused to look: App not found"):
+        just_made(lambda: fly.call("GET", "/apps/solos-prod", doing="look"))
+
+    assert 60 <= world.clock.now() - before < 70
+
+
+def test_an_image_that_was_just_pushed_is_waited_for_a_shorter_while(fly: Fly, world: World) -> None:
+    before = world.clock.now()
+    missing = {"error": "MANIFEST_UNKNOWN: manifest unknown"}
+    world.faults.arm(Fault("refuse", service="fly", status=400, body=missing, times=99))
+
+    with pytest.raises(FlyError, match="the image is not in its registry"):
+        just_pushed(lambda: fly.call("POST", "/apps", doing="make it", body={}))
+
+    assert 20 <= world.clock.now() - before < 25
+
+
+def test_a_bad_token_is_told_without_being_shown(configured: Configured, settings: dict[str, Any]) -> None:
+    settings["flyApiToken"] = "nonsense-token"
+
+    with pytest.raises(ProviderError, match="FLY_API_TOKEN") as refused:
+        Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
+
+    assert "nonsense-token" not in str(refused.value)
+
+
+def test_under_the_real_limits_no_call_of_a_backends_life_is_throttled(world: World, settings: dict[str, Any]) -> None:
+    world.delays = type(world.delays)(rate_scale=1.0)
+    backend = Backend(settings)
+    for tag in ("1.0.0", "1.0.1"):
+        push(world, tag)
+
+    backend.up()
+    backend.up(tag="1.0.1", secrets={"SESSION_KEY": "two"})
+    backend.destroy()
+
+    assert 429 not in {call["status"] for call in world.journal.entries()}

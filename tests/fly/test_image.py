@@ -1,0 +1,189 @@
+"""The image: a tag resolved to its digest once, by the registry's own protocol, with credentials for the right ears only."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.image import ImageProvider, parse
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.fly.conftest import Configured, push
+from tests.inprocess import FLY_TOKEN, lead_to
+
+SOLSERVER = "registry.fly.io/solserver"
+DIGEST = f"sha256:{'a' * 64}"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def image(configured: Configured) -> Driven:
+    return Driven(configured(ImageProvider))
+
+
+@pytest.fixture
+def through(
+    configured: Configured, settings: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Handler], Driven]:
+    """An image that is looked up where its name says, through a handler that plays every host."""
+
+    def make(handler: Handler) -> Driven:
+        settings["endpoints"] = "{}"
+        lead_to(monkeypatch, world, httpx.MockTransport(handler))
+        return Driven(configured(ImageProvider))
+
+    return make
+
+
+def test_a_tag_is_pinned_to_its_digest(image: Driven, world: World) -> None:
+    pinned = push(world, "1.0.0")
+
+    image.up(reference=f"{SOLSERVER}:1.0.0")
+
+    assert image.id == image.outputs["pinned"] == pinned
+
+
+def test_a_tag_that_moves_later_is_no_drift(image: Driven, world: World) -> None:
+    pinned = push(world, "1.0.0")
+    image.up(reference=f"{SOLSERVER}:1.0.0")
+    push(world, "1.0.0", digest=DIGEST)
+
+    image.refresh()
+    image.up(reference=f"{SOLSERVER}:1.0.0")
+
+    assert image.outputs["pinned"] == pinned
+    assert image.steps[-1] == "same"
+
+
+@pytest.mark.parametrize("change", [{"reference": f"{SOLSERVER}:1.0.1"}, {"source": "of another build"}])
+def test_another_reference_or_another_build_is_resolved_anew_in_place(
+    image: Driven, world: World, change: dict[str, str]
+) -> None:
+    push(world, "1.0.0")
+    image.up(reference=f"{SOLSERVER}:1.0.0")
+    push(world, "1.0.0", digest=DIGEST)
+    push(world, "1.0.1", digest=DIGEST)
+
+    image.up(**{"reference": f"{SOLSERVER}:1.0.0", **change})
+
+    assert image.outputs["digest"] == DIGEST
+    assert image.steps == ["create", "update"]
+
+
+def test_a_digest_is_looked_up_too(image: Driven, world: World) -> None:
+    pinned = push(world, "1.0.0")
+
+    image.up(reference=pinned)
+
+    assert image.outputs["pinned"] == pinned
+
+
+@pytest.mark.parametrize("reference", [f"{SOLSERVER}:9.9.9", f"{SOLSERVER}@{DIGEST}"])
+def test_an_image_that_was_never_pushed_is_refused(image: Driven, reference: str) -> None:
+    with pytest.raises(ProviderError, match="there is no such image: push it first") as refused:
+        image.up(reference=reference)
+
+    assert reference in str(refused.value)
+
+
+@pytest.mark.parametrize("reference", ["", "has space:1", "UPPER/case:1", "a@sha256:short", "a:b:c", "http://a/b:1"])
+def test_what_is_no_reference_is_refused_at_preview(image: Driven, reference: str) -> None:
+    with pytest.raises(Refused, match=r"is no image reference|reference is missing"):
+        image.up(reference=reference)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "repository", "target"),
+    [
+        ("registry.fly.io/app:1", "registry.fly.io", "app", "1"),
+        ("ghcr.io/sol-labs/solserver:1.0", "ghcr.io", "sol-labs/solserver", "1.0"),
+        ("localhost:5000/app", "localhost:5000", "app", "latest"),
+        ("docker.io/library/python:3", "registry-1.docker.io", "library/python", "3"),
+        ("python", "registry-1.docker.io", "library/python", "latest"),
+        ("flyio/log-shipper:v1", "registry-1.docker.io", "flyio/log-shipper", "v1"),
+        (f"ghcr.io/a/b:1@{DIGEST}", "ghcr.io", "a/b", DIGEST),
+    ],
+)
+def test_a_reference_is_taken_apart_as_docker_does(text: str, host: str, repository: str, target: str) -> None:
+    told = parse(text)
+
+    assert (told.host, told.repository, told.target) == (host, repository, target)
+
+
+def test_the_fly_token_is_shown_to_flys_registry_as_password(through: Callable[[Handler], Driven]) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def registry(request: httpx.Request) -> httpx.Response:
+        seen.append((request.url.host, request.headers.get("Authorization", "")))
+        if request.headers.get("Authorization", "").startswith("Basic"):
+            return httpx.Response(200, json={"access_token": "pull"})
+        if request.headers.get("Authorization") == "Bearer pull":
+            return httpx.Response(200, headers={"Docker-Content-Digest": DIGEST})
+        challenge = 'Bearer realm="https://auth.fly.io/token",service="r",scope="repository:solserver:pull"'
+        return httpx.Response(401, headers={"WWW-Authenticate": challenge})
+
+    through(registry).up(reference=f"{SOLSERVER}:1.0.0")
+
+    basic = "Basic " + base64.b64encode(f"x:{FLY_TOKEN}".encode()).decode()
+    assert seen == [("registry.fly.io", ""), ("auth.fly.io", basic), ("registry.fly.io", "Bearer pull")]
+
+
+@pytest.mark.parametrize(
+    ("reference", "realm"),
+    [
+        ("ghcr.io/sol-labs/solserver:1", "https://ghcr.io/token"),
+        ("python:3", "https://auth.docker.io/token"),
+        (f"{SOLSERVER}:1", "https://auth.attacker.example/token"),
+    ],
+)
+def test_nobody_else_sees_it(through: Callable[[Handler], Driven], reference: str, realm: str) -> None:
+    seen: list[str] = []
+
+    def registry(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("Authorization", ""))
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"token": "anonymous"})
+        if seen[-1]:
+            return httpx.Response(200, headers={"Docker-Content-Digest": DIGEST})
+        return httpx.Response(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}",service="r"'})
+
+    through(registry).up(reference=reference)
+
+    assert seen == ["", "", "Bearer anonymous"]
+
+
+def test_a_registry_that_tells_no_digest_has_its_manifest_hashed(through: Callable[[Handler], Driven]) -> None:
+    manifest = b'{"schemaVersion": 2}'
+    image = through(lambda request: httpx.Response(200, content=manifest if request.method == "GET" else b""))
+
+    image.up(reference="ghcr.io/a/b:1")
+
+    assert image.outputs["digest"] == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (403, "use a token of the organisation that owns it"),
+        (401, "is FLY_API_TOKEN a token of the right organisation"),
+        (404, "push it first"),
+    ],
+)
+def test_a_refusal_says_what_to_do(through: Callable[[Handler], Driven], status: int, remedy: str) -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="x"'}
+
+    with pytest.raises(ProviderError, match=remedy) as refused:
+        through(lambda _: httpx.Response(status, headers=challenge)).up(reference="ghcr.io/a/b:1")
+
+    assert FLY_TOKEN not in str(refused.value)
+
+
+def test_an_unknown_way_to_authenticate_is_told(through: Callable[[Handler], Driven]) -> None:
+    challenge = {"WWW-Authenticate": "Negotiate"}
+
+    with pytest.raises(ProviderError, match="asks for an authentication that is not supported: 'Negotiate'"):
+        through(lambda _: httpx.Response(401, headers=challenge)).up(reference="ghcr.io/a/b:1")

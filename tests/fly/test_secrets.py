@@ -1,0 +1,136 @@
+"""The secrets: one batch for each change, drift found by digest, those of others left alone, and no value readable anywhere."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.secrets import SecretsProvider
+from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.fly.conftest import Configured
+from tests.inprocess import FLY_TOKEN, Doubles
+
+VALUES = {"SESSION_KEY": "top-secret-one", "API_KEY": "top-secret-two"}
+
+
+@pytest.fixture
+def secrets(app: Driven, configured: Configured) -> Driven:
+    secrets = Driven(configured(SecretsProvider))
+    secrets.up(app="solos-prod", values=VALUES)
+    return secrets
+
+
+def at_fly(world: World) -> dict[str, str]:
+    (held,) = world.store.all("fly_secrets")
+    return {name: one["value"] for name, one in held["now"].items()}
+
+
+def writes(world: World) -> list[Any]:
+    entries = world.journal.entries("fly")
+    return [entry for entry in entries if entry["method"] == "POST" and entry["path"].endswith("/secrets")]
+
+
+def set_by_hand(world: World, **values: str | None) -> None:
+    """`fly secrets set` and `unset`."""
+    with httpx.Client(transport=Doubles(world), base_url="http://fly.test/v1") as fly:
+        headers = {"Authorization": f"Bearer {FLY_TOKEN}"}
+        fly.post("/apps/solos-prod/secrets", json={"values": values}, headers=headers).raise_for_status()
+
+
+def test_all_secrets_are_one_batch(secrets: Driven, world: World) -> None:
+    assert at_fly(world) == VALUES
+    assert len(writes(world)) == 1
+    assert secrets.outputs["version"] == 1
+
+
+def test_a_change_is_one_batch_that_sets_and_unsets(secrets: Driven, world: World) -> None:
+    secrets.up(app="solos-prod", values={"SESSION_KEY": "top-secret-three", "ADDED": "top-secret-four"})
+
+    assert at_fly(world) == {"SESSION_KEY": "top-secret-three", "ADDED": "top-secret-four"}
+    assert len(writes(world)) == 2
+    assert secrets.outputs["version"] == 2
+    assert sorted(secrets.outputs["digests"]) == ["ADDED", "SESSION_KEY"]
+
+
+def test_a_second_up_writes_nothing(secrets: Driven, world: World) -> None:
+    secrets.up(app="solos-prod", values=VALUES)
+
+    assert secrets.steps[-1] == "same"
+    assert len(writes(world)) == 1
+
+
+def test_a_value_that_was_changed_elsewhere_is_found_by_its_digest_and_put_back(secrets: Driven, world: World) -> None:
+    set_by_hand(world, API_KEY="theirs")
+
+    secrets.refresh()
+    shown = secrets.inputs["values"]
+    secrets.up(app="solos-prod", values=VALUES)
+
+    assert shown == {"SESSION_KEY": "top-secret-one", "API_KEY": "(changed elsewhere)"}
+    assert at_fly(world) == VALUES
+
+
+def test_a_secret_that_was_unset_elsewhere_is_found_and_set_again(secrets: Driven, world: World) -> None:
+    set_by_hand(world, API_KEY=None)
+
+    secrets.refresh()
+    secrets.up(app="solos-prod", values=VALUES)
+
+    assert at_fly(world) == VALUES
+
+
+def test_secrets_of_others_are_no_difference_and_stay(secrets: Driven, world: World) -> None:
+    set_by_hand(world, THEIRS="x")
+
+    secrets.refresh()
+    secrets.up(app="solos-prod", values={"SESSION_KEY": "top-secret-one"})
+    secrets.destroy()
+
+    assert secrets.steps[-2:] == ["read", "update"]
+    assert at_fly(world) == {"THEIRS": "x"}
+
+
+def test_an_app_without_them_is_found_to_have_none(secrets: Driven, configured: Configured, world: World) -> None:
+    Driven(secrets.provider, id=secrets.id, outputs=secrets.outputs).destroy()
+
+    assert secrets.refresh() is False
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"BAD-NAME": "hidden-value"}, "the secret name 'BAD-NAME' cannot be an environment variable"),
+        ({"EMPTY": "", "1ST": "hidden-value"}, "the secret EMPTY has an empty value"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_preview_without_a_value(
+    app: Driven, configured: Configured, world: World, values: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(Refused, match=re.escape(problem)) as refused:
+        Driven(configured(SecretsProvider)).up(app="solos-prod", values=values)
+
+    assert "hidden-value" not in str(refused.value)
+    assert writes(world) == []
+
+
+@pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
+def test_a_batch_is_repeated_as_it_is(app: Driven, configured: Configured, world: World, kind: Kind) -> None:
+    world.faults.arm(Fault(kind, service="fly", method="POST"))
+    secrets = Driven(configured(SecretsProvider))
+
+    secrets.up(app="solos-prod", values=VALUES)
+
+    assert at_fly(world) == VALUES
+
+
+def test_no_value_is_in_an_error_or_in_what_the_double_keeps_of_the_calls(secrets: Driven, world: World) -> None:
+    world.faults.arm(Fault("refuse", service="fly", method="POST", status=422))
+
+    with pytest.raises(ProviderError) as refused:
+        secrets.up(app="solos-prod", values={"SESSION_KEY": "top-secret-three"})
+
+    assert "top-secret" not in f"{refused.value!r} {world.journal.entries('fly')}"

@@ -1,0 +1,283 @@
+"""The volume: made once, grown in place, never shrunk, put right in place, followed when Fly moves it, and never given up by a slip."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.errors import ProviderError
+from providers.fly.machine import MachineProvider
+from providers.fly.volume import VolumeProvider
+from providers.fly.volume_snapshot import VolumeSnapshotProvider
+from rehearsal.cloud.faults import Fault
+from rehearsal.cloud.world import World
+from tests.driver import Driven, Refused
+from tests.fly.backend import add_note, living, machines
+from tests.fly.conftest import CONFIG, Configured
+from tests.inprocess import control
+
+VOLUME = {"app": "solos-prod", "name": "solos_data", "region": "sjc", "size_gb": 10}
+
+
+@pytest.fixture
+def volume(app: Driven, configured: Configured) -> Driven:
+    volume = Driven(configured(VolumeProvider))
+    volume.up(**VOLUME)
+    return volume
+
+
+def adopted(configured: Configured, **changes: Any) -> Driven:
+    """The volume of a machine that runs, as a stack has it."""
+    volume = Driven(configured(VolumeProvider))
+    volume.up(**{**VOLUME, "size_gb": 1, **changes})
+    return volume
+
+
+def restarts(world: World) -> int:
+    return sum(call["path"].endswith("/restart") for call in world.journal.entries("fly"))
+
+
+def notes(world: World, volume_id: str) -> list[str]:
+    (database,) = machines(world).disks.volume(volume_id).glob("*.db")
+    connection = sqlite3.connect(database)
+    try:
+        return [text for (text,) in connection.execute("SELECT text FROM notes")]
+    finally:
+        connection.close()
+
+
+def test_a_volume_is_encrypted_snapshotted_and_placed_where_its_machine_fits(
+    app: Driven, configured: Configured, world: World
+) -> None:
+    Driven(configured(VolumeProvider)).up(**VOLUME, guest={"cpus": 1, "memory_mb": 512}, image="an@image")
+
+    (made,) = world.store.all("fly_volume")
+    (sent,) = (
+        call["request"]
+        for call in world.journal.entries("fly")
+        if call["path"].endswith("/volumes") and call["request"]
+    )
+    assert (made["encrypted"], made["auto_backup_enabled"], made["snapshot_retention"]) == (True, True, 5)
+    assert (sent["compute"], sent["compute_image"]) == ({"cpus": 1, "memory_mb": 512}, "an@image")
+
+
+def test_one_that_is_usable_at_once_is_not_looked_at_again(app: Driven, configured: Configured, world: World) -> None:
+    before = len(world.journal.entries("fly"))
+
+    Driven(configured(VolumeProvider)).up(**VOLUME)
+
+    made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
+    assert made == ["GET /v1/apps/solos-prod/volumes", "POST /v1/apps/solos-prod/volumes"]
+
+
+def test_a_volume_that_was_made_by_hand_is_adopted_and_put_right(
+    volume: Driven, configured: Configured, world: World
+) -> None:
+    second = Driven(configured(VolumeProvider))
+
+    second.up(**{**VOLUME, "size_gb": 20, "snapshot_retention": 14, "scheduled_snapshots": False})
+
+    (only,) = world.store.all("fly_volume")
+    assert second.id == volume.id == only["id"]
+    assert (only["size_gb"], only["snapshot_retention"], only["auto_backup_enabled"]) == (20, 14, False)
+
+
+def test_several_of_the_same_name_are_not_guessed_at(volume: Driven, configured: Configured, world: World) -> None:
+    twin = {**world.store.all("fly_volume")[0], "id": "vol_twin"}
+    world.store.put("fly_volume", "vol_twin", twin)
+
+    with pytest.raises(ProviderError, match=r"has 2 volumes 'solos_data' in sjc: .*; delete or rename all but the one"):
+        Driven(configured(VolumeProvider)).up(**VOLUME)
+
+
+def test_one_that_is_encrypted_otherwise_is_not_adopted(volume: Driven, configured: Configured) -> None:
+    with pytest.raises(ProviderError, match="exists already and is encrypted: set encrypted to what it is"):
+        Driven(configured(VolumeProvider)).up(**VOLUME, encrypted=False)
+
+
+def test_it_grows_in_place(volume: Driven) -> None:
+    before = volume.id
+
+    volume.up(**{**VOLUME, "size_gb": 20})
+
+    assert (volume.id, volume.outputs["size_gb"], volume.steps[-1]) == (before, 20, "update")
+
+
+def test_a_machine_that_runs_is_restarted_to_see_the_new_size(
+    machine: Driven, configured: Configured, world: World
+) -> None:
+    volume = adopted(configured)
+
+    volume.up(**{**VOLUME, "size_gb": 2})
+
+    assert restarts(world) == 1
+    assert living(world, "fly_machine")[0]["_lease"] is None
+
+
+def test_no_machine_is_restarted_where_fly_says_that_it_need_not(volume: Driven, world: World) -> None:
+    volume.up(**{**VOLUME, "size_gb": 20})
+
+    assert restarts(world) == 0
+
+
+def test_a_restart_that_was_still_to_come_when_a_run_died_is_made_up_for(
+    machine: Driven, configured: Configured, world: World
+) -> None:
+    volume = adopted(configured)
+    world.faults.arm(Fault("refuse", service="fly", method="POST", path="/lease$", status=422))
+    with pytest.raises(ProviderError):
+        volume.up(**{**VOLUME, "size_gb": 2})
+
+    volume.up(**{**VOLUME, "size_gb": 2})
+
+    assert restarts(world) == 1
+    assert world.store.all("fly_volume")[0]["size_gb"] == 2
+
+
+def test_one_that_grew_by_itself_is_no_difference_and_never_shrinks(volume: Driven, world: World) -> None:
+    grown = {**world.store.all("fly_volume")[0], "size_gb": 15}
+    world.store.put("fly_volume", volume.id, grown)
+
+    volume.refresh()
+    volume.up(**VOLUME)
+    volume.up(**{**VOLUME, "size_gb": 12})
+
+    assert volume.outputs["allocated_gb"] == 15
+    assert world.store.all("fly_volume")[0]["size_gb"] == 15
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"size_gb": 5}, "size_gb cannot go from 10 to 5: a Fly volume never shrinks"),
+        ({"region": "ord"}, "region cannot go from sjc to ord: that would be another, empty volume"),
+        ({"name": "other"}, "name cannot go from solos_data to other"),
+        ({"encrypted": False}, "encrypted cannot go from True to False"),
+        ({"size_gb": 501}, "size_gb must be 1 to 500"),
+        ({"snapshot_retention": 61}, "snapshot_retention must be 1 to 60 days"),
+    ],
+)
+def test_what_would_lose_the_data_is_refused_at_preview_with_the_way_to_do_it(
+    volume: Driven, world: World, change: dict[str, Any], problem: str
+) -> None:
+    before = len(world.journal.entries("fly"))
+
+    with pytest.raises(Refused, match=problem):
+        volume.diff(**{**VOLUME, **change})
+
+    assert len(world.journal.entries("fly")) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "argument", "value"),
+    [("snapshot_retention", "snapshot_retention", 1), ("auto_backup_enabled", "scheduled_snapshots", False)],
+)
+def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
+    volume: Driven, world: World, *, field: str, argument: str, value: Any
+) -> None:
+    before = world.store.all("fly_volume")[0]
+    world.store.put("fly_volume", volume.id, {**before, field: value})
+
+    volume.refresh()
+    shown = volume.inputs[argument]
+    volume.up(**VOLUME)
+
+    assert shown == value
+    assert world.store.all("fly_volume")[0][field] == before[field]
+
+
+def test_what_counts_only_when_it_is_made_changes_nothing_later(volume: Driven) -> None:
+    assert not volume.diff(**VOLUME, guest={"cpus": 2}, image="another", from_snapshot="vs_another").changes
+
+
+def test_a_volume_from_a_snapshot_has_its_rows(machine: Driven, configured: Configured, world: World) -> None:
+    add_note(world, "before the snapshot")
+    snapshot = Driven(configured(VolumeSnapshotProvider))
+    snapshot.up(app="solos-prod", volume_id=machine.inputs["volume_id"])
+    add_note(world, "after the snapshot")
+
+    restored = Driven(configured(VolumeProvider))
+    restored.up(app="solos-prod", name="restored", region="sjc", size_gb=1, from_snapshot=snapshot.id)
+
+    assert notes(world, restored.id) == ["before the snapshot"]
+
+
+def test_a_snapshot_that_is_gone_makes_no_empty_volume(app: Driven, configured: Configured, world: World) -> None:
+    with pytest.raises(ProviderError, match="snapshot not found"):
+        Driven(configured(VolumeProvider)).up(**VOLUME, from_snapshot="vs_expired")
+
+    assert world.store.all("fly_volume") == []
+
+
+def test_a_full_region_is_told_with_what_to_do(app: Driven, configured: Configured, world: World) -> None:
+    world.store.put("fly_full", "sjc", {"region": "sjc"})
+
+    with pytest.raises(ProviderError, match=r"insufficient resources .* try again later, or use a smaller \[\[vm\]\]"):
+        Driven(configured(VolumeProvider)).up(**VOLUME)
+
+
+def test_when_fly_moves_it_refresh_follows_and_nothing_is_made_anew(
+    machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
+) -> None:
+    volume = adopted(configured)
+    add_note(world, "a user's row")
+    moved = control(world, "POST", "/fly/migrations", {"volume": volume.id})["id"]
+
+    volume.refresh()
+    machine.refresh()
+    volume.up(**{**VOLUME, "size_gb": 1})
+    machine.up(**{**arguments, "volume_id": volume.id})
+
+    assert volume.id == machine.inputs["volume_id"] == moved
+    assert (volume.steps[-1], machine.steps[-1]) == ("same", "same")
+    assert notes(world, moved) == ["a user's row"]
+
+
+def test_when_fly_moves_it_nothing_is_done_before_refresh(
+    machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
+) -> None:
+    volume = adopted(configured)
+    control(world, "POST", "/fly/migrations", {"volume": volume.id})
+    changed = {**arguments, "config": {**CONFIG, "env": {**CONFIG["env"], "LOG_LEVEL": "debug"}}}
+
+    with pytest.raises(ProviderError, match="was moved to another host: run `pulumi refresh`"):
+        volume.up(**{**VOLUME, "size_gb": 2})
+    with pytest.raises(ProviderError, match="run `pulumi refresh`"):
+        machine.up(**changed)
+
+    (running,) = living(world, "fly_machine")
+    assert running["config"]["env"]["LOG_LEVEL"] == "info"
+
+
+def test_one_that_is_gone_is_found_gone(volume: Driven) -> None:
+    Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
+
+    assert volume.refresh() is False
+
+
+def test_one_that_is_deleted_softly_is_not_adopted(volume: Driven, configured: Configured, world: World) -> None:
+    Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
+    second = Driven(configured(VolumeProvider))
+
+    second.up(**VOLUME)
+
+    assert second.id != volume.id
+    assert len(living(world, "fly_volume")) == 1
+
+
+def test_a_last_snapshot_that_cannot_be_taken_keeps_the_volume(volume: Driven, world: World) -> None:
+    volume.up(**VOLUME, last_snapshot=True)
+    world.faults.arm(Fault("refuse", service="fly", method="POST", path="snapshots$", status=422, times=9))
+
+    with pytest.raises(ProviderError, match="take a snapshot"):
+        volume.destroy()
+
+    assert len(living(world, "fly_volume")) == 1
+
+
+def test_the_machine_that_is_mounted_elsewhere_keeps_its_volume(
+    machine: Driven, arguments: dict[str, Any], configured: Configured, tmp_path: Path
+) -> None:
+    with pytest.raises(ProviderError, match="a volume has one machine"):
+        Driven(configured(MachineProvider)).up(**{**arguments, "name": "second"})

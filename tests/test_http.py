@@ -1,0 +1,249 @@
+"""The one HTTP policy: what is repeated and what is not, deadlines, pacing that waits only where it must, and one pool."""
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from providers import http, waiting
+from providers.errors import ApiError, ProviderError, Uncertain, Unreachable
+from providers.http import Http, Pace
+from tests.inprocess import SharedClock
+
+SECRET = "fo1_top-secret"
+Behaviour = httpx.Response | Exception
+Vendor = Callable[..., tuple[Http, list[httpx.Request]]]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SharedClock:
+    clock = SharedClock()
+    monkeypatch.setattr(waiting, "clock", clock)
+    return clock
+
+
+@pytest.fixture
+def vendor(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+    """A vendor that does one thing after another, the last again and again; and the requests that reached it."""
+
+    def behaving(*behaviours: Behaviour, tokens: Iterator[str] | None = None) -> tuple[Http, list[httpx.Request]]:
+        seen: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            behaviour = behaviours[min(len(seen), len(behaviours)) - 1]
+            if isinstance(behaviour, Exception):
+                raise behaviour
+            return httpx.Response(behaviour.status_code, headers=behaviour.headers, content=behaviour.content)
+
+        monkeypatch.setattr(http, "make_transport", lambda base_url: httpx.MockTransport(answer))
+        authorize = (lambda again: next(tokens) if tokens else SECRET) if tokens else (lambda again: f"Bearer {SECRET}")
+        return Http("http://vendor.test", service="Vendor", authorize=authorize, explain=explain), seen
+
+    return behaving
+
+
+def explain(response: httpx.Response, doing: str) -> ProviderError:
+    return ApiError(f"Vendor refused to {doing}", status=response.status_code, request_id="req-1")
+
+
+def send(service: Http, method: str = "GET", **options: Any) -> httpx.Response:
+    return service.request(method, "/things", doing="do a thing", **options)
+
+
+NOTHING_DONE: list[Behaviour] = [
+    httpx.Response(429),
+    httpx.ConnectError("no route"),
+    httpx.ConnectTimeout("slow"),
+    httpx.PoolTimeout("full"),
+]
+LOST: list[Behaviour] = [
+    *(httpx.Response(status) for status in (500, 502, 503, 504)),
+    httpx.ReadError("broke"),
+    httpx.ReadTimeout("hung"),
+    httpx.WriteError("broke"),
+    httpx.RemoteProtocolError("garbled"),
+    httpx.DecodingError("garbled"),
+]
+
+
+@pytest.mark.parametrize("trouble", NOTHING_DONE, ids=repr)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_surely_was_not_done_is_repeated(vendor: Vendor, trouble: Behaviour, method: str) -> None:
+    service, seen = vendor(trouble, httpx.Response(200))
+
+    assert send(service, method).status_code == 200
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("trouble", LOST, ids=repr)
+@pytest.mark.parametrize(("method", "options"), [("GET", {}), ("PUT", {"safe": True})])
+def test_a_lost_answer_is_asked_for_again_where_that_is_safe(
+    vendor: Vendor, trouble: Behaviour, method: str, options: dict[str, Any]
+) -> None:
+    service, seen = vendor(trouble, httpx.Response(200))
+
+    assert send(service, method, **options).status_code == 200
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("trouble", LOST, ids=repr)
+@pytest.mark.parametrize(("method", "options"), [("POST", {}), ("DELETE", {}), ("GET", {"safe": False})])
+def test_a_lost_answer_is_uncertain_where_it_is_not(
+    vendor: Vendor, trouble: Behaviour, method: str, options: dict[str, Any]
+) -> None:
+    service, seen = vendor(trouble)
+
+    with pytest.raises(Uncertain, match=r"cannot tell whether Vendor did this: do a thing; .*; look before repeating"):
+        send(service, method, **options)
+
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 412, 422])
+def test_a_refusal_is_no_reason_to_repeat(vendor: Vendor, status: int) -> None:
+    service, seen = vendor(httpx.Response(status))
+
+    with pytest.raises(ApiError, match="Vendor refused to do a thing") as refused:
+        send(service, safe=True)
+
+    assert refused.value.status == status
+    assert len(seen) == 1
+
+
+def test_an_accepted_status_is_an_answer(vendor: Vendor) -> None:
+    service, _ = vendor(httpx.Response(404))
+
+    assert send(service, "DELETE", accept=(404,)).status_code == 404
+
+
+def test_a_token_that_is_refused_is_asked_for_anew_once(vendor: Vendor) -> None:
+    service, seen = vendor(httpx.Response(401), httpx.Response(200), tokens=iter(["old", "renewed", "new"]))
+
+    send(service)
+
+    assert [request.headers["Authorization"] for request in seen] == ["old", "new"]
+
+
+def test_trouble_that_does_not_end_is_told_after_the_deadline(vendor: Vendor, clock: SharedClock) -> None:
+    service, seen = vendor(httpx.Response(503))
+    before = clock.now()
+
+    with pytest.raises(
+        Unreachable, match=r"cannot do a thing: Vendor answered HTTP 503 \(request id: req-1\), for 20 s"
+    ):
+        send(service, seconds=20.0)
+
+    assert clock.now() - before <= 20.0
+    assert 3 <= len(seen) <= 12
+
+
+def test_pauses_grow(vendor: Vendor, clock: SharedClock) -> None:
+    service, _ = vendor(*[httpx.Response(503)] * 5, httpx.Response(200))
+    before = clock.now()
+
+    send(service)
+
+    assert 0.5 * (0.25 + 0.5 + 1 + 2 + 4) <= clock.now() - before <= 0.25 + 0.5 + 1 + 2 + 4
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_pause_that_a_vendor_asks_for_is_kept(vendor: Vendor, clock: SharedClock, status: int) -> None:
+    service, _ = vendor(httpx.Response(status, headers={"Retry-After": "7"}), httpx.Response(200))
+    before = clock.now()
+
+    send(service)
+
+    assert clock.now() - before == 7.0
+
+
+def test_each_attempt_has_a_timeout_of_its_own(vendor: Vendor) -> None:
+    service, seen = vendor(httpx.Response(200))
+
+    send(service, attempt_seconds=12.0)
+
+    assert seen[0].extensions["timeout"] == {"connect": 10.0, "read": 12.0, "write": 12.0, "pool": 12.0}
+
+
+def test_pacing_waits_only_when_the_burst_is_used_up(vendor: Vendor, clock: SharedClock) -> None:
+    service, _ = vendor(httpx.Response(200))
+    times: list[float] = []
+
+    for _ in range(5):
+        send(service, pace=Pace(per_second=1, burst=3), bucket="things")
+        times.append(clock.now() - times[0] if times else clock.now())
+
+    assert times[1:] == [0.0, 0.0, 1.0, 2.0]
+
+
+def test_each_bucket_is_paced_by_itself(vendor: Vendor, clock: SharedClock) -> None:
+    service, _ = vendor(httpx.Response(200))
+    before = clock.now()
+
+    for number in range(6):
+        send(service, pace=Pace(per_second=1, burst=1), bucket=f"thing {number}")
+
+    assert clock.now() == before
+
+
+def test_a_burst_comes_back_with_time(vendor: Vendor, clock: SharedClock) -> None:
+    service, _ = vendor(httpx.Response(200))
+    pace = Pace(per_second=1, burst=3)
+    for _ in range(3):
+        send(service, pace=pace, bucket="things")
+    clock.sleep(10)
+    before = clock.now()
+
+    for _ in range(3):
+        send(service, pace=pace, bucket="things")
+
+    assert clock.now() == before
+
+
+def test_redirects_are_not_followed(vendor: Vendor) -> None:
+    service, seen = vendor(httpx.Response(302, headers={"Location": "http://elsewhere.test/"}))
+
+    with pytest.raises(ApiError):
+        send(service)
+
+    assert [request.url.host for request in seen] == ["vendor.test"]
+
+
+def test_no_error_shows_a_credential(vendor: Vendor) -> None:
+    for behaviour in (*NOTHING_DONE, *LOST, httpx.Response(400), httpx.Response(401)):
+        service, _ = vendor(behaviour)
+        with pytest.raises(ProviderError) as failed:
+            send(service, "POST", json={"value": SECRET}, seconds=1.0)
+        assert SECRET not in repr(failed.value)
+
+
+def test_a_process_has_one_pool_for_an_address() -> None:
+    connections = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            connections.add(self.client_address)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    try:
+        for _ in range(5):  # Each resource makes a client of its own for each step.
+            send(Http(address, service="Vendor", authorize=lambda again: "", explain=explain))
+    finally:
+        http._line(address, http.make_transport).transport.close()
+        server.shutdown()
+        server.server_close()
+
+    assert len(connections) == 1
