@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,36 +13,17 @@ from rehearsal.drills.drill import Drill
 from tests.program.stack import ROOT
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[dict[str, "subprocess.Popen[str]"]]:
-    """All drills at once, each in a process of its own: mostly they wait."""
-    started = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "rehearsal", "drill", name],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name in drills.DRILLS
-    }
-    yield started
-    for process in started.values():
-        if process.returncode is None:
-            process.terminate()
-            process.communicate()
-
-
 @pytest.mark.parametrize("name", drills.DRILLS)
-def test_a_drill_goes_as_promised(running: dict[str, "subprocess.Popen[str]"], name: str) -> None:
+def test_a_drill_goes_as_promised(name: str) -> None:
     missing = [PROGRAMS[image].binary for image in NEEDED if PROGRAMS[image].path() is None]
     if name == "alert" and missing:
         pytest.skip(f"NOT TESTED: that a page arrives; `make monitoring-tools` installs {', '.join(missing)}")
 
-    told, _ = running[name].communicate()
+    command = [sys.executable, "-m", "rehearsal", "drill", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert running[name].returncode == 0, told
-    assert "ok     " in told
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok     " in done.stdout
 
 
 def test_a_promise_that_is_broken_ends_the_drill_with_an_error(

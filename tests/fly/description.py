@@ -13,6 +13,7 @@ DEVIATIONS = {
     r"/start: the answer 200 has a body": "the state of before, without which flyctl fails (3.3)",
     r"\.autostop: (True|False) is not": "true and false, in the place of stop and off (3.3)",
     r"\.http_options\.response\.headers\[": "of any kind, as flyctl has them (map[string]any)",
+    r"\.http_options\.response\.headers\[[^]]+\]: .* is not of type 'object'": "a header's value is a text, a list or false (6.9)",
     r"/volumes.*: the answer.*\.attached_\w+_id: None": "null when it is free, on which flyctl relies (7)",
     r"/snapshots: the answer 200 has a body": "JSON without the id of the snapshot (7)",
     r"/ip_assignments: the answer.*\('type' was unexpected\)": "undocumented (3.3)",
