@@ -105,8 +105,8 @@ class Specification:
             {"$ref": f"{DOCUMENT}#/{at}/content/application~1json/schema"}, registry=self._registry
         )
         for error in validator.iter_errors(body):
-            cause = _innermost(error)
-            yield f"{what}{cause.json_path.removeprefix('$')}: {cause.message[:300]}"
+            for cause in _causes(error):
+                yield f"{what}{cause.json_path.removeprefix('$')}: {cause.message[:300]}"
 
 
 @contextmanager
@@ -162,11 +162,15 @@ def _closed(schema: Any) -> Any:
     return closed
 
 
-def _innermost(error: ValidationError) -> ValidationError:
-    """Of an object that may be one of several, what is wrong with the one that it comes closest to."""
-    while error.context:
-        error = min(error.context, key=lambda each: -len(each.absolute_path))
-    return error
+def _causes(error: ValidationError) -> Iterable[ValidationError]:
+    """Of an object that may be one of several, what is wrong with the one whose `type` it has."""
+    kinds: dict[Any, list[ValidationError]] = {}
+    for each in error.context or ():
+        kinds.setdefault(each.schema_path[0], []).append(each)
+    for errors in kinds.values():
+        if not any(each.path and each.path[-1] == "type" for each in errors):
+            return [cause for each in errors for cause in _causes(each)]
+    return [error]
 
 
 def _json(content: bytes) -> Any:
