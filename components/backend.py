@@ -54,7 +54,9 @@ class Backend(pulumi.ComponentResource):
         secret_values = self._secret_values(settings, inner)
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
-        secrets = Secrets("secrets", app=app.name, values=secret_values, opts=inner)
+        # New secrets take effect with the next start of any machine: they stay as they are when there is no image to start.
+        known = pulumi.ResourceOptions(parent=self, depends_on=[image])
+        secrets = Secrets("secrets", app=app.name, values=secret_values, opts=known)
         running = Machine(
             "machine",
             app=app.name,

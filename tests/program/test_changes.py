@@ -99,6 +99,20 @@ def test_a_new_image_runs_by_its_digest(running: Running) -> None:
     assert edge(addresses, "GET", "/health").json()["version"] == "1.0.1"
 
 
+def test_an_image_that_does_not_exist_is_refused_before_anything_is_touched(running: Running) -> None:
+    stack, addresses = running
+    made = len(calls(addresses))
+    stack.edit("fly.toml", 'LOG_LEVEL = "info"', 'LOG_LEVEL = "debug"')
+    stack.configure(
+        image="registry.fly.io/solserver:9.9.9", secrets={"SESSION_SECRET": stack.encrypt("of the next release")}
+    )
+
+    assert stack.run("up") != 0
+
+    assert "there is no such image" in stack.text
+    assert [call for call in calls(addresses)[made:] if call.startswith("fly ") and " GET " not in call] == []
+
+
 def test_a_release_that_is_not_healthy_is_put_back_and_told(running: Running) -> None:
     stack, addresses = running
     before = machine_of(addresses)["config"]["image"]
