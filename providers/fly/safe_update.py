@@ -68,7 +68,7 @@ def update(
         evidence = verify(machine, sent, wanted, lease)
     except ProviderError as error:
         releases.end(machine.fly, release, "failed")
-        raise _failed(machine, sent, before, lease, error, rescue=rescue) from None
+        raise _failed(machine, sent, before, lease, error, ran=current["instance_id"], rescue=rescue) from None
     releases.end(machine.fly, release, "complete")
     return Done(evidence=evidence, downtime_seconds=round(took + evidence.answer_seconds, 1))
 
@@ -118,10 +118,11 @@ def _failed(
     lease: machines.Lease,
     failure: ProviderError,
     *,
+    ran: str,
     rescue: str,
 ) -> ProviderError:
     """Put the version of before back, if there is one; the error to report, which says what runs now. `sent` is the version
-    that failed; None when it did not come to that."""
+    that failed, None when it did not come to that; `ran` the one that there was."""
     step = failure.step if isinstance(failure, NotHealthy) else "update"
     seen = _quietly(machine.look)
     told = f"the update of {machine} failed at the {step}: {failure}; {logs.epilogue(machine.fly, machine.app, seen, machine.id)}"
@@ -135,21 +136,35 @@ def _failed(
         lease.keep()
         now = machine.look() if sent is None else None  # Nothing was sent, or nobody knows whether it was.
         current = sent or (now or {}).get("instance_id", "")
+        if now and now["instance_id"] != ran and not machine_config.is_signed(now["config"]):
+            return NotHealthy(
+                f"{told}. Somebody else has changed the machine meanwhile: {_running(now)} was left as it is; run "
+                "`pulumi refresh`, read in a preview what up would change back, then run up",
+                step=step,
+            )
         if now is None or not _is_as(now, before):
             current = _send(machine, current, before.config, None, lease)
         verify(machine, current, before, lease)
     except ProviderError as error:
+        left = _quietly(machine.look)
         return NotHealthy(
-            f"PUTTING THE VERSION OF BEFORE BACK FAILED ({error}), so {_running(_quietly(machine.look))}. Do this now: "
-            f"`fly machine status {machine.id} -a {machine.app}`, then "
-            f"`fly machine update {machine.id} -a {machine.app} --image {image} --yes`, then `pulumi refresh`, then up "
-            f"with a version that works{rescue}. What had happened: {told}",
+            f"PUTTING THE VERSION OF BEFORE BACK FAILED ({error}), so {_running(left)}. Do this now: "
+            f"`fly machine status {machine.id} -a {machine.app}`, then {_recovery(machine, left, before)}, then "
+            f"`pulumi refresh`, then up with a version that works{rescue}. What had happened: {told}",
             step=step,
         )
     return NotHealthy(
         f"{told}. The version of before runs again and is healthy ({image}); correct the release, then run up",
         step=step,
     )
+
+
+def _recovery(machine: Machine, left: dict[str, Any] | None, before: Version) -> str:
+    """The command that makes the machine run `before`; one for the image alone, where nothing else is in the way."""
+    image = before.config["image"]
+    if left and not machine_config.differences(before.config, left["config"]):
+        return f"`fly machine update {machine.id} -a {machine.app} --image {image} --yes`"
+    return f"with the fly.toml of before `fly deploy -a {machine.app} --image {image}`"
 
 
 def are_alike(one: Version, other: Version) -> bool:

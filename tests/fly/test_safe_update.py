@@ -5,6 +5,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from providers.errors import Incomplete, ProviderError
@@ -15,6 +16,7 @@ from rehearsal.cloud.world import World
 from tests.driver import Driven
 from tests.fly.backend import HOSTNAME, add_note, machines
 from tests.fly.conftest import CONFIG, Configured, push
+from tests.inprocess import Doubles, lead_to
 
 ENV = {**CONFIG["env"], "LOG_LEVEL": "debug"}
 
@@ -166,6 +168,36 @@ def test_what_somebody_else_has_changed_is_not_overwritten_before_it_was_seen(
     assert at_fly(world)["config"]["env"] == ENV
 
 
+def test_what_somebody_else_changes_at_the_last_moment_is_left_as_it_is(
+    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meddled(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and request.url.path.endswith(running.id) and not meddled:
+                meddled.append(at_fly(world)["config"] | {"env": {**CONFIG["env"], "HOTFIX": "on"}})
+                by_hand(world, config=meddled[0], instance_id="01HOTFIX000000000000000000")
+            return super().handle_request(request)
+
+    meddled: list[dict[str, Any]] = []
+    lead_to(monkeypatch, world, Meddled(world))
+
+    told = failure(running, changed(served))
+
+    assert "Somebody else has changed the machine meanwhile" in told
+    assert at_fly(world)["config"]["env"]["HOTFIX"] == "on"
+
+
+def test_a_lease_that_cannot_be_given_back_ends_by_itself(
+    running: Driven, served: dict[str, Any], world: World
+) -> None:
+    world.faults.arm(Fault("refuse", service="fly", method="DELETE", path="/lease$", times=99))
+
+    running.up(**changed(served))
+
+    assert at_fly(world)["config"]["env"] == ENV
+    assert at_fly(world)["_lease"]["expires_at"] <= world.clock.now() + 60
+
+
 def test_an_update_that_fly_refuses_leaves_what_runs(running: Driven, served: dict[str, Any], world: World) -> None:
     before = at_fly(world)["instance_id"]
     world.faults.arm(Fault("refuse", service="fly", method="POST", path=f"{running.id}$", status=422))
@@ -221,16 +253,23 @@ def test_a_check_without_a_result_is_not_passing(running: Driven, served: dict[s
     assert "service checks have no result yet" in told
 
 
+@pytest.mark.parametrize(
+    ("config", "command"),
+    [
+        (CONFIG, "`fly machine update {id} -a solos-prod --image {image} --yes`"),
+        ({**CONFIG, "env": ENV}, "with the fly.toml of before `fly deploy -a solos-prod --image {image}`"),
+    ],
+)
 def test_when_putting_back_fails_too_the_error_begins_with_that_and_says_what_to_do(
-    running: Driven, served: dict[str, Any], world: World
+    running: Driven, served: dict[str, Any], world: World, *, config: dict[str, Any], command: str
 ) -> None:
     bad = push(world, "1.0.1", broken="unhealthy")
     world.store.delete("fly_image", "registry.fly.io/solserver:1.0.0")  # Fly prunes images that nobody deploys.
 
-    told = failure(running, changed(served, image=bad))
+    told = failure(running, {**served, "config": config, "image": bad})
 
     assert told.startswith("PUTTING THE VERSION OF BEFORE BACK FAILED")
-    assert f"`fly machine update {running.id} -a solos-prod --image {served['image']} --yes`" in told
+    assert command.format(id=running.id, image=served["image"]) in told
     assert world.store.all("fly_snapshot")[0]["id"] in told
     assert "failed at the health checks" in told
 
