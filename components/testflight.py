@@ -88,7 +88,8 @@ class TestFlight(pulumi.ComponentResource):
             short_version=release.version,
             version=release.build,
             info={settings.api_key: backend_url},
-            opts=after_backend,
+            # A group that gets builds by itself may not get those that came before it (MobAI #24).
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[backend_verified, group]),
         )
         processed = ProcessedBuild(
             "processed-build",
