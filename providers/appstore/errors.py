@@ -3,7 +3,7 @@
 AppStoreError              Apple refused a call; `entries` are all its error entries
 ├── NotFound               the object does not exist
 ├── AgreementMissing       the Account Holder has not signed a required agreement: the whole account stands still
-├── MembershipLapsed       the team's membership of the Apple Developer Program has ended
+│   └── MembershipLapsed   so does a team whose membership of the Apple Developer Program has ended
 ├── RoleMissing            the key's role does not allow this
 ├── KeyRejected            the token is not accepted: revoked key, wrong IDs
 ├── ClockWrong             the token is not accepted, because this machine's clock is wrong
@@ -91,8 +91,8 @@ class AgreementMissing(AppStoreError):
     )
 
 
-class MembershipLapsed(AppStoreError):
-    """The team is no member of the Apple Developer Program any more. It stops every call, as a missing agreement does."""
+class MembershipLapsed(AgreementMissing):
+    """The team is no member of the Apple Developer Program any more, which is its agreement with Apple to begin with."""
 
     __module__ = "builtins"
 
