@@ -1,68 +1,164 @@
-"""`python -m rehearsal.engine OPERATION --stack NAME`: the embedded engine, with the CLI's words and exit codes."""
+"""`python -m rehearsal.engine COMMAND --stack NAME`: the embedded engine, with the CLI's words and exit codes."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rehearsal.engine.backend import Locked
 from rehearsal.engine.crypter import WrongPassphrase
-from rehearsal.engine.operations import Engine
+from rehearsal.engine.display import short_type
+from rehearsal.engine.operations import Engine, NotForgotten
 from rehearsal.engine.project import BadProject, load
+from rehearsal.engine.stack_file import StackFile
 from rehearsal.engine.values import mapped, plain
 
 CHANGES_FOUND = 7
 
 
+class Refused(Exception):
+    """What was asked for is not there; the message says so."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        engine = Engine(load(options.cwd.absolute(), options.stack, options.config_file))
-        if options.operation == "output":
-            return _output(engine, options)
-        if options.operation == "export":
-            print(json.dumps(engine.export(), indent=2))
-            return 0
-        run: dict[str, Any] = {
-            "preview": lambda: engine.preview(refresh=options.refresh),
-            "up": lambda: engine.up(refresh=options.refresh, skip_preview=options.skip_preview),
-            "refresh": engine.refresh,
-            "destroy": engine.destroy,
-        }
-        display = run[options.operation]()
-    except (BadProject, WrongPassphrase, Locked) as error:
+        code: int = options.run(options)
+    except (BadProject, WrongPassphrase, Locked, NotForgotten, Refused) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    return code
+
+
+def _operate(options: argparse.Namespace) -> int:
+    engine = _engine(options)
+    run: dict[str, Callable[[], Any]] = {
+        "preview": lambda: engine.preview(refresh=options.refresh),
+        "up": lambda: engine.up(refresh=options.refresh, skip_preview=options.skip_preview),
+        "refresh": engine.refresh,
+        "destroy": engine.destroy,
+    }
+    display = run[options.command]()
     if display.errors:
         return 1
     return CHANGES_FOUND if options.expect_no_changes and display.has_changes else 0
 
 
-def _output(engine: Engine, options: argparse.Namespace) -> int:
-    outputs = engine.outputs()
+def _init(options: argparse.Namespace) -> int:
+    StackFile(options.cwd.absolute(), options.name, options.config_file).init()
+    print(f"Created stack '{options.name}'")
+    return 0
+
+
+def _resources(options: argparse.Namespace) -> int:
+    for entry in _engine(options).backend.load():
+        print(f"    {short_type(entry.type):<26} {entry.name}")
+        if options.show_urns:
+            print(f"        URN: {entry.urn}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    text = json.dumps(_engine(options).export(), indent=2)
+    if options.file:
+        options.file.write_text(text)
+    else:
+        print(text)
+    return 0
+
+
+def _output(options: argparse.Namespace) -> int:
+    outputs = _engine(options).outputs()
     shown = plain(outputs) if options.show_secrets else mapped(outputs, lambda secret: "[secret]")
     if options.name and options.name not in shown:
-        print(f"error: stack {options.stack} has no output {options.name}", file=sys.stderr)
-        return 1
+        raise Refused(f"current stack does not have output property '{options.name}'")
     value = shown[options.name] if options.name else shown
     print(value if isinstance(value, str) and not options.json else json.dumps(value, indent=2))
     return 0
 
 
+def _config(options: argparse.Namespace) -> int:
+    file = StackFile(options.cwd.absolute(), options.stack, options.config_file)
+    if options.command == "get":
+        value = file.get(options.key, path=options.path)
+        if value is None:
+            raise Refused(f"configuration key '{options.key}' not found for stack '{options.stack}'")
+        print(value if isinstance(value, str) else json.dumps(value))
+    elif options.command == "set":
+        text = sys.stdin.read().rstrip("\n") if options.value is None else options.value
+        file.set(options.key, text, path=options.path, secret=options.secret)
+    else:
+        file.remove(options.key, path=options.path)
+    return 0
+
+
+def _state(options: argparse.Namespace) -> int:
+    engine = _engine(options)
+    if options.command == "unprotect":
+        engine.unprotect(options.urns)
+        print("All resources unprotected" if options.all else "Resource unprotected")
+        return 0
+    for urn in options.urns:
+        engine.forget(urn, with_dependents=options.target_dependents)
+    print("Resource deleted")
+    return 0
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    return Engine(load(options.cwd.absolute(), options.stack, options.config_file))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rehearsal.engine", description=__doc__)
-    parser.add_argument("operation", choices=["preview", "up", "refresh", "destroy", "output", "export"])
-    parser.add_argument("name", nargs="?", help="of the output")
-    parser.add_argument("--stack", "-s", required=True)
-    parser.add_argument("--cwd", "-C", type=Path, default=Path(), help="the project's folder")
-    parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
-    parser.add_argument("--yes", "-y", action="store_true", help="accepted for the CLI's sake: nothing is asked here")
-    parser.add_argument("--refresh", "-r", action="store_true", help="read every object first (preview, up)")
-    parser.add_argument("--skip-preview", "-f", action="store_true")
-    parser.add_argument("--expect-no-changes", action="store_true", help="exit code 7 if there are any")
-    parser.add_argument("--json", "-j", action="store_true", help="(output)")
-    parser.add_argument("--show-secrets", action="store_true", help="(output)")
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--cwd", "-C", type=Path, default=Path(), help="the project's folder")
+    everywhere.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
+    everywhere.add_argument(
+        "--yes", "-y", action="store_true", help="accepted for the CLI's sake: nothing is asked here"
+    )
+    of_a_stack = argparse.ArgumentParser(add_help=False, parents=[everywhere])
+    of_a_stack.add_argument("--stack", "-s", required=True)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(of: Any, name: str, run: Callable[[argparse.Namespace], int], *parents: Any) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = of.add_parser(name, parents=parents or [of_a_stack])
+        added.set_defaults(run=run, command=name)
+        return added
+
+    for name in ("preview", "up", "refresh", "destroy"):
+        operation = command(commands, name, _operate)
+        operation.add_argument("--refresh", "-r", action="store_true", help="read every object first (preview, up)")
+        operation.add_argument("--skip-preview", "-f", action="store_true")
+        operation.add_argument("--expect-no-changes", action="store_true", help="exit code 7 if there are any")
+
+    of_stack = command(commands, "stack", _resources, everywhere)
+    of_stack.add_argument("--stack", "-s")
+    of_stack.add_argument("--show-urns", "-u", action="store_true")
+    stack = of_stack.add_subparsers()
+    command(stack, "init", _init, everywhere).add_argument("name")
+    command(stack, "export", _export).add_argument("--file", type=Path, help="instead of the standard output")
+    output = command(stack, "output", _output)
+    output.add_argument("name", nargs="?")
+    output.add_argument("--json", "-j", action="store_true")
+    output.add_argument("--show-secrets", action="store_true")
+
+    config = commands.add_parser("config").add_subparsers(required=True)
+    for name in ("get", "set", "rm"):
+        about_one = command(config, name, _config)
+        about_one.add_argument("key")
+        about_one.add_argument("--path", action="store_true", help="the key leads into an object or a list")
+        if name == "set":
+            about_one.add_argument("value", nargs="?", help="read from the standard input where it is not given")
+            about_one.add_argument("--secret", action="store_true", help="encrypt it")
+
+    state = commands.add_parser("state").add_subparsers(required=True)
+    for name in ("unprotect", "delete"):
+        about_some = command(state, name, _state)
+        about_some.add_argument("urns", nargs="*")
+    state.choices["unprotect"].add_argument("--all", action="store_true")
+    state.choices["delete"].add_argument("--target-dependents", action="store_true", help="and what depends on it")
     return parser
 
 

@@ -13,7 +13,6 @@ from typing import Any, TextIO
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, mapped
 
 MARKS = {
-    "same": " ",
     "create": "+",
     "update": "~",
     "replace": "±",
@@ -21,6 +20,7 @@ MARKS = {
     "retain": "-",
     "gone": "!",
     "changed": "~",
+    "same": " ",
 }
 PAST = {
     "same": "unchanged",
@@ -107,19 +107,26 @@ class Display:
         """The stack's outputs, for the end."""
         self._outputs = outputs
 
-    def summary(self, *, failed: bool) -> None:
-        if self._outputs and not failed:
+    def summary(self) -> None:
+        if self._outputs and not self.errors:
             self._print("Outputs:")
             for name, value in sorted(self._outputs.items()):
                 self._print(f"    {name}: {_shown(value)}")
+        if self.errors and not self._quiet:
+            self._print("Diagnostics:")
+            for urn, message in self.errors:
+                of = f"{_label(urn)}:" if urn else "the program:"
+                self._print(f"  {' '.join(of.split())}")
+                self._print(f"    error: {message}")
         counts = Counter(step.operation for step in self.steps)
-        told = [
-            f"{counts[operation]} {f'to {operation}' if self._preview and operation != 'same' else PAST[operation]}"
-            for operation in MARKS
-            if counts[operation]
-        ]
-        state = "failed after" if failed else "done in"
-        self._print(f"{', '.join(told) or 'nothing to do'}; {state} {time.monotonic() - self._began:.1f} s")
+        self._print("Resources:")
+        for operation, mark in MARKS.items():
+            if counts[operation]:
+                word = f"to {operation}" if self._preview and operation != "same" else PAST[operation]
+                self._print(f"    {f'{mark} '.lstrip()}{counts[operation]} {word}")
+        if self.errors or not counts:
+            self._print(f"    {len(self.errors)} errored" if self.errors else "    nothing to do")
+        self._print(f"Duration: {time.monotonic() - self._began:.1f}s")
 
     @property
     def has_changes(self) -> bool:

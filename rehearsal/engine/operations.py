@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ FORCED = 8
 """Exit code of a run that was interrupted twice, as the CLI has it."""
 
 
+class NotForgotten(Exception):
+    """The resource cannot be taken out of the state; the message says why."""
+
+
 class Engine:
     """Runs operations on one stack; each returns its `Display`, whose `errors` are empty after success."""
 
@@ -37,19 +41,19 @@ class Engine:
 
     def preview(self, *, refresh: bool = False) -> Display:
         """What `up` would do. Changes nothing; calls nobody unless `refresh` says to look first."""
-        display = Display(f"Previewing {self.stack.name}", preview=True)
+        display = Display(f"Previewing update ({self.stack.name})", preview=True)
         snapshot = self.backend.load()
         with self._plugins(self.stack.config) as (server, plugins):
             if refresh:
                 self._refresh(snapshot, server, plugins, display, save=None)
             if not display.errors:
                 self._run(snapshot, server, plugins, display, save=None)
-        display.summary(failed=bool(display.errors))
+        display.summary()
         return display
 
     def up(self, *, refresh: bool = False, skip_preview: bool = False) -> Display:
         """Make the world be as the program says. A preview comes first: what it refuses is refused before anything changes."""
-        display = Display(f"Updating {self.stack.name}")
+        display = Display(f"Updating ({self.stack.name})")
         with self.backend.locked(), self._plugins(self.stack.config) as (server, plugins):
             snapshot = self._taken_up(display)
             if refresh:
@@ -61,29 +65,29 @@ class Engine:
                 display.errors += first.errors
             if not display.errors:
                 self._run(snapshot, server, plugins, display, self.backend.save)
-        display.summary(failed=bool(display.errors))
+        display.summary()
         return display
 
     def refresh(self) -> Display:
         """Compare the state with the world, and take over what is different."""
-        display = Display(f"Refreshing {self.stack.name}")
+        display = Display(f"Refreshing ({self.stack.name})")
         with self.backend.locked():
             snapshot = self._taken_up(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
                 self._refresh(snapshot, server, plugins, display, self.backend.save)
-        display.summary(failed=bool(display.errors))
+        display.summary()
         return display
 
     def destroy(self) -> Display:
         """Delete everything that is in the state, dependents first."""
-        display = Display(f"Destroying {self.stack.name}")
+        display = Display(f"Destroying ({self.stack.name})")
         with self.backend.locked():
             snapshot = self._taken_up(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
                 server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, self.backend.save)
                 with _interruptible(server.monitor.deployment):
                     server.monitor.deployment.delete_leftovers()
-        display.summary(failed=bool(display.errors))
+        display.summary()
         return display
 
     def outputs(self) -> Properties:
@@ -93,6 +97,32 @@ class Engine:
     def export(self) -> dict[str, Any]:
         """What `pulumi stack export` prints."""
         return {"version": 3, "deployment": self.backend.deployment(self.backend.load())}
+
+    def unprotect(self, urns: Collection[str]) -> None:
+        """`pulumi state unprotect`; of every resource when no URN is given."""
+        with self.backend.locked():
+            snapshot = self.backend.load()
+            for entry in snapshot:
+                entry.protect = entry.protect and bool(urns) and entry.urn not in urns
+            self.backend.save(snapshot)
+
+    def forget(self, urn: str, *, with_dependents: bool) -> None:
+        """`pulumi state delete`: the object stays as it is, and the stack knows of it no more. Raises NotForgotten."""
+        with self.backend.locked():
+            snapshot = self.backend.load()
+            going = [urn]
+            for each in going:  # It grows: what depends on a dependent goes too.
+                going += [other.urn for other in snapshot.dependents(each) if other.urn not in going]
+            if len(going) > 1 and not with_dependents:
+                raise NotForgotten(f"{urn} can't be safely deleted because {', '.join(going[1:])} depend on it")
+            for each in reversed(going):
+                entry = snapshot.find([each])
+                if entry is None:
+                    raise NotForgotten(f"No such resource {each!r} exists in the current state")
+                if entry.protect:
+                    raise NotForgotten(f"{each} can't be safely deleted because it is protected: unprotect it first")
+                snapshot.forget(entry)
+            self.backend.save(snapshot)
 
     def _taken_up(self, display: Display) -> Snapshot:
         """What the last run left. Of what a killed one was at, only creations matter: they may have happened."""

@@ -14,9 +14,13 @@ def keep_old(paths: Iterable[str], old: Properties, new: Properties) -> Properti
     """`new` with the values that `old` has at `paths`; what `old` does not have is left out there."""
     kept = copy.deepcopy(new)
     for path in paths:
-        steps = [text or (int(index) if index else name) for text, index, name in STEP.findall(path)]
-        _copy(steps, old, kept)
+        _copy(steps_of(path), old, kept)
     return kept
+
+
+def steps_of(path: str) -> list[str | int]:
+    """The keys and the places in lists that lead there."""
+    return [text or (int(index) if index else name) for text, index, name in STEP.findall(path)]
 
 
 def _copy(steps: list[str | int], old: Any, new: Any) -> None:

@@ -47,8 +47,7 @@ def load(folder: Path, name: str, config_file: Path | None = None) -> Stack:
     _refuse_distant_endpoints(stack)
     stack_file = config_file or folder / f"Pulumi.{name}.yaml"
     if not _read(stack_file, required=False).get("encryptionsalt"):
-        with stack_file.open("a") as file:
-            file.write(f"encryptionsalt: {stack.crypter.salt}\n")
+        _write_salt(stack_file, stack.crypter)
     return stack
 
 
@@ -70,6 +69,21 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> Stack:
     _check_types(name, namespace, project.get("config") or {}, values, secret_keys)
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     return Stack(namespace, name, folder, config, frozenset(secret_keys), crypter)
+
+
+def crypter_of(name: str, stack_file: Path) -> Crypter:
+    """What encrypts the secrets of the stack `name`; a stack file without a salt gets one. Raises WrongPassphrase."""
+    salt = _read(stack_file, required=False).get("encryptionsalt")
+    if salt:
+        return Crypter.of(salt, _passphrase(name))
+    crypter = Crypter.new(_passphrase(name))
+    _write_salt(stack_file, crypter)
+    return crypter
+
+
+def _write_salt(stack_file: Path, crypter: Crypter) -> None:
+    with stack_file.open("a") as file:
+        file.write(f"encryptionsalt: {crypter.salt}\n")
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Stack:
 
     def resources(self) -> list[dict[str, Any]]:
         """Everything in the state, as `pulumi stack export` writes it."""
-        export = [sys.executable, "-m", "rehearsal.engine", "export"]
+        export = [sys.executable, "-m", "rehearsal.engine", "stack", "export"]
         if self._engine == "pulumi":
             export = ["pulumi", "stack", "export"]
         assert self._command(*export, "--stack", "test") == 0, self.text

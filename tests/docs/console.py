@@ -1,0 +1,122 @@
+"""The commands in a document: its `console` blocks, read chapter by chapter, and the comparison of what they print.
+
+    <!-- rehearsed: 1.0.1 is pushed -->
+
+    ```console
+    $ pulumi config set image registry.fly.io/solserver:1.0.1 --stack prod
+    $ pulumi stack output url --stack prod
+    https://solos-prod.fly.dev
+    ```
+
+Lines that start with `$ ` are typed, `> ` goes on with the line before; what follows is what the command prints. `…` stands for
+what differs from time to time, a line of `…` for any number of lines. A command fails if and only if the word error is in what
+it is shown to print. `console not-run: REASON` is for people only. A comment `rehearsed` says what happened in the world then.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ANYTHING = "…"
+BLOCK = re.compile(r"^```console(?: not-run: (?P<not_run>.+))?$")
+EVENT = re.compile(r"^<!-- rehearsed: (?P<text>.+) -->$")
+SAME = (
+    (re.compile(r"\x1b\[[0-9;]*m"), ""),
+    (re.compile(r"\b(?:pulumi-python:dynamic/|random:index/\w+:|random:index:)"), ""),
+    (re.compile(r"\(\d+(?:\.\d+)? ?s\)"), f"({ANYTHING})"),
+    (re.compile(r"\s+"), " "),
+)
+"""Where the two engines, and two runs, print the same in other words: how long a step took, and the start of a type."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that people or vendors did."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command and what it prints; `not_run` says why it is for people only."""
+
+    line: int
+    text: str
+    shown: tuple[str, ...]
+    not_run: str | None
+
+    @property
+    def fails(self) -> bool:
+        return any(re.search(r"\berror\b", line, re.IGNORECASE) for line in self.shown)
+
+
+@dataclass
+class Chapter:
+    """A part of the document below a heading of the second rank, with what happens in it, in order."""
+
+    title: str
+    steps: list[Event | Command] = field(default_factory=list)
+
+
+def read(path: Path) -> list[Chapter]:
+    """The chapters in which anything happens."""
+    chapters = [Chapter("")]
+    block: list[tuple[int, str]] | None = None
+    not_run = None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if block is not None:
+            if line == "```":
+                chapters[-1].steps += _commands(block, not_run)
+                block = None
+            else:
+                block.append((number, line))
+        elif opening := BLOCK.match(line):
+            block, not_run = [], opening["not_run"]
+        elif event := EVENT.match(line):
+            chapters[-1].steps.append(Event(number, event["text"]))
+        elif line.startswith("## "):
+            chapters.append(Chapter(line.removeprefix("## ")))
+    return [chapter for chapter in chapters if chapter.steps]
+
+
+def _commands(lines: Iterable[tuple[int, str]], not_run: str | None) -> Iterator[Command]:
+    typed: list[tuple[int, str]] = []
+    shown: list[list[str]] = []
+    for number, line in lines:
+        if line.startswith("$ "):
+            typed.append((number, line.removeprefix("$ ")))
+            shown.append([])
+        elif line.startswith("> ") and typed and not shown[-1]:
+            typed[-1] = (typed[-1][0], f"{typed[-1][1]}\n{line.removeprefix('> ')}")
+        elif line.strip():
+            assert shown, f"line {number}: a block begins with what is typed, after `$ `"
+            shown[-1].append(line)
+    for (number, text), output in zip(typed, shown, strict=True):
+        yield Command(number, text, tuple(output), not_run)
+
+
+def difference(shown: Iterable[str], printed: str) -> str | None:
+    """What of `shown` was not printed, with all that was; None when all is as it is shown."""
+    lines = [canonical for line in printed.splitlines() if (canonical := _canonical(line))]
+    text = "".join(f"{line}\n" for line in lines)
+    pattern = ""
+    for line in shown:
+        longer = pattern + _pattern(_canonical(line))
+        if not re.match(longer, text):
+            return f"not printed: {line}\n\nall of it:\n{printed}"
+        pattern = longer
+    return None if re.fullmatch(pattern, text) else f"more was printed than is shown:\n{printed}"
+
+
+def _canonical(line: str) -> str:
+    for found, instead in SAME:
+        line = found.sub(instead, line)
+    return line.strip()
+
+
+def _pattern(line: str) -> str:
+    if line == ANYTHING:
+        return r"(?:.*\n)*?"
+    return re.escape(line).replace(re.escape(ANYTHING), ".*?") + r"\n"

@@ -1,0 +1,236 @@
+"""The world in which a document's commands are run: the doubles, a copy of the project, and a shell.
+
+The copy's Pulumi.prod.yaml is the committed one, with endpoints and receivers of the doubles in place of the vendors'. On PATH are
+`pulumi`, where it is not installed the embedded engine, and a `curl` that asks the doubles where the vendors are meant.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from rehearsal.people import AppForm, People
+from rehearsal.standins import ipa
+from tests.docs.console import Event
+from tests.program.stack import ENDPOINTS, ROOT, has_pulumi
+
+IMAGE = "registry.fly.io/solserver"
+APP = "solos-prod"
+TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
+MONITOR_SPEED = 20
+ASKS = re.compile(r"^(pulumi (?:up|destroy|refresh|cancel|state \w+)\b)", re.MULTILINE)
+"""Commands that ask a person whether they are sure."""
+CURL = """#!{python}
+import os, re, sys
+places = {places!r}
+def here(word):
+    for vendor, double in places.items():
+        if word.startswith(vendor):
+            return [double + word[len(vendor):]]
+    host = re.match(r"https://([a-z0-9-]+[.]fly[.]dev)(.*)", word)
+    return ["-H", "Host: " + host[1], {proxy!r} + host[2]] if host else [word]
+os.execv({curl!r}, ["curl", *(part for word in sys.argv[1:] for part in here(word))])
+"""
+
+
+class World:
+    """One rehearsed world, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is empty, or a copy of that of another world, which is no longer running."""
+        self._folder = folder
+        self._project = folder / "solos"
+        self._file = self._project / "Pulumi.prod.yaml"
+        before = json.loads(known.read_text()) if (known := folder / "addresses.json").exists() else {}
+        command = [sys.executable, "-m", "rehearsal", "serve", "--port", "0", "--data", str(folder / "world")]
+        self._doubles = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._doubles.stdout is not None
+        self.addresses: dict[str, str] = json.loads(self._doubles.stdout.readline())
+        known.write_text(json.dumps(self.addresses))
+        if before:
+            self._move(before)
+        else:
+            self._lay_out()
+        self._put_on_path()
+        self._environment = {
+            **os.environ,
+            **json.loads((folder / "world" / "credentials.json").read_text()),
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        self._post("/delays", monitor_speed=MONITOR_SPEED)
+
+    def close(self) -> None:
+        self._doubles.terminate()
+        self._doubles.wait()
+
+    def type(self, command: str) -> tuple[int, str]:
+        """Run it as a person would who answers yes; its exit code and what it printed."""
+        asked = re.search(r"^pulumi config set --secret --path '?solos:monitoringSecrets\.(\w+)", command)
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", ASKS.sub(r"\1 --yes", command)],
+            cwd=self._project,
+            env=self._environment,
+            input=self._monitoring_secret(asked[1]) if asked else "",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def perform(self, event: Event) -> None:
+        """Let it happen."""
+        for pattern, happen in EVENTS.items():
+            if found := re.fullmatch(pattern, event.text):
+                happen(self, *found.groups())
+                return
+        raise AssertionError(f"line {event.line}: nobody knows how to play {event.text!r}")
+
+    # Where things are.
+
+    def _lay_out(self) -> None:
+        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(listed, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.split():
+            if (ROOT / name).is_file():
+                (self._project / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self._project / name)
+        for shared in (".venv", ".tools"):
+            if (ROOT / shared).exists():
+                (self._project / shared).symlink_to(ROOT / shared)
+        os.utime(self._project / "requirements-dev.txt", (0, 0))  # `make setup` has nothing to do.
+        (self._folder / "state").mkdir()
+        (self._folder / "bin").mkdir()
+        document = yaml.safe_load(self._file.read_text())
+        document["config"]["solos:endpoints"] = {key: self.addresses[name] for key, name in ENDPOINTS.items()}
+        self._file.write_text(yaml.safe_dump(document, sort_keys=False))
+        self._post("/fly/images", reference=f"{IMAGE}:1.0.0")
+        for tester in document["config"]["solos:testers"]:
+            self._post("/appstore/users", **tester)
+
+    def _move(self, before: dict[str, str]) -> None:
+        """The doubles of a copied world have other ports; the stack's file and its state are told."""
+        now = {before[name]: self.addresses[name] for name in before}
+        old = re.compile("|".join(rf"{re.escape(address)}\b" for address in now))
+        for path in (self._file, *(self._folder / "state").rglob("prod.json")):
+            path.write_text(old.sub(lambda found: now[found[0]], path.read_text()))
+
+    def _put_on_path(self) -> None:
+        places = {
+            "https://api.machines.dev": self.addresses["fly"],
+            "https://api.fly.io": self.addresses["fly_platform"],
+        }
+        self._script(
+            "curl",
+            CURL.format(python=sys.executable, places=places, proxy=self.addresses["proxy"], curl=shutil.which("curl")),
+        )
+        if not has_pulumi():
+            self._script("pulumi", f'#!/bin/sh\nexec {sys.executable} -m rehearsal.engine "$@"\n')
+
+    def _script(self, name: str, text: str) -> None:
+        path = self._folder / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    # What happens.
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load(self._file.read_text())["config"]
+        return config
+
+    def configure(self, **changes: Any) -> None:
+        """Edit the stack file; None takes a key away."""
+        document = yaml.safe_load(self._file.read_text())
+        for key, value in changes.items():
+            document["config"].pop(f"solos:{key}", None)
+            if value is not None:
+                document["config"][f"solos:{key}"] = value
+        self._file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def without_a_monitor(self) -> None:
+        self.configure(monitoring=None, database={"kind": "sqlite", "restoreDrill": "false"})
+
+    def archive(self, version: str, build: str) -> None:
+        ipa.write(
+            self._made(self._project / self.config["solos:ipa"]),
+            bundle_id=self.config["solos:bundleId"],
+            version=version,
+            build=build,
+            info={"API_BASE_URL": f"https://{APP}.fly.dev"},
+        )
+
+    def fill_in_apples_form(self) -> None:
+        config = self.config
+        self._post(
+            "/appstore/apps",
+            bundleId=config["solos:bundleId"],
+            name=config["solos:appName"],
+            sku=config["solos:bundleId"],
+            primaryLocale="en-US",
+        )
+
+    def install(self, version: str, build: str) -> None:
+        config = self.config
+        form = AppForm(config["solos:bundleId"], config["solos:appName"], config["solos:bundleId"])
+        People(self.addresses["control"], form, config["solos:testers"]).install(version, build)
+
+    def sign_off(self) -> None:
+        plan = (ROOT / "infra-docs" / "smoke-test.toml").read_text()
+        features = re.findall(r'^key = "(.+)"', plan, re.MULTILINE)
+        people = [tester["email"] for tester in self.config["solos:testers"]]
+        self.configure(signOffs={person: dict.fromkeys(features, "passed") for person in people})
+
+    def push(self, tag: str, broken: str | None) -> None:
+        self._post("/fly/images", reference=f"{IMAGE}:{tag}", **({"broken": broken} if broken else {}))
+
+    def write(self, text: str) -> None:
+        address = f"{self.addresses['proxy']}/notes"
+        httpx.post(address, json={"text": text}, headers={"Host": f"{APP}.fly.dev"}).raise_for_status()
+
+    def lose_the_host(self) -> None:
+        """With the machine and its volume."""
+        state = httpx.get(f"{self.addresses['control']}/fly/state").json()
+        (machine,) = (each["id"] for each in state["fly_machine"] if each["_app"] == APP)
+        (volume,) = (each["id"] for each in state["fly_volume"] if each["_app"] == APP)
+        start = f"{self.addresses['fly']}/v1/apps/{APP}"
+        httpx.delete(f"{start}/machines/{machine}?force=true", headers=TOKEN).raise_for_status()
+        while httpx.delete(f"{start}/volumes/{volume}", headers=TOKEN).status_code == 412:
+            time.sleep(0.1)  # It is bound to the machine for a moment longer.
+
+    def _monitoring_secret(self, name: str) -> str:
+        if name in ("page", "ticket", "heartbeat"):
+            return f"{self.addresses['control']}/receivers/{'deadman' if name == 'heartbeat' else name}"
+        return {"metricsToken": "fm2_readonly", "sinkToken": "sink"}[name]
+
+    def _post(self, path: str, **body: Any) -> None:
+        httpx.post(f"{self.addresses['control']}{path}", json=body).raise_for_status()
+
+    @staticmethod
+    def _made(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+EVENTS: dict[str, Callable[..., None]] = {
+    r"build (\S+) \((\S+)\) is archived": World.archive,
+    r"the account holder fills in Apple's form": World.fill_in_apples_form,
+    r"the testers install (\S+) \((\S+)\)": World.install,
+    r"the testers sign off": World.sign_off,
+    r"image (\S+) is pushed(?:, which is (\w+))?": World.push,
+    r"a user writes (.+)": World.write,
+    r"the host of the volume dies": World.lose_the_host,
+}
+"""What a comment `rehearsed` may say, and who plays it."""
