@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal preflight setup test lint format docs requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy dress-rehearsal preflight report setup test lint format docs requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ dress-rehearsal: setup ## launch Pulumi.prod.yaml itself against the doubles, fr
 
 preflight: setup ## look, without changing anything, for what would stop a launch half way (STACK=prod)
 	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
+
+report: setup ## write the launch report of a stack: make report STACK=prod
+	@$(BIN)/python -m report --stack $(or $(STACK),$(error say of which stack: make report STACK=prod))
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -36,7 +36,7 @@ class Doubles:
     def control(self) -> str:
         return self.addresses["control"]
 
-    def do(self, path: str, **body: Any) -> Any:
+    def do(self, path: str, /, **body: Any) -> Any:
         """What a person does that no vendor offers as a call: a POST to the control address (`rehearsal/cloud/control.py`)."""
         return self._controlled("POST", path, body)
 

@@ -81,7 +81,7 @@ class Stack:
     def exported(self) -> str:
         """The state, as `pulumi stack export` prints it."""
         export = ["pulumi", "stack", "export", "--stack", self.name]
-        return self.output_of(export if self.engine == "pulumi" else self.command("export"))
+        return self.output_of(export if self.engine == "pulumi" else self.command("stack", "export"))
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""

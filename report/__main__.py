@@ -1,8 +1,10 @@
-"""`python -m report [FILE] --out FOLDER`: write the launch report of a stack from its exported state.
+"""`python -m report --stack NAME`: write the launch report of a stack, from its state alone.
 
+    python -m report --stack prod
     pulumi stack export --stack prod | python -m report --out report-of-prod
 
-prints the checklist, writes `launch.html` and `launch.md`, and exits 1 when a row is open, 2 when there is nothing to read.
+print the checklist, write `launch.html` and `launch.md`, and exit 1 when a row is open, 2 when there is nothing to read. A FILE is what
+`pulumi stack export` printed, or what a backend keeps.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from pathlib import Path
 from report import html, markdown
 from report.checklist import Finding
 from report.launch import gather
+from report.source import NotToBeHad, exported
 from report.state import NotAState, read
 
 
@@ -23,23 +26,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "file", nargs="?", type=Path, help="what `pulumi stack export` printed (default: standard input)"
     )
-    parser.add_argument("--out", type=Path, default=Path("launch-report"), help="folder for launch.html and launch.md")
+    parser.add_argument("--stack", help="find its state instead")
+    parser.add_argument("--out", type=Path, help="folder for launch.html and launch.md (default: report-of-NAME)")
     options = parser.parse_args(arguments)
     try:
-        stack = read(json.loads(options.file.read_text() if options.file else sys.stdin.read()))
+        stack = read(json.loads(_text(options)))
     except OSError as error:
         return _give_up(f"cannot read {options.file}: {error.strerror}")
     except ValueError:
         return _give_up("this is no JSON: give the output of `pulumi stack export --stack NAME`")
-    except NotAState as error:
+    except (NotAState, NotToBeHad) as error:
         return _give_up(str(error))
     launch = gather(stack)
+    out: Path = options.out or Path(f"report-of-{stack.name}")
     print(checklist_text(launch.findings))
-    options.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name, text in (("launch.html", html.render(launch)), ("launch.md", markdown.render(launch))):
-        (options.out / name).write_text(text)
-    print(f"\n{launch.verdict}. Report: {options.out / 'launch.html'}")
+        (out / name).write_text(text)
+    print(f"\n{launch.verdict}. Report: {out / 'launch.html'}")
     return 0 if all(finding.holds for finding in launch.findings) else 1
+
+
+def _text(options: argparse.Namespace) -> str:
+    if options.stack:
+        return exported(options.stack)
+    text: str = options.file.read_text() if options.file else sys.stdin.read()
+    return text
 
 
 def checklist_text(findings: Sequence[Finding]) -> str:

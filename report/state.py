@@ -57,8 +57,10 @@ class Stack:
 
 
 def read(document: Mapping[str, Any]) -> Stack:
-    """The stack in `{"version": 3, "deployment": …}` or in a bare deployment. Raises NotAState."""
-    deployment = document.get("deployment", document)
+    """The stack in what `pulumi stack export` prints, in the file that a backend keeps, or in a bare deployment. Raises
+    NotAState."""
+    kept = document.get("checkpoint")
+    deployment = document.get("deployment", document) if kept is None else kept.get("latest") or {"manifest": {}}
     if not isinstance(deployment, Mapping) or "manifest" not in deployment:
         raise NotAState("this is no stack: give the output of `pulumi stack export --stack NAME`")
     entries = [entry for entry in deployment.get("resources") or [] if not entry.get("delete")]

@@ -51,7 +51,7 @@ class StackFile:
         document = self._read()
         *above, last = self._steps(key, path=path)
         place: Any = document.setdefault("config", {})
-        for step, following in zip(above, [*above[1:], last], strict=True):
+        for step, following in zip(above, [*above, last][1:], strict=True):
             place = _into(place, step, [] if isinstance(following, int) else {})
         if isinstance(place, list) and last == len(place):
             place.append(value)

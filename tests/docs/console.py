@@ -25,9 +25,10 @@ SAME = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\b(?:pulumi-python:dynamic/|random:index/\w+:|random:index:)"), ""),
     (re.compile(r"\(\d+(?:\.\d+)? ?s\)"), f"({ANYTHING})"),
+    (re.compile(r"^Duration: .*"), "Duration:"),
     (re.compile(r"\s+"), " "),
 )
-"""Where the two engines, and two runs, print the same in other words: how long a step took, and the start of a type."""
+"""Where the two engines, and two runs, print the same in other words: how long it took, and the start of a type."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ The copy's Pulumi.prod.yaml is the committed one, with endpoints and receivers o
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,19 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
+from rehearsal.doubles import served
 from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
 from tests.docs.console import Event
-from tests.program.stack import ENDPOINTS, ROOT, has_pulumi
+from tests.program.stack import ROOT, has_pulumi
 
 IMAGE = "registry.fly.io/solserver"
 APP = "solos-prod"
-TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
 MONITOR_SPEED = 20
-ASKS = re.compile(r"^(pulumi (?:up|destroy|refresh|cancel|state \w+)\b)", re.MULTILINE)
+PATIENCE = 20.0
+"""Seconds; never asserted on, only given up after."""
+ASKS = re.compile(r"\b(pulumi (?:up|destroy|refresh|cancel|state \w+)\b)")
 """Commands that ask a person whether they are sure."""
 CURL = """#!{python}
 import os, re, sys
@@ -51,36 +54,42 @@ class World:
         self._project = folder / "solos"
         self._file = self._project / "Pulumi.prod.yaml"
         before = json.loads(known.read_text()) if (known := folder / "addresses.json").exists() else {}
-        command = [sys.executable, "-m", "rehearsal", "serve", "--port", "0", "--data", str(folder / "world")]
-        self._doubles = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self._doubles.stdout is not None
-        self.addresses: dict[str, str] = json.loads(self._doubles.stdout.readline())
-        known.write_text(json.dumps(self.addresses))
+        self._served = served(folder / "world")
+        self._doubles = self._served.__enter__()
+        known.write_text(json.dumps(self._doubles.addresses))
         if before:
             self._move(before)
         else:
             self._lay_out()
         self._put_on_path()
+        (folder / "exported").write_text("")
         self._environment = {
             **os.environ,
-            **json.loads((folder / "world" / "credentials.json").read_text()),
+            **self._doubles.credentials,
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "FLY_API_BASE_URL": self._doubles.addresses["fly_platform"],
+            "FLY_FLAPS_BASE_URL": self._doubles.addresses["fly"],
+            "FLY_CONFIG_DIR": str(folder / "home"),
+            "FLY_NO_UPDATE_CHECK": "1",
+            "FLY_SEND_METRICS": "0",
         }
-        self._post("/delays", monitor_speed=MONITOR_SPEED)
+        self._doubles.do("/delays", monitor_speed=MONITOR_SPEED)
 
     def close(self) -> None:
-        self._doubles.terminate()
-        self._doubles.wait()
+        self._served.__exit__(None, None, None)
 
     def type(self, command: str) -> tuple[int, str]:
         """Run it as a person would who answers yes; its exit code and what it printed."""
         asked = re.search(r"^pulumi config set --secret --path '?solos:monitoringSecrets\.(\w+)", command)
+        exported = shlex.quote(str(self._folder / "exported"))
+        confirmed = ASKS.sub(r"\1 --yes", command)
+        shell = f". {exported}; trap 'export -p > {exported}' EXIT; {confirmed}"
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", ASKS.sub(r"\1 --yes", command)],
+            ["bash", "-o", "pipefail", "-c", shell],
             cwd=self._project,
             env=self._environment,
             input=self._monitoring_secret(asked[1]) if asked else "",
@@ -114,27 +123,39 @@ class World:
         (self._folder / "state").mkdir()
         (self._folder / "bin").mkdir()
         document = yaml.safe_load(self._file.read_text())
-        document["config"]["solos:endpoints"] = {key: self.addresses[name] for key, name in ENDPOINTS.items()}
+        document["config"]["solos:endpoints"] = self._doubles.endpoints
+        document["config"]["solos:monitoring"] |= {
+            "page": "webhook",
+            "ticket": "webhook",
+            "sink": "loki",
+            "sinkUrl": self._doubles.control,
+            "sinkUser": "solos",
+        }
         self._file.write_text(yaml.safe_dump(document, sort_keys=False))
-        self._post("/fly/images", reference=f"{IMAGE}:1.0.0")
+        self._doubles.do("/fly/images", reference=f"{IMAGE}:1.0.0")
         for tester in document["config"]["solos:testers"]:
-            self._post("/appstore/users", **tester)
+            self._doubles.do("/appstore/users", **tester)
 
     def _move(self, before: dict[str, str]) -> None:
         """The doubles of a copied world have other ports; the stack's file and its state are told."""
-        now = {before[name]: self.addresses[name] for name in before}
+        now = {before[name]: self._doubles.addresses[name] for name in before}
         old = re.compile("|".join(rf"{re.escape(address)}\b" for address in now))
         for path in (self._file, *(self._folder / "state").rglob("prod.json")):
             path.write_text(old.sub(lambda found: now[found[0]], path.read_text()))
+        deadline = time.monotonic() + PATIENCE
+        while self._doubles.browse(f"{APP}.fly.dev", "/health")[0] != 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _put_on_path(self) -> None:
         places = {
-            "https://api.machines.dev": self.addresses["fly"],
-            "https://api.fly.io": self.addresses["fly_platform"],
+            "https://api.machines.dev": self._doubles.addresses["fly"],
+            "https://api.fly.io": self._doubles.addresses["fly_platform"],
         }
         self._script(
             "curl",
-            CURL.format(python=sys.executable, places=places, proxy=self.addresses["proxy"], curl=shutil.which("curl")),
+            CURL.format(
+                python=sys.executable, places=places, proxy=self._doubles.addresses["proxy"], curl=shutil.which("curl")
+            ),
         )
         if not has_pulumi():
             self._script("pulumi", f'#!/bin/sh\nexec {sys.executable} -m rehearsal.engine "$@"\n')
@@ -174,7 +195,7 @@ class World:
 
     def fill_in_apples_form(self) -> None:
         config = self.config
-        self._post(
+        self._doubles.do(
             "/appstore/apps",
             bundleId=config["solos:bundleId"],
             name=config["solos:appName"],
@@ -185,7 +206,7 @@ class World:
     def install(self, version: str, build: str) -> None:
         config = self.config
         form = AppForm(config["solos:bundleId"], config["solos:appName"], config["solos:bundleId"])
-        People(self.addresses["control"], form, config["solos:testers"]).install(version, build)
+        People(self._doubles.control, form, config["solos:testers"]).install(version, build)
 
     def sign_off(self) -> None:
         plan = (ROOT / "infra-docs" / "smoke-test.toml").read_text()
@@ -194,29 +215,58 @@ class World:
         self.configure(signOffs={person: dict.fromkeys(features, "passed") for person in people})
 
     def push(self, tag: str, broken: str | None) -> None:
-        self._post("/fly/images", reference=f"{IMAGE}:{tag}", **({"broken": broken} if broken else {}))
+        self._doubles.do("/fly/images", reference=f"{IMAGE}:{tag}", **({"broken": broken} if broken else {}))
 
     def write(self, text: str) -> None:
-        address = f"{self.addresses['proxy']}/notes"
-        httpx.post(address, json={"text": text}, headers={"Host": f"{APP}.fly.dev"}).raise_for_status()
+        status, answer = self._doubles.browse(f"{APP}.fly.dev", "/notes", text=text)
+        assert status == 201, answer
+
+    def snapshot(self) -> None:
+        volume = self._volume()
+        path = f"/apps/{APP}/volumes/{volume}/snapshots"
+        self._doubles.fly("POST", path)
+        while any(each["status"] != "created" for each in self._doubles.fly("GET", path)[1]):
+            time.sleep(0.1)
 
     def lose_the_host(self) -> None:
         """With the machine and its volume."""
-        state = httpx.get(f"{self.addresses['control']}/fly/state").json()
+        state = self._doubles.see("/fly/state")
         (machine,) = (each["id"] for each in state["fly_machine"] if each["_app"] == APP)
-        (volume,) = (each["id"] for each in state["fly_volume"] if each["_app"] == APP)
-        start = f"{self.addresses['fly']}/v1/apps/{APP}"
-        httpx.delete(f"{start}/machines/{machine}?force=true", headers=TOKEN).raise_for_status()
-        while httpx.delete(f"{start}/volumes/{volume}", headers=TOKEN).status_code == 412:
+        volume = self._volume()
+        self._doubles.fly("DELETE", f"/apps/{APP}/machines/{machine}?force=true")
+        while self._doubles.fly("DELETE", f"/apps/{APP}/volumes/{volume}")[0] == 412:
             time.sleep(0.1)  # It is bound to the machine for a moment longer.
+
+    def accept(self, first_name: str, last_name: str, email: str) -> None:
+        self._doubles.do("/appstore/users", email=email, firstName=first_name, lastName=last_name)
+
+    def die_in_the_middle(self, tag: str) -> None:
+        """Of the update to the image `tag`, while Fly has not answered yet."""
+        self.configure(image=f"{IMAGE}:{tag}", expectBody=f'"{tag}"')
+        self._doubles.do("/faults", kind="hang", service="fly", method="POST", path=r"/machines/\w+$", seconds=1)
+        with subprocess.Popen(
+            ["pulumi", "up", "--yes", "--stack", "prod"],
+            cwd=self._project,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as up:
+            while self._doubles.see("/faults") and up.poll() is None:
+                time.sleep(0.05)
+            assert up.poll() is None, f"the update was over before it could be killed: {up.communicate()[0]}"
+            os.killpg(up.pid, signal.SIGKILL)
+
+    def _volume(self) -> str:
+        state = self._doubles.see("/fly/state")
+        (volume,) = (each["id"] for each in state["fly_volume"] if each["_app"] == APP and not each["_deleted_at"])
+        return str(volume)
 
     def _monitoring_secret(self, name: str) -> str:
         if name in ("page", "ticket", "heartbeat"):
-            return f"{self.addresses['control']}/receivers/{'deadman' if name == 'heartbeat' else name}"
+            return f"{self._doubles.control}/receivers/{'deadman' if name == 'heartbeat' else name}"
         return {"metricsToken": "fm2_readonly", "sinkToken": "sink"}[name]
-
-    def _post(self, path: str, **body: Any) -> None:
-        httpx.post(f"{self.addresses['control']}{path}", json=body).raise_for_status()
 
     @staticmethod
     def _made(path: Path) -> Path:
@@ -231,6 +281,9 @@ EVENTS: dict[str, Callable[..., None]] = {
     r"the testers sign off": World.sign_off,
     r"image (\S+) is pushed(?:, which is (\w+))?": World.push,
     r"a user writes (.+)": World.write,
+    r"a snapshot is taken": World.snapshot,
     r"the host of the volume dies": World.lose_the_host,
+    r"(\S+) (\S+) accepts the invitation as (\S+)": World.accept,
+    r"a laptop dies in the middle of the update to (\S+)": World.die_in_the_middle,
 }
 """What a comment `rehearsed` may say, and who plays it."""

@@ -1,15 +1,14 @@
 """infra-docs/PRODUCTION_DEPLOYMENT.md does what it says: each command is run against the doubles, and prints what is shown.
 
-Chapters run side by side, each in a copy of one launched world, on the Pulumi CLI where it is installed, else on the embedded
-engine. What only people can run is checked for its syntax, and counted in the closing line.
+Chapters run on the Pulumi CLI where it is installed, else on the embedded engine; those that begin in a launched world each get a
+copy of the same one. What cannot be run here is checked for its syntax, and counted in the closing line.
 """
 
+import fcntl
+import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,62 +22,55 @@ CHAPTERS = read(PATH)
 COMMANDS = [step for chapter in CHAPTERS for step in chapter.steps if isinstance(step, Command)]
 FROM_NOTHING, LAUNCHED = "in an empty world", "in a launched world"
 """What the first comment of a chapter may say; without either, it goes on in the world of the one before."""
-USAGE = 2
-SIDE_BY_SIDE = 4
+NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b")
+"""What the embedded engine does not have."""
 
 
-@dataclass
-class Story:
-    """Chapters that happen in one world, one after another; `problems` by title, and commands that the engine does not have."""
-
-    chapters: list[Chapter]
-    problems: dict[str, str] = field(default_factory=dict)
-    not_had: list[str] = field(default_factory=list)
-
-    @property
-    def begins(self) -> str:
-        first = self.chapters[0].steps[0]
-        return first.text if isinstance(first, Event) else ""
-
-    def play(self, world: World) -> None:
-        for chapter in self.chapters:
-            for step in chapter.steps:
-                if isinstance(step, Event):
-                    if step.text not in (FROM_NOTHING, LAUNCHED):
-                        world.perform(step)
-                elif step.not_run is None and (problem := self._run(step, world)):
-                    self.problems[chapter.title] = f"{PATH.name}:{step.line}: $ {step.text}\n{problem}"
-                    return
-
-    def _run(self, command: Command, world: World) -> str | None:
-        code, printed = world.type(command.text)
-        if code == USAGE and command.text.startswith("pulumi ") and not has_pulumi():
-            self.not_had.append(command.text)
-            return None
-        if bool(code) != command.fails:
-            return f"exit code {code}, though it is shown to {'fail' if command.fails else 'succeed'}:\n{printed}"
-        return difference(command.shown, printed)
+def not_run_here(command: Command) -> str | None:
+    """Why a command is not run, if it is not."""
+    if command.not_run:
+        return command.not_run
+    if re.search(r"\bfly [a-z]", command.text) and shutil.which("fly") is None:
+        return "want of flyctl"
+    if NOT_EMBEDDED.search(command.text) and not has_pulumi():
+        return "want of the Pulumi CLI"
+    return None
 
 
-def stories() -> list[Story]:
-    told: list[Story] = []
+def stories() -> list[list[Chapter]]:
+    """Chapters that happen in one world, one after another."""
+    told: list[list[Chapter]] = []
     for chapter in CHAPTERS:
         first = chapter.steps[0]
         if not told or (isinstance(first, Event) and first.text in (FROM_NOTHING, LAUNCHED)):
-            told.append(Story([]))
-        told[-1].chapters.append(chapter)
+            told.append([])
+        told[-1].append(chapter)
     return told
 
 
+@pytest.fixture(scope="session")
+def launched(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of a launched world, made once for all workers. The monitor is left out: one chapter launches with it."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    folder = shared / "runbook-launched"
+    with (shared / "runbook-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            launch(folder)
+    return folder
+
+
 def launch(folder: Path) -> None:
-    """The launched world that chapters get copies of. The monitor is left out: one chapter launches with it."""
     folder.mkdir()
     world = World(folder)
     world.without_a_monitor()
     world.archive("1.0.0", "0")
-    for let_happen in (world.fill_in_apples_form, lambda: world.install("1.0.0", "0")):
-        code, printed = world.type("pulumi stack init prod; pulumi up --stack prod")
-        let_happen()
+    world.type(
+        "pulumi stack init prod && pulumi up --stack prod"
+    )  # It ends where a person has to fill in Apple's form.
+    world.fill_in_apples_form()
+    world.type("pulumi up --stack prod")
+    world.install("1.0.0", "0")
     world.sign_off()
     world.configure(declaredBy="Mara Lindqvist")
     code, printed = world.type("pulumi up --stack prod")
@@ -86,38 +78,43 @@ def launch(folder: Path) -> None:
     assert code == 0, printed
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> list[Story]:
-    """All of them, to the end."""
-    root = tmp_path_factory.mktemp("runbook")
-
-    def play(number: int, story: Story, launched: Future[None]) -> None:
-        folder = root / f"story-{number}"
-        if story.begins == LAUNCHED:
-            launched.result()
-            subprocess.run(["cp", "-a", root / "launched", folder], check=True)
-        else:
-            folder.mkdir()
-        world = World(folder)
-        try:
-            story.play(world)
-        finally:
-            world.close()
-
-    told = stories()
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-        launched = threads.submit(launch, root / "launched")
-        for future in [threads.submit(play, number, story, launched) for number, story in enumerate(told)]:
-            future.result()
-    return told
+@pytest.mark.parametrize("story", stories(), ids=lambda story: "; ".join(chapter.title for chapter in story))
+def test_each_command_prints_what_is_shown(
+    story: list[Chapter], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = tmp_path / "world"
+    if story[0].steps[0] == Event(story[0].steps[0].line, LAUNCHED):
+        subprocess.run(["cp", "-a", request.getfixturevalue("launched"), folder], check=True)
+    else:
+        folder.mkdir()
+    world = World(folder)
+    try:
+        for step in (step for chapter in story for step in chapter.steps):
+            if problem := let_happen(step, world) if isinstance(step, Event) else run(step, world):
+                pytest.fail(f"{PATH.name}:{step.line}: {step.text}\n{problem}", pytrace=False)
+    finally:
+        world.close()
 
 
-@pytest.mark.parametrize("title", [chapter.title for chapter in CHAPTERS])
-def test_a_chapter_does_what_it_says(title: str, played: list[Story]) -> None:
-    (story,) = (each for each in played if title in [chapter.title for chapter in each.chapters])
+def let_happen(event: Event, world: World) -> str | None:
+    """What went wrong with it."""
+    if event.text in (FROM_NOTHING, LAUNCHED):
+        return None
+    try:
+        world.perform(event)
+    except AssertionError as error:
+        return str(error)
+    return None
 
-    assert story.problems.get(title) is None, story.problems[title]
-    assert not story.problems, f"not reached, for `{next(iter(story.problems))}` failed before it"
+
+def run(command: Command, world: World) -> str | None:
+    """What is not as it is shown."""
+    if not_run_here(command):
+        return None
+    code, printed = world.type(command.text)
+    if bool(code) != command.fails:
+        return f"exit code {code}, though it is shown to {'fail' if command.fails else 'succeed'}:\n{printed}"
+    return difference(command.shown, printed)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"line {command.line}")
@@ -127,10 +124,28 @@ def test_a_command_is_one_for_the_shell(command: Command) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_only_people_can_run_is_counted(played: list[Story]) -> None:
-    reasons = Counter(command.not_run for command in COMMANDS if command.not_run)
-    reasons.update("the embedded engine does not have it" for story in played for _ in story.not_had)
+def test_what_is_not_run_is_counted() -> None:
+    reasons = Counter(filter(None, map(not_run_here, COMMANDS)))
 
     if reasons:
         told = ", ".join(f"{count} for {reason}" for reason, count in reasons.items())
         pytest.skip(f"NOT TESTED: {reasons.total()} of {len(COMMANDS)} commands of the runbook: {told}")
+
+
+def test_every_alert_is_listed_with_its_section() -> None:
+    sections = re.findall(
+        r"^### Alert: (\w+)$", (ROOT / "infra-docs" / "ALERTS.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    listed = re.findall(r"^\| \[(\w+)\]\(ALERTS\.md#alert-(\w+)\)", PATH.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert listed == [(alert, alert.lower()) for alert in sections]
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", PATH.read_text(encoding="utf-8")))))
+def test_every_link_leads_somewhere(target: str) -> None:
+    name, _, section = target.partition("#")
+    document = PATH.parent / name if name else PATH
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert not section or section in anchors

@@ -32,6 +32,7 @@ REGIONS = {
     "ams": "Amsterdam, Netherlands",
     "fra": "Frankfurt, Germany",
     "iad": "Ashburn, Virginia (US)",
+    "lax": "Los Angeles, California (US)",
     "lhr": "London, United Kingdom",
     "nrt": "Tokyo, Japan",
     "ord": "Chicago, Illinois (US)",
