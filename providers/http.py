@@ -1,6 +1,7 @@
 """The one HTTP client policy. Every call to a vendor goes through `Http.request`, which decides:
 
-- *Deadlines*: each attempt has a timeout, each call a deadline.
+- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never answered is given up sooner, and one
+  that was given up fails each further call at its first attempt, until it answers.
 - *Pacing*: a call names its rate-limit bucket; it waits only when the documented burst is used up.
 - *Repeating*: an attempt ends in one of three ways, and whether the call may be repeated is a property of the call.
     - Nothing was done (no connection was made, or 429): any call is repeated.
@@ -30,6 +31,8 @@ ANSWER_IS_LOST = frozenset({500, 502, 503, 504})
 ATTEMPT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
+CONTACT_SECONDS = 15.0
+"""How long an address is tried that has never answered this process: the network is down, or the address is wrong."""
 
 
 def make_transport(base_url: str) -> "httpx.BaseTransport":
@@ -90,7 +93,7 @@ class Http:
         import httpx
 
         safe = method == "GET" if safe is None else safe
-        deadline = waiting.clock.now() + seconds
+        began = waiting.clock.now()
         renewed = False
         for attempt in itertools.count():
             if pace:
@@ -121,8 +124,13 @@ class Http:
                     f"cannot tell whether {self.service} did this: {doing}; {answer.text}; look before repeating"
                 )
             pause = waiting.backoff(attempt) if answer.pause is None else answer.pause
-            if waiting.clock.now() + pause > deadline:
-                raise Unreachable(f"cannot {doing}: {answer.text}, for {seconds:g} s; run the same command again later")
+            if waiting.clock.now() + pause > began + self._line.patience(seconds):
+                self._line.is_dead = answer.no_connection
+                tried, remedy = f", for {seconds:g} s", "run the same command again later"
+                if answer.no_connection:
+                    tried = f", for {waiting.clock.now() - began:.0f} s" if attempt else ""
+                    remedy = "see whether the network is up and the address right, then run the same command again"
+                raise Unreachable(f"cannot {doing}: {answer.text}{tried}; {remedy}")
             waiting.clock.sleep(pause)
         raise AssertionError("unreachable: itertools.count has no end")
 
@@ -134,9 +142,12 @@ class Http:
                 response.request = request
                 response.read()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return _Trouble(f"no connection to {self.service} at {self.base_url} ({error})", nothing_done=True)
+            text = f"no connection to {self.service} at {self.base_url} ({error})"
+            return _Trouble(text, nothing_done=True, no_connection=not isinstance(error, httpx.PoolTimeout))
         except httpx.RequestError as error:
+            self._line.is_there()
             return _Trouble(f"{self.service}'s answer was lost ({type(error).__name__})", nothing_done=False)
+        self._line.is_there()
         if response.status_code in accept:
             return response
         if response.status_code == 429:
@@ -156,15 +167,30 @@ class _Trouble:
     text: str
     nothing_done: bool
     pause: float | None = None
+    no_connection: bool = False
 
 
 class _Line:
-    """What a process keeps per base address: the connection pool, and how much of each rate limit is used up."""
+    """What a process keeps per base address: the connection pool, whether somebody answers there, and how much of each rate
+    limit is used up."""
 
     def __init__(self, transport: "httpx.BaseTransport") -> None:
         self.transport = transport
+        self.is_dead = False
+        """A call has tried in vain as long as it may; the others need not find that out one by one."""
+        self._was_there = False
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
+
+    def patience(self, seconds: float) -> float:
+        """How long a call that may take `seconds` is repeated."""
+        if self.is_dead:
+            return 0.0
+        return seconds if self._was_there else min(seconds, CONTACT_SECONDS)
+
+    def is_there(self) -> None:
+        """A connection was made."""
+        self._was_there, self.is_dead = True, False
 
     def wait_for_turn(self, bucket: str, pace: Pace) -> None:
         with self._lock:

@@ -141,6 +141,49 @@ def test_trouble_that_does_not_end_is_told_after_the_deadline(vendor: Vendor, cl
     assert 3 <= len(seen) <= 12
 
 
+def test_an_address_that_never_answers_is_given_up_soon_and_then_at_once(vendor: Vendor, clock: SharedClock) -> None:
+    service, seen = vendor(httpx.ConnectError("refused"))
+    began = clock.now()
+
+    with pytest.raises(
+        Unreachable, match=r"no connection to Vendor at http://vendor.test .*see whether the network is up"
+    ):
+        send(service)
+    assert clock.now() - began <= http.CONTACT_SECONDS
+    tried = len(seen)
+
+    with pytest.raises(Unreachable, match="see whether the network is up"):
+        send(service)
+    assert len(seen) == tried + 1
+
+
+def test_an_address_that_has_answered_is_waited_for(vendor: Vendor, clock: SharedClock) -> None:
+    service, _ = vendor(httpx.Response(200), httpx.ConnectError("refused"))
+    send(service)
+    began = clock.now()
+
+    with pytest.raises(Unreachable):
+        send(service)
+
+    assert http.CONTACT_SECONDS < clock.now() - began <= http.CALL_SECONDS
+
+
+def test_an_address_that_was_given_up_is_tried_as_before_once_it_answers(vendor: Vendor, clock: SharedClock) -> None:
+    service, seen = vendor(*[httpx.ConnectError("refused")] * 7, httpx.Response(200), httpx.ConnectError("refused"))
+    with pytest.raises(Unreachable):
+        send(service, seconds=1)
+    while len(seen) < 7:
+        with pytest.raises(Unreachable):
+            send(service)
+    send(service)
+    began = clock.now()
+
+    with pytest.raises(Unreachable):
+        send(service)
+
+    assert clock.now() - began > http.CONTACT_SECONDS
+
+
 def test_pauses_grow(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(*[httpx.Response(503)] * 5, httpx.Response(200))
     before = clock.now()
