@@ -164,7 +164,7 @@ def _identity_problems(ipa: Ipa, expected: Expected) -> Iterator[str]:
         malformed = versions.problem(theirs, what)
         if malformed:
             yield f"its {malformed}"
-        elif versions.ordering(theirs) != versions.ordering(ours):
+        elif versions.problem(ours, what) or versions.ordering(theirs) != versions.ordering(ours):
             yield f"its {what} is {theirs}, the stack's is {ours}"
     for key, value in expected.info.items():
         if ipa.info.get(key) != value:

@@ -60,7 +60,8 @@ class Display:
         self._out = out or sys.stdout
         self._preview = preview
         self._quiet = quiet
-        self._muted = False
+        self.program_is_ending = False
+        """A step has failed, or somebody pressed Ctrl-C: what the program still prints is of no interest."""
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._outputs: Properties = {}
@@ -89,19 +90,14 @@ class Display:
         self.step(operation, urn, changes, time.monotonic() - began)
 
     def say(self, urn: str, text: str) -> None:
-        """Progress, or what the program or a provider prints."""
-        if not self._muted:
+        """Progress of a resource; without a `urn`, what the program or a provider prints."""
+        if urn or not self.program_is_ending:
             self._print(f"   {_label(urn)} {text}" if urn else f"   {text}")
 
     def error(self, urn: str, message: str) -> None:
         with self._lock:
-            if not self._muted:
-                self.errors.append((urn, message))
-                self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
-
-    def mute(self) -> None:
-        """What the program still prints while it is being ended is of no interest."""
-        self._muted = True
+            self.errors.append((urn, message))
+            self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
 
     def outputs(self, outputs: Properties, changes: Sequence[Change]) -> None:
         """The stack's outputs, for the end."""

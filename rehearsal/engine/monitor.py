@@ -68,10 +68,12 @@ class Messages(engine_pb2_grpc.EngineServicer):
         self._root = ""
 
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
-        if request.severity == engine_pb2.ERROR:
-            self._display().error(request.urn, request.message)
-        elif request.severity != engine_pb2.DEBUG:
-            self._display().say(request.urn, request.message)
+        display = self._display()
+        if request.severity != engine_pb2.ERROR:
+            if request.severity != engine_pb2.DEBUG:
+                display.say(request.urn, request.message)
+        elif not display.program_is_ending:
+            display.error(request.urn, request.message)
         return empty_pb2.Empty()
 
     def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -202,7 +202,7 @@ class Engine:
 
 
 def _end(process: subprocess.Popen[str], display: Display) -> None:
-    display.mute()
+    display.program_is_ending = True
     process.send_signal(signal.SIGINT)
 
 

@@ -47,7 +47,7 @@ def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int
             loop.run_until_complete(run_in_stack(run))
         except pulumi.RunError as error:
             pulumi.log.error(str(error))
-            return 1
+            return ERROR_WAS_SHOWN
         except Exception:  # noqa: BLE001 (whatever the program did wrong is shown)
             pulumi.log.error(f"Program failed with an unhandled exception:\n{traceback.format_exc()}")
             return ERROR_WAS_SHOWN

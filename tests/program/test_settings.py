@@ -192,6 +192,12 @@ def without_volume(folder: Path) -> None:
     (folder / "fly.toml").write_text(re.sub(r".*DATABASE_PATH.*\n", "", text))
 
 
+def test_sqlite_needs_a_volume(folder: Path, problems: Problems) -> None:
+    without_volume(folder)
+
+    assert "fly.toml:1: [[mounts]] is missing: SQLite needs a volume, or its rows go with each deploy" in problems()
+
+
 def test_a_backend_with_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
     without_volume(folder)
 

@@ -1,0 +1,30 @@
+"""`python -m rehearsal serve`, and what starts it, where it cannot have its ports."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which another program listens."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def test_a_port_in_use_is_told_in_one_line(taken: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rehearsal", "serve", "--port", str(taken), "--data", str(tmp_path)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"error: port {taken} is in use: end the program that listens there, or choose another --port\n"
+    )

@@ -1,0 +1,66 @@
+"""Mistakes in what a stack is given, through either engine: refused at preview, all at once, each by its key or line; no call."""
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal.standins import ipa
+from tests.program.stack import Stack, calls
+
+
+def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
+    build = {"bundle_id": "com.sollabs.other", "version": "0.9.0", "build": "7"}
+    ipa.write(tmp_path / "other.ipa", **build, info={"API_BASE_URL": "https://elsewhere.example"})
+    stack.configure(orgg="sol-labs", version="1.0.0-v0", archive="", ipa=str(tmp_path / "other.ipa"))
+    stack.configure(app="solos-mistaken", uniqueNames="false", whatToTest={"en-US": 1})
+    ada = {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}
+    stack.configure(testers=[ada, {**ada, "email": "ADA@sollabs.example"}, {**ada, "email": "ada.sollabs"}])
+    stack.edit("fly.toml", "min_machines_running = 1", "min_machines_running = 2")
+    stack.edit("fly.toml", 'DATABASE_PATH = "/data/solos.sqlite3"', 'DATABASE_PATH = "/tmp/solos.sqlite3"')
+
+    assert stack.run("preview") != 0
+
+    told = [line.strip() for line in stack.text.splitlines() if line.strip().startswith(("solos:", "fly.toml:"))]
+    for start, what in {
+        "fly.toml:15: ": "DATABASE_PATH /tmp/solos.sqlite3 is not on the volume at /data",
+        "fly.toml:33: ": "2 machines are not there to run",
+        "solos:orgg: ": "is unknown; did you mean org?",
+        "solos:version: ": "version '1.0.0-v0' is not what Apple takes",
+        "solos:whatToTest.en-US: ": "must be a text",
+        "solos:testers: 'ada.sollabs' ": "is no e-mail address",
+        "solos:testers: ada@sollabs.example ": "is listed 2 times",
+        f"solos:ipa: {tmp_path}/other.ipa: its bundle ID ": "'com.sollabs.other', the stack's is 'com.sollabs.solos.reh",
+        f"solos:ipa: {tmp_path}/other.ipa: its version ": "0.9.0",
+        f"solos:ipa: {tmp_path}/other.ipa: its Info.plist ": "API_BASE_URL = https://elsewhere.example, the stack",
+    }.items():
+        assert [line for line in told if line.startswith(start) and what in line], f"{start}{what}:\n{stack.text}"
+    assert "nothing was touched" in stack.text
+    assert calls(addresses) == []
+
+
+def test_a_volume_and_an_ipa_that_are_not_there(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.edit("fly.toml", 'source = "data"', "")
+    stack.configure(archive="", ipa="build/none.ipa")
+
+    assert stack.run("preview") != 0
+
+    assert "fly.toml:18: " in stack.text
+    assert "solos:ipa: there is no IPA at" in stack.text
+    assert calls(addresses) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("waitForAppEntry", "long", "configuration key 'solos:waitForAppEntry' must be of type 'integer'"),
+        ("testers", "ada", "configuration key 'solos:testers' must be of type 'array<object>'"),
+        ("org", None, "is missing configuration value"),
+    ],
+)
+def test_a_type_is_refused_in_the_words_of_the_cli(stack: Stack, key: str, value: str | None, problem: str) -> None:
+    stack.configure(**{key: value})
+
+    assert stack.run("preview") != 0
+
+    assert problem in stack.text
+    assert "Traceback" not in stack.text

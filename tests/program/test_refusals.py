@@ -1,0 +1,95 @@
+"""What stands in the way of an `up`, through either engine: one line that says what, why and what to do, and then it goes on."""
+
+import httpx
+
+from tests.program.stack import Stack, appstore, calls, fly
+
+NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
+
+
+def post(addresses: dict[str, str], path: str, body: dict[str, object]) -> None:
+    httpx.post(f"{addresses['control']}{path}", json=body).raise_for_status()
+
+
+def line(stack: Stack, start: str) -> str:
+    """The one line of what was printed that has this in it."""
+    (found,) = {text.partition("rror: ")[2] for text in stack.text.splitlines() if start in text}
+    assert "Traceback" not in stack.text
+    return found
+
+
+def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(app="solos-taken", uniqueNames="false", waitForAppEntry="0")
+    post(addresses, "/fly/apps", {"name": "solos-taken", "org": "strangers"})
+
+    assert stack.run("up") != 0
+
+    told = line(stack, "the app name 'solos-taken'")
+    assert "is taken by another organisation" in told
+    assert "choose another name, or use a token of the right organisation" in told
+    assert fly(addresses)["fly_volume"] == []
+
+
+def test_an_app_entry_that_nobody_has_made_yet(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(waitForAppEntry="0")
+
+    assert stack.run("up") != 0
+    told = line(stack, "there is no app with bundle ID")
+    assert "https://appstoreconnect.apple.com/apps choose + > New App" in told
+    assert "Bundle ID: com.sollabs.solos.rehearsal" in told
+    assert "Then run up again" in told
+
+    form = {"bundleId": "com.sollabs.solos.rehearsal", "name": "SolOS", "sku": "s", "primaryLocale": "en-US"}
+    post(addresses, "/appstore/apps", form)
+    for tester in stack.config["solos:testers"]:
+        post(addresses, "/appstore/users", tester)
+    assert stack.run("up") == 0, stack.text
+    assert len(appstore(addresses)["bundleIds"]) == len(fly(addresses)["fly_app"]) == 1
+
+
+def test_a_token_that_fly_does_not_take(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(waitForAppEntry="0")
+    stack.give("FLY_API_TOKEN", "mistyped")
+
+    assert stack.run("up") != 0
+
+    assert "`fly tokens create org`, and set FLY_API_TOKEN to it" in line(stack, "Fly refused to")
+    assert "mistyped" not in stack.text
+
+
+def test_a_token_that_is_not_given(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.forget("FLY_API_TOKEN")
+
+    assert stack.run("up") != 0
+
+    assert "FLY_API_TOKEN" in line(stack, "the Fly token")
+    assert calls(addresses, "fly") == []
+
+
+def test_a_key_that_apple_does_not_know(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.give("ASC_KEY_ID", "REVOKED001")
+
+    assert stack.run("up") != 0
+
+    told = line(stack, "App Store Connect refused")
+    assert "ASC_KEY_ID" in told
+    assert appstore(addresses)["bundleIds"] == []
+
+
+def test_an_agreement_that_has_expired(stack: Stack, addresses: dict[str, str]) -> None:
+    post(addresses, "/appstore/agreements", {"in_effect": False})
+
+    assert stack.run("up") != 0
+
+    assert "the Account Holder signs it at https://appstoreconnect.apple.com/agreements" in line(stack, "agreement")
+
+
+def test_doubles_that_are_not_running(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(endpoints=NOWHERE)
+
+    assert stack.run("up", "--skip-preview") != 0
+
+    told = line(stack, "cannot look up the app ")
+    assert "no connection to Fly at http://127.0.0.1:1" in told
+    assert "see whether the network is up and the address right, then run the same command again" in told
+    assert calls(addresses) == []
