@@ -9,8 +9,8 @@ from tests.program.stack import Stack, calls
 
 
 def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
-    build = {"bundle_id": "com.sollabs.other", "version": "0.9.0", "build": "7"}
-    ipa.write(tmp_path / "other.ipa", **build, info={"API_BASE_URL": "https://elsewhere.example"})
+    elsewhere: dict[str, object] = {"API_BASE_URL": "https://elsewhere.example"}
+    ipa.write(tmp_path / "other.ipa", bundle_id="com.sollabs.other", version="0.9.0", build="7", info=elsewhere)
     stack.configure(orgg="sol-labs", version="1.0.0-v0", archive="", ipa=str(tmp_path / "other.ipa"))
     stack.configure(app="solos-mistaken", uniqueNames="false", whatToTest={"en-US": 1})
     ada = {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}

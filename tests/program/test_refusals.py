@@ -1,5 +1,7 @@
 """What stands in the way of an `up`, through either engine: one line that says what, why and what to do, and then it goes on."""
 
+from typing import Any
+
 import httpx
 
 from tests.program.stack import Stack, appstore, calls, fly
@@ -7,7 +9,7 @@ from tests.program.stack import Stack, appstore, calls, fly
 NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
 
 
-def post(addresses: dict[str, str], path: str, body: dict[str, object]) -> None:
+def post(addresses: dict[str, str], path: str, body: dict[str, Any]) -> None:
     httpx.post(f"{addresses['control']}{path}", json=body).raise_for_status()
 
 
