@@ -20,7 +20,15 @@ CAPABILITY_TYPES = tuple(
     MULTIPATH HOT_SPOT NFC_TAG_READING CLASSKIT AUTOFILL_CREDENTIAL_PROVIDER ACCESS_WIFI_INFORMATION
     NETWORK_CUSTOM_PROTOCOL COREMEDIA_HLS_LOW_LATENCY SYSTEM_EXTENSION_INSTALL USER_MANAGEMENT APPLE_ID_AUTH""".split()  # noqa: SIM905 - 28 words are better read as words
 )
-SETTINGS = ("ICLOUD_VERSION", "DATA_PROTECTION_PERMISSION_LEVEL", "APPLE_ID_AUTH_APP_CONSENT")
+SETTINGS = {
+    "ICLOUD": ("ICLOUD_VERSION", ("XCODE_6", "XCODE_5")),
+    "DATA_PROTECTION": (
+        "DATA_PROTECTION_PERMISSION_LEVEL",
+        ("COMPLETE_PROTECTION", "PROTECTED_UNLESS_OPEN", "PROTECTED_UNTIL_FIRST_USER_AUTH"),
+    ),
+    "APPLE_ID_AUTH": ("APPLE_ID_AUTH_APP_CONSENT", ("PRIMARY_APP_CONSENT",)),
+}
+"""The types that have a setting, and its options, the first of which is chosen when nobody chooses."""
 
 
 def short_id() -> str:
@@ -104,7 +112,6 @@ class BundleIdCapabilities(Kind):
         existing = self.records.get(self.type, f"{bundle_id['id']}_{type}")
         if existing:
             return existing
-        _refuse_unknown_settings(attributes)
         capability = enable(self.records, bundle_id, type, attributes.get("settings") or [])
         mark_changed(self.records, bundle_id)
         return capability
@@ -115,8 +122,8 @@ class BundleIdCapabilities(Kind):
             != (record["attributes"]["capabilityType"])
         ):
             raise refusals.attribute_not_allowed("capabilityType", "UPDATE")
-        _refuse_unknown_settings(attributes)
-        super().update(record, {"settings": attributes.get("settings") or []})
+        type = record["attributes"]["capabilityType"]
+        super().update(record, {"settings": _settings(type, attributes.get("settings") or [])})
         self._mark_changed(record)
 
     def delete(self, record: Document) -> None:
@@ -129,7 +136,7 @@ class BundleIdCapabilities(Kind):
 
 
 def enable(records: Records, bundle_id: Document, type: str, settings: list[Any]) -> Document:
-    attributes = {"capabilityType": type, "settings": settings}
+    attributes = {"capabilityType": type, "settings": _settings(type, settings)}
     return records.new(
         "bundleIdCapabilities", attributes, {"bundleId": bundle_id["id"]}, id=f"{bundle_id['id']}_{type}"
     )
@@ -140,9 +147,16 @@ def mark_changed(records: Records, bundle_id: Document) -> None:
     records.save({**bundle_id, "changed": records.world.clock.now()})
 
 
-def _refuse_unknown_settings(attributes: Document) -> None:
-    for setting in attributes.get("settings") or []:
-        if not isinstance(setting, dict) or setting.get("key") not in SETTINGS:
+def _settings(type: str, given: list[Any]) -> list[Document] | None:
+    """The settings of a type as Apple tells them, every option listed. Refuses what the type does not have."""
+    key, options = SETTINGS.get(type, ("", ()))
+    chosen = options[0] if options else ""
+    for setting in given:
+        named = [each.get("key") for each in setting.get("options") or []] if isinstance(setting, dict) else []
+        if not key or len(named) != 1 or setting.get("key") != key or named[0] not in options:
             raise refusals.attribute_invalid(
                 "settings", f"'{setting}' is not a valid value for the attribute 'settings'"
             )
+        chosen = named[0]
+    listed = [{"key": option, "enabled": option == chosen} for option in options]
+    return [{"key": key, "options": listed}] if key else None
