@@ -3,9 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from providers.appstore.signing_key import SigningKeyProvider
 from providers.errors import Incomplete
 from rehearsal.cloud.world import World
 from tests.appstore.entry import ADA, GRACE, become_user, build_arguments, settle
+from tests.appstore.signed import Signed, signing_held
+from tests.appstore.signing import DAY
 from tests.appstore.testflight import TestFlight, held
 from tests.journeys import Journey
 
@@ -43,9 +46,47 @@ def invite(testflight: TestFlight) -> None:
     testflight.up(testers=(ADA, GRACE))
 
 
+def only_a_key(world: World, settings: dict[str, Any]) -> Signed:
+    """The key makes no call, so nothing can happen to it: it is in the state."""
+    signed = Signed(settings)
+    signed.do("key", SigningKeyProvider)
+    return signed
+
+
+def about_to_expire(world: World, settings: dict[str, Any]) -> Signed:
+    """Certificate and profile were made eleven months ago."""
+    signed = only_a_key(world, settings)
+    signed.up()
+    world.clock.sleep(336 * DAY)
+    return signed
+
+
+def about_to_expire_and_to_be_revoked(world: World, settings: dict[str, Any]) -> Signed:
+    signed = only_a_key(world, settings)
+    signed.revoke = True
+    signed.up()
+    world.clock.sleep(336 * DAY)
+    return signed
+
+
+def change_capabilities(signed: Signed) -> None:
+    signed.up(capabilities=("ASSOCIATED_DOMAINS", "SIRIKIT"))
+
+
+def signed_for(world: World, settings: dict[str, Any]) -> Signed:
+    signed = only_a_key(world, settings)
+    signed.up()
+    return signed
+
+
 JOURNEYS = (
     Journey("giving a first build to the testers", nothing_yet, TestFlight.up, held),
     Journey("giving them a new build", in_testing, release, held),
     Journey("inviting somebody to the team", in_testing, invite, held),
     Journey("destroying the Apple side", in_testing, TestFlight.destroy, held),
+    Journey("getting a certificate and a profile", only_a_key, Signed.up, signing_held),
+    Journey("renewing them before they expire", about_to_expire, Signed.up, signing_held),
+    Journey("renewing them and revoking the old", about_to_expire_and_to_be_revoked, Signed.up, signing_held),
+    Journey("changing the capabilities", signed_for, change_capabilities, signing_held),
+    Journey("destroying what builds are signed with", signed_for, Signed.destroy, signing_held),
 )

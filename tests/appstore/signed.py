@@ -1,0 +1,55 @@
+"""What a build is signed with, as one stack: bundle ID, capabilities, key, certificate and profile, there and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.bundle_id_capabilities import BundleIdCapabilitiesProvider
+from providers.appstore.certificate import CertificateProvider
+from providers.appstore.profile import ProfileProvider
+from providers.appstore.signing_key import SigningKeyProvider
+from rehearsal.cloud.store import Document
+from rehearsal.cloud.world import World
+from tests.appstore.entry import BUNDLE_ID
+from tests.driver import Stack
+from tests.inprocess import control
+
+
+@dataclass(kw_only=True)
+class Signed(Stack):
+    revoke: bool = False
+    """Whether a certificate is revoked that is replaced or destroyed."""
+
+    def up(self, *, capabilities: tuple[str, ...] = ("PUSH_NOTIFICATIONS",)) -> None:
+        """Make all of it be as told, and renewed where that is due; stops at the first step that fails, by raising."""
+        key = self.do("key", SigningKeyProvider)
+        certificate = {"private_key": key["private_key"], "csr": key["csr"], "revoke": self.revoke}
+        self.do("certificate", CertificateProvider, **certificate)
+        self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
+        bundle_id = self.resources["bundle id"].id
+        wanted: dict[str, Any] = {type: {} for type in capabilities}
+        self.do("capabilities", BundleIdCapabilitiesProvider, bundle_id=bundle_id, capabilities=wanted)
+        self.do(
+            "profile",
+            ProfileProvider,
+            name="SolOS App Store",
+            bundle_id=bundle_id,
+            certificate_ids=[self.resources["certificate"].id],
+            capabilities=wanted,
+        )
+        self.finish()
+
+
+def signing_held(world: World) -> dict[str, Any]:
+    """What the account holds, without ids and times: two in which the same is true are equal."""
+    world.clock.sleep(60)  # what is under way arrives
+    state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
+    expiries = {each["id"]: each["expirationDate"][:10] for each in state["certificates"]}
+    return {
+        "how many of each": {kind: len(records) for kind, records in state.items()},
+        "certificates": sorted(expiries.values()),
+        "capabilities": sorted(each["capabilityType"] for each in state["bundleIdCapabilities"]),
+        "profiles": [
+            (each["profileState"], [expiries[id] for id in each["links"]["certificates"]]) for each in state["profiles"]
+        ],
+    }
