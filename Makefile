@@ -36,6 +36,9 @@ report: setup ## write the launch report of a stack: make report STACK=prod
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
+bench: setup ## what it costs, as ratios measured now (NAME=calls for one of them)
+	@$(BIN)/python -m bench $(NAME)
+
 lint: setup ## formatting, lint, types, and the import rules of the house
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .

@@ -135,6 +135,11 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(f"{variable}_PATH", raising=False)
+    return stack_settings()
+
+
+def stack_settings() -> dict[str, Any]:
+    """The endpoints and the credentials of the doubles."""
     return {
         "endpoints": json.dumps(ENDPOINTS),
         "flyApiToken": FLY_TOKEN,
@@ -147,14 +152,15 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def configured(world: World, settings: dict[str, Any]) -> Callable[[type[ProviderT]], ProviderT]:
     """Makes providers as the engine does: without arguments, then configured."""
+    return functools.partial(made, settings)
 
-    def make(provider: type[ProviderT]) -> ProviderT:
-        instance = provider()
-        config = Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT)
-        instance.configure(ConfigureRequest(config))
-        return instance
 
-    return make
+def made(settings: dict[str, Any], provider: type[ProviderT]) -> ProviderT:
+    """A provider as the engine hands it to a call."""
+    instance = provider()
+    config = Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT)
+    instance.configure(ConfigureRequest(config))
+    return instance
 
 
 def control(world: World, method: str, path: str, body: Any = None) -> Any:

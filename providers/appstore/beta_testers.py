@@ -90,9 +90,10 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
 
     def observe(self, id: str, state: BetaTestersState) -> BetaTestersState | None:
         store = AppStore(self.config)
-        if store.get(f"/v1/betaGroups/{state.group_id}", doing="read the tester group") is None:
+        members = _members(store, state.group_id)
+        if not members and store.get(f"/v1/betaGroups/{state.group_id}", doing="read the tester group") is None:
             return None
-        return _state(state, _members(store, state.group_id))
+        return _state(state, members)
 
     def sync(self, id: str, state: BetaTestersState, args: BetaTestersArgs) -> BetaTestersState:
         return self._reconcile(args)

@@ -82,5 +82,7 @@ class Delays:
     """App Store Connect: from a capability change or revocation until profiles are INVALID."""
     url_lifetime: float = 600.0
     """App Store Connect: until a presigned upload URL expires."""
+    answer: float = 0.0
+    """Both: before each answer, the way there and back included."""
     rate_scale: float = 10.0
     """Both: documented rate limits are multiplied by this (1.0 is the real thing)."""

@@ -108,6 +108,7 @@ class Service:
         if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
+            self.world.clock.sleep(self.world.delays.answer)
         fault = self.world.faults.take(self.name, request.method, request.path)
         response: Response | None = None
         try:

@@ -47,6 +47,8 @@ class Step:
     urn: str
     changes: tuple[str, ...]
     """Paths of the inputs that changed, or of the outputs that had drifted."""
+    seconds: float = 0.0
+    """How long it took, of a step that takes a while."""
 
 
 class Display:
@@ -73,7 +75,7 @@ class Display:
             return
         shown = [change for change in changes if change[0] not in NOT_SHOWN]
         with self._lock:
-            self.steps.append(Step(operation, urn, tuple(path for path, _, _ in shown)))
+            self.steps.append(Step(operation, urn, tuple(path for path, _, _ in shown), seconds or 0.0))
             if operation == "same":
                 return
             word = operation if self._preview else PAST[operation]

@@ -245,6 +245,16 @@ def test_refresh_sees_who_has_left_and_up_adds_them_again(
     assert members(world) == ["ada", "jun"]
 
 
+def test_a_group_with_members_is_read_in_one_call(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    join_team(world, ADA)
+    testers.up(**arguments, testers=[ADA])
+    before = len(calls(world))
+
+    assert testers.refresh()
+
+    assert calls(world)[before:] == ["GET /v1/betaTesters"]
+
+
 def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
     world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
 ) -> None:

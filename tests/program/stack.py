@@ -62,7 +62,7 @@ class Stack:
         is_new = not self._file.exists()
         self._document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml" if is_new else self._file).read_text())
         self.config: dict[str, Any] = self._document["config"]
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
             "PULUMI_HOME": str(folder / "home"),
@@ -102,11 +102,11 @@ class Stack:
 
     def forget(self, name: str) -> None:
         """Take a credential out of the environment."""
-        del self._environment[name]
+        del self.environment[name]
 
     def give(self, name: str, value: str) -> None:
         """Put a credential into the environment."""
-        self._environment[name] = value
+        self.environment[name] = value
 
     def configure(self, **changes: Any) -> None:
         """Set keys of the stack file, without their `solos:`; None takes one away."""
@@ -149,7 +149,7 @@ class Stack:
         done = subprocess.run(
             command,
             cwd=self.project,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,149 @@
+"""How long deployments take, against their critical path, and how long an update keeps the backend from answering.
+
+The critical path is the longest chain of steps that need each other, each as long as it took: what no engine could do faster
+with these providers. What the providers themselves could save is in `calls`.
+"""
+
+import contextlib
+import io
+import itertools
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+
+from bench.launched import NEXT_RELEASE, RELEASE, Launch, new_launch
+from bench.options import Options
+from bench.paired import Paired
+from rehearsal.engine.display import Display, Step, short_type
+from rehearsal.engine.operations import Engine
+from rehearsal.engine.project import load
+
+PROBE_SECONDS = 0.005
+"""Between two requests at the public address."""
+
+
+def run(options: Options) -> None:
+    for latency in options.latencies:
+        _deployments(latency, min(options.rounds, 3))
+    _gap(options.rounds)
+
+
+def _deployments(latency: float, rounds: int) -> None:
+    """First deploy, no-op and update, with the vendors taking `latency` seconds for each answer."""
+    measured: dict[str, list[tuple[float, float]]] = {}
+    longest: dict[str, list[str]] = {}
+    for _ in range(rounds):
+        with new_launch() as launch:
+            launch.control("POST", "/delays", {"answer": latency})
+            for phase, prepare in _phases(launch):
+                prepare()
+                began = time.monotonic()
+                display = _up(launch)
+                wall = time.monotonic() - began
+                seconds, longest[phase] = critical_path(display.steps, launch.stack.resources())
+                measured.setdefault(phase, []).append((wall, seconds))
+    for phase, figures in measured.items():
+        wall = statistics.median(wall for wall, _ in figures)
+        ratios = [wall / seconds for wall, seconds in figures if seconds]
+        told = f"{phase + ' at ' + format(1000 * latency, '.0f') + ' ms':<24}{wall:5.1f} s"
+        if ratios:
+            told += (
+                f", {statistics.median(ratios):.2f} times its critical path ({min(ratios):.2f} to {max(ratios):.2f})"
+            )
+        print(f"  {told}", flush=True)
+        if longest[phase]:
+            print(f"      {' → '.join(longest[phase])}", flush=True)
+
+
+def _phases(launch: Launch) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """What is done, and what has to be done by people or in the stack file before."""
+    yield "first deploy", lambda: None
+    yield "no-op", launch.install
+    yield "update", lambda: launch.release_next(NEXT_RELEASE, build="0.1")
+
+
+def _up(launch: Launch) -> Display:
+    """`up` without a preview, in this process, so that the steps' times are known."""
+    printed = io.StringIO()
+    with patch.dict(os.environ, launch.stack.environment), contextlib.redirect_stdout(printed):
+        display = Engine(load(launch.stack.project.absolute(), "test")).up(skip_preview=True)
+    if display.errors:
+        raise SystemExit(f"up failed:\n{printed.getvalue()}")
+    return display
+
+
+def critical_path(steps: list[Step], resources: list[dict[str, Any]]) -> tuple[float, list[str]]:
+    """The seconds of the longest chain, and the resources on it that took a while; deletions come after all others."""
+    needs = {
+        each["urn"]: {
+            *each.get("dependencies", ()),
+            *(urn for urns in (each.get("propertyDependencies") or {}).values() for urn in urns or ()),
+        }
+        for each in resources
+    }
+    took = {step.urn: step.seconds for step in steps if step.operation != "delete"}
+    chains: dict[str, tuple[float, list[str]]] = {}
+
+    def chain(urn: str) -> tuple[float, list[str]]:
+        if urn not in chains:
+            before = max((chain(need) for need in needs.get(urn, ())), default=(0.0, []))
+            own = took.get(urn, 0.0)
+            chains[urn] = (before[0] + own, [*before[1], *([_name(urn, own)] if own else [])])
+        return chains[urn]
+
+    seconds, names = max((chain(urn) for urn in needs), default=(0.0, []))
+    deletions = sum(step.seconds for step in steps if step.operation == "delete")
+    return seconds + deletions, names
+
+
+def _name(urn: str, seconds: float) -> str:
+    return f"{short_type(urn.split('::')[2]).partition(':')[2]} {seconds:.1f} s"
+
+
+def _gap(rounds: int) -> None:
+    """How long the public address gives no good answer during an update, against a bare restart of the same machine."""
+    with new_launch() as launch:
+        launch.stack.configure(database={"kind": "sqlite", "restoreDrill": "false"})
+        launch.first_up()
+        (app,) = launch.control("GET", "/fly/state")["fly_app"]
+        (machine,) = launch.control("GET", "/fly/state")["fly_machine"]
+        restart = f"{launch.addresses['fly']}/v1/apps/{app['name']}/machines/{machine['id']}/restart"
+        token = {"Authorization": f"Bearer {launch.stack.environment['FLY_API_TOKEN']}"}
+        gaps: tuple[list[float], list[float]] = ([], [])
+        for number in range(rounds):
+            with _probing(launch, app["name"]) as updating:
+                launch.release_next(RELEASE if number % 2 else NEXT_RELEASE)
+                launch.run("up", "--skip-preview")
+            with _probing(launch, app["name"]) as restarting:
+                httpx.post(restart, headers=token).raise_for_status()
+                time.sleep(1.0)
+            gaps[0].append(updating())
+            gaps[1].append(restarting())
+        print(f"  without an answer     {Paired(*gaps)}, of an update and of a bare restart", flush=True)
+
+
+@contextmanager
+def _probing(launch: Launch, app: str) -> Iterator[Callable[[], float]]:
+    """Asks the public address all the time; afterwards, the longest time between two good answers."""
+    good, ended = [time.monotonic()], threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=launch.addresses["proxy"], headers={"Host": f"{app}.fly.dev"}) as client:
+            while not ended.wait(PROBE_SECONDS) or len(good) < 2:
+                if client.get("/health").is_success:
+                    good.append(time.monotonic())
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        yield lambda: max(later - earlier for earlier, later in itertools.pairwise(good))
+    finally:
+        ended.set()
+        asker.join()

@@ -1,0 +1,67 @@
+"""The launch that is measured: doubles in a process of their own, and a stack of either engine against them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from rehearsal.people import People
+from tests.program.stack import IMAGE, Stack, doubles, has_pulumi, people
+
+RELEASE = IMAGE
+NEXT_RELEASE = "registry.fly.io/solserver:1.0.1"
+
+
+@dataclass(frozen=True)
+class Launch:
+    stack: Stack
+    addresses: dict[str, str]
+    people: People
+
+    def run(self, operation: str, *options: str) -> None:
+        """An operation of the engine, which has to succeed."""
+        if self.stack.run(operation, *options):
+            raise SystemExit(f"{operation} failed:\n{self.stack.text}")
+
+    def first_up(self) -> None:
+        self.run("up", "--skip-preview")
+
+    def install(self) -> None:
+        """The testers' part, and the `up` that sees it: after it nothing is left to do but to declare."""
+        self.people.install(self.stack.config["solos:version"], self.stack.config["solos:build"])
+        self.run("up", "--skip-preview")
+
+    def release_next(self, image: str, **config: str) -> None:
+        """What the next `up` is to bring: another image of the backend, and whatever else."""
+        self.stack.configure(image=image, expectBody=f'"{image.rpartition(":")[2]}"', **config)
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every call to a vendor so far."""
+        entries: list[dict[str, Any]] = self.control("GET", "/journal")
+        return entries
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.addresses['control']}{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def engines() -> list[str]:
+    """The embedded one, and the CLI where it is on PATH."""
+    return ["embedded", *(["pulumi"] if has_pulumi() else [])]
+
+
+@contextmanager
+def new_launch(engine: str = "embedded") -> Iterator[Launch]:
+    """A stack that has never been up, in an empty world, as long as the block runs."""
+    with TemporaryDirectory(prefix="bench-") as name, doubles(Path(name)) as addresses:
+        stack = Stack(Path(name), addresses, engine)
+        with people(stack, addresses) as team:
+            launch = Launch(stack, addresses, team)
+            for reference in (RELEASE, NEXT_RELEASE):
+                launch.control("POST", "/fly/images", {"reference": reference})
+            yield launch

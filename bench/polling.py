@@ -1,0 +1,38 @@
+"""An hour in which Apple processes a build, on a simulated clock: the calls that wait, out of what is left of the hour's budget."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.in_process import configured, world_in_process
+from bench.options import Options
+from providers.appstore.build import BuildProvider
+from providers.appstore.processed_build import ProcessedBuildProvider
+from rehearsal.cloud.appstore.auth import HOURLY_CALLS
+from rehearsal.cloud.clock import Delays
+from tests.appstore.entry import build_arguments, make_app
+from tests.driver import Driven
+from tests.inprocess import ASC_KEY_ID
+
+AN_HOUR = Delays(rate_scale=1.0, upload_processing=600, build_visible=2400, build_processing=600)
+
+
+def run(options: Options) -> None:
+    for left in (HOURLY_CALLS, HOURLY_CALLS // 10):
+        with world_in_process() as world, TemporaryDirectory() as folder:
+            app = make_app(world, configured)
+            world.delays = AN_HOUR
+            build = Driven(configured(BuildProvider))
+            build.up(**build_arguments(Path(folder), app))
+            api: Any = world.services["appstore"]
+            for _ in range(HOURLY_CALLS - left):  # Somebody else's, with the same key.
+                api.budget.spend(ASC_KEY_ID)
+            seen, began = len(world.journal.entries("appstore")), world.clock.now()
+            gate = Driven(configured(ProcessedBuildProvider))
+            gate.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
+            calls = len(world.journal.entries("appstore")) - seen
+            minutes = (world.clock.now() - began) / 60
+            print(
+                f"  {minutes:.0f} minutes of waiting: {calls} calls, {calls / left:.0%} of the {left} that the hour had left",
+                flush=True,
+            )

@@ -1,0 +1,97 @@
+"""One upload in a process of its own, so that its memory can be told: `python -m bench.sender WAY`, with JSON on standard input.
+
+`ours` is `providers.appstore.upload`; `bare` sends the same parts to the same addresses, as many at once, with nothing but
+sockets. Prints `{"seconds", "bytes_over_idle"}`; the peak of memory is counted from when all is loaded and one call was made.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import local
+from typing import Any
+from urllib.parse import urlsplit
+
+from pulumi.dynamic import Config
+
+from providers.appstore import upload
+from providers.appstore.client import AppStore
+
+NAME = "bench.ipa"
+STATM = Path("/proc/self/statm")
+
+
+def main(way: str) -> None:
+    given = json.load(sys.stdin)
+    store = AppStore(Config(given["config"], "solos"))
+    reserved = store.create(
+        "buildUploads",
+        {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": given["version"], "platform": "IOS"},
+        {"app": ("apps", given["app"])},
+        doing="reserve",
+        find=lambda: None,
+    )
+    send = {"ours": _ours, "bare": _bare}[way](store, reserved.id, Path(given["ipa"]))
+    idle = _memory()
+    began = time.monotonic()
+    send()
+    seconds = time.monotonic() - began
+    print(json.dumps({"seconds": seconds, "bytes_over_idle": _peak() - idle}))
+
+
+def _ours(store: AppStore, upload_id: str, ipa: Path) -> Any:
+    return lambda: upload.deliver(store, upload_id, ipa, NAME, lambda text: None)
+
+
+def _bare(store: AppStore, upload_id: str, ipa: Path) -> Any:
+    size = ipa.stat().st_size
+    file = store.create(
+        "buildUploadFiles",
+        {"assetType": "ASSET", "fileName": NAME, "fileSize": size, "uti": "com.apple.ipa"},
+        {"buildUpload": ("buildUploads", upload_id)},
+        doing="reserve",
+        find=lambda: None,
+    )
+    descriptor, mine = os.open(ipa, os.O_RDONLY), local()
+
+    def put(part: dict[str, Any]) -> None:
+        address = urlsplit(part["url"])
+        if not hasattr(mine, "connection"):
+            mine.connection = HTTPConnection(address.netloc)
+        mine.connection.putrequest(part["method"], f"{address.path}?{address.query}", skip_accept_encoding=True)
+        for header in part["requestHeaders"]:
+            mine.connection.putheader(header["name"], header["value"])
+        mine.connection.putheader("Content-Length", str(part["length"]))
+        mine.connection.endheaders()
+        offset, end = part["offset"], part["offset"] + part["length"]
+        while offset < end:
+            piece = os.pread(descriptor, min(upload.PIECE, end - offset), offset)
+            mine.connection.send(piece)
+            offset += len(piece)
+        answer = mine.connection.getresponse()
+        answer.read()
+        assert answer.status == 200, answer.status
+
+    def send() -> None:
+        with ThreadPoolExecutor(upload.PARALLEL_PARTS) as threads:
+            list(threads.map(put, file["uploadOperations"]))
+
+    return send
+
+
+def _memory() -> int:
+    """Bytes in memory now; where the system does not tell, the peak so far."""
+    return int(STATM.read_text().split()[1]) * resource.getpagesize() if STATM.exists() else _peak()
+
+
+def _peak() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,33 @@
+"""How many API calls it takes to bring 1, 10 and 100 people into the group, and to look whether they are still there."""
+
+from bench.counted import tell
+from bench.in_process import configured, world_in_process
+from bench.options import Options
+from bench.smallest import READING_TESTERS, testers
+from providers.appstore.beta_group import BetaGroupProvider
+from providers.appstore.beta_testers import BetaTestersProvider
+from tests.appstore.entry import make_app
+from tests.driver import Driven
+from tests.inprocess import control
+
+
+def run(options: Options) -> None:
+    for count in options.testers:
+        with world_in_process() as world:
+            app = make_app(world, configured)
+            group = Driven(configured(BetaGroupProvider))
+            group.up(app_id=app, name="Internal Testers")
+            people = [f"tester{number}@sollabs.example" for number in range(count)]
+            for email in people:
+                control(world, "POST", "/appstore/users", {"email": email, "firstName": "T", "lastName": "Ester"})
+            members = Driven(configured(BetaTestersProvider))
+            seen = len(world.journal.entries("appstore"))
+            members.up(
+                group_id=group.id,
+                app_id=app,
+                testers=[{"email": email, "first_name": "T", "last_name": "Ester"} for email in people],
+            )
+            tell(f"adding {count}", world.journal.entries("appstore")[seen:], testers(count))
+            seen = len(world.journal.entries("appstore"))
+            members.refresh()
+            tell(f"reading {count}", world.journal.entries("appstore")[seen:], READING_TESTERS)

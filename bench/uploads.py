@@ -1,0 +1,91 @@
+"""An IPA's upload against a bare parallel PUT of the same bytes to the same double, and the memory that it takes.
+
+Both read the file in the same pieces and send as many parts at once. The file is sparse: nothing on the way looks into it.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from bench.options import Options
+from bench.paired import Paired
+from providers.appstore.bundle_id import BundleIdProvider
+from tests.driver import Driven
+from tests.inprocess import PROJECT, made
+from tests.program.stack import ENDPOINTS, ROOT, doubles
+
+BUNDLE_ID = "com.sollabs.solos"
+MOST_MIB = 4096
+"""Of a file, in all rounds and in each way: what is large is measured less often."""
+
+
+def run(options: Options) -> None:
+    with TemporaryDirectory(prefix="bench-") as name, doubles(Path(name)) as addresses:
+        folder = Path(name)
+        settings = _settings(folder, addresses)
+        app = _make_app(settings, addresses)
+        numbers = itertools.count()
+        for mib in options.mib:
+            ipa = folder / "solmobile.ipa"
+            with ipa.open("wb") as file:
+                file.truncate(mib << 20)
+
+            def send(way: str) -> dict[str, float]:
+                given = {
+                    "config": {f"{PROJECT}:{key}": value for key, value in settings.items()},
+                    "app": app,
+                    "version": str(next(numbers)),
+                    "ipa": str(ipa),  # noqa: B023
+                }
+                done = subprocess.run(
+                    [sys.executable, "-m", "bench.sender", way],
+                    cwd=ROOT,
+                    input=json.dumps(given),
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                for received in (folder / "world" / "uploads").iterdir():
+                    received.unlink()
+                found: dict[str, float] = json.loads(done.stdout)
+                return found
+
+            rounds = max(1, min(options.rounds, MOST_MIB // mib))
+            _tell(mib, rounds, send)
+
+
+def _tell(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> None:
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+    for number in range(rounds):
+        for way in ("ours", "bare") if number % 2 else ("bare", "ours"):
+            found[way].append(send(way))
+    seconds = {way: [each["seconds"] for each in rounds_] for way, rounds_ in found.items()}
+    speed = Paired(seconds["bare"], seconds["ours"])
+    memory = max(each["bytes_over_idle"] for each in found["ours"]) / 2**20
+    print(f"  {mib:>5} MiB  {speed} of the speed of a bare PUT; at most {memory:.0f} MiB over idle", flush=True)
+
+
+def _settings(folder: Path, addresses: dict[str, str]) -> dict[str, Any]:
+    credentials = json.loads((folder / "world" / "credentials.json").read_text())
+    return {
+        "endpoints": json.dumps({endpoint: addresses[double] for endpoint, double in ENDPOINTS.items()}),
+        "ascKeyId": credentials["ASC_KEY_ID"],
+        "ascIssuerId": credentials["ASC_ISSUER_ID"],
+        "ascPrivateKey": credentials["ASC_PRIVATE_KEY"],
+    }
+
+
+def _make_app(settings: dict[str, Any], addresses: dict[str, str]) -> str:
+    """The bundle ID and the entry of an app, which is there at once; its Apple ID."""
+    httpx.post(f"{addresses['control']}/delays", json={"app_entry_visible": 0}).raise_for_status()
+    Driven(made(settings, BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
+    form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
+    entry = httpx.post(f"{addresses['control']}/appstore/apps", json=form).raise_for_status().json()
+    return str(entry["id"])
