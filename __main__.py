@@ -43,6 +43,9 @@ launch = Launch(
 pulumi.export("url", backend.url)
 pulumi.export("health", pulumi.Output.concat(backend.url, backend.health_path))
 pulumi.export("image", backend.image)
+pulumi.export("lastUpdate", backend.last_update)
+if backend.certificate:
+    pulumi.export("certificate", backend.certificate)
 pulumi.export("build", f"{settings.release.version} ({settings.release.build})")
 pulumi.export("testers", [tester.email for tester in settings.ios.testers])
 pulumi.export("notInstalledBy", testflight.installations.missing)

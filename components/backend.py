@@ -1,5 +1,7 @@
 """The backend: app, addresses, database, secrets, image, one machine, and the evidence that it is healthy from outside."""
 
+from typing import Any
+
 import pulumi
 import pulumi_random as random
 
@@ -33,6 +35,10 @@ class Backend(pulumi.ComponentResource):
     """Where apps reach it, without a slash at the end."""
     health_path: str
     rollout: Rollout
+    certificate: pulumi.Output[dict[str, Any]] | None
+    """Of a hostname of the team's own: until when it is good, and the DNS records that it stands on."""
+    last_update: pulumi.Output[dict[str, Any]]
+    """When the running version was verified, what that took, and the snapshot of the volume from before it."""
 
     def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
         """`protect` keeps the app and its data from being deleted by accident."""
@@ -102,6 +108,24 @@ class Backend(pulumi.ComponentResource):
         if postgres and settings.database.restore_drill:
             postgres.prove_restore(after=self.rollout)
         self.image = image.pinned
+        self.certificate = (
+            pulumi.Output.all(
+                hostname=domain.hostname,
+                expiresAt=domain.expires_at,
+                issuer=domain.issuer,
+                dnsRecords=domain.dns_records,
+            )
+            if domain
+            else None
+        )
+        self.last_update = pulumi.Output.all(
+            verifiedAt=running.verified_at,
+            startSeconds=running.start_seconds,
+            checksSeconds=running.checks_seconds,
+            downtimeSeconds=running.downtime_seconds,
+            latenciesMs=running.latencies_ms,
+            snapshot=running.snapshot_id,
+        )
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
     @staticmethod

@@ -63,7 +63,7 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
             answer = client.get(url, headers={"Host": health.hostname}, timeout=ATTEMPT_SECONDS)
         except httpx.TransportError as error:
             latencies.clear()
-            seen = f"no answer ({type(error).__name__})"
+            seen = f"no answer ({type(error).__name__}: {error})"
             return None
         trouble = _trouble(answer, health)
         if trouble:

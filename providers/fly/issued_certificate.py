@@ -4,7 +4,7 @@ Nothing is made in the world. The wait has two parts: for a person to enter the 
 then for Fly to get the certificate, which takes it a minute or so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pulumi
@@ -40,6 +40,8 @@ class IssuedCertificateState(IssuedCertificateArgs):
     expires_at: str = ""
     """RFC 3339. Fly renews by itself, a month before."""
     issuer: str = ""
+    dns_records: list[dict[str, str]] = field(default_factory=list)
+    """As `Certificate` has them."""
 
 
 class IssuedCertificateProvider(FlyProvider[IssuedCertificateArgs, IssuedCertificateState]):
@@ -115,6 +117,7 @@ def _state(args: IssuedCertificateArgs, found: dict[str, Any]) -> IssuedCertific
         dns_seconds=args.dns_seconds,
         expires_at=min([*issued, str(entry.get("expires_at") or "")], key=lambda at: (not at, at)),
         issuer=str(entry.get("issuer") or ""),
+        dns_records=certificates.dns_records(found),
     )
 
 
@@ -128,6 +131,8 @@ class IssuedCertificate(Resource, module="fly", name="IssuedCertificate"):
 
     hostname: pulumi.Output[str]
     expires_at: pulumi.Output[str]
+    issuer: pulumi.Output[str]
+    dns_records: pulumi.Output[list[dict[str, str]]]
 
     def __init__(
         self,

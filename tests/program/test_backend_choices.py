@@ -35,6 +35,9 @@ def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses
     httpx.post(f"{addresses['control']}/fly/dns", json={"hostname": DOMAIN, "points_to": app["name"]})
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["health"] == f"https://{DOMAIN}/health"
+    certificate = stack.outputs()["certificate"]
+    assert certificate["expiresAt"] > "2026"
+    assert {"type": "A", "name": DOMAIN, "value": "66.241.124.100", "why": "address"} in certificate["dnsRecords"]
     assert httpx.get(f"{addresses['proxy']}/health", headers={"Host": DOMAIN}).json()["version"] == "1.0.0"
 
     before = calls(addresses, "fly")

@@ -65,6 +65,9 @@ def test_a_changed_variable_rolls_the_machine_in_place_and_keeps_its_rows(runnin
     after = machine_of(addresses)
     assert (after["id"], after["config"]["env"]["LOG_LEVEL"]) == (before["id"], "debug")
     assert updates(calls(addresses)[made:], before["id"]) == 1
+    took = stack.outputs()["lastUpdate"]
+    assert 0 < took["startSeconds"] <= took["checksSeconds"] <= took["downtimeSeconds"]
+    assert took["snapshot"].startswith("vs_")
     assert [note["text"] for note in edge(addresses, "GET", "/notes").json()] == ["kept"]
 
 
