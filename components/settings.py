@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import database, environment, image_build, smoke_test
+from components import database, environment, image_build, signing, smoke_test
 from components.config import StackConfig
 from components.database import DatabaseSettings
 from components.image_build import ImageBuildSettings
 from components.monitoring_settings import MonitoringSettings, read_monitoring
+from components.signing import SigningSettings
 from components.smoke_test import SmokeTest
 from providers.appstore import ipa, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
@@ -22,6 +23,7 @@ from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, Be
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
 from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
+from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.checks.launch_record import Waiver
 from providers.errors import ProviderError
 from providers.fly import appconfig, certificate
@@ -98,6 +100,8 @@ class IosSettings:
     sku: str
     primary_locale: str
     wait_for_app_entry: int
+    capabilities: Capabilities
+    signing: SigningSettings | None
     ipa: Path
     archive: str
     """Command that makes the IPA; empty when it is there already."""
@@ -258,12 +262,15 @@ def _health_path(machine: AppConfig) -> str:
 def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder: Path) -> IosSettings:
     bundle_id = config.text("bundleId")
     testers = config.tables("testers", ("email", "firstName", "lastName"))
+    app_name = config.text("appName", "SolOS")
     settings = IosSettings(
         bundle_id=bundle_id,
-        app_name=config.text("appName", "SolOS"),
+        app_name=app_name,
         sku=config.text("sku", bundle_id),
         primary_locale=config.text("primaryLocale", "en-US"),
         wait_for_app_entry=config.whole("waitForAppEntry", 0),
+        capabilities=signing.read_capabilities(config),
+        signing=signing.read(config, app_name),
         ipa=Path(config.text("ipa")).expanduser(),
         archive=config.text("archive", ""),
         sha256="",

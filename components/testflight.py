@@ -6,6 +6,7 @@ import pulumi
 from pulumi_command import local
 
 from components.settings import IosSettings, Release
+from components.signing import Signing
 from providers.appstore.app import App
 from providers.appstore.beta_app_localization import BetaAppLocalization
 from providers.appstore.beta_group import BetaGroup
@@ -13,6 +14,7 @@ from providers.appstore.beta_testers import BetaTesters
 from providers.appstore.build import Build
 from providers.appstore.build_distribution import BuildDistribution
 from providers.appstore.bundle_id import BundleId
+from providers.appstore.bundle_id_capabilities import BundleIdCapabilities
 from providers.appstore.installations import Installations
 from providers.appstore.processed_build import ProcessedBuild
 
@@ -43,6 +45,18 @@ class TestFlight(pulumi.ComponentResource):
         after_backend = pulumi.ResourceOptions(parent=self, depends_on=[backend_verified])
 
         bundle_id = BundleId("bundle-id", identifier=settings.bundle_id, name=settings.app_name, opts=kept)
+        capabilities = BundleIdCapabilities(
+            "capabilities", bundle_id=bundle_id.id, capabilities=settings.capabilities, opts=inner
+        )
+        if settings.signing:
+            Signing(
+                "signing",
+                settings.signing,
+                bundle_id=bundle_id,
+                capabilities=capabilities,
+                protect=protect,
+                opts=inner,
+            )
         app = App(
             "app-entry",
             bundle_id=bundle_id.identifier,

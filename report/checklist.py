@@ -5,6 +5,7 @@ A row without `find` is one that no part of the program proves so far: it says "
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from report.state import Resource, Stack
@@ -211,6 +212,27 @@ def _app_entry(stack: Stack) -> str:
     return f"{app.outputs['name']}, Apple ID {app.id}, SKU {app.outputs['sku']}"
 
 
+def _signing(stack: Stack) -> str:
+    if stack.find("appstore:Certificate") is None:
+        raise NotThere(
+            "the stack keeps no certificate: set solos:signing, or waive this row where builds are signed elsewhere"
+        )
+    certificate, profile = _the(stack, "appstore:Certificate").outputs, _the(stack, "appstore:Profile").outputs
+    if profile["profile_state"] != "ACTIVE":
+        raise NotRight(
+            f"profile '{profile['full_name']}' is {profile['profile_state']}: run up again, which replaces it"
+        )
+    over = [
+        each for each in (certificate["expires_at"], profile["expires_at"]) if each <= datetime.now(UTC).isoformat()
+    ]
+    if over:
+        raise NotRight(f"expired {over[0][:10]}: run up again, which renews it")
+    return (
+        f"{certificate['name']}, serial number {certificate['serial_number']}, until {certificate['expires_at'][:10]}; "
+        f"profile '{profile['full_name']}' until {profile['expires_at'][:10]}"
+    )
+
+
 def _uploaded(stack: Stack) -> str:
     build = _the(stack, "appstore:Build").outputs
     return f"{build['short_version']} ({build['version']}), sha256 {build['sha256'][:16]}…, upload {build['upload_id']}"
@@ -296,7 +318,7 @@ ROWS: Iterable[Row] = (
     Row("backups", "Operations", "Backup taken and restored", _backups),
     Row("bundle-id", "iOS build", "Bundle ID registered", _bundle_id),
     Row("app-entry", "iOS build", "App entry in App Store Connect", _app_entry),
-    Row("signing", "iOS build", "Distribution certificate and profile"),
+    Row("signing", "iOS build", "Distribution certificate and profile", _signing),
     Row("endpoint", "iOS build", "Release build points at production", _endpoint),
     Row("uploaded", "iOS build", "Build uploaded", _uploaded),
     Row("processed", "iOS build", "Build processed by Apple", _processed),

@@ -317,3 +317,51 @@ def test_a_credential_in_clear_is_refused_without_being_shown(problems: Problems
 
 def test_an_encrypted_credential_is_accepted(settings: Read) -> None:
     assert settings(("flyApiToken",), flyApiToken="fo1_verysecret").backend.org == "sol-labs"
+
+
+def test_a_stack_that_keeps_no_certificate_says_nothing_about_one(settings: Read) -> None:
+    assert settings().ios.signing is None
+
+
+def test_signing_has_a_name_and_a_window_of_its_own(settings: Read) -> None:
+    signing = settings(signing={"certificate": "DISTRIBUTION", "renewBeforeDays": "45"}).ios.signing
+
+    assert signing is not None
+    assert (signing.profile, signing.renew_before_days, signing.revoke) == ("SolOS App Store", 45, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"certificate": "DEVELOPMENT"}, "solos:signing.certificate: must be DISTRIBUTION or IOS_DISTRIBUTION"),
+        ({"certificate": "DISTRIBUTION", "renewBeforeDays": "400"}, "solos:signing.renewBeforeDays: "),
+        ({"certificate": "DISTRIBUTION", "renewBeforeDays": "soon"}, "solos:signing.renewBeforeDays: must be a number"),
+        ({"certificate": "DISTRIBUTION", "revokeReplaced": "yes"}, "solos:signing.revokeReplaced: must be"),
+        ({"certificate": "DISTRIBUTION", "profile": "x" * 51}, "solos:signing.profile: "),
+    ],
+)
+def test_what_signing_cannot_be_is_refused(problems: Problems, wrong: dict[str, str], told: str) -> None:
+    (problem,) = problems(signing=wrong)
+
+    assert problem.startswith(told)
+
+
+def test_a_p12_that_does_not_open_is_refused_without_being_shown(problems: Problems) -> None:
+    secret = {"p12": "bm8gcDEy", "password": "hunter2"}
+
+    (problem,) = problems(("signingSecrets",), signing={"certificate": "DISTRIBUTION"}, signingSecrets=secret)
+
+    assert problem.startswith("solos:signingSecrets.p12: the p12 does not open with its password")
+    assert "hunter2" not in problem
+
+
+def test_a_p12_in_clear_is_refused(problems: Problems) -> None:
+    found = problems(signing={"certificate": "DISTRIBUTION"}, signingSecrets={"p12": "bm8gcDEy"})
+
+    assert any("solos:signingSecrets: is readable by everybody" in problem for problem in found)
+
+
+def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
+    (problem,) = problems(capabilities={"push": {}})
+
+    assert problem.startswith("solos:capabilities: 'push' is no type of capability")

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 ORGANIZATION = "Sol Labs"
 LIFETIME = timedelta(days=365)
-"""Of certificates and profiles."""
+"""Of profiles."""
 OWN_LIFETIME = timedelta(days=20 * 365)
 
 
-def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str) -> x509.Certificate:
+def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str, lifetime: timedelta) -> x509.Certificate:
     """A certificate for code signing of that key, in Apple's form (app-store-connect.md, section 11)."""
     own, signer = _own(world)
     subject = x509.Name(
@@ -35,7 +35,7 @@ def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str) ->
     )
     code_signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
     return (
-        _builder(subject, own.subject, now(world), LIFETIME)
+        _builder(subject, own.subject, now(world), lifetime)
         .public_key(key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(code_signing, critical=True)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from cryptography import x509
@@ -15,7 +16,9 @@ from rehearsal.cloud.appstore.kinds import Accepts, Kind, date
 from rehearsal.cloud.store import Document
 
 LIMIT = 3
-"""How many unexpired ones of a type a team may have; `POST {control}/appstore/settings` changes it."""
+"""How many unexpired ones of a type a team may have; `POST {control}/appstore/settings` changes it, and the next."""
+DAYS = 365
+"""How long one lasts."""
 TYPES = {
     "DISTRIBUTION": ("Apple Distribution", "Distribution"),
     "IOS_DISTRIBUTION": ("iPhone Distribution", "iOS Distribution"),
@@ -50,9 +53,13 @@ class Certificates(Kind):
         type = attributes["certificateType"]
         key = _key_of(attributes["csrContent"])
         name, called = TYPES[type]
-        if len([each for each in self._current() if each["attributes"]["certificateType"] == type]) >= self._limit():
+        if len([each for each in self._current() if each["attributes"]["certificateType"] == type]) >= self._setting(
+            "certificate_limit", LIMIT
+        ):
             raise refusals.entity(f"You already have a current {called} certificate or a pending certificate request.")
-        certificate = authority.issue(self.world, key, name, TEAM_ID)
+        certificate = authority.issue(
+            self.world, key, name, TEAM_ID, timedelta(days=self._setting("certificate_days", DAYS))
+        )
         shown = {
             "name": f"{name}: {authority.ORGANIZATION}",
             "certificateType": type,
@@ -75,9 +82,8 @@ class Certificates(Kind):
         now = self.world.clock.now()
         return [each for each in self.records.all(self.type) if each["expires"] > now]
 
-    def _limit(self) -> int:
-        limits = self.world.store.get("appstore.settings", "limits") or {}
-        return int(limits.get("certificate_limit", LIMIT))
+    def _setting(self, name: str, default: int) -> int:
+        return int((self.world.store.get("appstore.settings", "limits") or {}).get(name, default))
 
 
 def _key_of(text: str) -> rsa.RSAPublicKey:

@@ -6,7 +6,7 @@ POST   /appstore/users                            {"email", "firstName", "lastNa
 POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; no issuer: an individual key
 DELETE /appstore/keys/{key_id}                    revokes it
 POST   /appstore/agreements                       {"in_effect": false}
-POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3}
+POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365}
 POST   /appstore/strangers                        {"identifier"}: a bundle ID that another team has
 POST   /appstore/groups/{id}/testers              {"tester": id}: somebody adds one on the website
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
