@@ -16,7 +16,7 @@ from components.image_build import ImageBuildSettings
 from components.monitoring_settings import MonitoringSettings, read_monitoring
 from components.signing import SigningSettings
 from components.smoke_test import SmokeTest
-from providers.appstore import ipa, versions
+from providers.appstore import ipa, ipa_problems, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
 from providers.appstore.app import AppProvider as AppEntryProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider
@@ -108,6 +108,9 @@ class IosSettings:
     sha256: str
     """Of the IPA that is there already, else empty."""
     api_key: str
+    minimum_os: str | None
+    """The iOS that testers are promised; None: whichever the IPA needs."""
+    usage_descriptions: tuple[str, ...]
     group: str
     automatic_distribution: bool | None
     """Whether each processed build reaches the group by itself; None: as a group has it that is there already."""
@@ -275,6 +278,8 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
         archive=config.text("archive", ""),
         sha256="",
         api_key=config.text("apiKey", "API_BASE_URL"),
+        minimum_os=config.text("minimumOs", "") or None,
+        usage_descriptions=tuple(config.text("usageDescriptions", "").split()),
         group=config.text("group", "Internal Testers"),
         automatic_distribution=config.choice("automaticDistribution"),
         drop_testers=config.flag("dropTesters", default=False),
@@ -305,6 +310,11 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     _refuse(config, "testers", BetaTestersProvider().validate(members, None))
     if not settings.testers and not any(problem.startswith("solos:testers") for problem in config.problems):
         config.refuse("testers", "is empty: nobody would get the build")
+    if settings.minimum_os:
+        _refuse(config, "minimumOs", filter(None, [versions.problem(settings.minimum_os, "iOS")]))
+    for key in settings.usage_descriptions:
+        if not key.endswith("UsageDescription"):
+            config.refuse("usageDescriptions", f"{key} is no key of a permission: NSCameraUsageDescription, say")
     if settings.archive or not config.text("ipa", ""):
         return settings
     known = backend.domain or ("" if backend.unique_names else f"{backend.app}.fly.dev")
@@ -349,15 +359,18 @@ def _launch(config: StackConfig, ios: IosSettings, folder: Path) -> LaunchSettin
 def inspect(settings: IosSettings, release: Release, url: str | None, folder: Path) -> tuple[list[str], str]:
     """What is wrong with the IPA, and its SHA-256. Without a `url`, any backend it points at will do."""
     path = folder / settings.ipa
-    expected = ipa.Expected(
+    expected = ipa_problems.Expected(
         bundle_id=settings.bundle_id,
         short_version=release.version,
         version=release.build,
         info={settings.api_key: url} if url else {},
+        minimum_os=settings.minimum_os,
+        usage_descriptions=settings.usage_descriptions,
         says_export_compliance=settings.uses_non_exempt_encryption is None,
     )
     try:
-        return [f"{settings.ipa}: {problem}" for problem in ipa.problems(ipa.inspect(path), expected)], ipa.sha256(path)
+        found = ipa_problems.problems(ipa.inspect(path), expected)
+        return [f"{settings.ipa}: {problem}" for problem in found], ipa.sha256(path)
     except ProviderError as error:
         return [str(error)], ""
 

@@ -102,6 +102,8 @@ class TestFlight(pulumi.ComponentResource):
             short_version=release.version,
             version=release.build,
             info={settings.api_key: backend_url},
+            minimum_os=settings.minimum_os,
+            usage_descriptions=list(settings.usage_descriptions),
             # A group that gets builds by itself may not get those that came before it (MobAI #24).
             opts=pulumi.ResourceOptions(parent=self, depends_on=[backend_verified, group]),
         )

@@ -5,16 +5,18 @@ uploaded file holds the SHA-256 of its content. By that, a later run without any
 what a killed run has left, and tells a version that is taken by other content.
 """
 
-from collections.abc import Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import pulumi
 from pulumi import Input, Output
 
-from providers import engine
-from providers.appstore import ipa, upload, versions
+from providers import engine, waiting
+from providers.appstore import ipa, ipa_problems, upload, versions
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AppStoreError
 from providers.errors import ProviderError
@@ -43,6 +45,14 @@ class BuildArgs:
     """The build number; `0` is legal."""
     info: dict[str, str] = field(default_factory=dict)
     """Values that its Info.plist has to hold: the address of the backend, say."""
+    minimum_os: str | None = None
+    """The IPA may not ask for a later iOS."""
+    usage_descriptions: list[str] = field(default_factory=list)
+    """Keys of Info.plist that have to hold a text: NSCameraUsageDescription, say."""
+    team_id: str | None = None
+    """Whose profile it has to be exported with."""
+    certificate: str | None = None
+    """The distribution certificate that its profile has to contain, DER in base64."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +71,8 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
                 yield problem
 
     def differing(self, state: BuildState, args: BuildArgs) -> Iterable[str]:
-        return set(super().differing(state, args)) - {"ipa", "bundle_id"}
+        # What an IPA is looked at for: once that content is at Apple, there is nothing left to refuse.
+        return set(super().differing(state, args)) & {"app_id", "sha256", "short_version", "version"}
 
     def ensure(self, args: BuildArgs) -> tuple[str, BuildState]:
         path = Path(args.ipa)
@@ -97,10 +108,17 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
 
 
 def _refuse_unfitting(args: BuildArgs, path: Path) -> None:
-    expected = ipa.Expected(
-        bundle_id=args.bundle_id, short_version=args.short_version, version=args.version, info=args.info
+    expected = ipa_problems.Expected(
+        bundle_id=args.bundle_id,
+        short_version=args.short_version,
+        version=args.version,
+        info=args.info,
+        minimum_os=args.minimum_os,
+        usage_descriptions=args.usage_descriptions,
+        team_id=args.team_id,
+        certificate=base64.b64decode(args.certificate) if args.certificate else None,
     )
-    problems = ipa.problems(ipa.inspect(path), expected)
+    problems = ipa_problems.problems(ipa.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
     if ipa.sha256(path) != args.sha256:
         problems.append("it is not the file that was previewed: run up again")
     if problems:
@@ -239,6 +257,10 @@ class Build(Resource, module="appstore", name="Build"):
         short_version: Input[str],
         version: Input[str],
         info: Input[Mapping[str, Input[str]]] | None = None,
+        minimum_os: Input[str] | None = None,
+        usage_descriptions: Input[Sequence[str]] | None = None,
+        team_id: Input[str] | None = None,
+        certificate: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         arguments: dict[str, Any] = {
@@ -249,5 +271,9 @@ class Build(Resource, module="appstore", name="Build"):
             "short_version": short_version,
             "version": version,
             "info": info,
+            "minimum_os": minimum_os,
+            "usage_descriptions": usage_descriptions,
+            "team_id": team_id,
+            "certificate": certificate,
         }
         super().__init__(resource_name, arguments, opts)

@@ -18,7 +18,7 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import waiting
-from providers.appstore import ipa
+from providers.appstore import mobileprovision
 from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AppStoreError
@@ -159,7 +159,7 @@ def _is_due(expiry: str, args: ProfileArgs) -> bool:
 
 
 def _state(entity: Entity, args: ProfileArgs) -> ProfileState:
-    facts = ipa.profile_content(entity["profileContent"])
+    facts = mobileprovision.read_encoded(entity["profileContent"])
     if facts.kind != "App Store" or facts.uuid != entity["uuid"]:
         raise ProviderError(
             f"profile '{entity['name']}' does not hold what Apple says of it ({facts.kind}, {facts.uuid}): delete it at {WEBSITE} "

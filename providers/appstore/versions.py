@@ -6,9 +6,13 @@ from collections.abc import Iterable
 _NUMBER = re.compile(r"\d+(\.\d+){0,2}")
 
 
+def is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
+
+
 def problem(number: str, what: str) -> str | None:
     """What is wrong with `number` as a `what` ("version", "build number"), or None. `0` is a legal build number."""
-    if _NUMBER.fullmatch(number):
+    if is_number(number):
         return None
     return f"{what} '{number}' is not what Apple takes: one to three whole numbers joined by dots"
 

@@ -1,5 +1,6 @@
 """`python -m rehearsal ipa`: a stand-in of the solmobile build. What a launch looks at is real: a zip with a property list, an
-executable with the headers of an arm64 device build, and a provisioning profile signed with a certificate. It has no code in it.
+executable with the headers of a signed arm64 device build, and a provisioning profile signed with a certificate. It has no code
+in it.
 
 Told by the environment, as an archive command is: IPA (where to put it), BUNDLE_ID, VERSION, BUILD, API_BASE_URL.
 """
@@ -17,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
-TEAM = "REHEARSAL1"
+TEAM = "SLLABS4TM1"
+"""The rehearsal's team."""
 ARM64 = 0x0100000C
+IOS = 2
 MINIMUM_OS = "17.0"
 SDK = "26.1"
 
@@ -50,10 +53,11 @@ def write(
     build: str,
     info: dict[str, object] | None = None,
     padding: int = 0,
+    files: dict[str, bytes] | None = None,
     without: tuple[str, ...] = (),
 ) -> Path:
-    """Make an IPA. `info` goes into its Info.plist, `padding` is how many random bytes it carries, `without` are names of
-    files or keys to leave out: what a broken build looks like."""
+    """Make an IPA. `info` goes into its Info.plist, `files` into the app, and `padding` is how many random bytes it carries;
+    `without` are names of files or keys to leave out: what a broken build looks like."""
     properties = {
         "CFBundleIdentifier": bundle_id,
         "CFBundleShortVersionString": version,
@@ -72,7 +76,7 @@ def write(
         "UIDeviceFamily": [1],
         **(info or {}),
     }
-    files = {
+    content = {
         "Info.plist": plistlib.dumps(
             {key: value for key, value in properties.items() if key not in without}, fmt=plistlib.FMT_BINARY
         ),
@@ -80,11 +84,13 @@ def write(
         "SolOS": executable(),
         "Assets.car": b"BOMStore",
         "embedded.mobileprovision": profile(bundle_id),
+        "_CodeSignature/CodeResources": plistlib.dumps({"files": {}, "files2": {}}),
+        **(files or {}),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
+        for name, held in content.items():
             if name not in without:
-                archive.writestr(f"Payload/SolOS.app/{name}", content)
+                archive.writestr(f"Payload/SolOS.app/{name}", held)
         if padding:
             entry = zipfile.ZipInfo("Payload/SolOS.app/main.jsbundle", datetime.now(UTC).timetuple()[:6])
             with archive.open(entry, "w", force_zip64=True) as file:
@@ -93,15 +99,22 @@ def write(
     return path
 
 
-def executable() -> bytes:
-    """The headers of a Mach-O executable for arm64, with the build version of an iOS device."""
-    ios, minimum, sdk = 2, 17 << 16, 26 << 16 | 1 << 8
-    command = struct.pack("<IIIIII", 0x32, 24, ios, minimum, sdk, 0)
-    return struct.pack("<IIIIIIII", 0xFEEDFACF, ARM64, 0, 2, 1, len(command), 0x85, 0) + command
+def executable(cpu: int = ARM64, platform: int = IOS, minimum_os: str = MINIMUM_OS, *, signed: bool = True) -> bytes:
+    """The headers of a Mach-O executable: its build version, and where its signature is."""
+    major, minor = map(int, minimum_os.split("."))
+    commands = [struct.pack("<IIIIII", 0x32, 24, platform, major << 16 | minor << 8, 26 << 16 | 1 << 8, 0)]
+    if signed:
+        commands.append(struct.pack("<IIII", 0x1D, 16, 0x4000, 0x1000))
+    size = sum(map(len, commands))
+    header = struct.pack("<IIIIIIII", 0xFEEDFACF, cpu, 0, 2, len(commands), size, 0x85, 0)
+    return header + b"".join(commands)
 
 
-def profile(bundle_id: str, team: str = TEAM) -> bytes:
-    """A provisioning profile for the App Store: a property list, signed as CMS with a certificate of its own."""
+def profile(
+    bundle_id: str, team: str = TEAM, days: int = 365, certificates: tuple[bytes, ...] = (), **changes: object
+) -> bytes:
+    """A provisioning profile for the App Store: a property list, signed as CMS with a certificate of its own, which it holds if
+    no others are given. `changes` are those of the property list: what makes it one for another purpose."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Apple Distribution: Sol Labs ({team})")])
@@ -122,14 +135,15 @@ def profile(bundle_id: str, team: str = TEAM) -> bytes:
         "TeamName": "Sol Labs",
         "Platform": ["iOS"],
         "CreationDate": now.replace(tzinfo=None),
-        "ExpirationDate": (now + timedelta(days=365)).replace(tzinfo=None),
-        "DeveloperCertificates": [certificate.public_bytes(serialization.Encoding.DER)],
+        "ExpirationDate": (now + timedelta(days=days)).replace(tzinfo=None),
+        "DeveloperCertificates": list(certificates) or [certificate.public_bytes(serialization.Encoding.DER)],
         "Entitlements": {
             "application-identifier": f"{team}.{bundle_id}",
             "com.apple.developer.team-identifier": team,
             "get-task-allow": False,
             "beta-reports-active": True,
         },
+        **changes,
     }
     return (
         pkcs7.PKCS7SignatureBuilder()

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from components.settings import CREDENTIALS, BadSettings, Settings, read
+from rehearsal.standins import ipa
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -119,6 +120,27 @@ def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None
     ]
 
 
+def test_an_ipa_that_is_there_is_looked_into_beforehand(folder: Path, settings: Read, problems: Problems) -> None:
+    (folder / "build").mkdir()
+    path = folder / "build" / "solmobile.ipa"
+    fits: dict[str, object] = {"API_BASE_URL": "https://solos-prod.fly.dev"}
+    ipa.write(path, bundle_id="com.sollabs.solos", version="1.0.0", build="0", info=fits)
+    good = settings(archive=None, app="solos-prod")
+    ipa.write(path, bundle_id="com.example.other", version="1.0.0", build="7", without=("Assets.car",))
+
+    told = problems(archive=None, app="solos-prod", minimumOs="16.0", usageDescriptions="NSCameraUsageDescription")
+
+    assert len(good.ios.sha256) == 64
+    assert [each.removeprefix("solos:ipa: build/solmobile.ipa: ") for each in told] == [
+        "its bundle ID is 'com.example.other', the stack's is 'com.sollabs.solos' (90054)",
+        "its build number is 7, the stack's is 0",
+        "its Info.plist says API_BASE_URL = nothing, the stack https://solos-prod.fly.dev",
+        "it needs iOS 17.0, but the stack promises iOS 16.0",
+        "Info.plist has no text for NSCameraUsageDescription, which is shown when the app asks for permission (90683)",
+        "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)",
+    ]
+
+
 def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
     with pytest.raises(BadSettings) as refused:
         settings(label="", orgg="x")
@@ -146,6 +168,12 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
         ("bundleId", "solos", "'solos' is no bundle ID: letters, digits and hyphens, in parts joined by dots"),
         ("appName", "S", "the app name 'S' has 1 characters; Apple allows 2 to 30"),
         ("usesNonExemptEncryption", "no", "must be true or false, not 'no'"),
+        (
+            "minimumOs",
+            "seventeen",
+            "iOS 'seventeen' is not what Apple takes: one to three whole numbers joined by dots",
+        ),
+        ("usageDescriptions", "camera", "camera is no key of a permission: NSCameraUsageDescription, say"),
         (
             "withdrawn",
             "rows were lost",

@@ -6,7 +6,7 @@ What the API does not document is settable: the size of a part and how long its 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from rehearsal.cloud.appstore import processing, refusals, storage
+from rehearsal.cloud.appstore import inspection, processing, refusals, storage
 from rehearsal.cloud.appstore.builds import ordering
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, date
 from rehearsal.cloud.store import Document
@@ -52,7 +52,7 @@ class BuildUploads(Kind):
 
     def create(self, attributes: Document, links: Document) -> Document:
         for name in ("cfBundleShortVersionString", "cfBundleVersion"):
-            if not processing.is_version(attributes[name]):
+            if not inspection.is_version(attributes[name]):
                 raise refusals.attribute_invalid(
                     name, f"'{attributes[name]}' is not a valid value for the attribute '{name}'"
                 )

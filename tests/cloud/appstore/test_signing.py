@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from providers.appstore.ipa import profile_content
+from providers.appstore import mobileprovision
 from rehearsal.cloud.world import World
 from tests.appstore.signing import DAY, request
 from tests.cloud.appstore.caller import BUNDLE_ID, Caller, reference
@@ -83,7 +83,7 @@ def test_a_profile_holds_its_bundle_id_and_certificate(caller: Caller) -> None:
 
     made = profile(caller, bundle_id(caller), held)["attributes"]
 
-    content = profile_content(made["profileContent"])
+    content = mobileprovision.read_encoded(made["profileContent"])
     assert (content.kind, content.name, content.uuid) == ("App Store", "Sol", made["uuid"])
     assert content.application_id == f"SLLABS4TM1.{BUNDLE_ID}"
     assert content.certificates == (base64.b64decode(held["attributes"]["certificateContent"]),)

@@ -1,0 +1,173 @@
+"""IPAs are looked into before a byte goes up: whatever Apple would refuse is told beforehand, all of it, with Apple's codes."""
+
+import plistlib
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.appstore.ipa import inspect
+from providers.appstore.ipa_problems import Expected, problems
+from providers.errors import ProviderError
+from rehearsal.cloud.appstore import inspection
+from rehearsal.standins import ipa as standin
+from tests.appstore.entry import BUNDLE_ID
+
+EXPECTED = Expected(bundle_id=BUNDLE_ID, short_version="1.0.0", version="0")
+CLAIMED = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "0", "platform": "IOS"}
+X86_64, SIMULATOR = 0x01000007, 7
+IPAD: dict[str, Any] = {"UIDeviceFamily": [1, 2], "UILaunchScreen": {}}
+UPRIGHT = {"UISupportedInterfaceOrientations": ["UIInterfaceOrientationPortrait"]}
+
+
+def made(folder: Path, **changes: Any) -> Path:
+    given = {"bundle_id": BUNDLE_ID, "version": "1.0.0", "build": "0", **changes}
+    return standin.write(folder / "solmobile.ipa", **given)
+
+
+def with_profile(**changes: Any) -> dict[str, Any]:
+    return {"files": {"embedded.mobileprovision": standin.profile(**{"bundle_id": BUNDLE_ID, **changes})}}
+
+
+def with_program(**changes: Any) -> dict[str, Any]:
+    return {"files": {"SolOS": standin.executable(**changes)}}
+
+
+def test_a_good_one_tells_what_it_is(tmp_path: Path) -> None:
+    found = inspect(made(tmp_path, info={"API_BASE_URL": "https://solos-prod.fly.dev"}))
+
+    assert problems(found, EXPECTED) == []
+    assert (found.bundle_id, found.short_version, found.version) == (BUNDLE_ID, "1.0.0", "0")
+    assert (found.minimum_os, found.sdk, found.uses_non_exempt_encryption) == ("17.0", "26.1", False)
+    assert [(each.architecture, each.minimum_os, each.sdk) for each in found.slices] == [("arm64", "17.0", "26.1")]
+    assert found.profile is not None
+    assert (found.profile.kind, found.profile.team_id) == ("App Store", standin.TEAM)
+
+
+@pytest.mark.parametrize(
+    ("code", "broken"),
+    [
+        ("90022", {"without": ("Assets.car",)}),
+        ("90034", with_program(signed=False)),
+        ("90034", {"without": ("_CodeSignature/CodeResources",)}),
+        ("90054", {"bundle_id": "com.example.other"}),
+        ("90060", {"version": "1.0.0-beta"}),
+        ("90087", with_program(cpu=X86_64)),
+        ("90087", with_program(platform=SIMULATOR)),
+        ("90087", {"without": ("SolOS",)}),
+        ("90159", with_profile(team="STRANGERS1")),
+        ("90161", with_profile(days=-1)),
+        ("90161", with_profile(ProvisionedDevices=["00008120-0001"])),
+        ("90161", with_profile(ProvisionsAllDevices=True)),
+        ("90164", with_profile(bundle_id="com.example.other")),
+        ("90174", {"without": ("embedded.mobileprovision",)}),
+        ("90208", with_program(minimum_os="18.0")),
+        ("90474", {"info": IPAD | UPRIGHT}),
+        ("90475", {"info": IPAD | {"UISupportedInterfaceOrientations": []}, "without": ("UILaunchScreen",)}),
+        ("90530", {"without": ("MinimumOSVersion",)}),
+        ("90562", {"info": {"CFBundleSupportedPlatforms": ["iPhoneSimulator"]}}),
+        ("90683", {"info": {"NSCameraUsageDescription": " "}}),
+        ("90713", {"without": ("CFBundleIcons",)}),
+        ("90725", {"info": {"DTPlatformVersion": "18.5"}}),
+        ("90725", {"without": ("DTPlatformVersion",)}),
+    ],
+)
+def test_what_apple_refuses_with_a_code_is_refused_with_that_code(tmp_path: Path, code: str, broken: Any) -> None:
+    path = made(tmp_path, **broken)
+
+    ours = problems(inspect(path), Expected(**vars(EXPECTED) | {"team_id": standin.TEAM}))
+    apples = inspection.errors(path, inspection.info_plist(path), CLAIMED, BUNDLE_ID, time.time())
+
+    assert code in codes(ours)
+    assert codes(ours) == {error["code"] for error in apples}
+
+
+def codes(sentences: list[str]) -> set[str]:
+    return {code for sentence in sentences for code in re.findall(r"\((\d{5})\)", sentence)}
+
+
+def test_an_ipad_app_for_the_full_screen_may_stand_upright(tmp_path: Path) -> None:
+    info = IPAD | UPRIGHT | {"UIRequiresFullScreen": True}
+
+    assert problems(inspect(made(tmp_path, info=info)), EXPECTED) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ({"version": "0.1"}, "its build number is 0, the stack's is 0.1"),
+        ({"short_version": "1.0.1"}, "its version is 1.0.0, the stack's is 1.0.1"),
+        ({"info": {"API_BASE_URL": "https://solos.fly.dev"}}, "says API_BASE_URL = nothing, the stack https://solos"),
+        ({"minimum_os": "16.0"}, "it needs iOS 17.0, but the stack promises iOS 16.0"),
+        ({"usage_descriptions": ["NSCameraUsageDescription"]}, "no text for NSCameraUsageDescription"),
+        ({"certificate": b"another"}, "does not contain the stack's distribution certificate"),
+        ({"says_export_compliance": True}, "has no ITSAppUsesNonExemptEncryption"),
+    ],
+)
+def test_what_does_not_fit_the_stack_is_told_by_name(tmp_path: Path, wanted: dict[str, Any], problem: str) -> None:
+    path = made(tmp_path, without=("ITSAppUsesNonExemptEncryption",))
+
+    (found,) = problems(inspect(path), Expected(**vars(EXPECTED) | wanted))
+
+    assert problem in found
+
+
+def test_the_stacks_own_certificate_is_found_in_the_profile(tmp_path: Path) -> None:
+    path = made(tmp_path, **with_profile(certificates=(b"one", b"two")))
+
+    assert problems(inspect(path), Expected(**vars(EXPECTED) | {"certificate": b"two"})) == []
+
+
+def test_all_is_told_at_once(tmp_path: Path) -> None:
+    path = made(tmp_path, bundle_id="com.example.other", build="7", without=("Assets.car", "MinimumOSVersion"))
+
+    assert len(problems(inspect(path), EXPECTED)) == 4
+
+
+def test_a_profile_that_ends_tomorrow_is_told(tmp_path: Path) -> None:
+    found = inspect(made(tmp_path))
+    assert found.profile is not None
+    evening = datetime.fromtimestamp(found.profile.expires.timestamp() - 3600, UTC)
+
+    (problem,) = problems(found, EXPECTED, evening)
+
+    assert "expires within a day" in problem
+
+
+def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None:
+    parts = [standin.executable(cpu=cpu) for cpu in (standin.ARM64, X86_64)]
+    heads = [
+        cpu.to_bytes(4) + bytes(4) + (64 + 128 * index).to_bytes(4) + (128).to_bytes(4) + bytes(4)
+        for index, cpu in enumerate((standin.ARM64, X86_64))
+    ]
+    universal = (bytes.fromhex("cafebabe00000002") + b"".join(heads)).ljust(64, b"\0") + b"".join(
+        part.ljust(128, b"\0") for part in parts
+    )
+
+    (problem,) = problems(inspect(made(tmp_path, files={"SolOS": universal})), EXPECTED)
+
+    assert problem == "it is built for arm64, x86_64, it has to be for arm64 devices (90087)"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x30\x82\x40\x00cut", plistlib.dumps({"Name": "not signed"})],
+    ids=["empty", "cut off", "a bare property list"],
+)
+def test_what_is_no_profile_is_told(tmp_path: Path, content: bytes) -> None:
+    path = made(tmp_path, files={"embedded.mobileprovision": content})
+
+    with pytest.raises(ProviderError, match="the profile is no CMS message"):
+        inspect(path)
+
+
+def test_what_is_no_ipa_is_told(tmp_path: Path) -> None:
+    (tmp_path / "readme.ipa").write_text("hello")
+
+    with pytest.raises(ProviderError, match=r"readme\.ipa is not a readable IPA .*: export it again"):
+        inspect(tmp_path / "readme.ipa")
+    with pytest.raises(ProviderError, match=r"there is no IPA at .*missing\.ipa: build it, or correct the path"):
+        inspect(tmp_path / "missing.ipa")
