@@ -125,11 +125,15 @@ def testers(subject: Subject) -> Iterator[Finding]:
     users = team.users(store, emails)
     missing = [email for email in emails if team.key(email) not in users]
     invited = team.by_email(store, "/v1/userInvitations", "email", missing) if missing else {}
+    inviting = subject.settings.ios.invite_testers
     for email in missing:
         if team.key(email) in invited:
-            yield blocked(
+            waits = warning if inviting else blocked
+            yield waits(
                 f"{email} is invited as a user of the team, and has not accepted", "ask them to, by Apple's e-mail"
             )
+        elif inviting:
+            yield warning(f"{email} is no user of the team; `up` invites them", "tell them of Apple's e-mail")
         else:
             yield blocked(
                 f"{email} is no user of the team, and only users can test internally",

@@ -249,9 +249,12 @@ def _group(stack: Stack) -> str:
 
 
 def _testers(stack: Stack) -> str:
-    testers = _the(stack, "appstore:BetaTesters").outputs["testers"]
+    group = _the(stack, "appstore:BetaTesters").outputs
+    testers = group["testers"]
     if not testers:
         raise NotThere("the group has no testers")
+    if group.get("invited"):
+        raise NotThere(f"invited, and not accepted yet: {', '.join(group['invited'])}")
     return ", ".join(tester["email"] for tester in testers)
 
 

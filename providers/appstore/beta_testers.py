@@ -1,8 +1,11 @@
 """The testers of a group as one set, brought about in the fewest calls.
 
 Up to 200 members cost one call to look at, and as long as nobody is missing that is all. Missing people who are testers of the
-team already are linked in one call; only somebody who is new to the team costs a call of their own. An internal group takes
-users of the team alone: others are named in the error, or invited as users where that is allowed.
+team already are linked in one call; only somebody who is new to the team costs a call of their own.
+
+An internal group takes users of the team alone. Others are named in the error, which stops what depends on the group; or they
+are invited as users where that is allowed, which takes them days perhaps, and stops nothing: as long as somebody has not accepted
+the resource differs from what it should be, and each `up` looks again.
 """
 
 import contextlib
@@ -25,6 +28,18 @@ from providers.resource import Provider, Resource
 
 INTERNAL_TESTERS = 100
 """How many testers an internal group may have."""
+NO_USER = (
+    "is no user of the team, and only users can test internally: invite them at "
+    "https://appstoreconnect.apple.com/access/users (or let this program do it: solos:inviteTesters), and run up again once they "
+    "have accepted"
+)
+CANNOT_TEST = (
+    "cannot be in the group: that needs access to the app and one of the roles "
+    f"{', '.join(team.TESTING_ROLES)} (https://appstoreconnect.apple.com/access/users), and a place among the "
+    f"{INTERNAL_TESTERS} of the group; then run up again"
+)
+NOT_SHOWN = "was added, but App Store Connect does not show them in the group yet: run up again"
+"""What is said of somebody who cannot be added, after the address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +70,8 @@ class BetaTestersState(BetaTestersArgs):
     """Apple's tester id by address, of those listed who are in the group."""
     unlisted: list[str] = field(default_factory=list)
     """Addresses of members who are not listed."""
+    invited: dict[str, str] = field(default_factory=dict)
+    """Who has been invited to be a user of the team and has not accepted: until when the invitation is good, by address."""
 
 
 class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
@@ -93,7 +110,7 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         members = _members(store, state.group_id)
         if not members and store.get(f"/v1/betaGroups/{state.group_id}", doing="read the tester group") is None:
             return None
-        return _state(state, members)
+        return _state(state, members, {email: until for email, until in state.invited.items() if email not in members})
 
     def sync(self, id: str, state: BetaTestersState, args: BetaTestersArgs) -> BetaTestersState:
         return self._reconcile(args)
@@ -110,50 +127,31 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         if args.remove_unlisted:  # first, because the group may be full
             members = _without_unlisted(store, args.group_id, members, listed)
         missing = [tester for tester in args.testers if key(tester.email) not in members]
-        left_out: list[str] = []
-        if missing:
-            missing, left_out = self._admissible(store, args, missing)
-            refused = _add(store, args.group_id, missing)
-            left_out += refused.values()
-            missing = [tester for tester in missing if key(tester.email) not in refused]
-            members = _members_with(store, args.group_id, missing) if missing else members
-            left_out += [
-                f"{tester.email} was added, but App Store Connect does not show them in the group yet: run up again"
-                for tester in missing
-                if key(tester.email) not in members
-            ]
-        state = _state(args, members)
+        users = _admissible(store, args, missing)
+        outsiders = [tester for tester in missing if tester not in users]
+        invited = team.invite(store, outsiders, args.invite_roles, args.app_id) if args.invite_users else {}
+        left_out = {key(tester.email): NO_USER for tester in outsiders if not args.invite_users}
+        left_out |= _add(store, args.group_id, users)
+        added = [tester for tester in users if key(tester.email) not in left_out]
+        members = _members_with(store, args.group_id, added) if added else members
+        left_out |= {key(tester.email): NOT_SHOWN for tester in added if key(tester.email) not in members}
+        state = _state(args, members, invited)
         if state.unlisted:
             engine.note(f"also in the group, though not listed: {', '.join(state.unlisted)}")
+        if invited:
+            people = ", ".join(f"{email} (until {until[:10]})" for email, until in invited.items())
+            engine.note(f"invited to the team, and not accepted yet: {people}; an up after they have adds them")
         if left_out:
-            raise Incomplete(args.group_id, state, *left_out)
+            raise Incomplete(args.group_id, state, *(f"{email} {problem}" for email, problem in left_out.items()))
         return state
 
-    def _admissible(
-        self, store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester]
-    ) -> tuple[list[Tester], list[str]]:
-        """Those who can be added now, and a sentence on each of the others."""
-        if not args.internal:
-            return list(missing), []
-        users = team.users(store, [tester.email for tester in missing])
-        outsiders = [tester for tester in missing if key(tester.email) not in users]
-        if not outsiders:
-            return list(missing), []
-        if args.invite_users:
-            expires = team.invite(store, outsiders, args.invite_roles, args.app_id)
-            sentences = [
-                f"{tester.email} is invited to be a user of the team and has not accepted yet (the invitation expires "
-                f"{expires[key(tester.email)][:10]}): once they have, run up again"
-                for tester in outsiders
-            ]
-        else:
-            sentences = [
-                f"{tester.email} is no user of the team, and only users can test internally: invite them at "
-                "https://appstoreconnect.apple.com/access/users (or let this program do it: solos:inviteTesters), "
-                "and run up again once they have accepted"
-                for tester in outsiders
-            ]
-        return [tester for tester in missing if tester not in outsiders], sentences
+
+def _admissible(store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester]) -> list[Tester]:
+    """Those who can be added now: anybody to an external group, users of the team to an internal one."""
+    if not (args.internal and missing):
+        return list(missing)
+    users = team.users(store, [tester.email for tester in missing])
+    return [tester for tester in missing if key(tester.email) in users]
 
 
 def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> dict[str, str]:
@@ -199,11 +197,7 @@ def _noting_refusal(refused: dict[str, str], email: str) -> Iterator[None]:
         if error.status != 409:
             raise
         if error.has("STATE_ERROR"):
-            refused[email] = (
-                f"App Store Connect does not let {email} test: they need access to the app and one of the roles "
-                f"{', '.join(team.TESTING_ROLES)} (https://appstoreconnect.apple.com/access/users), and a place among the "
-                f"{INTERNAL_TESTERS} of the group; then run up again"
-            )
+            refused[email] = CANNOT_TEST
 
 
 def _link(store: AppStore, group_id: str, testers: Collection[Entity]) -> None:
@@ -251,7 +245,7 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
     return members
 
 
-def _state(args: BetaTestersArgs, members: dict[str, Entity]) -> BetaTestersState:
+def _state(args: BetaTestersArgs, members: dict[str, Entity], invited: dict[str, str]) -> BetaTestersState:
     listed = {key(tester.email) for tester in args.testers}
     return BetaTestersState(
         group_id=args.group_id,
@@ -263,6 +257,7 @@ def _state(args: BetaTestersArgs, members: dict[str, Entity]) -> BetaTestersStat
         remove_unlisted=args.remove_unlisted,
         tester_ids={email: member.id for email, member in sorted(members.items()) if email in listed},
         unlisted=sorted(email for email in members if email not in listed),
+        invited=invited,
     )
 
 
@@ -274,6 +269,7 @@ class BetaTesters(Resource, module="appstore", name="BetaTesters"):
     testers: Output[list[dict[str, Any]]]
     tester_ids: Output[dict[str, str]]
     unlisted: Output[list[str]]
+    invited: Output[dict[str, str]]
 
     def __init__(
         self,

@@ -377,3 +377,15 @@ def test_a_stack_that_cannot_be_read_is_blocked(
     assert main(["--stack", "rehearsal"]) == 1
 
     assert "set PULUMI_CONFIG_PASSPHRASE to the one it was made with" in capsys.readouterr().err
+
+
+def test_a_tester_whom_up_invites_is_no_obstacle(preflight: Preflight) -> None:
+    noor = {"email": "noor@sollabs.example", "firstName": "Noor", "lastName": "Haddad"}
+    preflight.values.update(testers=[noor], inviteTesters="true")
+
+    (finding,) = preflight.row("Testers")
+
+    assert (finding.verdict, finding.text) == (
+        Verdict.WARNING,
+        "noor@sollabs.example is no user of the team; `up` invites them",
+    )
