@@ -26,7 +26,7 @@ IMAGE = (
 )
 HEALTHY = (
     Need("fly GET /v1/apps/*/machines/*", 1, "whether the new version has started and passes its checks", waits=True),
-    Need("proxy GET /health", 3, "three good answers in a row from where users are", waits=True),
+    Need("proxy GET /health", 3, "three good answers in a row from where users are"),
     Need("fly_platform GET /api/v1/apps/*/logs", 1, "whether it has crashed meanwhile"),
     Need("fly_platform POST /api/v1/releases", 1, "the record that `fly releases` shows"),
     Need("fly_platform PATCH /api/v1/releases/*", 1, "that it is complete"),

@@ -5,6 +5,7 @@ Both read the file in the same pieces and send as many parts at once. The file i
 
 import itertools
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,7 +70,12 @@ def _tell(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> Non
     seconds = {way: [each["seconds"] for each in rounds_] for way, rounds_ in found.items()}
     speed = Paired(seconds["bare"], seconds["ours"])
     memory = max(each["bytes_over_idle"] for each in found["ours"]) / 2**20
-    print(f"  {mib:>5} MiB  {speed} of the speed of a bare PUT; at most {memory:.0f} MiB over idle", flush=True)
+    digest = statistics.median(each["digest_seconds"] for each in found["ours"])
+    print(f"  {mib:>5} MiB  {speed} as fast as a bare PUT", flush=True)
+    print(
+        f"      at most {memory:.0f} MiB of memory over idle; the digest of the IPA takes {digest:.2f} s before",
+        flush=True,
+    )
 
 
 def _settings(folder: Path, addresses: dict[str, str]) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
             )
         )
         found = self._count(args, machine)
-        self._clear(args)
+        self._discard(args, [machine], [restored])
         if found["integrity"] != "ok":
             raise NotRestorable(
                 f"the snapshot {snapshot['id']} of {args.volume_id} came back damaged: {found['integrity'][:200]}; "
@@ -151,12 +151,16 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
         return found
 
     def _clear(self, args: RestoreDrillArgs) -> None:
-        for machine in machines.living(self.fly, args.app):
-            if machine["name"] == MACHINE:
-                machines.destroy(self.fly, args.app, machine["id"])
-        for volume in volumes.living(self.fly, args.app, VOLUME, args.region):
-            state = VolumeProvider.State(app=args.app, name=VOLUME, region=args.region)
-            self._volumes.remove(volume["id"], state)
+        """Delete what a drill that died has left."""
+        left = [each["id"] for each in machines.living(self.fly, args.app) if each["name"] == MACHINE]
+        self._discard(args, left, [each["id"] for each in volumes.living(self.fly, args.app, VOLUME, args.region)])
+
+    def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
+        """The machine only sleeps, and as a container's first process it hears no signal but the last: it is killed."""
+        for id in machine_ids:
+            machines.destroy(self.fly, args.app, id, at_once=True)
+        for id in volume_ids:
+            self._volumes.remove(id, VolumeProvider.State(app=args.app, name=VOLUME, region=args.region))
 
     @property
     def _volumes(self) -> VolumeProvider:

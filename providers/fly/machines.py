@@ -204,13 +204,16 @@ def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
         wait_for(fly, app, id, "started", seconds=seconds, lease=lease)
 
 
-def destroy(fly: Fly, app: str, id: str) -> None:
-    """Stop the machine in its own time, delete it and wait until it is gone; quiet when it already is."""
+def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
+    """Stop the machine in its own time, delete it and wait until it is gone; quiet when it already is.
+
+    `at_once` is for one that has nothing to finish: Fly kills it.
+    """
     machine = find(fly, app, id)
     if machine is None:
         return
     with leased(fly, app, id) as lease:
-        if machine["state"] == "started" and machine.get("host_status", "ok") == "ok":
+        if not at_once and machine["state"] == "started" and machine.get("host_status", "ok") == "ok":
             fly.call(
                 "POST", f"{path(app, id)}/stop", doing=f"stop the machine {id} of {app!r}", nonce=lease.nonce, safe=True
             )

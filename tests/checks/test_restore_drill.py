@@ -63,6 +63,19 @@ def test_the_rows_of_the_database_come_back(world: World, configured: Configured
     assert left(world) == []
 
 
+def test_its_machine_is_killed_and_nothing_is_looked_for_again(
+    world: World, configured: Configured, about: dict[str, Any]
+) -> None:
+    before = len(world.journal.entries("fly"))
+
+    Driven(configured(RestoreDrillProvider)).up(**about)
+
+    made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
+    last = made[next(at for at, call in enumerate(made) if call.endswith("/exec")) + 1 :]
+    assert [call.split()[0] for call in last if "/machines/" in call] == ["GET", "POST", "DELETE", "GET"]
+    assert not [call for call in last if call.endswith(("/stop", "/machines", "/volumes"))]
+
+
 def test_it_is_done_again_for_another_release_and_for_nothing_else(
     world: World, configured: Configured, about: dict[str, Any]
 ) -> None:
