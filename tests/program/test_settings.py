@@ -78,7 +78,7 @@ def spoil(folder: Path, before: str, after: str) -> None:
     (folder / "fly.toml").write_text(text.replace(before, after))
 
 
-@pytest.mark.parametrize("stack", ["prod", "rehearsal"])
+@pytest.mark.parametrize("stack", ["prod", "rehearsal", "live"])
 def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) -> None:
     config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key.removeprefix("solos:"): value for key, value in config.items()}
@@ -94,8 +94,9 @@ def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) ->
 
 
 def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    values = {key.removeprefix("solos:"): about.get("default", "x") for key, about in declared.items()}
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    declared = {key.removeprefix("solos:"): about for key, about in project.items() if key.startswith("solos:")}
+    values = {key: about.get("default", "x") for key, about in declared.items()}
 
     with pytest.raises(BadSettings) as refused:
         read(as_engine({**values, "misspelt": "x"}), (), folder)
@@ -393,3 +394,10 @@ def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
     (problem,) = problems(capabilities={"push": {}})
 
     assert problem.startswith("solos:capabilities: 'push' is no type of capability")
+
+
+def test_only_the_live_rehearsal_talks_to_fly_and_to_no_apple() -> None:
+    live = yaml.safe_load((PROJECT / "Pulumi.live.yaml").read_text())["config"]
+
+    assert live["solos:endpoints"].keys() == {"appstore"}
+    assert (live["solos:uniqueNames"], live["solos:protect"]) == ("true", "false")
