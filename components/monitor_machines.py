@@ -7,6 +7,7 @@ machine has an address, a service or a volume: history is kept by Fly, rules and
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,6 +132,12 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
 def names(*, logs: bool) -> list[str]:
     """The machines, by name."""
     return [name for name in IMAGES if logs or name != LOGS_JOB]
+
+
+def sources(*, logs: bool) -> list[str]:
+    """What Prometheus scrapes: the jobs of prometheus.yml."""
+    jobs = re.findall(r"(?m)^  - job_name: (\w+)$", (FILES / "prometheus.yml").read_text())
+    return [job for job in jobs if logs or job != LOGS_JOB]
 
 
 def rules(monitored: Monitored) -> list[Path]:

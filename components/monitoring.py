@@ -9,7 +9,7 @@ import hashlib
 import pulumi
 
 from components.backend import Backend
-from components.monitor_machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names
+from components.monitor_machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
 from components.monitoring_settings import ENDING, MonitoringSettings
 from components.settings import BackendSettings
 from providers.checks.alert_drill import AlertDrill
@@ -75,7 +75,7 @@ class Monitoring(pulumi.ComponentResource):
             app=app.name,
             machine_id=self.machines["prometheus"].id,
             hostname=backend.hostname,
-            logs=settings.logs,
+            sources=sources(logs=settings.logs),
             revision=versions.apply(",".join),
             opts=after,
         )

@@ -67,8 +67,8 @@ def _examine(row: Row, stack: Stack, waiver: dict[str, str] | None) -> Finding:
     return Finding(row, state, text)
 
 
-def _the(stack: Stack, kind: str) -> Resource:
-    resource = stack.find(kind)
+def _the(stack: Stack, kind: str, name: str | None = None) -> Resource:
+    resource = stack.find(kind, name)
     if resource is None:
         raise NotThere(f"no {kind} in the stack")
     if resource.errors:
@@ -115,7 +115,7 @@ def _secrets(stack: Stack) -> str:
 
 
 def _image(stack: Stack) -> str:
-    image = _the(stack, "fly:Image").outputs
+    image = _the(stack.part(BACKEND), "fly:Image", "image").outputs  # The server's: a drill has one of its own.
     return f"{image['reference']} is {image['digest']}"
 
 

@@ -53,9 +53,10 @@ def gather(stack: Stack) -> Launch:
     """Everything a report tells about `stack`."""
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
     build = stack.find("appstore:Build")
-    label = stack.outputs.get("version") or (build and build.outputs.get("short_version")) or ""
+    version = str(build.outputs["short_version"]) if build else ""
+    label = (stack.outputs.get("launch") or {}).get("label")
     return Launch(
-        title=" ".join(filter(None, ["SolOS", str(label), "launch"])),
+        title=" ".join(filter(None, ["SolOS", version, f"({label})" if label else "", "launch"])),
         stack=f"{stack.project}/{stack.name}",
         as_of=max(times, default=None),
         findings=examine(stack),
@@ -82,9 +83,11 @@ def _probes(stack: Stack) -> list[Probe]:
 
 def _versions(stack: Stack) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
+    backend = stack.part(BACKEND)
+    image = backend.find("fly:Image", "image")
+    if image:
+        found += [("Image", image.outputs["reference"]), ("Image digest", image.outputs["digest"])]
     for kind, name, key in (
-        ("fly:Image", "Image", "reference"),
-        ("fly:Image", "Image digest", "digest"),
         ("fly:Machine", "Machine version", "instance_id"),
         ("fly:Secrets", "Secrets version", "version"),
         ("appstore:Build", "Short version", "short_version"),
@@ -92,7 +95,7 @@ def _versions(stack: Stack) -> list[tuple[str, str]]:
         ("appstore:Build", "IPA sha256", "sha256"),
         ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
     ):
-        resource = (stack.part(BACKEND) if kind.startswith("fly:") else stack).find(kind)
+        resource = (backend if kind.startswith("fly:") else stack).find(kind)
         if resource and resource.outputs.get(key) is not None:
             found.append((name, str(resource.outputs[key])))
     return found

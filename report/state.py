@@ -52,8 +52,9 @@ class Stack:
     def all(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self.resources if resource.kind == kind)
 
-    def find(self, kind: str) -> Resource | None:
-        return next(self.all(kind), None)
+    def find(self, kind: str, name: str | None = None) -> Resource | None:
+        """The first of its kind, or of its kind and name."""
+        return next((resource for resource in self.all(kind) if name in (None, resource.name)), None)
 
 
 def read(document: Mapping[str, Any]) -> Stack:

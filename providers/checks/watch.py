@@ -4,7 +4,7 @@ Nothing is made in the world. The evidence is looked for again when `revision` c
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -39,8 +39,8 @@ class WatchArgs:
     """Prometheus'."""
     hostname: str
     """Of the app that is watched."""
-    logs: bool = True
-    """Whether the log stream is a source."""
+    sources: list[str]
+    """The jobs that Prometheus scrapes, each of which has to be up. Of `logs`, the log stream, a line has to come."""
     revision: str
     """Changes when something else watches."""
 
@@ -54,8 +54,6 @@ class WatchState(WatchArgs):
     """Of one probe of the public health URL, from the monitor's region."""
     certificate_days: float = 0.0
     """Left of the certificate that was shown."""
-    sources: list[str] | None = None
-    """What is scraped, and was up."""
     rules: int = 0
     lines: int = 0
     """Log lines that were counted by then. To have one, the app is asked for a path that it does not have."""
@@ -84,19 +82,17 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
     def _look(self, args: WatchArgs) -> WatchState:
         progress, seen = engine.progress(), "nothing yet"
 
-        def watching() -> dict[str, float] | None:
+        def watching() -> bool | None:
             nonlocal seen
             try:
-                seen, sources = self._sources(args)
+                seen = self._missing(args)
             except execution.CommandFailed as failed:
-                seen, sources = str(failed), None
-            progress(f"sources of {args.app}: {seen}")
-            return sources
+                seen = str(failed)
+            progress(f"sources of {args.app}: {seen or 'all up'}")
+            return True if not seen else None
 
         try:
-            sources = waiting.poll(
-                watching, seconds=SECONDS, waiting_for="all its sources to be up", last_seen=lambda: seen
-            )
+            waiting.poll(watching, seconds=SECONDS, waiting_for="all its sources to be up", last_seen=lambda: seen)
         except TimedOut as error:
             raise ProviderError(
                 f"the monitor {args.app!r} does not see what it should: {error}; `up` is 0 for what cannot be scraped: look at "
@@ -109,9 +105,8 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
             url=probe[0]["instance"],
             latency_ms=round(probe[1] * 1000, 1),
             certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
-            sources=sorted(sources),
             rules=int(self._number(args, RULES)),
-            lines=self._lines(args) if args.logs else 0,
+            lines=self._lines(args) if "logs" in args.sources else 0,
         )
 
     def _lines(self, args: WatchArgs) -> int:
@@ -124,18 +119,16 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
         except TimedOut:
             return 0  # The server may log nothing of it. The checklist says that no line has come.
 
-    def _sources(self, args: WatchArgs) -> tuple[str, dict[str, float] | None]:
-        """What is up, in words; and as data once nothing is missing."""
-        up = {labels["job"]: value for labels, value in self._ask(args, UP)}
-        healthy = [value for _, value in self._ask(args, PROBE)]
-        missing = [job for job, value in sorted(up.items()) if value != 1]
-        if not up or missing:
-            return f"not up: {', '.join(missing) or 'none was scraped yet'}", None
-        if healthy != [1.0]:
-            return "the health URL does not answer as healthy", None
+    def _missing(self, args: WatchArgs) -> str:
+        """What is not as it should be, in words; empty when nothing is missing."""
+        up = {labels["job"] for labels, value in self._ask(args, UP) if value == 1}
+        if down := sorted(set(args.sources) - up):
+            return f"not up, or not scraped yet: {', '.join(down)}"
+        if [value for _, value in self._ask(args, PROBE)] != [1.0]:
+            return "the health URL does not answer as healthy"
         if not self._number(args, RULES):
-            return "no rules are loaded", None
-        return "all up", up
+            return "no rules are loaded"
+        return ""
 
     def _number(self, args: WatchArgs, query: str) -> float:
         return next((value for _, value in self._ask(args, query)), 0.0)
@@ -150,7 +143,7 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
 class Watch(Resource, module="checks", name="Watch"):
     """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
 
-    app: replaces. revision, logs: looked for again. machine_id: ignored.
+    app: replaces. revision, sources: looked for again. machine_id: ignored.
     """
 
     provider = WatchProvider
@@ -166,9 +159,9 @@ class Watch(Resource, module="checks", name="Watch"):
         app: pulumi.Input[str],
         machine_id: pulumi.Input[str],
         hostname: pulumi.Input[str],
+        sources: pulumi.Input[Sequence[pulumi.Input[str]]],
         revision: pulumi.Input[str],
-        logs: pulumi.Input[bool] = True,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        args = {"app": app, "machine_id": machine_id, "hostname": hostname, "logs": logs, "revision": revision}
+        args = {"app": app, "machine_id": machine_id, "hostname": hostname, "sources": sources, "revision": revision}
         super().__init__(resource_name, args, opts)

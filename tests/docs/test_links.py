@@ -24,7 +24,7 @@ def anchors(document: Path) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     lost = []
-    for match in of(document, r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)"):
+    for match in of(document, r"\]\((?!https?://|\$)([^)#\s]*)(?:#([^)\s]+))?\)"):
         target = (document.parent / match[1]) if match[1] else document
         if not target.exists() or (match[2] and match[2] not in anchors(target)):
             lost.append(match[0])

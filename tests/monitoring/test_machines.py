@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.monitor_machines import FILES, IMAGES, SINKS, machines
+from components.monitor_machines import FILES, IMAGES, SINKS, machines, prometheus_yml, sources
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import EXAMPLE, WEBHOOKS, unpack
 
@@ -83,6 +83,13 @@ def test_a_stack_without_the_log_machine_neither_scrapes_it_nor_has_its_rules() 
     assert set(declared) == {"prometheus", "alertmanager", "blackbox"}
     assert [job["job_name"] for job in jobs] == ["health", "fly", "prometheus", "alertmanager", "blackbox"]
     assert not any(file["guest_path"].endswith("logs.yml") for file in declared["prometheus"]["files"])
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_what_has_to_be_up_is_what_is_scraped(logs: bool) -> None:
+    rendered = yaml.safe_load(prometheus_yml(replace(EXAMPLE, logs=logs)))
+
+    assert sources(logs=logs) == [job["job_name"] for job in rendered["scrape_configs"]]
 
 
 @pytest.mark.parametrize("sink", SINKS)

@@ -25,7 +25,7 @@ ENDPOINTS = {
     "proxy": "proxy",
     "appstore": "appstore",
 }
-TEXTS = ("__main__.py", "Pulumi.yaml", "fly.toml")
+TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
 FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring")
 """What the program consists of."""
 

@@ -38,6 +38,16 @@ def test_two_components_may_have_resources_of_a_kind() -> None:
     assert [app.name for app in stack.part("solos:Monitoring").all("fly:App")] == ["monitoring"]
 
 
+def test_of_two_of_a_kind_one_is_found_by_its_name() -> None:
+    images = [entry("pulumi-python:dynamic/fly:Image", name) for name in ("drill-image", "image")]
+
+    stack = read(state(entry("pulumi:pulumi:Stack", "solos-prod"), *images))
+
+    found = stack.find("fly:Image", "image")
+    assert found is not None
+    assert found.name == "image"
+
+
 def test_what_is_no_state_is_refused_with_what_would_be_one() -> None:
     with pytest.raises(NotAState, match="pulumi stack export"):
         read({"name": "solos"})
