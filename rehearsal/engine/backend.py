@@ -65,6 +65,7 @@ class Backend:
             )
         self.root = Path(unquote(parts.netloc + parts.path)).expanduser() / ".pulumi"
         self.path = self.root / "stacks" / stack.project / f"{stack.name}.json"
+        self._lock: Path | None = None
 
     def load(self) -> Snapshot:
         """What the last run left; empty for a new stack."""
@@ -124,13 +125,18 @@ class Backend:
                 f"stack {self.stack.name} is locked by process {holder['pid']} of {holder['username']} on "
                 f"{holder['hostname']} since {holder['timestamp']}: wait for it, or delete {other} if it is dead"
             )
-        lock = folder / f"{uuid.uuid4()}.json"
+        self._lock = folder / f"{uuid.uuid4()}.json"
         holder = {"pid": os.getpid(), "username": getpass.getuser(), "hostname": socket.gethostname()}
-        lock.write_text(json.dumps({**holder, "timestamp": datetime.now(UTC).isoformat()}))
+        self._lock.write_text(json.dumps({**holder, "timestamp": datetime.now(UTC).isoformat()}))
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            self.unlock()
+
+    def unlock(self) -> None:
+        """Let others work on the stack."""
+        if self._lock is not None:
+            self._lock.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

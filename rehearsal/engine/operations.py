@@ -85,7 +85,7 @@ class Engine:
             snapshot = self._taken_up(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
                 server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, self.backend.save)
-                with _interruptible(server.monitor.deployment):
+                with self._interruptible(server.monitor.deployment):
                     server.monitor.deployment.delete_leftovers()
         display.summary()
         return display
@@ -162,7 +162,7 @@ class Engine:
         save: Callable[[Snapshot], None] | None,
     ) -> None:
         server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save)
-        with _interruptible(server.monitor.deployment):
+        with self._interruptible(server.monitor.deployment):
             server.monitor.deployment.refresh()
 
     def _run(
@@ -192,7 +192,7 @@ class Engine:
         )
         deployment.when_stopped(lambda: _end(process, display))
         assert process.stdout is not None
-        with _interruptible(deployment):
+        with self._interruptible(deployment):
             for line in process.stdout:
                 display.say("", line.rstrip())
             code = process.wait()
@@ -200,33 +200,36 @@ class Engine:
         if code and not deployment.stopped and code != ERROR_WAS_SHOWN:
             display.error("", f"the program ended with exit code {code}")
 
+    @contextmanager
+    def _interruptible(self, deployment: Deployment) -> Iterator[None]:
+        """The first Ctrl-C lets running steps end and begins no others; the second ends the process, and leaves them pending."""
+        interrupted = False
+
+        def interrupt(number: int, frame: object) -> None:
+            nonlocal interrupted
+            if interrupted:
+                self.backend.unlock()
+                os._exit(FORCED)
+            interrupted = True
+            deployment.display.error(
+                "", "interrupted: running steps are finished first; press Ctrl-C again to leave at once"
+            )
+            deployment.stop()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
 
 def _end(process: subprocess.Popen[str], display: Display) -> None:
     display.program_is_ending = True
     process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _interruptible(deployment: Deployment) -> Iterator[None]:
-    """The first Ctrl-C lets running steps end and begins no others; the second ends the process, and leaves them pending."""
-
-    def interrupt(number: int, frame: object) -> None:
-        if deployment.stopped:
-            os._exit(FORCED)
-        deployment.display.error(
-            "", "interrupted: running steps are finished first; press Ctrl-C again to leave at once"
-        )
-        deployment.stop()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stored_config(snapshot: Snapshot) -> Properties:

@@ -18,6 +18,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.engine.values import Properties, from_wire, to_wire
+from rehearsal.standins import leash
 
 DYNAMIC = "pulumi-python"
 
@@ -127,7 +128,7 @@ class DynamicPlugin:
 
     def close(self) -> None:
         if self._process is not None:
-            self._process.kill()
+            self._process.terminate()
             self._process.wait()
 
     def _call(self, method: str, request: Any) -> Any:
@@ -140,12 +141,14 @@ class DynamicPlugin:
             raise _failure(error) from None
 
     def _start(self) -> None:
-        """Its own session, so that Ctrl-C reaches this engine only, which then waits for the step that is running."""
+        """Its own session, so that Ctrl-C reaches this engine only, which then waits for the step that is running; on a leash, so
+        that it ends with this engine, also where that is killed."""
         environment = {**os.environ, "PULUMI_PROJECT": self._project, "PULUMI_CONFIG": "{}"}
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
+            [sys.executable, leash.__file__, sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
             cwd=self._folder,
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

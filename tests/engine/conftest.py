@@ -1,10 +1,13 @@
 """A small project for both engines: what `things/` declares, with one of everything, in a folder of its own."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +23,8 @@ SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
 SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
 """`hunter2`, encrypted by the real CLI."""
 NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
+PATIENCE = 60.0
+"""Seconds; never asserted on, only given up after."""
 HAS_CLI = shutil.which("pulumi") is not None
 
 
@@ -49,6 +54,19 @@ class Things:
 
     def destroy(self) -> int:
         return self._run("destroy", "--yes")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The operation in the background."""
+        return subprocess.Popen(
+            self.command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def until_called(self, call: str) -> None:
+        """Wait until the world has got this call."""
+        deadline = time.monotonic() + PATIENCE
+        while call not in self.calls():
+            assert time.monotonic() < deadline, f"no {call} within {PATIENCE:g} s"
+            time.sleep(0.05)
 
     def calls(self) -> set[str]:
         """What reached the world since this was asked last; check and diff reach nothing and are left out."""
@@ -125,3 +143,12 @@ def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         subprocess.run(
             ["pulumi", "cancel", "--yes", "--stack", "dev", "--cwd", folder], check=False, capture_output=True
         )
+        end_leftovers(f"THINGS={folder / 'world'}")
+
+
+def end_leftovers(variable: str) -> None:
+    """End what a killed CLI leaves: the processes that have this in their environment. Where there is no /proc, they stay."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if variable.encode() in environ.read_bytes().split(b"\0"):
+                os.kill(int(environ.parent.name), signal.SIGKILL)
