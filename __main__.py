@@ -25,8 +25,7 @@ except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
 backend = Backend("backend", settings.backend, protect=settings.protect)
-if settings.monitoring:
-    Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend)
+monitoring = settings.monitoring and Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend)
 testflight = TestFlight(
     "testflight",
     settings.ios,
@@ -37,7 +36,14 @@ testflight = TestFlight(
 )
 
 launch = Launch(
-    "launch", settings.launch, settings.release, backend=backend, testflight=testflight, protect=settings.protect
+    "launch",
+    settings.launch,
+    settings.release,
+    backend=backend,
+    monitoring=monitoring,
+    testflight=testflight,
+    org=settings.backend.org,
+    protect=settings.protect,
 )
 
 pulumi.export("url", backend.url)

@@ -39,6 +39,8 @@ class Backend(pulumi.ComponentResource):
     """Of a hostname of the team's own: until when it is good, and the DNS records that it stands on."""
     last_update: pulumi.Output[dict[str, Any]]
     """When the running version was verified, what that took, and the snapshot of the volume from before it."""
+    restored_at: pulumi.Output[str] | None
+    """When its database last came back from a backup; None where that is not proven."""
 
     def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
         """`protect` keeps the app and its data from being deleted by accident."""
@@ -94,8 +96,10 @@ class Backend(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *filter(None, [domain]), running]),
         )
+        self.machine = running
+        self.restored_at = None
         if volume and settings.database.restore_drill:
-            self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
+            self.restored_at = self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
             if settings.has_replica:
                 ReplicaDrill(
                     "replica-drill",
@@ -106,7 +110,7 @@ class Backend(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
                 )
         if postgres and settings.database.restore_drill:
-            postgres.prove_restore(after=self.rollout)
+            self.restored_at = postgres.prove_restore(after=self.rollout)
         self.image = image.pinned
         self.certificate = (
             pulumi.Output.all(
@@ -208,12 +212,12 @@ class Backend(pulumi.ComponentResource):
         *,
         release: pulumi.Output[str],
         after: pulumi.Resource,
-    ) -> None:
+    ) -> pulumi.Output[str]:
         """For each release, the evidence that its database comes back from a snapshot."""
         mount = settings.machine.mount
         assert mount is not None
         python = Image("drill-image", reference=DRILL_IMAGE, opts=pulumi.ResourceOptions(parent=self))
-        RestoreDrill(
+        drill = RestoreDrill(
             "restore-drill",
             app=app.name,
             volume_id=volume.id,
@@ -224,3 +228,4 @@ class Backend(pulumi.ComponentResource):
             release=release,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )
+        return drill.restored_at

@@ -23,6 +23,9 @@ class Monitoring(pulumi.ComponentResource):
     """Each machine is in `machines`, by the name of its program."""
 
     machines: dict[str, Machine]
+    watch: Watch | None = None
+    """The evidence that it sees the app, and that a page arrives; None where that is not proven."""
+    alert_drill: AlertDrill | None = None
 
     def __init__(self, name: str, settings: MonitoringSettings, watched: BackendSettings, *, backend: Backend) -> None:
         super().__init__("solos:Monitoring", name)
@@ -67,10 +70,10 @@ class Monitoring(pulumi.ComponentResource):
         self.register_outputs({"app": app.name})
 
     def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
-        """The evidence: it sees the healthy app, and a page arrives. Nothing waits for it."""
+        """Once the backend is verified. Nothing waits for it but the launch."""
         after = pulumi.ResourceOptions(parent=self, depends_on=[backend.rollout, *self.machines.values()])
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
-        watch = Watch(
+        self.watch = Watch(
             "watch",
             app=app.name,
             machine_id=self.machines["prometheus"].id,
@@ -79,13 +82,13 @@ class Monitoring(pulumi.ComponentResource):
             revision=versions.apply(",".join),
             opts=after,
         )
-        AlertDrill(
+        self.alert_drill = AlertDrill(
             "alert-drill",
             app=app.name,
             machine_id=self.machines["alertmanager"].id,
             watched=backend.app,
             route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[watch]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.watch]),
         )
 
 

@@ -54,9 +54,9 @@ class Postgres(pulumi.ComponentResource):
         self.backup = PostgresBackup("backup", cluster_id=access.cluster_id, reason=release, opts=inner)
         self.register_outputs({"backup": self.backup.id})
 
-    def prove_restore(self, after: pulumi.Resource) -> None:
+    def prove_restore(self, after: pulumi.Resource) -> pulumi.Output[str]:
         """With each backup, the evidence that the database comes back from it."""
-        PostgresRestoreDrill(
+        drill = PostgresRestoreDrill(
             "restore-drill",
             org=self._org,
             cluster_id=self.backup.cluster_id,
@@ -64,3 +64,4 @@ class Postgres(pulumi.ComponentResource):
             database=SERVER,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )
+        return drill.restored_at

@@ -5,6 +5,7 @@ inputs are wrong. What one resource accepts is asked of its own provider, so tha
 the files.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -36,6 +37,8 @@ from report.checklist import ROWS
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
 CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 PLAN = "infra-docs/smoke-test.toml"
+EARLIER = re.compile(r"launched|withdrawn: (?P<why>\S.*)")
+"""What can be said of an earlier release."""
 ENDING = 7
 """Characters that `uniqueNames` adds to the app's name."""
 
@@ -134,6 +137,8 @@ class LaunchSettings:
     """Who says that it is launched; empty as long as nobody does."""
     withdrawn: str
     """Why it is not any more; empty as long as it is."""
+    earlier: Mapping[str, str]
+    """Why each earlier release was withdrawn, by label; empty for one that was not. Their records are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +163,7 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
         backend=backend,
         monitoring=read_monitoring(config, backend.longest_name, machine.primary_region or ""),
         ios=ios,
-        launch=_launch(config, ios, folder),
+        launch=_launch(config, release, ios, folder),
         protect=config.flag("protect", default=True),
     )
     config.table("endpoints", ENDPOINTS)
@@ -324,7 +329,7 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     return replace(settings, sha256=sha256)
 
 
-def _launch(config: StackConfig, ios: IosSettings, folder: Path) -> LaunchSettings:
+def _launch(config: StackConfig, release: Release, ios: IosSettings, folder: Path) -> LaunchSettings:
     features, problems = smoke_test.read_plan(folder / config.text("smokeTest", PLAN))
     _refuse(config, "smokeTest", problems)
     test = SmokeTest(
@@ -343,11 +348,20 @@ def _launch(config: StackConfig, ios: IosSettings, folder: Path) -> LaunchSettin
             )
         if set(given) != {"reason", "by"} or not all(given.values()):
             config.refuse(f"waivers.{row}", "needs a `reason` and, in `by`, the name of who takes it upon them")
+    earlier = {}
+    for label, said in config.table("earlierReleases").items():
+        told = EARLIER.fullmatch(said)
+        earlier[label] = (told and told["why"]) or ""
+        if not told:
+            config.refuse(f"earlierReleases.{label}", f"must be 'launched' or 'withdrawn: WHY', not {said!r}")
+        if label == release.label:
+            config.refuse(f"earlierReleases.{label}", "is this release, solos:label: take it out, or change the label")
     settings = LaunchSettings(
         smoke_test=test,
         waivers=waivers,
         declared_by=config.text("declaredBy", ""),
         withdrawn=config.text("withdrawn", ""),
+        earlier=earlier,
     )
     if settings.withdrawn and not settings.declared_by:
         config.refuse(

@@ -107,7 +107,7 @@ class TestFlight(pulumi.ComponentResource):
             # A group that gets builds by itself may not get those that came before it (MobAI #24).
             opts=pulumi.ResourceOptions(parent=self, depends_on=[backend_verified, group]),
         )
-        processed = ProcessedBuild(
+        self.processed = ProcessedBuild(
             "processed-build",
             app_id=app.id,
             upload_id=self.build.upload_id,
@@ -118,7 +118,7 @@ class TestFlight(pulumi.ComponentResource):
         )
         self.distribution = BuildDistribution(
             "distribution",
-            build_id=processed.build_id,
+            build_id=self.processed.build_id,
             group_id=group.id,
             whats_new={locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()},
             notify=settings.notify_testers,
@@ -135,7 +135,7 @@ class TestFlight(pulumi.ComponentResource):
             testers=[tester.email for tester in settings.testers],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.distribution]),
         )
-        self.register_outputs({"build": processed.build_id})
+        self.register_outputs({"build": self.processed.build_id})
 
     @staticmethod
     def _archived(

@@ -301,7 +301,10 @@ def _smoke_test(stack: Stack) -> str:
 
 
 def _launched(stack: Stack) -> str:
-    record = _the(stack, "checks:LaunchRecord").outputs
+    label = (stack.outputs.get("launch") or {}).get("label")
+    record = next((each.outputs for each in stack.all("checks:LaunchRecord") if label in (None, each.id)), None)
+    if record is None:
+        raise NotThere("nobody has declared it launched")
     if record.get("withdrawn"):
         raise NotRight(f"withdrawn {record.get('withdrawn_at')}: {record['withdrawn']}")
     return f"{record['label']} is launched, declared by {record['declared_by']} at {record['declared_at']}"

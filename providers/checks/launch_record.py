@@ -1,8 +1,9 @@
 """The record of a launch: made once all that it needs holds, and never changed after that.
 
-Nothing is made in the world. The requirements and their evidence come from other resources' outputs; the health URL alone is
-asked once more, at the moment of the declaration. Later releases leave the record as it is. It can be withdrawn, which is recorded
-as well and cannot be taken back: a second declaration is another record, under another label.
+Nothing is made in the world. The requirements and their evidence come from other resources' outputs. The backend alone is looked
+at once more, at the moment of the declaration: that it answers as healthy, and that since its version was verified, all the time
+in which testers tried it, the machine has not crashed and no answer was a 5xx. Later releases leave the record as it is. It can be
+withdrawn, which is recorded as well and cannot be taken back: a second declaration is another record, under another label.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,14 @@ from pulumi import Input, Output
 from providers import waiting
 from providers.checks import edge
 from providers.errors import ProviderError
+from providers.fly import logs, machines
+from providers.fly.metrics import server_errors
+from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.resource import Provider, Resource
+from providers.resource import Resource
+
+HEALTHY = "healthy"
+"""The requirement to which the backend's record since its verification belongs."""
 
 
 class NotReady(ProviderError):
@@ -44,10 +51,16 @@ class Waiver:
 @dataclass(frozen=True, kw_only=True)
 class LaunchRecordArgs:
     label: Annotated[str, REPLACES]
-    declared_by: str
-    hostname: str
+    declared_by: str = ""
+    """Empty for a release that was declared in former times: its record is kept, and none can be made."""
+    hostname: str = ""
     path: str = "/health"
-    requirements: list[Requirement]
+    org: str = ""
+    app: str = ""
+    machine_id: str = ""
+    verified_at: str = ""
+    """Since when the backend's version runs, RFC 3339."""
+    requirements: list[Requirement] = field(default_factory=list)
     waivers: dict[str, Waiver] = field(default_factory=dict)
     """By key of the requirement that is waived."""
     facts: dict[str, str] = field(default_factory=dict)
@@ -63,13 +76,18 @@ class LaunchRecordState(LaunchRecordArgs):
     withdrawn_at: str | None = None
     latencies_ms: list[float] = field(default_factory=list)
     """Of the health URL at the moment of the declaration."""
+    server_errors: int = 0
+    """Answers with a 5xx in the `watched_seconds` before the declaration; 0 unless that is waived."""
+    watched_seconds: int = 0
 
 
-class LaunchRecordProvider(Provider[LaunchRecordArgs, LaunchRecordState]):
+class LaunchRecordProvider(FlyProvider[LaunchRecordArgs, LaunchRecordState]):
     Args = LaunchRecordArgs
     State = LaunchRecordState
 
     def validate(self, args: LaunchRecordArgs, old: LaunchRecordArgs | None) -> Iterable[str]:
+        if not args.declared_by and not (old and old.label == args.label):
+            yield f"{args.label} was never declared launched by this stack: take it out of solos:earlierReleases"
         known = {requirement.key for requirement in args.requirements}
         for key in sorted(args.waivers.keys() - known):
             yield f"there is no requirement {key!r} to waive; there are {', '.join(sorted(known))}"
@@ -82,15 +100,40 @@ class LaunchRecordProvider(Provider[LaunchRecordArgs, LaunchRecordState]):
         return [name for name in ("label", "withdrawn") if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
-        missing = [each for each in args.requirements if each.open and each.key not in args.waivers]
+        errors, seconds, trouble = self._since_verified(args)
+        found = [*args.requirements, *([Requirement(key=HEALTHY, open=trouble)] if trouble else [])]
+        missing = [each for each in found if each.open and each.key not in args.waivers]
         if missing:
             raise NotReady(
-                f"{args.label} cannot be declared launched, {len(missing)} of {len(args.requirements)} requirements are open: "
-                + "; ".join(f"{each.key}: {each.open}" for each in missing)
-                + "; see to them, or waive one in solos:waivers with a reason and a name"
+                f"{args.label} cannot be declared launched, {len({each.key for each in missing})} of {len(args.requirements)} "
+                f"requirements are open: {'; '.join(f'{each.key}: {each.open}' for each in missing)}; see to them, or waive one "
+                "in solos:waivers with a reason and a name"
             )
         answered = edge.probe(self.config, edge.Health(hostname=args.hostname, path=args.path))
-        return args.label, LaunchRecordState(**vars(args), declared_at=_now(), latencies_ms=answered.latencies_ms)
+        return args.label, LaunchRecordState(
+            **vars(args),
+            declared_at=_now(),
+            latencies_ms=answered.latencies_ms,
+            server_errors=errors,
+            watched_seconds=seconds,
+        )
+
+    def _since_verified(self, args: LaunchRecordArgs) -> tuple[int, int, str]:
+        """The 5xx answers since the version was verified, the seconds that covers, and what was wrong in that time."""
+        troubles, errors, seconds = [], 0, 0
+        machine = machines.find(self.fly, args.app, args.machine_id)
+        if machine is None:
+            troubles.append(f"the machine {args.machine_id} of {args.app!r} is gone")
+        elif exits := logs.crashes(machine):
+            troubles.append(f"the machine has crashed since it was deployed ({', '.join(exits)})")
+        try:
+            since = datetime.fromisoformat(args.verified_at).timestamp()
+            errors, seconds = server_errors(self.fly, args.org, args.app, since)
+        except ProviderError as error:
+            troubles.append(f"nobody can tell how many answers were errors: {error}")
+        if errors:
+            troubles.append(f"{errors} answers were a 5xx since {args.verified_at} (`fly logs -a {args.app}`)")
+        return errors, seconds, "; ".join(troubles)
 
     def observe(self, id: str, state: LaunchRecordState) -> LaunchRecordState:
         return state
@@ -121,10 +164,14 @@ class LaunchRecord(Resource, module="checks", name="LaunchRecord"):
         resource_name: str,
         *,
         label: Input[str],
-        declared_by: Input[str],
-        hostname: Input[str],
+        declared_by: Input[str] = "",
+        hostname: Input[str] = "",
         path: Input[str] = "/health",
-        requirements: Input[Sequence[Input[Mapping[str, Any]]]],
+        org: Input[str] = "",
+        app: Input[str] = "",
+        machine_id: Input[str] = "",
+        verified_at: Input[str] = "",
+        requirements: Input[Sequence[Input[Mapping[str, Any]]]] = (),
         waivers: Input[Mapping[str, Input[Mapping[str, str]]]] | None = None,
         facts: Input[Mapping[str, Input[str]]] | None = None,
         withdrawn: Input[str] | None = None,
@@ -135,7 +182,11 @@ class LaunchRecord(Resource, module="checks", name="LaunchRecord"):
             "declared_by": declared_by,
             "hostname": hostname,
             "path": path,
-            "requirements": requirements,
+            "org": org,
+            "app": app,
+            "machine_id": machine_id,
+            "verified_at": verified_at,
+            "requirements": list(requirements) if isinstance(requirements, tuple) else requirements,
             "waivers": waivers,
             "facts": facts,
             "withdrawn": withdrawn,

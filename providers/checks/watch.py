@@ -151,6 +151,7 @@ class Watch(Resource, module="checks", name="Watch"):
     seen_at: pulumi.Output[str]
     url: pulumi.Output[str]
     rules: pulumi.Output[int]
+    lines: pulumi.Output[int]
 
     def __init__(
         self,

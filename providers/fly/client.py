@@ -120,6 +120,13 @@ class Fly:
         response = self._web.request(method, f"/api/v1{path}", doing=doing, json=body, params=params, seconds=15.0)
         return _decoded(response)
 
+    def metrics(self, org: str, query: str, *, doing: str) -> Any:
+        """The answer of an instant query to the organisation's metrics."""
+        response = self._web.request(
+            "GET", f"/prometheus/{org}/api/v1/query", doing=doing, params={"query": query}, seconds=15.0
+        )
+        return _decoded(response)
+
 
 def authorization(token: str) -> str:
     """The Authorization header for a token of any kind: `FlyV1` for macaroons, `Bearer` for everything else.

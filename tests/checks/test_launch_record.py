@@ -1,37 +1,65 @@
 """A launch is a fact: declared once all holds, unchanged after that, withdrawn on purpose only."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
+from providers import waiting
 from providers.checks.launch_record import LaunchRecordProvider, NotReady
+from providers.errors import TimedOut
 from rehearsal.cloud.world import World
 from tests.driver import Driven, Refused
 from tests.fly.conftest import arguments, machine
-from tests.inprocess import control
+from tests.inprocess import Doubles, control
 
 __all__ = ["arguments", "machine"]
 HOLDS = {"key": "installed", "evidence": "ada@sollabs.example: iPhone17,1, iOS 26.1"}
+Declaration = Callable[..., dict[str, Any]]
 OPEN = {"key": "smoke-test", "open": "jun@sollabs.example has not signed off sign-up"}
 
 
 @pytest.fixture
-def record(configured: Callable[[Any], Any], machine: Driven) -> Driven:
+def record(world: World, configured: Callable[[Any], Any], machine: Driven) -> Driven:
+    """Ten minutes after the machine's version was verified."""
+    world.clock.sleep(600)
     return Driven(configured(LaunchRecordProvider))
 
 
-def declaration(*requirements: dict[str, str], **more: Any) -> dict[str, Any]:
-    return {
-        "label": "v0",
-        "declared_by": "Mara Lindqvist",
-        "hostname": "solos-prod.fly.dev",
-        "requirements": list(requirements),
-        **more,
-    }
+@pytest.fixture
+def declaration(record: Driven, machine: Driven) -> Declaration:
+    """The arguments of a record, with these requirements."""
+    verified_at = ago(600)
+
+    def declare(*requirements: dict[str, str], **more: Any) -> dict[str, Any]:
+        return {
+            "label": "v0",
+            "declared_by": "Mara Lindqvist",
+            "hostname": "solos-prod.fly.dev",
+            "org": "sol-labs",
+            "app": "solos-prod",
+            "machine_id": machine.id,
+            "verified_at": verified_at,
+            "requirements": list(requirements),
+            **more,
+        }
+
+    return declare
 
 
-def test_a_launch_is_declared_when_everything_holds(record: Driven) -> None:
+def ago(seconds: float) -> str:
+    return datetime.fromtimestamp(waiting.clock.wall() - seconds, UTC).isoformat(timespec="seconds")
+
+
+def ask(world: World, path: str) -> int:
+    """The status that a user gets of the public address."""
+    with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as client:
+        return client.get(path, headers={"Host": "solos-prod.fly.dev"}).status_code
+
+
+def test_a_launch_is_declared_when_everything_holds(record: Driven, declaration: Declaration) -> None:
     outputs = record.up(**declaration(HOLDS))
 
     assert record.id == "v0"
@@ -39,7 +67,7 @@ def test_a_launch_is_declared_when_everything_holds(record: Driven) -> None:
     assert len(outputs["latencies_ms"]) == 3
 
 
-def test_everything_that_is_missing_is_named_at_once(record: Driven) -> None:
+def test_everything_that_is_missing_is_named_at_once(record: Driven, declaration: Declaration) -> None:
     crashed = {"key": "no-crashes", "open": "2 crashes in 9 sessions"}
 
     with pytest.raises(NotReady) as refusal:
@@ -50,7 +78,9 @@ def test_everything_that_is_missing_is_named_at_once(record: Driven) -> None:
     assert "2 crashes in 9 sessions" in str(refusal.value)
 
 
-def test_a_waiver_with_a_name_lets_a_row_be_open_and_stays_in_the_record(record: Driven) -> None:
+def test_a_waiver_with_a_name_lets_a_row_be_open_and_stays_in_the_record(
+    record: Driven, declaration: Declaration
+) -> None:
     waiver = {"smoke-test": {"reason": "Jun is ill", "by": "Mara"}}
 
     outputs = record.up(**declaration(HOLDS, OPEN, waivers=waiver))
@@ -58,18 +88,20 @@ def test_a_waiver_with_a_name_lets_a_row_be_open_and_stays_in_the_record(record:
     assert outputs["waivers"] == waiver
 
 
-def test_a_backend_that_is_down_at_that_moment_is_no_launch(record: Driven, world: World) -> None:
+def test_a_backend_that_is_down_at_that_moment_is_no_launch(
+    record: Driven, declaration: Declaration, world: World
+) -> None:
     world.clock.sleep(1)
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
-    world.store.delete("fly_machine", running["id"])
+    world.store.put("fly_machine", running["id"], {**running, "state": "stopped"})
 
-    with pytest.raises(Exception, match=r"solos-prod\.fly\.dev/health to answer as expected"):
+    with pytest.raises(TimedOut, match=r"solos-prod\.fly\.dev/health to answer as expected"):
         record.up(**declaration(HOLDS))
 
     assert record.id == ""
 
 
-def test_later_releases_leave_the_record_as_it_is(record: Driven) -> None:
+def test_later_releases_leave_the_record_as_it_is(record: Driven, declaration: Declaration) -> None:
     declared = record.up(**declaration(HOLDS))
 
     record.up(**declaration(OPEN, facts={"image": "another"}))
@@ -78,7 +110,7 @@ def test_later_releases_leave_the_record_as_it_is(record: Driven) -> None:
     assert record.outputs == declared
 
 
-def test_a_withdrawal_is_recorded_with_its_reason(record: Driven) -> None:
+def test_a_withdrawal_is_recorded_with_its_reason(record: Driven, declaration: Declaration) -> None:
     record.up(**declaration(HOLDS))
 
     outputs = record.up(**declaration(HOLDS, withdrawn="rows were lost"))
@@ -87,9 +119,90 @@ def test_a_withdrawal_is_recorded_with_its_reason(record: Driven) -> None:
     assert outputs["withdrawn_at"] >= outputs["declared_at"]
 
 
-def test_a_withdrawal_cannot_be_taken_back(record: Driven) -> None:
+def test_a_withdrawal_cannot_be_taken_back(record: Driven, declaration: Declaration) -> None:
     record.up(**declaration(HOLDS))
     record.up(**declaration(HOLDS, withdrawn="rows were lost"))
 
     with pytest.raises(Refused, match=r"is withdrawn \(rows were lost\), and that stays"):
+        record.up(**declaration(HOLDS))
+
+
+def fail_once(world: World) -> None:
+    """One answer is a 503, because the machine is not routable for a moment."""
+    (running,) = control(world, "GET", "/fly/state")["fly_machine"]
+    world.store.put("fly_machine", running["id"], {**running, "state": "stopped"})
+    assert ask(world, "/health") == 503
+    world.store.put("fly_machine", running["id"], running)
+
+
+def test_a_server_error_while_testers_tried_it_is_no_launch(
+    record: Driven, declaration: Declaration, world: World
+) -> None:
+    fail_once(world)
+    world.clock.sleep(60)
+
+    with pytest.raises(NotReady, match=r"healthy: 1 answers were a 5xx since .*solos:waivers"):
+        record.up(**declaration(HOLDS))
+
+
+def test_a_server_error_of_before_the_version_was_verified_does_not_count(
+    record: Driven, declaration: Declaration, world: World
+) -> None:
+    fail_once(world)
+    world.clock.sleep(700)
+
+    outputs = record.up(**declaration(HOLDS, verified_at=ago(600)))
+
+    assert (outputs["server_errors"], outputs["watched_seconds"]) == (0, 584)
+
+
+def test_a_waived_server_error_is_counted_in_the_record(record: Driven, declaration: Declaration, world: World) -> None:
+    fail_once(world)
+    healthy = {"key": "healthy", "evidence": "verified"}
+
+    waiver = {"healthy": {"reason": "a deploy of the edge", "by": "Mara"}}
+    outputs = record.up(**declaration(healthy, waivers=waiver))
+
+    assert outputs["server_errors"] == 1
+
+
+def test_metrics_that_cannot_be_read_are_no_launch(record: Driven, declaration: Declaration, world: World) -> None:
+    refusal = {
+        "kind": "refuse",
+        "service": "fly_platform",
+        "path": "/prometheus",
+        "status": 403,
+        "body": {"error": "no"},
+    }
+    control(world, "POST", "/faults", refusal)
+
+    with pytest.raises(NotReady, match="healthy: nobody can tell how many answers were errors: Fly refused"):
+        record.up(**declaration(HOLDS))
+
+
+def test_a_record_of_an_earlier_release_is_kept_and_none_is_made(record: Driven, declaration: Declaration) -> None:
+    declared = record.up(**declaration(HOLDS))
+
+    record.up(label="v0")
+
+    assert record.steps == ["create", "same"]
+    assert record.outputs == declared
+    assert record.up(label="v0", withdrawn="rows were lost")["withdrawn"] == "rows were lost"
+    with pytest.raises(Refused, match="v1 was never declared launched by this stack"):
+        record.up(label="v1")
+
+
+def test_a_machine_that_is_gone_or_has_crashed_is_no_launch(
+    record: Driven, declaration: Declaration, world: World
+) -> None:
+    (running,) = control(world, "GET", "/fly/state")["fly_machine"]
+    crash = {"type": "exit", "timestamp": 0, "request": {"exit_event": {"exit_code": 137, "oom_killed": True}}}
+    world.store.put("fly_machine", running["id"], {**running, "events": [crash, *running["events"]]})
+    with pytest.raises(
+        NotReady, match=r"healthy: the machine has crashed since it was deployed .killed for using too much"
+    ):
+        record.up(**declaration(HOLDS))
+
+    world.store.delete("fly_machine", running["id"])
+    with pytest.raises(NotReady, match=r"healthy: the machine .* is gone"):
         record.up(**declaration(HOLDS))

@@ -1,5 +1,7 @@
 """The whole program against the doubles over real HTTP, through the embedded engine: from an empty world and back."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -8,7 +10,8 @@ from rehearsal.people import People
 from tests.program.stack import IMAGE, ROOT, Stack, appstore, calls, fly
 
 FEATURES, _ = read_plan(ROOT / "infra-docs" / "smoke-test.toml")
-pytestmark = pytest.mark.usefixtures("people")
+NOT_WATCHED = {"reason": "watched in another test", "by": "this test"}
+WAIVERS = dict.fromkeys(("monitoring", "logging", "alerting"), NOT_WATCHED)
 
 
 def passed(stack: Stack) -> dict[str, dict[str, str]]:
@@ -17,10 +20,12 @@ def passed(stack: Stack) -> dict[str, dict[str, str]]:
     return {tester["email"]: {feature.key: "passed" for feature in FEATURES} for tester in testers}
 
 
+@pytest.mark.usefixtures("people")
 def test_from_an_empty_world_to_a_declared_launch_and_back(
     stack: Stack, addresses: dict[str, str], people: People
 ) -> None:
     assert stack.run("preview") == 0, stack.text
+    assert "0 of 15 signed off" in stack.text
     assert calls(addresses) == []
 
     assert stack.run("up") == 0, stack.text
@@ -32,13 +37,17 @@ def test_from_an_empty_world_to_a_declared_launch_and_back(
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["notInstalledBy"] == []
 
-    assert stack.outputs()["launch"]["state"] == "not declared"
+    launch = stack.outputs()["launch"]
+    assert launch["state"] == "not declared"
+    assert launch["steps"]["testersHaveIt"] == "installed by 3 of 3"
+    assert ", instance " in launch["steps"]["backendVerified"]
 
     stack.configure(declaredBy="Mara Lindqvist")
     assert stack.run("up") != 0
     assert "ada@sollabs.example has not signed off install" in stack.text
+    assert "alerting: there is no monitor: solos:monitoring is empty" in stack.text
 
-    stack.configure(signOffs=passed(stack))
+    stack.configure(signOffs=passed(stack), waivers=WAIVERS)
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["launch"]["state"] == "launched"
 
@@ -51,6 +60,39 @@ def test_from_an_empty_world_to_a_declared_launch_and_back(
     assert appstore(addresses)["betaGroups"] == []
 
 
+def records(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The launch records in the state, by label."""
+    return {each["id"]: each["outputs"] for each in stack.resources() if each["type"].endswith("checks:LaunchRecord")}
+
+
+def test_a_launch_is_withdrawn_and_its_record_outlives_the_next_release(running: tuple[Stack, dict[str, str]]) -> None:
+    stack, addresses = running
+    waivers = {**WAIVERS, "backups": NOT_WATCHED}
+    stack.configure(declaredBy="Mara Lindqvist", signOffs=passed(stack), waivers=waivers)
+    assert stack.run("up", "--skip-preview") == 0, stack.text
+    declared = records(stack)["v0"]
+    assert declared["waivers"] == waivers
+    assert declared["facts"]["instance"] == fly(addresses)["fly_machine"][0]["instance_id"]
+    assert declared["facts"]["image"].startswith("registry.fly.io/solserver@sha256:")
+
+    stack.configure(withdrawn="rows were lost")
+    assert stack.run("up", "--skip-preview") == 0, stack.text
+    launch = stack.outputs()["launch"]
+    assert (launch["state"], launch["withdrawn"]) == ("withdrawn", "rows were lost")
+
+    stack.configure(label="v1", declaredBy=None, withdrawn=None, earlierReleases={"v0": "withdrawn: rows were lost"})
+    assert stack.run("up", "--skip-preview") == 0, stack.text
+    assert stack.outputs()["launch"]["state"] == "not declared"
+    kept = records(stack)["v0"]
+    assert kept["withdrawn"] == "rows were lost"
+    assert {key: kept[key] for key in ("declared_at", "facts", "requirements")} == {
+        key: declared[key] for key in ("declared_at", "facts", "requirements")
+    }
+
+    assert stack.run("up", "--skip-preview", "--expect-no-changes") == 0, stack.text
+
+
+@pytest.mark.usefixtures("people")
 def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(image="registry.fly.io/solserver:9.9.9")
     assert stack.run("up") == 1
@@ -63,6 +105,7 @@ def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Sta
     assert len(fly(addresses)["fly_app"]) == len(fly(addresses)["fly_machine"]) == 1
 
 
+@pytest.mark.usefixtures("people")
 def test_bad_settings_are_refused_before_any_call(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(version="1.0.0 (v0)", testers=[{"email": "nobody"}])
 

@@ -198,6 +198,16 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
     [
         ("endpoints", {"flyy": "http://127.0.0.1"}, "endpoints.flyy: is unknown; did you mean fly?"),
         ("database", {"kind": "mysql"}, "database.kind: must be sqlite or postgres, not 'mysql'"),
+        (
+            "earlierReleases",
+            {"v0": "launched", "v1": "gone"},
+            "earlierReleases.v1: must be 'launched' or 'withdrawn: WHY', not 'gone'",
+        ),
+        (
+            "earlierReleases",
+            {"v0": "launched"},
+            "earlierReleases.v0: is this release, solos:label: take it out, or change the label",
+        ),
         ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite: leave it out"),
         ("whatToTest", {"en-US": 1}, "whatToTest.en-US: must be a text"),
         ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is none of solos:testers"),

@@ -1,6 +1,7 @@
 """api.fly.io, as far as a launch and its monitor use it: the log lines of an app, its release records, and the metrics of an
 organisation (fly.md, sections 13 and 15.1; observability.md, section 2)."""
 
+import re
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
@@ -10,11 +11,16 @@ from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden, public, random
 from rehearsal.cloud.service import route
 
 RELEASE = {"app_name": str, "strategy": str, "definition": dict, "image": str, "build_id": str}
+FAILED = re.compile(
+    r'sum\(increase_pure\(fly_edge_http_responses_count\{app="(?P<app>[^"]+)",status=~"5\.\."\}\[(?P<seconds>\d+)s\]\)\)'
+)
+"""The one query that is played."""
 RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
 
 
 class Platform(FlyApi):
-    """`/api/v1/apps/{name}/logs`, `/api/v1/releases` and `/prometheus/{org}/federate`. GraphQL is not played: it answers 501."""
+    """`/api/v1/apps/{name}/logs`, `/api/v1/releases`, and of `/prometheus/{org}` `/federate` and one query. GraphQL is not played: it
+    answers 501."""
 
     name: ClassVar[str] = "fly_platform"
 
@@ -67,3 +73,16 @@ class Platform(FlyApi):
                 series = metrics.of_app(app, self.machines, self.store, self.world.clock.now())
                 lines += [line for name, line in series if names.fullmatch(name)]
         return Response("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
+
+    @route("GET", "/prometheus/<org>/api/v1/query")
+    def query(self, request: Request, org: str) -> Any:
+        if self.token(request)["org"] != org:
+            raise forbidden()
+        asked = FAILED.fullmatch(request.args.get("query", ""))
+        if asked is None:
+            return {"status": "error", "errorType": "422", "error": "the double does not play this query"}, 422, {}
+        now = self.world.clock.now()
+        failed = (self.store.get("fly_edge_failed", asked["app"]) or {"at": []})["at"]
+        count = sum(at > now - int(asked["seconds"]) for at in failed)
+        result = [{"metric": {}, "value": [now, str(count)]}] if failed else []
+        return {"status": "success", "data": {"resultType": "vector", "result": result}}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rehearsal.cloud.world import World
 
 DOMAIN = ".fly.dev"
+REMEMBERED = 999
+"""Failed answers whose time is kept."""
 
 
 class Proxy(Service):
@@ -41,6 +43,9 @@ class Proxy(Service):
             counts = self.store.get("fly_edge", app) or {}
             status = str(response.status_code)
             self.store.put("fly_edge", app, {**counts, status: counts.get(status, 0) + 1})
+            if response.status_code >= 500:
+                failed = (self.store.get("fly_edge_failed", app) or {"at": []})["at"]
+                self.store.put("fly_edge_failed", app, {"at": [*failed[-REMEMBERED:], self.world.clock.now()]})
         return response
 
     def _answer(self, app: str, request: Request) -> Response:
