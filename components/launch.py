@@ -170,7 +170,11 @@ def _requirements(seen: Seen, smoke_test: SmokeTest, *, with_monitor: bool) -> l
             "; ".join(f"{tester}: {', '.join(devices)}" for tester, devices in sorted(seen.devices.items())),
         ),
         "no-crashes": (
-            crashes if seen.crashes else "" if seen.sessions else "Apple has counted no use of the build yet",
+            crashes
+            if seen.crashes
+            else ""
+            if seen.sessions
+            else "Apple has counted no use of the build yet, which takes it hours: run up again",
             crashes,
         ),
         "smoke-test": ("; ".join(smoke_test.open()), f"{len(list(smoke_test.wanted()))} sign-offs"),

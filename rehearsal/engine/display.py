@@ -35,6 +35,8 @@ PAST = {
 NOT_SHOWN = ("__provider",)
 SHORT = 100
 """Longer values are cut in the middle of a line."""
+CUT = " … "
+MARGIN = "    "
 
 Change = tuple[str, Any, Any]
 
@@ -109,7 +111,8 @@ class Display:
         if self._outputs and not self.errors:
             self._print("Outputs:")
             for name, value in sorted(self._outputs.items()):
-                self._print(f"    {name}: {_shown(value)}")
+                for line in _laid_out(name, value, MARGIN):
+                    self._print(line)
         if self.errors and not self._quiet:
             self._print("Diagnostics:")
             for urn, message in self.errors:
@@ -151,6 +154,17 @@ def short_type(type: str) -> str:
     return f"{package}:{name}"
 
 
+def _laid_out(name: str, value: Any, margin: str) -> Iterator[str]:
+    """An output by its name: on one line, or an object that is too long for that with a line for each of its values."""
+    shown = _shown(value)
+    if isinstance(value, dict) and CUT in shown:
+        yield f"{margin}{name}:"
+        for key in sorted(value):
+            yield from _laid_out(key, value[key], margin + MARGIN)
+    else:
+        yield f"{margin}{name}: {shown}"
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return "—"
@@ -158,7 +172,7 @@ def _shown(value: Any) -> str:
         return "[secret]"
     text = json.dumps(_whole(mapped(value, lambda secret: "[secret]")), ensure_ascii=False)
     text = text.replace(f'"{UNKNOWN}"', "[unknown]")
-    return text if len(text) <= SHORT else f"{text[: SHORT // 2]} … {text[-SHORT // 2 + 3 :]}"
+    return text if len(text) <= SHORT else f"{text[: SHORT // 2]}{CUT}{text[-SHORT // 2 + 3 :]}"
 
 
 def _whole(value: Any) -> Any:
