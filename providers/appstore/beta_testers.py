@@ -129,12 +129,12 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         missing = [tester for tester in args.testers if key(tester.email) not in members]
         users = _admissible(store, args, missing)
         outsiders = [tester for tester in missing if tester not in users]
-        invited = team.invite(store, outsiders, args.invite_roles, args.app_id) if args.invite_users else {}
-        left_out = {key(tester.email): NO_USER for tester in outsiders if not args.invite_users}
-        left_out |= _add(store, args.group_id, users)
+        left_out = _add(store, args.group_id, users)
         added = [tester for tester in users if key(tester.email) not in left_out]
         members = _members_with(store, args.group_id, added) if added else members
         left_out |= {key(tester.email): NOT_SHOWN for tester in added if key(tester.email) not in members}
+        invited = team.invite(store, outsiders, args.invite_roles, args.app_id) if args.invite_users else {}
+        left_out |= {key(tester.email): NO_USER for tester in outsiders if not args.invite_users}
         state = _state(args, members, invited)
         if state.unlisted:
             engine.note(f"also in the group, though not listed: {', '.join(state.unlisted)}")

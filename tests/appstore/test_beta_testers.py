@@ -8,6 +8,7 @@ import pytest
 from providers import engine
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
+from providers.appstore.errors import AppStoreError
 from providers.errors import Incomplete
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault, Kind
@@ -142,6 +143,30 @@ def test_who_is_invited_is_told_with_the_day_until_which_they_can_accept(
     assert notes == [
         f"invited to the team, and not accepted yet: {ADA['email']} (until 2026-09-24); an up after they have adds them"
     ]
+
+
+def test_an_invitation_that_apple_refuses_keeps_nobody_else_out(
+    world: World, testers: Driven, arguments: dict[str, Any]
+) -> None:
+    join_team(world, ADA)
+    world.faults.arm(Fault("refuse", service="appstore", method="POST", path="userInvitations", status=409))
+
+    with pytest.raises(AppStoreError, match=r"refused to invite jun@sollabs\.example as a user of the team"):
+        testers.up(**arguments, testers=[JUN, ADA], invite_users=True)
+
+    assert members(world) == ["ada"]
+
+
+def test_an_address_with_a_plus_is_looked_up_as_it_is(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    person = {**ADA, "email": "ada+phone@sollabs.example"}
+    join_team(world, person)
+
+    testers.up(**arguments, testers=[person])
+    testers.destroy()
+    testers.up(**arguments, testers=[person])
+
+    assert members(world) == ["ada+phone"]
+    assert len(world.store.all("appstore.betaTesters")) == 1
 
 
 def test_who_is_invited_sees_this_app_only(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
