@@ -78,6 +78,7 @@ class Backend(pulumi.ComponentResource):
             health_path=settings.health_path,
             expect_body=settings.expect_body,
             healthy_seconds=machine.wait_seconds,
+            definition=machine.document,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *([postgres.backup] if postgres else [])]),
         )
         self.app = app.name

@@ -52,9 +52,11 @@ class MachineArgs:
     """Good answers in a row."""
     healthy_seconds: float = 300.0
     """How long a new version may take to start and to pass its checks."""
+    definition: dict[str, Any] = field(default_factory=dict)
+    """The fly.toml that `config` was rendered from, for the release record: `fly deploy` elsewhere goes on from it."""
 
 
-VERIFICATION = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds"})
+ABOUT_UPDATES = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "definition"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             yield from edge.health_problems(_health(args, args.hostname))
 
     def differing(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
-        names = set(super().differing(state, args)) - VERIFICATION
+        names = set(super().differing(state, args)) - ABOUT_UPDATES
         if not machine_config.differences(args.config, state.config):
             names.discard("config")
         if state.state in NOT_RUNNING and not machine_config.has_autostop(args.config):
@@ -110,7 +112,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         found = _named(fly, args)
         if found:
             return found["id"], self._bring_about(found, _state(args, found), args)
-        release = releases.begin(fly, args.app, args.image, args.config) if args.hostname else releases.Release()
+        release = releases.begin(fly, args.app, args.image, args.definition) if args.hostname else releases.Release()
         config = _complete(args, running={})
         config["metadata"] |= release.metadata
         body = {
@@ -189,7 +191,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     fallback if fallback and not are_alike(fallback, wanted) else None,
                     lease,
                     is_sent=is_sent,
-                    records_release=bool(args.hostname),
+                    definition=args.definition if args.hostname else None,
                     rescue=_rescue(args, state, snapshot_id),
                 )
             except NothingToGoBackTo as error:
@@ -337,7 +339,8 @@ class Machine(Resource, module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. What says how
-    an update is verified (hostname, health_path, expect_body, probes, healthy_seconds) takes effect with the next one.
+    an update is verified and recorded (hostname, health_path, expect_body, probes, healthy_seconds, definition) takes effect
+    with the next one.
     """
 
     provider = MachineProvider
@@ -368,6 +371,7 @@ class Machine(Resource, module="fly", name="Machine"):
         expect_body: str | None = None,
         probes: int = 3,
         healthy_seconds: pulumi.Input[float] = 300.0,
+        definition: dict[str, Any] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         arguments: dict[str, Any] = {
@@ -383,5 +387,6 @@ class Machine(Resource, module="fly", name="Machine"):
             "expect_body": expect_body,
             "probes": probes,
             "healthy_seconds": healthy_seconds,
+            "definition": definition,
         }
         super().__init__(resource_name, arguments, opts)

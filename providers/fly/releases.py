@@ -32,8 +32,10 @@ def of(config: dict[str, Any]) -> Release:
 
 
 def begin(fly: Fly, app: str, image: str, definition: dict[str, Any]) -> Release:
-    """Record that a deployment begins."""
-    body = {"app_name": app, "strategy": "rolling", "definition": definition, "image": image}
+    """Record that a deployment begins. `definition` is the fly.toml: flyctl takes it for the app's where it has no file, in
+    `fly config save` and `fly deploy` from another folder."""
+    recorded = {**definition, "app": app}
+    body = {"app_name": app, "build_id": 0, "strategy": "ROLLING", "definition": recorded, "image": image}
     try:
         answer = fly.web("POST", "/releases", doing=f"record a release of {app!r}", body=body)
         release = Release(str(answer["id"]), str(answer["version"]))

@@ -43,19 +43,19 @@ def update(
     lease: machines.Lease,
     *,
     is_sent: bool,
-    records_release: bool,
+    definition: dict[str, Any] | None,
     rescue: str = "",
 ) -> Done:
     """Let the machine, which is `current` now, run `wanted`; put `before` back if that is not healthy.
 
-    With `is_sent`, `current` runs `wanted` already, by a run that died, say: then only its health is in question. Raises
+    With a `definition`, that fly.toml is recorded as a release. With `is_sent`, `current` runs `wanted` already, by a run that died, say: then only its health is in question. Raises
     NotHealthy when `before` runs again, or, with other words first, when it does not; NothingToGoBackTo without `before`.
     `rescue` tells how to get the data back, for the case that nothing works.
     """
     sent, config = None, wanted.config
     release = releases.of(current["config"]) if is_sent else releases.Release()
-    if records_release and not is_sent:
-        release = releases.begin(machine.fly, machine.app, config["image"], config)
+    if definition is not None and not is_sent:
+        release = releases.begin(machine.fly, machine.app, config["image"], definition)
         config = {**config, "metadata": {**config["metadata"], **release.metadata}}
     ordered_at, took = waiting.clock.now(), 0.0
     try:

@@ -1,5 +1,6 @@
 """fly.toml: every section as `fly deploy` renders it, and everything that cannot work refused by name and line."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def test_what_is_not_the_machines_config_is_read_too(read: Load) -> None:
     assert told.mount
     assert (told.mount.source, told.mount.destination, told.mount.initial_size_gb) == ("solos_data", "/data", 10)
     assert (told.mount.snapshot_retention, told.mount.scheduled_snapshots) == (14, False)
+    assert told.document == tomllib.loads(EVERYTHING)
 
 
 def test_the_production_file_has_no_problem() -> None:

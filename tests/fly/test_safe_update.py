@@ -24,7 +24,14 @@ ENV = {**CONFIG["env"], "LOG_LEVEL": "debug"}
 @pytest.fixture
 def served(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a machine that serves the public."""
-    return {**arguments, "hostname": HOSTNAME, "expect_body": '"1.0.0"', "healthy_seconds": 20.0}
+    definition = {"app": "solos", "http_service": {"internal_port": 8080}}
+    return {
+        **arguments,
+        "hostname": HOSTNAME,
+        "expect_body": '"1.0.0"',
+        "healthy_seconds": 20.0,
+        "definition": definition,
+    }
 
 
 @pytest.fixture
@@ -409,9 +416,14 @@ def test_each_update_is_a_release_that_fly_deploy_would_find(
     releases = sorted(world.store.all("fly_release"), key=lambda each: each["version"])
     metadata = at_fly(world)["config"]["metadata"]
     assert [each["status"] for each in releases] == ["complete", "complete", "failed"]
+    assert releases[1]["definition"] == {"app": "solos-prod", "http_service": {"internal_port": 8080}}
     assert metadata["fly_release_id"] == releases[1]["id"]
     assert metadata["fly_release_version"] == "2"
     assert metadata["fly_platform_version"] == "v2"
+
+
+def test_another_file_of_the_same_machine_is_no_change(running: Driven, served: dict[str, Any]) -> None:
+    assert not running.diff(**{**served, "definition": {"deploy": {"wait_timeout": "9m"}}}).changes
 
 
 def test_a_token_that_may_not_write_releases_deploys_nevertheless(

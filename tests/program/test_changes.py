@@ -1,5 +1,6 @@
 """What `up`, `refresh` and `destroy` do to a stack that runs: each change in place, with the data kept, and no more calls than it takes."""
 
+import time
 from typing import Any
 
 import httpx
@@ -23,10 +24,14 @@ def machine_of(addresses: dict[str, str]) -> dict[str, Any]:
 
 
 def edge(addresses: dict[str, str], method: str, path: str, **options: Any) -> httpx.Response:
-    """A request as a user's, through the public edge."""
+    """A request as a user's, through the public edge; a server that is being started is given its time."""
     headers = {"Host": f"{app_of(addresses)}.fly.dev"}
-    answer = httpx.request(method, f"{addresses['proxy']}{path}", headers=headers, **options)
-    return answer.raise_for_status()
+    deadline = time.monotonic() + 30
+    while True:
+        answer = httpx.request(method, f"{addresses['proxy']}{path}", headers=headers, **options)
+        if answer.status_code != 503 or time.monotonic() > deadline:
+            return answer.raise_for_status()
+        time.sleep(0.1)
 
 
 def push(addresses: dict[str, str], version: str, **how: str) -> str:

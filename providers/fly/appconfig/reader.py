@@ -10,7 +10,7 @@ import base64
 import re
 import shlex
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ class AppConfig:
     process_group: str = "app"
     mount: Mount | None = None
     wait_seconds: float = DEPLOY_SECONDS
+    document: dict[str, Any] = field(default_factory=dict)
+    """The whole file, as it is recorded with a release."""
     config: dict[str, Any] = field(default_factory=dict)
     """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
     problems: tuple[str, ...] = ()
@@ -106,7 +108,8 @@ def load(path: str | Path) -> AppConfig:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
         return AppConfig(path=str(path), problems=(f"{place}: {str(error).split(' (at')[0]}",))
-    return _Reader(path, Document(path.name, text, document, REFUSED)).read()
+    told = _Reader(path, Document(path.name, text, document, REFUSED)).read()
+    return told if told.problems else replace(told, document=document)
 
 
 class _Reader:

@@ -10,7 +10,14 @@ from rehearsal.cloud.fly import bodies, metrics
 from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden, public, random_id, rfc3339
 from rehearsal.cloud.service import route
 
-RELEASE = {"app_name": str, "strategy": str, "definition": dict, "image": str, "build_id": str}
+SECTIONS = """
+    app primary_region kill_signal kill_timeout swap_size_mb console_command experimental build deploy env processes mounts
+    http_service services checks files host_dedication_id machine_config container machine_checks restart vm statics metrics
+""".split()
+"""What a fly.toml may hold: a release records one as its definition."""
+DEFINITION = dict.fromkeys(SECTIONS, (str, int, float, dict, list))
+STRATEGIES = ("BLUEGREEN", "CANARY", "IMMEDIATE", "ROLLING", "ROLLING_ONE", "SIMPLE")
+RELEASE = {"app_name": str, "strategy": str, "definition": DEFINITION, "image": str, "build_id": int}
 FAILED = re.compile(
     r'sum\(increase_pure\(fly_edge_http_responses_count\{app="(?P<app>[^"]+)",status=~"5\.\."\}\[(?P<seconds>\d+)s\]\)\)'
 )
@@ -34,6 +41,8 @@ class Platform(FlyApi):
     @route("POST", "/api/v1/releases")
     def create_release(self, request: Request) -> Any:
         body = bodies.read(request, RELEASE, "CreateReleaseRequest")
+        if body.get("strategy") not in STRATEGIES:
+            raise bodies.refused(f"invalid strategy {body.get('strategy')!r}")
         with self.store.transaction():
             app = self.app(request, body.get("app_name") or "")
             version = self.store.count(f"fly_release {app['name']}")
@@ -42,6 +51,7 @@ class Platform(FlyApi):
                 "version": version,
                 "status": "pending",
                 "image": body.get("image"),
+                "definition": body.get("definition"),
                 "strategy": body.get("strategy"),
                 "created_at": rfc3339(self.world.clock.now()),
                 "_app": app["name"],
