@@ -13,7 +13,7 @@ from rehearsal.cloud.service import route
 SECTIONS = """
     app primary_region kill_signal kill_timeout swap_size_mb console_command experimental build deploy env processes mounts
     http_service services checks files host_dedication_id machine_config container machine_checks restart vm statics metrics
-""".split()
+""".split()  # noqa: SIM905 (a list of names is read more easily than a column of strings)
 """What a fly.toml may hold: a release records one as its definition."""
 DEFINITION = dict.fromkeys(SECTIONS, (str, int, float, dict, list))
 STRATEGIES = ("BLUEGREEN", "CANARY", "IMMEDIATE", "ROLLING", "ROLLING_ONE", "SIMPLE")
