@@ -90,8 +90,9 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
 
     def observe(self, id: str, state: BuildState) -> BuildState | None:
         store = AppStore(self.config)
-        if store.get(f"/v1/buildUploads/{id}", doing=f"read the upload of {_label(state)}"):
-            return state
+        found = store.get(f"/v1/buildUploads/{id}", doing=f"read the upload of {_label(state)}")
+        if found:
+            return None if upload.upload_state(found) == "FAILED" else state
         # How long Apple remembers uploads is not documented; a build outlives them.
         return state if any(_is_version(build, state) for build in _builds(store, state)) else None
 

@@ -13,6 +13,7 @@ from pulumi import Input, Output
 
 from providers import engine
 from providers.appstore import versions
+from providers.appstore.build import PLATFORM
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.upload import upload_state
 from providers.errors import ProviderError
@@ -21,16 +22,29 @@ from providers.resource import Provider, Resource
 
 WAIT_SECONDS = 3 * 3600
 ADVICE = {
+    "90022": "put the icon into the asset catalogue",
+    "90034": "archive it with the distribution certificate",
     "90054": "the IPA is another app's: build it with the stack's bundle ID",
     "90055": "the IPA is another app's: build it with the stack's bundle ID",
     "90062": "the version is closed or lower than one before: raise solos:version",
+    "90087": "export the archive of a device build, not one for the simulator",
+    "90159": "export it with a profile of the team that the app belongs to",
+    "90161": "export it with an App Store profile that is valid",
+    "90164": "export it with a profile of the app's bundle ID and capabilities",
+    "90174": "export it for the App Store",
     "90186": "the version is closed for new builds: raise solos:version",
     "90189": "this build number is taken: raise solos:build",
+    "90208": "give app and frameworks the same deployment target",
+    "90474": "support all orientations on iPads, or set UIRequiresFullScreen",
+    "90475": "add a launch screen, or set UIRequiresFullScreen",
     "90478": "the version is closed or lower than one before: raise solos:version",
-    "90683": "add the text that the key asks for to Info.plist",
+    "90683": "add the text that the key asks for to Info.plist, and the key to solos:usageDescriptions",
+    "90713": "name the icon set in Info.plist (CFBundleIconName)",
     "90725": "build it with the Xcode that Apple asks for",
 }
-"""What to do about Apple's codes (app-store-connect.md, section 13.2)."""
+"""What to do about Apple's codes (app-store-connect.md, section 13.2, and `ipa_problems.py`)."""
+UNDECIDED = ("PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW")
+"""Internal build states that come before a build may be tested."""
 
 
 class BuildRejected(ProviderError):
@@ -74,6 +88,7 @@ class ProcessedBuildProvider(Provider[ProcessedBuildArgs, ProcessedBuildState]):
         build = wait.until(wait.processed)
         if wait.internal_state(build) == "MISSING_EXPORT_COMPLIANCE":
             _answer_export_compliance(store, args, build)
+        if wait.internal_state(build) in UNDECIDED:
             build = wait.until(wait.testable)
         return build.id, _state(args, build)
 
@@ -108,7 +123,7 @@ class _Wait:
         return found
 
     def processed(self) -> Entity | None:
-        """The build, once Apple has decided whether it may be tested."""
+        """The build, once Apple has looked through all of it."""
         self._build_id = self._build_id or self._find_build()
         if not self._build_id:
             return None
@@ -132,12 +147,9 @@ class _Wait:
         return None if internal == "PROCESSING" else build
 
     def testable(self) -> Entity | None:
-        """The build, once the answer about export compliance has taken effect."""
-        build = self._read_build()
-        internal = self.internal_state(build) if build else "missing"
-        self._note(f"build {self._build_id} is {internal}")
-        waiting = ("PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW", "missing")
-        return None if internal in waiting else build
+        """The build, once it may be tested: when the answer about export compliance, if one was needed, has taken effect."""
+        build = self.processed()
+        return build if build and self.internal_state(build) not in UNDECIDED else None
 
     @staticmethod
     def internal_state(build: Entity) -> str:
@@ -157,9 +169,11 @@ class _Wait:
                 **{
                     "filter[app]": args.app_id,
                     "filter[preReleaseVersion.version]": versions.spellings(args.short_version),
+                    "filter[preReleaseVersion.platform]": PLATFORM,
                 },
             )
             wanted = versions.ordering(args.version)
+            self._note("neither the upload nor its build is there")
             return next((each.id for each in builds if versions.ordering(str(each["version"])) == wanted), "")
         state = upload_state(upload)
         if state == "FAILED":
@@ -201,7 +215,7 @@ def _rejection(args: ProcessedBuildArgs, errors: list[dict[str, Any]]) -> str:
         reasons.append(f"{code} {text}" + (f" ({advice})" if advice else ""))
     return (
         f"Apple refused {_label(args)}: {'; '.join(reasons) or 'without a reason'}: mend the IPA and run up again, "
-        "its build number is still free"
+        "its build number is still free (the same IPA goes up again by `pulumi up --refresh`)"
     )
 
 

@@ -46,6 +46,10 @@ class Part:
     expires: float
 
     @property
+    def range(self) -> tuple[int, int]:
+        return self.offset, self.length
+
+    @property
     def origin(self) -> str:
         address = urlsplit(self.url)
         return f"{address.scheme}://{address.netloc}"
@@ -59,7 +63,7 @@ def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Ca
     size = path.stat().st_size
     known = _list_files(store, upload_id)
     file = _last_named(known, name) or _reserve_file(store, upload_id, name, size, known)
-    sent: set[int] = set()
+    sent: set[tuple[int, int]] = set()
     meter = _Meter(size, progress)
     for _ in range(RENEWALS):
         try:
@@ -153,8 +157,8 @@ def _parts(file: Entity, size: int) -> list[Part]:
     return parts
 
 
-def _send_parts(path: Path, parts: list[Part], sent: set[int], meter: _Meter) -> None:
-    """Send what is not in `sent`, and put it there."""
+def _send_parts(path: Path, parts: list[Part], sent: set[tuple[int, int]], meter: _Meter) -> None:
+    """Send the ranges that are not in `sent`, and put them there."""
     import httpx
 
     clients = {
@@ -168,14 +172,14 @@ def _send_parts(path: Path, parts: list[Part], sent: set[int], meter: _Meter) ->
             return
         try:
             _send_part(clients[part.origin], descriptor, part, meter)
-            sent.add(part.offset)
+            sent.add(part.range)
         except BaseException:
             failed.set()  # the others end after the part they are at
             raise
 
     try:
         with ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="upload") as threads:
-            for result in [threads.submit(send, part) for part in parts if part.offset not in sent]:
+            for result in [threads.submit(send, part) for part in parts if part.range not in sent]:
                 result.result()
     finally:
         os.close(descriptor)

@@ -5,14 +5,14 @@ from typing import Any
 
 from providers.appstore.signing_key import SigningKeyProvider
 from rehearsal.cloud.world import World
+from tests.appstore.apple_side import AppleSide, held
 from tests.appstore.entry import ADA, GRACE, become_user, build_arguments, settle
 from tests.appstore.signed import Signed, signing_held
 from tests.appstore.signing import DAY
-from tests.appstore.testflight import TestFlight, held
 from tests.journeys import Journey
 
 
-def nothing_yet(world: World, settings: dict[str, Any]) -> TestFlight:
+def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:
     """The account knows its users, and nothing else. Apple takes just long enough for everything to be waited for once."""
     world.delays = replace(
         world.delays, app_entry_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
@@ -20,21 +20,21 @@ def nothing_yet(world: World, settings: dict[str, Any]) -> TestFlight:
     settle(world)
     become_user(world, ADA)
     builds = {build: build_arguments(world.files, "", build=build) for build in ("0", "0.1")}
-    return TestFlight(settings, world=world, builds=builds)
+    return AppleSide(settings, world=world, builds=builds)
 
 
-def in_testing(world: World, settings: dict[str, Any]) -> TestFlight:
+def in_testing(world: World, settings: dict[str, Any]) -> AppleSide:
     """A build is in the testers' hands."""
     testflight = nothing_yet(world, settings)
     testflight.up()
     return testflight
 
 
-def release(testflight: TestFlight) -> None:
+def release(testflight: AppleSide) -> None:
     testflight.up(build="0.1")
 
 
-def invite(testflight: TestFlight) -> None:
+def invite(testflight: AppleSide) -> None:
     """An `up` that invites somebody, who accepts, and another."""
     testflight.up(testers=(ADA, GRACE))
     become_user(testflight.world, GRACE)
@@ -75,10 +75,10 @@ def signed_for(world: World, settings: dict[str, Any]) -> Signed:
 
 
 JOURNEYS = (
-    Journey("giving a first build to the testers", nothing_yet, TestFlight.up, held),
+    Journey("giving a first build to the testers", nothing_yet, AppleSide.up, held),
     Journey("giving them a new build", in_testing, release, held),
     Journey("inviting somebody to the team", in_testing, invite, held),
-    Journey("destroying the Apple side", in_testing, TestFlight.destroy, held),
+    Journey("destroying the Apple side", in_testing, AppleSide.destroy, held),
     Journey("getting a certificate and a profile", only_a_key, Signed.up, signing_held),
     Journey("renewing them before they expire", about_to_expire, Signed.up, signing_held),
     Journey("renewing them and revoking the old", about_to_expire_and_to_be_revoked, Signed.up, signing_held),

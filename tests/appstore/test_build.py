@@ -1,19 +1,24 @@
 """A build goes up once, whatever happens on the way."""
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from providers.appstore import upload
 from providers.appstore.build import BuildProvider, VersionTaken
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.appstore.entry import build_arguments, calls, make_app, uploads
+from tests.cloud.appstore.caller import Caller, reference
 from tests.driver import Driven
-from tests.inprocess import control
+from tests.inprocess import Doubles, control, lead_to
 
 
 @pytest.fixture
@@ -111,6 +116,105 @@ def test_a_part_that_fails_is_sent_again(world: World, app: str, build: Driven, 
     build.up(**build_arguments(tmp_path, app))
 
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_the_storage_gets_apples_headers_and_no_others(
+    world: World, app: str, build: Driven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[httpx.Request] = []
+
+    class Watched(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            sent.extend([request] if request.url.host == "storage.test" else [])
+            return super().handle_request(request)
+
+    lead_to(monkeypatch, world, Watched(world))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    assert {tuple(sorted(request.headers)) for request in sent} == {("content-length", "content-type", "host")}
+
+
+def test_parts_go_out_side_by_side_and_never_more_than_four(
+    world: World, app: str, build: Driven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, at_once, most = threading.Lock(), 0, 0
+    together = threading.Barrier(upload.PARALLEL_PARTS)
+
+    class Slow(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            nonlocal at_once, most
+            if request.url.host != "storage.test":
+                return super().handle_request(request)
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            together.wait(10)
+            with lock:
+                at_once -= 1
+            return super().handle_request(request)
+
+    lead_to(monkeypatch, world, Slow(world))
+    size = 1200 * 2 * upload.PARALLEL_PARTS
+
+    build.up(**build_arguments(tmp_path, app, files={"filler": os.urandom(size - 4000)}))
+
+    assert most == upload.PARALLEL_PARTS
+
+
+def test_an_upload_of_a_killed_run_is_taken_over_long_after_its_addresses_expired(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    arguments = build_arguments(tmp_path, app)
+    world.faults.arm(Fault("refuse", service="storage", status=400))
+    with pytest.raises(ProviderError, match="run up again"):
+        build.up(**arguments)
+    world.clock.sleep(2 * world.delays.url_lifetime)
+
+    build.up(**arguments)
+
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+    assert calls(world, method="POST").count("POST /v1/buildUploads") == 1
+
+
+def test_a_reservation_that_was_never_filled_makes_room_for_other_content(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    world.faults.arm(Fault("refuse", service="storage", status=400))
+    with pytest.raises(ProviderError):
+        build.up(**build_arguments(tmp_path, app))
+    (stale,) = uploads(world)
+
+    build.up(**build_arguments(tmp_path, app, info={"API_BASE_URL": "https://staging.example"}))
+
+    assert calls(world, method="DELETE") == [f"DELETE /v1/buildUploads/{stale['id']}"]
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
+
+
+def test_an_upload_that_another_tool_has_begun_is_left_alone(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    caller = Caller(world)
+    numbers = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "0", "platform": "IOS"}
+    theirs = caller.make("buildUploads", numbers, app={"type": "apps", "id": app})
+    file = {"assetType": "ASSET", "fileName": "SolOS.ipa", "fileSize": 9000, "uti": "com.apple.ipa"}
+    caller.make("buildUploadFiles", file, buildUpload=reference(theirs))
+
+    build.up(**build_arguments(tmp_path, app))
+
+    states = {each["id"]: each["state"]["state"] for each in uploads(world)}
+    assert states == {theirs["id"]: "AWAITING_UPLOAD", build.id: "PROCESSING"}
+
+
+def test_a_number_that_somebody_uploaded_without_us_names_the_one_that_is_free(
+    world: World, app: str, build: Driven, tmp_path: Path
+) -> None:
+    build.up(**build_arguments(tmp_path, app, build="0.3"))
+    world.clock.sleep(60)
+    world.store.delete("appstore.buildUploads", build.id)  # Apple does not show how a build of Xcode's went up
+
+    with pytest.raises(VersionTaken, match=r"has builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
+        build.up(**build_arguments(tmp_path, app, build="0"))
 
 
 def test_expired_addresses_are_renewed(world: World, app: str, build: Driven, tmp_path: Path) -> None:

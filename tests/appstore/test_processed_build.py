@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from providers import engine
 from providers.appstore.build import BuildProvider
 from providers.appstore.processed_build import BuildRejected, ProcessedBuildProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
-from tests.appstore.entry import build_arguments, calls, make_app
+from tests.appstore.entry import build_arguments, calls, make_app, uploads
 from tests.driver import Driven
 from tests.inprocess import control
 
@@ -20,11 +21,15 @@ Uploaded = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def uploaded(world: World, configured: Configured, tmp_path: Path) -> Uploaded:
+def app(world: World, configured: Configured) -> str:
+    return make_app(world, configured)
+
+
+@pytest.fixture
+def uploaded(app: str, configured: Configured, tmp_path: Path) -> Uploaded:
     """Uploads an IPA; the arguments of the gate behind it."""
 
     def upload(**changes: Any) -> dict[str, Any]:
-        app = make_app(world, configured)
         build = Driven(configured(BuildProvider))
         build.up(**build_arguments(tmp_path, app, **changes))
         return {"app_id": app, "upload_id": build.id, "short_version": "1.0.0", "version": "0"}
@@ -79,6 +84,66 @@ def test_a_refusal_tells_each_of_apples_codes_and_what_to_do(world: World, uploa
 
     assert "90683 Missing purpose string (add the text" in str(refusal.value)
     assert "90725 SDK version (build it with the Xcode" in str(refusal.value)
+
+
+def test_the_same_ipa_goes_up_again_after_a_refresh(
+    world: World, app: str, configured: Configured, tmp_path: Path
+) -> None:
+    control(world, "POST", "/appstore/reject", {"codes": {"90000": "Apple's own trouble."}})
+    build, arguments = Driven(configured(BuildProvider)), build_arguments(tmp_path, app)
+    build.up(**arguments)
+    world.clock.sleep(60)
+
+    assert build.refresh() is False
+    build.up(**arguments)
+    gate = Driven(configured(ProcessedBuildProvider))
+    gate.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
+
+    assert [each["state"]["state"] for each in uploads(world)] == ["COMPLETE"]
+
+
+def test_a_review_of_the_export_compliance_is_waited_for(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    arguments = uploaded()
+    hold(world, "IN_EXPORT_COMPLIANCE_REVIEW", seconds=5400)
+
+    gate.up(**arguments)
+
+    (detail,) = control(world, "GET", "/appstore/state")["buildBetaDetails"]
+    assert detail["internalBuildState"] == "READY_FOR_BETA_TESTING"
+
+
+def test_a_build_that_cannot_be_prepared_says_so(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    arguments = uploaded()
+    hold(world, "PROCESSING_EXCEPTION", seconds=5400)
+
+    with pytest.raises(
+        BuildRejected, match=r"could not prepare build 0 .*build number 0\.1.*Apple's developer support"
+    ):
+        gate.up(**arguments)
+
+
+def hold(world: World, state: str, seconds: float) -> None:
+    """Let the only build be in this internal state for so long."""
+    (build,) = world.store.all("appstore.builds")
+    build["held"] = {"state": state, "until": world.clock.now() + seconds}
+    world.store.put("appstore.builds", build["id"], build)
+
+
+def test_all_that_is_waited_for_is_shown(
+    world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = uploaded()
+    shown: list[str] = []
+    monkeypatch.setattr(engine, "progress", lambda: shown.append)
+
+    gate.up(**arguments)
+
+    assert list(dict.fromkeys(each.replace(gate.id, "0") for each in shown)) == [
+        "the upload is PROCESSING",
+        "the upload is COMPLETE, its build not there yet",
+        "build 0 is PROCESSING",
+        "build 0 is READY_FOR_BETA_TESTING",
+    ]
 
 
 def test_a_build_that_turns_out_invalid_names_the_next_number(world: World, uploaded: Uploaded, gate: Driven) -> None:

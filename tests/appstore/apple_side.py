@@ -26,7 +26,7 @@ APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos", "primary_locale"
 
 
 @dataclass(kw_only=True)
-class TestFlight(Stack):
+class AppleSide(Stack):
     world: World = field(repr=False)
     builds: dict[str, dict[str, Any]] = field(repr=False)
     """Arguments of `Build` by build number, but for the app."""

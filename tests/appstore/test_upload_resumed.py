@@ -1,0 +1,69 @@
+"""Whatever byte an upload ends at, the next `up` brings it home: one upload, whole, and one build."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.errors import Unexpected
+from rehearsal.cloud.world import World
+from tests.appstore.apple_side import AppleSide, held
+from tests.appstore.journeys import nothing_yet
+from tests.inprocess import Doubles, copy_of, lead_to
+from tests.peril import Killed
+
+PART_BYTES = 1200
+WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALID")]}
+
+
+class CutOff(httpx.BaseTransport):
+    """The way to the doubles of a process that is killed once it has sent so many bytes to the storage."""
+
+    def __init__(self, world: World, dies_after: int) -> None:
+        self._doubles, self._left, self._dead, self._lock = Doubles(world), dies_after, False, threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host != "storage.test":
+            if self._dead:
+                raise Killed
+            return self._doubles.handle_request(request)
+        body = request.read()
+        with self._lock:
+            sent, self._left = body[: self._left], max(0, self._left - len(body))
+            self._dead = self._dead or len(sent) < len(body) or not self._left
+        # The length that was announced stays as it was.
+        answer = self._doubles.handle_request(
+            httpx.Request(request.method, request.url, headers=request.headers, content=sent)
+        )
+        if self._dead:
+            raise Killed
+        return answer
+
+
+def test_killed_at_any_byte_it_is_continued(settings: dict[str, Any], world: World) -> None:
+    before = nothing_yet(world, settings)
+    size = Path(before.builds["0"]["ipa"]).stat().st_size
+    boundaries = {at + aside for at in range(0, size, PART_BYTES) for aside in (-1, 0, 1)}
+    moments = sorted({*boundaries, *range(0, size, 61), size - 1, size} - {-1})
+
+    astray = {at: found for at in moments if (found := interrupted(before, world, at)) != WHOLE}
+
+    assert len(moments) > 40
+    assert not astray
+
+
+def interrupted(before: AppleSide, world: World, at: int) -> dict[str, Any]:
+    """What there is of uploads and builds after a first `up` that was killed at this byte, and a second."""
+    copy = copy_of(world)
+    testflight = before.copy(copy)
+    with pytest.MonkeyPatch.context() as patch:
+        lead_to(patch, copy, CutOff(copy, at))
+        with pytest.raises(Unexpected, match="Killed"):  # what the adapter makes of it
+            testflight.up()
+        lead_to(patch, copy, Doubles(copy))
+        testflight.up()
+        found = held(copy)
+    copy.close()
+    return {kind: found[kind] for kind in WHOLE}
