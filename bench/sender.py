@@ -65,7 +65,7 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
     def put(part: dict[str, Any]) -> None:
         address = urlsplit(part["url"])
         if not hasattr(mine, "connection"):
-            mine.connection = HTTPConnection(address.netloc)
+            mine.connection = HTTPConnection(address.netloc, timeout=60)
         mine.connection.putrequest(part["method"], f"{address.path}?{address.query}", skip_accept_encoding=True)
         for header in part["requestHeaders"]:
             mine.connection.putheader(header["name"], header["value"])

@@ -25,6 +25,8 @@ from providers import waiting
 from providers.errors import ProviderError, Uncertain, Unreachable
 
 if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls need it.
+    import ssl
+
     import httpx
 
 ANSWER_IS_LOST = frozenset({500, 502, 503, 504})
@@ -39,7 +41,15 @@ def make_transport(base_url: str) -> "httpx.BaseTransport":
     """The seam for tests: assign another function to `providers.http.make_transport`, and new `Http` objects use it."""
     import httpx
 
-    return httpx.HTTPTransport(limits=httpx.Limits(max_connections=16))
+    return httpx.HTTPTransport(verify=_roots(), limits=httpx.Limits(max_connections=16))
+
+
+@functools.cache
+def _roots() -> "ssl.SSLContext":
+    """The authorities that vendors' certificates are checked against: read once, which takes longer than many a call."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The one HTTP policy: what is repeated and what is not, deadlines, pacing that waits only where it must, and one pool."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -261,6 +262,17 @@ def test_no_error_shows_a_credential(vendor: Vendor) -> None:
         with pytest.raises(ProviderError) as failed:
             send(service, "POST", json={"value": SECRET}, seconds=1.0)
         assert SECRET not in repr(failed.value)
+
+
+def test_a_process_reads_the_authorities_of_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = iter([ssl.create_default_context()])
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: next(read))
+    http._roots.cache_clear()
+
+    for address in ("https://api.machines.dev", "https://api.appstoreconnect.apple.com"):
+        http.make_transport(address).close()
+
+    assert next(read, None) is None
 
 
 def test_a_process_has_one_pool_for_an_address() -> None:
