@@ -97,9 +97,17 @@ def app_entry(subject: Subject) -> Iterator[Finding]:
 
 @_with_key
 def certificates(subject: Subject) -> Iterator[Finding]:
-    """Whether a distribution certificate can be made, or is there."""
+    """Whether a certificate of the type that the stack wants can be made, or is there."""
+    signing = subject.settings.ios.signing
+    if signing is None:
+        yield ok("builds are signed elsewhere: solos:signing is empty")
+        return
+    if signing.p12:
+        yield ok("the one in solos:signingSecrets.p12 is taken over")
+        return
+    type = signing.certificate
     listed = AppStore(subject.config).list_all(
-        "/v1/certificates", doing="look up the distribution certificates", **{"filter[certificateType]": "DISTRIBUTION"}
+        "/v1/certificates", doing=f"look up the certificates of type {type}", **{"filter[certificateType]": type}
     )
     ours = [each for each in listed if each.id in subject.stack.made.get("appstore:Certificate", ())]
     if ours:
@@ -107,7 +115,7 @@ def certificates(subject: Subject) -> Iterator[Finding]:
         return
     there = ", ".join(f"{each['serialNumber']} until {_day(each)}" for each in listed)
     remedy = (
-        "give the stack the p12 of one of them, or revoke one that nobody needs at "
+        "give the stack one of them (solos:signingSecrets.p12 and .password), or revoke one that nobody needs at "
         "https://developer.apple.com/account/resources/certificates"
     )
     if len(listed) >= CERTIFICATES:

@@ -18,6 +18,7 @@ DRILLS = (
     "bad-release",
     "lost-volume",
     "rotated-secret",
+    "expired-certificate",
     "rejected-build",
     "tester-without-account",
     "alert",

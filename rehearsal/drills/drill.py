@@ -14,6 +14,8 @@ from rehearsal.stack import Stack
 
 IMAGE = "registry.fly.io/solserver:1.0.0"
 MARGIN = "    "
+SUMMARY = "Resources:"
+"""The line with which the end of a run's output begins."""
 WIDTH = 120
 
 
@@ -70,9 +72,9 @@ class Drill:
             "The stack is brought up as it stands in Pulumi.rehearsal.yaml; of this first output only the end is shown."
         )
         lines: list[str] = []
-        code = self._run("up", lines, shown=False)
-        for line in lines[-1:] if code == 0 else lines:
-            print(f"{MARGIN}{line}\n", flush=True)
+        code = self._run("up", lines, "--skip-preview", shown=False)
+        end = lines.index(SUMMARY) if code == 0 else 0
+        print(*(f"{MARGIN}{line}" for line in lines[end:]), "", sep="\n", flush=True)
         if code:
             raise Failed("the first `up` ended with an error")
 

@@ -271,6 +271,13 @@ def test_certificates_that_leave_no_room_for_one_are_told(
     assert ("revoke one that nobody needs" in finding.remedy) == bool(count)
 
 
+def test_builds_that_are_signed_elsewhere_need_no_certificate(world: World, preflight: Preflight) -> None:
+    certificates(world, 3)
+    preflight.values["signing"] = {}
+
+    assert preflight.row("Certificates") == [ok("builds are signed elsewhere: solos:signing is empty")]
+
+
 def test_what_the_stack_has_made_already_blocks_nothing(world: World, preflight: Preflight) -> None:
     built(world, preflight)
     (build,) = world.store.all("appstore.builds")

@@ -1,0 +1,77 @@
+"""A distribution certificate is about to expire: `up` renews it, and the profile with it.
+
+Apple's certificates live for a year, and nothing can be signed for the App Store after that. From 30 days before
+(`solos:signing.renewBeforeDays`), the next `up` makes another certificate of the same key and another profile on it, and only
+then takes the old profile away. The old certificate is not revoked: it is left to expire.
+"""
+
+import base64
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from rehearsal.drills.drill import Drill
+
+
+def run(drill: Drill) -> None:
+    drill.doubles.do("/appstore/settings", certificate_days=20)
+    drill.launch()
+    drill.doubles.do("/appstore/settings", certificate_days=365)
+    (old_certificate,), (old_profile,) = _certificates(drill), _profiles(drill)
+    build, instance = _builds(drill), drill.machine["instance_id"]
+
+    drill.say(
+        f"The certificate {old_certificate['serialNumber']} of this stack ends on {old_certificate['expirationDate'][:10]}, in 20 "
+        f"days; the profile '{old_profile['name']}' holds it. Nothing is changed in the stack file."
+    )
+    drill.up()
+    (profile,) = _profiles(drill)
+    certificates = _certificates(drill)
+    new = [each for each in certificates if each["id"] != old_certificate["id"]]
+    drill.promise(
+        "there is one other certificate, for a year",
+        len(new) == 1 and new[0]["expirationDate"] > old_certificate["expirationDate"],
+    )
+    drill.promise("it is of the same key", _key(new[0]) == _key(old_certificate))
+    drill.promise("the old one was not revoked", old_certificate["id"] in {each["id"] for each in certificates})
+    drill.promise(
+        "the profile is another one, of the new certificate", profile["links"]["certificates"] == [new[0]["id"]]
+    )
+    drill.promise(
+        "it was there before the old profile was taken away", _order(drill) == ["certificates", "profiles", "-profiles"]
+    )
+    drill.promise(
+        "the testers' build and the backend were not touched",
+        (_builds(drill), drill.machine["instance_id"]) == (build, instance),
+    )
+
+    drill.say("A year of peace: the next `up` finds nothing to renew.")
+    drill.up()
+    drill.promise("the certificate stays", len(_certificates(drill)) == 2)
+
+
+def _certificates(drill: Drill) -> list[dict[str, Any]]:
+    return list(drill.doubles.see("/appstore/state")["certificates"])
+
+
+def _profiles(drill: Drill) -> list[dict[str, Any]]:
+    return list(drill.doubles.see("/appstore/state")["profiles"])
+
+
+def _builds(drill: Drill) -> list[str]:
+    return [build["id"] for build in drill.doubles.see("/appstore/state")["builds"]]
+
+
+def _key(certificate: dict[str, Any]) -> bytes:
+    """Its public key."""
+    content = x509.load_der_x509_certificate(base64.b64decode(certificate["certificateContent"]))
+    return content.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _order(drill: Drill) -> list[str]:
+    """What was made and deleted (`-`) of certificates and profiles since the first ones, in order."""
+    calls = [call for call in drill.doubles.see("/journal?service=appstore") if call["method"] in ("POST", "DELETE")]
+    kinds = [(call["method"], call["path"].split("/")[2]) for call in calls]
+    steps = [kind if method == "POST" else f"-{kind}" for method, kind in kinds if kind in ("certificates", "profiles")]
+    return steps[2:]
