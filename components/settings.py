@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from components import database, environment, image_build, signing, smoke_test
+from components import database, environment, image_build, signing, smoke_test, xcode
 from components.config import StackConfig
 from components.database import DatabaseSettings
 from components.image_build import ImageBuildSettings
 from components.monitoring_settings import MonitoringSettings, read_monitoring
 from components.signing import SigningSettings
 from components.smoke_test import SmokeTest
+from components.xcode import XcodeSettings
 from providers.appstore import ipa, ipa_problems, versions
 from providers.appstore.app import AppArgs as AppEntryArgs
 from providers.appstore.app import AppProvider as AppEntryProvider
@@ -105,6 +106,7 @@ class IosSettings:
     wait_for_app_entry: int
     capabilities: Capabilities
     signing: SigningSettings | None
+    xcode: XcodeSettings | None
     ipa: Path
     archive: str
     """Command that makes the IPA; empty when it is there already."""
@@ -127,6 +129,11 @@ class IosSettings:
     notify_testers: bool
     uses_non_exempt_encryption: bool | None
     """The answer to Apple's question about export compliance, for an IPA that does not give it."""
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the IPA is made by this program, and so not there yet."""
+        return bool(self.archive or (self.xcode and self.xcode.commit))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,6 +278,7 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     bundle_id = config.text("bundleId")
     testers = config.tables("testers", ("email", "firstName", "lastName"))
     app_name = config.text("appName", "SolOS")
+    signed = signing.read(config, app_name)
     settings = IosSettings(
         bundle_id=bundle_id,
         app_name=app_name,
@@ -278,7 +286,8 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
         primary_locale=config.text("primaryLocale", "en-US"),
         wait_for_app_entry=config.whole("waitForAppEntry", 0),
         capabilities=signing.read_capabilities(config),
-        signing=signing.read(config, app_name),
+        signing=signed,
+        xcode=xcode.read(config, folder, signed=signed is not None, archive=config.text("archive", "")),
         ipa=Path(config.text("ipa")).expanduser(),
         archive=config.text("archive", ""),
         sha256="",
@@ -320,7 +329,7 @@ def _ios(config: StackConfig, release: Release, backend: BackendSettings, folder
     for key in settings.usage_descriptions:
         if not key.endswith("UsageDescription"):
             config.refuse("usageDescriptions", f"{key} is no key of a permission: NSCameraUsageDescription, say")
-    if settings.archive or not config.text("ipa", ""):
+    if settings.is_archived or not config.text("ipa", ""):
         return settings
     known = backend.domain or ("" if backend.unique_names else f"{backend.app}.fly.dev")
     url = f"https://{known}" if known else None

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 import pulumi
-from pulumi_command import local
 
+from components import xcode
 from components.settings import IosSettings, Release
 from components.signing import Signing
 from providers.appstore.app import App
@@ -17,9 +17,6 @@ from providers.appstore.bundle_id import BundleId
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities
 from providers.appstore.installations import Installations
 from providers.appstore.processed_build import ProcessedBuild
-
-DIGEST = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
-"""Linux has the first of these programs, macOS the second."""
 
 
 class TestFlight(pulumi.ComponentResource):
@@ -48,8 +45,19 @@ class TestFlight(pulumi.ComponentResource):
         capabilities = BundleIdCapabilities(
             "capabilities", bundle_id=bundle_id.id, capabilities=settings.capabilities, opts=inner
         )
+        to_build = xcode.Build(
+            bundle_id=settings.bundle_id,
+            version=release.version,
+            build=release.build,
+            api_key=settings.api_key,
+            url=backend_url,
+            ipa=str(settings.ipa),
+        )
+        sha256: pulumi.Input[str] = settings.sha256
+        if settings.archive:
+            sha256 = xcode.by_command(settings.archive, to_build, after_backend)
         if settings.signing:
-            Signing(
+            signing = Signing(
                 "signing",
                 settings.signing,
                 bundle_id=bundle_id,
@@ -57,6 +65,11 @@ class TestFlight(pulumi.ComponentResource):
                 protect=protect,
                 opts=inner,
             )
+            if settings.xcode:
+                built = xcode.Xcode(
+                    "xcode", settings.xcode, to_build, signing=signing, after=backend_verified, opts=inner
+                )
+                sha256 = built.sha256 or sha256
         app = App(
             "app-entry",
             bundle_id=bundle_id.identifier,
@@ -95,9 +108,7 @@ class TestFlight(pulumi.ComponentResource):
             "build",
             app_id=app.id,
             ipa=str(settings.ipa),
-            sha256=self._archived(settings, release, backend_url, after_backend)
-            if settings.archive
-            else settings.sha256,
+            sha256=sha256,
             bundle_id=settings.bundle_id,
             short_version=release.version,
             version=release.build,
@@ -136,23 +147,3 @@ class TestFlight(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.distribution]),
         )
         self.register_outputs({"build": self.processed.build_id})
-
-    @staticmethod
-    def _archived(
-        settings: IosSettings, release: Release, backend_url: pulumi.Input[str], options: pulumi.ResourceOptions
-    ) -> pulumi.Output[str]:
-        """Runs the archive command whenever what it is given changes; the SHA-256 of the IPA that it left."""
-        archive = local.Command(
-            "archive",
-            create=f"{settings.archive} >&2 && {DIGEST}",
-            environment={
-                "IPA": str(settings.ipa),
-                "BUNDLE_ID": settings.bundle_id,
-                "VERSION": release.version,
-                "BUILD": release.build,
-                "API_BASE_URL": backend_url,
-            },
-            logging=local.Logging.STDERR,
-            opts=options,
-        )
-        return archive.stdout

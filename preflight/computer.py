@@ -116,16 +116,17 @@ def _compared(service: str, base: str, path: str) -> Finding:
 def archive(subject: Subject) -> Iterator[Finding]:
     """Whether the program that builds the IPA is here."""
     ios = subject.settings.ios
-    if not ios.archive:
+    if not ios.is_archived:
         yield ok("the IPA is there already: solos:archive is empty")
         return
-    program = next(iter(shlex.split(ios.archive)), "")
+    key, command = ("archive", ios.archive) if ios.archive else ("xcode.commit", "xcodebuild")
+    program = next(iter(shlex.split(command)), "")
     if shutil.which(program, path=None) or (subject.stack.folder / program).exists():
-        yield ok(f"`{ios.archive}` builds the IPA, in `up`")
+        yield ok(f"`{command}` builds the IPA, in `up`")
     else:
         yield blocked(
-            f"solos:archive begins with {program!r}, which is no program of this computer",
-            "run this where it is (xcodebuild: macOS with Xcode), or empty solos:archive and bring the IPA along",
+            f"solos:{key} begins with {program!r}, which is no program of this computer",
+            f"run this where it is (xcodebuild: macOS with Xcode), or empty solos:{key} and bring the IPA along",
         )
 
 

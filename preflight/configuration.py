@@ -40,4 +40,4 @@ def ipa(subject: Subject) -> Iterator[Finding]:
         )
     if problems:
         return
-    yield ok(f"{ios.ipa} is built by `up`: solos:archive" if ios.archive else f"{ios.ipa}, sha256 {ios.sha256[:16]}…")
+    yield ok(f"{ios.ipa} is built by `up`" if ios.is_archived else f"{ios.ipa}, sha256 {ios.sha256[:16]}…")

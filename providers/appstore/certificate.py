@@ -180,13 +180,13 @@ def _state(entity: Entity, args: CertificateArgs) -> CertificateState:
         serial_number=f"{certificate.serial_number:X}",
         expires_at=certificate.not_valid_after_utc.isoformat(),
         certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        p12=base64.b64encode(_pkcs12(key, certificate, password)).decode(),
+        p12=base64.b64encode(in_macos_form(key, certificate, password)).decode(),
         p12_password=password,
     )
 
 
-def _pkcs12(key: rsa.RSAPrivateKey, certificate: x509.Certificate, password: str) -> bytes:
-    """In the old form, triple DES and SHA-1: macOS says "MAC verification failed" to today's (pyca/cryptography #7293)."""
+def in_macos_form(key: rsa.RSAPrivateKey, certificate: x509.Certificate, password: str) -> bytes:
+    """PKCS#12 in the old form, triple DES and SHA-1: macOS says "MAC verification failed" to today's (pyca/cryptography #7293)."""
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(50_000)

@@ -26,7 +26,7 @@ ENDPOINTS = {
     "appstore": "appstore",
 }
 TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
-FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring")
+FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring", "xcode")
 """What the program consists of."""
 
 

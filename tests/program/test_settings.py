@@ -411,3 +411,47 @@ def test_only_the_live_rehearsal_talks_to_fly_and_to_no_apple() -> None:
 
     assert live["solos:endpoints"].keys() == {"appstore"}
     assert (live["solos:uniqueNames"], live["solos:protect"]) == ("true", "false")
+
+
+SIGNED = {"certificate": "DISTRIBUTION"}
+COMMIT = "89abcdef01"
+
+
+def test_files_for_xcode_have_the_usual_names(settings: Read, folder: Path) -> None:
+    (folder / "solmobile").mkdir()
+
+    xcode = settings(signing=SIGNED, xcode={"checkout": "solmobile"}).ios.xcode
+
+    assert xcode is not None
+    assert (xcode.xcconfig, xcode.export_options, xcode.commit) == ("Release.xcconfig", "ExportOptions.plist", "")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"checkout": "elsewhere"}, "solos:xcode.checkout: elsewhere is no folder"),
+        ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig has to be in the checkout"),
+        ({"commit": "main"}, "solos:xcode.commit: 'main' is no commit"),
+        ({"workspace": ""}, "solos:xcode: needs either a `workspace` or a `project`"),
+        ({"project": "SolMobile.xcodeproj"}, "solos:xcode: needs either a `workspace` or a `project`"),
+        ({"scheme": ""}, "solos:xcode.scheme: is missing"),
+    ],
+)
+def test_what_cannot_be_archived_is_refused(problems: Problems, folder: Path, wrong: dict[str, str], told: str) -> None:
+    (folder / "solmobile").mkdir()
+    good = {"checkout": "solmobile", "workspace": "SolMobile.xcworkspace", "scheme": "Release", "commit": COMMIT}
+
+    (problem,) = problems(signing=SIGNED, archive=None, xcode={**good, **wrong})
+
+    assert problem.startswith(told)
+
+
+def test_an_ipa_is_made_in_one_way_and_signed_by_the_stack(problems: Problems, folder: Path) -> None:
+    (folder / "solmobile").mkdir()
+    xcode = {"checkout": "solmobile", "project": "SolMobile.xcodeproj", "scheme": "Release", "commit": COMMIT}
+
+    found = problems(xcode=xcode)
+
+    assert len(found) == 2
+    assert any(problem.startswith("solos:xcode: needs solos:signing") for problem in found)
+    assert any(problem.startswith("solos:archive: makes the IPA, and so does xcode.commit") for problem in found)

@@ -1,0 +1,104 @@
+"""The build settings in the checkout, and the archive made of a commit, in the whole program and on both engines."""
+
+import plistlib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components.xcode import Build, render_export_options, render_xcconfig
+from providers.appstore import ipa
+from rehearsal.people import People
+from tests.program.stack import Stack, appstore
+from tests.xcode.mac import Mac
+
+BUILD = Build(
+    bundle_id="com.sollabs.solos", version="1.0.0", build="0", api_key="API_BASE_URL", url="", ipa="build/solmobile.ipa"
+)
+
+
+@pytest.fixture
+def mac(tmp_path: Path, stack: Stack) -> Mac:
+    """A checkout from which the stack builds, and the programs of a Mac."""
+    (tmp_path / "mac").mkdir()
+    mac = Mac(tmp_path / "mac")
+    (mac.checkout / "Config").mkdir()
+    for name in ("PATH", "HOME", "MAC", "GIT_CONFIG_GLOBAL", "PYTHONPATH"):
+        stack.give(name, mac.environment[name])
+    stack.configure(
+        archive=None,
+        ipa=str(mac.out / "solmobile.ipa"),
+        xcode={
+            "checkout": str(mac.checkout),
+            "workspace": "SolMobile.xcworkspace",
+            "scheme": "Release",
+            "xcconfig": "Config/Release.xcconfig",
+            "commit": mac.commit,
+        },
+    )
+    return mac
+
+
+def archives(mac: Mac) -> int:
+    return sum(line.startswith("xcodebuild archive") for line in mac.told("arguments"))
+
+
+@pytest.mark.usefixtures("people")
+def test_a_build_is_made_of_the_commit_signed_by_the_stack_and_made_once(
+    stack: Stack, addresses: dict[str, str], mac: Mac, people: People, tmp_path: Path
+) -> None:
+    settings = f"{addresses['control']}/appstore/settings"
+    httpx.post(settings, json={"certificate_days": 20}).raise_for_status()
+
+    assert stack.run("up") == 0, stack.text
+    people.install("1.0.0", "0")
+    url = stack.outputs()["url"]
+    xcconfig = mac.checkout / "Config" / "Release.xcconfig"
+    (first,) = appstore(addresses)["certificates"]
+    (before,) = appstore(addresses)["profiles"]
+    assert ipa.inspect(mac.out / "solmobile.ipa").info["API_BASE_URL"] == url
+    assert f"API_BASE_URL = {url.replace('//', '/$()/')}\n" in xcconfig.read_text()
+    assert f"PROVISIONING_PROFILE_SPECIFIER = {before['name']}\n" in xcconfig.read_text()
+    assert mac.left_over() == []
+
+    xcconfig.write_text("API_BASE_URL = http:/$()/localhost:8080\n")
+    assert stack.run("refresh") == 0, stack.text
+    assert "localhost:8080" in stack.text
+
+    httpx.post(settings, json={"certificate_days": 365}).raise_for_status()
+    assert stack.run("up") == 0, stack.text
+    kept, renewed = sorted(appstore(addresses)["certificates"], key=lambda each: str(each["expirationDate"]))
+    (after,) = appstore(addresses)["profiles"]
+    assert kept["id"] == first["id"]
+    assert after["links"]["certificates"] == [renewed["id"]]
+    assert f"PROVISIONING_PROFILE_SPECIFIER = {after['name']}\n" in xcconfig.read_text()
+    assert archives(mac) == 1  # a renewed certificate is no reason to build again
+    assert len(appstore(addresses)["buildUploads"]) == 1
+
+    assert stack.run("up", "--expect-no-changes") == 0, stack.text
+    state = "\n".join(path.read_text() for path in (tmp_path / "state").rglob("*.json"))
+    assert renewed["serialNumber"] in state
+    for secret in ("PRIVATE KEY", 'p12_password\\"', after["profileContent"]):
+        assert secret not in state
+        assert secret not in stack.text
+
+
+def test_an_address_is_not_taken_for_a_comment() -> None:
+    text = render_xcconfig(
+        BUILD, url="https://solos-prod.fly.dev", team="TEAM", profile="SolOS App Store 1", type="DISTRIBUTION"
+    )
+
+    assert "API_BASE_URL = https:/$()/solos-prod.fly.dev\n" in text
+    assert "CODE_SIGN_IDENTITY = Apple Distribution\n" in text
+    assert "PROVISIONING_PROFILE_SPECIFIER = SolOS App Store 1\n" in text
+    assert "CURRENT_PROJECT_VERSION = 0\n" in text
+
+
+def test_the_export_keeps_the_build_number() -> None:
+    text = render_export_options(BUILD, team="TEAM", profile="SolOS App Store 1", type="IOS_DISTRIBUTION")
+
+    options = plistlib.loads(text.encode())
+    assert options["manageAppVersionAndBuildNumber"] is False
+    assert options["method"] == "app-store-connect"
+    assert options["signingCertificate"] == "iPhone Distribution"
+    assert options["provisioningProfiles"] == {"com.sollabs.solos": "SolOS App Store 1"}
