@@ -54,6 +54,7 @@ class TestFlight(pulumi.ComponentResource):
             ipa=str(settings.ipa),
         )
         sha256: pulumi.Input[str] = settings.sha256
+        signed_by: Signing | None = None
         if settings.archive:
             sha256 = xcode.by_command(settings.archive, to_build, after_backend)
         if settings.signing:
@@ -69,7 +70,8 @@ class TestFlight(pulumi.ComponentResource):
                 built = xcode.Xcode(
                     "xcode", settings.xcode, to_build, signing=signing, after=backend_verified, opts=inner
                 )
-                sha256 = built.sha256 or sha256
+                if built.sha256 is not None:
+                    sha256, signed_by = built.sha256, signing
         app = App(
             "app-entry",
             bundle_id=bundle_id.identifier,
@@ -115,6 +117,9 @@ class TestFlight(pulumi.ComponentResource):
             info={settings.api_key: backend_url},
             minimum_os=settings.minimum_os,
             usage_descriptions=list(settings.usage_descriptions),
+            # An IPA from elsewhere may be signed by whom it likes.
+            team_id=signed_by.profile.team_id if signed_by else None,
+            certificate=signed_by.certificate.certificate.apply(xcode.der_in_base64) if signed_by else None,
             # A group that gets builds by itself may not get those that came before it (MobAI #24).
             opts=pulumi.ResourceOptions(parent=self, depends_on=[backend_verified, group]),
         )

@@ -168,6 +168,11 @@ def render_export_options(build: Build, *, team: str, profile: str, type: str) -
     return plistlib.dumps(options, sort_keys=False).decode()
 
 
+def der_in_base64(pem: str) -> str:
+    """A certificate without its armour, in one line."""
+    return "".join(line for line in pem.splitlines() if not line.startswith("-----"))
+
+
 def _archive(
     settings: XcodeSettings,
     build: Build,

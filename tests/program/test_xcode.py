@@ -53,10 +53,13 @@ def test_a_build_is_made_of_the_commit_signed_by_the_stack_and_made_once(
     assert stack.run("up") == 0, stack.text
     people.install("1.0.0", "0")
     url = stack.outputs()["url"]
+    facts = ipa.inspect(mac.out / "solmobile.ipa")
     xcconfig = mac.checkout / "Config" / "Release.xcconfig"
     (first,) = appstore(addresses)["certificates"]
     (before,) = appstore(addresses)["profiles"]
-    assert ipa.inspect(mac.out / "solmobile.ipa").info["API_BASE_URL"] == url
+    assert facts.info["API_BASE_URL"] == url
+    assert facts.profile is not None
+    assert (facts.profile.name, facts.profile.uuid) == (before["name"], before["uuid"])
     assert f"API_BASE_URL = {url.replace('//', '/$()/')}\n" in xcconfig.read_text()
     assert f"PROVISIONING_PROFILE_SPECIFIER = {before['name']}\n" in xcconfig.read_text()
     assert mac.left_over() == []

@@ -77,6 +77,7 @@ def export(given: dict[str, str]) -> int:
         version=settings.get("MARKETING_VERSION", "1.0.0"),
         build=settings.get("CURRENT_PROJECT_VERSION", "0"),
         info={"API_BASE_URL": settings.get("API_BASE_URL", "")},
+        files={"embedded.mobileprovision": next(PROFILES.glob("*.mobileprovision")).read_bytes()},
     )
     print("** EXPORT SUCCEEDED **")
     return 0
