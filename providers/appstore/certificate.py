@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from pulumi import Input, Output
 
-from providers import waiting
+from providers import engine, waiting
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AppStoreError, CertificateLimit
 from providers.appstore.signing_key import fingerprint
@@ -99,6 +99,11 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
         """Left to expire, unless it was said to be revoked: what it has signed goes on working either way."""
         if state.revoke:
             AppStore(self.config).delete(f"/v1/certificates/{id}", doing=f"revoke certificate {id} ({state.name})")
+            return
+        engine.note(
+            f"{state.name}, serial number {state.serial_number}, stays valid until {state.expires_at[:10]}, and counts among "
+            f"those that Apple allows: revoke it at {WEBSITE} once nobody needs it"
+        )
 
     def _make(self, store: AppStore, args: CertificateArgs) -> Entity:
         try:
