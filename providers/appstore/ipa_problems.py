@@ -141,7 +141,7 @@ def _profile(ipa: Ipa, expected: Expected, now: datetime) -> Iterator[str]:
     if not profile.covers(ipa.bundle_id):
         yield f"{named} is for bundle ID {profile.application_id.partition('.')[2]} (90164)"
     if expected.certificate and expected.certificate not in profile.certificates:
-        yield f"{named} does not contain the stack's distribution certificate: export it with the stack's profile"
+        yield f"{named} does not contain the stack's distribution certificate: archive it anew, as a higher build"
 
 
 def _is_later(one: str, other: str) -> bool:

@@ -1,5 +1,6 @@
 """A build goes up once, whatever happens on the way."""
 
+import base64
 import os
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from providers.appstore import upload
 from providers.appstore.build import BuildProvider, VersionTaken
+from providers.appstore.ipa import inspect
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
@@ -107,6 +109,25 @@ def test_what_apple_would_refuse_is_refused_before_a_byte_is_sent(
 
     assert problem in str(refusal.value)
     assert calls(world) == []
+
+
+def test_an_ipa_goes_up_only_if_signed_by_the_stacks_team_and_certificate(
+    app: str, build: Driven, tmp_path: Path
+) -> None:
+    arguments = build_arguments(tmp_path, app)
+    profile = inspect(Path(arguments["ipa"])).profile
+    assert profile
+    certificate = base64.b64encode(profile.certificates[0]).decode()
+    (tmp_path / "others").mkdir()
+    others = build_arguments(tmp_path / "others", app)
+
+    with pytest.raises(ProviderError, match="belongs to team SLLABS4TM1, the stack's is SLLABS4TM2"):
+        build.up(**arguments, certificate=certificate, team_id="SLLABS4TM2")
+    with pytest.raises(ProviderError, match="does not contain the stack's distribution certificate"):
+        build.up(**others, certificate=certificate, team_id="SLLABS4TM1")
+    build.up(**arguments, certificate=certificate, team_id="SLLABS4TM1")
+
+    assert build.steps == ["create"]
 
 
 def test_a_part_that_fails_is_sent_again(world: World, app: str, build: Driven, tmp_path: Path) -> None:
