@@ -100,6 +100,11 @@ BUILD = (
 APPLE_FIRST = (
     Need("appstore GET /v1/bundleIds", 1, "whether it is registered"),
     Need("appstore POST /v1/bundleIds", 1, "the bundle ID"),
+    Need("appstore GET /v1/bundleIds/*", 1, "its capabilities, which a profile is made with"),
+    Need("appstore GET /v1/certificates", 1, "whether there is a certificate of our key"),
+    Need("appstore POST /v1/certificates", 1, "the certificate"),
+    Need("appstore GET /v1/profiles", 1, "whether there is a profile of this name"),
+    Need("appstore POST /v1/profiles", 1, "the profile"),
     Need("appstore GET /v1/apps", 1, "the entry, which a person makes meanwhile", waits=True),
     Need("appstore GET /v1/betaGroups", 1, "whether there is a group of this name"),
     Need("appstore POST /v1/betaGroups", 1, "the group; refused as long as the app is too new", waits=True),

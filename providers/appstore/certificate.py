@@ -9,13 +9,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pulumi
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from pulumi import Input, Output
 
 from providers import engine, waiting
@@ -25,6 +21,10 @@ from providers.appstore.signing_key import fingerprint
 from providers.errors import ProviderError
 from providers.properties import REPLACES, SECRET
 from providers.resource import Provider, Resource
+
+if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 WEBSITE = "https://developer.apple.com/account/resources/certificates"
 LONGEST_WINDOW = 180
@@ -119,6 +119,8 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
 
 def _find(store: AppStore, args: CertificateArgs) -> Entity | None:
     """The certificate of our key that will last longest; none that is about to be renewed."""
+    from cryptography import x509
+
     wanted = fingerprint(x509.load_pem_x509_csr(args.csr.encode()).public_key())
     fitting = [
         each
@@ -141,6 +143,8 @@ def _is_due(expiry: datetime, args: CertificateArgs) -> bool:
 
 
 def _refuse_in_place_of_adopted(args: CertificateArgs) -> None:
+    from cryptography import x509
+
     if args.adopted is None:
         return
     adopted = x509.load_pem_x509_certificate(args.adopted.encode())
@@ -165,6 +169,9 @@ def _what_there_is(store: AppStore, args: CertificateArgs, limit: AppStoreError)
 
 
 def _state(entity: Entity, args: CertificateArgs) -> CertificateState:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     certificate = _content(entity)
     key = serialization.load_pem_private_key(args.private_key.encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -190,8 +197,11 @@ def _state(entity: Entity, args: CertificateArgs) -> CertificateState:
     )
 
 
-def in_macos_form(key: rsa.RSAPrivateKey, certificate: x509.Certificate, password: str) -> bytes:
+def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", password: str) -> bytes:
     """PKCS#12 in the old form, triple DES and SHA-1: macOS says "MAC verification failed" to today's (pyca/cryptography #7293)."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(50_000)
@@ -202,7 +212,9 @@ def in_macos_form(key: rsa.RSAPrivateKey, certificate: x509.Certificate, passwor
     return pkcs12.serialize_key_and_certificates(_name(certificate).encode(), key, certificate, None, encryption)
 
 
-def _content(entity: Entity) -> x509.Certificate:
+def _content(entity: Entity) -> "x509.Certificate":
+    from cryptography import x509
+
     return x509.load_der_x509_certificate(base64.b64decode(entity["certificateContent"]))
 
 
@@ -210,8 +222,10 @@ def _expiry(entity: Entity) -> datetime:
     return _content(entity).not_valid_after_utc
 
 
-def _name(certificate: x509.Certificate) -> str:
-    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+def _name(certificate: "x509.Certificate") -> str:
+    from cryptography.x509.oid import NameOID
+
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
 
 

@@ -10,18 +10,17 @@ import binascii
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pulumi
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
-from cryptography.x509.oid import NameOID
 from pulumi import Input, Output
 
 from providers.properties import REPLACES, SECRET
 from providers.resource import Provider, Resource
+
+if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 BITS = 2048
 """What Apple takes in signing requests, no more and no less."""
@@ -62,6 +61,9 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
         return ("p12",)
 
     def ensure(self, args: SigningKeyArgs) -> tuple[str, SigningKeyState]:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
         if args.p12:
             key, certificate = _open(args)
         else:
@@ -89,11 +91,16 @@ class BadPkcs12(ValueError):
 
 def fingerprint(key: Any) -> str:
     """SHA-256 of a public key, by which we tell keys apart."""
+    from cryptography.hazmat.primitives import serialization
+
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(key.public_bytes(*form)).hexdigest()
 
 
-def _open(args: SigningKeyArgs) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
+def _open(args: SigningKeyArgs) -> "tuple[rsa.RSAPrivateKey, x509.Certificate]":
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     try:
         content = base64.b64decode("".join((args.p12 or "").split()), validate=True)
         key, certificate, _ = pkcs12.load_key_and_certificates(content, (args.p12_password or "").encode())
@@ -108,8 +115,12 @@ def _open(args: SigningKeyArgs) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     return key, certificate
 
 
-def _request(key: rsa.RSAPrivateKey) -> str:
+def _request(key: "rsa.RSAPrivateKey") -> str:
     """Apple ignores the subject, and names the certificate itself."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import NameOID
+
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "solos")])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()

@@ -156,7 +156,7 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
         self._discard(args, left, [each["id"] for each in volumes.living(self.fly, args.app, VOLUME, args.region)])
 
     def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
-        """The machine only sleeps, and as a container's first process it hears no signal but the last: it is killed."""
+        """The machine only sleeps and has nothing to finish, so it is killed."""
         for id in machine_ids:
             machines.destroy(self.fly, args.app, id, at_once=True)
         for id in volume_ids:
