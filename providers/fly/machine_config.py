@@ -19,7 +19,10 @@ SECRETS_VERSION = "pulumi_secrets_version"
 REVISION = "pulumi_revision"
 """Metadata key of a config's own hash: a config that still has the hash it was sent with was sent by a run of ours."""
 INJECTED_METADATA = frozenset(
-    {"fly_release_id", "fly_release_version", "fly_flyctl_version", SECRETS_VERSION, REVISION}
+    {
+        *("fly_release_id", "fly_release_version", "fly_flyctl_version", "fly_builder_id", "fly_previous_alloc"),
+        *(SECRETS_VERSION, REVISION),
+    }
 )
 PLATFORM_METADATA = {"fly_platform_version": "v2"}
 """Without it a machine is invisible to `fly deploy` and `fly scale`."""

@@ -90,9 +90,15 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         return [name for name in super().differing(state, args) if name not in CREATE_ONLY]
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
-        volume = self._find_own(args) or make_once(
-            lambda: self._make(args), lambda: self._find_own(args), what=f"the volume {args.name!r} of {args.app!r}"
-        )
+        named = volumes.named(self.fly, args.app, args.name, args.region)
+        volume = _only(named, args)
+        if volume is None:
+            self._tell_of_the_deleted(named, args)
+            volume = make_once(
+                lambda: self._make(args),
+                lambda: _only(volumes.named(self.fly, args.app, args.name, args.region), args),
+                what=f"the volume {args.name!r} of {args.app!r}",
+            )
         if volume.get("encrypted", True) != args.encrypted:
             raise ProviderError(
                 f"the volume {volume['id']} of {args.app!r} exists already and is {'' if volume['encrypted'] else 'not '}"
@@ -150,16 +156,15 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             raise
         return True
 
-    def _find_own(self, args: VolumeArgs) -> dict[str, Any] | None:
-        """The one volume of that name and region; names are not unique, so several are refused, never guessed at."""
-        found = volumes.living(self.fly, args.app, args.name, args.region)
-        if len(found) > 1:
-            raise ProviderError(
-                f"the app {args.app!r} has {len(found)} volumes {args.name!r} in {args.region}: "
-                f"{', '.join(volume['id'] for volume in found)}; delete or rename all but the one with the data "
-                "(`fly volumes list`, `fly volumes destroy`)"
+    def _tell_of_the_deleted(self, named: list[dict[str, Any]], args: VolumeArgs) -> None:
+        """Say where the rows of a deleted volume still are, when an empty one is made in its place."""
+        left = [one for volume in named for one in volumes.snapshots_of(self.fly, args.app, volume["id"])]
+        if left and not args.from_snapshot:
+            newest = max(left, key=lambda one: str(one.get("created_at")))
+            engine.note(
+                f"the volume {args.name!r} of {args.app!r} is new and empty; the one that was deleted left the snapshot "
+                f"{newest['id']} of {newest.get('created_at')}: to go on from it, delete the new one and make it from_snapshot"
             )
-        return found[0] if found else None
 
     def _make(self, args: VolumeArgs) -> dict[str, Any]:
         body = {
@@ -215,6 +220,18 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if needs_restart and volume.get("attached_machine_id"):
             restart(self.fly, args.app, volume["attached_machine_id"])
         return _state(args, volume)
+
+
+def _only(named: list[dict[str, Any]], args: VolumeArgs) -> dict[str, Any] | None:
+    """The one that is not deleted; several are refused, never guessed at."""
+    found = [volume for volume in named if not volumes.is_gone(volume)]
+    if len(found) > 1:
+        raise ProviderError(
+            f"the app {args.app!r} has {len(found)} volumes {args.name!r} in {args.region}: "
+            f"{', '.join(volume['id'] for volume in found)}; delete or rename all but the one with the data "
+            "(`fly volumes list`, `fly volumes destroy`)"
+        )
+    return found[0] if found else None
 
 
 def _state(args: VolumeArgs, volume: dict[str, Any]) -> VolumeState:

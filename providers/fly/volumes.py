@@ -40,17 +40,18 @@ def find(fly: Fly, app: str, id: str) -> dict[str, Any] | None:
     return None if is_gone(volume) else volume
 
 
-def living(fly: Fly, app: str, name: str, region: str) -> list[dict[str, Any]]:
-    """All volumes of that name and region that are not deleted; names are not unique."""
+def named(fly: Fly, app: str, name: str, region: str) -> list[dict[str, Any]]:
+    """All volumes of that name and region that Fly lists, deleted ones too; names are not unique."""
     try:
         volumes = fly.call("GET", f"/apps/{app}/volumes", doing=f"list the volumes of the app {app!r}")
     except NotFound:
         return []
-    return [
-        volume
-        for volume in volumes or ()
-        if not is_gone(volume) and volume["name"] == name and volume["region"] == region
-    ]
+    return [volume for volume in volumes or () if volume["name"] == name and volume["region"] == region]
+
+
+def living(fly: Fly, app: str, name: str, region: str) -> list[dict[str, Any]]:
+    """Those of them that are not deleted."""
+    return [volume for volume in named(fly, app, name, region) if not is_gone(volume)]
 
 
 def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ def fly_deploy(world: World) -> None:
         "fly_flyctl_version": "0.4.120",
         "fly_release_id": "by-flyctl",
         "fly_release_version": "7",
+        "fly_builder_id": "a-remote-builder",
     }
     headers = {"fly-machine-lease-nonce": nonce}
     fly.post(path, json={"config": config}, headers=headers).raise_for_status()

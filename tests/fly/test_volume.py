@@ -266,6 +266,20 @@ def test_one_that_is_deleted_softly_is_not_adopted(volume: Driven, configured: C
     assert len(living(world, "fly_volume")) == 1
 
 
+def test_an_empty_one_in_place_of_a_deleted_one_says_where_the_rows_are(
+    volume: Driven, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("providers.engine.note", said.append)
+    snapshot = Driven(configured(VolumeSnapshotProvider))
+    snapshot.up(app="solos-prod", volume_id=volume.id)
+    volume.destroy()
+
+    Driven(configured(VolumeProvider)).up(**VOLUME)
+
+    assert f"is new and empty; the one that was deleted left the snapshot {snapshot.id}" in said[0]
+
+
 def test_a_last_snapshot_that_cannot_be_taken_keeps_the_volume(volume: Driven, world: World) -> None:
     volume.up(**VOLUME, last_snapshot=True)
     world.faults.arm(Fault("refuse", service="fly", method="POST", path="snapshots$", status=422, times=9))
