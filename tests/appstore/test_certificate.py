@@ -163,6 +163,29 @@ def test_the_limit_names_the_certificates_there_are_and_revokes_none(world: Worl
     assert certificates(world) == [there]
 
 
+def test_a_renewal_at_the_limit_leaves_the_old_certificate_in_the_state(world: World, certificate: Driven) -> None:
+    certificate.up(**key_arguments())
+    before = (certificate.id, dict(certificate.outputs))
+    control(world, "POST", "/appstore/settings", {"certificate_limit": 1})
+    world.clock.sleep(336 * DAY)
+
+    with pytest.raises(ProviderError, match="as many certificates of type DISTRIBUTION as Apple allows"):
+        certificate.up(**key_arguments())
+
+    assert (certificate.id, certificate.outputs) == before
+    assert [each["id"] for each in certificates(world)] == [certificate.id]
+
+
+def test_another_key_has_another_certificate(world: World, certificate: Driven) -> None:
+    first = certificate.up(**key_arguments())["serial_number"]
+    other = Driven(SigningKeyProvider()).up()
+
+    second = certificate.up(private_key=other["private_key"], csr=other["csr"])["serial_number"]
+
+    assert certificate.steps == ["create", "replace"]
+    assert {each["serialNumber"] for each in certificates(world)} == {first, second}
+
+
 def test_certificates_of_other_keys_and_types_do_not_count(world: World, certificate: Driven) -> None:
     make(world, request())
     make(world, signing_key()["csr"], "IOS_DISTRIBUTION")

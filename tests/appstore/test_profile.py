@@ -16,6 +16,7 @@ from tests.appstore.entry import BUNDLE_ID, calls
 from tests.appstore.signing import DAY, key_arguments, profiles
 from tests.cloud.appstore.caller import Caller
 from tests.driver import Driven, Refused
+from tests.inprocess import control
 
 
 @pytest.fixture
@@ -129,6 +130,19 @@ def test_a_profile_is_renewed_together_with_its_certificate(
         profile.up(**{**arguments, "certificate_ids": [renewed.id]})
 
     assert profile.steps == ["create", "replace", "same"]
+
+
+def test_a_zombie_is_gone_for_refresh_and_its_name_gives_way_to_the_next(
+    world: World, arguments: dict[str, Any], profile: Driven
+) -> None:
+    profile.up(**arguments)
+    control(world, "POST", "/appstore/zombies", {"profile": profile.id})
+
+    assert not profile.refresh()
+    profile.up(**arguments)
+
+    assert profile.outputs["full_name"].endswith(" 2")
+    assert [each["id"] for each in profiles(world) if each["visible"]] == [profile.id]
 
 
 def test_nothing_is_called_as_long_as_nothing_changes(world: World, arguments: dict[str, Any], profile: Driven) -> None:

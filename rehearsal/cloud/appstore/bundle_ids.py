@@ -89,6 +89,9 @@ class BundleIds(Kind):
         if relation == "app":
             identifier = record["attributes"]["identifier"]
             return [app for app in self.records.all("apps") if app["attributes"]["bundleId"] == identifier]
+        if relation == "profiles":  # zombies, too (app-store-connect.md, 10.1)
+            profiles = self.world.store.all("appstore.profiles")
+            return [each for each in profiles if each["links"]["bundleId"] == record["id"]]
         return super().related(record, relation)
 
 

@@ -9,6 +9,7 @@ POST   /appstore/agreements                       {"in_effect": false}
 POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365}
 POST   /appstore/strangers                        {"identifier"}: a bundle ID that another team has
 POST   /appstore/groups/{id}/testers              {"tester": id}: somebody adds one on the website
+POST   /appstore/zombies                          {"profile": id}: from now on only its bundle ID lists that profile
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
 POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that is installed last
 POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report on it
@@ -102,6 +103,14 @@ class AppStoreControl(Service):
                 raise Answer({"error": "there is no such group, or no such tester"}, 404)
             records.kinds["betaGroups"].link(group, "betaTesters", [tester])
         return None, 204, {}
+
+    @route("POST", "/appstore/zombies")
+    def bury_profile(self, request: Request) -> Any:
+        with self.store.transaction():
+            profile = self.store.get("appstore.profiles", _body(request, "profile")["profile"])
+            if profile is None:
+                raise Answer({"error": "there is no such profile"}, 404)
+            return self.store.put("appstore.profiles", profile["id"], {**profile, "zombie": True})
 
     @route("POST", "/appstore/testers/<email>/install")
     def install_build(self, request: Request, email: str) -> Any:

@@ -69,7 +69,7 @@ class Profiles(Kind):
         for certificate in certificates:
             if certificate["attributes"]["certificateType"] not in TYPES[type] or self._is_over(certificate["expires"]):
                 raise refusals.relationship_invalid("certificates", "certificates", certificate["id"])
-        if any(each["attributes"]["name"] == name for each in self.records.all("profiles")):
+        if any(each["attributes"]["name"] == name for each in self.world.store.all("appstore.profiles")):
             raise refusals.entity(
                 f"Multiple profiles found with the name '{name}'.  Please remove the duplicate profiles and try again."
             )
@@ -89,6 +89,10 @@ class Profiles(Kind):
     def shown(self, record: Document) -> Document:
         state = "INVALID" if self._is_broken(record) or self._is_over(record["expires"]) else "ACTIVE"
         return {**super().shown(record), "profileState": state}
+
+    def visible(self, record: Document) -> bool:
+        """A zombie is shown only by its bundle ID, and its name stays taken."""
+        return not record.get("zombie", False)
 
     def _is_broken(self, record: Document) -> bool:
         """Whether a certificate of it was revoked, or its bundle ID's capabilities changed, long enough ago to show."""

@@ -141,3 +141,15 @@ def test_a_profile_cannot_be_changed(caller: Caller) -> None:
     answer = caller("PATCH", f"/v1/profiles/{made['id']}", {"data": {**reference(made), "attributes": {"name": "X"}}})
 
     assert answer.json()["errors"][0]["detail"].startswith("The resource 'profiles' does not allow 'UPDATE'")
+
+
+def test_a_zombie_is_listed_by_its_bundle_id_and_found_nowhere(world: World, caller: Caller) -> None:
+    bundle = bundle_id(caller)
+    made = profile(caller, bundle, certificate(caller))
+    control(world, "POST", "/appstore/zombies", {"profile": made["id"]})
+
+    answer = caller("GET", f"/v1/profiles/{made['id']}")
+
+    assert [each["id"] for each in caller.read(f"/v1/bundleIds/{bundle['id']}/profiles")] == [made["id"]]
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["detail"] == f"There is no resource of type 'profiles' with id '{made['id']}'"
