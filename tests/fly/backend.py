@@ -69,6 +69,14 @@ def machines(world: World) -> Any:
     return world.services["fly"].machines  # type: ignore[attr-defined]
 
 
+def at_fly(world: World) -> dict[str, Any]:
+    """The one machine, as time has made it by now."""
+    (found,) = world.store.all("fly_machine")
+    shown = machines(world).find(found["id"])
+    assert shown
+    return dict(shown)
+
+
 def living(world: World, kind: str) -> list[Document]:
     """The documents of a kind that stand for something which still exists."""
     return [

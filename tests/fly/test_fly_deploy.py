@@ -14,7 +14,7 @@ from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.world import World
 from tests.driver import Driven
-from tests.fly.backend import machines
+from tests.fly.backend import at_fly
 from tests.fly.conftest import Configured
 from tests.fly.flytoml import EVERYTHING, RENDERED
 from tests.inprocess import FLY_TOKEN, Doubles
@@ -38,13 +38,6 @@ def deployed(configured: Configured, declared: dict[str, Any]) -> Driven:
     machine = Driven(configured(MachineProvider))
     machine.up(**declared)
     return machine
-
-
-def at_fly(world: World) -> dict[str, Any]:
-    (found,) = world.store.all("fly_machine")
-    shown = machines(world).find(found["id"])
-    assert shown
-    return dict(shown)
 
 
 def by_hand(world: World, edit: Edit) -> None:

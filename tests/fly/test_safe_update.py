@@ -14,7 +14,7 @@ from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.driver import Driven
-from tests.fly.backend import HOSTNAME, add_note, machines
+from tests.fly.backend import HOSTNAME, add_note, at_fly, machines
 from tests.fly.conftest import CONFIG, Configured, push
 from tests.inprocess import Doubles, lead_to
 
@@ -44,13 +44,6 @@ def running(configured: Configured, served: dict[str, Any]) -> Driven:
 def changed(arguments: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The next release: the same but for an env variable, and the changes."""
     return {**arguments, "config": {**CONFIG, "env": ENV}, **changes}
-
-
-def at_fly(world: World) -> dict[str, Any]:
-    (found,) = world.store.all("fly_machine")
-    shown = machines(world).find(found["id"])
-    assert shown
-    return dict(shown)
 
 
 def by_hand(world: World, **changes: Any) -> None:
