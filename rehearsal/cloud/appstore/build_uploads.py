@@ -167,7 +167,9 @@ class BuildUploadFiles(Kind):
         record["committed"] = True
         self.records.save(record)
         if record["attributes"]["assetType"] == "ASSET":
-            processing.process(self.records, upload, storage.content(self.world, record["id"]))
+            highest = highest_delivered(self.records, upload["links"]["app"], upload["attributes"])
+            taken = highest is not None and ordering(upload["attributes"]["cfBundleVersion"]) <= ordering(highest)
+            processing.process(self.records, upload, storage.content(self.world, record["id"]), taken=taken)
 
     def shown(self, record: Document) -> Document:
         committed = record.get("committed", False)

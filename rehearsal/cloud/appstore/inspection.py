@@ -34,6 +34,7 @@ TEXTS = {
     "90161": "Invalid Provisioning Profile. A Distribution Provisioning profile should be used. [{}]",
     "90164": "Invalid Code Signing Entitlements. The profile does not allow '{}' for the key 'application-identifier'.",
     "90174": "Missing Provisioning Profile - iOS apps must contain a provisioning profile.",
+    "90189": "Redundant Binary Upload. You've already uploaded a build with build number '{}' for version number '{}'.",
     "90208": "Invalid Bundle. The bundle does not support the minimum OS Version specified in the Info.plist.",
     "90474": "Invalid bundle. You need to include all of the orientations to support iPad multitasking.",
     "90475": "Invalid Bundle. iPad Multitasking support requires launch storyboard.",
@@ -47,6 +48,12 @@ TEXTS = {
 
 def is_version(text: str) -> bool:
     return re.fullmatch(r"\d+(\.\d+){0,2}", text) is not None
+
+
+def redundant(attributes: Document) -> Document:
+    """The entry for an upload whose numbers another one had taken before its bytes were there."""
+    about = attributes["cfBundleVersion"], attributes["cfBundleShortVersionString"]
+    return {"code": "90189", "description": TEXTS["90189"].format(*about)}
 
 
 def info_plist(path: Path) -> dict[str, Any]:

@@ -17,14 +17,16 @@ def limits(world: "World") -> Document:
     return world.store.get("appstore.settings", "limits") or {}
 
 
-def process(records: Records, upload: Document, path: Path) -> None:
-    """Begin to process: the outcome is known now, and shown when it is time."""
+def process(records: Records, upload: Document, path: Path, *, taken: bool) -> None:
+    """Begin to process: the outcome is known now, and shown when it is time. `taken` is whether the build number is."""
     app = records.get("apps", upload["links"]["app"])
     assert app
     info = inspection.info_plist(path)
     errors = inspection.errors(
         path, info, upload["attributes"], app["attributes"]["bundleId"], records.world.clock.now()
     )
+    if taken:
+        errors.append(inspection.redundant(upload["attributes"]))
     rejected = records.world.store.get("appstore.settings", "reject")
     if rejected:
         errors += [{"code": code, "description": text} for code, text in rejected["codes"].items()]

@@ -150,6 +150,44 @@ def test_a_build_number_is_taken_once_its_bytes_are_there(api: Caller, build: Ca
     assert refusal["detail"].endswith("'0'")
 
 
+def test_of_two_uploads_that_race_for_a_number_the_later_is_redundant(api: Caller, build: Callable[..., bytes]) -> None:
+    app, content = api.app(), build()
+    slow, file = reserve(api, app, content)
+    send(api, app, content)
+
+    for operation in file["attributes"]["uploadOperations"]:
+        put(api, operation, content)
+    commit(api, file)
+    api.world.clock.sleep(30)
+
+    assert [error["code"] for error in state(api, slow)["errors"]] == ["90189"]
+    assert len(control(api.world, "GET", "/appstore/state")["builds"]) == 1
+
+
+def test_parts_may_come_in_any_order_and_more_than_once(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    upload, file = reserve(api, api.app(), content)
+    operations = file["attributes"]["uploadOperations"]
+
+    for operation in [*reversed(operations), operations[0]]:
+        assert put(api, operation, content).status_code == 200
+    commit(api, file)
+
+    assert state(api, upload)["state"] == "PROCESSING"
+
+
+def test_a_part_that_is_too_short_or_too_long_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+    content = build()
+    _, file = reserve(api, api.app(), content)
+    (first, *_) = file["attributes"]["uploadOperations"]
+
+    short = put(api, {**first, "length": first["length"] - 1}, content)
+    long = put(api, {**first, "length": first["length"] + 1}, content)
+
+    assert (short.status_code, long.status_code) == (400, 400)
+    assert commit(api, file).status_code == 409
+
+
 def test_a_deleted_upload_is_gone_with_its_bytes(api: Caller, build: Callable[..., bytes]) -> None:
     content = build()
     upload, file = reserve(api, api.app(), content)
