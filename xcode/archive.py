@@ -88,15 +88,20 @@ def main() -> int:
         ipa.parent.mkdir(parents=True, exist_ok=True)
         _clean_up(place, job.checkout)
         with _cleaned_up(place, job.checkout), log.open("w", encoding="utf-8") as told:
+            _say(f"checking {job.commit[:12]} out of {job.checkout}")
             _check_out(job, place)
+            _say("importing the certificate and installing the profile")
             _import_certificate(job, place)
             _install_profile(job, place)
-            _build(job, place, told)
+            _say(f"archiving {job.scheme}; the log is {log}")
+            _archive(job, place, told)
+            _say("exporting the IPA")
+            _export(job, place, told)
             _deliver(place, ipa)
     except Failed as failed:
         print(f"error: {failed}", file=sys.stderr)
         return 1
-    print(f"archived {job.commit[:12]} as {ipa}, log in {log}")
+    _say(f"made {ipa}")
     return 0
 
 
@@ -160,7 +165,7 @@ def _install_profile(job: Job, place: Place) -> None:
         _write_privately(path, base64.b64decode(job.profile))
 
 
-def _build(job: Job, place: Place, log: TextIO) -> None:
+def _archive(job: Job, place: Place, log: TextIO) -> None:
     kind, container = job.container
     _run(
         [
@@ -171,6 +176,9 @@ def _build(job: Job, place: Place, log: TextIO) -> None:
         place.source,
         log,
     )
+
+
+def _export(job: Job, place: Place, log: TextIO) -> None:
     _run(
         [
             *("xcodebuild", "-exportArchive", "-archivePath", str(place.archive), "-exportPath", str(place.export)),
@@ -208,7 +216,8 @@ def _clean_up(place: Place, checkout: str) -> None:
         for path in place.installed.read_text(encoding="utf-8").splitlines():
             Path(path).unlink(missing_ok=True)
     if place.keychain.exists():
-        _security("list-keychains", "-d", "user", "-s", *(each for each in _keychains() if each != str(place.keychain)))
+        others = [each for each in _keychains() if Path(each).resolve() != place.keychain.resolve()]
+        _security("list-keychains", "-d", "user", "-s", *others)
         _security("delete-keychain", str(place.keychain))
     shutil.rmtree(place.folder, ignore_errors=True)
     _git(checkout, "worktree", "prune")
@@ -278,6 +287,11 @@ def _end_of(log: TextIO) -> str:
 def _write_privately(path: Path, content: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
+
+
+def _say(step: str) -> None:
+    """Shown by `pulumi up` at once: an archive takes minutes."""
+    print(step, flush=True)
 
 
 def _stop(number: int, _frame: object) -> None:
