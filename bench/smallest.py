@@ -104,7 +104,7 @@ APPLE_FIRST = (
     Need("appstore GET /v1/certificates", 1, "whether there is a certificate of our key"),
     Need("appstore POST /v1/certificates", 1, "the certificate"),
     Need("appstore GET /v1/profiles", 1, "whether there is a profile of this name"),
-    Need("appstore POST /v1/profiles", 1, "the profile"),
+    Need("appstore POST /v1/profiles", 1, "the profile; refused as long as what it is made of is too new", waits=True),
     Need("appstore GET /v1/apps", 1, "the entry, which a person makes meanwhile", waits=True),
     Need("appstore GET /v1/betaGroups", 1, "whether there is a group of this name"),
     Need("appstore POST /v1/betaGroups", 1, "the group; refused as long as the app is too new", waits=True),
