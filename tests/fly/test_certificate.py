@@ -42,7 +42,7 @@ def gate(configured: Configured) -> Driven:
     return Driven(configured(IssuedCertificateProvider))
 
 
-def enter_dns(world: World, **told: str) -> None:
+def enter_dns(world: World, **told: Any) -> None:
     control(world, "POST", "/fly/dns", {"hostname": HOSTNAME, **told})
 
 
@@ -115,6 +115,23 @@ def test_the_gate_waits_for_a_person_as_long_as_it_is_told(gate: Driven, world: 
         gate.up(**CERTIFICATE, dns_seconds=120)
 
     assert world.clock.now() - before >= 120
+
+
+@pytest.mark.usefixtures("certificate")
+def test_a_limit_of_the_certificate_authority_is_told_with_its_end_and_not_waited_for(
+    gate: Driven, world: World
+) -> None:
+    before = world.clock.now()
+    enter_dns(world, points_to="solos-prod", limited_until=before + 3600)
+
+    with pytest.raises(NotIssued, match="the certificate authority takes no more requests for it until 2026-"):
+        gate.up(**CERTIFICATE, dns_seconds=7200)
+    told_at = world.clock.now()
+    world.clock.sleep(3600)
+    gate.up(**CERTIFICATE)
+
+    assert told_at - before < 10
+    assert gate.outputs["issuer"] == "Let's Encrypt"
 
 
 def test_a_hostname_of_another_app_asks_for_the_record_that_proves_ownership(

@@ -115,7 +115,8 @@ class Certificates(FlyApi):
         dns = self.store.get("fly_dns", certificate["hostname"])
         if dns is None or not (self._points_here(certificate) or dns.get("challenge_of") == certificate["_app"]):
             return None
-        return float(max(dns["_at"], certificate["_created"]) + self.world.delays.certificate_issue)
+        begins = max(dns["_at"], certificate["_created"], dns.get("limited_until") or 0.0)
+        return float(begins + self.world.delays.certificate_issue)
 
     def _requirements(self, app: Document, certificate: Document) -> Document:
         hostname, name = certificate["hostname"].removeprefix("*."), certificate["_app"]
@@ -139,6 +140,7 @@ class Certificates(FlyApi):
         status, issued_at = self._certificate_status(certificate), self._issued_at(certificate)
         points_here = self._points_here(certificate)
         dns = self.store.get("fly_dns", certificate["hostname"]) or {}
+        limited = float(dns.get("limited_until") or 0.0)
         entry: Document = {
             "source": "fly",
             "status": status,
@@ -173,6 +175,7 @@ class Certificates(FlyApi):
             },
             "validation_errors": [] if points_here else [missing],
             "certificates": [entry],
+            **({"rate_limited_until": rfc3339(limited)} if self.world.clock.now() < limited else {}),
         }
 
     def _certificate_summary(self, app: Document, certificate: Document) -> Document:

@@ -4,9 +4,10 @@ POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?
                        "requires"?: ["SESSION_KEY"], "broken"?}
                       pushes an image: the registry knows it from now on, and machines know what to run for it
 POST /fly/apps        {"name", "org"}: an app that somebody made by hand, or that belongs to strangers
-POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app}
+POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app, "limited_until"?: seconds since 1970}
                       what somebody entered at the DNS provider: the address records or the CNAME, the CNAME of the ACME
-                      challenge, the TXT record of the ownership; an app's name stands for the values that it asks for
+                      challenge, the TXT record of the ownership; an app's name stands for the values that it asks for;
+                      until when the certificate authority takes no more requests for it
 POST /fly/migrations  {"volume": "vol_…"}: Fly moves a volume, and its machine, to another host
 GET  /fly/state       every document of Fly, by kind
 """
