@@ -2,7 +2,7 @@
 
 First `up`: backend, build and testers. Then people install the build, sign the smoke test off, and somebody declares the launch;
 the second `up` records it. Everything is kept in `.rehearsal/`, so that another run goes on where this one ended. With
-`--destroy` the stack is taken down. Exits non-zero unless every row of the checklist holds.
+`--destroy` the stack is taken down, and the folder goes with it. Exits non-zero unless every row of the checklist holds.
 
 With `--dress` it is the production stack, Pulumi.prod.yaml, with nothing swapped but endpoints, credentials and protection, and
 a stand-in for the IPA where there is none. It starts from nothing, and takes everything down at the end.
@@ -33,7 +33,7 @@ MONITOR_SPEED = 20
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsal.rehearse", description=__doc__)
     parser.add_argument("--engine", choices=ENGINES, help="the Pulumi CLI where it is installed, else the embedded one")
-    parser.add_argument("--destroy", action="store_true", help="take the stack down")
+    parser.add_argument("--destroy", action="store_true", help="take the stack down, and the world that it was in")
     parser.add_argument("--dress", action="store_true", help="rehearse with the production stack file")
     options = parser.parse_args()
     engine = options.engine or installed_engine()
@@ -43,10 +43,14 @@ def main() -> int:
 def _rehearse(engine: str, *, destroy: bool) -> int:
     with served(FOLDER, port=7700) as doubles:
         stack = Rehearsal("rehearsal", engine, FOLDER, doubles)
-        if destroy:
-            return stack.destroy()
-        stack.decide(receivers(stack, doubles.control))
-        return _launch(stack, doubles) or stack.report()
+        if not destroy:
+            stack.decide(receivers(stack, doubles.control))
+            return _launch(stack, doubles) or stack.report()
+        failed = stack.run("destroy")
+    if not failed:
+        # The double has kept what Apple keeps, the app entry and its builds: the next rehearsal begins in an empty world.
+        shutil.rmtree(FOLDER)
+    return failed
 
 
 def _dress_rehearse(engine: str) -> int:
@@ -63,7 +67,7 @@ def _dress_rehearse(engine: str) -> int:
         if not Path(stack.config["solos:ipa"]).exists():
             swapped["solos:ipa"] = str(_stand_in(folder, stack.config))
         stack.decide(swapped)
-        return _launch(stack, doubles) or stack.report() or stack.destroy()
+        return _launch(stack, doubles) or stack.report() or stack.run("destroy")
 
 
 def receivers(stack: Stack, control: str) -> dict[str, Any]:
@@ -98,10 +102,6 @@ class Rehearsal(Stack):
         self._decided |= decisions
         self._decisions.write_text(json.dumps(self._decided))
         self.configure(decisions)
-
-    def destroy(self) -> int:
-        self._decisions.unlink(missing_ok=True)
-        return self.run("destroy")
 
     def report(self) -> int:
         """The checklist, from the state alone; non-zero as long as rows are open."""
