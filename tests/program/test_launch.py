@@ -1,5 +1,6 @@
 """The whole program against the doubles over real HTTP, through the embedded engine: from an empty world and back."""
 
+import re
 from typing import Any
 
 import httpx
@@ -22,13 +23,16 @@ def passed(stack: Stack) -> dict[str, dict[str, str]]:
 
 @pytest.mark.usefixtures("people")
 def test_from_an_empty_world_to_a_declared_launch_and_back(
-    stack: Stack, addresses: dict[str, str], people: People
+    stack: Stack, addresses: dict[str, str], people: People, engine: str
 ) -> None:
     assert stack.run("preview") == 0, stack.text
     assert "0 of 15 signed off" in stack.text
     assert calls(addresses) == []
 
-    assert stack.run("up") == 0, stack.text
+    told_line_by_line = ("--diff=false",) if engine == "pulumi" else ()
+    assert stack.run("up", *told_line_by_line) == 0, stack.text
+    assert re.search(r" build .*uploaded [\d.]+ of [\d.]+ MB", stack.text), "the upload's progress is shown"
+    assert re.search(r" processed-build .*the upload is PROCESSING", stack.text), "and what Apple makes of it"
     (app,) = fly(addresses)["fly_app"]
     health = httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app['name']}.fly.dev"})
     assert health.json()["version"] == "1.0.0"
