@@ -1,0 +1,61 @@
+"""CI for users: workflows that parse, pin what they run, and hold no secret but by name."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+README = (ROOT / ".github" / "workflows" / "README.md").read_text(encoding="utf-8")
+by_file = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+
+
+def steps(workflow: Path) -> list[dict[str, Any]]:
+    document = yaml.safe_load(workflow.read_text(encoding="utf-8"))
+    return [step for job in document["jobs"].values() for step in job["steps"]]
+
+
+def test_actionlint_finds_nothing() -> None:
+    actionlint = shutil.which("actionlint", path=str(ROOT / ".tools" / "bin")) or shutil.which("actionlint")
+    if actionlint is None:
+        pytest.skip("NOT TESTED: the workflows' syntax; with Go here, `make monitoring-tools` builds actionlint")
+
+    found = subprocess.run([actionlint, *WORKFLOWS], capture_output=True, text=True, check=False)
+
+    assert found.stdout == ""
+
+
+@by_file
+def test_every_action_is_pinned_by_commit_and_says_its_version(workflow: Path) -> None:
+    lines = [line for line in workflow.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+
+    assert [line for line in lines if not re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
+
+
+@by_file
+def test_every_make_target_exists(workflow: Path) -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
+    called = {match for step in steps(workflow) for match in re.findall(r"make ([a-z-]+)", step.get("run", ""))}
+
+    assert called <= targets
+
+
+@by_file
+def test_the_readme_tells_of_it_and_of_each_secret_and_variable(workflow: Path) -> None:
+    named = set(re.findall(r"\b(?:secrets|vars)\.([A-Z_]+)", workflow.read_text(encoding="utf-8")))
+
+    assert f"`{workflow.name}`" in README
+    assert {name for name in named if f"`{name}`" not in README} == set()
+
+
+@by_file
+def test_no_token_of_the_repository_may_write_more_than_a_comment(workflow: Path) -> None:
+    permissions = yaml.safe_load(workflow.read_text(encoding="utf-8"))["permissions"]
+
+    assert permissions["contents"] == "read"
+    assert permissions.keys() <= {"contents", "pull-requests"}
