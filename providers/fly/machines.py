@@ -10,7 +10,7 @@ from typing import Any
 from providers import waiting
 from providers.errors import ProviderError, TimedOut, Uncertain
 from providers.fly.client import GET_MACHINE_PACE, Fly, FlyError, LeaseHeld, NotFound
-from providers.fly.machine_config import seconds_of
+from providers.fly.machine_config import seconds_of, unhealthy_checks
 
 GONE = frozenset({"destroyed", "destroying"})
 LEASE_SECONDS = 60
@@ -192,16 +192,44 @@ def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0
 
 
 def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
-    """Restart the machine under its lease and wait until it has started. A second restart does no harm."""
+    """Restart the machine under its lease and wait until its checks pass. A second restart does no harm; a machine that does not
+    run needs none."""
+    doing = f"restart the machine {id} of {app!r}"
     with leased(fly, app, id) as lease:
-        fly.call(
-            "POST",
-            f"{path(app, id)}/restart",
-            doing=f"restart the machine {id} of {app!r}",
-            nonce=lease.nonce,
-            safe=True,
-        )
-        wait_for(fly, app, id, "started", seconds=seconds, lease=lease)
+
+        def accepted() -> bool | None:
+            """Fly refuses with 412 while the machine still starts, from a restart of ours, say."""
+            try:
+                fly.call("POST", f"{path(app, id)}/restart", doing=doing, nonce=lease.nonce, safe=True)
+            except FlyError as error:
+                if error.status != 412:
+                    raise
+                machine = find(fly, app, id)
+                return False if machine is None or machine["state"] in ("stopped", "suspended") else None
+            return True
+
+        if waiting.poll(accepted, seconds=seconds, waiting_for=f"Fly to {doing}", first=0.5):
+            wait_for(fly, app, id, "started", seconds=seconds, lease=lease)
+            _wait_for_checks(fly, app, id, seconds=seconds, lease=lease)
+
+
+def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Lease) -> None:
+    seen = ""
+
+    def passing() -> bool | None:
+        nonlocal seen
+        lease.keep()
+        machine = find(fly, app, id)
+        troubles = unhealthy_checks(machine["config"], machine.get("checks") or []) if machine else ["it is gone"]
+        seen = "; ".join(troubles)
+        return None if troubles else True
+
+    waiting.poll(
+        passing,
+        seconds=seconds,
+        waiting_for=f"the machine {id} of {app!r} to be healthy after its restart",
+        last_seen=lambda: seen,
+    )
 
 
 def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:

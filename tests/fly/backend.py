@@ -23,14 +23,14 @@ RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 
 
 class Backend(Stack):
-    def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, **env: str) -> None:
+    def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, size_gb: int = 1, **env: str) -> None:
         """Make the backend be as told; stops at the first step that fails, by raising what it raised."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}
         self.do("app", AppProvider, name=APP, org="sol-labs")
         image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
         for kind in ("shared_v4", "v6"):
             self.do(kind, IpAddressProvider, app=APP, type=kind)
-        self.do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=1)
+        self.do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=size_gb)
         version = self.do("secrets", SecretsProvider, app=APP, values=secrets or {"SESSION_KEY": "one"})["version"]
         self.do(
             "machine",
@@ -105,10 +105,11 @@ def held(world: World) -> dict[str, Any]:
 
 
 def _volume(world: World, volume: Document) -> Document:
-    attached = bool(volume["attached_machine_id"])
+    machine = world.store.get("fly_machine", volume["attached_machine_id"] or "")
     return {
         **{key: volume[key] for key in ("name", "region", "size_gb", "encrypted", "snapshot_retention")},
-        "attached": attached,
+        "attached": bool(machine),
+        "seen in its size": bool(machine and machine["_since"] >= volume.get("_grown_at", 0.0)),
         "notes": _notes(world, volume["id"]),
     }
 

@@ -43,10 +43,16 @@ def change_a_secret(backend: Backend) -> None:
     backend.up(secrets={"SESSION_KEY": "two"})
 
 
+def grow_the_volume(backend: Backend) -> None:
+    """The machine is restarted, to see the new size."""
+    backend.up(size_gb=2)
+
+
 JOURNEYS = (
     Journey("creating the backend", nothing_yet, Backend.up, held),
     Journey("releasing a new version", standing, release, held),
     Journey("putting a bad release back", standing, roll_back, held),
     Journey("changing a secret", standing, change_a_secret, held),
+    Journey("growing the volume", standing, grow_the_volume, held),
     Journey("destroying the backend", standing, Backend.destroy, held),
 )
