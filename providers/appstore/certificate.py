@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+KDF_ROUNDS = 50_000
+"""How often the password of a PKCS#12 is hashed; codemagic takes as many."""
 WEBSITE = "https://developer.apple.com/account/resources/certificates"
 LONGEST_WINDOW = 180
 """Days. Apple's certificates live for a year: within a longer window a new one would soon be due again."""
@@ -204,7 +206,7 @@ def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", pas
 
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(50_000)
+        .kdf_rounds(KDF_ROUNDS)
         .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
         .hmac_hash(hashes.SHA1())  # noqa: S303 (see above; the file is protected by being in encrypted state)
         .build(password.encode())

@@ -15,7 +15,7 @@ from providers.appstore import mach_o, versions
 from providers.appstore.ipa import Ipa
 
 MINIMUM_SDK = "26"
-"""What Apple takes since April 2026. It raises the number every spring."""
+"""What Apple takes since 28 April 2026 (keymanapp/keyman #15475). It raises the number every spring."""
 _ORIENTATIONS = {
     f"UIInterfaceOrientation{name}" for name in ("Portrait", "PortraitUpsideDown", "LandscapeLeft", "LandscapeRight")
 }

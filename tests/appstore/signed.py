@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
+from providers.appstore import certificate
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilitiesProvider
 from providers.appstore.certificate import CertificateProvider
@@ -23,8 +26,12 @@ class Signed(Stack):
     def up(self, *, capabilities: tuple[str, ...] = ("PUSH_NOTIFICATIONS",)) -> None:
         """Make all of it be as told, and renewed where that is due; stops at the first step that fails, by raising."""
         key = self.do("key", SigningKeyProvider)
-        certificate = {"private_key": key["private_key"], "csr": key["csr"], "revoke": self.revoke}
-        self.do("certificate", CertificateProvider, **certificate)
+        about = {"private_key": key["private_key"], "csr": key["csr"], "revoke": self.revoke}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                certificate, "KDF_ROUNDS", 1
+            )  # half of all that these journeys cost, and nothing they are about
+            self.do("certificate", CertificateProvider, **about)
         self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
         bundle_id = self.resources["bundle id"].id
         wanted: dict[str, Any] = {type: {} for type in capabilities}
