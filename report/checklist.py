@@ -3,14 +3,17 @@
 A row without `find` is one that no part of the program proves so far: it says "not yet", never "ok".
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from report.links import link
 from report.state import Resource, Stack
 
 BACKEND, MONITORING = "solos:Backend", "solos:Monitoring"
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 State = Literal["ok", "missing", "failed", "not yet", "waived"]
 
 
@@ -34,11 +37,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a row; `evidence` is the proof, or what is missing or wrong."""
+    """What became of a row; `evidence` is the proof, or what is missing or wrong, `link` where a person can look."""
 
     row: Row
     state: State
     evidence: str
+    link: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -53,18 +57,24 @@ def examine(stack: Stack) -> list[Finding]:
 
 
 def _examine(row: Row, stack: Stack, waiver: dict[str, str] | None) -> Finding:
+    where = link(row.key, stack)
     try:
         if row.find:
-            return Finding(row, "ok", row.find(stack))
+            return Finding(row, "ok", readable(row.find(stack)), where)
         state: State = "not yet"
         text = "no part of the program proves this so far"
     except NotThere as missing:
-        state, text = "missing", str(missing)
+        state, text = "missing", readable(str(missing))
     except NotRight as wrong:
-        state, text = "failed", str(wrong)
+        state, text = "failed", readable(str(wrong))
     if waiver:
-        return Finding(row, "waived", f"{waiver.get('reason')} ({waiver.get('by')}); without the waiver: {text}")
-    return Finding(row, state, text)
+        return Finding(row, "waived", f"{waiver.get('reason')} ({waiver.get('by')}); without the waiver: {text}", where)
+    return Finding(row, state, text, where)
+
+
+def readable(text: str) -> str:
+    """The text with its times as people write them."""
+    return TIME.sub(r"\1 \2 UTC", text)
 
 
 def _the(stack: Stack, kind: str, name: str | None = None) -> Resource:

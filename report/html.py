@@ -6,10 +6,13 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from report.launch import Launch, Probe
+from report.launch import ALERT_HEAD, Launch, Probe
 from report.timeline import Span
 
 TICKS = 5
+FEW = 3
+MIDDLE = 50
+"""Percent: what a span took stands to its right as long as it ends before, else to its left or, where it is long, on it."""
 STYLE = Path(__file__).with_name("style.css")
 
 
@@ -28,7 +31,9 @@ def _page(launch: Launch) -> Iterator[str]:
     yield f"<h1>{title}</h1>"
     as_of = f"as of {launch.as_of:%Y-%m-%d %H:%M:%S} UTC" if launch.as_of else "no time known"
     yield f'<p class="soft">Stack <code>{escape(launch.stack)}</code>, {as_of}</p>'
-    yield f'<p class="verdict">{escape(launch.verdict)}</p>'
+    kind = "ok" if launch.is_launched else "open"
+    yield f'<div class="verdict {kind}"><p class="status">{escape(launch.status[0].upper() + launch.status[1:])}</p>'
+    yield f"<p>{escape(launch.verdict)}</p></div>"
     for operation in launch.unfinished:
         yield f'<p class="warning">Interrupted: <code>{escape(operation)}</code></p>'
     yield from _checklist(launch)
@@ -38,6 +43,12 @@ def _page(launch: Launch) -> Iterator[str]:
         yield "<h2>Health probes</h2>"
         for probe in launch.probes:
             yield from _latencies(probe)
+    if launch.alerts:
+        yield "<h2>Alerts proven</h2>"
+        yield from _table(ALERT_HEAD, ([escape(cell) for cell in alert] for alert in launch.alerts))
+    if launch.waived:
+        yield "<h2>Waived</h2>"
+        yield from _table(["Row", "Why"], ([escape(f.row.title), escape(f.evidence)] for f in launch.waived))
     if launch.versions:
         yield "<h2>Versions</h2>"
         yield from _table([], ([escape(name), f"<code>{escape(value)}</code>"] for name, value in launch.versions))
@@ -59,10 +70,14 @@ def _checklist(launch: Launch) -> Iterator[str]:
         for finding in findings:
             yield (
                 f'<li><span class="state {finding.state.replace(" ", "-")}">{finding.state}</span>'
-                f"<span>{escape(finding.row.title)}</span>"
+                f"<span>{_linked(escape(finding.row.title), finding.link)}</span>"
                 f'<span class="evidence">{escape(finding.evidence)}</span></li>'
             )
         yield "</ul>"
+
+
+def _linked(text: str, link: str | None) -> str:
+    return f'<a href="{escape(link)}">{text}</a>' if link else text
 
 
 def _timeline(spans: Sequence[Span]) -> Iterator[str]:
@@ -80,17 +95,26 @@ def _timeline(spans: Sequence[Span]) -> Iterator[str]:
     )
     for span in spans:
         start, end = place(span.start), place(span.end)
-        kind = ("wait " if span.waits else "") + ("" if span.decisive else "quick")
-        side = f"left:calc({end:.2f}% + .4rem)" if end < 80 else f"right:calc({100 - start:.2f}% + .4rem)"
+        kind = ("wait " if span.waits_for else "") + ("" if span.decisive else "quick")
+        side = f"left:calc({end:.2f}% + .4rem)"
+        if end > MIDDLE:
+            side = f"right:calc({100 - start:.2f}% + .4rem)" if start > MIDDLE else f"left:calc({start:.2f}% + .4rem)"
+        inside = " inside" if start <= MIDDLE < end else ""
         diamond = f'<i class="changed" style="left:{place(span.changed):.2f}%"></i>' if span.changed else ""
-        name = escape(f"{span.resource.kind} {span.resource.name}")
+        name, of = escape(span.resource.name), escape(span.resource.kind)
         yield (
-            f'<div class="span"><span class="name" title="{name}">{name}</span><span class="track">'
+            f'<div class="span"><span class="name">{name} <span class="soft">{of}</span></span><span class="track">'
             f'<i class="bar {kind}" style="left:{start:.2f}%;width:{end - start:.2f}%"></i>'
-            f'<i class="took" style="{side}">{_spoken(span.seconds)}</i>{diamond}</span></div>'
+            f'<i class="took{inside}" style="{side}">{_spoken(span.seconds)}</i>{diamond}</span></div>'
         )
     marks = (f'<span style="left:{25 * tick}%">{_spoken(whole * tick / (TICKS - 1))}</span>' for tick in range(TICKS))
     yield f'<div class="span"><span class="axis-label"></span><span class="axis">{"".join(marks)}</span></div>'
+    waits = [(span.resource.name, _spoken(span.seconds), span.waits_for) for span in spans if span.waits_for]
+    if waits:
+        yield "<h3>What was waited for</h3>"
+        yield from _table(
+            [], ([escape(what or ""), took, f'<span class="soft">{escape(name)}</span>'] for name, took, what in waits)
+        )
 
 
 def _latencies(probe: Probe) -> Iterator[str]:
@@ -103,11 +127,17 @@ def _latencies(probe: Probe) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "<table>"
+    """A table; one with many columns becomes a list on a narrow screen, where each cell says of which column it is."""
+    yield '<table class="many">' if len(head) > FEW else "<table>"
     if head:
-        yield "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"
+        yield "<thead><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr></thead>"
     for row in rows:
-        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
+        columns = head or [""] * len(row)
+        yield (
+            "<tr>"
+            + "".join(f'<td data-of="{escape(of)}">{cell}</td>' for of, cell in zip(columns, row, strict=True))
+            + "</tr>"
+        )
     yield "</table>"
 
 

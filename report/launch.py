@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from report.checklist import BACKEND, Finding, examine
+from report.checklist import BACKEND, Finding, examine, readable
 from report.state import Stack
 from report.timeline import Span, spans
+
+ALERT_HEAD = ("Alert", "Fired", "Taken by", "After", "Resolved")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,19 @@ class Launch:
     """Rows of name, e-mail, installed build, device."""
     feedback: Sequence[Sequence[str]]
     """What testers have sent: rows of time, e-mail, kind, device, comment."""
+    alerts: Sequence[Sequence[str]]
+    """Rows below ALERT_HEAD."""
     unfinished: Sequence[str]
+    status: str
+    """launched, withdrawn or not declared, and by whom."""
+
+    @property
+    def is_launched(self) -> bool:
+        return self.status.startswith("launched")
+
+    @property
+    def waived(self) -> Sequence[Finding]:
+        return [finding for finding in self.findings if finding.state == "waived"]
 
     @property
     def verdict(self) -> str:
@@ -65,15 +79,39 @@ def gather(stack: Stack) -> Launch:
         versions=_versions(stack),
         testers=_testers(stack),
         feedback=_feedback(stack),
+        alerts=_alerts(stack),
         unfinished=stack.unfinished,
+        status=_status(stack),
     )
+
+
+def _status(stack: Stack) -> str:
+    launch = stack.outputs.get("launch") or {}
+    state = str(launch.get("state", "not declared"))
+    if "declaredAt" in launch:
+        state += readable(f", declared by {launch['declaredBy']} at {launch['declaredAt']}")
+    return f"{state}: {launch['withdrawn']}" if launch.get("withdrawn") else state
+
+
+def _alerts(stack: Stack) -> list[list[str]]:
+    return [
+        [
+            f"drill for {drill.outputs['watched']}",
+            readable(drill.outputs["fired_at"]),
+            str(drill.outputs["receiver"]),
+            f"{drill.outputs['delivered_seconds']} s",
+            readable(drill.outputs["resolved_at"]),
+        ]
+        for drill in stack.all("checks:AlertDrill")
+        if not drill.errors
+    ]
 
 
 def _probes(stack: Stack) -> list[Probe]:
     return [
         Probe(
             f"https://{rollout.outputs.get('hostname')}{rollout.outputs.get('path')}",
-            str(rollout.outputs.get("verified_at", "")),
+            readable(str(rollout.outputs.get("verified_at", ""))),
             rollout.outputs["latencies_ms"],
         )
         for rollout in stack.all("checks:Rollout")

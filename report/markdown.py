@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from report.launch import Launch
+from report.launch import ALERT_HEAD, Launch
 
 MARKS = {"ok": "✅", "missing": "⬜", "failed": "❌", "not yet": "…", "waived": "✋"}
 
@@ -12,12 +12,20 @@ def render(launch: Launch) -> str:
     as_of = f"{launch.as_of:%Y-%m-%d %H:%M:%S} UTC" if launch.as_of else "no time known"
     parts = [
         f"# {launch.title}",
-        f"Stack `{launch.stack}`, as of {as_of}: **{launch.verdict}**.",
+        f"**{launch.status[0].upper()}{launch.status[1:]}.** {launch.verdict}. Stack `{launch.stack}`, as of {as_of}.",
         *([f"Interrupted: {', '.join(launch.unfinished)}."] if launch.unfinished else []),
         "## Checklist",
         _table(
             ["", "Row", "State", "Evidence"],
-            [[MARKS[f.state], f"{f.row.group}: {f.row.title}", f.state, f.evidence] for f in launch.findings],
+            [
+                [
+                    MARKS[f.state],
+                    f"{f.row.group}: " + (f"[{f.row.title}]({f.link})" if f.link else f.row.title),
+                    f.state,
+                    f.evidence,
+                ]
+                for f in launch.findings
+            ],
         ),
         "## Timeline",
         _table(
@@ -29,7 +37,7 @@ def render(launch: Launch) -> str:
                     f"{span.seconds:.1f} s",
                     ", ".join(
                         [
-                            *(["wait"] if span.waits else []),
+                            *([f"waits for {span.waits_for}"] if span.waits_for else []),
                             *(["decisive"] if span.decisive else []),
                             *([f"changed {span.changed:%Y-%m-%d %H:%M:%S}"] if span.changed else []),
                         ]
@@ -42,6 +50,10 @@ def render(launch: Launch) -> str:
     for probe in launch.probes:
         latencies = ", ".join(f"{latency:.0f}" for latency in probe.latencies_ms)
         parts += ["## Health probes", f"{probe.address}, verified {probe.verified_at}: {latencies} ms."]
+    if launch.alerts:
+        parts += ["## Alerts proven", _table(ALERT_HEAD, launch.alerts)]
+    if launch.waived:
+        parts += ["## Waived", _table(["Row", "Why"], [[f.row.title, f.evidence] for f in launch.waived])]
     if launch.versions:
         parts += ["## Versions", _table(["What", "Value"], [[name, f"`{value}`"] for name, value in launch.versions])]
     if launch.testers:

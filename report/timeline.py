@@ -10,10 +10,18 @@ from datetime import datetime
 
 from report.state import Resource, Stack
 
-WAITS = frozenset(
-    {"checks:Rollout", "checks:Watch", "appstore:ProcessedBuild", "appstore:BuildDistribution", "appstore:Installation"}
-)
-"""Kinds that make nothing: they wait until something is so."""
+WAITS = {
+    "appstore:App": "a person at Apple's form",
+    "appstore:BuildDistribution": "Apple's release to testers",
+    "appstore:Installations": "the testers",
+    "appstore:ProcessedBuild": "Apple's processing",
+    "checks:AlertDrill": "the page to arrive and resolve",
+    "checks:LaunchRecord": "the testers and who declares it",
+    "checks:Rollout": "healthy answers",
+    "checks:Watch": "the monitor to see the app",
+    "fly:IssuedCertificate": "DNS and the certificate",
+}
+"""Kinds that make nothing, or nothing by themselves: they wait until something is so. And for what."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +35,8 @@ class Span:
     decisive: bool
 
     @property
-    def waits(self) -> bool:
-        return self.resource.kind in WAITS
+    def waits_for(self) -> str | None:
+        return WAITS.get(self.resource.kind)
 
     @property
     def seconds(self) -> float:

@@ -283,6 +283,7 @@ class Deployment:
             if not entry.id:
                 raise StepFailed("the provider made an object without an id")
             self._take_outputs(entry, outputs)
+            entry.created = entry.modified = now()
             self._finish(entry, instead_of)
 
     def _update(self, entry: Entry, old: Entry, plugin: Plugin) -> Entry:
