@@ -142,8 +142,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _spoken(seconds: float) -> str:
+    """With a space that does not break."""
     if seconds < 120:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}\u00a0s"
     if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"
+        return f"{seconds / 60:.0f}\u00a0min"
+    return f"{seconds / 3600:.0f}\u00a0h" if seconds < 172_800 else f"{seconds / 86_400:.0f}\u00a0d"
