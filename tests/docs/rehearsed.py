@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -256,12 +256,12 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         ) as up:
             while self._doubles.see("/faults") and up.poll() is None:
                 time.sleep(0.05)
             assert up.poll() is None, f"the update was over before it could be killed: {up.communicate()[0]}"
-            os.killpg(up.pid, signal.SIGKILL)
+            for process in (up.pid, *_below(up.pid)):  # All of them: a laptop leaves nothing running.
+                os.kill(process, signal.SIGKILL)
 
     def _volume(self) -> str:
         state = self._doubles.see("/fly/state")
@@ -277,6 +277,14 @@ class World:
     def _made(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def _below(process: int) -> Iterator[int]:
+    """What it has started, and what that has."""
+    listed = subprocess.run(["pgrep", "-P", str(process)], stdout=subprocess.PIPE, text=True, check=False)
+    for child in map(int, listed.stdout.split()):
+        yield child
+        yield from _below(child)
 
 
 EVENTS: dict[str, Callable[..., None]] = {
