@@ -18,9 +18,10 @@ import httpx
 from bench.options import Options
 from bench.paired import Paired
 from providers.appstore.bundle_id import BundleIdProvider
+from rehearsal.doubles import ENDPOINTS
 from tests.driver import Driven
 from tests.inprocess import PROJECT, made
-from tests.program.stack import ENDPOINTS, ROOT, doubles
+from tests.program.stack import ROOT, doubles
 
 BUNDLE_ID = "com.sollabs.solos"
 MOST_MIB = 4096

@@ -19,6 +19,7 @@ REQUIREMENTS = (
     "monitoring",
     "logging",
     "alerting",
+    "signing",
     "distributed",
     "installed",
     "no-crashes",
@@ -38,6 +39,7 @@ class Seen:
     watched_at: str
     lines: int
     alert_resolved_at: str
+    profile: str
     uploaded_at: str
     internal_state: str
     missing: list[str]
@@ -117,6 +119,7 @@ def _seen(backend: Backend, monitoring: Monitoring | None, testflight: TestFligh
         watched_at=watch.seen_at if watch else "",
         lines=watch.lines if watch else 0,
         alert_resolved_at=drill.resolved_at if drill else "",
+        profile=testflight.signing.profile.full_name if testflight.signing else "",
         uploaded_at=testflight.processed.uploaded_at,
         internal_state=testflight.distribution.internal_state,
         missing=testflight.installations.missing,
@@ -161,6 +164,12 @@ def _requirements(seen: Seen, smoke_test: SmokeTest, *, with_monitor: bool) -> l
             f"{int(seen.lines)} lines, {seen.watched_at}",
         ),
         "alerting": ("" if seen.alert_resolved_at else not_proven, f"drill resolved {seen.alert_resolved_at}"),
+        "signing": (
+            ""
+            if seen.profile
+            else "the stack keeps no certificate: set solos:signing, or waive this row where builds are signed elsewhere",
+            f"profile '{seen.profile}'",
+        ),
         "distributed": (
             "" if seen.internal_state == "IN_BETA_TESTING" else f"the build is {seen.internal_state}",
             seen.internal_state,

@@ -24,6 +24,8 @@ class TestFlight(pulumi.ComponentResource):
 
     distribution: BuildDistribution
     installations: Installations
+    signing: Signing | None
+    """What builds are signed with; None where somebody else does it."""
 
     def __init__(
         self,
@@ -57,8 +59,9 @@ class TestFlight(pulumi.ComponentResource):
         signed_by: Signing | None = None
         if settings.archive:
             sha256 = xcode.by_command(settings.archive, to_build, after_backend)
+        self.signing = None
         if settings.signing:
-            signing = Signing(
+            self.signing = Signing(
                 "signing",
                 settings.signing,
                 bundle_id=bundle_id,
@@ -68,10 +71,10 @@ class TestFlight(pulumi.ComponentResource):
             )
             if settings.xcode:
                 built = xcode.Xcode(
-                    "xcode", settings.xcode, to_build, signing=signing, after=backend_verified, opts=inner
+                    "xcode", settings.xcode, to_build, signing=self.signing, after=backend_verified, opts=inner
                 )
                 if built.sha256 is not None:
-                    sha256, signed_by = built.sha256, signing
+                    sha256, signed_by = built.sha256, self.signing
         app = App(
             "app-entry",
             bundle_id=bundle_id.identifier,

@@ -13,18 +13,12 @@ from typing import Any
 import httpx
 import yaml
 
+from rehearsal.doubles import ENDPOINTS, served
 from rehearsal.engine.crypter import Crypter
 from rehearsal.people import AppForm, People
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "registry.fly.io/solserver:1.0.0"
-ENDPOINTS = {
-    "fly": "fly",
-    "flyPlatform": "fly_platform",
-    "registry": "registry",
-    "proxy": "proxy",
-    "appstore": "appstore",
-}
 TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
 FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring", "xcode")
 """What the program consists of."""
@@ -33,14 +27,8 @@ FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "moni
 @contextmanager
 def doubles(folder: Path) -> Iterator[dict[str, str]]:
     """Doubles in a process of their own, by name, with everything that `folder / "world"` holds from before."""
-    command = [sys.executable, "-m", "rehearsal", "serve", "--port", "0", "--data", str(folder / "world")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        addresses: dict[str, str] = json.loads(process.stdout.readline())
-        try:
-            yield addresses
-        finally:
-            process.terminate()
+    with served(folder / "world") as there:
+        yield there.addresses
 
 
 def people(stack: "Stack", addresses: dict[str, str]) -> People:

@@ -16,6 +16,7 @@ SEEN: dict[str, Any] = {
     "watched_at": "2026-11-27T09:02:00+00:00",
     "lines": 12,
     "alert_resolved_at": "2026-11-27T09:04:00+00:00",
+    "profile": "SolOS App Store 45f93f0e",
     "uploaded_at": "2026-11-27T09:05:00+00:00",
     "looked_at": "2026-11-27T09:30:00+00:00",
     "internal_state": "IN_BETA_TESTING",
@@ -45,6 +46,11 @@ def test_nothing_is_open_when_everybody_uses_a_build_that_does_not_crash() -> No
         ({"restored_at": ""}, "backups", 'no restore is tried: solos:database.restoreDrill is "false"'),
         ({"lines": 0}, "logging", "no log line had come when the monitor was asked"),
         ({"alert_resolved_at": ""}, "alerting", 'it is not proven: solos:monitoring.drill is "false"'),
+        (
+            {"profile": ""},
+            "signing",
+            "the stack keeps no certificate: set solos:signing, or waive this row where builds are signed elsewhere",
+        ),
         ({"crashes": 1}, "no-crashes", "1 crashes in 3 sessions"),
         (
             {"sessions": 0},
