@@ -24,6 +24,12 @@ def standing(world: World, settings: dict[str, Any]) -> Backend:
     return backend
 
 
+def left_behind(world: World, settings: dict[str, Any]) -> Backend:
+    """The backend runs, and the state of its stack is lost."""
+    standing(world, settings)
+    return Backend(settings)
+
+
 def release(backend: Backend) -> None:
     backend.up(tag="1.0.1", LOG_LEVEL="debug")
 
@@ -50,6 +56,7 @@ def grow_the_volume(backend: Backend) -> None:
 
 JOURNEYS = (
     Journey("creating the backend", nothing_yet, Backend.up, held),
+    Journey("taking over what is there", left_behind, Backend.up, held),
     Journey("releasing a new version", standing, release, held),
     Journey("putting a bad release back", standing, roll_back, held),
     Journey("changing a secret", standing, change_a_secret, held),
