@@ -67,7 +67,7 @@ class Stack:
         """`up`, `refresh`, `destroy` …; the exit code. With `told` each line is handed over instead of shown."""
         command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)
         if self.engine == "pulumi":
-            self.output_of(["pulumi", "stack", "select", "--create", self.name])
+            self._select()
         if told is None:
             return subprocess.run(command, env=self._environment, check=False).returncode
         with subprocess.Popen(
@@ -77,6 +77,14 @@ class Stack:
             for line in process.stdout:
                 told(line.rstrip("\n"))
         return process.returncode
+
+    def _select(self) -> None:
+        """Let the CLI know the stack. To a new one it writes a file of its own into the project, which nobody reads."""
+        written = Path(f"Pulumi.{self.name}.yaml")
+        was_there = written.exists()
+        self.output_of(["pulumi", "stack", "select", "--create", self.name])
+        if not was_there:
+            written.unlink(missing_ok=True)
 
     def exported(self) -> str:
         """The state, as `pulumi stack export` prints it."""
