@@ -3,7 +3,13 @@
 `python -m rehearsal drill [NAME]`: what goes wrong and what to do about it, tried out; without a name, the list of drills.
 
 Of `serve`: one JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
-`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
+`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines. By hand, in another shell:
+
+    export PULUMI_BACKEND_URL=file://$PWD/.rehearsal/state PULUMI_CONFIG_PASSPHRASE=rehearsal; mkdir -p .rehearsal/state
+    pulumi stack init rehearsal
+    pulumi up --stack rehearsal
+
+While `up` waits for the app entry, make it as the account holder would: the form is at the control address, /.
 """
 
 import argparse
@@ -14,8 +20,10 @@ import sys
 import threading
 from pathlib import Path
 
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from werkzeug.test import Client
 
 from rehearsal import drills
 from rehearsal.cloud.server import Listeners, PortTaken
@@ -25,6 +33,7 @@ from rehearsal.standins import ipa
 
 KEY_ID = "REHEARSAL1"
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
+STACK = Path(__file__).resolve().parents[1] / "Pulumi.rehearsal.yaml"
 
 
 def main() -> int:
@@ -52,7 +61,9 @@ def main() -> int:
 
 def serve(port: int, data: Path) -> int:
     world = World(data)
-    _write_credentials(world, data / "credentials.json")
+    if not (data / "credentials.json").exists():
+        _begin(world)
+        _write_credentials(world, data / "credentials.json")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -68,10 +79,17 @@ def serve(port: int, data: Path) -> int:
     return 0
 
 
+def _begin(world: World) -> None:
+    """What a launch finds: the released image in its registry, and the testers among the users of the team."""
+    config = yaml.safe_load(STACK.read_text(encoding="utf-8"))["config"]
+    control = Client(world.services["control"])
+    control.post("/fly/images", json={"reference": config["solos:image"]})
+    for tester in config["solos:testers"]:
+        control.post("/appstore/users", json=tester)
+
+
 def _write_credentials(world: World, path: Path) -> None:
-    """Made at the first start: a Fly token, and a team key that App Store Connect knows."""
-    if path.exists():
-        return
+    """A Fly token, and a team key that App Store Connect knows."""
     key = ec.generate_private_key(ec.SECP256R1())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
