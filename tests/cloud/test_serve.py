@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.program.stack import IMAGE, appstore, doubles, fly
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,3 +30,13 @@ def test_a_port_in_use_is_told_in_one_line(taken: int, tmp_path: Path) -> None:
     assert done.stderr == (
         f"error: port {taken} is in use: end the program that listens there, or choose another --port\n"
     )
+
+
+def test_a_new_world_has_the_image_and_the_users_that_a_launch_by_hand_needs(tmp_path: Path) -> None:
+    with doubles(tmp_path) as addresses:
+        users = [user["username"] for user in appstore(addresses)["users"]]
+        images = [image["reference"] for image in fly(addresses)["fly_image"]]
+
+    assert {"ada@sollabs.example", "jun@sollabs.example", "lena@sollabs.example"} <= set(users)
+    assert images == [IMAGE]
+    assert (tmp_path / "world/credentials.json").stat().st_mode & 0o077 == 0
