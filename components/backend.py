@@ -6,8 +6,8 @@ import pulumi
 import pulumi_random as random
 
 from components import environment, image_build
+from components.backend_settings import ENDING, BackendSettings
 from components.postgres import Postgres
-from components.settings import ENDING, BackendSettings
 from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout

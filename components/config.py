@@ -12,7 +12,7 @@ problems are told at once. No problem shows a value of an encrypted key.
 
 import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 PROJECT = "solos"
@@ -32,6 +32,11 @@ class StackConfig:
         """Note what is wrong with `key`."""
         self.problems.append(f"{PROJECT}:{key}: {problem}")
 
+    def refuse_all(self, key: str, problems: Iterable[str]) -> None:
+        """Note everything that a provider finds wrong with `key`."""
+        for problem in problems:
+            self.refuse(key, problem)
+
     def text(self, key: str, default: str | None = None) -> str:
         """The text of `key`. Without a `default` it may not be missing or empty."""
         value = self._take(key).strip()
@@ -49,6 +54,13 @@ class StackConfig:
         if value not in ("", "true", "false"):
             self.refuse(key, f"must be true or false, not {value!r}")
         return value == "true" if value else None
+
+    def flag_in(self, key: str, given: Mapping[str, str], name: str, *, default: bool) -> bool:
+        """The same of one entry of the object `key`, all of whose values are texts."""
+        value = given.get(name, "true" if default else "false")
+        if value not in ("true", "false"):
+            self.refuse(f"{key}.{name}", f'must be "true" or "false", not {value!r}')
+        return value == "true"
 
     def whole(self, key: str, default: int) -> int:
         """A whole number, 0 or more."""

@@ -44,8 +44,6 @@ def read(config: StackConfig) -> DatabaseSettings:
             config.refuse(f"database.{key}", f"is for kind {other}, and this is {kind}: leave it out")
     if not given.get("fromSnapshot", "vs_").startswith("vs_"):
         config.refuse("database.fromSnapshot", f"must be a snapshot's id, vs_…, not {given['fromSnapshot']!r}")
-    if given.get("restoreDrill", "true") not in ("true", "false"):
-        config.refuse("database.restoreDrill", f'must be "true" or "false", not {given["restoreDrill"]!r}')
     size, version = given.get("diskSizeGb", "10"), given.get("pgMajorVersion", "17")
     if not size.isdecimal():
         config.refuse("database.diskSizeGb", f"must be a whole number, not {size!r}")
@@ -54,12 +52,11 @@ def read(config: StackConfig) -> DatabaseSettings:
     database = DatabaseSettings(
         kind=kind,
         from_snapshot=given.get("fromSnapshot"),
-        restore_drill=given.get("restoreDrill", "true") == "true",
+        restore_drill=config.flag_in("database", given, "restoreDrill", default=True),
         name=given.get("name", ""),
         plan=given.get("plan", "basic").lower(),
         disk_size_gb=int(size) if size.isdecimal() else 10,
         pg_major_version=version,
     )
-    for problem in managed_postgres.problems(database.plan, database.disk_size_gb):
-        config.refuse("database", problem)
+    config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))
     return database

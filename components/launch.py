@@ -7,8 +7,9 @@ from typing import Any
 import pulumi
 
 from components.backend import Backend
+from components.launch_settings import LaunchSettings
 from components.monitoring import Monitoring
-from components.settings import LaunchSettings, Release
+from components.release import Release
 from components.smoke_test import SmokeTest
 from components.testflight import TestFlight
 from providers.checks.launch_record import HEALTHY, LaunchRecord

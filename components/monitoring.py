@@ -9,9 +9,9 @@ import hashlib
 import pulumi
 
 from components.backend import Backend
+from components.backend_settings import BackendSettings
 from components.monitor_machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
 from components.monitoring_settings import ENDING, MonitoringSettings
-from components.settings import BackendSettings
 from providers.checks.alert_drill import AlertDrill
 from providers.checks.watch import Watch
 from providers.fly.app import App

@@ -59,13 +59,13 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
         heartbeat=_url(
             config, "heartbeat", _secret(config, secrets, "heartbeat", "the URL that a dead man's switch gave you")
         ),
-        logs=_flag(config, told, "logs"),
+        logs=config.flag_in("monitoring", told, "logs", default=True),
         sink=told.get("sink"),
         sink_url=told.get("sinkUrl", ""),
         sink_user=told.get("sinkUser", ""),
         sink_token=secrets.get("sinkToken", ""),
         repository=told.get("repository", ""),
-        drill=_flag(config, told, "drill"),
+        drill=config.flag_in("monitoring", told, "drill", default=True),
     )
     if settings.region == app_region:
         config.refuse("monitoring.region", f"is {app_region}, the app's own: a monitor there would die with the app")
@@ -119,10 +119,3 @@ def _url(config: StackConfig, name: str, secret: str) -> str:
 def _is_url(text: str) -> bool:
     parts = urlsplit(text)
     return bool(parts.hostname) and parts.scheme in ("http", "https")
-
-
-def _flag(config: StackConfig, told: dict[str, str], name: str) -> bool:
-    value = told.get(name, "true")
-    if value not in ("true", "false"):
-        config.refuse(f"monitoring.{name}", f'must be "true" or "false", not {value!r}')
-    return value == "true"

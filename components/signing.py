@@ -4,7 +4,7 @@
 PKCS#12 of an existing certificate, which is then taken over in place of making one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
@@ -38,7 +38,7 @@ class SigningSettings:
 def read_capabilities(config: StackConfig) -> Capabilities:
     """Read `solos:capabilities`. What is wrong is noted in `config`."""
     capabilities = config.nested("capabilities")
-    _refuse(config, "capabilities", problems(capabilities))
+    config.refuse_all("capabilities", problems(capabilities))
     return capabilities
 
 
@@ -60,16 +60,16 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
         certificate=given["certificate"],
         profile=given.get("profile", f"{app_name} App Store"),
         renew_before_days=_days(config, given),
-        revoke=_flag(config, given),
+        revoke=config.flag_in("signing", given, "revokeReplaced", default=False),
         p12=given_secrets.get("p12", ""),
         p12_password=given_secrets.get("password", ""),
     )
     certificate = CertificateArgs(private_key="", csr="", renew_before_days=settings.renew_before_days)
-    _refuse(config, "signing.renewBeforeDays", CertificateProvider().validate(certificate, None))
+    config.refuse_all("signing.renewBeforeDays", CertificateProvider().validate(certificate, None))
     profile = ProfileArgs(name=settings.profile, bundle_id="", certificate_ids=[""])
-    _refuse(config, "signing.profile", ProfileProvider().validate(profile, None))
+    config.refuse_all("signing.profile", ProfileProvider().validate(profile, None))
     key = SigningKeyArgs(p12=settings.p12 or None, p12_password=settings.p12_password or None)
-    _refuse(config, "signingSecrets.p12", SigningKeyProvider().validate(key, None))
+    config.refuse_all("signingSecrets.p12", SigningKeyProvider().validate(key, None))
     return settings
 
 
@@ -127,15 +127,3 @@ def _days(config: StackConfig, given: Mapping[str, str]) -> int:
         config.refuse("signing.renewBeforeDays", f"must be a number of days, not {text!r}")
         return 30
     return int(text)
-
-
-def _flag(config: StackConfig, given: Mapping[str, str]) -> bool:
-    text = given.get("revokeReplaced", "false")
-    if text not in ("true", "false"):
-        config.refuse("signing.revokeReplaced", f'must be "true" or "false", not {text!r}')
-    return text == "true"
-
-
-def _refuse(config: StackConfig, key: str, found: Iterable[str]) -> None:
-    for problem in found:
-        config.refuse(key, problem)

@@ -5,7 +5,8 @@ from dataclasses import asdict
 import pulumi
 
 from components import xcode
-from components.settings import IosSettings, Release
+from components.ios_settings import IosSettings
+from components.release import Release
 from components.signing import Signing
 from providers.appstore.app import App
 from providers.appstore.beta_app_localization import BetaAppLocalization
