@@ -1,7 +1,7 @@
 """One upload in a process of its own, so that its memory can be told: `python -m bench.sender WAY`, with JSON on standard input.
 
-`ours` is `providers.appstore.upload`; `bare` sends the same parts to the same addresses, as many at once, with nothing but
-sockets. Prints `{"seconds", "bytes_over_idle", "digest_seconds"}`: the peak of memory is counted from when all is loaded and one
+`ours` is `providers.appstore.upload`; `bare` makes the same reservation and the same commit, and sends the same parts, as many at
+once, with nothing but sockets between. Prints `{"seconds", "bytes_over_idle", "digest_seconds"}`: the peak of memory is counted from when all is loaded and one
 call was made; the digest is what `Build` takes of the IPA before it sends a byte.
 """
 
@@ -23,7 +23,7 @@ from providers.appstore import ipa, upload
 from providers.appstore.client import AppStore
 
 NAME = "bench.ipa"
-STATM = Path("/proc/self/statm")
+STATUS = Path("/proc/self/status")
 
 
 def main(way: str) -> None:
@@ -53,13 +53,6 @@ def _ours(store: AppStore, upload_id: str, path: Path) -> Any:
 
 def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
     size = path.stat().st_size
-    file = store.create(
-        "buildUploadFiles",
-        {"assetType": "ASSET", "fileName": NAME, "fileSize": size, "uti": "com.apple.ipa"},
-        {"buildUpload": ("buildUploads", upload_id)},
-        doing="reserve",
-        find=lambda: None,
-    )
     descriptor, mine = os.open(path, os.O_RDONLY), local()
 
     def put(part: dict[str, Any]) -> None:
@@ -81,20 +74,36 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
         assert answer.status == 200, answer.status
 
     def send() -> None:
+        file = store.create(
+            "buildUploadFiles",
+            {"assetType": "ASSET", "fileName": NAME, "fileSize": size, "uti": "com.apple.ipa"},
+            {"buildUpload": ("buildUploads", upload_id)},
+            doing="reserve",
+            find=lambda: None,
+        )
         with ThreadPoolExecutor(upload.PARALLEL_PARTS) as threads:
             list(threads.map(put, file["uploadOperations"]))
+        store.update(file, {"uploaded": True}, doing="commit")
 
     return send
 
 
 def _memory() -> int:
-    """Bytes in memory now; where the system does not tell, the peak so far."""
-    return int(STATM.read_text().split()[1]) * resource.getpagesize() if STATM.exists() else _peak()
+    """Bytes in memory now; where the system does not tell, the most so far."""
+    return _of_status("VmRSS") if STATUS.exists() else _peak()
 
 
 def _peak() -> int:
+    """The most so far. Linux tells it of the process itself only here: `ru_maxrss` begins with what its parent had."""
+    if STATUS.exists():
+        return _of_status("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _of_status(name: str) -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
