@@ -74,6 +74,7 @@ def travel(
     """What the world holds after the journey, made once more if a peril strikes at its call `at`; and the calls of the first."""
     start = _start(journey.before, json.dumps(settings))
     world = copy_of(start[0])
+    world.journal.is_kept = False
     stack = start[1].copy(world)
     try:
         with pytest.MonkeyPatch.context() as patch:

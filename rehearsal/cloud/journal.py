@@ -16,6 +16,8 @@ class Journal:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.is_kept = True
+        """False saves the time, where nobody will read it."""
 
     def write(self, entry: Document) -> None:
         self._store.append_journal(entry)

@@ -104,7 +104,7 @@ class Service:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
-        journaled = self.journaled and BY_MACHINE not in environ
+        journaled = self.journaled and self.world.journal.is_kept and BY_MACHINE not in environ
         if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
