@@ -70,7 +70,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
         app_name=app_name,
         sku=config.text("sku", bundle_id),
         primary_locale=config.text("primaryLocale", "en-US"),
-        wait_for_app_entry=config.whole("waitForApp", 0),
+        wait_for_app_entry=config.whole("waitForAppEntry", 0),
         capabilities=signing.read_capabilities(config),
         signing=signed,
         xcode=xcode.read(config, folder, signed=signed is not None, archive=config.text("archive", "")),
