@@ -1,6 +1,9 @@
 """What an engine does to a world, pinned on the embedded one and, where it is installed, on the real one."""
 
 import json
+import re
+
+import pytest
 
 from tests.engine.conftest import Things
 
@@ -199,3 +202,58 @@ def test_a_changed_trigger_runs_the_command_again(things: Things) -> None:
 
     assert things.state()["said"]["id"] != before
     assert things.state()["said"]["outputs"]["stdout"] == things.state()["pet"]["id"]
+
+
+def test_what_does_not_depend_on_each_other_is_made_at_the_same_time(things: Things) -> None:
+    (things.world / "meet-first").write_text("box-lid")
+    (things.world / "meet-box-lid").write_text("first")
+
+    assert things.up() == 0, things.text
+
+
+def test_a_preview_knows_what_a_replacement_will_reach_and_touches_nothing(things: Things) -> None:
+    things.up(plan={"chained": True})
+    things.calls()
+    things.config["shape"] = "square"
+
+    assert things.preview() == 0, things.text
+
+    words = [line.split() for line in things.text.splitlines() if "replace" in line]
+    replaced = {name for name in things.state() if any(name in line for line in words)}
+    assert replaced == {"first", "second"}
+    assert things.calls() == set()
+
+
+def test_a_command_updates_in_place_and_cleans_up_after_itself(things: Things) -> None:
+    scripts = {"update": 'echo "updated $LEVEL" >> $THINGS/said', "delete": "echo deleted >> $THINGS/said"}
+    things.up(plan={"command": {**scripts, "environment": {"LEVEL": "1"}}})
+    before = things.state()["said"]["id"]
+
+    assert things.up(plan={"command": {**scripts, "environment": {"LEVEL": "2"}}}) == 0, things.text
+    assert things.state()["said"]["id"] == before
+    assert things.destroy() == 0, things.text
+
+    assert (things.world / "said").read_text() == "updated 2\ndeleted\n"
+
+
+def test_a_command_that_fails_says_how_and_is_run_again(things: Things) -> None:
+    things.up()
+
+    assert things.up(plan={"command": {"update": "echo no space >&2; exit 3"}}) == 1
+    assert "exit status 3" in things.text
+    assert "no space" in things.text
+
+    assert things.up(plan={"command": {"update": "echo done"}}) == 0, things.text
+    assert things.state()["said"]["outputs"]["stdout"] == "done"
+
+
+@pytest.mark.parametrize("things", ["embedded"], indirect=True)
+def test_the_display_has_a_line_for_each_change_and_a_summary(things: Things) -> None:
+    things.up()
+
+    assert things.up(colour="blue") == 0, things.text
+
+    assert re.search(r"^ ~ \S+ +first updated \(\d+\.\d s\)\n +colour: \"red\" => \"blue\"$", things.text, re.MULTILINE)
+    assert "box-lid updated" in things.text
+    assert "second" not in things.text
+    assert "    ~ 3 updated" in things.text

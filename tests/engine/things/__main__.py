@@ -1,4 +1,4 @@
-"""Declares one of everything; `things:plan` varies it: what is left out, renamed, protected, retained, ignored."""
+"""Declares one of everything; `things:plan` varies it: what is left out, renamed, protected, retained, ignored, and what else the command is told."""
 
 import os
 import signal
@@ -46,7 +46,9 @@ if "second" not in plan.get("without", []):
     )
 pet = random.RandomPet("pet", length=2)
 key = random.RandomPassword("key", length=24, special=False)
-said = command.local.Command("said", create=pulumi.Output.concat("echo ", pet.id), triggers=[colour])
+said = command.local.Command(
+    "said", create=pulumi.Output.concat("echo ", pet.id), triggers=[colour], **plan.get("command", {})
+)
 
 pulumi.export("serial", first.serial)
 pulumi.export("said", said.stdout)

@@ -68,11 +68,23 @@ class ThingProvider(ResourceProvider):
 
 
 def refuse(props: dict[str, Any]) -> None:
-    """Fail, or take long, as the files `$THINGS/fail-<label>` and `$THINGS/slow-<label>` say."""
+    """Fail, take long, or wait for another one, as the files `$THINGS/fail-<label>`, `slow-<label>` and `meet-<label>` say."""
     if (FOLDER / f"slow-{props['label']}").exists():
         time.sleep(float((FOLDER / f"slow-{props['label']}").read_text()))
+    if (FOLDER / f"meet-{props['label']}").exists():
+        meet(props["label"], (FOLDER / f"meet-{props['label']}").read_text())
     if (FOLDER / f"fail-{props['label']}").exists():
         raise RuntimeError(f"{props['label']} cannot be had today")
+
+
+def meet(label: str, other: str) -> None:
+    """Wait until the other one is being made, too."""
+    (FOLDER / f"here-{label}").touch()
+    deadline = time.monotonic() + 30
+    while not (FOLDER / f"here-{other}").exists():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{label} has not met {other}")
+        time.sleep(0.05)
 
 
 def write(id: str, props: dict[str, Any]) -> None:
