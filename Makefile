@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Rehearsals and tests start many Pythons: each would compile all of this anew where the machine forbids to keep bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help rehearse rehearse-destroy dress-rehearsal preflight report setup test lint format docs requirements monitoring-tools
 
