@@ -88,7 +88,7 @@ def _config(options: argparse.Namespace) -> int:
         print(value if isinstance(value, str) else json.dumps(value))
     elif options.command == "set":
         text = sys.stdin.read().rstrip("\n") if options.value is None else options.value
-        file.set(options.key, text, path=options.path, secret=options.secret)
+        file.set(options.key, text, path=options.path, secret=options.secret, as_text=options.type is not None)
     else:
         file.remove(options.key, path=options.path)
     return 0
@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "set":
             about_one.add_argument("value", nargs="?", help="read from the standard input where it is not given")
             about_one.add_argument("--secret", action="store_true", help="encrypt it")
+            about_one.add_argument("--type", choices=["string"], help="leave it a text, whatever it looks like")
 
     state = commands.add_parser("state").add_subparsers(required=True)
     for name in ("unprotect", "delete"):

@@ -43,10 +43,10 @@ class StackFile:
             return crypter_of(self._stack, self.path).decrypt(value["secure"])
         return value
 
-    def set(self, key: str, text: str, *, path: bool, secret: bool) -> None:
-        """At a path, true, false and whole numbers are what they look like, as with the CLI."""
+    def set(self, key: str, text: str, *, path: bool, secret: bool, as_text: bool) -> None:
+        """At a path, and unless it is asked for `as_text`, true, false and whole numbers are what they look like, as with the CLI."""
         value: Any = {"secure": crypter_of(self._stack, self.path).encrypt(text)} if secret else text
-        if path and not secret and (text in ("true", "false") or text.isdecimal()):
+        if path and not secret and not as_text and (text in ("true", "false") or text.isdecimal()):
             value = json.loads(text)
         document = self._read()
         *above, last = self._steps(key, path=path)

@@ -22,8 +22,8 @@ CHAPTERS = read(PATH)
 COMMANDS = [step for chapter in CHAPTERS for step in chapter.steps if isinstance(step, Command)]
 FROM_NOTHING, LAUNCHED = "in an empty world", "in a launched world"
 """What the first comment of a chapter may say; without either, it goes on in the world of the one before."""
-NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b")
-"""What the embedded engine does not have."""
+NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b|\bmake preflight\b")
+"""What the embedded engine does not have, and what wants to see the Pulumi CLI."""
 
 
 def not_run_here(command: Command) -> str | None:
