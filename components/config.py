@@ -120,10 +120,10 @@ class StackConfig:
         for name, value in values.items():
             if allowed is not None and name not in allowed:
                 self.refuse(f"{where}.{name}", f"is unknown{_did_you_mean(name, allowed)}")
-            elif not isinstance(value, str):
+            elif not isinstance(value, str | bool | int | float):
                 self.refuse(f"{where}.{name}", "must be a text")
-            else:
-                texts[name] = value
+            else:  # `pulumi config set --path` makes a number of 45, and a boolean of true.
+                texts[name] = value if isinstance(value, str) else json.dumps(value)
         return texts
 
 

@@ -12,7 +12,7 @@ def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], 
     elsewhere: dict[str, object] = {"API_BASE_URL": "https://elsewhere.example"}
     ipa.write(tmp_path / "other.ipa", bundle_id="com.sollabs.other", version="0.9.0", build="7", info=elsewhere)
     stack.configure(orgg="sol-labs", version="1.0.0-v0", archive="", ipa=str(tmp_path / "other.ipa"))
-    stack.configure(app="solos-mistaken", uniqueNames="false", whatToTest={"en-US": 1})
+    stack.configure(app="solos-mistaken", uniqueNames="false", whatToTest={"en-US": ["go"]})
     ada = {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}
     stack.configure(testers=[ada, {**ada, "email": "ADA@sollabs.example"}, {**ada, "email": "ada.sollabs"}])
     stack.edit("fly.toml", "min_machines_running = 1", "min_machines_running = 2")

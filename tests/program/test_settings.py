@@ -209,7 +209,7 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
             "earlierReleases.v0: is this release, solos:label: take it out, or change the label",
         ),
         ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite: leave it out"),
-        ("whatToTest", {"en-US": 1}, "whatToTest.en-US: must be a text"),
+        ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a text"),
         ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is none of solos:testers"),
         (
             "waivers",
@@ -455,3 +455,15 @@ def test_an_ipa_is_made_in_one_way_and_signed_by_the_stack(problems: Problems, f
     assert len(found) == 2
     assert any(problem.startswith("solos:xcode: needs solos:signing") for problem in found)
     assert any(problem.startswith("solos:archive: makes the IPA, and so does xcode.commit") for problem in found)
+
+
+def test_a_number_and_a_boolean_that_the_cli_has_made_of_texts_are_taken(settings: Read) -> None:
+    """`pulumi config set --path 'solos:database.restoreDrill' false` stores a boolean."""
+    told = settings(
+        signing={"certificate": "DISTRIBUTION", "renewBeforeDays": 45, "revokeReplaced": True},
+        database={"restoreDrill": False},
+    )
+
+    assert told.ios.signing is not None
+    assert (told.ios.signing.renew_before_days, told.ios.signing.revoke) == (45, True)
+    assert told.backend.database.restore_drill is False
