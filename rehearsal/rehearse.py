@@ -116,7 +116,7 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     config = stack.config
     doubles.do("/fly/images", reference=config["solos:image"])
     doubles.do("/delays", monitor_speed=MONITOR_SPEED)
-    stack.decide(_without_what_is_missing(config))
+    stack.configure(_without_what_is_missing(config))  # Not kept: the programs may be here the next time.
     form = AppForm(
         config["solos:bundleId"], config["solos:appName"], sku=config.get("solos:sku", config["solos:bundleId"])
     )
