@@ -192,6 +192,10 @@ class _Line:
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
+    def __del__(self) -> None:
+        """The cache drops a line that has not been used for long: its connections go with it."""
+        self.transport.close()
+
     def patience(self, seconds: float) -> float:
         """How long a call that may take `seconds` is repeated."""
         if self.is_dead:

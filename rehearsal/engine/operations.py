@@ -185,6 +185,7 @@ class Engine:
             [sys.executable, "-u", SCRIPT, server.address, server.address, self.stack.project, self.stack.name, phase],
             cwd=self.stack.folder,
             env=environment,
+            stdin=subprocess.PIPE,  # Its end tells the program that this engine is gone.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,8 +6,10 @@ The configuration comes in `PULUMI_CONFIG` and `PULUMI_CONFIG_SECRET_KEYS`, wher
 
 import asyncio
 import logging
+import os
 import runpy
 import sys
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +19,7 @@ THREADS = 64
 
 
 def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int:
+    threading.Thread(target=_end_with_engine, daemon=True).start()
     import pulumi
     from pulumi.runtime.stack import run_in_stack
 
@@ -52,6 +55,13 @@ def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int
             pulumi.log.error(f"Program failed with an unhandled exception:\n{traceback.format_exc()}")
             return ERROR_WAS_SHOWN
     return 0
+
+
+def _end_with_engine() -> None:
+    """Standard input ends when the engine does, also where that is killed: nobody would answer this program any more."""
+    while os.read(0, 1024):
+        pass
+    os._exit(ERROR_WAS_SHOWN)
 
 
 if __name__ == "__main__":
