@@ -1,10 +1,11 @@
-"""The restore that infra-docs/BACKUPS.md describes, as it is typed: the volume is lost, and its rows come back from the replica.
+"""The restores from the replica that infra-docs/BACKUPS.md describes, as they are typed: volume lost, region lost, bad migration.
 
 The one from a snapshot is the drill lost-volume.
 """
 
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -35,6 +36,19 @@ def found(addresses: dict[str, str]) -> tuple[str, str, str]:
     return app, machine, volume
 
 
+def act(addresses: dict[str, str], app: str, machine: str, what: str) -> None:
+    """`fly machine start` or `stop`."""
+    path = f"{addresses['fly']}/v1/apps/{app}/machines/{machine}"
+    httpx.post(f"{path}/{what}", headers=TOKEN, json={}).raise_for_status()
+    state = {"stop": "stopped", "start": "started"}[what]
+    httpx.get(f"{path}/wait?state={state}&timeout=30", headers=TOKEN, timeout=40).raise_for_status()
+
+
+def wait_until_answering(addresses: dict[str, str], app: str) -> None:
+    while httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app}.fly.dev"}).status_code != 200:
+        time.sleep(0.1)
+
+
 def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None:
     """The host dies, with the machine and its volume."""
     start = f"{addresses['fly']}/v1/apps/{app}"
@@ -43,17 +57,43 @@ def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None
         time.sleep(0.1)  # It is bound to the machine for a moment longer.
 
 
-def test_a_lost_volume_comes_back_from_the_replica_off_site(stack: Stack, addresses: dict[str, str]) -> None:
+@pytest.fixture
+def replicated(stack: Stack, addresses: dict[str, str]) -> Stack:
+    """The stack, up, with its replica in a bucket."""
     if shutil.which("litestream", path=PLACES) is None:
         pytest.skip("NOT TESTED: the restore from a replica; with Go here, `make monitoring-tools` builds litestream")
     given = {"BUCKET_NAME": "solos-backup", "AWS_ENDPOINT_URL_S3": addresses["bucket"]}
     given |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     stack.configure(secrets={name: encrypted(value) for name, value in given.items()})
     assert stack.run("up") == 0, stack.text
+    return stack
+
+
+@pytest.mark.parametrize("region", ["sjc", "lax"], ids=["the-volume-is-lost", "the-region-is-lost"])
+def test_rows_come_back_from_the_replica_off_site(replicated: Stack, addresses: dict[str, str], region: str) -> None:
     app, machine, volume = found(addresses)
     written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
 
     lose(addresses, app, machine, volume)  # Asked to end, Litestream sends what it still has.
-    assert stack.run("up", "--refresh") == 0, stack.text
+    replicated.edit("fly.toml", 'primary_region = "sjc"', f'primary_region = "{region}"')
+    assert replicated.run("up", "--refresh") == 0, replicated.text
 
     assert notes(addresses, app) == written
+    assert [each["region"] for each in fly(addresses)["fly_machine"] if each["name"] == "solserver"] == [region]
+
+
+def test_a_bad_migration_is_taken_back_to_the_minute_before(replicated: Stack, addresses: dict[str, str]) -> None:
+    app, machine, _ = found(addresses)
+    good = [notes(addresses, app, f"day {number}") for number in range(3)][-1]
+    act(addresses, app, machine, "stop")  # Litestream sends what it still has.
+    before = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"  # Moments are told in whole seconds.
+    time.sleep(2.1)
+    act(addresses, app, machine, "start")
+    wait_until_answering(addresses, app)
+    assert notes(addresses, app, "spoilt by the migration") != good
+
+    replicated.edit("fly.toml", "[env]\n", f'[env]\n  RESTORE_TO = "{before}"\n')
+    assert replicated.run("up") == 0, replicated.text
+
+    assert notes(addresses, app) == good
+    assert found(addresses)[1] == machine
