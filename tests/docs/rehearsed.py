@@ -63,8 +63,9 @@ class World:
             self._lay_out()
         self._put_on_path()
         (folder / "exported").write_text("")
+        of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # With `make test` above it, make says which folder it enters.
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in of_make},
             **self._doubles.credentials,
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
