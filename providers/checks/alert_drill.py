@@ -22,7 +22,7 @@ from providers.resource import Resource
 
 ALERT = "SolosDrill"
 ALERTMANAGER = "http://localhost:9093"
-DELIVERED, FAILED = "Notify success", "Notify for alerts failed"
+DELIVERED, FAILED = "Notify success", "Notify attempt failed"
 URL = re.compile(r"https?://[^\s\"\\]+")
 """A receiver's URL is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0

@@ -93,4 +93,5 @@ def test_a_receiver_that_does_not_answer_is_told_by_name(monitor: Monitor, monke
     with pytest.raises(NotDelivered, match="receiver 'page' of 'solos-monitor'") as told:
         monitor.drill.up(**about)
 
+    assert "connection refused" in str(told.value), "the reason reaches the person"
     assert "secret-path" not in str(told.value)
