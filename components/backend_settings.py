@@ -94,6 +94,10 @@ def _machine_problems(machine: AppConfig, fly_toml: Path, kind: environment.Data
     if not _health_path(machine):
         yield f"{_place(fly_toml, 'http_service')}: an http_service.checks with a path is missing: a release is verified by it"
     for service in machine.config.get("services", ()):
+        port, listened = service.get("internal_port"), machine.env.get("PORT")
+        if listened and port and listened != str(port):
+            place = _place(fly_toml, "http_service", "internal_port")
+            yield f"{place}: internal_port {port} is not where the server listens: [env] PORT is {listened}, say the same twice"
         wanted = service.get("min_machines_running", 0)
         if wanted > 1:
             place = _place(fly_toml, "http_service", "min_machines_running")

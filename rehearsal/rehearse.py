@@ -26,6 +26,8 @@ from rehearsal.standins import ipa
 FOLDER = Path(".rehearsal")
 PLAN = Path("infra-docs/smoke-test.toml")
 LEAD = "Mara Lindqvist"
+NEEDED = ("solos:image", "solos:bundleId", "solos:appName", "solos:version", "solos:build", "solos:testers")
+"""What people have to know to play their parts."""
 MONITOR_SPEED = 20
 """The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
 
@@ -114,6 +116,8 @@ class Rehearsal(Stack):
 def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     """Up, the people's part, and up again; the exit code of the first `up` that fails."""
     config = stack.config
+    if any(key not in config for key in NEEDED):
+        return stack.run("preview") or 1  # which names the key, and what it is if it is misspelt
     doubles.do("/fly/images", reference=config["solos:image"])
     doubles.do("/delays", monitor_speed=MONITOR_SPEED)
     stack.configure(_without_what_is_missing(config))  # Not kept: the programs may be here the next time.

@@ -26,13 +26,19 @@ class Stack:
     """`config` is what the stack file says, by full key (`solos:org`)."""
 
     def __init__(self, name: str, source: Path, folder: Path, engine: str, credentials: Mapping[str, str]) -> None:
-        """`source` is a committed stack file, of which `folder` gets a copy to be changed; it keeps the state too."""
+        """`source` is a committed stack file, of which `folder` gets a copy to be changed; it keeps the state too.
+
+        Raises SystemExit with one line for a file that is no YAML.
+        """
         self.name = name
         self.engine = engine
         self.file = folder / f"Pulumi.{name}.yaml"
         self._state = folder / "state"
         self._state.mkdir(parents=True, exist_ok=True)
-        self._document: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+        try:
+            self._document: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise SystemExit(f"error: {source} is no YAML: {' '.join(str(error).split())}") from None
         self.config: dict[str, Any] = self._document["config"]
         self._environment = {
             **os.environ,

@@ -467,3 +467,11 @@ def test_a_number_and_a_boolean_that_the_cli_has_made_of_texts_are_taken(setting
     assert told.ios.signing is not None
     assert (told.ios.signing.renew_before_days, told.ios.signing.revoke) == (45, True)
     assert told.backend.database.restore_drill is False
+
+
+def test_a_port_where_no_server_listens_is_refused_at_preview(folder: Path, problems: Problems) -> None:
+    spoil(folder, "internal_port = 8080", "internal_port = 9999")
+
+    assert problems() == [
+        "fly.toml:29: internal_port 9999 is not where the server listens: [env] PORT is 8080, say the same twice"
+    ]

@@ -107,7 +107,7 @@ def load(path: str | Path) -> AppConfig:
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
-        return AppConfig(path=str(path), problems=(f"{place}: {str(error).split(' (at')[0]}",))
+        return AppConfig(path=str(path), problems=(f"{place}: is no TOML: {str(error).split(' (at')[0]}",))
     told = _Reader(path, Document(path.name, text, document, REFUSED)).read()
     return told if told.problems else replace(told, document=document)
 
