@@ -472,6 +472,6 @@ def test_a_number_and_a_boolean_that_the_cli_has_made_of_texts_are_taken(setting
 def test_a_port_where_no_server_listens_is_refused_at_preview(folder: Path, problems: Problems) -> None:
     spoil(folder, "internal_port = 8080", "internal_port = 9999")
 
-    assert problems() == [
+    assert list(problems()) == [
         "fly.toml:29: internal_port 9999 is not where the server listens: [env] PORT is 8080, say the same twice"
     ]
