@@ -81,10 +81,14 @@ def serve(port: int, data: Path) -> int:
 
 def _begin(world: World) -> None:
     """What a launch finds: the released image in its registry, and the testers among the users of the team."""
-    config = yaml.safe_load(STACK.read_text(encoding="utf-8"))["config"]
+    try:
+        config = yaml.safe_load(STACK.read_text(encoding="utf-8"))["config"]
+    except yaml.YAMLError as error:
+        raise SystemExit(f"error: {STACK.name} is no YAML: {' '.join(str(error).split())}") from None
     control = Client(world.services["control"])
-    control.post("/fly/images", json={"reference": config["solos:image"]})
-    for tester in config["solos:testers"]:
+    if "solos:image" in config:  # the program refuses a stack without it, and says which key is missing
+        control.post("/fly/images", json={"reference": config["solos:image"]})
+    for tester in config.get("solos:testers", ()):
         control.post("/appstore/users", json=tester)
 
 
