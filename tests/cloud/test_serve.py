@@ -28,7 +28,7 @@ def test_a_port_in_use_is_told_in_one_line(taken: int, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        f"error: port {taken} is in use: end the program that listens there, or choose another --port\n"
+        f"error: port {taken} is in use: end what listens there, another rehearsal say; `serve` by itself takes another --port\n"
     )
 
 
