@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "infra-docs").rglob("*.md")])
-FOLDERS = "components|documents|infra-docs|monitoring|providers|rehearsal|report|tests"
+FOLDERS = "bench|components|documents|infra-docs|monitoring|preflight|providers|rehearsal|report|tests|xcode"
 
 
 def of(document: Path, pattern: str) -> Iterator[re.Match[str]]:
