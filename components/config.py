@@ -15,6 +15,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from providers.errors import Problem
+
 PROJECT = "solos"
 
 
@@ -32,10 +34,10 @@ class StackConfig:
         """Note what is wrong with `key`."""
         self.problems.append(f"{PROJECT}:{key}: {problem}")
 
-    def refuse_all(self, key: str, problems: Iterable[str]) -> None:
+    def refuse_all(self, key: str, problems: Iterable[Problem | str]) -> None:
         """Note everything that a provider finds wrong with `key`."""
         for problem in problems:
-            self.refuse(key, problem)
+            self.refuse(key, str(problem))
 
     def text(self, key: str, default: str | None = None) -> str:
         """The text of `key`. Without a `default` it may not be missing or empty."""

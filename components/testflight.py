@@ -14,7 +14,7 @@ from providers.appstore.beta_group import BetaGroup
 from providers.appstore.beta_testers import BetaTesters
 from providers.appstore.build import Build
 from providers.appstore.build_distribution import BuildDistribution
-from providers.appstore.bundle_id import BundleId
+from providers.appstore.bundle_id import BundleId, BundleIdArgs
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities
 from providers.appstore.installations import Installations
 from providers.appstore.processed_build import ProcessedBuild
@@ -44,7 +44,7 @@ class TestFlight(pulumi.ComponentResource):
         kept = pulumi.ResourceOptions(parent=self, protect=protect)
         after_backend = pulumi.ResourceOptions(parent=self, depends_on=[backend_verified])
 
-        bundle_id = BundleId("bundle-id", identifier=settings.bundle_id, name=settings.app_name, opts=kept)
+        bundle_id = BundleId("bundle-id", BundleIdArgs(identifier=settings.bundle_id, name=settings.app_name), kept)
         capabilities = BundleIdCapabilities(
             "capabilities", bundle_id=bundle_id.id, capabilities=settings.capabilities, opts=inner
         )

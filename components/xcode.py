@@ -16,7 +16,7 @@ from pulumi_command import local
 
 from components.config import StackConfig
 from components.signing import Signing
-from providers.local.file import File
+from providers.local.file import File, FileArgs
 
 KEYS = ("checkout", "workspace", "project", "scheme", "xcconfig", "exportOptions", "commit")
 IDENTITIES = {"DISTRIBUTION": "Apple Distribution", "IOS_DISTRIBUTION": "iPhone Distribution"}
@@ -127,8 +127,8 @@ class Xcode(pulumi.ComponentResource):
             team=signing.profile.team_id, profile=signing.profile.full_name, type=signing.certificate.type
         ).apply(lambda about: render_export_options(build, **about))
         checkout = Path(settings.checkout)
-        File("xcconfig", path=str(checkout / settings.xcconfig), content=xcconfig, opts=inner)
-        File("export-options", path=str(checkout / settings.export_options), content=export_options, opts=inner)
+        File("xcconfig", FileArgs(path=str(checkout / settings.xcconfig), content=xcconfig), inner)
+        File("export-options", FileArgs(path=str(checkout / settings.export_options), content=export_options), inner)
         self.sha256 = None
         if settings.commit:
             files = {settings.xcconfig: xcconfig, settings.export_options: export_options}

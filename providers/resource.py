@@ -1,27 +1,27 @@
 """The one adapter between `pulumi.dynamic` and a typed lifecycle.
 
-A resource is three classes in one file: its arguments (a frozen dataclass), its state (a subclass with what the vendor
-adds), and a `Provider` with five methods, named after what they do to the world:
+A resource is four classes in one file: its arguments (a record), its state (a subclass with what the vendor adds), a `Provider`
+with the lifecycle, and the `Resource` that a program declares. The lifecycle:
 
-    validate   check    pure: what is wrong with the arguments
-    ensure     create   look the natural key up, adopt what is ours, otherwise make it; idempotent
+    validate   check    what is wrong with the arguments; pure
+    ensure     create   look the object up by its natural key, adopt it, otherwise create it; idempotent
     observe    read     the object as it is, or None when it is gone
-    sync       update   make the object be as the arguments say
-    remove     delete   quiet when it is gone already
+    sync       update   change the object to match the arguments
+    remove     delete   succeeds when the object is already gone
 
-What the engine does to dynamic providers is answered here once, for every resource:
+What the engine demands of dynamic providers is handled here once, for every resource:
 
 - `check` and `diff` run one at a time and in previews: they do no I/O, and unknown values pass through them.
 - A drifted object is compared field by field, state against arguments; `read` returns inputs, so refresh shows `x: 1 => 9`.
-- Failures are one line without a traceback, and an exception that is no `Exception`, which would hang the CLI, becomes one.
-- Check failures name no property, because the engine prints the value of a property that is named.
-- Nothing is kept in the instance except the configuration that the engine hands over; the class's dotted path is stored
-  in every stack's state. One instance serves four threads.
+- A failure is one line without a traceback. An exception that is not an `Exception` would hang the CLI: it becomes one.
+- Check failures name no property, because the engine prints the value of a named property, secret or not.
+- An instance keeps nothing but the configuration that the engine hands over. The dotted path of the class is stored in the
+  state of every stack. One instance serves four threads.
 """
 
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -39,7 +39,7 @@ from pulumi.dynamic import (
 )
 
 from providers import engine
-from providers.errors import Incomplete, ProviderError, Unexpected
+from providers.errors import Incomplete, Problem, ProviderError, Unexpected
 from providers.properties import REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
 
 ArgsT = TypeVar("ArgsT")
@@ -52,9 +52,9 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     serialize_as_secret_always = False
 
     Args: ClassVar[type[Any]]
-    """The frozen dataclass of the arguments."""
+    """The record of the arguments."""
     State: ClassVar[type[Any]]
-    """The dataclass of the outputs: a subclass of `Args`, so that every argument is an output too."""
+    """The record of the outputs: a subclass of `Args`, so that every argument is an output too."""
     replaces_by_deleting_first: ClassVar[bool] = False
     """Whether a replacement must free the old object's name or volume before the new one can exist."""
 
@@ -63,30 +63,30 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
     # The lifecycle: what a subclass implements.
 
-    def validate(self, args: ArgsT, old: ArgsT | None) -> Iterable[str]:
-        """Sentences that say what is wrong with `args`; `old` are those of the last `up`. Called only when all is known."""
+    def validate(self, args: ArgsT, old: ArgsT | None) -> Iterable[Problem | str]:
+        """What is wrong with `args`; `old` are those of the last `up`. Called only when all values are known."""
         return ()
 
-    def differing(self, state: StateT, args: ArgsT) -> Iterable[str]:
-        """The names of the arguments in which the object differs. Override where equal things are spelled differently, and
-        to name computed outputs that nothing but another object can mend."""
+    def changed_fields(self, state: StateT, args: ArgsT) -> Iterable[str]:
+        """The names of the arguments in which the object differs. Override it where different values mean the same, and to name
+        a computed output that only a new object can repair."""
         return [name for name in field_types(self.Args) if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: ArgsT) -> tuple[str, StateT]:
-        """Make or adopt the object; its id and state. Short: what takes long is another resource's `ensure`."""
+        """Create or adopt the object; its id and state. It is short: a long wait is a resource of its own (`Gate`)."""
         raise NotImplementedError
 
     def observe(self, id: str, state: StateT) -> StateT | tuple[str, StateT] | None:
-        """The object as it is now, its arguments included; with its id if the vendor moved it to another one; None when
-        it is gone. Reads only."""
+        """The object as it is now, its arguments included; with its id where the vendor has given it a new one; None when it is
+        gone. Reads only."""
         raise NotImplementedError
 
     def sync(self, id: str, state: StateT, args: ArgsT) -> StateT:
-        """Make the object be as `args` say; also called, with equal args, to finish an `Incomplete` one."""
+        """Change the object to match `args`; also called, with equal args, to finish an `Incomplete` one."""
         raise NotImplementedError
 
     def remove(self, id: str, state: StateT) -> None:
-        """Delete the object and wait until it is gone; success when it already is."""
+        """Delete the object and wait until it is gone; succeeds when it already is."""
         raise NotImplementedError
 
     # The protocol: what the engine calls.
@@ -97,33 +97,33 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             sys.tracebacklimit = 0
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        with _told_in_one_line():
+        with _one_line_errors():
             try:
                 args = decode(self.Args, news)
             except BadProperties as bad:
                 return CheckResult(news, [CheckFailure("", problem) for problem in bad.problems])
             old = decode(self.Args, _olds, lenient=True) if _olds else None
             problems = self.validate(args, old) if is_known(args) else ()
-            return CheckResult(encode(args), [CheckFailure("", problem) for problem in problems])
+            return CheckResult(encode(args), [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        with _told_in_one_line():
+        with _one_line_errors():
             args = decode(self.Args, _news, lenient=True)
             state = decode(self.State, _olds, lenient=True)
-            differing = set(self.differing(state, args))
+            changed = set(self.changed_fields(state, args))
             return DiffResult(
-                changes=bool(differing),
-                replaces=sorted(differing & marked(self.State, REPLACES)),
+                changes=bool(changed),
+                replaces=sorted(changed & marked(self.State, REPLACES)),
                 delete_before_replace=self.replaces_by_deleting_first,
             )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        with _told_in_one_line():
+        with _one_line_errors():
             id, state = self.ensure(decode(self.Args, props))
             return CreateResult(id, self._outputs(state))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        with _told_in_one_line():
+        with _one_line_errors():
             found = self.observe(id_, decode(self.State, props, lenient=True))
             if found is None:
                 return ReadResult(None, {})
@@ -132,12 +132,12 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             return ReadResult(id_, self._outputs(state), inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        with _told_in_one_line():
+        with _one_line_errors():
             state = self.sync(_id, decode(self.State, _olds, lenient=True), decode(self.Args, _news))
             return UpdateResult(self._outputs(state))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        with _told_in_one_line():
+        with _one_line_errors():
             self.remove(_id, decode(self.State, _props, lenient=True))
 
     def _outputs(self, state: StateT) -> dict[str, Any]:
@@ -147,28 +147,38 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
         return outputs
 
 
-class Resource(pulumi.dynamic.Resource):
-    """Base of all our resource classes, as the program sees them: declares every field of the provider's state as output.
+class Gate(Provider[ArgsT, StateT]):
+    """Base of the resources that wait for something and record what was seen: there is nothing to read back or to delete."""
 
-    A subclass names its provider and lists its arguments as keywords of `__init__`, with what changing each one does:
+    def observe(self, id: str, state: StateT) -> StateT | tuple[str, StateT] | None:
+        return state
 
-        class Volume(Resource, module="fly", name="Volume"):
+    def remove(self, id: str, state: StateT) -> None:
+        pass
+
+
+class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
+    """Base of all our resources, as a program declares them. Every field of the provider's state is an output.
+
+    A subclass names its provider and the outputs that programs use:
+
+        class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
             provider = VolumeProvider
             region: Output[str]
     """
 
     provider: ClassVar[type[Provider[Any, Any]]]
 
-    def __init__(self, resource_name: str, args: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, resource_name: str, args: ArgsT, opts: pulumi.ResourceOptions | None = None) -> None:
         state = self.provider.State
         secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
-        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **args}
+        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **encode(args)}
         super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
-    """Whatever leaves a provider is an `Exception` whose text is fit to be read; a half-made object is recorded."""
+def _one_line_errors() -> Iterator[None]:
+    """Every exception that leaves a provider is an `Exception` with a text that people can read; an incomplete object is recorded."""
     try:
         yield
     except Incomplete as incomplete:
@@ -178,7 +188,7 @@ def _told_in_one_line() -> Iterator[None]:
         raise error from None
     except BadProperties as bad:
         raise ProviderError(str(bad)) from None
-    except BaseException as defect:  # noqa: BLE001 (the CLI hangs for ever on one that is no Exception)
+    except BaseException as defect:  # noqa: BLE001 (the CLI hangs on a BaseException)
         place = traceback.extract_tb(defect.__traceback__, limit=-1)[0]
         raise Unexpected(
             f"{type(defect).__name__}: {defect} (a defect, at {place.filename}:{place.lineno} in {place.name}; "

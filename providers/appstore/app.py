@@ -59,7 +59,7 @@ class AppProvider(Provider[AppArgs, AppState]):
         if not 2 <= len(args.name) <= 30:
             yield f"the app name '{args.name}' has {len(args.name)} characters; Apple allows 2 to 30"
 
-    def differing(self, state: AppState, args: AppArgs) -> Iterable[str]:
+    def changed_fields(self, state: AppState, args: AppArgs) -> Iterable[str]:
         patched = (name for name in PATCHABLE if getattr(args, name) not in (None, getattr(state, name)))
         return [*patched, *(("bundle_id",) if state.bundle_id != args.bundle_id else ())]
 
@@ -78,7 +78,7 @@ class AppProvider(Provider[AppArgs, AppState]):
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: AppState, args: AppArgs) -> AppState:
-        changes = {name: getattr(args, name) for name in self.differing(state, args)}
+        changes = {name: getattr(args, name) for name in self.changed_fields(state, args)}
         if changes:
             AppStore(self.config).update(
                 Entity("apps", id),
@@ -131,7 +131,7 @@ def _state(entity: Entity, args: AppArgs) -> AppState:
     )
 
 
-class App(Resource, module="appstore", name="App"):
+class App(Resource[Any], module="appstore", name="App"):
     """The app's entry in App Store Connect. `id` is Apple's app ID, a decimal number."""
 
     provider = AppProvider

@@ -43,8 +43,8 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
         if len(args.description or "") > LONGEST_DESCRIPTION:
             yield f"the description has {len(args.description or '')} characters, Apple takes {LONGEST_DESCRIPTION}"
 
-    def differing(self, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if getattr(args, name) is not None]
+    def changed_fields(self, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if getattr(args, name) is not None]
 
     def ensure(self, args: BetaAppLocalizationArgs) -> tuple[str, BetaAppLocalizationState]:
         store = AppStore(self.config)
@@ -64,7 +64,7 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
-        if any(self.differing(state, args)):
+        if any(self.changed_fields(state, args)):
             AppStore(self.config).update(
                 Entity("betaAppLocalizations", id), _texts(args), doing=f"write the test information in {args.locale}"
             )
@@ -101,7 +101,7 @@ def _state(entity: Entity, args: BetaAppLocalizationArgs) -> BetaAppLocalization
     return BetaAppLocalizationState(**vars(told))
 
 
-class BetaAppLocalization(Resource, module="appstore", name="BetaAppLocalization"):
+class BetaAppLocalization(Resource[Any], module="appstore", name="BetaAppLocalization"):
     """The test information of an app in one language. `id` is Apple's."""
 
     provider = BetaAppLocalizationProvider

@@ -49,7 +49,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         if not args.name.strip():
             yield "the name of the tester group is empty"
 
-    def differing(self, state: BetaGroupState, args: BetaGroupArgs) -> Iterable[str]:
+    def changed_fields(self, state: BetaGroupState, args: BetaGroupArgs) -> Iterable[str]:
         fixed = _fixed(state, args)
         if fixed and not args.drops_testers and is_known(args):
             raise ProviderError(
@@ -147,7 +147,7 @@ def _state(entity: Entity, args: BetaGroupArgs) -> BetaGroupState:
     )
 
 
-class BetaGroup(Resource, module="appstore", name="BetaGroup"):
+class BetaGroup(Resource[Any], module="appstore", name="BetaGroup"):
     """A group of testers of an app. `id` is Apple's id of it."""
 
     provider = BetaGroupProvider

@@ -94,7 +94,7 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
                 if not (tester.first_name and tester.last_name):
                     yield f"{tester.email} needs a first and a last name to be invited with"
 
-    def differing(self, state: BetaTestersState, args: BetaTestersArgs) -> Iterable[str]:
+    def changed_fields(self, state: BetaTestersState, args: BetaTestersArgs) -> Iterable[str]:
         for name in ("group_id", "app_id"):
             if getattr(state, name) != getattr(args, name):
                 yield name
@@ -261,7 +261,7 @@ def _state(args: BetaTestersArgs, members: dict[str, Entity], invited: dict[str,
     )
 
 
-class BetaTesters(Resource, module="appstore", name="BetaTesters"):
+class BetaTesters(Resource[Any], module="appstore", name="BetaTesters"):
     """Who is in a tester group. `id` is the group's."""
 
     provider = BetaTestersProvider

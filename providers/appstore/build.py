@@ -70,9 +70,9 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
             if problem:
                 yield problem
 
-    def differing(self, state: BuildState, args: BuildArgs) -> Iterable[str]:
+    def changed_fields(self, state: BuildState, args: BuildArgs) -> Iterable[str]:
         # What an IPA is looked at for: once that content is at Apple, there is nothing left to refuse.
-        return set(super().differing(state, args)) & {"app_id", "sha256", "short_version", "version"}
+        return set(super().changed_fields(state, args)) & {"app_id", "sha256", "short_version", "version"}
 
     def ensure(self, args: BuildArgs) -> tuple[str, BuildState]:
         path = Path(args.ipa)
@@ -237,7 +237,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-class Build(Resource, module="appstore", name="Build"):
+class Build(Resource[Any], module="appstore", name="Build"):
     """An uploaded IPA. `id` and `upload_id` are those of the build upload; the build record comes with `ProcessedBuild`."""
 
     provider = BuildProvider

@@ -198,7 +198,7 @@ def _build(store: AppStore, args: BuildDistributionArgs) -> Entity | None:
     return store.get(f"/v1/builds/{args.build_id}", doing="read the build", include="buildBetaDetail")
 
 
-class BuildDistribution(Resource, module="appstore", name="BuildDistribution"):
+class BuildDistribution(Resource[Any], module="appstore", name="BuildDistribution"):
     """A build given to a group and in testing. `id` is `<build>/<group>`."""
 
     provider = BuildDistributionProvider

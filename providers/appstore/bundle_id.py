@@ -2,68 +2,82 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine
 from providers.appstore.client import AppStore, Entity, patiently
 from providers.appstore.errors import AppStoreError
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 Platform = Literal["IOS", "MAC_OS", "UNIVERSAL"]
 
+NOT_VALID = ProblemText(
+    "identifier",
+    "'{identifier}' is not a valid bundle ID",
+    remedy="use letters, digits and hyphens, in parts joined by dots",
+)
+USED_BY_APP = ErrorText(
+    "bundle ID {identifier} is used by app {app_id}, and Apple binds an app to its bundle ID permanently",
+    remedy="keep {identifier}, or launch {wanted} in a stack of its own",
+)
+MAY_BE_USED = ErrorText(
+    "bundle ID {identifier} may be used by an app, and Apple binds an app to its bundle ID permanently",
+    remedy="keep {identifier}, or launch {wanted} in a stack of its own; if no app uses it, run `pulumi refresh`, then "
+    "`pulumi up` can replace it",
+)
+OTHER_PLATFORM = ErrorText(
+    "bundle ID {identifier} is registered for {registered}, not for {wanted}, and Apple does not change the platform of a bundle ID",
+    remedy="choose another bundle ID, or delete this one on the developer website if nothing uses it",
+)
+TAKEN = ErrorText(
+    "cannot {doing}: another team has registered it, and bundle IDs are unique across all teams",
+    remedy="choose another bundle ID",
+)
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class BundleIdArgs:
-    identifier: Annotated[str, REPLACES]
-    """Reverse domain name, unique in the world: com.example.app. Refused to change while an app uses it, or may use it."""
-    name: str
-    """What the developer website calls it. Changed in place."""
-    platform: Annotated[Platform, REPLACES] = "IOS"
+    identifier: Annotated[Input[str], REPLACES]
+    """Reverse domain name, unique across all teams: com.example.app. It cannot change while an app uses it, or may use it."""
+    name: Input[str]
+    """Its name on the developer website. Changed in place."""
+    platform: Annotated[Input[Platform], REPLACES] = field(default="IOS")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BundleIdState(BundleIdArgs):
     app_id: str | None = None
-    """The app that uses it, as refresh or adoption saw it; empty when there was none. None: nobody has looked since it was
-    made, and the app entry is made after its bundle ID."""
+    """The app that uses it, as the last refresh or adoption saw it; empty when there was none. None: not looked at since the
+    bundle ID was created, which is before its app entry."""
 
 
 class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
     Args = BundleIdArgs
     State = BundleIdState
 
-    def validate(self, args: BundleIdArgs, old: BundleIdArgs | None) -> Iterable[str]:
+    def validate(self, args: BundleIdArgs, old: BundleIdArgs | None) -> Iterable[Problem]:
         if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", args.identifier):
-            yield f"'{args.identifier}' is no bundle ID: letters, digits and hyphens, in parts joined by dots"
+            yield NOT_VALID(identifier=args.identifier)
 
-    def differing(self, state: BundleIdState, args: BundleIdArgs) -> Iterable[str]:
-        differing = set(super().differing(state, args))
-        if differing - {"name"} and state.app_id != "":
-            used = f"is used by app {state.app_id}" if state.app_id else "may be used by an app by now"
-            otherwise = (
-                "" if state.app_id else "; if no app uses it, `pulumi refresh` sees that, and lets it be replaced"
-            )
-            raise ProviderError(
-                f"bundle ID {state.identifier} {used}, and Apple binds an app to its bundle ID for ever: set it back, or "
-                f"launch {args.identifier} as a stack of its own{otherwise}"
-            )
-        return differing
+    def changed_fields(self, state: BundleIdState, args: BundleIdArgs) -> Iterable[str]:
+        changed = set(super().changed_fields(state, args))
+        if changed - {"name"} and state.app_id != "":
+            refusal = USED_BY_APP if state.app_id else MAY_BE_USED
+            raise refusal(identifier=state.identifier, app_id=state.app_id, wanted=args.identifier)
+        return changed
 
     def ensure(self, args: BundleIdArgs) -> tuple[str, BundleIdState]:
         store = AppStore(self.config)
         found = _find(store, args.identifier) or _register(store, args)
         state = _state(found, args.platform)
         if state.platform != args.platform:
-            raise ProviderError(
-                f"bundle ID {args.identifier} is registered for {state.platform}, not for {args.platform}, which Apple fixes "
-                "when one is made: choose another one, or delete it on the developer website if nothing uses it"
-            )
+            raise OTHER_PLATFORM(identifier=args.identifier, registered=state.platform, wanted=args.platform)
         state = self.sync(found.id, state, args)
         return found.id, replace(state, app_id=state.app_id or None)
 
@@ -82,13 +96,13 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         return replace(state, name=args.name)
 
     def remove(self, id: str, state: BundleIdState) -> None:
-        """Apple keeps a bundle ID that an app uses, and apps cannot be deleted by the API: such a one is left as it is."""
+        """Apple keeps a bundle ID that an app uses, and the API cannot delete apps: the bundle ID stays too."""
         try:
             AppStore(self.config).delete(f"/v1/bundleIds/{id}", doing=f"delete bundle ID {state.identifier}")
         except AppStoreError as error:
             if error.status != 409 or not error.says("cannot be deleted"):
                 raise
-            engine.note(f"bundle ID {state.identifier} stays with Apple, because an app uses it")
+            engine.note(f"bundle ID {state.identifier} is not deleted, because an app uses it")
 
 
 def _register(store: AppStore, args: BundleIdArgs) -> Entity:
@@ -103,12 +117,10 @@ def _register(store: AppStore, args: BundleIdArgs) -> Entity:
     except AppStoreError as error:
         if not error.says("is not available"):
             raise
-        # Apple's answer is the same whether we have it or a stranger does. Ours shows up, if an earlier run has just made it.
+        # Apple's answer does not tell whether it is ours or another team's. Ours appears in the list shortly after it was made.
         found = patiently(lambda: _find(store, args.identifier))
         if found is None:
-            raise ProviderError(
-                f"cannot {doing}: another team has it (bundle IDs are unique in the world); choose another one"
-            ) from None
+            raise TAKEN(doing=doing) from None
         return found
 
 
@@ -120,7 +132,8 @@ def _find(store: AppStore, identifier: str) -> Entity | None:
 
 
 def _state(entity: Entity, wanted: Platform) -> BundleIdState:
-    """Apple echoes UNIVERSAL for what was made as IOS (codemagic PR #45), so that one counts as any platform."""
+    """Apple reports UNIVERSAL for a bundle ID that was created as IOS, so UNIVERSAL matches every platform
+    (https://github.com/codemagic-ci-cd/cli-tools/pull/45)."""
     platform = wanted if entity["platform"] == "UNIVERSAL" else entity["platform"]
     return BundleIdState(
         identifier=entity["identifier"],
@@ -130,7 +143,7 @@ def _state(entity: Entity, wanted: Platform) -> BundleIdState:
     )
 
 
-class BundleId(Resource, module="appstore", name="BundleId"):
+class BundleId(Resource[BundleIdArgs], module="appstore", name="BundleId"):
     """A bundle ID of the team. `id` is Apple's id of it, which profiles and capabilities refer to."""
 
     provider = BundleIdProvider
@@ -138,15 +151,3 @@ class BundleId(Resource, module="appstore", name="BundleId"):
     name: Output[str]
     platform: Output[str]
     app_id: Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        identifier: Input[str],
-        name: Input[str],
-        platform: Input[str] = "IOS",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {"identifier": identifier, "name": name, "platform": platform}
-        super().__init__(resource_name, arguments, opts)

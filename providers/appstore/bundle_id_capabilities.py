@@ -158,7 +158,7 @@ def _as_apple_writes(settings: dict[str, str]) -> list[dict[str, Any]]:
     return [{"key": key, "options": [{"key": option, "enabled": True}]} for key, option in settings.items()]
 
 
-class BundleIdCapabilities(Resource, module="appstore", name="BundleIdCapabilities"):
+class BundleIdCapabilities(Resource[Any], module="appstore", name="BundleIdCapabilities"):
     """The capabilities of a bundle ID that are the stack's; its id is the bundle ID's."""
 
     provider = BundleIdCapabilitiesProvider

@@ -74,7 +74,7 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
         if not 1 <= args.renew_before_days <= LONGEST_WINDOW:
             yield f"renew_before_days is {args.renew_before_days}; Apple's certificates live for a year: 1 to {LONGEST_WINDOW}"
 
-    def differing(self, state: CertificateState, args: CertificateArgs) -> Iterable[str]:
+    def changed_fields(self, state: CertificateState, args: CertificateArgs) -> Iterable[str]:
         settings = ("csr", "type", "renew_before_days", "revoke")
         differing = [name for name in settings if getattr(state, name) != getattr(args, name)]
         if _is_due(datetime.fromisoformat(state.expires_at), args):
@@ -231,7 +231,7 @@ def _name(certificate: "x509.Certificate") -> str:
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
 
 
-class Certificate(Resource, module="appstore", name="Certificate"):
+class Certificate(Resource[Any], module="appstore", name="Certificate"):
     """A certificate for signing builds. `id` is Apple's id of it, which profiles refer to."""
 
     provider = CertificateProvider

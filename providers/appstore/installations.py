@@ -54,8 +54,8 @@ class InstallationsProvider(Provider[InstallationsArgs, InstallationsState]):
     Args = InstallationsArgs
     State = InstallationsState
 
-    def differing(self, state: InstallationsState, args: InstallationsArgs) -> Iterable[str]:
-        yield from super().differing(state, args)
+    def changed_fields(self, state: InstallationsState, args: InstallationsArgs) -> Iterable[str]:
+        yield from super().changed_fields(state, args)
         if state.missing or not state.sessions:
             yield "testers"
 
@@ -150,7 +150,7 @@ def _is_build(installed: str, args: InstallationsArgs) -> bool:
     )
 
 
-class Installations(Resource, module="appstore", name="Installations"):
+class Installations(Resource[Any], module="appstore", name="Installations"):
     """Who has the build. `missing` is empty once everybody has."""
 
     provider = InstallationsProvider

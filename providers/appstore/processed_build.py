@@ -79,8 +79,8 @@ class ProcessedBuildProvider(Provider[ProcessedBuildArgs, ProcessedBuildState]):
     Args = ProcessedBuildArgs
     State = ProcessedBuildState
 
-    def differing(self, state: ProcessedBuildState, args: ProcessedBuildArgs) -> Iterable[str]:
-        return set(super().differing(state, args)) - {"wait_seconds", "uses_non_exempt_encryption"}
+    def changed_fields(self, state: ProcessedBuildState, args: ProcessedBuildArgs) -> Iterable[str]:
+        return set(super().changed_fields(state, args)) - {"wait_seconds", "uses_non_exempt_encryption"}
 
     def ensure(self, args: ProcessedBuildArgs) -> tuple[str, ProcessedBuildState]:
         store = AppStore(self.config)
@@ -235,7 +235,7 @@ def _label(args: ProcessedBuildArgs) -> str:
     return f"build {args.version} of {args.short_version}"
 
 
-class ProcessedBuild(Resource, module="appstore", name="ProcessedBuild"):
+class ProcessedBuild(Resource[Any], module="appstore", name="ProcessedBuild"):
     """A build that testers can be given. `id` and `build_id` are Apple's id of the build."""
 
     provider = ProcessedBuildProvider

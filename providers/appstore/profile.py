@@ -71,8 +71,8 @@ class ProfileProvider(Provider[ProfileArgs, ProfileState]):
         if not args.certificate_ids:
             yield f"profile '{args.name}' holds no certificate: nothing could be signed with it"
 
-    def differing(self, state: ProfileState, args: ProfileArgs) -> Iterable[str]:
-        differing = {*super().differing(state, args)}
+    def changed_fields(self, state: ProfileState, args: ProfileArgs) -> Iterable[str]:
+        differing = {*super().changed_fields(state, args)}
         if state.profile_state != ACTIVE:
             differing.add("profile_state")
         if _is_due(state.expires_at, args):
@@ -176,7 +176,7 @@ def _state(entity: Entity, args: ProfileArgs) -> ProfileState:
     )
 
 
-class Profile(Resource, module="appstore", name="Profile"):
+class Profile(Resource[Any], module="appstore", name="Profile"):
     """A profile with which builds are signed for the App Store and TestFlight. `id` is Apple's id of it."""
 
     provider = ProfileProvider

@@ -55,7 +55,7 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
             except BadPkcs12 as bad:
                 yield str(bad)
 
-    def differing(self, state: SigningKeyState, args: SigningKeyArgs) -> Iterable[str]:
+    def changed_fields(self, state: SigningKeyState, args: SigningKeyArgs) -> Iterable[str]:
         if not args.p12 or args.p12 == state.p12:
             return ()
         return ("p12",)
@@ -126,7 +126,7 @@ def _request(key: "rsa.RSAPrivateKey") -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-class SigningKey(Resource, module="appstore", name="SigningKey"):
+class SigningKey(Resource[Any], module="appstore", name="SigningKey"):
     """A key for code signing; `id` is the SHA-256 of its public half. Protect it: what it signs needs the same key again."""
 
     provider = SigningKeyProvider

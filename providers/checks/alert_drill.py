@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import pulumi
 
@@ -62,8 +62,8 @@ class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
     Args = AlertDrillArgs
     State = AlertDrillState
 
-    def differing(self, state: AlertDrillState, args: AlertDrillArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if name != "machine_id"]
+    def changed_fields(self, state: AlertDrillState, args: AlertDrillArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if name != "machine_id"]
 
     def ensure(self, args: AlertDrillArgs) -> tuple[str, AlertDrillState]:
         return f"{args.app}/{args.receiver}", self._drill(args)
@@ -150,7 +150,7 @@ def _now() -> datetime:
     return datetime.fromtimestamp(waiting.clock.wall(), UTC)
 
 
-class AlertDrill(Resource, module="checks", name="AlertDrill"):
+class AlertDrill(Resource[Any], module="checks", name="AlertDrill"):
     """Evidence that a page arrives and resolves; its id is `<app>/<receiver>`.
 
     app: replaces. route, watched, receiver: the drill is done again. machine_id: ignored.

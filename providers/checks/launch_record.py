@@ -96,7 +96,7 @@ class LaunchRecordProvider(FlyProvider[LaunchRecordArgs, LaunchRecordState]):
         if old is None and args.withdrawn:
             yield f"the launch {args.label} cannot be withdrawn before it is declared"
 
-    def differing(self, state: LaunchRecordState, args: LaunchRecordArgs) -> Iterable[str]:
+    def changed_fields(self, state: LaunchRecordState, args: LaunchRecordArgs) -> Iterable[str]:
         return [name for name in ("label", "withdrawn") if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
@@ -149,7 +149,7 @@ def _now() -> str:
     return datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds")
 
 
-class LaunchRecord(Resource, module="checks", name="LaunchRecord"):
+class LaunchRecord(Resource[Any], module="checks", name="LaunchRecord"):
     """The fact that a release is launched. `id` is its label."""
 
     provider = LaunchRecordProvider

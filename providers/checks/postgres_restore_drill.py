@@ -130,7 +130,7 @@ def _name(args: PostgresRestoreDrillArgs) -> str:
     return f"restore-drill-{args.cluster_id}"
 
 
-class PostgresRestoreDrill(Resource, module="checks", name="PostgresRestoreDrill"):
+class PostgresRestoreDrill(Resource[Any], module="checks", name="PostgresRestoreDrill"):
     """Evidence that a cluster comes back from a backup; its id is the cluster's.
 
     org, cluster_id: replaces. backup_id, database: the drill is done again.

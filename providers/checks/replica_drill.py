@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import pulumi
 
@@ -54,8 +54,8 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
     Args = ReplicaDrillArgs
     State = ReplicaDrillState
 
-    def differing(self, state: ReplicaDrillState, args: ReplicaDrillArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if name != "machine_id"]
+    def changed_fields(self, state: ReplicaDrillState, args: ReplicaDrillArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if name != "machine_id"]
 
     def ensure(self, args: ReplicaDrillArgs) -> tuple[str, ReplicaDrillState]:
         return f"{args.app}/{args.database}", self._drill(args)
@@ -107,7 +107,7 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
         return execution.execute(self.fly, args.app, args.machine_id, command)
 
 
-class ReplicaDrill(Resource, module="checks", name="ReplicaDrill"):
+class ReplicaDrill(Resource[Any], module="checks", name="ReplicaDrill"):
     """Evidence that the database comes back from its replica; its id is `<app>/<database>`.
 
     app: replaces. release, database: the drill is done again. machine_id: ignored.

@@ -77,8 +77,8 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
         if not args.database.startswith(f"{args.mount.rstrip('/')}/"):
             yield f"the database {args.database} is not below {args.mount}, where the volume is mounted"
 
-    def differing(self, state: RestoreDrillState, args: RestoreDrillArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if name != "image"]
+    def changed_fields(self, state: RestoreDrillState, args: RestoreDrillArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if name != "image"]
 
     def ensure(self, args: RestoreDrillArgs) -> tuple[str, RestoreDrillState]:
         return f"{args.app}/{args.volume_id}", self._drill(args)
@@ -185,7 +185,7 @@ def _config(args: RestoreDrillArgs) -> dict[str, Any]:
     }
 
 
-class RestoreDrill(Resource, module="checks", name="RestoreDrill"):
+class RestoreDrill(Resource[Any], module="checks", name="RestoreDrill"):
     """Evidence that the volume's database comes back from a snapshot; its id is `<app>/<volume>`.
 
     app, volume_id, region: replaces. release, mount, database: the drill is done again. image: create-only.

@@ -101,7 +101,7 @@ def _health(args: RolloutArgs) -> edge.Health:
     )
 
 
-class Rollout(Resource, module="checks", name="Rollout"):
+class Rollout(Resource[Any], module="checks", name="Rollout"):
     """The evidence that what was deployed is healthy from outside."""
 
     provider = RolloutProvider

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import pulumi
 
@@ -63,8 +63,8 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
     Args = WatchArgs
     State = WatchState
 
-    def differing(self, state: WatchState, args: WatchArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if name != "machine_id"]
+    def changed_fields(self, state: WatchState, args: WatchArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if name != "machine_id"]
 
     def ensure(self, args: WatchArgs) -> tuple[str, WatchState]:
         return f"{args.app}/{args.machine_id}", self._look(args)
@@ -140,7 +140,7 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
         return [(each.get("metric") or {}, float(each["value"][1])) for each in answer]
 
 
-class Watch(Resource, module="checks", name="Watch"):
+class Watch(Resource[Any], module="checks", name="Watch"):
     """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
 
     app: replaces. revision, sources: looked for again. machine_id: ignored.

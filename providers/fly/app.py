@@ -169,7 +169,7 @@ def _state(args: AppArgs, app: dict[str, Any]) -> AppState:
     )
 
 
-class App(Resource, module="fly", name="App"):
+class App(Resource[Any], module="fly", name="App"):
     """A Fly app. Its id is its name.
 
     name: changing it replaces the app. org, network: likewise. keep_snapshots: changed in place.

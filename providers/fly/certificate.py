@@ -99,7 +99,7 @@ def _state(args: CertificateArgs, found: dict[str, Any]) -> CertificateState:
     return CertificateState(app=args.app, hostname=args.hostname, dns_records=certificates.dns_records(found))
 
 
-class Certificate(Resource, module="fly", name="Certificate"):
+class Certificate(Resource[Any], module="fly", name="Certificate"):
     """A certificate of a Fly app; its id is `app/hostname`. Changing any argument replaces it."""
 
     provider = CertificateProvider

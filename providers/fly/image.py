@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pulumi
@@ -181,7 +181,7 @@ def _explain(response: "httpx.Response", doing: str) -> ProviderError:
     return ApiError(f"cannot {doing}: HTTP {response.status_code}; {remedy}", status=response.status_code)
 
 
-class Image(Resource, module="fly", name="Image"):
+class Image(Resource[Any], module="fly", name="Image"):
     """An image in a registry; its id is `registry/repository@sha256:…`. Changing an argument resolves it anew, in place."""
 
     provider = ImageProvider

@@ -108,7 +108,7 @@ def _state(args: IpAddressArgs, address: str) -> IpAddressState:
     return IpAddressState(app=args.app, type=args.type, region=args.region, address=address)
 
 
-class IpAddress(Resource, module="fly", name="IpAddress"):
+class IpAddress(Resource[Any], module="fly", name="IpAddress"):
     """An address of a Fly app; its id is the address. Changing any argument replaces it."""
 
     provider = IpAddressProvider

@@ -121,7 +121,7 @@ def _state(args: IssuedCertificateArgs, found: dict[str, Any]) -> IssuedCertific
     )
 
 
-class IssuedCertificate(Resource, module="fly", name="IssuedCertificate"):
+class IssuedCertificate(Resource[Any], module="fly", name="IssuedCertificate"):
     """Open as long as the certificate is issued and DNS leads to the app; its id is `app/hostname`.
 
     app, hostname: changing them waits again. dns_seconds: changed in place.

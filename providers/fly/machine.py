@@ -99,8 +99,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         if args.hostname:
             yield from edge.health_problems(_health(args, args.hostname))
 
-    def differing(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
-        names = set(super().differing(state, args)) - ABOUT_UPDATES
+    def changed_fields(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
+        names = set(super().changed_fields(state, args)) - ABOUT_UPDATES
         if not machine_config.differences(args.config, state.config):
             names.discard("config")
         if state.state in NOT_RUNNING and not machine_config.has_autostop(args.config):
@@ -205,14 +205,16 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def _needs_new_version(self, machine: dict[str, Any], args: MachineArgs) -> bool:
         """Whether something differs, or the version that is there has crashed: only a fresh one can then be verified."""
-        return bool(set(self.differing(_state(args, machine), args)) - {"state"}) or bool(logs.crashes(machine))
+        return bool(set(self.changed_fields(_state(args, machine), args)) - {"state"}) or bool(logs.crashes(machine))
 
     def _refuse_to_overwrite(self, machine: dict[str, Any], state: MachineState, args: MachineArgs) -> None:
         """Raise when somebody else has changed the machine since it was last looked at, to something that is not wanted."""
         if machine["instance_id"] == state.instance_id or machine_config.is_signed(machine["config"]):
             return
         seen = _state(args, machine)
-        if not set(self.differing(seen, args)) - {"state"} or not set(self.differing(seen, state)) - {"state"}:
+        if not set(self.changed_fields(seen, args)) - {"state"} or not set(self.changed_fields(seen, state)) - {
+            "state"
+        }:
             return
         fields = machine_config.differences(state.config, seen.config)
         fields += ["image"] if seen.image != state.image else []
@@ -225,7 +227,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
     def _fallback(self, now: dict[str, Any], state: MachineState) -> Version | None:
         """What to go back to: what runs, unless it is what a run of ours left unfinished; then what was verified last."""
         known = _version(state, _complete(state, running=now["config"]))
-        is_known = not set(self.differing(_state(state, now), state)) - {"state"}
+        is_known = not set(self.changed_fields(_state(state, now), state)) - {"state"}
         is_unfinished = machine_config.is_signed(now["config"]) and not is_known
         if not is_unfinished and (_runs_well(now) or (is_known and state.verified_at)):
             return replace(known, config=dict(now["config"]), health=known.health if is_known else None)
@@ -335,7 +337,7 @@ def _without_volume(mounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in mount.items() if key != "volume"} for mount in mounts]
 
 
-class Machine(Resource, module="fly", name="Machine"):
+class Machine(Resource[Any], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. What says how

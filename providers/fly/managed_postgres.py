@@ -81,7 +81,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
         state = _state(args, cluster)
         other = [
             f"{field} {getattr(state, field)}"
-            for field in self.differing(state, args)
+            for field in self.changed_fields(state, args)
             if cluster.get(field) is not None
         ]
         if other:
@@ -161,7 +161,7 @@ def _state(args: ManagedPostgresArgs, cluster: dict[str, Any]) -> ManagedPostgre
     )
 
 
-class ManagedPostgres(Resource, module="fly", name="ManagedPostgres"):
+class ManagedPostgres(Resource[Any], module="fly", name="ManagedPostgres"):
     """A Managed Postgres cluster; its id is Fly's. org: changing it replaces. Everything else is refused with the way to do it."""
 
     provider = ManagedPostgresProvider

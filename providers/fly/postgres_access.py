@@ -177,7 +177,7 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
         return f"/postgres/{args.cluster_id}/{rest}"
 
 
-class PostgresAccess(Resource, module="fly", name="PostgresAccess"):
+class PostgresAccess(Resource[Any], module="fly", name="PostgresAccess"):
     """Database, user and attachment of one app; its id is `cluster/app/user`.
 
     role: changed in place. cluster_id, app, database, username: changing them replaces; no row is moved.

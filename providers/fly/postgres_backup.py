@@ -108,7 +108,7 @@ def _state(args: PostgresBackupArgs, backup: dict[str, Any]) -> PostgresBackupSt
     )
 
 
-class PostgresBackup(Resource, module="fly", name="PostgresBackup"):
+class PostgresBackup(Resource[Any], module="fly", name="PostgresBackup"):
     """A backup of a Managed Postgres cluster; its id is Fly's. Changing any argument takes another; destroying keeps it."""
 
     provider = PostgresBackupProvider

@@ -107,7 +107,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         return {secret["name"]: secret["digest"] for secret in answer.get("secrets") or ()}
 
 
-class Secrets(Resource, module="fly", name="Secrets"):
+class Secrets(Resource[Any], module="fly", name="Secrets"):
     """All secrets of an app that this stack sets; its id is the app's name.
 
     values: changed in place, in one batch; wrap them in `pulumi.Output.secret`. app: changing it replaces.

@@ -86,8 +86,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             if before not in (None, after):
                 yield f"{field} cannot go from {before} to {after}: that would be another, empty volume; {on_purpose}"
 
-    def differing(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
-        return [name for name in super().differing(state, args) if name not in CREATE_ONLY]
+    def changed_fields(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
+        return [name for name in super().changed_fields(state, args) if name not in CREATE_ONLY]
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
         named = volumes.named(self.fly, args.app, args.name, args.region)
@@ -254,7 +254,7 @@ def _state(args: VolumeArgs, volume: dict[str, Any]) -> VolumeState:
     )
 
 
-class Volume(Resource, module="fly", name="Volume"):
+class Volume(Resource[Any], module="fly", name="Volume"):
     """A Fly volume; its id is `vol_…`.
 
     size_gb: grows in place, shrinking is refused at preview. snapshot_retention, scheduled_snapshots, last_snapshot: in

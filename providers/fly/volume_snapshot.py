@@ -62,7 +62,7 @@ def _state(args: VolumeSnapshotArgs, snapshot: dict[str, Any]) -> VolumeSnapshot
     )
 
 
-class VolumeSnapshot(Resource, module="fly", name="VolumeSnapshot"):
+class VolumeSnapshot(Resource[Any], module="fly", name="VolumeSnapshot"):
     """A snapshot of a Fly volume; its id is `vs_…`. Changing any argument takes another one; destroying keeps it."""
 
     provider = VolumeSnapshotProvider

@@ -1,42 +1,48 @@
-"""A text file that the stack writes: what somebody changes in it is shown by refresh, and put back by `up`."""
+"""A text file that the stack writes: refresh shows a change made to it by hand, and `pulumi up` writes it again."""
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
+from providers.record import Input, record
 from providers.resource import Provider, Resource
 
+NO_FOLDER = ProblemText("path", "the folder {folder} of {name} does not exist", remedy="create it, or fix the path")
+UNREADABLE = ErrorText("cannot read {path}: {reason}", remedy="fix its permissions, then run `pulumi up` again")
+UNWRITABLE = ErrorText(
+    "cannot write {path}: {reason}", remedy="fix its permissions or free space, then run `pulumi up` again"
+)
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class FileArgs:
-    path: Annotated[str, REPLACES]
-    """Relative to the project. Its folder has to be there. Changing it writes the new file and removes the old one."""
-    content: str
-    """Changed in place. Whatever was in the file before the stack wrote it is gone."""
+    path: Annotated[Input[str], REPLACES]
+    """Relative to the project. Its folder must exist. Changing it writes the new file and deletes the old one."""
+    content: Input[str]
+    """Changed in place. The first write overwrites whatever the file contained."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class FileState(FileArgs):
-    """The file as it was last seen."""
+    """The file as it was read last."""
 
 
 class FileProvider(Provider[FileArgs, FileState]):
     Args = FileArgs
     State = FileState
 
-    def validate(self, args: FileArgs, old: FileArgs | None) -> Iterable[str]:
-        if not Path(args.path).parent.is_dir():
-            yield f"there is no folder {Path(args.path).parent} for {Path(args.path).name}"
+    def validate(self, args: FileArgs, old: FileArgs | None) -> Iterable[Problem]:
+        path = Path(args.path)
+        if not path.parent.is_dir():
+            yield NO_FOLDER(folder=path.parent, name=path.name)
 
     def ensure(self, args: FileArgs) -> tuple[str, FileState]:
-        return args.path, self._written(args)
+        return args.path, self._write(args)
 
     def observe(self, id: str, state: FileState) -> FileState | None:
         try:
@@ -44,20 +50,20 @@ class FileProvider(Provider[FileArgs, FileState]):
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise ProviderError(f"cannot read {state.path}: {error}") from None
+            raise UNREADABLE(path=state.path, reason=error) from None
         return FileState(path=state.path, content=content)
 
     def sync(self, id: str, state: FileState, args: FileArgs) -> FileState:
-        return self._written(args)
+        return self._write(args)
 
     def remove(self, id: str, state: FileState) -> None:
-        """Only what the stack has written: a file with other contents is somebody's work, and stays."""
+        """Deletes only what the stack wrote: a file with other content has been edited, and stays."""
         found = self.observe(id, state)
         if found == state:
             Path(state.path).unlink(missing_ok=True)
 
-    def _written(self, args: FileArgs) -> FileState:
-        """At once or not at all, so that Xcode never reads half a file."""
+    def _write(self, args: FileArgs) -> FileState:
+        """Atomic, so that Xcode never reads half a file."""
         path = Path(args.path)
         try:
             with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
@@ -66,23 +72,13 @@ class FileProvider(Provider[FileArgs, FileState]):
             written.chmod(0o644)
             written.replace(path)
         except OSError as error:
-            raise ProviderError(f"cannot write {path}: {error.strerror}") from None
+            raise UNWRITABLE(path=path, reason=error.strerror) from None
         return FileState(path=args.path, content=args.content)
 
 
-class File(Resource, module="local", name="File"):
+class File(Resource[FileArgs], module="local", name="File"):
     """A text file; `id` is its path."""
 
     provider = FileProvider
     path: Output[str]
     content: Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        path: Input[str],
-        content: Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"path": path, "content": content}, opts)

@@ -61,18 +61,19 @@ def test_one_that_an_app_uses_is_not_replaced(world: World, configured: Configur
     app = make_app(world, configured)
     bundle_id.up(**ARGUMENTS)
 
-    with pytest.raises(ProviderError, match=rf"is used by app {app}, and Apple binds an app to its bundle ID for ever"):
+    with pytest.raises(
+        ProviderError, match=rf"is used by app {app}, and Apple binds an app to its bundle ID permanently"
+    ):
         bundle_id.up(identifier=f"{BUNDLE_ID}.two", name="SolOS")
 
     assert identifiers(world) == [BUNDLE_ID]
 
 
-def test_one_that_may_be_used_by_now_is_replaced_once_refresh_has_seen_that_it_is_not(
-    world: World, bundle_id: Driven
-) -> None:
+def test_replaced_once_unused(world: World, bundle_id: Driven) -> None:
+    """Its identifier may change after a refresh has seen that no app uses it."""
     bundle_id.up(**ARGUMENTS)
     other = {"identifier": f"{BUNDLE_ID}.two", "name": "SolOS"}
-    with pytest.raises(ProviderError, match=r"may be used by an app by now.*`pulumi refresh` sees that"):
+    with pytest.raises(ProviderError, match=r"may be used by an app.*run `pulumi refresh`"):
         bundle_id.up(**other)
 
     bundle_id.refresh()
@@ -82,10 +83,10 @@ def test_one_that_may_be_used_by_now_is_replaced_once_refresh_has_seen_that_it_i
     assert identifiers(world) == [f"{BUNDLE_ID}.two"]
 
 
-def test_one_of_a_stranger_is_told_as_such(world: World, bundle_id: Driven) -> None:
+def test_taken_by_another_team(world: World, bundle_id: Driven) -> None:
     control(world, "POST", "/appstore/strangers", {"identifier": BUNDLE_ID})
 
-    with pytest.raises(ProviderError, match="another team has it"):
+    with pytest.raises(ProviderError, match="another team has registered it"):
         bundle_id.up(**ARGUMENTS)
 
 
@@ -124,5 +125,5 @@ def test_destroy_deletes_one_that_nothing_uses_and_leaves_one_that_an_app_does(
 
 @pytest.mark.parametrize("identifier", ["solos", "com.sollabs.", "com.sollabs.*", "com.sol_labs.solos"])
 def test_what_is_no_bundle_id_is_refused_at_preview(bundle_id: Driven, identifier: str) -> None:
-    with pytest.raises(Refused, match="is no bundle ID"):
+    with pytest.raises(Refused, match="is not a valid bundle ID"):
         bundle_id.up(identifier=identifier, name="SolOS")

@@ -75,7 +75,7 @@ def test_destroying_leaves_what_somebody_else_wrote(file: Driven, path: Path) ->
 
 
 def test_a_folder_that_is_not_there_is_refused_at_preview(file: Driven, path: Path) -> None:
-    with pytest.raises(Refused, match=r"there is no folder .*/Config for Release\.xcconfig"):
+    with pytest.raises(Refused, match=r"the folder .*/Config of Release\.xcconfig does not exist"):
         file.up(path=str(path.parent / "Config" / path.name), content="A = 1\n")
 
 

@@ -166,7 +166,11 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
             "version '1.0.0 (v0)' is not what Apple takes: one to three whole numbers joined by dots",
         ),
         ("build", "v0", "build 'v0' is not what Apple takes: one to three whole numbers joined by dots"),
-        ("bundleId", "solos", "'solos' is no bundle ID: letters, digits and hyphens, in parts joined by dots"),
+        (
+            "bundleId",
+            "solos",
+            "'solos' is not a valid bundle ID; use letters, digits and hyphens, in parts joined by dots",
+        ),
         ("appName", "S", "the app name 'S' has 1 characters; Apple allows 2 to 30"),
         ("usesNonExemptEncryption", "no", "must be true or false, not 'no'"),
         (
