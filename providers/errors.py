@@ -31,10 +31,13 @@ class ProviderError(Exception):
     # Python prints "<module>.<Class>: <message>"; builtins have no module, so people read "ApiError: <message>".
     __module__ = "builtins"
 
+    remedy: str = ""
+    """A class of errors with one cause sets it; otherwise each error has its own."""
+
     def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(f"{message}; {remedy}" if remedy else message)
         self.message = message
-        self.remedy = remedy
+        self.remedy = remedy or self.remedy
+        super().__init__(f"{message}; {self.remedy}" if self.remedy else message)
 
 
 class ApiError(ProviderError):

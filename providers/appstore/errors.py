@@ -49,13 +49,11 @@ class AppStoreError(ApiError):
 
     __module__ = "builtins"
 
-    remedy = ""
-
     def __init__(self, doing: str, *, status: int, entries: tuple[Entry, ...] = (), request_id: str = "") -> None:
         reasons = "; ".join(map(str, entries)) or "no reason given"
         message = f"App Store Connect refused to {doing}: {reasons} (HTTP {status})"
         super().__init__(
-            f"{message}; {self.remedy}" if self.remedy else message,
+            message,
             status=status,
             codes=[entry.code for entry in entries],
             request_id=request_id,

@@ -1,52 +1,43 @@
-"""infra-docs/ERRORS.md holds every text that the code fails with, and keeps up with it."""
+"""infra-docs/ERRORS.md lists every text that the code fails with."""
 
-import ast
+import string
 
-from documents.errors import PATH, Told, render, texts_of
+import pytest
 
-
-def test_the_document_is_what_the_code_says() -> None:
-    assert PATH.read_text(encoding="utf-8") == render(), "infra-docs/ERRORS.md lags: run `make docs`"
+from documents.errors import PATH, Row, listed, render
 
 
-def test_a_raised_text_is_read_with_names_in_place_of_values() -> None:
-    code = """
-def find(args):
-    if taken:
-        told = f"the app {args.app!r} has {len(found)} volumes: delete {found['id']}"
-        raise TwoOfThem(told)
-"""
-
-    texts = list(texts_of(ast.parse(code), "volume.py"))
-
-    assert texts == [Told("the app <app> has <found> volumes: delete <found id>", "TwoOfThem", "volume.py")]
+def test_document_is_up_to_date() -> None:
+    assert PATH.read_text(encoding="utf-8") == render(), "infra-docs/ERRORS.md is out of date: run `make docs`"
 
 
-def test_refusals_sentences_and_remedies_are_read_too() -> None:
-    code = """
-class Expired(Error):
-    remedy = "make a new token, then run up again"
+def test_error_is_listed() -> None:
+    row = next(row for row in listed() if row.message.startswith("bundle ID {identifier} is used by app"))
 
-def read(config):
-    config.refuse("testers", "is empty: nobody would get it")
-
-def validate(self, args):
-    yield f"size_gb must be 1 to 500, not {args.size_gb}"
-"""
-
-    texts = {each.text for each in texts_of(ast.parse(code), "settings.py")}
-
-    assert texts == {
-        "make a new token, then run up again",
-        "solos:testers is empty: nobody would get it",
-        "size_gb must be 1 to 500, not <size gb>",
-    }
+    assert row.remedy == "keep {identifier}, or launch {wanted} in a stack of its own"
+    assert (row.what, row.module) == ("ProviderError", "providers.appstore.bundle_id")
 
 
-def test_what_only_passes_a_text_on_is_no_row() -> None:
-    code = """
-def call(self):
-    raise Refused(str(error), status=409)
-"""
+def test_problem_is_listed_with_its_key() -> None:
+    row = next(row for row in listed() if "is not a valid bundle ID" in row.message)
 
-    assert list(texts_of(ast.parse(code), "client.py")) == []
+    assert row.what == "identifier"
+
+
+def test_imported_text_is_listed_once() -> None:
+    rows = list(listed())
+
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize("row", sorted(set(listed())), ids=lambda row: row.message[:40])
+def test_text_has_named_values(row: Row) -> None:
+    """A template fills in by keyword, so an empty or numbered place would fail when the error is reported."""
+    fields = [
+        name
+        for text in (row.message, row.remedy)
+        for _, name, _, _ in string.Formatter().parse(text)
+        if name is not None
+    ]
+
+    assert all(name.isidentifier() for name in fields)
