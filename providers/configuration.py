@@ -1,8 +1,8 @@
-"""Where a provider finds its endpoint and its credentials, at the time of the call.
+"""Where a provider finds its endpoint and its credentials, at the time of a call.
 
-`refresh` and `destroy` hand providers the configuration of the last `up`; environment variables are always today's.
-So a credential is looked for in the environment first and in the (encrypted) stack configuration second; last in the JSON file
-that the configuration names as `credentialsFile`, which is read at the time of the call too.
+`refresh` and `destroy` give providers the configuration of the last `up`, while environment variables are current. So a credential
+is taken from the environment first, then from the (encrypted) stack configuration, then from the JSON file that the configuration
+names as `credentialsFile`.
 """
 
 import json
@@ -11,32 +11,40 @@ from pathlib import Path
 
 from pulumi.dynamic import Config
 
-from providers.errors import ProviderError
+from providers.errors import ErrorText
+
+MISSING = ErrorText(
+    "{what} is missing", remedy="set the environment variable {variable}, or run `pulumi config set --secret {key}`"
+)
+UNREADABLE = ErrorText(
+    "cannot read the credential file {path}: {reason}", remedy="fix the path or the file's permissions"
+)
+NOT_JSON = ErrorText(
+    "the credential file {path} is not a JSON object", remedy="fix the file, or the config key credentialsFile"
+)
 
 
 def endpoint(config: Config, name: str, default: str) -> str:
-    """The base address that the config object `endpoints` gives for `name`, without a trailing slash; else `default`."""
+    """The base URL of `name` in the config object `endpoints`, else `default`, without a trailing slash."""
     text = config.get("endpoints")
     endpoints = json.loads(text) if text else {}
     return str(endpoints.get(name) or default).rstrip("/")
 
 
 def credential(config: Config, variable: str, key: str, what: str) -> str:
-    """The value of environment variable `variable`, the content of the file that `<variable>_PATH` names, config `key`, or
-    `variable` in the credentials file.
+    """The value of the environment variable `variable`, of the file that `<variable>_PATH` names, of the config key `key`, or of
+    `variable` in the credentials file, in this order.
 
-    Raises ProviderError, naming where it could be, when there is none.
+    Raises ProviderError when there is none; its text says where to set it.
     """
     found = optional_credential(config, variable, key)
     if not found:
-        raise ProviderError(
-            f"{what} is missing: set the environment variable {variable}, or run `pulumi config set --secret {key}`"
-        )
+        raise MISSING(what=what, variable=variable, key=key)
     return found
 
 
 def optional_credential(config: Config, variable: str, key: str) -> str:
-    """The same, empty when there is none."""
+    """Like `credential`; empty when there is none."""
     found = (
         os.environ.get(variable)
         or _from_file(os.environ.get(f"{variable}_PATH"))
@@ -52,7 +60,7 @@ def _from_file(path: str | None) -> str | None:
     try:
         return Path(path).expanduser().read_text()
     except OSError as error:
-        raise ProviderError(f"cannot read {path}: {error.strerror}; it should hold a credential") from None
+        raise UNREADABLE(path=path, reason=error.strerror) from None
 
 
 def _from_credentials(path: str | None, variable: str) -> str | None:
@@ -62,5 +70,5 @@ def _from_credentials(path: str | None, variable: str) -> str | None:
     try:
         found = json.loads(text).get(variable)
     except (ValueError, AttributeError):
-        raise ProviderError(f"{path} is no JSON object of credentials: correct it, or config credentialsFile") from None
+        raise NOT_JSON(path=path) from None
     return str(found) if found else None

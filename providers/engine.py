@@ -1,11 +1,11 @@
-"""What the providers tell the engine beyond `pulumi.dynamic`: progress lines, and an object that is only half there.
+"""What the providers send to the engine beyond `pulumi.dynamic`: progress lines, and objects that are created but incomplete.
 
-The Python SDK offers neither, so both find the gRPC call that is being served by walking up the stack to the SDK's servicer,
-which holds it in its locals `request` and `context`. That private detail is used in `_current_call` and nowhere else; where
-it is not found (a unit test, a later SDK) progress is silent and `record_incomplete` answers False.
+The Python SDK offers neither. Both need the gRPC call that is being served, which the SDK's servicer holds in its locals `request`
+and `context`: `_current_call` finds it by walking up the stack, and is the only place that uses this private detail. Where there is
+no such frame (in a unit test, or with a later SDK), no progress is shown and `record_incomplete` returns False.
 
-Measured with Pulumi 3.260: `ErrorResourceInitFailed` in `grpc-status-details-bin` makes the engine keep the object, print its
-reasons without a traceback, and call `update` next time (pulumi-engine.md, section 5).
+Measured with Pulumi 3.260: `ErrorResourceInitFailed` in `grpc-status-details-bin` makes the engine record the object, print the
+reasons without a traceback, and call `update` in the next `up` (infra-docs/vendors/pulumi.md).
 """
 
 import sys
@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PROGRESS_SECONDS = 1.0
-"""A second progress line of the same resource is dropped when it comes sooner than this."""
+"""A progress line is dropped when the last one of the same resource was shown less than this long ago."""
 
 
 def progress() -> Callable[[str], None]:
-    """A function that shows a line at the resource which is being created, updated or deleted right now.
+    """A function that shows a status line at the resource that is being created, updated or deleted.
 
-    Take it in the thread that serves the call; the function itself may be used from any thread.
+    Call `progress` in the thread that serves the call; the function that it returns works in any thread.
     """
     call = _current_call()
     engine_address = sys.argv[1] if call and len(sys.argv) > 1 else ""
@@ -39,16 +39,16 @@ def progress() -> Callable[[str], None]:
 
 
 def note(text: str) -> None:
-    """Show a line that stays, at the resource which is being served: something a person will want to know afterwards."""
+    """Show a permanent line at the resource that is being served, for what people need to know after the run."""
     call = _current_call()
     if call is not None and len(sys.argv) > 1:
         _log(sys.argv[1], str(call[0].urn), text, ephemeral=False)
 
 
 def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[str]) -> bool:
-    """Let the exception that is about to leave the provider mean "exists, but not as it should be".
+    """Let the exception that is about to leave the provider mean "created, but not as it should be".
 
-    `properties` are the outputs to store, without `__provider`. Returns whether the engine was told.
+    `properties` are the outputs to record, without `__provider`. Returns whether the engine gets them.
     """
     call = _current_call()
     if call is None:
@@ -96,4 +96,4 @@ def _log(engine_address: str, urn: str, text: str, *, ephemeral: bool = True) ->
                 engine_pb2.LogRequest(severity=engine_pb2.INFO, urn=urn, message=text, ephemeral=ephemeral), timeout=2
             )
     except grpc.RpcError:
-        pass  # A progress line is a courtesy: losing one must not fail the step.
+        pass  # A lost progress line must not fail the step.

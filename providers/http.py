@@ -1,40 +1,53 @@
-"""The one HTTP client policy. Every call to a vendor goes through `Http.request`, which decides:
+"""The one HTTP policy. Every call to a vendor goes through `Http.request`, which decides:
 
-- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never answered is given up sooner, and one
-  that was given up fails each further call at its first attempt, until it answers.
-- *Pacing*: a call names its rate-limit bucket; it waits only when the documented burst is used up.
-- *Repeating*: an attempt ends in one of three ways, and whether the call may be repeated is a property of the call.
-    - Nothing was done (no connection was made, or 429): any call is repeated.
-    - The answer is lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or a write that has the
-      same effect twice) is repeated; for any other call `Uncertain` is raised: look the object up before repeating.
-    - It was refused (any other status that is no success): the vendor's `explain` makes the error that people read.
+- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never answered gets a shorter deadline. Once
+  it has used that up, every further call fails at its first attempt, until the address answers.
+- *Rate limits*: a call names its bucket; it waits only when the documented burst is used up.
+- *Retries*: an attempt fails in one of three ways, and whether the call is retried is a property of the call.
+    - Not sent (no connection was made, or 429): every call is retried.
+    - Answer lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or an idempotent write) is
+      retried; any other call raises `Uncertain`, and its caller looks the object up before it repeats the call.
+    - Refused (any other status that is not a success): the vendor's `explain` makes the error that people read.
 
-There is one connection pool, and one account of the rate limits, per process and base address. Nothing is logged, and no
-header reaches an error text.
+A process has one connection pool and one set of rate-limit buckets per base address. Nothing is logged, and no header appears in
+an error text.
 """
 
 import contextlib
 import functools
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from providers import waiting
-from providers.errors import ProviderError, Uncertain, Unreachable
+from providers.errors import ErrorText, ProviderError, Uncertain, Unreachable
 
 if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls need it.
     import ssl
 
     import httpx
 
-ANSWER_IS_LOST = frozenset({500, 502, 503, 504})
+ANSWER_LOST = frozenset({500, 502, 503, 504})
 ATTEMPT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
 CONTACT_SECONDS = 15.0
-"""How long an address is tried that has never answered this process: the network is down, or the address is wrong."""
+"""The deadline of a call to an address that has never answered this process: the network is down, or the address is wrong."""
+
+UNCERTAIN = ErrorText(
+    "no usable answer from {service}, so it may or may not have happened: {doing}; {reason}",
+    remedy="look the object up before repeating",
+    error=Uncertain,
+)
+NO_CONNECTION = ErrorText(
+    "cannot {doing}: {reason}{tried}",
+    remedy="check that the network is up and the address is right, then run the same command again",
+    error=Unreachable,
+)
+NO_ANSWER = ErrorText("cannot {doing}: {reason}{tried}", remedy="run the same command again later", error=Unreachable)
 
 
 def make_transport(base_url: str) -> "httpx.BaseTransport":
@@ -46,7 +59,7 @@ def make_transport(base_url: str) -> "httpx.BaseTransport":
 
 @functools.cache
 def _roots() -> "ssl.SSLContext":
-    """The authorities that vendors' certificates are checked against: read once, which takes longer than many a call."""
+    """The certificate authorities that httpx trusts. Read once per process: reading them takes longer than a call."""
     import httpx
 
     return httpx.create_ssl_context()
@@ -54,14 +67,14 @@ def _roots() -> "ssl.SSLContext":
 
 @dataclass(frozen=True)
 class Pace:
-    """A documented limit: `burst` calls at once, then `per_second`."""
+    """A documented rate limit: `burst` calls at once, then `per_second`."""
 
     per_second: float
     burst: int
 
 
 class Http:
-    """One vendor's API at one base address. Thread-safe and cheap to make: what is costly is shared by the process."""
+    """One vendor's API at one base address. Thread-safe, and cheap to make: the connections belong to the process."""
 
     def __init__(
         self,
@@ -71,13 +84,13 @@ class Http:
         authorize: Callable[[bool], str],
         explain: "Callable[[httpx.Response, str], ProviderError]",
     ) -> None:
-        """`service` is the vendor's name in texts. `authorize(again)` gives the Authorization header (empty for none);
-        `again` asks for a fresh one after a 401. `explain(response, doing)` makes the error of an answer that is no success."""
+        """`service` is the vendor's name in texts. `authorize(again)` returns the Authorization header (empty for none); `again` is
+        True after a 401 and asks for a fresh token. `explain(response, doing)` makes the error for a refusal."""
         self.base_url = base_url
         self.service = service
         self._authorize = authorize
         self._explain = explain
-        self._line = _line(base_url, make_transport)
+        self._connection = _connection(base_url, make_transport)
 
     def request(
         self,
@@ -97,8 +110,9 @@ class Http:
     ) -> "httpx.Response":
         """Send one call and return its successful answer, or one whose status is in `accept`.
 
-        `doing` names action and object for error texts ("create the volume 'data' of app 'x'"). `safe` defaults to True
-        for GET and False otherwise. Raises what `explain` makes, Unreachable, or Uncertain.
+        `doing` names action and object for error texts ("create the volume 'data' of app 'x'"). `safe` says that the call may be
+        repeated when its answer is lost; it defaults to True for GET and False otherwise. `seconds` is the deadline of the call,
+        `attempt_seconds` the timeout of each attempt. Raises what `explain` makes, Unreachable, or Uncertain.
         """
         import httpx
 
@@ -107,7 +121,7 @@ class Http:
         renewed = False
         for attempt in itertools.count():
             if pace:
-                self._line.wait_for_turn(bucket or doing, pace)
+                self._connection.acquire(bucket or doing, pace)
             authorization = self._authorize(False)
             answer = self._attempt(
                 httpx.Request(
@@ -129,96 +143,101 @@ class Http:
                 renewed = True
                 self._authorize(True)
                 continue
-            if not (answer.nothing_done or safe):
-                raise Uncertain(
-                    f"cannot tell whether {self.service} did this: {doing}; {answer.text}; look before repeating"
-                )
-            pause = waiting.backoff(attempt) if answer.pause is None else answer.pause
-            if waiting.clock.now() + pause > began + self._line.patience(seconds):
-                self._line.is_dead = answer.no_connection
-                tried, remedy = f", for {seconds:g} s", "run the same command again later"
-                if answer.no_connection:
-                    tried = f", for {waiting.clock.now() - began:.0f} s" if attempt else ""
-                    remedy = "see whether the network is up and the address right, then run the same command again"
-                raise Unreachable(f"cannot {doing}: {answer.text}{tried}; {remedy}")
+            if not (answer.not_sent or safe):
+                raise UNCERTAIN(service=self.service, doing=doing, reason=answer.reason)
+            pause = waiting.backoff(attempt) if answer.retry_after is None else answer.retry_after
+            if waiting.clock.now() + pause > began + self._connection.retry_budget(seconds):
+                self._connection.is_down = answer.no_connection
+                if not answer.no_connection:
+                    raise NO_ANSWER(doing=doing, reason=answer.reason, tried=f", for {seconds:g} s")
+                tried = f", for {waiting.clock.now() - began:.0f} s" if attempt else ""
+                raise NO_CONNECTION(doing=doing, reason=answer.reason, tried=tried)
             waiting.clock.sleep(pause)
         raise AssertionError("unreachable: itertools.count has no end")
 
-    def _attempt(self, request: "httpx.Request", accept: tuple[int, ...], doing: str) -> "httpx.Response | _Trouble":
+    def _attempt(
+        self, request: "httpx.Request", accept: tuple[int, ...], doing: str
+    ) -> "httpx.Response | FailedAttempt":
         import httpx
 
         try:
-            with contextlib.closing(self._line.transport.handle_request(request)) as response:
+            with contextlib.closing(self._connection.transport.handle_request(request)) as response:
                 response.request = request
                 response.read()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            text = f"no connection to {self.service} at {self.base_url} ({error})"
-            return _Trouble(text, nothing_done=True, no_connection=not isinstance(error, httpx.PoolTimeout))
+            reason = f"no connection to {self.service} at {self.base_url} ({error})"
+            return FailedAttempt(reason=reason, not_sent=True, no_connection=not isinstance(error, httpx.PoolTimeout))
         except httpx.RequestError as error:
-            self._line.is_there()
-            return _Trouble(f"{self.service}'s answer was lost ({type(error).__name__})", nothing_done=False)
-        self._line.is_there()
+            self._connection.answered()
+            return FailedAttempt(
+                reason=f"the answer of {self.service} was lost ({type(error).__name__})", not_sent=False
+            )
+        self._connection.answered()
         if response.status_code in accept:
             return response
         if response.status_code == 429:
-            return _Trouble(f"{self.service}'s rate limit is reached (HTTP 429)", True, _retry_after(response))
-        if response.status_code in ANSWER_IS_LOST:
+            return FailedAttempt(
+                reason=f"the rate limit of {self.service} is reached (HTTP 429)",
+                not_sent=True,
+                retry_after=_retry_after(response),
+            )
+        if response.status_code in ANSWER_LOST:
             explained = self._explain(response, doing)
             trace = getattr(explained, "request_id", "") or "none given"
-            text = f"{self.service} answered HTTP {response.status_code} (request id: {trace})"
-            return _Trouble(text, False, _retry_after(response))
+            reason = f"{self.service} answered HTTP {response.status_code} (request id: {trace})"
+            return FailedAttempt(reason=reason, not_sent=False, retry_after=_retry_after(response))
         return response
 
 
-@dataclass(frozen=True)
-class _Trouble:
-    """An attempt without a usable answer: what people read, whether the server surely did nothing, and the pause it asks for."""
+@dataclass(frozen=True, kw_only=True)
+class FailedAttempt:
+    """An attempt without a usable answer."""
 
-    text: str
-    nothing_done: bool
-    pause: float | None = None
+    reason: str
+    not_sent: bool
+    """The server has certainly not acted."""
+    retry_after: float | None = None
+    """Seconds, where the server names them."""
     no_connection: bool = False
 
 
-class _Line:
-    """What a process keeps per base address: the connection pool, whether somebody answers there, and how much of each rate
-    limit is used up."""
+class _Connection:
+    """What a process keeps per base address: the connection pool, whether the address answers, and the rate-limit buckets."""
 
     def __init__(self, transport: "httpx.BaseTransport") -> None:
         self.transport = transport
-        self.is_dead = False
-        """A call has tried in vain as long as it may; the others need not find that out one by one."""
-        self._was_there = False
+        self.is_down = False
+        """A call has used up its deadline without a connection: further calls fail at their first attempt."""
+        self._has_answered = False
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
+        # The cache drops a connection that has not been used for long; its sockets must not stay open.
+        weakref.finalize(self, transport.close)
 
-    def __del__(self) -> None:
-        """The cache drops a line that has not been used for long: its connections go with it."""
-        self.transport.close()
-
-    def patience(self, seconds: float) -> float:
-        """How long a call that may take `seconds` is repeated."""
-        if self.is_dead:
+    def retry_budget(self, seconds: float) -> float:
+        """For how many seconds a call with the deadline `seconds` is retried."""
+        if self.is_down:
             return 0.0
-        return seconds if self._was_there else min(seconds, CONTACT_SECONDS)
+        return seconds if self._has_answered else min(seconds, CONTACT_SECONDS)
 
-    def is_there(self) -> None:
-        """A connection was made."""
-        self._was_there, self.is_dead = True, False
+    def answered(self) -> None:
+        """Record that a connection was made."""
+        self._has_answered, self.is_down = True, False
 
-    def wait_for_turn(self, bucket: str, pace: Pace) -> None:
+    def acquire(self, bucket: str, pace: Pace) -> None:
+        """Take one call from the bucket; sleeps while it is empty."""
         with self._lock:
             now = waiting.clock.now()
-            turns, seen_at = self._buckets.get(bucket, (float(pace.burst), now))
-            turns = min(float(pace.burst), turns + (now - seen_at) * pace.per_second) - 1
-            self._buckets[bucket] = (turns, now)
-        if turns < 0:
-            waiting.clock.sleep(-turns / pace.per_second)
+            calls, seen_at = self._buckets.get(bucket, (float(pace.burst), now))
+            calls = min(float(pace.burst), calls + (now - seen_at) * pace.per_second) - 1
+            self._buckets[bucket] = (calls, now)
+        if calls < 0:
+            waiting.clock.sleep(-calls / pace.per_second)
 
 
 @functools.lru_cache(maxsize=16)
-def _line(base_url: str, transport_maker: "Callable[[str], httpx.BaseTransport]") -> _Line:
-    return _Line(transport_maker(base_url))
+def _connection(base_url: str, transport_maker: "Callable[[str], httpx.BaseTransport]") -> _Connection:
+    return _Connection(transport_maker(base_url))
 
 
 def _retry_after(response: "httpx.Response") -> float | None:

@@ -1,14 +1,9 @@
-"""Property bags to typed dataclasses and back: the boundary where Pulumi's wire values become ours.
+"""Pulumi's property maps to typed records and back.
 
-On the wire every number is a float, `None` is absent, and in a preview any value may be `Unknown`. A resource declares its
-inputs as a frozen dataclass, its state as a subclass of it with what the vendor adds, and never sees a raw property bag:
+In a property map every number is a float, `None` is absent, and in a preview any value may be `Unknown`. A resource declares its
+arguments as a record (providers/record.py), its state as a subclass with what the vendor adds, and never sees a property map.
 
-    @dataclass(frozen=True, kw_only=True)
-    class VolumeArgs:
-        app: Annotated[str, REPLACES]
-        size_gb: int = 1
-
-Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], dict[str, X] and nested dataclasses.
+Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], dict[str, X] and nested records.
 """
 
 import dataclasses
@@ -21,20 +16,20 @@ from typing import Any, Final, Literal, TypeVar, Union
 from pulumi.output import Unknown
 
 REPLACES: Final = "replaces"
-"""Marks an input whose change makes a new object: `app: Annotated[str, REPLACES]`. On a computed output it marks what the
-vendor can spoil beyond repair, or time: that an expired certificate differs in `expires_at` makes a new one."""
+"""Marks an argument whose change replaces the object: `app: Annotated[Input[str], REPLACES]`. On a computed output it marks a change
+that only a replacement repairs: a certificate that has expired differs in `expires_at`."""
 
-SECRET: Final = "secret"  # noqa: S105 (a mark, not a password)
-"""Marks a computed output that is encrypted in state: `private_key: Annotated[str, SECRET]`."""
+SECRET: Final = "secret"  # noqa: S105 (a marker, not a password)
+"""Marks a computed output to encrypt in the state: `private_key: Annotated[str, SECRET]`."""
 
 T = TypeVar("T")
 
 _type_hints: Callable[..., dict[str, Any]] = functools.cache(typing.get_type_hints)
-"""Resolving annotations is most of what decoding costs."""
+"""Cached, because resolving annotations is most of the cost of decoding."""
 
 
 class BadProperties(Exception):
-    """A property bag does not fit its dataclass; `problems` are sentences, each naming its property, never a value."""
+    """A property map does not fit its record; each of `problems` names its property, and never a value."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -42,9 +37,9 @@ class BadProperties(Exception):
 
 
 def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = False) -> T:
-    """Make a `kind` of `properties`; integral floats become ints, unknown values stay `Unknown`, extra keys are ignored.
+    """Make a `kind` from `properties`: whole floats become ints, unknown values stay `Unknown`, extra keys are ignored.
 
-    `lenient` is for state that an older version of the code may have written: what is missing or does not fit is None.
+    `lenient` is for state that an older version of the code may have written: a missing or wrong value becomes None.
     Raises BadProperties with all problems at once.
     """
     problems: list[str] = []
@@ -69,7 +64,7 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
 
 
 def encode(value: Any) -> Any:
-    """The wire form of a dataclass (or anything inside one): dicts without None; everything else as it is."""
+    """The property map of a record, or the wire form of a value in one: dicts without None; other values unchanged."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {name: item for name, item in fields.items() if item is not None}
@@ -81,7 +76,7 @@ def encode(value: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Whether no part of `value` is still unknown, as it can be in a preview."""
+    """Whether no part of `value` is unknown. In a preview, parts can be."""
     if isinstance(value, Unknown):
         return False
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -94,12 +89,12 @@ def is_known(value: Any) -> bool:
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """The resolved types of a dataclass's fields, without their marks."""
+    """The resolved types of a record's fields, without their markers."""
     return _type_hints(kind)
 
 
 def marked(kind: type, mark: str) -> frozenset[str]:
-    """The names of the fields of `kind` that carry `mark`."""
+    """The names of the fields of `kind` that have the marker `mark`."""
     hints = _type_hints(kind, include_extras=True)
     return frozenset(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
 
@@ -133,7 +128,7 @@ def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
-    raise BadProperties([f"{where} must be {_spoken(hint)}, not {type(value).__name__}"])
+    raise BadProperties([f"{where} must be {_describe(hint)}, not {type(value).__name__}"])
 
 
 def _convert_union(value: Any, members: tuple[Any, ...], where: str, lenient: bool) -> Any:
@@ -149,7 +144,7 @@ def _convert_union(value: Any, members: tuple[Any, ...], where: str, lenient: bo
 
 
 def _integral(value: Any) -> Any:
-    """Free-form values (a machine config, say) keep their shape, but whole numbers are ints again."""
+    """Free-form values, such as a machine config, keep their shape; whole floats become ints."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -159,7 +154,7 @@ def _integral(value: Any) -> Any:
     return value
 
 
-def _spoken(hint: Any) -> str:
+def _describe(hint: Any) -> str:
     names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
     if typing.get_origin(hint) is list:
         return "a list"

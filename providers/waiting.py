@@ -1,24 +1,26 @@
-"""Waiting: polls with backoff to a deadline, against a clock that a test can replace."""
+"""Polling with backoff until a deadline, on a clock that tests replace."""
 
 import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from providers.errors import TimedOut
+from providers.errors import ErrorText, TimedOut
 
 T = TypeVar("T")
 
+TIMED_OUT = ErrorText("{waiting_for}: not within {seconds:g} s{seen}", error=TimedOut)
+
 
 class Clock:
-    """Real time. A test assigns another object with these three methods to `providers.waiting.clock`."""
+    """Real time. Tests assign another object with these three methods to `providers.waiting.clock`."""
 
     def now(self) -> float:
-        """Seconds on a clock that never goes back."""
+        """Seconds on a monotonic clock."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since 1970, for what the vendors date: tokens, certificates, upload addresses."""
+        """Seconds since 1970, for the vendors' dates: tokens, certificates, upload URLs."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -40,9 +42,9 @@ def poll(
 ) -> T:
     """Call `look` until it returns something other than None, and return that.
 
-    The pause starts at `first` seconds and grows by half to at most `most`; `least()` can stretch it further, to save a rate
-    limit. Raises TimedOut after `seconds`, with `waiting_for` (what, of which object) and `last_seen()` in the text. What
-    `look` raises passes through.
+    Pauses are in seconds: from `first`, growing by half up to `most`; `least()` lengthens them to save a rate
+    limit. Raises TimedOut after `seconds`; its text has `waiting_for` (what, of which object) and `last_seen()`. Errors of `look`
+    are not caught.
     """
     deadline = clock.now() + seconds
     pause = first
@@ -53,11 +55,11 @@ def poll(
         left = deadline - clock.now()
         if left <= 0:
             seen = last_seen()
-            raise TimedOut(f"{waiting_for}: not within {seconds:g} s" + (f"; last seen: {seen}" if seen else ""))
+            raise TIMED_OUT(waiting_for=waiting_for, seconds=seconds, seen=f"; last seen: {seen}" if seen else "")
         clock.sleep(min(max(pause, least()), left))
         pause = min(pause * 1.5, most)
 
 
 def backoff(attempt: int, *, base: float = 0.25, most: float = 8.0) -> float:
-    """Seconds to pause after failed attempt number `attempt` (from 0): exponential with full jitter, never zero."""
+    """Seconds to pause after failed attempt number `attempt` (from 0): exponential, with a random factor of 0.5 to 1."""
     return random.uniform(0.5, 1.0) * min(most, base * 2.0**attempt)  # noqa: S311 (jitter, not cryptography)

@@ -1,4 +1,4 @@
-"""The one HTTP policy: what is repeated and what is not, deadlines, pacing that waits only where it must, and one pool."""
+"""The HTTP policy: what is retried and what is not, deadlines, rate limits, and one connection pool per address."""
 
 import ssl
 import threading
@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SharedClock:
 
 @pytest.fixture
 def vendor(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> Vendor:
-    """A vendor that does one thing after another, the last again and again; and the requests that reached it."""
+    """Makes a vendor that behaves in the given ways, one per request, the last repeatedly; and lists the requests it got."""
 
     def behaving(*behaviours: Behaviour, tokens: Iterator[str] | None = None) -> tuple[Http, list[httpx.Request]]:
         seen: list[httpx.Request] = []
@@ -55,7 +55,7 @@ def send(service: Http, method: str = "GET", **options: Any) -> httpx.Response:
     return service.request(method, "/things", doing="do a thing", **options)
 
 
-NOTHING_DONE: list[Behaviour] = [
+NOT_SENT: list[Behaviour] = [
     httpx.Response(429),
     httpx.ConnectError("no route"),
     httpx.ConnectTimeout("slow"),
@@ -71,41 +71,43 @@ LOST: list[Behaviour] = [
 ]
 
 
-@pytest.mark.parametrize("trouble", NOTHING_DONE, ids=repr)
+@pytest.mark.parametrize("failure", NOT_SENT, ids=repr)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_surely_was_not_done_is_repeated(vendor: Vendor, trouble: Behaviour, method: str) -> None:
-    service, seen = vendor(trouble, httpx.Response(200))
+def test_unsent_call_is_retried(vendor: Vendor, failure: Behaviour, method: str) -> None:
+    service, seen = vendor(failure, httpx.Response(200))
 
     assert send(service, method).status_code == 200
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("trouble", LOST, ids=repr)
+@pytest.mark.parametrize("failure", LOST, ids=repr)
 @pytest.mark.parametrize(("method", "options"), [("GET", {}), ("PUT", {"safe": True})])
-def test_a_lost_answer_is_asked_for_again_where_that_is_safe(
-    vendor: Vendor, trouble: Behaviour, method: str, options: dict[str, Any]
+def test_lost_answer_of_safe_call_is_retried(
+    vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]
 ) -> None:
-    service, seen = vendor(trouble, httpx.Response(200))
+    service, seen = vendor(failure, httpx.Response(200))
 
     assert send(service, method, **options).status_code == 200
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("trouble", LOST, ids=repr)
+@pytest.mark.parametrize("failure", LOST, ids=repr)
 @pytest.mark.parametrize(("method", "options"), [("POST", {}), ("DELETE", {}), ("GET", {"safe": False})])
-def test_a_lost_answer_is_uncertain_where_it_is_not(
-    vendor: Vendor, trouble: Behaviour, method: str, options: dict[str, Any]
+def test_lost_answer_of_unsafe_call_is_uncertain(
+    vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]
 ) -> None:
-    service, seen = vendor(trouble)
+    service, seen = vendor(failure)
 
-    with pytest.raises(Uncertain, match=r"cannot tell whether Vendor did this: do a thing; .*; look before repeating"):
+    with pytest.raises(
+        Uncertain, match=r"may or may not have happened: do a thing; .*; look the object up before repeating"
+    ):
         send(service, method, **options)
 
     assert len(seen) == 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 408, 409, 412, 422])
-def test_a_refusal_is_no_reason_to_repeat(vendor: Vendor, status: int) -> None:
+def test_refusal_is_not_retried(vendor: Vendor, status: int) -> None:
     service, seen = vendor(httpx.Response(status))
 
     with pytest.raises(ApiError, match="Vendor refused to do a thing") as refused:
@@ -115,13 +117,13 @@ def test_a_refusal_is_no_reason_to_repeat(vendor: Vendor, status: int) -> None:
     assert len(seen) == 1
 
 
-def test_an_accepted_status_is_an_answer(vendor: Vendor) -> None:
+def test_accepted_status_is_an_answer(vendor: Vendor) -> None:
     service, _ = vendor(httpx.Response(404))
 
     assert send(service, "DELETE", accept=(404,)).status_code == 404
 
 
-def test_a_token_that_is_refused_is_asked_for_anew_once(vendor: Vendor) -> None:
+def test_refused_token_is_renewed_once(vendor: Vendor) -> None:
     service, seen = vendor(httpx.Response(401), httpx.Response(200), tokens=iter(["old", "renewed", "new"]))
 
     send(service)
@@ -129,7 +131,7 @@ def test_a_token_that_is_refused_is_asked_for_anew_once(vendor: Vendor) -> None:
     assert [request.headers["Authorization"] for request in seen] == ["old", "new"]
 
 
-def test_trouble_that_does_not_end_is_told_after_the_deadline(vendor: Vendor, clock: SharedClock) -> None:
+def test_call_fails_at_its_deadline(vendor: Vendor, clock: SharedClock) -> None:
     service, seen = vendor(httpx.Response(503))
     before = clock.now()
 
@@ -142,23 +144,23 @@ def test_trouble_that_does_not_end_is_told_after_the_deadline(vendor: Vendor, cl
     assert 3 <= len(seen) <= 12
 
 
-def test_an_address_that_never_answers_is_given_up_soon_and_then_at_once(vendor: Vendor, clock: SharedClock) -> None:
+def test_silent_address_fails_early(vendor: Vendor, clock: SharedClock) -> None:
     service, seen = vendor(httpx.ConnectError("refused"))
     began = clock.now()
 
     with pytest.raises(
-        Unreachable, match=r"no connection to Vendor at http://vendor.test .*see whether the network is up"
+        Unreachable, match=r"no connection to Vendor at http://vendor.test .*check that the network is up"
     ):
         send(service)
     assert clock.now() - began <= http.CONTACT_SECONDS
     tried = len(seen)
 
-    with pytest.raises(Unreachable, match="see whether the network is up"):
+    with pytest.raises(Unreachable, match="check that the network is up"):
         send(service)
     assert len(seen) == tried + 1
 
 
-def test_an_address_that_has_answered_is_waited_for(vendor: Vendor, clock: SharedClock) -> None:
+def test_known_address_gets_the_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200), httpx.ConnectError("refused"))
     send(service)
     began = clock.now()
@@ -169,7 +171,7 @@ def test_an_address_that_has_answered_is_waited_for(vendor: Vendor, clock: Share
     assert http.CONTACT_SECONDS < clock.now() - began <= http.CALL_SECONDS
 
 
-def test_an_address_that_was_given_up_is_tried_as_before_once_it_answers(vendor: Vendor, clock: SharedClock) -> None:
+def test_recovered_address_gets_the_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
     service, seen = vendor(*[httpx.ConnectError("refused")] * 7, httpx.Response(200), httpx.ConnectError("refused"))
     with pytest.raises(Unreachable):
         send(service, seconds=1)
@@ -185,7 +187,7 @@ def test_an_address_that_was_given_up_is_tried_as_before_once_it_answers(vendor:
     assert clock.now() - began > http.CONTACT_SECONDS
 
 
-def test_pauses_grow(vendor: Vendor, clock: SharedClock) -> None:
+def test_backoff_is_exponential(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(*[httpx.Response(503)] * 5, httpx.Response(200))
     before = clock.now()
 
@@ -195,7 +197,7 @@ def test_pauses_grow(vendor: Vendor, clock: SharedClock) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_pause_that_a_vendor_asks_for_is_kept(vendor: Vendor, clock: SharedClock, status: int) -> None:
+def test_retry_after_is_respected(vendor: Vendor, clock: SharedClock, status: int) -> None:
     service, _ = vendor(httpx.Response(status, headers={"Retry-After": "7"}), httpx.Response(200))
     before = clock.now()
 
@@ -204,7 +206,7 @@ def test_the_pause_that_a_vendor_asks_for_is_kept(vendor: Vendor, clock: SharedC
     assert clock.now() - before == 7.0
 
 
-def test_each_attempt_has_a_timeout_of_its_own(vendor: Vendor) -> None:
+def test_each_attempt_has_a_timeout(vendor: Vendor) -> None:
     service, seen = vendor(httpx.Response(200))
 
     send(service, attempt_seconds=12.0)
@@ -212,7 +214,7 @@ def test_each_attempt_has_a_timeout_of_its_own(vendor: Vendor) -> None:
     assert seen[0].extensions["timeout"] == {"connect": 10.0, "read": 12.0, "write": 12.0, "pool": 12.0}
 
 
-def test_pacing_waits_only_when_the_burst_is_used_up(vendor: Vendor, clock: SharedClock) -> None:
+def test_rate_limit_waits_after_the_burst(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
     times: list[float] = []
 
@@ -223,7 +225,7 @@ def test_pacing_waits_only_when_the_burst_is_used_up(vendor: Vendor, clock: Shar
     assert times[1:] == [0.0, 0.0, 1.0, 2.0]
 
 
-def test_each_bucket_is_paced_by_itself(vendor: Vendor, clock: SharedClock) -> None:
+def test_buckets_are_independent(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
     before = clock.now()
 
@@ -233,7 +235,7 @@ def test_each_bucket_is_paced_by_itself(vendor: Vendor, clock: SharedClock) -> N
     assert clock.now() == before
 
 
-def test_a_burst_comes_back_with_time(vendor: Vendor, clock: SharedClock) -> None:
+def test_bucket_refills(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
     pace = Pace(per_second=1, burst=3)
     for _ in range(3):
@@ -257,14 +259,14 @@ def test_redirects_are_not_followed(vendor: Vendor) -> None:
 
 
 def test_no_error_shows_a_credential(vendor: Vendor) -> None:
-    for behaviour in (*NOTHING_DONE, *LOST, httpx.Response(400), httpx.Response(401)):
+    for behaviour in (*NOT_SENT, *LOST, httpx.Response(400), httpx.Response(401)):
         service, _ = vendor(behaviour)
         with pytest.raises(ProviderError) as failed:
             send(service, "POST", json={"value": SECRET}, seconds=1.0)
         assert SECRET not in repr(failed.value)
 
 
-def test_a_process_reads_the_authorities_of_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_authorities_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read = iter([ssl.create_default_context()])
     monkeypatch.setattr(httpx, "create_ssl_context", lambda: next(read))
     http._roots.cache_clear()
@@ -275,7 +277,7 @@ def test_a_process_reads_the_authorities_of_certificates_once(monkeypatch: pytes
     assert next(read, None) is None
 
 
-def test_a_process_has_one_pool_for_an_address() -> None:
+def test_one_pool_per_address() -> None:
     connections = set()
 
     class Handler(BaseHTTPRequestHandler):
@@ -297,7 +299,7 @@ def test_a_process_has_one_pool_for_an_address() -> None:
         for _ in range(5):  # Each resource makes a client of its own for each step.
             send(Http(address, service="Vendor", authorize=lambda again: "", explain=explain))
     finally:
-        http._line(address, http.make_transport).transport.close()
+        http._connection(address, http.make_transport).transport.close()
         server.shutdown()
         server.server_close()
 

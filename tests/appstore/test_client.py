@@ -84,7 +84,7 @@ def test_an_update_whose_answer_is_lost_is_looked_up_before_it_is_repeated(
 def test_a_write_that_never_gets_an_answer_is_told_as_uncertain(world: World, appstore: AppStore) -> None:
     world.faults.arm(Fault("refuse", service="appstore", method="POST", status=500, times=99))
 
-    with pytest.raises(Uncertain, match=r"cannot tell whether App Store Connect did this: register it; .* HTTP 500"):
+    with pytest.raises(Uncertain, match=r"may or may not have happened: register it; .* HTTP 500"):
         make(appstore)
 
     assert len(calls(world, method="POST")) == 3
@@ -115,7 +115,7 @@ def test_what_is_throttled_was_not_done_and_is_repeated(world: World, appstore: 
 def test_a_throttling_that_does_not_end_says_so(world: World, appstore: AppStore) -> None:
     world.faults.arm(Fault("throttle", service="appstore", times=999))
 
-    with pytest.raises(Unreachable, match="cannot look: App Store Connect's rate limit is reached"):
+    with pytest.raises(Unreachable, match="cannot look: the rate limit of App Store Connect is reached"):
         appstore.list_all("/v1/apps", doing="look")
 
     assert len(calls(world)) < 40

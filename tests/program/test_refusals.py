@@ -96,5 +96,5 @@ def test_doubles_that_are_not_running(stack: Stack, addresses: dict[str, str]) -
 
     told = line(stack, "cannot look up the app ")
     assert "no connection to Fly at http://127.0.0.1:1" in told
-    assert "see whether the network is up and the address right, then run the same command again" in told
+    assert "check that the network is up and the address is right, then run the same command again" in told
     assert calls(addresses) == []
