@@ -13,5 +13,5 @@ median is shown with its spread. Numbers of calls are counted, not timed. No tes
 each can still be measured. What calls have to be is pinned by the tests of what makes them. Figures that were measured, and
 what to think of them, are in infra-docs/BENCH.md.
 
-The launch measured is that of the tests (`tests/program/stack.py`), against doubles in a process of their own.
+The launch measured is that of the tests (`harness/program.py`), against doubles in a process of their own.
 """

@@ -21,9 +21,9 @@ import httpx
 from bench.launched import NEXT_RELEASE, RELEASE, Launch, new_launch
 from bench.options import Options
 from bench.paired import Paired
+from project.config import load
 from rehearsal.engine.display import Display, Step, short_type
 from rehearsal.engine.operations import Engine
-from rehearsal.engine.project import load
 
 PROBE_SECONDS = 0.005
 """Between two requests at the public address."""

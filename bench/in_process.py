@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from harness.inprocess import Doubles, ProviderT, lead_to, made, new_world, stack_settings
 from rehearsal.cloud.world import World
-from tests.inprocess import Doubles, ProviderT, lead_to, made, new_world, stack_settings
 
 
 @contextmanager

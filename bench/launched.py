@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
+from harness.program import IMAGE, Stack, doubles, has_pulumi, people
 from rehearsal.people import People
-from tests.program.stack import IMAGE, Stack, doubles, has_pulumi, people
 
 RELEASE = IMAGE
 NEXT_RELEASE = "registry.fly.io/solserver:1.0.1"

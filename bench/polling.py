@@ -6,13 +6,13 @@ from typing import Any
 
 from bench.in_process import configured, world_in_process
 from bench.options import Options
+from harness.appstore import build_arguments, make_app
+from harness.driver import Driven
+from harness.inprocess import ASC_KEY_ID
 from providers.appstore.build import BuildProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.appstore.auth import HOURLY_CALLS
 from rehearsal.cloud.clock import Delays
-from tests.appstore.entry import build_arguments, make_app
-from tests.driver import Driven
-from tests.inprocess import ASC_KEY_ID
 
 AN_HOUR = Delays(rate_scale=1.0, upload_processing=600, build_visible=2400, build_processing=600)
 

@@ -4,11 +4,11 @@ from bench.counted import tell
 from bench.in_process import configured, world_in_process
 from bench.options import Options
 from bench.smallest import READING_TESTERS, testers
+from harness.appstore import make_app
+from harness.driver import Driven
+from harness.inprocess import control
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
-from tests.appstore.entry import make_app
-from tests.driver import Driven
-from tests.inprocess import control
 
 
 def run(options: Options) -> None:

@@ -17,11 +17,11 @@ import httpx
 
 from bench.options import Options
 from bench.paired import Paired
+from harness.driver import Driven
+from harness.inprocess import PROJECT, made
+from harness.program import ROOT, doubles
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.doubles import ENDPOINTS
-from tests.driver import Driven
-from tests.inprocess import PROJECT, made
-from tests.program.stack import ROOT, doubles
 
 BUNDLE_ID = "com.sollabs.solos"
 MOST_MIB = 4096

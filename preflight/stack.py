@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from project.config import BadProject
+from project.config import read as read_project
+from project.crypter import WrongPassphrase
 from providers.errors import ProviderError
 from rehearsal.engine.backend import Backend
-from rehearsal.engine.crypter import WrongPassphrase
-from rehearsal.engine.project import BadProject
-from rehearsal.engine.project import read as read_project
 
 DYNAMIC = "pulumi-python:dynamic/"
 CLI_SECONDS = 20

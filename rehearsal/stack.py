@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from rehearsal.engine.crypter import Crypter
+from project.crypter import Crypter
 
 PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.inprocess import configured, settings, world
+from harness.inprocess import configured, settings, world
 
 __all__ = ["configured", "settings", "world"]
 

@@ -24,7 +24,7 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.inprocess import Doubles
+from harness.inprocess import Doubles
 
 DOCUMENT = "urn:description"
 

@@ -6,11 +6,11 @@ import types
 
 import pytest
 
+from harness.program import ROOT
 from rehearsal import drills
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.drills.alert import NEEDED
 from rehearsal.drills.drill import Drill
-from tests.program.stack import ROOT
 
 
 @pytest.mark.parametrize("name", drills.DRILLS)

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.inprocess import SharedClock
 from providers import http, waiting
 from providers.errors import ApiError, ProviderError, Uncertain, Unreachable
 from providers.http import Http, Pace
-from tests.inprocess import SharedClock
 
 SECRET = "fo1_top-secret"
 Behaviour = httpx.Response | Exception

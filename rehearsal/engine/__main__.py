@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from project.config import BadProject, load
+from project.crypter import WrongPassphrase
 from rehearsal.engine.backend import Locked
-from rehearsal.engine.crypter import WrongPassphrase
 from rehearsal.engine.display import short_type
 from rehearsal.engine.operations import Engine, NotForgotten
-from rehearsal.engine.project import BadProject, load
 from rehearsal.engine.stack_file import StackFile
 from rehearsal.engine.values import mapped, plain
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from rehearsal.engine.crypter import Crypter
-from rehearsal.engine.project import BadProject, Stack
+from project.config import BadProject, Stack
+from project.crypter import Crypter
 from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import SECRET, SIGNATURE, Secret, mapped
 

@@ -10,10 +10,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from project.config import Stack
 from rehearsal.engine.display import Display
 from rehearsal.engine.paths import keep_old
 from rehearsal.engine.plugins import DYNAMIC, Diff, Incomplete, Plugin, StepFailed, package
-from rehearsal.engine.project import Stack
 from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
 

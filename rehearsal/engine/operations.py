@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from project.config import Stack
 from rehearsal.engine.backend import Backend
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.display import Display
@@ -18,7 +19,6 @@ from rehearsal.engine.local_command import CommandPlugin
 from rehearsal.engine.monitor import Server
 from rehearsal.engine.plugins import DYNAMIC, DynamicPlugin, Plugin
 from rehearsal.engine.program import ERROR_WAS_SHOWN
-from rehearsal.engine.project import Stack
 from rehearsal.engine.random_values import RandomPlugin
 from rehearsal.engine.snapshot import Snapshot
 from rehearsal.engine.values import Properties, plain

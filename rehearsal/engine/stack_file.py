@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from project.config import BadProject, crypter_of
 from rehearsal.engine.paths import steps_of
-from rehearsal.engine.project import BadProject, crypter_of
 
 
 class StackFile:

@@ -8,6 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from harness.appstore import ADA, BUNDLE_ID, fill_in_the_form, person
+from harness.driver import Stack
+from harness.inprocess import control
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationProvider
 from providers.appstore.beta_group import BetaGroupProvider
@@ -18,9 +21,6 @@ from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
-from tests.appstore.entry import ADA, BUNDLE_ID, fill_in_the_form, person
-from tests.driver import Stack
-from tests.inprocess import control
 
 APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos", "primary_locale": "en-US", "wait_seconds": 300}
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pulumi.dynamic import Config
 
+from harness.inprocess import PROJECT
 from providers.appstore.client import AppStore
 from rehearsal.cloud.world import World
 from tests import specification
 from tests.appstore import description
-from tests.inprocess import PROJECT
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,15 @@
-"""What is done to the Apple side in the fault matrix (`tests/journeys.py`)."""
+"""What is done to the Apple side in the fault matrix (`tests/fault_matrix.py`)."""
 
 from dataclasses import replace
 from typing import Any
 
+from harness.appstore import ADA, GRACE, become_user, build_arguments, settle
 from providers.appstore.signing_key import SigningKeyProvider
 from rehearsal.cloud.world import World
 from tests.appstore.apple_side import AppleSide, held
-from tests.appstore.entry import ADA, GRACE, become_user, build_arguments, settle
 from tests.appstore.signed import Signed, signing_held
 from tests.appstore.signing import DAY
-from tests.journeys import Journey
+from tests.fault_matrix import Journey
 
 
 def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID
+from harness.driver import Stack
+from harness.inprocess import control
 from providers.appstore import certificate
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilitiesProvider
@@ -13,9 +16,6 @@ from providers.appstore.profile import ProfileProvider
 from providers.appstore.signing_key import SigningKeyProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
-from tests.appstore.entry import BUNDLE_ID
-from tests.driver import Stack
-from tests.inprocess import control
 
 
 @dataclass(kw_only=True)

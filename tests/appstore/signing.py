@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from harness.driver import Driven
+from harness.inprocess import control
 from providers.appstore.signing_key import SigningKeyProvider
 from rehearsal.cloud.world import World
-from tests.driver import Driven
-from tests.inprocess import control
 
 DAY = 86_400.0
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import ADA, BUNDLE_ID, calls, make_app
+from harness.driver import Driven, Refused
+from harness.inprocess import ASC_KEY_ID, control
 from providers import engine
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_group import BetaGroupProvider
@@ -17,9 +20,6 @@ from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import ADA, BUNDLE_ID, calls, make_app
-from tests.driver import Driven, Refused
-from tests.inprocess import ASC_KEY_ID, control
 
 Configured = Callable[[Any], Any]
 APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos"}

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import calls, make_app
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.appstore.beta_app_localization import BetaAppLocalizationProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import calls, make_app
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 Configured = Callable[[Any], Any]
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import calls, make_app, make_group
+from harness.driver import Driven, Refused
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.appstore.entry import calls, make_app, make_group
-from tests.driver import Driven, Refused
 
 Configured = Callable[[Any], Any]
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import calls, make_app
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers import engine
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
@@ -13,9 +16,6 @@ from providers.errors import Incomplete
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.appstore.entry import calls, make_app
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 Configured = Callable[[Any], Any]
 

@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.appstore import build_arguments, calls, make_app, uploads
+from harness.driver import Driven
+from harness.inprocess import Doubles, control, lead_to
 from providers.appstore import upload
 from providers.appstore.build import BuildProvider, VersionTaken
 from providers.appstore.ipa import inspect
@@ -17,10 +20,7 @@ from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import build_arguments, calls, make_app, uploads
 from tests.cloud.appstore.caller import Caller, reference
-from tests.driver import Driven
-from tests.inprocess import Doubles, control, lead_to
 
 
 @pytest.fixture

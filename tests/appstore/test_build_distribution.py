@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import ADA, build_arguments, calls, make_app, make_group
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
@@ -13,9 +16,6 @@ from providers.appstore.processed_build import ProcessedBuildProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.appstore.entry import ADA, build_arguments, calls, make_app, make_group
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 Configured = Callable[[Any], Any]
 

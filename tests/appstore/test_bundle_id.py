@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID, calls, make_app
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.appstore.entry import BUNDLE_ID, calls, make_app
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 Configured = Callable[[Any], Any]
 ARGUMENTS = {"identifier": BUNDLE_ID, "name": "SolOS"}

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID, calls
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilitiesProvider
 from rehearsal.cloud.appstore.account import account
 from rehearsal.cloud.appstore.bundle_ids import enable
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import BUNDLE_ID, calls
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 DEFAULTS = ["GAME_CENTER", "IN_APP_PURCHASE"]
 PUSH: dict[str, dict[str, str]] = {"PUSH_NOTIFICATIONS": {}}

@@ -8,16 +8,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from harness.appstore import calls
+from harness.driver import Driven, Refused
+from harness.inprocess import ASC_KEY_ID, control
 from providers.appstore.certificate import CertificateProvider
 from providers.appstore.signing_key import SigningKeyProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import calls
 from tests.appstore.signing import DAY, certificates, exported, key_arguments, request, signing_key
 from tests.cloud.appstore.caller import Caller
-from tests.driver import Driven, Refused
-from tests.inprocess import ASC_KEY_ID, control
 
 TRIPLE_DES_AND_SHA1 = bytes.fromhex("2a864886f70d010c0103")
 PBES2 = bytes.fromhex("2a864886f70d01050d")

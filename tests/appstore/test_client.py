@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID, calls
+from harness.inprocess import control
 from providers.appstore.client import AppStore, Entity
 from providers.appstore.errors import AgreementMissing, AppStoreError
 from providers.errors import Uncertain, Unreachable
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.appstore.entry import BUNDLE_ID, calls
-from tests.inprocess import control
 
 LOST: list[Kind] = ["refuse", "refuse_after", "lose_before", "lose_after", "hang"]
 

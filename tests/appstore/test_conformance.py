@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.appstore import ADA, BUNDLE_ID, build_arguments, make_app
+from harness.driver import Driven
+from harness.inprocess import control
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
@@ -15,9 +18,6 @@ from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.world import World
 from tests import specification
 from tests.appstore import description
-from tests.appstore.entry import ADA, BUNDLE_ID, build_arguments, make_app
-from tests.driver import Driven
-from tests.inprocess import control
 
 GRACE = {"email": "grace@sollabs.example", "first_name": "Grace", "last_name": "Okoye"}
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import ADA, build_arguments, calls, make_app, make_group
+from harness.driver import Driven
+from harness.inprocess import control
 from providers import engine
 from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
@@ -13,9 +16,6 @@ from providers.appstore.installations import InstallationsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
-from tests.appstore.entry import ADA, build_arguments, calls, make_app, make_group
-from tests.driver import Driven
-from tests.inprocess import control
 
 BUILD = {"short_version": "1.0.0", "version": "0"}
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID
 from providers.appstore.ipa import inspect
 from providers.appstore.ipa_problems import Expected, problems
 from providers.errors import ProviderError
 from rehearsal.cloud.appstore import inspection
 from rehearsal.standins import ipa as standin
-from tests.appstore.entry import BUNDLE_ID
 
 EXPECTED = Expected(bundle_id=BUNDLE_ID, short_version="1.0.0", version="0")
 CLAIMED = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "0", "platform": "IOS"}

@@ -1,11 +1,11 @@
-"""The fault matrix of the Apple side: what it is, `tests/journeys.py` says."""
+"""The fault matrix of the Apple side: what it is, `tests/fault_matrix.py` says."""
 
 from typing import Any
 
 import pytest
 
 from tests.appstore.journeys import JOURNEYS
-from tests.journeys import explore
+from tests.fault_matrix import explore
 
 
 def test_nothing_is_lost_whatever_happens_to_any_call(

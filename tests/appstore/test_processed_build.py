@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import build_arguments, calls, make_app, uploads
+from harness.driver import Driven
+from harness.inprocess import control
 from providers import engine
 from providers.appstore.build import BuildProvider
 from providers.appstore.processed_build import BuildRejected, ProcessedBuildProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
-from tests.appstore.entry import build_arguments, calls, make_app, uploads
-from tests.driver import Driven
-from tests.inprocess import control
 
 Configured = Callable[[Any], Any]
 Uploaded = Callable[..., dict[str, Any]]

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.appstore import BUNDLE_ID, calls
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilitiesProvider
 from providers.appstore.certificate import CertificateProvider
@@ -12,11 +15,8 @@ from providers.appstore.profile import ProfileProvider
 from providers.properties import SECRET, marked
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import BUNDLE_ID, calls
 from tests.appstore.signing import DAY, key_arguments, profiles
 from tests.cloud.appstore.caller import Caller
-from tests.driver import Driven, Refused
-from tests.inprocess import control
 
 
 @pytest.fixture

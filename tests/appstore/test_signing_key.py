@@ -6,9 +6,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from harness.driver import Driven, Refused
 from providers.appstore.signing_key import SigningKeyProvider
 from tests.appstore.signing import certificate_of, exported, signing_key
-from tests.driver import Driven, Refused
 
 
 @pytest.fixture

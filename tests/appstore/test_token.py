@@ -7,6 +7,8 @@ import httpx
 import jwt
 import pytest
 
+from harness.appstore import calls
+from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, lead_to
 from providers import waiting
 from providers.appstore import token
 from providers.appstore.client import AppStore
@@ -15,8 +17,6 @@ from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.appstore.entry import calls
-from tests.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, lead_to
 
 Store = Callable[[], AppStore]
 

@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.inprocess import Doubles, copy_of, lead_to
 from providers.errors import Unexpected
 from rehearsal.cloud.world import World
 from tests.appstore.apple_side import AppleSide, held
 from tests.appstore.journeys import nothing_yet
-from tests.inprocess import Doubles, copy_of, lead_to
-from tests.peril import Killed
+from tests.faults import Killed
 
 PART_BYTES = 1200
 WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALID")]}

@@ -10,6 +10,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from components.monitor_machines import IMAGES, Monitored, Receiver, alertmanager_yml, in_base64, machines
+from harness.driver import Driven
 from providers import http
 from providers.checks import alert_drill
 from providers.checks.alert_drill import AlertDrillProvider, NotDelivered
@@ -20,7 +21,6 @@ from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 
 MONITORED = Monitored(app="solos", monitor="solos-monitor", org="sol-labs", hostname="solos.fly.dev", logs=False)
 

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import Doubles, control
 from providers import waiting
 from providers.checks.launch_record import LaunchRecordProvider, NotReady
 from providers.errors import TimedOut
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import arguments, machine
-from tests.inprocess import Doubles, control
 
 __all__ = ["arguments", "machine"]
 HOLDS = {"key": "installed", "evidence": "ada@sollabs.example: iPhone17,1, iOS 26.1"}

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven
 from providers.checks.postgres_restore_drill import NotRestorable, PostgresRestoreDrillProvider
 from providers.errors import ProviderError
 from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.postgres_backup import PostgresBackupProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 
 Configured = Callable[[Any], Any]
 

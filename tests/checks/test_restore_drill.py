@@ -6,14 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven
+from harness.inprocess import Doubles
 from providers.checks.restore_drill import MACHINE, VOLUME, NotRestorable, RestoreDrillProvider
 from providers.errors import ProviderError
 from providers.fly.image import ImageProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.conftest import arguments, machine
-from tests.inprocess import Doubles
 
 __all__ = ["arguments", "machine"]
 

@@ -2,9 +2,9 @@
 
 import httpx
 
+from harness.inprocess import Doubles, control
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
-from tests.inprocess import Doubles, control
 
 
 def test_each_answer_takes_its_time_and_control_takes_none(world: World) -> None:

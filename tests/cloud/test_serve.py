@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program.stack import IMAGE, appstore, doubles, fly
+from harness.program import IMAGE, appstore, doubles, fly
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import yaml
 
+from harness.program import ROOT, has_pulumi
 from rehearsal.doubles import served
 from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
 from tests.docs.console import Event
-from tests.program.stack import ROOT, has_pulumi
 
 IMAGE = "registry.fly.io/solserver"
 APP = "solos-prod"

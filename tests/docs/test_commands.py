@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.program.stack import ROOT
+from harness.program import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "infra-docs").glob("*.md"))]
 CODE = re.compile(r"```(?!toml|yaml|dockerfile|logql).*?```|`[^`]+`", re.DOTALL)

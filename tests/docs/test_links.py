@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "infra-docs").rglob("*.md")])
-FOLDERS = "bench|components|documents|infra-docs|monitoring|preflight|providers|rehearsal|report|tests|xcode"
+FOLDERS = (
+    "bench|components|documents|harness|infra-docs|monitoring|preflight|project|providers|rehearsal|report|tests|xcode"
+)
 
 
 def of(document: Path, pattern: str) -> Iterator[re.Match[str]]:

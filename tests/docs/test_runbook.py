@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.program import ROOT, has_pulumi
 from tests.docs.console import Chapter, Command, Event, difference, read
 from tests.docs.rehearsed import World
-from tests.program.stack import ROOT, has_pulumi
 
 PATH = ROOT / "infra-docs" / "PRODUCTION_DEPLOYMENT.md"
 CHAPTERS = read(PATH)

@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+from harness.driver import Stack
 from providers.checks.rollout import RolloutProvider
 from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
@@ -13,7 +14,6 @@ from providers.fly.secrets import SecretsProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
-from tests.driver import Stack
 from tests.fly.conftest import CONFIG
 
 APP = "solos-prod"

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven
+from harness.inprocess import control
 from providers.fly.app import AppProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 from tests import specification
-from tests.driver import Driven
 from tests.fly import description
-from tests.inprocess import control
 
 CONFIG: dict[str, Any] = {
     "env": {"DATABASE_PATH": "/data/solos.db", "LOG_LEVEL": "info"},

@@ -1,12 +1,12 @@
-"""What is done to the backend in the fault matrix (`tests/journeys.py`)."""
+"""What is done to the backend in the fault matrix (`tests/fault_matrix.py`)."""
 
 from typing import Any
 
 from providers.fly.verification import NotHealthy
 from rehearsal.cloud.world import World
+from tests.fault_matrix import Journey
 from tests.fly.backend import RELEASES, Backend, add_note, held
 from tests.fly.conftest import push
-from tests.journeys import Journey
 
 
 def nothing_yet(world: World, settings: dict[str, Any]) -> Backend:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven
 from providers.errors import ProviderError
 from providers.fly import adoption
 from providers.fly.app import AppProvider
@@ -18,7 +19,6 @@ from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.provider import FlyProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 
 Configured = Callable[[Any], Any]
 WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets", "VolumeSnapshot"}

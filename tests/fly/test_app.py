@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import APP, Configured
-from tests.inprocess import control
 
 
 def names(world: World) -> list[str]:

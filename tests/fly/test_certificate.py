@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import Doubles, control
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
@@ -13,8 +15,6 @@ from providers.fly.ip_address import IpAddressProvider
 from providers.fly.issued_certificate import IssuedCertificateProvider, NotIssued
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
-from tests.inprocess import Doubles, control
 
 HOSTNAME = "api.sollabs.example"
 CERTIFICATE = {"app": "solos-prod", "hostname": HOSTNAME}

@@ -6,6 +6,8 @@ import httpx
 import pytest
 from pulumi.dynamic import Config
 
+from harness.driver import Driven
+from harness.inprocess import PROJECT, lead_to
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.client import (
@@ -21,10 +23,8 @@ from providers.fly.client import (
 )
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.backend import Backend
 from tests.fly.conftest import Configured, push
-from tests.inprocess import PROJECT, lead_to
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven
 from providers import engine
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.backend import add_note, living, machines
 from tests.fly.conftest import Configured
 

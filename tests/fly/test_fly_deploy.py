@@ -8,16 +8,16 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven
+from harness.inprocess import FLY_TOKEN, Doubles
 from providers.fly import machine_config
 from providers.fly.appconfig import load
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.backend import at_fly
 from tests.fly.conftest import Configured
 from tests.fly.flytoml import EVERYTHING, RENDERED
-from tests.inprocess import FLY_TOKEN, Doubles
 
 Edit = Callable[[dict[str, Any]], Any]
 

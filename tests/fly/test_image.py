@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import FLY_TOKEN, lead_to
 from providers.errors import ProviderError
 from providers.fly.image import ImageProvider, parse
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import Configured, push
-from tests.inprocess import FLY_TOKEN, lead_to
 
 SOLSERVER = "registry.fly.io/solserver"
 DIGEST = f"sha256:{'a' * 64}"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from harness.driver import Driven, Refused
 from providers.fly.ip_address import IpAddressProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import Configured
 
 KINDS = ["shared_v4", "v4", "v6", "private_v6"]

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven, Refused
 from providers.errors import ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import CONFIG, Configured, push
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import Doubles, control
 from providers import http
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
@@ -18,9 +20,7 @@ from providers.fly.postgres_backup import PostgresBackupProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import CONFIG, push
-from tests.inprocess import Doubles, control
 
 CLUSTER: dict[str, Any] = {"org": "sol-labs", "name": "solos-prod-db", "region": "sjc"}
 KINDS: list[Kind] = ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven, Refused
 from providers.checks.rollout import RolloutProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import Configured
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven
+from harness.inprocess import Doubles, lead_to
 from providers.errors import Incomplete, ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.backend import HOSTNAME, add_note, at_fly, machines
 from tests.fly.conftest import CONFIG, Configured, push
-from tests.inprocess import Doubles, lead_to
 
 ENV = {**CONFIG["env"], "LOG_LEVEL": "debug"}
 

@@ -6,13 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import FLY_TOKEN, Doubles
 from providers.errors import ProviderError
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.conftest import Configured
-from tests.inprocess import FLY_TOKEN, Doubles
 
 VALUES = {"SESSION_KEY": "top-secret-one", "API_KEY": "top-secret-two"}
 

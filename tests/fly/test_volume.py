@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from harness.driver import Driven, Refused
+from harness.inprocess import control
 from providers.errors import ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.volume import VolumeProvider
 from providers.fly.volume_snapshot import VolumeSnapshotProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.driver import Driven, Refused
 from tests.fly.backend import add_note, living, machines
 from tests.fly.conftest import CONFIG, Configured
-from tests.inprocess import control
 
 VOLUME = {"app": "solos-prod", "name": "solos_data", "region": "sjc", "size_gb": 10}
 

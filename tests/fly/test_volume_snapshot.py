@@ -2,11 +2,11 @@
 
 import pytest
 
+from harness.driver import Driven
 from providers.errors import ProviderError
 from providers.fly.volume_snapshot import VolumeSnapshotProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.conftest import Configured
 
 DAY = 86_400.0

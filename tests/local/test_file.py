@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.driver import Driven, Refused
 from providers.errors import ProviderError
 from providers.local.file import FileProvider
-from tests.driver import Driven, Refused
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.driver import Driven
+from harness.inprocess import control
 from preflight.__main__ import CHECKS, examine
 from preflight.finding import Finding, run
 from preflight.stack import Stack
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.conftest import as_fly_describes_it
-from tests.inprocess import control
 
 __all__ = ["as_fly_describes_it"]
 ROOT = Path(__file__).resolve().parents[2]

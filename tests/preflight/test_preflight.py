@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.inprocess import FLY_TOKEN, Doubles, control
 from preflight.__main__ import CHECKS, main, table
 from preflight.finding import Finding, Subject, Verdict, ok, run
 from rehearsal.cloud.world import World
-from tests.inprocess import FLY_TOKEN, Doubles, control
 from tests.preflight.conftest import APP, Preflight
 
 READING_POST = "/v1/platform/placements"

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from preflight.stack import Unreadable, read
-from rehearsal.engine.crypter import Crypter
+from project.crypter import Crypter
 from tests.preflight.conftest import ROOT
 
 PASSPHRASE = "rehearsal"

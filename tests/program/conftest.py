@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness import program as programs
+from harness.program import IMAGE, Stack, doubles, has_pulumi
 from rehearsal.people import People
-from tests.program import stack as programs
-from tests.program.stack import IMAGE, Stack, doubles, has_pulumi
 
 
 @pytest.fixture(scope="session", params=["embedded", "pulumi"])

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import yaml
 
-from rehearsal.engine.crypter import Crypter
-from tests.program.stack import IMAGE, ROOT, Stack, calls, fly, has_pulumi
+from harness.program import IMAGE, ROOT, Stack, calls, fly, has_pulumi
+from project.crypter import Crypter
 
 APP = "solos-rehearsal"
 MACHINE = "quiet-river-1234"

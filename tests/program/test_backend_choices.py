@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.program import Stack, calls, fly, has_pulumi
 from report.checklist import examine
 from report.state import read
-from tests.program.stack import Stack, calls, fly, has_pulumi
 
 DOMAIN = "api.sollabs.example"
 API = {"Authorization": "Bearer fo1_rehearsal"}

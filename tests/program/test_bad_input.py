@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.program import Stack, calls
 from rehearsal.standins import ipa
-from tests.program.stack import Stack, calls
 
 
 def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.program import stack as programs
-from tests.program.stack import IMAGE, Stack, doubles, has_pulumi
+from harness import program as programs
+from harness.program import IMAGE, Stack, doubles, has_pulumi
 
 OF_THE_MOMENT = re.compile(
     r"solos-rehearsal-[a-z0-9]{6}|(vol|vs|rel)_[A-Za-z0-9]+|\b[0-9a-f]{64}\b|\b[0-9a-f]{14,16}\b|\b01[0-9A-Z]{24}\b"

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.program.stack import IMAGE, Stack, calls, fly
+from harness.program import IMAGE, Stack, calls, fly
 
 Running = tuple[Stack, dict[str, str]]
 API = {"Authorization": "Bearer fo1_rehearsal"}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.program.stack import ROOT
+from harness.program import ROOT
 
 ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
 

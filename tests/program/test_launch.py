@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from components.smoke_test import read_plan
+from harness.program import IMAGE, ROOT, Stack, appstore, calls, fly
 from rehearsal.people import People
-from tests.program.stack import IMAGE, ROOT, Stack, appstore, calls, fly
 
 FEATURES, _ = read_plan(ROOT / "infra-docs" / "smoke-test.toml")
 NOT_WATCHED = {"reason": "watched in another test", "by": "this test"}

@@ -1,7 +1,7 @@
 """The monitor as part of the whole program: made beside the backend, private, left out by config, no call when nothing changes."""
 
+from harness.program import Stack, calls, fly
 from rehearsal.people import People
-from tests.program.stack import Stack, calls, fly
 from tests.program.watching import watch
 
 

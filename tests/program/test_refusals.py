@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.program.stack import Stack, appstore, calls, fly
+from harness.program import Stack, appstore, calls, fly
 
 NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.program import Stack, fly
 from rehearsal.cloud.fly.programs import PLACES
-from tests.program.stack import Stack, fly
 from tests.program.watching import encrypted
 
 TOKEN = {"Authorization": "Bearer fo1_rehearsal"}

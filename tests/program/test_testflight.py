@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from harness.program import Stack, appstore, calls, has_pulumi
 from rehearsal.people import People
-from tests.program.stack import Stack, appstore, calls, has_pulumi
 
 GRACE = {"email": "grace@sollabs.example", "firstName": "Grace", "lastName": "Okoye"}
 

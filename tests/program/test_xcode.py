@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from components.xcode import Build, render_export_options, render_xcconfig
+from harness.program import Stack, appstore
 from providers.appstore import ipa
 from rehearsal.people import People
-from tests.program.stack import Stack, appstore
 from tests.xcode.mac import Mac
 
 BUILD = Build(

@@ -4,8 +4,8 @@ import functools
 
 import yaml
 
-from rehearsal.engine.crypter import Crypter
-from tests.program.stack import ROOT, Stack
+from harness.program import ROOT, Stack
+from project.crypter import Crypter
 
 PASSPHRASE = "rehearsal"
 

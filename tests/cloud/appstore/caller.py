@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import jwt
 
+from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, asc_key, control
 from rehearsal.cloud.world import World
-from tests.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, asc_key, control
 
 BUNDLE_ID = "com.sollabs.solmobile"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from harness.inprocess import ASC_KEY_ID, control
 from rehearsal.cloud.world import World
 from tests.cloud.appstore.caller import BUNDLE_ID, Caller
-from tests.inprocess import ASC_KEY_ID, control
 
 
 @pytest.mark.parametrize(

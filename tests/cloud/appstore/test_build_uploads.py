@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.inprocess import Doubles, control
 from rehearsal.cloud.world import World
 from rehearsal.standins import ipa
 from tests.cloud.appstore.caller import BUNDLE_ID, Caller, reference
-from tests.inprocess import Doubles, control
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from harness.inprocess import control
 from providers.appstore import mobileprovision
 from rehearsal.cloud.world import World
 from tests.appstore.signing import DAY, request
 from tests.cloud.appstore.caller import BUNDLE_ID, Caller, reference
-from tests.inprocess import control
 
 
 @pytest.fixture

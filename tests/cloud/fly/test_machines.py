@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.inprocess import FLY_TOKEN, Doubles, control
 from rehearsal.cloud.world import World
-from tests.inprocess import FLY_TOKEN, Doubles, control
 
 IMAGE = "registry.fly.io/solserver:1.0.0"
 CHECK = {"type": "http", "port": 8080, "path": "/health", "interval": "15s", "timeout": "2s"}

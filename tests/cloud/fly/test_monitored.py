@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven
+from harness.inprocess import Doubles
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.fly.loopback import Loopback
 from rehearsal.cloud.world import World
-from tests.driver import Driven
 from tests.fly.conftest import arguments, machine
-from tests.inprocess import Doubles
 
 __all__ = ["arguments", "machine"]
 

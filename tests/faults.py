@@ -9,9 +9,9 @@ from typing import Literal, get_args
 
 import httpx
 
+from harness.inprocess import Doubles
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
-from tests.inprocess import Doubles
 
 Peril = Literal["killed_before", "killed_after", "denied", "outage"] | Kind
 PERILS: tuple[Peril, ...] = ("killed_before", "killed_after", "denied", "outage", *get_args(Kind))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from rehearsal.engine.crypter import Crypter
+from project.crypter import Crypter
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
 """What a stack must say under `<project>:endpoints`: one that is missing would be the vendor's own."""

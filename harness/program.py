@@ -13,14 +13,14 @@ from typing import Any
 import httpx
 import yaml
 
+from project.crypter import Crypter
 from rehearsal.doubles import ENDPOINTS, served
-from rehearsal.engine.crypter import Crypter
 from rehearsal.people import AppForm, People
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "registry.fly.io/solserver:1.0.0"
 TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
-FOLDERS = ("components", "providers", "rehearsal", "report", "infra-docs", "monitoring", "xcode")
+FOLDERS = ("components", "project", "providers", "rehearsal", "report", "infra-docs", "monitoring", "xcode")
 """What the program consists of."""
 
 

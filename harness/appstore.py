@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from harness.driver import Driven
+from harness.inprocess import control
 from providers.appstore import ipa
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.cloud.world import World
 from rehearsal.standins import ipa as standin
-from tests.driver import Driven
-from tests.inprocess import control
 
 BUNDLE_ID = "com.sollabs.solos"
 ADA = "ada@sollabs.example"

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from harness.driver import Stack
+from harness.inprocess import copy_of, lead_to, new_world
 from providers.errors import ProviderError, Unexpected
 from rehearsal.cloud.world import World
-from tests.driver import Stack
-from tests.inprocess import copy_of, lead_to, new_world
-from tests.peril import PERILS, Killed, Peril, Perilous
+from tests.faults import PERILS, Killed, Peril, Perilous
 
 Before: TypeAlias = Callable[[World, dict[str, Any]], Stack]
 
