@@ -10,12 +10,12 @@ from pathlib import Path  # noqa: E402
 
 import pulumi  # noqa: E402
 
-from components.backend import Backend  # noqa: E402
-from components.launch import Launch  # noqa: E402
-from components.monitoring import Monitoring  # noqa: E402
+from components.backend.component import Backend  # noqa: E402
+from components.launch.component import Launch  # noqa: E402
+from components.monitoring.component import Monitoring  # noqa: E402
 from components.settings import BadSettings  # noqa: E402
 from components.settings import read as read_settings  # noqa: E402
-from components.testflight import TestFlight  # noqa: E402
+from components.testflight.component import TestFlight  # noqa: E402
 
 try:
     settings = read_settings(

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.backend_settings import BackendSettings, read_backend
+from components.backend.settings import BackendSettings, read_backend
 from components.config import StackConfig
-from components.ios_settings import IosSettings, read_ios
-from components.launch_settings import LaunchSettings, read_launch
-from components.monitoring_settings import MonitoringSettings, read_monitoring
+from components.launch.settings import LaunchSettings, read_launch
+from components.monitoring.settings import MonitoringSettings, read_monitoring
 from components.release import Release, read_release
+from components.testflight.settings import IosSettings, read_ios
 from providers.fly import appconfig
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")

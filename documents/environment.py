@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.environment import CONTRACT, Source, Variable
+from components.backend.environment import CONTRACT, Source, Variable
 
 PATH = Path(__file__).resolve().parents[1] / "infra-docs" / "ENVIRONMENT.md"
 
@@ -19,7 +19,7 @@ BEFORE = """\
 # The environment of solserver
 
 Every variable and secret that the server finds in its environment: the contract between the server and who runs it.
-This file is made from `components/environment.py`, which the program checks at preview: `make docs` writes it anew, and a
+This file is made from `components/backend/environment.py`, which the program checks at preview: `make docs` writes it anew, and a
 test fails when it lags.
 """
 
@@ -46,7 +46,7 @@ preview, in a log or in the launch report; `fly secrets list` shows names and di
 
 ## Add a variable
 
-Add it to `CONTRACT` in `components/environment.py` with its source and purpose, run `make docs`, and commit both. A required
+Add it to `CONTRACT` in `components/backend/environment.py` with its source and purpose, run `make docs`, and commit both. A required
 variable that has no value is refused at preview, and so is a secret in fly.toml or a given one that the contract does not name.
 """
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components import environment
+from components.backend import environment
 from preflight.finding import Finding, Subject, blocked, ok
 
 IPA = "solos:ipa: "

@@ -6,7 +6,7 @@ from typing import Any
 
 from pulumi.dynamic import ConfigureRequest
 
-from components.monitoring_settings import ENDING as MONITOR_ENDING
+from components.monitoring.settings import ENDING as MONITOR_ENDING
 from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
@@ -104,7 +104,7 @@ def _name(subject: Subject, name: str) -> Finding:
         return ok(f"{name} is this stack's")
     return warning(
         f"{name} is there, made by somebody else than this stack: `up` takes it over",
-        f"see what that changes first: `python -m components.adoption --stack {subject.stack.name}`",
+        f"see what that changes first: `python -m adoption --stack {subject.stack.name}`",
     )
 
 

@@ -1,6 +1,6 @@
 """Makes a signed IPA from a commit of solmobile, on macOS: the archive step of the launch, and readable as its instructions.
 
-    .venv/bin/python xcode/archive.py < job.json        # components/xcode.py writes the job
+    .venv/bin/python xcode/archive.py < job.json        # components/testflight/xcode.py writes the job
 
 Beside the IPA it leaves `<name>.dSYMs.zip` and `<name>.log`, and nothing else. The certificate is imported into a keychain of its
 own, and the profile is installed for as long as the build takes. Both are gone afterwards: when it fails, when it is told to stop,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from components.monitor_machines import IMAGES, Monitored, Receiver, alertmanager_yml, in_base64, machines
+from components.monitoring.machines import IMAGES, Monitored, Receiver, alertmanager_yml, in_base64, machines
 from harness.driver import Driven
 from providers import http
 from providers.checks import alert_drill

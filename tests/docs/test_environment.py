@@ -2,7 +2,7 @@
 
 import pytest
 
-from components import environment
+from components.backend import environment
 from documents.environment import PATH, render
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components import environment
+from components.backend import environment
 from providers.fly import appconfig
 
 ROOT = Path(__file__).resolve().parents[2]

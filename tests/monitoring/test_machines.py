@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.monitor_machines import FILES, IMAGES, SINKS, machines, prometheus_yml, sources
+from components.monitoring.machines import FILES, IMAGES, SINKS, machines, prometheus_yml, sources
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import EXAMPLE, WEBHOOKS, unpack
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.monitor_machines import RECEIVERS, Receiver, alertmanager_yml
+from components.monitoring.machines import RECEIVERS, Receiver, alertmanager_yml
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import WEBHOOKS, Alert, alerts
 

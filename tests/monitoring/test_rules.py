@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.monitor_machines import FILES
+from components.monitoring.machines import FILES
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import Alert, alerts
 

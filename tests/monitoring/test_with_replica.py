@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.monitor_machines import FILES
+from components.monitoring.machines import FILES
 from rehearsal.cloud.fly.programs import PLACES
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World

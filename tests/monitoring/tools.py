@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components.monitor_machines import FILES, Monitored, Receiver, alertmanager_yml, in_base64
+from components.monitoring.machines import FILES, Monitored, Receiver, alertmanager_yml, in_base64
 
 GO_PROGRAMS = Path(__file__).resolve().parents[2] / ".tools" / "bin"
 """Where `make monitoring-tools` puts what it builds with Go."""

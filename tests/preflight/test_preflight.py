@@ -304,7 +304,7 @@ def test_an_app_that_somebody_made_by_hand_is_worth_a_look(world: World, preflig
     finding = preflight.row("App name")[0]
 
     assert finding.verdict is Verdict.WARNING
-    assert "python -m components.adoption --stack prod" in finding.remedy
+    assert "python -m adoption --stack prod" in finding.remedy
 
 
 def test_the_app_entry_of_a_new_bundle_id_can_be_made_after_the_first_up(world: World, preflight: Preflight) -> None:

@@ -94,7 +94,7 @@ def survey(stack: Stack, tmp_path: Path) -> Callable[[], int]:
     def run() -> int:
         (tmp_path / "survey.yaml").write_text(yaml.safe_dump({"config": stack.config}))
         files = ("--config-file", str(tmp_path / "survey.yaml"), "--file", str(tmp_path / "import.json"))
-        return stack._command(sys.executable, "-m", "components.adoption", "--stack", "test", *files)
+        return stack._command(sys.executable, "-m", "adoption", "--stack", "test", *files)
 
     return run
 

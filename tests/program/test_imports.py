@@ -11,7 +11,13 @@ ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
 
 
 @pytest.mark.parametrize(
-    "module", ["components.backend", "components.monitoring", "components.testflight", "components.launch"]
+    "module",
+    [
+        "components.backend.component",
+        "components.monitoring.component",
+        "components.testflight.component",
+        "components.launch.component",
+    ],
 )
 def test_what_only_calls_need_is_not_loaded(module: str) -> None:
     loads = f"import sys, {module}; print(*sys.modules, sep='\\n')"

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from components.smoke_test import read_plan
+from components.launch.smoke_test import read_plan
 from harness.program import IMAGE, ROOT, Stack, appstore, calls, fly
 from rehearsal.people import People
 

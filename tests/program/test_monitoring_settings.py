@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.config import StackConfig
-from components.monitoring_settings import MonitoringSettings, read_monitoring
+from components.monitoring.settings import MonitoringSettings, read_monitoring
 from tests.program.test_settings import MONITORING_SECRETS, as_engine
 
 GOOD: dict[str, Any] = {

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.launch import Seen, _requirements
-from components.smoke_test import SmokeTest
+from components.launch.component import Seen, _requirements
+from components.launch.smoke_test import SmokeTest
 
 ADA = "ada@sollabs.example"
 SEEN: dict[str, Any] = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.smoke_test import Feature, SmokeTest, read_plan
+from components.launch.smoke_test import Feature, SmokeTest, read_plan
 
 ADA, JUN = "ada@sollabs.example", "jun@sollabs.example"
 SIGN_UP = Feature(key="sign-up", attempt="Make an account.", expect="An empty day.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components.xcode import Build, render_export_options, render_xcconfig
+from components.testflight.xcode import Build, render_export_options, render_xcconfig
 from harness.program import Stack, appstore
 from providers.appstore import ipa
 from rehearsal.people import People

@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
 
-from components.xcode import Build, render_export_options
+from components.testflight.xcode import Build, render_export_options
 from providers.appstore.certificate import in_macos_form
 from rehearsal.standins import ipa as standin
 from tests.appstore.signing import certificate_of, signing_key
@@ -70,7 +70,7 @@ class Mac:
         return done.stdout.strip()
 
     def job(self, **changes: Any) -> dict[str, Any]:
-        """What components/xcode.py writes."""
+        """What components/testflight/xcode.py writes."""
         return {
             "checkout": str(self.checkout),
             "commit": self.commit,

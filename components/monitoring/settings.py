@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from components.config import StackConfig
-from components.monitor_machines import RECEIVERS, SINKS, Receiver
+from components.monitoring.machines import RECEIVERS, SINKS, Receiver
 
 REGION = "ord"
 ENDING = "-monitor"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from components.backend.environment import Database
 from components.config import StackConfig
-from components.environment import Database
 from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components.database import DatabaseSettings
+from components.backend.database import DatabaseSettings
 from providers.checks.postgres_restore_drill import PostgresRestoreDrill
 from providers.fly.managed_postgres import ManagedPostgres
 from providers.fly.postgres_access import PostgresAccess

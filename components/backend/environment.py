@@ -86,7 +86,7 @@ def problems(env: Mapping[str, str], given: Mapping[str, str], database: Databas
             yield "fly.toml", name, f"is for {known[name].only_with}, and solos:database is {database}: take it out"
     for name in given:
         if name not in known or known[name].source not in ("given", "generated"):
-            yield "given", name, "is no secret that is given; the names are in components/environment.py"
+            yield "given", name, "is no secret that is given; the names are in components/backend/environment.py"
         elif known[name].only_with not in (None, database):
             yield "given", name, f"is for {known[name].only_with}, and solos:database is {database}: leave it out"
         elif not given[name]:

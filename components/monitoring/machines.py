@@ -15,7 +15,7 @@ from string import Template
 from textwrap import indent
 from typing import Any
 
-FILES = Path(__file__).resolve().parent.parent / "monitoring"
+FILES = Path(__file__).resolve().parents[2] / "monitoring"
 FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
 READABLE_BY_ALL = 0o444
 """The images run as an unprivileged user."""

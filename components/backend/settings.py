@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from components import database, environment, image_build
+from components.backend import database, environment, image_build
+from components.backend.database import DatabaseSettings
+from components.backend.image_build import ImageBuildSettings
 from components.config import StackConfig
-from components.database import DatabaseSettings
-from components.image_build import ImageBuildSettings
 from providers.fly import appconfig, certificate
 from providers.fly.app import AppArgs, AppProvider
 from providers.fly.appconfig import AppConfig

@@ -15,7 +15,7 @@ import pulumi
 from pulumi_command import local
 
 from components.config import StackConfig
-from components.signing import Signing
+from components.testflight.signing import Signing
 from providers.local.file import File, FileArgs
 
 KEYS = ("checkout", "workspace", "project", "scheme", "xcconfig", "exportOptions", "commit")

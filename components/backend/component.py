@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 import pulumi_random as random
 
-from components import environment, image_build
-from components.backend_settings import ENDING, BackendSettings
-from components.postgres import Postgres
+from components.backend import environment, image_build
+from components.backend.postgres import Postgres
+from components.backend.settings import ENDING, BackendSettings
 from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout

@@ -1,4 +1,4 @@
-"""`python -m components.adoption --stack prod`: an import file for a production that somebody has made by hand.
+"""`python -m adoption --stack prod`: an import file for a production that somebody has made by hand.
 
 Runs the program as a preview does, with an answer of its own for each resource: the object as it is at Fly, looked up by what
 tells it from its like, with nothing made or changed. What was found goes, under the program's own names, to a file that
@@ -23,7 +23,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
-from components import environment
+from components.backend import environment
 from components.config import PROJECT
 from providers.errors import ProviderError
 from providers.fly.adoption import LOCATE, OtherName, secret_names, unclaimed
@@ -142,7 +142,7 @@ def _without_secrets(value: Any) -> Any:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m components.adoption", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m adoption", description=__doc__)
     parser.add_argument("--stack", "-s", required=True)
     parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
     parser.add_argument("--file", "-f", type=Path, default=Path("import.json"), help="where the import file goes")

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import smoke_test
 from components.config import StackConfig
-from components.ios_settings import IosSettings
+from components.launch import smoke_test
+from components.launch.smoke_test import SmokeTest
 from components.release import Release
-from components.smoke_test import SmokeTest
+from components.testflight.settings import IosSettings
 from providers.checks.launch_record import Waiver
 from report.checklist import ROWS
 

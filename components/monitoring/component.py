@@ -1,17 +1,17 @@
 """The monitor: a second, small and private app in another region, with one machine for each of its programs.
 
 It is made beside the backend, of which it needs the names only. What it runs and with which files is in
-components/monitor_machines.py; what it finds out and does is proven after both stand (`Watch`, `AlertDrill`).
+components/monitoring/machines.py; what it finds out and does is proven after both stand (`Watch`, `AlertDrill`).
 """
 
 import hashlib
 
 import pulumi
 
-from components.backend import Backend
-from components.backend_settings import BackendSettings
-from components.monitor_machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
-from components.monitoring_settings import ENDING, MonitoringSettings
+from components.backend.component import Backend
+from components.backend.settings import BackendSettings
+from components.monitoring.machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
+from components.monitoring.settings import ENDING, MonitoringSettings
 from providers.checks.alert_drill import AlertDrill
 from providers.checks.watch import Watch
 from providers.fly.app import App

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components import signing, xcode
-from components.backend_settings import BackendSettings
+from components.backend.settings import BackendSettings
 from components.config import StackConfig
 from components.release import Release
-from components.signing import SigningSettings
-from components.xcode import XcodeSettings
+from components.testflight import signing, xcode
+from components.testflight.signing import SigningSettings
+from components.testflight.xcode import XcodeSettings
 from providers.appstore import ipa, ipa_problems, versions
 from providers.appstore.app import AppArgs, AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider

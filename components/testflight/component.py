@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 import pulumi
 
-from components import xcode
-from components.ios_settings import IosSettings
 from components.release import Release
-from components.signing import Signing
+from components.testflight import xcode
+from components.testflight.settings import IosSettings
+from components.testflight.signing import Signing
 from providers.appstore.app import App
 from providers.appstore.beta_app_localization import BetaAppLocalization
 from providers.appstore.beta_group import BetaGroup

@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 
-from components.backend import Backend
-from components.launch_settings import LaunchSettings
-from components.monitoring import Monitoring
+from components.backend.component import Backend
+from components.launch.settings import LaunchSettings
+from components.launch.smoke_test import SmokeTest
+from components.monitoring.component import Monitoring
 from components.release import Release
-from components.smoke_test import SmokeTest
-from components.testflight import TestFlight
+from components.testflight.component import TestFlight
 from providers.checks.launch_record import HEALTHY, LaunchRecord
 
 REQUIREMENTS = (

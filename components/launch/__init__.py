@@ -1,0 +1,1 @@
+"""The launch: smoke test, waivers, and the record that declares a release launched."""
