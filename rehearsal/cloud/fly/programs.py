@@ -4,6 +4,7 @@ A machine of such an image runs the program, with the machine's own files, argum
 Where it is not installed an idle stand-in answers its health check, and nothing that the program would do is done.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ PINNED = re.compile(r"(?P<repository>[a-z0-9./_-]+)(?::(?P<tag>[\w.-]+))?@(?P<di
 DOCKER_HUB = "registry-1.docker.io"
 TOOLS = Path(__file__).resolve().parents[3] / ".tools" / "bin"
 """Where `make monitoring-tools` puts what it builds."""
-PLACES = f"{TOOLS}:/usr/local/bin:/usr/bin:/usr/sbin:/bin"
+PLACES = f"{TOOLS}:{os.environ.get('PATH', os.defpath)}"
 
 
 @dataclass(frozen=True)
