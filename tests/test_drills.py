@@ -11,14 +11,15 @@ from rehearsal import drills
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.drills.alert import NEEDED
 from rehearsal.drills.drill import Drill
+from tests.needs import needs
+
+MONITOR = [PROGRAMS[image].binary for image in NEEDED]
 
 
-@pytest.mark.parametrize("name", drills.DRILLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=needs(*MONITOR)) if name == "alert" else name for name in drills.DRILLS]
+)
 def test_a_drill_goes_as_promised(name: str) -> None:
-    missing = [PROGRAMS[image].binary for image in NEEDED if PROGRAMS[image].path() is None]
-    if name == "alert" and missing:
-        pytest.skip(f"NOT TESTED: that a page arrives; `make monitoring-tools` installs {', '.join(missing)}")
-
     command = [sys.executable, "-m", "rehearsal", "drill", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -18,9 +18,9 @@ from providers.fly.app import AppProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.clock import Delays
-from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
+from tests.needs import needs
 
 MONITORED = Monitored(app="solos", monitor="solos-monitor", org="sol-labs", hostname="solos.fly.dev", logs=False)
 
@@ -66,8 +66,6 @@ class Monitor:
 @pytest.fixture
 def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
     monkeypatch.delenv("FLY_API_TOKEN", raising=False)
-    if PROGRAMS["prom/alertmanager"].path() is None:
-        pytest.skip("NOT TESTED: the drill; `make monitoring-tools` installs prometheus-alertmanager")
     wire = httpx.HTTPTransport()
     with closing(World(tmp_path, delays=Delays(monitor_speed=60))) as world, Listeners(world), wire as transport:
         # A function of this test alone, so that its connections are closed with it.
@@ -75,6 +73,7 @@ def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor
         yield Monitor(world.addresses)
 
 
+@needs("prometheus-alertmanager", "amtool")
 def test_the_page_and_its_resolve_arrive_once(monitor: Monitor) -> None:
     about = monitor.start(f"{monitor.addresses['control']}/receivers/page")
 
@@ -86,6 +85,7 @@ def test_the_page_and_its_resolve_arrive_once(monitor: Monitor) -> None:
     assert monitor.drill.outputs["resolved_at"] >= monitor.drill.outputs["fired_at"]
 
 
+@needs("prometheus-alertmanager", "amtool")
 def test_a_receiver_that_does_not_answer_is_told_by_name(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_drill, "STEP_SECONDS", 2.0)
     about = monitor.start("http://127.0.0.1:9/secret-path")

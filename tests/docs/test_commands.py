@@ -3,13 +3,13 @@ program is asked for its help, which it refuses for a flag or a command that it 
 
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from harness.program import ROOT
+from tests.needs import needs
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "infra-docs").glob("*.md"))]
 CODE = re.compile(r"```(?!toml|yaml|dockerfile|logql).*?```|`[^`]+`", re.DOTALL)
@@ -26,10 +26,8 @@ def named(program: str) -> Iterator[str]:
     return iter(sorted(seen))
 
 
-@pytest.mark.parametrize("program", ["pulumi", "fly"])
+@pytest.mark.parametrize("program", [pytest.param(each, marks=needs(each)) for each in ("pulumi", "fly")])
 def test_each_command_is_one_that_the_program_has(program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"NOT TESTED: the commands of {program} in the documents; it is not on PATH")
     wrong = []
     for command in named(program):
         try:

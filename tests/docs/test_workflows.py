@@ -1,13 +1,14 @@
 """CI for users: workflows that parse, pin what they run, and hold no secret but by name."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.needs import find, needs
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -20,12 +21,9 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
     return [step for job in document["jobs"].values() for step in job["steps"]]
 
 
+@needs("actionlint")
 def test_actionlint_finds_nothing() -> None:
-    actionlint = shutil.which("actionlint", path=str(ROOT / ".tools" / "bin")) or shutil.which("actionlint")
-    if actionlint is None:
-        pytest.skip("NOT TESTED: the workflows' syntax; with Go here, `make monitoring-tools` builds actionlint")
-
-    found = subprocess.run([actionlint, *WORKFLOWS], capture_output=True, text=True, check=False)
+    found = subprocess.run([str(find("actionlint")), *WORKFLOWS], capture_output=True, text=True, check=False)
 
     assert found.stdout == ""
 

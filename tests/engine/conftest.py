@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.needs import needs
+
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "for tests"
 SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
@@ -25,7 +27,6 @@ SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
 NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
 PATIENCE = 60.0
 """Seconds; never asserted on, only given up after."""
-HAS_CLI = shutil.which("pulumi") is not None
 
 
 @dataclass
@@ -112,12 +113,7 @@ class Things:
 @pytest.fixture(
     params=[
         "embedded",
-        pytest.param(
-            "pulumi",
-            marks=pytest.mark.skipif(
-                not HAS_CLI, reason="NOT TESTED: the same on the real engine; `pulumi` is not on PATH"
-            ),
-        ),
+        pytest.param("pulumi", marks=needs("pulumi")),
     ]
 )
 def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Things]:

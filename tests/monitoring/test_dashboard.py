@@ -10,6 +10,7 @@ import yaml
 from components.monitoring.machines import FILES
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import expressions
+from tests.needs import needs
 
 DASHBOARD: dict[str, Any] = json.loads((FILES / "dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -22,6 +23,7 @@ def series(queries: list[str]) -> set[str]:
     return {name for query in queries for name in SERIES.findall(STRING.sub('""', query))}
 
 
+@needs("promtool")
 def test_every_query_parses(run: Run, tmp_path: Path) -> None:
     rules = [{"record": f"panel:query{number}", "expr": query} for number, query in enumerate(QUERIES)]
     path = tmp_path / "panels.yml"

@@ -12,6 +12,7 @@ import yaml
 from components.monitoring.machines import FILES, IMAGES, SINKS, machines, prometheus_yml, sources
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import EXAMPLE, WEBHOOKS, unpack
+from tests.needs import needs
 
 MACHINES = machines(EXAMPLE)
 by_name = pytest.mark.parametrize("name", MACHINES)
@@ -118,6 +119,7 @@ def test_every_scraped_machine_is_one_that_exists() -> None:
     }
 
 
+@needs("promtool")
 def test_prometheus_accepts_its_files(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["prometheus"], tmp_path)
 
@@ -127,6 +129,7 @@ def test_prometheus_accepts_its_files(run: Run, tmp_path: Path) -> None:
     assert f"SUCCESS: {len(list(FILES.glob('rules/*.yml')))} rule files found" in output
 
 
+@needs("amtool")
 def test_alertmanager_accepts_its_file(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["alertmanager"], tmp_path)
 
@@ -136,6 +139,7 @@ def test_alertmanager_accepts_its_file(run: Run, tmp_path: Path) -> None:
     assert (root / "etc/alertmanager/alertmanager.yml").read_text() == WEBHOOKS
 
 
+@needs("prometheus-blackbox-exporter")
 def test_the_prober_accepts_its_file(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["blackbox"], tmp_path)
 
@@ -146,6 +150,7 @@ def test_the_prober_accepts_its_file(run: Run, tmp_path: Path) -> None:
     assert "Config file is ok" in output
 
 
+@needs("telegraf")
 @pytest.mark.parametrize("sink", [None, *SINKS])
 def test_telegraf_accepts_its_files(run: Run, tmp_path: Path, sink: str | None) -> None:
     root = unpack(machines(replace(EXAMPLE, sink=sink))["logs"], tmp_path)

@@ -8,6 +8,7 @@ import yaml
 from components.monitoring.machines import RECEIVERS, Receiver, alertmanager_yml
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import WEBHOOKS, Alert, alerts
+from tests.needs import needs
 
 RECEIVER_OF = {"critical": "page", "warning": "ticket", "none": "deadman"}
 NASTY = "https://hooks.example/a\"b: {c}'#$d"
@@ -20,6 +21,7 @@ def _config(tmp_path: Path) -> Path:
     return path
 
 
+@needs("amtool")
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
 def test_each_alert_reaches_the_receiver_of_its_severity(run: Run, config: Path, alert: Alert) -> None:
     severity = alert.rule["labels"]["severity"]
@@ -37,6 +39,7 @@ def test_each_alert_reaches_the_receiver_of_its_severity(run: Run, config: Path,
     )
 
 
+@needs("amtool")
 @pytest.mark.parametrize("kind", RECEIVERS)
 def test_each_kind_of_receiver_makes_a_valid_file(run: Run, tmp_path: Path, kind: str) -> None:
     receiver = Receiver(kind=kind, secret="https://hooks.example/T0/B0")

@@ -9,6 +9,7 @@ import yaml
 from components.monitoring.machines import FILES
 from tests.monitoring.conftest import Run
 from tests.monitoring.tools import Alert, alerts
+from tests.needs import needs
 
 ALERTS = alerts()
 DRILL = "SolosDrill"
@@ -59,12 +60,14 @@ def test_an_alert_is_tested_silent_firing_and_resolved(alert: Alert) -> None:
     assert any(".F." in course for course in courses), f"the tests of {alert.name} go {courses}"
 
 
+@needs("promtool")
 def test_every_rule_file_parses(run: Run) -> None:
     output = run("promtool", "check", "rules", *sorted(FILES.glob("rules/*.yml")))
 
     assert output.count("SUCCESS") == len(list(FILES.glob("rules/*.yml")))
 
 
+@needs("promtool")
 @pytest.mark.parametrize("rule_test", RULE_TESTS, ids=lambda path: path.stem)
 def test_the_alerts_do_as_their_tests_say(run: Run, rule_test: Path) -> None:
     output = run("promtool", "test", "rules", rule_test)
@@ -72,6 +75,7 @@ def test_the_alerts_do_as_their_tests_say(run: Run, rule_test: Path) -> None:
     assert "SUCCESS" in output
 
 
+@needs("promtool")
 def test_a_rule_test_can_fail(run: Run, tmp_path: Path) -> None:
     """The suite would notice an alert that never fires."""
     (tmp_path / "rules").mkdir()

@@ -16,6 +16,7 @@ from components.monitoring.machines import FILES
 from rehearsal.cloud.fly.programs import PLACES
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
+from tests.needs import needs
 
 PATIENCE = 30.0
 SNAPSHOTS = "solos%2F0009%2F*.ltx"
@@ -30,9 +31,8 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(program: Callable[[str], Path], tmp_path: Path, database: Path) -> Iterator[dict[str, str]]:
+def environment(tmp_path: Path, database: Path) -> Iterator[dict[str, str]]:
     """Of a machine whose bucket is the double's. Only paths and the interval of uploads differ from production."""
-    program("litestream")
     config = (FILES / "litestream.yml").read_text().replace("/data/solos.sqlite3", str(database))
     path = tmp_path / "litestream.yml"
     path.write_text(config.replace('":9090"', '""').replace("sync-interval: 10s", "sync-interval: 200ms"))
@@ -90,6 +90,7 @@ def uploaded(folder: Path) -> Iterator[None]:
     until(lambda: set(folder.rglob("*.ltx")) - before, "the upload")
 
 
+@needs("litestream")
 def test_a_database_goes_back_to_before_a_bad_migration_once(
     environment: dict[str, str], database: Path, tmp_path: Path
 ) -> None:

@@ -10,8 +10,6 @@ import yaml
 
 from components.monitoring.machines import FILES, Monitored, Receiver, alertmanager_yml, in_base64
 
-GO_PROGRAMS = Path(__file__).resolve().parents[2] / ".tools" / "bin"
-"""Where `make monitoring-tools` puts what it builds with Go."""
 EXAMPLE = Monitored(app="solos-prod", monitor="solos-prod-monitor", org="sol-labs", hostname="solos-prod.fly.dev")
 WEBHOOKS = alertmanager_yml(
     page=Receiver(kind="webhook", secret="https://page.example/hook"),

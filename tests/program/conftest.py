@@ -12,15 +12,14 @@ import httpx
 import pytest
 
 from harness import program as programs
-from harness.program import IMAGE, Stack, doubles, has_pulumi
+from harness.program import IMAGE, Stack, doubles
 from rehearsal.people import People
+from tests.needs import needs
 
 
-@pytest.fixture(scope="session", params=["embedded", "pulumi"])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("pulumi", marks=needs("pulumi"))])
 def engine(request: pytest.FixtureRequest) -> str:
     """Each test runs on the embedded engine, and on the real one where it is installed."""
-    if request.param == "pulumi" and not has_pulumi():
-        pytest.skip("NOT TESTED: the same on the real engine; `pulumi` is not on PATH")
     return str(request.param)
 
 

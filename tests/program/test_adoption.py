@@ -13,6 +13,7 @@ import yaml
 
 from harness.program import IMAGE, ROOT, Stack, calls, fly, has_pulumi
 from project.crypter import Crypter
+from tests.needs import needs
 
 APP = "solos-rehearsal"
 MACHINE = "quiet-river-1234"
@@ -136,12 +137,11 @@ def test_up_takes_over_what_was_made_by_hand(stack: Stack, addresses: dict[str, 
     assert fly(addresses)["fly_secrets"][0]["now"]["SESSION_SECRET"]["value"] == SESSION_SECRET
 
 
+@needs("pulumi")
 @pytest.mark.usefixtures("people")
 def test_an_imported_production_previews_exactly_what_differs(
     stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int], tmp_path: Path
 ) -> None:
-    if not has_pulumi():
-        pytest.skip("NOT TESTED: `pulumi import` of the survey's file; `pulumi` is not on PATH")
     stack.configure(machine=MACHINE, secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
     assert survey() == 0, stack.text
     file = str(tmp_path / "import.json")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from harness import program as programs
-from harness.program import IMAGE, Stack, doubles, has_pulumi
+from harness.program import IMAGE, Stack, doubles
+from tests.needs import needs
 
 OF_THE_MOMENT = re.compile(
     r"solos-rehearsal-[a-z0-9]{6}|(vol|vs|rel)_[A-Za-z0-9]+|\b[0-9a-f]{64}\b|\b[0-9a-f]{14,16}\b|\b01[0-9A-Z]{24}\b"
@@ -65,10 +65,8 @@ def essence(calls: list[dict[str, Any]]) -> Counter[str]:
     return essence
 
 
+@needs("pulumi")
 def test_both_engines_make_the_same_calls(tmp_path: Path) -> None:
-    if not has_pulumi():
-        pytest.skip("NOT TESTED: that both engines make the same calls; `pulumi` is not on PATH")
-
     with ThreadPoolExecutor(2) as threads:
         embedded, real = threads.map(lambda engine: told_by(engine, tmp_path / engine), ["embedded", "pulumi"])
 

@@ -3,7 +3,6 @@
 The one from a snapshot is the drill lost-volume.
 """
 
-import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 import pytest
 
 from harness.program import Stack, fly
-from rehearsal.cloud.fly.programs import PLACES
+from tests.needs import needs
 from tests.program.watching import encrypted
 
 TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
@@ -60,8 +59,6 @@ def lose(addresses: dict[str, str], app: str, machine: str, volume: str) -> None
 @pytest.fixture
 def replicated(stack: Stack, addresses: dict[str, str]) -> Stack:
     """The stack, up, with its replica in a bucket."""
-    if shutil.which("litestream", path=PLACES) is None:
-        pytest.skip("NOT TESTED: the restore from a replica; with Go here, `make monitoring-tools` builds litestream")
     given = {"BUCKET_NAME": "solos-backup", "AWS_ENDPOINT_URL_S3": addresses["bucket"]}
     given |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     stack.configure(secrets={name: encrypted(value) for name, value in given.items()})
@@ -69,6 +66,7 @@ def replicated(stack: Stack, addresses: dict[str, str]) -> Stack:
     return stack
 
 
+@needs("litestream")
 @pytest.mark.parametrize("region", ["sjc", "lax"], ids=["the-volume-is-lost", "the-region-is-lost"])
 def test_rows_come_back_from_the_replica_off_site(replicated: Stack, addresses: dict[str, str], region: str) -> None:
     app, machine, volume = found(addresses)
@@ -82,6 +80,7 @@ def test_rows_come_back_from_the_replica_off_site(replicated: Stack, addresses: 
     assert [each["region"] for each in fly(addresses)["fly_machine"] if each["name"] == "solserver"] == [region]
 
 
+@needs("litestream")
 def test_a_bad_migration_is_taken_back_to_the_minute_before(replicated: Stack, addresses: dict[str, str]) -> None:
     app, machine, _ = found(addresses)
     good = [notes(addresses, app, f"day {number}") for number in range(3)][-1]

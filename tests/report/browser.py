@@ -3,12 +3,12 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium")
+from tests.needs import find
+
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -37,11 +37,12 @@ page.onload = () => {{
 def shown(page: str, width: int, folder: Path) -> dict[str, Any]:
     """What the page takes on a screen of that many pixels: its `width`, the texts `beyond` the edge, the addresses that it
     `loaded`, and the lines of the `console`. A phone is narrower than Chromium's window can be, so it is a frame."""
-    assert CHROMIUM
+    chromium = find("chromium")
+    assert chromium is not None
     file = folder / "frame.html"
     file.write_text(FRAME.format(width=width, page=html.escape(page)), encoding="utf-8")
     done = subprocess.run(
-        [CHROMIUM, *QUIET, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
+        [chromium, *QUIET, f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()],
         capture_output=True,
         text=True,
         check=True,

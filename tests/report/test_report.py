@@ -11,7 +11,8 @@ from report.html import render
 from report.launch import gather
 from report.markdown import render as render_markdown
 from report.state import SECRET, SIGNATURE, read
-from tests.report.browser import CHROMIUM, shown
+from tests.needs import needs
+from tests.report.browser import shown
 
 PASSWORD = "correct horse battery staple"
 STACK = "urn:pulumi:prod::solos::pulumi:pulumi:Stack::solos-prod"
@@ -155,7 +156,7 @@ def test_a_stack_is_found_by_its_name(
     assert f"there is no stack other in {tmp_path}" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="NOT TESTED: the report in a browser; `apt-get install chromium`")
+@needs("chromium")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_wider_than_the_screen_or_loaded_from_elsewhere(page: str, width: int, tmp_path: Path) -> None:
     seen = shown(page, width, tmp_path)
