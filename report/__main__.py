@@ -3,46 +3,43 @@
     python -m report --stack prod
     pulumi stack export --stack prod | python -m report --out report-of-prod
 
-print the checklist, write `launch.html` and `launch.md`, and exit 1 when a row is open, 2 when there is nothing to read. A FILE is what
-`pulumi stack export` printed, or what a backend keeps.
+prints the checklist, writes `launch.html` and `launch.md`, and exits 1 when a row is open, 2 when there is no state to read. FILE is
+the output of `pulumi stack export`, or the file of a local backend.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from datetime import UTC, datetime
 from pathlib import Path
 
 from report import html, markdown
-from report.checklist import Finding
-from report.launch import gather
-from report.source import NotToBeHad, exported
+from report.launch import Launch, gather
+from report.source import NotFound, exported
 from report.state import NotAState, read
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m report", description="Write the launch report of a stack.")
-    parser.add_argument(
-        "file", nargs="?", type=Path, help="what `pulumi stack export` printed (default: standard input)"
-    )
-    parser.add_argument("--stack", help="find its state instead")
+    parser.add_argument("file", nargs="?", type=Path, help="output of `pulumi stack export` (default: standard input)")
+    parser.add_argument("--stack", help="read the state of this stack instead")
     parser.add_argument("--out", type=Path, help="folder for launch.html and launch.md (default: report-of-NAME)")
     options = parser.parse_args(arguments)
     try:
         stack = read(json.loads(_text(options)))
     except OSError as error:
-        return _give_up(f"cannot read {options.file}: {error.strerror}")
+        return _fail(f"cannot read {options.file}: {error.strerror}")
     except ValueError:
-        return _give_up("this is no JSON: give the output of `pulumi stack export --stack NAME`")
-    except (NotAState, NotToBeHad) as error:
-        return _give_up(str(error))
-    launch = gather(stack)
+        return _fail("the input is not JSON: give the output of `pulumi stack export --stack NAME`")
+    except (NotAState, NotFound) as error:
+        return _fail(str(error))
+    launch = gather(stack, datetime.now(UTC))
     out: Path = options.out or Path(f"report-of-{stack.name}")
-    print(checklist_text(launch.findings))
+    print(checklist_text(launch))
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("launch.html", html.render(launch)), ("launch.md", markdown.render(launch))):
-        (out / name).write_text(text)
+        (out / name).write_text(text, encoding="utf-8")
     print(f"\n{launch.verdict}. Report: {out / 'launch.html'}")
     return 0 if all(finding.holds for finding in launch.findings) else 1
 
@@ -54,16 +51,16 @@ def _text(options: argparse.Namespace) -> str:
     return text
 
 
-def checklist_text(findings: Sequence[Finding]) -> str:
-    """The checklist for a terminal: a line a row, under the heading of its group."""
-    lines: list[str] = []
-    for group, of_group in groupby(findings, key=lambda finding: finding.row.group):
-        lines.append(f"\n{group}")
-        lines += [f"  {f.state:8} {f.row.title}: {f.evidence}" for f in of_group]
-    return "\n".join(lines).removeprefix("\n")
+def checklist_text(launch: Launch) -> str:
+    """The checklist for a terminal: a line per row, below the heading of its phase."""
+    parts = [
+        "\n".join([phase, *(f"  {f.state:8} {f.row.title}: {f.summary}" for f in findings)])
+        for phase, findings in launch.phases
+    ]
+    return "\n\n".join(parts)
 
 
-def _give_up(text: str) -> int:
+def _fail(text: str) -> int:
     print(f"report: {text}", file=sys.stderr)
     return 2
 

@@ -1,96 +1,115 @@
-"""What a report tells, gathered from a stack's state once; the HTML page and the Markdown twin only lay it out."""
+"""What a report shows, gathered from a stack's state once; HTML, Markdown and terminal only lay it out."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 
-from report.checklist import BACKEND, Finding, examine, readable
+from checklist.backend import BACKEND, image_that_runs
+from checklist.known import Known, Unreadable
+from checklist.row import Finding, Open, Phase, State
+from checklist.rows import examine, verdict
 from report.state import Stack
 from report.timeline import Span, spans
 
-ALERT_HEAD = ("Alert", "Fired", "Taken by", "After", "Resolved")
+ALERT_HEAD = ("Alert", "Fired", "Received by", "After", "Resolved")
+TESTER_HEAD = ("Name", "E-mail", "Installed", "Device")
+FEEDBACK_HEAD = ("When", "Who", "What", "Device", "Comment")
+WAIVED_HEAD = ("Row", "Reason", "By", "Not proven")
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The health probes of one rollout: their latencies in milliseconds, in the order in which they were made."""
+    """The health probes of one rollout: their latencies in milliseconds, in order."""
 
     address: str
     verified_at: str
     latencies_ms: Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """The whole content of a report."""
 
     title: str
     stack: str
     as_of: datetime | None
-    """The time of the last change in the state; a report has no other date, so the same state gives the same report."""
+    """The time of the last change in the state."""
+    status: str
+    """Launched, withdrawn or not declared, and by whom."""
     findings: Sequence[Finding]
     spans: Sequence[Span]
     probes: Sequence[Probe]
     versions: Sequence[tuple[str, str]]
     testers: Sequence[Sequence[str]]
-    """Rows of name, e-mail, installed build, device."""
+    """Rows below TESTER_HEAD."""
     feedback: Sequence[Sequence[str]]
-    """What testers have sent: rows of time, e-mail, kind, device, comment."""
+    """What testers sent: rows below FEEDBACK_HEAD."""
     alerts: Sequence[Sequence[str]]
     """Rows below ALERT_HEAD."""
-    unfinished: Sequence[str]
-    status: str
-    """launched, withdrawn or not declared, and by whom."""
+    pending: Sequence[str]
+    """Operations that were interrupted."""
 
     @property
     def is_launched(self) -> bool:
-        return self.status.startswith("launched")
+        return self.status.startswith("Launched")
 
     @property
-    def waived(self) -> Sequence[Finding]:
-        return [finding for finding in self.findings if finding.state == "waived"]
+    def phases(self) -> Sequence[tuple[Phase, Sequence[Finding]]]:
+        """The findings by phase."""
+        return [(phase, list(found)) for phase, found in groupby(self.findings, key=lambda finding: finding.row.phase)]
+
+    @property
+    def waived(self) -> Sequence[Sequence[str]]:
+        """Rows below WAIVED_HEAD."""
+        return [(f.row.title, f.reason, f.by, f.text) for f in self.findings if f.state is State.WAIVED]
 
     @property
     def verdict(self) -> str:
-        open_ = sum(not finding.holds for finding in self.findings)
-        proven = sum(finding.state == "ok" for finding in self.findings)
-        later = sum(finding.state == "not yet" for finding in self.findings)
-        waived = sum(finding.state == "waived" for finding in self.findings)
-        parts = [f"{proven} of {len(self.findings)} rows proven"]
-        parts += [f"{open_} open"] if open_ else []
-        parts += [f"{waived} waived"] if waived else []
-        parts += [f"{later} not yet built"] if later else []
-        return ", ".join(parts)
+        return verdict(self.findings)
+
+    @property
+    def time(self) -> str:
+        return f"as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "at an unknown time"
 
 
-def gather(stack: Stack) -> Launch:
-    """Everything a report tells about `stack`."""
+def gather(stack: Stack, now: datetime) -> Launch:
+    """Everything that a report shows of `stack`; certificates are judged as of `now`."""
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
     build = stack.find("appstore:Build")
     version = str(build.outputs["short_version"]) if build else ""
     label = (stack.outputs.get("launch") or {}).get("label")
+    known = stack.known(now)
+    findings = examine(known, stack.outputs.get("waivers") or {})
     return Launch(
         title=" ".join(filter(None, ["SolOS", version, f"({label})" if label else "", "launch"])),
         stack=f"{stack.project}/{stack.name}",
         as_of=max(times, default=None),
-        findings=examine(stack),
+        status=_status(stack),
+        findings=[replace(finding, text=readable(finding.text)) for finding in findings],
         spans=spans(stack),
         probes=_probes(stack),
-        versions=_versions(stack),
+        versions=_versions(stack, known),
         testers=_testers(stack),
         feedback=_feedback(stack),
         alerts=_alerts(stack),
-        unfinished=stack.unfinished,
-        status=_status(stack),
+        pending=stack.pending,
     )
+
+
+def readable(text: str) -> str:
+    """The text with its RFC 3339 times as `2026-11-27 04:00:59 UTC`."""
+    return TIME.sub(r"\1 \2 UTC", text)
 
 
 def _status(stack: Stack) -> str:
     launch = stack.outputs.get("launch") or {}
-    state = str(launch.get("state", "not declared"))
+    status = str(launch.get("state", "not declared")).capitalize()
     if "declaredAt" in launch:
-        state += readable(f", declared by {launch['declaredBy']} at {launch['declaredAt']}")
-    return f"{state}: {launch['withdrawn']}" if launch.get("withdrawn") else state
+        status += readable(f", declared by {launch['declaredBy']} at {launch['declaredAt']}")
+    return f"{status}: {launch['withdrawn']}" if launch.get("withdrawn") else status
 
 
 def _alerts(stack: Stack) -> list[list[str]]:
@@ -119,12 +138,13 @@ def _probes(stack: Stack) -> list[Probe]:
     ]
 
 
-def _versions(stack: Stack) -> list[tuple[str, str]]:
+def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    backend = stack.part(BACKEND)
-    image = backend.find("fly:Image", "image")
-    if image:
-        found += [("Image", image.outputs["reference"]), ("Image digest", image.outputs["digest"])]
+    try:
+        image = image_that_runs(known)
+        found += [("Image", image.reference), ("Image digest", image.digest)]
+    except (Open, Unreadable):
+        pass  # The row `image` says why.
     for kind, name, key in (
         ("fly:Machine", "Machine version", "instance_id"),
         ("fly:Secrets", "Secrets version", "version"),
@@ -133,7 +153,7 @@ def _versions(stack: Stack) -> list[tuple[str, str]]:
         ("appstore:Build", "IPA sha256", "sha256"),
         ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
     ):
-        resource = (backend if kind.startswith("fly:") else stack).find(kind)
+        resource = stack.find(kind, within=BACKEND if kind.startswith("fly:") else "")
         if resource and resource.outputs.get(key) is not None:
             found.append((name, str(resource.outputs[key])))
     return found
@@ -146,7 +166,7 @@ def _testers(stack: Stack) -> list[list[str]]:
     devices: dict[str, list[str]] = seen.get("devices") or {}
     return [
         [
-            f"{tester.get('first_name', '')} {tester.get('last_name', '')}".strip(),
+            " ".join(filter(None, [tester.get("first_name"), tester.get("last_name")])),
             tester["email"],
             installed if tester["email"] in devices else "not yet",
             ", ".join(devices.get(tester["email"], [])),

@@ -1,66 +1,53 @@
 """The report as Markdown: for a pull request, a chat, a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from report.launch import ALERT_HEAD, Launch
+from checklist.row import Finding, State
+from report.launch import ALERT_HEAD, FEEDBACK_HEAD, TESTER_HEAD, WAIVED_HEAD, Launch
+from report.timeline import Span
 
-MARKS = {"ok": "✅", "missing": "⬜", "failed": "❌", "not yet": "…", "waived": "✋"}
+MARKS: Mapping[State, str] = {State.OK: "✅", State.MISSING: "⬜", State.FAILED: "❌", State.WAIVED: "✋"}
 
 
 def render(launch: Launch) -> str:
     """The whole report as one Markdown document."""
-    as_of = f"{launch.as_of:%Y-%m-%d %H:%M:%S} UTC" if launch.as_of else "no time known"
     parts = [
         f"# {launch.title}",
-        f"**{launch.status[0].upper()}{launch.status[1:]}.** {launch.verdict}. Stack `{launch.stack}`, as of {as_of}.",
-        *([f"Interrupted: {', '.join(launch.unfinished)}."] if launch.unfinished else []),
+        f"**{launch.status}.** {launch.verdict}. Stack `{launch.stack}`, {launch.time}.",
+        *([f"Interrupted: {', '.join(launch.pending)}."] if launch.pending else []),
         "## Checklist",
-        _table(
-            ["", "Row", "State", "Evidence"],
-            [
-                [
-                    MARKS[f.state],
-                    f"{f.row.group}: " + (f"[{f.row.title}]({f.link})" if f.link else f.row.title),
-                    f.state,
-                    f.evidence,
-                ]
-                for f in launch.findings
-            ],
-        ),
+        _table(["", "Row", "State", "Evidence"], map(_row, launch.findings)),
         "## Timeline",
-        _table(
-            ["Resource", "Started", "Took", ""],
-            [
-                [
-                    f"{span.resource.kind} {span.resource.name}",
-                    f"{span.start:%H:%M:%S}",
-                    f"{span.seconds:.1f} s",
-                    ", ".join(
-                        [
-                            *([f"waits for {span.waits_for}"] if span.waits_for else []),
-                            *(["decisive"] if span.decisive else []),
-                            *([f"changed {span.changed:%Y-%m-%d %H:%M:%S}"] if span.changed else []),
-                        ]
-                    ),
-                ]
-                for span in launch.spans
-            ],
-        ),
+        _table(["Resource", "Started", "Took", ""], map(_span, launch.spans)),
     ]
     for probe in launch.probes:
         latencies = ", ".join(f"{latency:.0f}" for latency in probe.latencies_ms)
         parts += ["## Health probes", f"{probe.address}, verified {probe.verified_at}: {latencies} ms."]
-    if launch.alerts:
-        parts += ["## Alerts proven", _table(ALERT_HEAD, launch.alerts)]
-    if launch.waived:
-        parts += ["## Waived", _table(["Row", "Why"], [[f.row.title, f.evidence] for f in launch.waived])]
-    if launch.versions:
-        parts += ["## Versions", _table(["What", "Value"], [[name, f"`{value}`"] for name, value in launch.versions])]
-    if launch.testers:
-        parts += ["## Testers", _table(["Name", "E-mail", "Installed", "Device"], launch.testers)]
-    if launch.feedback:
-        parts += ["## What testers sent", _table(["When", "Who", "What", "Device", "Comment"], launch.feedback)]
+    versions = [[name, f"`{value}`"] for name, value in launch.versions]
+    for heading, head, rows in (
+        ("Alert drills", ALERT_HEAD, launch.alerts),
+        ("Waived", WAIVED_HEAD, launch.waived),
+        ("Versions", ("What", "Value"), versions),
+        ("Testers", TESTER_HEAD, launch.testers),
+        ("Feedback from testers", FEEDBACK_HEAD, launch.feedback),
+    ):
+        parts += [f"## {heading}", _table(head, rows)] if rows else []
     return "\n\n".join(parts) + "\n"
+
+
+def _row(finding: Finding) -> Sequence[str]:
+    title = f"[{finding.row.title}]({finding.link})" if finding.link else finding.row.title
+    return MARKS[finding.state], f"{finding.row.phase}: {title}", finding.state, finding.summary
+
+
+def _span(span: Span) -> Sequence[str]:
+    notes = [
+        f"waits for {span.waits_for}" if span.waits_for else "",
+        "critical path" if span.critical else "",
+        f"changed {span.changed:%Y-%m-%d %H:%M:%S}" if span.changed else "",
+    ]
+    resource = f"{span.resource.kind} {span.resource.name}"
+    return resource, f"{span.start:%H:%M:%S}", f"{span.seconds:.1f} s", ", ".join(filter(None, notes))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

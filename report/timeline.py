@@ -1,7 +1,7 @@
-"""When each object of a launch was made: spans computed from the times in the state.
+"""When each object of a launch was created: spans computed from the times in the state.
 
-The state tells when a resource was finished, and what it had to wait for. Its span therefore starts when the last of those
-stood: so a span is the work on the resource plus whatever held it up, and the longest chain of spans is what the launch took.
+The state has the time at which a resource was created, and its dependencies. A span starts when the last dependency was there, so
+it is the work on the resource with everything that delayed it, and the longest chain of spans is what the launch took.
 """
 
 from collections.abc import Iterable
@@ -16,23 +16,25 @@ WAITS = {
     "appstore:Installations": "the testers",
     "appstore:ProcessedBuild": "Apple's processing",
     "checks:AlertDrill": "the page to arrive and resolve",
-    "checks:LaunchRecord": "the testers and who declares it",
+    "checks:LaunchRecord": "the testers and the declaration",
     "checks:Rollout": "healthy answers",
     "checks:Watch": "the monitor to see the app",
     "fly:IssuedCertificate": "DNS and the certificate",
 }
-"""Kinds that make nothing, or nothing by themselves: they wait until something is so. And for what."""
+"""What each resource type that creates nothing, or nothing by itself, waits for."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One resource from `start` to `end`; `changed` is its last later change, `decisive` says that the end hung on it."""
+    """One resource from `start` to `end`."""
 
     resource: Resource
     start: datetime
     end: datetime
     changed: datetime | None
-    decisive: bool
+    """Its last update after it was created."""
+    critical: bool
+    """Whether it is on the critical path: the launch would have been faster if this had been."""
 
     @property
     def waits_for(self) -> str | None:
@@ -44,42 +46,29 @@ class Span:
 
 
 def spans(stack: Stack) -> list[Span]:
-    """A span for each custom resource whose times the state knows, in the order in which they started."""
+    """A span for each custom resource whose times the state has, in the order in which they started."""
     ends = {resource.urn: resource.created for resource in stack.resources if resource.created}
-    made = [resource for resource in stack.resources if resource.custom and resource.created]
-    if not made:
+    timed = [resource for resource in stack.resources if resource.custom and resource.created]
+    if not timed:
         return []
     first = min(ends.values())
-    starts = {
-        resource.urn: min(max((ends[urn] for urn in resource.after if urn in ends), default=first), ends[resource.urn])
-        for resource in made
-    }
-    decisive = _decisive(made, ends)
-    return sorted(
-        (
-            Span(
-                resource,
-                starts[resource.urn],
-                ends[resource.urn],
-                _later(resource.modified, ends[resource.urn]),
-                resource.urn in decisive,
-            )
-            for resource in made
-        ),
-        key=lambda span: (span.start, span.end),
-    )
+    critical = _critical_path(timed, ends)
+
+    def span(resource: Resource) -> Span:
+        end = ends[resource.urn]
+        ready = max((ends[urn] for urn in resource.dependencies if urn in ends), default=first)
+        changed = resource.modified if resource.modified and (resource.modified - end).total_seconds() > 1 else None
+        return Span(resource, min(ready, end), end, changed, resource.urn in critical)
+
+    return sorted(map(span, timed), key=lambda span: (span.start, span.end))
 
 
-def _later(modified: datetime | None, created: datetime) -> datetime | None:
-    return modified if modified and (modified - created).total_seconds() > 1 else None
-
-
-def _decisive(made: Iterable[Resource], ends: dict[str, datetime]) -> set[str]:
-    """The chain that ends last: each of its links is the last of those that the next one waited for."""
-    by_urn = {resource.urn: resource for resource in made}
+def _critical_path(timed: Iterable[Resource], ends: dict[str, datetime]) -> set[str]:
+    """URNs of the chain that ends last: each link is the last dependency of the next one."""
+    by_urn = {resource.urn: resource for resource in timed}
     chain: set[str] = set()
     link: str | None = max(by_urn, key=ends.__getitem__)
     while link:
         chain.add(link)
-        link = max((urn for urn in by_urn[link].after if urn in by_urn), key=ends.__getitem__, default=None)
+        link = max((urn for urn in by_urn[link].dependencies if urn in by_urn), key=ends.__getitem__, default=None)
     return chain

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from checklist.rows import waiver_problem
 from components.config import StackConfig
 from components.launch import smoke_test
 from components.launch.smoke_test import SmokeTest
 from components.release import Release
 from components.testflight.settings import IosSettings
 from providers.checks.launch_record import Waiver
-from report.checklist import ROWS
 
 PLAN = "infra-docs/smoke-test.toml"
 EARLIER = re.compile(r"launched|withdrawn: (?P<why>\S.*)")
@@ -44,12 +44,10 @@ def read_launch(config: StackConfig, release: Release, ios: IosSettings, folder:
     waivers = {}
     for row, given in config.nested("waivers").items():
         waivers[row] = Waiver(reason=given.get("reason", ""), by=given.get("by", ""))
-        if row not in {each.key for each in ROWS}:
-            config.refuse(
-                f"waivers.{row}", f"is no row of the checklist; there are {', '.join(each.key for each in ROWS)}"
-            )
+        if problem := waiver_problem(row):
+            config.refuse(f"waivers.{row}", problem)
         if set(given) != {"reason", "by"} or not all(given.values()):
-            config.refuse(f"waivers.{row}", "needs a `reason` and, in `by`, the name of who takes it upon them")
+            config.refuse(f"waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it")
     earlier = {}
     for label, said in config.table("earlierReleases").items():
         told = EARLIER.fullmatch(said)

@@ -3,13 +3,14 @@
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from checklist.rows import examine
 from harness.program import Stack, calls, fly, has_pulumi
-from report.checklist import examine
 from report.state import read
 
 DOMAIN = "api.sollabs.example"
@@ -106,7 +107,9 @@ def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
     assert len(fly(addresses)["fly_postgres"][0]["_backups"]) == 2
     stack.outputs()  # What it leaves in `text` is the whole state.
-    evidence = {finding.row.key: finding.evidence for finding in examine(read(json.loads(stack.text)))}
+    evidence = {
+        finding.row.key: finding.text for finding in examine(read(json.loads(stack.text)).known(datetime.now(UTC)), {})
+    }
     assert evidence["database"].startswith(f"Postgres 17, cluster {cluster['id']} in sjc, plan starter")
     assert "with the databases fly-db, solserver" in evidence["backups"]
     assert len(fly(addresses)["fly_postgres"]) == 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from checklist.rows import waiver_problem
 from components.settings import CREDENTIALS, BadSettings, Settings, read
 from rehearsal.standins import ipa
 
@@ -218,7 +219,17 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
         (
             "waivers",
             {"alerting": {"reason": "later"}},
-            "waivers.alerting: needs a `reason` and, in `by`, the name of who takes it upon them",
+            "waivers.alerting: needs a `reason` and, in `by`, the name of who waives it",
+        ),
+        (
+            "waivers",
+            {"montoring": {"reason": "later", "by": "Mara"}},
+            f"waivers.montoring: {waiver_problem('montoring')}",
+        ),
+        (
+            "waivers",
+            {"launched": {"reason": "later", "by": "Mara"}},
+            "waivers.launched: cannot be waived: it does not block a launch",
         ),
         ("testers", ["ada@sollabs.example"], "testers[0]: must be an object"),
         ("testers", [{"mail": "ada@sollabs.example"}], "testers[0].mail: is unknown; did you mean email?"),

@@ -1,5 +1,6 @@
-"""What testers wrote is shown as they wrote it, whatever it is, in both forms of the report."""
+"""Comments of testers are shown as they were written, in both forms of the report."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from report import html, markdown
@@ -7,6 +8,7 @@ from report.launch import gather
 from report.state import Stack, read
 
 INSTALLATIONS = "pulumi-python:dynamic/appstore:Installations"
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 REPORT = {
     "kind": "crash",
     "by": "ada@sollabs.example",
@@ -25,15 +27,15 @@ def stack(*reports: dict[str, str]) -> Stack:
     return read({"deployment": {"manifest": {}, "resources": resources}})
 
 
-def test_a_testers_comment_is_shown_and_not_run() -> None:
-    launch = gather(stack(REPORT))
+def test_comment_is_escaped() -> None:
+    launch = gather(stack(REPORT), NOW)
 
     assert launch.feedback == [[REPORT[key] for key in ("at", "by", "kind", "device", "comment")]]
     assert "It closed | after &lt;script&gt;" in html.render(launch)
     assert "It closed \\| after <script>" in markdown.render(launch)
 
 
-def test_without_any_there_is_no_such_part() -> None:
-    launch = gather(stack())
+def test_no_feedback() -> None:
+    launch = gather(stack(), NOW)
 
-    assert "What testers sent" not in html.render(launch) + markdown.render(launch)
+    assert "Feedback from testers" not in html.render(launch) + markdown.render(launch)

@@ -1,6 +1,8 @@
-"""The launch report: from either form of a state, without a secret, for a phone and a desk."""
+"""The launch report: from either form of a state, without a secret, on a phone and on a desk."""
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from report.__main__ import main
 from report.html import render
-from report.launch import gather
+from report.launch import Launch, gather
 from report.markdown import render as render_markdown
 from report.state import SECRET, SIGNATURE, read
 from tests.needs import needs
@@ -52,7 +54,23 @@ DEPLOYMENT: dict[str, Any] = {
         },
         resource("fly:App", "app", "solos-prod", 1, name="solos-prod", org="sol-labs", hostname="solos-prod.fly.dev"),
         resource(
-            "fly:Image", "image", "i", 2, reference="registry.fly.io/solserver:1.0.0", digest="sha256:" + "5" * 64
+            "fly:Image",
+            "image",
+            "i",
+            2,
+            reference="registry.fly.io/solserver:1.0.0",
+            digest="sha256:" + "5" * 64,
+            pinned="registry.fly.io/solserver@sha256:5",
+        ),
+        resource(
+            "fly:Machine",
+            "machine",
+            "148e",
+            4,
+            name="solserver",
+            region="sjc",
+            image="registry.fly.io/solserver@sha256:5",
+            config={},
         ),
         resource(
             "fly:Secrets",
@@ -100,31 +118,38 @@ DEPLOYMENT: dict[str, Any] = {
 }
 
 
+def gathered(deployment: dict[str, Any] = DEPLOYMENT) -> Launch:
+    return gather(read({"deployment": deployment}), datetime(2026, 11, 27, tzinfo=UTC))
+
+
 @pytest.fixture
 def page() -> str:
-    return render(gather(read({"deployment": DEPLOYMENT})))
+    return render(gathered())
 
 
-def test_a_backends_file_gives_what_an_export_gives(page: str) -> None:
+def test_file_of_a_backend(page: str) -> None:
+    """It gives the same report as an export."""
     kept = {"version": 3, "checkpoint": {"stack": "organization/solos/prod", "latest": DEPLOYMENT}}
 
-    assert render(gather(read(kept))) == page
+    assert render(gather(read(kept), datetime(2026, 11, 27, tzinfo=UTC))) == page
 
 
-def test_no_secret_is_in_it(page: str) -> None:
-    document = render_markdown(gather(read({"deployment": DEPLOYMENT})))
+def test_no_secret(page: str) -> None:
+    document = render_markdown(gathered())
 
     assert PASSWORD not in page
     assert PASSWORD not in document
     assert "SESSION_SECRET" in page
 
 
-def test_both_forms_tell_the_same(page: str) -> None:
-    document = render_markdown(gather(read({"deployment": DEPLOYMENT})))
+def test_both_forms(page: str) -> None:
+    """HTML and Markdown show the same."""
+    document = render_markdown(gathered())
 
     for text in (
         "Launched, declared by Mara at 2026-11-27 04:00:59 UTC",
-        "signed in Xcode (Mara)",
+        "waived by Mara: signed in Xcode; not proven: the stack manages no certificate and profile",
+        "monitoring is not configured: set solos:monitoring",
         "https://fly.io/apps/solos-prod/secrets",
         "the page to arrive and resolve",
         "sha256:555",
@@ -135,14 +160,29 @@ def test_both_forms_tell_the_same(page: str) -> None:
         assert text in document
 
 
-def test_a_wait_is_drawn_to_scale(page: str) -> None:
-    assert 'class="bar wait ' in page
+def test_values_are_escaped() -> None:
+    """Every value may come from a vendor or a tester."""
+    script = "<script>alert(1)</script>"
+    app = resource("fly:App", "app", "a", 1, name=script, org=script, hostname=script)
+
+    page = render(gathered({**DEPLOYMENT, "resources": [DEPLOYMENT["resources"][0], app]}))
+
+    assert "&lt;script&gt;" in page
+    assert script not in page
+
+
+def test_phases_in_order(page: str) -> None:
+    phases = re.findall(r"<h3>(.*?)</h3>", page)
+
+    assert phases[:5] == ["Backend", "Operations", "iOS build", "TestFlight", "Launch"]
+
+
+def test_wait_is_drawn_to_scale(page: str) -> None:
+    assert 'class="bar wait' in page
     assert "39.0" in page  # From the first resource, at 1.5 s, to the last, at 40.5 s.
 
 
-def test_a_stack_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stack_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / "solos"
     folder.mkdir(parents=True)
     (folder / "prod.json").write_text(json.dumps({"version": 3, "checkpoint": {"latest": DEPLOYMENT}}))
@@ -158,7 +198,8 @@ def test_a_stack_is_found_by_its_name(
 
 @needs("chromium")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_screen_or_loaded_from_elsewhere(page: str, width: int, tmp_path: Path) -> None:
+def test_page_in_a_browser(page: str, width: int, tmp_path: Path) -> None:
+    """Nothing is wider than the screen, or loaded from elsewhere."""
     seen = shown(page, width, tmp_path)
 
     assert seen == {"width": width, "beyond": [], "loaded": [], "console": []}

@@ -1,0 +1,251 @@
+"""The rows of the backend: app, machine, database, secrets, image, address, and that it answers.
+
+All of them block: the build points at this backend, and testers' data lands on it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from checklist.known import Known, Shape
+from checklist.row import Failed, Missing, Phase, need, row
+
+BACKEND = "solos:Backend"
+UP = "run `pulumi up`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class App(Shape, kind="fly:App"):
+    name: str
+    org: str
+    hostname: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(Shape, kind="fly:Machine"):
+    name: str
+    region: str
+    image: str
+    config: Mapping[str, Any]
+    start_seconds: float = 0.0
+    checks_seconds: float = 0.0
+    downtime_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume(Shape, kind="fly:Volume"):
+    region: str
+    size_gb: int
+    encrypted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedPostgres(Shape, kind="fly:ManagedPostgres"):
+    region: str
+    plan: str
+    pg_major_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresAccess(Shape, kind="fly:PostgresAccess"):
+    database: str
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresBackup(Shape, kind="fly:PostgresBackup"):
+    finished_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets(Shape, kind="fly:Secrets"):
+    version: int
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(Shape, kind="fly:Image"):
+    reference: str
+    digest: str
+    pinned: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IpAddress(Shape, kind="fly:IpAddress"):
+    type: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedCertificate(Shape, kind="fly:IssuedCertificate"):
+    hostname: str
+    expires_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout(Shape, kind="checks:Rollout"):
+    hostname: str
+    path: str
+    instance_id: str
+    verified_at: str
+    expect_status: int = 200
+    latencies_ms: list[float] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the backend, without a slash at the end."""
+        return f"https://{self.hostname}"
+
+
+def fly_page(page: str = "", within: str = BACKEND) -> Callable[[Known], str]:
+    """The link of a page of an app in Fly's dashboard."""
+    return lambda known: f"https://fly.io/apps/{need(known, App, within=within).name}{page}"
+
+
+def image_that_runs(known: Known) -> Image:
+    """The image of the backend's machine, of all that the stack resolves. Raises Open."""
+    machine = need(known, Machine, within=BACKEND)
+    found = next((image for image in known.all(Image, within=BACKEND) if image.pinned == machine.image), None)
+    if found is None:
+        raise Failed(f"the machine runs {machine.image}, which is not the image of the stack", remedy=UP)
+    return found
+
+
+@row(
+    "app",
+    Phase.BACKEND,
+    "App created on Fly.io",
+    blocks=True,
+    absent="the app is not created yet",
+    remedy=UP,
+    link=fly_page(),
+)
+def app(known: Known) -> str:
+    """The app in the organisation of the stack."""
+    found = need(known, App, within=BACKEND)
+    return f"{found.name} in organisation {found.org}, {found.hostname}"
+
+
+@row(
+    "machine",
+    Phase.BACKEND,
+    "fly.toml finalised: one machine, one region",
+    blocks=True,
+    absent="the machine is not created yet",
+    remedy=UP,
+    link=fly_page("/machines"),
+)
+def machine(known: Known) -> str:
+    """Exactly one machine: SQLite is on a volume that only one can mount."""
+    found = need(known, Machine, within=BACKEND)
+    count = len(list(known.all(Machine, within=BACKEND)))
+    if count > 1:
+        raise Failed(f"{count} machines, and v0 runs on one", remedy="keep one machine in the program")
+    guest = found.config.get("guest") or {}
+    size = f", {guest.get('cpus')} {guest.get('cpu_kind')} CPU, {guest.get('memory_mb')} MB" if guest else ""
+    return f"machine {found.id} in {found.region}{size}"
+
+
+@row(
+    "database",
+    Phase.BACKEND,
+    "Production database",
+    blocks=True,
+    absent="there is neither a volume nor a Postgres cluster",
+    remedy=UP,
+    link=fly_page("/volumes"),
+)
+def database(known: Known) -> str:
+    """SQLite on a volume, or Managed Postgres with a backup of before the release."""
+    if known.first(ManagedPostgres):
+        cluster = need(known, ManagedPostgres)
+        access, backup = need(known, PostgresAccess), need(known, PostgresBackup)
+        return (
+            f"Postgres {cluster.pg_major_version}, cluster {cluster.id} in {cluster.region}, plan {cluster.plan}, "
+            f"database {access.database} at {access.host}, backed up {backup.finished_at}"
+        )
+    volume = need(known, Volume)
+    encrypted = "encrypted" if volume.encrypted else "not encrypted"
+    return f"SQLite on volume {volume.id} in {volume.region}, {volume.size_gb} GB, {encrypted}"
+
+
+@row(
+    "secrets",
+    Phase.BACKEND,
+    "Secrets set on Fly.io",
+    blocks=True,
+    absent="no secret is set yet",
+    remedy=UP,
+    link=fly_page("/secrets"),
+)
+def secrets(known: Known) -> str:
+    """Their names; nobody can read the values back."""
+    found = need(known, Secrets, within=BACKEND)
+    return f"{', '.join(sorted(found.digests))} (version {found.version})"
+
+
+@row(
+    "image",
+    Phase.BACKEND,
+    "Released image, by digest",
+    blocks=True,
+    absent="no machine runs an image yet",
+    remedy=UP,
+)
+def image(known: Known) -> str:
+    """The machine runs the image of this stack."""
+    found = image_that_runs(known)
+    return f"{found.reference} is {found.digest}"
+
+
+@row(
+    "address",
+    Phase.BACKEND,
+    "Public address",
+    blocks=True,
+    absent="the app has no public address yet",
+    remedy=UP,
+    link=lambda known: need(known, Rollout).url,
+)
+def address(known: Known) -> str:
+    """The app's hostname and addresses, and the team's own hostname where there is one."""
+    need(known, IpAddress)
+    own = "".join(
+        f", {each.hostname} with a certificate until {each.expires_at[:10]}" for each in known.all(IssuedCertificate)
+    )
+    addresses = ", ".join(f"{each.type} {each.address}" for each in known.all(IpAddress))
+    return f"{need(known, App, within=BACKEND).hostname}{own}: {addresses}"
+
+
+@row(
+    "healthy",
+    Phase.BACKEND,
+    "Deployed and verified healthy",
+    blocks=True,
+    absent="the backend is not verified yet",
+    remedy=UP,
+    link=lambda known: f"{(rollout := need(known, Rollout)).url}{rollout.path}",
+)
+def healthy(known: Known) -> str:
+    """The public health URL answered as expected, several times in a row."""
+    rollout = need(known, Rollout)
+    if not rollout.latencies_ms:
+        raise Missing
+    return (
+        f"{rollout.url}{rollout.path} answered {rollout.expect_status} {len(rollout.latencies_ms)} times, "
+        f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"
+        f"{_last_update(known)}"
+    )
+
+
+def _last_update(known: Known) -> str:
+    found = known.first(Machine, within=BACKEND)
+    if found is None or not found.downtime_seconds:
+        return ""
+    return (
+        f"; last update: started in {found.start_seconds:g} s, checks after {found.checks_seconds:g} s, "
+        f"{found.downtime_seconds:g} s down at most"
+    )
+
+
+ROWS = (app, machine, database, secrets, image, address, healthy)

@@ -1,0 +1,172 @@
+"""The rows of the iOS build: identity, signing, and the uploaded build.
+
+All of them block: what they prove is in the build that testers run, and cannot be changed without another build. `signing` blocks
+although the build is signed by then: without a valid certificate and profile there is no fix for what testers find.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from checklist.backend import UP, Rollout
+from checklist.known import Known, Shape
+from checklist.row import Failed, Missing, Phase, need, row
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleId(Shape, kind="appstore:BundleId"):
+    identifier: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class App(Shape, kind="appstore:App"):
+    name: str
+    sku: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate(Shape, kind="appstore:Certificate"):
+    name: str
+    serial_number: str
+    expires_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(Shape, kind="appstore:Profile"):
+    full_name: str
+    profile_state: str
+    expires_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build(Shape, kind="appstore:Build"):
+    short_version: str
+    version: str
+    sha256: str
+    upload_id: str
+    info: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the Info.plist that were checked, with their values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
+    build_id: str
+    short_version: str
+    version: str
+    uploaded_at: str = ""
+
+
+def apple_page(page: str) -> Callable[[Known], str]:
+    """The link of a page of the app in App Store Connect."""
+    return lambda known: f"https://appstoreconnect.apple.com/apps/{need(known, App).id}{page}"
+
+
+@row(
+    "bundle-id",
+    Phase.IOS_BUILD,
+    "Bundle ID registered",
+    blocks=True,
+    absent="the bundle ID is not registered yet",
+    remedy=UP,
+    link=lambda known: (
+        f"https://developer.apple.com/account/resources/identifiers/bundleId/edit/{need(known, BundleId).id}"
+    ),
+)
+def bundle_id(known: Known) -> str:
+    """The identifier of the app."""
+    found = need(known, BundleId)
+    return f"{found.identifier} ({found.id})"
+
+
+@row(
+    "app-entry",
+    Phase.IOS_BUILD,
+    "App entry in App Store Connect",
+    blocks=True,
+    absent="there is no app entry yet",
+    remedy="create it in App Store Connect as `pulumi up` says, then run `pulumi up`",
+    link=apple_page("/distribution"),
+)
+def app_entry(known: Known) -> str:
+    """A person creates it; the API cannot."""
+    found = need(known, App)
+    return f"{found.name}, Apple ID {found.id}, SKU {found.sku}"
+
+
+@row(
+    "signing",
+    Phase.IOS_BUILD,
+    "Distribution certificate and profile",
+    blocks=True,
+    absent="the stack manages no certificate and profile",
+    remedy="set solos:signing, or waive this row if builds are signed elsewhere",
+)
+def signing(known: Known) -> str:
+    """Both exist and are valid today."""
+    certificate, profile = need(known, Certificate), need(known, Profile)
+    if profile.profile_state != "ACTIVE":
+        raise Failed(
+            f"profile '{profile.full_name}' is {profile.profile_state}", remedy="run `pulumi up`, which replaces it"
+        )
+    for what, expires_at in (("certificate", certificate.expires_at), ("profile", profile.expires_at)):
+        if expires_at <= known.now.isoformat():
+            raise Failed(f"the {what} expired {expires_at[:10]}", remedy="run `pulumi up`, which renews it")
+    return (
+        f"{certificate.name}, serial number {certificate.serial_number}, until {certificate.expires_at[:10]}; "
+        f"profile '{profile.full_name}' until {profile.expires_at[:10]}"
+    )
+
+
+@row(
+    "endpoint",
+    Phase.IOS_BUILD,
+    "Release build points at production",
+    blocks=True,
+    absent="no build is uploaded yet",
+    remedy=UP,
+)
+def endpoint(known: Known) -> str:
+    """The Info.plist of the uploaded build has the URL of the backend that was verified."""
+    build = need(known, Build)
+    backend = known.first(Rollout)
+    if backend is None:
+        raise Missing("the backend that the build should point at is not verified yet")
+    key = next((key for key, value in build.info.items() if value == backend.url), None)
+    if key is None:
+        raise Failed(
+            f"no key of the build's Info.plist is {backend.url}",
+            remedy="build with that URL, raise solos:build, and run `pulumi up`",
+        )
+    return f"Info.plist of the uploaded build: {key} = {backend.url}"
+
+
+@row(
+    "uploaded",
+    Phase.IOS_BUILD,
+    "Build uploaded",
+    blocks=True,
+    absent="no build is uploaded yet",
+    remedy=UP,
+    link=apple_page("/testflight/ios"),
+)
+def uploaded(known: Known) -> str:
+    """The IPA is at Apple."""
+    build = need(known, Build)
+    return f"{build.short_version} ({build.version}), sha256 {build.sha256[:16]}…, upload {build.upload_id}"
+
+
+@row(
+    "processed",
+    Phase.IOS_BUILD,
+    "Build processed by Apple",
+    blocks=True,
+    absent="Apple has not processed the build yet",
+    remedy="run `pulumi up`, which waits for it",
+    link=apple_page("/testflight/ios"),
+)
+def processed(known: Known) -> str:
+    """Apple has accepted the build."""
+    build = need(known, ProcessedBuild)
+    return f"build {build.build_id}, {build.short_version} ({build.version})"
+
+
+ROWS = (bundle_id, app_entry, signing, endpoint, uploaded, processed)

@@ -1,0 +1,121 @@
+"""What the checklist is evaluated on: known outputs of a stack's resources.
+
+There is one form for both sources: the launch component fills it from the resources of the running program, the report from
+exported state. A row does not see raw outputs. It asks for a `Shape`, which names a resource type and the outputs that rows read.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+ShapeT = TypeVar("ShapeT", bound="Shape")
+
+_SHAPES: dict[str, type["Shape"]] = {}
+
+
+class Unreadable(Exception):
+    """A resource is not initialised, or has no value for an output that a row reads; the message says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """One resource as its source knows it. `kind` is its type as people write it: `fly:App`."""
+
+    kind: str
+    id: str
+    outputs: Mapping[str, Any]
+    components: tuple[str, ...] = ()
+    """Types of the components that contain it, outermost first: `solos:Backend`."""
+    errors: tuple[str, ...] = ()
+    """Why the object exists but is not initialised (Pulumi's init errors); empty for a sound one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Base of the resource types that rows read: `class App(Shape, kind="fly:App")` with one field per output."""
+
+    kind: ClassVar[str]
+    id: str
+
+    def __init_subclass__(cls, *, kind: str) -> None:
+        if kind in _SHAPES:
+            raise TypeError(f"{kind} has a shape already: {_SHAPES[kind].__qualname__}")
+        cls.kind = kind
+        _SHAPES[kind] = cls
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOffs:
+    """The smoke test's result: how many sign-offs there are, how many are needed, and a phrase for each that is open."""
+
+    signed_off: int = 0
+    needed: int = 0
+    open: Sequence[str] = ("the stack has no smoke test",)
+
+    @classmethod
+    def read(cls, summary: Mapping[str, Any] | None) -> "SignOffs":
+        """From the stack output `smokeTest`; None where there is none."""
+        if not summary:
+            return cls()
+        return cls(signed_off=int(summary["signedOff"]), needed=int(summary["of"]), open=tuple(summary["open"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Everything that rows are evaluated on."""
+
+    resources: Sequence[Observed]
+    sign_offs: SignOffs
+    label: str
+    """The release that is launched: `v0`."""
+    now: datetime
+
+    def all(self, shape: type[ShapeT], *, within: str = "") -> Iterator[ShapeT]:
+        """The resources of a type, in order; `within` keeps those inside a component of that type. Raises Unreadable."""
+        return (
+            _read(shape, resource)
+            for resource in self.resources
+            if resource.kind == shape.kind and (not within or within in resource.components)
+        )
+
+    def first(self, shape: type[ShapeT], *, within: str = "") -> ShapeT | None:
+        """The first of `all`; None where there is none."""
+        return next(self.all(shape, within=within), None)
+
+
+def outputs_read(kind: str) -> tuple[str, ...]:
+    """The outputs that rows read of a resource type, so that a source can leave out all others, secrets first."""
+    shape = _SHAPES.get(kind)
+    return tuple(field.name for field in fields(shape) if field.name != "id") if shape else ()
+
+
+def kind_of(type_: str) -> str:
+    """`pulumi-python:dynamic/fly:App` is `fly:App`, `random:index/randomPet:RandomPet` is `random:RandomPet`."""
+    package, _, rest = type_.partition(":")
+    module, _, name = rest.rpartition(":")  # A component's type may have two parts only.
+    if package == "pulumi-python":
+        return f"{module.removeprefix('dynamic/')}:{name}"
+    return f"{package}:{name}"
+
+
+def without_fractions(value: Any) -> Any:
+    """The value with its whole numbers as `int`: state and gRPC carry every number as a double."""
+    if isinstance(value, Mapping):
+        return {key: without_fractions(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_fractions(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read(shape: type[ShapeT], resource: Observed) -> ShapeT:
+    if resource.errors:
+        raise Unreadable("; ".join(resource.errors))
+    values: dict[str, Any] = {"id": resource.id}
+    for field in fields(shape):
+        value = resource.outputs.get(field.name)
+        if field.name not in values and value is not None:
+            values[field.name] = without_fractions(value)
+        elif field.name not in values and field.default is MISSING and field.default_factory is MISSING:
+            raise Unreadable(f"{shape.kind} {resource.id} has no {field.name}")
+    return shape(**values)

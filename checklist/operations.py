@@ -1,0 +1,158 @@
+"""The rows of operations: logs, monitoring, alerts, backups.
+
+All of them block: a team that cannot see a failure or undo a loss is not ready for testers. Where it decides otherwise, it waives the
+row by name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from checklist.backend import Machine, ManagedPostgres, fly_page
+from checklist.known import Known, Shape, ShapeT
+from checklist.row import Missing, Phase, need, row
+
+MONITORING = "solos:Monitoring"
+PROVE_MONITOR = 'set solos:monitoring.drill to "true" and run `pulumi up`'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch(Shape, kind="checks:Watch"):
+    url: str
+    latency_ms: float
+    certificate_days: float
+    rules: int
+    sources: Sequence[str]
+    lines: int
+    """Log lines that the monitor had counted when it was asked."""
+    seen_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertDrill(Shape, kind="checks:AlertDrill"):
+    watched: str
+    receiver: str
+    fired_at: str
+    delivered_seconds: float
+    resolved_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreDrill(Shape, kind="checks:RestoreDrill"):
+    snapshot_id: str
+    restored_at: str
+    seconds: float
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaDrill(Shape, kind="checks:ReplicaDrill"):
+    restored_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresRestoreDrill(Shape, kind="checks:PostgresRestoreDrill"):
+    backup_id: str
+    restored_at: str
+    seconds: float
+    databases: Sequence[str] = ()
+
+
+def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
+    """Evidence of the monitor; where there is no monitor, that is what is open."""
+    if known.first(Machine, within=MONITORING) is None:
+        raise Missing("monitoring is not configured", remedy="set solos:monitoring")
+    return need(known, shape)
+
+
+@row(
+    "logging",
+    Phase.OPERATIONS,
+    "Logs kept outside of Fly.io",
+    blocks=True,
+    absent="the monitor has not been asked for log lines yet",
+    remedy=PROVE_MONITOR,
+)
+def logging(known: Known) -> str:
+    """A sink gets the lines, and lines have come. Fly keeps them for 7 days only."""
+    watch = _of_monitor(known, Watch)
+    reader = next((each for each in known.all(Machine, within=MONITORING) if each.name == "logs"), None)
+    if reader is None:
+        raise Missing(
+            "no machine reads the log stream, and Fly keeps lines for 7 days",
+            remedy='set solos:monitoring.logs to "true", and a sink in solos:monitoring.sink',
+        )
+    sink = (reader.config.get("env") or {}).get("LOG_SINK_URL")
+    if not sink:
+        raise Missing("no log sink keeps the lines, and Fly keeps them for 7 days", remedy="set solos:monitoring.sink")
+    if not watch.lines:
+        raise Missing(
+            "no log line had arrived when the monitor was asked",
+            remedy="check that the server logs its requests, then run `pulumi up --replace '**watch'`",
+        )
+    return f"kept at {sink}; {watch.lines} lines counted by {watch.seen_at}"
+
+
+@row(
+    "monitoring",
+    Phase.OPERATIONS,
+    "Monitoring from outside",
+    blocks=True,
+    absent="the monitor has not been asked yet what it sees",
+    remedy=PROVE_MONITOR,
+    link=fly_page(within=MONITORING),
+)
+def monitoring(known: Known) -> str:
+    """A monitor in another region sees the backend as healthy, and has its sources and rules."""
+    watch = _of_monitor(known, Watch)
+    region = need(known, Machine, within=MONITORING).region
+    return (
+        f"{watch.url} healthy from {region} in {watch.latency_ms} ms, certificate for {watch.certificate_days} days, "
+        f"{watch.rules} rules, sources up: {', '.join(watch.sources)}; seen {watch.seen_at}"
+    )
+
+
+@row(
+    "alerting",
+    Phase.OPERATIONS,
+    "An alert fired, arrived and resolved",
+    blocks=True,
+    absent="no alert drill has run yet",
+    remedy=PROVE_MONITOR,
+    link=fly_page("/machines", MONITORING),
+)
+def alerting(known: Known) -> str:
+    """A test alert went the whole way to the receiver."""
+    drill = _of_monitor(known, AlertDrill)
+    return (
+        f"drill for {drill.watched} fired {drill.fired_at}, taken by the receiver {drill.receiver} after "
+        f"{drill.delivered_seconds} s, resolved {drill.resolved_at}"
+    )
+
+
+@row(
+    "backups",
+    Phase.OPERATIONS,
+    "Backup taken and restored",
+    blocks=True,
+    absent="no backup has been restored yet",
+    remedy='set solos:database.restoreDrill to "true" and run `pulumi up`',
+    link=fly_page("/volumes"),
+)
+def backups(known: Known) -> str:
+    """The database came back from a backup; for SQLite its rows were counted."""
+    if known.first(ManagedPostgres):
+        restored = need(known, PostgresRestoreDrill)
+        return (
+            f"backup {restored.backup_id} restored to a second cluster {restored.restored_at}, {restored.seconds} s, "
+            f"with the databases {', '.join(restored.databases)}; rows not counted"
+        )
+    drill = need(known, RestoreDrill)
+    rows = ", ".join(f"{count} {table}" for table, count in sorted(drill.rows.items()))
+    replicas = [f"; replica off-site restored {each.restored_at}" for each in known.all(ReplicaDrill)]
+    return (
+        f"snapshot {drill.snapshot_id} restored and counted {drill.restored_at}, {drill.seconds} s: "
+        f"{rows}{''.join(replicas)}"
+    )
+
+
+ROWS = (logging, monitoring, alerting, backups)

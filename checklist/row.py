@@ -1,0 +1,161 @@
+"""A row of the checklist, and what an evaluation finds out about it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from checklist.known import Known, ShapeT, Unreadable
+
+
+class Phase(StrEnum):
+    """The parts of PR #42, in its order."""
+
+    BACKEND = "Backend"
+    OPERATIONS = "Operations"
+    IOS_BUILD = "iOS build"
+    TESTFLIGHT = "TestFlight"
+    LAUNCH = "Launch"
+
+
+class State(StrEnum):
+    """What a row is: proven, or why it is not."""
+
+    OK = "ok"
+    MISSING = "missing"
+    FAILED = "failed"
+    WAIVED = "waived"
+
+
+class Open(Exception):
+    """A row does not hold. A subclass per reason; `text` and `remedy` are the row's own where they are empty."""
+
+    state = State.MISSING
+
+    def __init__(self, text: str = "", *, remedy: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.remedy = remedy
+
+
+class Missing(Open):
+    """There is no evidence yet."""
+
+
+class Failed(Open):
+    """There is evidence, and it says no."""
+
+    state = State.FAILED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One entry of the checklist."""
+
+    key: str
+    """Its name in solos:waivers and in launch records."""
+    phase: Phase
+    title: str
+    blocks: bool
+    """Whether a launch can be declared only when the row holds or is waived."""
+    absent: str
+    """What is open when the resource that proves the row is not there."""
+    remedy: str
+    """What to do when the row is open, unless the evaluation knows better."""
+    evidence: Callable[[Known], str]
+    """The evidence that the row holds; raises Open or Unreadable. Pure."""
+    link: Callable[[Known], str] | None
+    """Where a person can look: a page of the vendor. Raises Open or Unreadable where there is nothing to look at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The result of a row. `text` is the evidence when it holds, and otherwise what is open, with the `remedy`."""
+
+    row: Row
+    state: State
+    text: str
+    remedy: str = ""
+    reason: str = ""
+    """Why the row is waived; empty when it is not."""
+    by: str = ""
+    """Who waived it."""
+    link: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the row is proven or waived."""
+        return self.state in (State.OK, State.WAIVED)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this finding keeps a launch from being declared."""
+        return self.row.blocks and not self.holds
+
+    @property
+    def problem(self) -> str:
+        """What is open and what to do about it, whether the row is waived or not; empty when it is proven."""
+        return "" if self.state is State.OK else f"{self.text}: {self.remedy}"
+
+    @property
+    def summary(self) -> str:
+        """One line for people: the evidence, the problem, or the waiver with what it leaves unproven."""
+        if self.state is State.WAIVED:
+            return f"waived by {self.by}: {self.reason}; not proven: {self.text}"
+        return self.problem or self.text
+
+
+def row(
+    key: str,
+    phase: Phase,
+    title: str,
+    *,
+    blocks: bool,
+    absent: str,
+    remedy: str,
+    link: Callable[[Known], str] | None = None,
+) -> Callable[[Callable[[Known], str]], Row]:
+    """Make the decorated function, which returns the evidence or raises Open, a row."""
+
+    def made(evidence: Callable[[Known], str]) -> Row:
+        return Row(
+            key=key,
+            phase=phase,
+            title=title,
+            blocks=blocks,
+            absent=absent,
+            remedy=remedy,
+            evidence=evidence,
+            link=link,
+        )
+
+    return made
+
+
+def need(known: Known, shape: type[ShapeT], *, within: str = "") -> ShapeT:
+    """The first resource of a type. Raises Missing where there is none, and Unreadable."""
+    found = known.first(shape, within=within)
+    if found is None:
+        raise Missing
+    return found
+
+
+def evaluate(row: Row, known: Known, waiver: Mapping[str, str] | None = None) -> Finding:
+    """The finding of one row. A waiver, `{reason, by}`, counts only while the row is open, and hides nothing of it."""
+    link = _link(row, known)
+    try:
+        return Finding(row=row, state=State.OK, text=row.evidence(known), link=link)
+    except Open as open_:
+        state, text, remedy = open_.state, open_.text or row.absent, open_.remedy or row.remedy
+    except Unreadable as unreadable:
+        state, text, remedy = State.FAILED, str(unreadable), "run `pulumi up`"
+    found = Finding(row=row, state=state, text=text, remedy=remedy, link=link)
+    if waiver and row.blocks:
+        return replace(found, state=State.WAIVED, reason=waiver.get("reason", ""), by=waiver.get("by", ""))
+    return found
+
+
+def _link(row: Row, known: Known) -> str | None:
+    try:
+        return row.link(known) if row.link else None
+    except (Open, Unreadable):
+        return None

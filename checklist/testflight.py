@@ -1,0 +1,148 @@
+"""The rows of TestFlight: the testers have the build, and it runs on their devices.
+
+All of them block: they are what the launch of v0 is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from checklist.backend import UP
+from checklist.ios_build import apple_page
+from checklist.known import Known, Shape
+from checklist.row import Failed, Missing, Phase, need, row
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaGroup(Shape, kind="appstore:BetaGroup"):
+    name: str
+    internal: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaTesters(Shape, kind="appstore:BetaTesters"):
+    testers: Sequence[Mapping[str, str]]
+    """Each with `email`, and `first_name` and `last_name` where they are known."""
+    invited: Mapping[str, str] = field(default_factory=dict)
+    """Invitations to the team that are not accepted yet, by address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildDistribution(Shape, kind="appstore:BuildDistribution"):
+    internal_state: str
+    whats_new: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installations(Shape, kind="appstore:Installations"):
+    devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The devices that have the build, by address of the tester."""
+    missing: Sequence[str] = ()
+    """Addresses of testers who have not installed it."""
+    sessions: int = 0
+    crashes: int = 0
+    seen_at: str = ""
+
+
+@row(
+    "group",
+    Phase.TESTFLIGHT,
+    "Group of internal testers",
+    blocks=True,
+    absent="the group does not exist yet",
+    remedy=UP,
+    link=apple_page("/testflight"),
+)
+def group(known: Known) -> str:
+    """The group that gets the build."""
+    found = need(known, BetaGroup)
+    return f"{found.name} ({'internal' if found.internal else 'external'}), {found.id}"
+
+
+@row(
+    "testers",
+    Phase.TESTFLIGHT,
+    "Testers in the group",
+    blocks=True,
+    absent="no testers are in the group yet",
+    remedy=UP,
+    link=apple_page("/testflight"),
+)
+def testers(known: Known) -> str:
+    """All are in the group, with no invitation open."""
+    found = need(known, BetaTesters)
+    if not found.testers:
+        raise Missing("the group has no testers", remedy="add them to solos:testers and run `pulumi up`")
+    if found.invited:
+        raise Missing(
+            f"invited to the team, not accepted yet: {', '.join(found.invited)}",
+            remedy="ask them to accept Apple's e-mail, then run `pulumi up`",
+        )
+    return ", ".join(tester["email"] for tester in found.testers)
+
+
+@row(
+    "distributed",
+    Phase.TESTFLIGHT,
+    "Build available to testers",
+    blocks=True,
+    absent="the build is not distributed yet",
+    remedy=UP,
+    link=apple_page("/testflight/ios"),
+)
+def distributed(known: Known) -> str:
+    """Apple offers the build to the group."""
+    distribution = need(known, BuildDistribution)
+    if distribution.internal_state != "IN_BETA_TESTING":
+        raise Failed(
+            f"the build's internal state is {distribution.internal_state}, not IN_BETA_TESTING",
+            remedy="look at it in App Store Connect; if it expired, raise solos:build and run `pulumi up`",
+        )
+    return "IN_BETA_TESTING; What to Test in " + ", ".join(sorted(distribution.whats_new))
+
+
+@row(
+    "installed",
+    Phase.TESTFLIGHT,
+    "Installed by every tester",
+    blocks=True,
+    absent="nobody has installed the build yet",
+    remedy="ask the testers to install it from TestFlight, then run `pulumi up`",
+    link=apple_page("/testflight/ios"),
+)
+def installed(known: Known) -> str:
+    """Apple lists a device with this build for each tester."""
+    evidence = need(known, Installations)
+    if evidence.missing:
+        raise Missing(f"not installed yet by {', '.join(evidence.missing)}")
+    if not evidence.devices:
+        raise Missing
+    return "; ".join(f"{tester}: {', '.join(devices)}" for tester, devices in sorted(evidence.devices.items()))
+
+
+@row(
+    "no-crashes",
+    Phase.TESTFLIGHT,
+    "No crash of the build",
+    blocks=True,
+    absent="Apple has not been asked yet",
+    remedy="run `pulumi up` again: Apple counts with a delay of hours",
+    link=apple_page("/testflight/crashes"),
+)
+def no_crashes(known: Known) -> str:
+    """It was used, and did not crash."""
+    evidence = need(known, Installations)
+    if evidence.crashes:
+        raise Failed(
+            f"{_count(evidence.crashes, 'crash', 'crashes')} in {_count(evidence.sessions, 'session', 'sessions')}",
+            remedy="fix the build, raise solos:build, and run `pulumi up`",
+        )
+    if not evidence.sessions:
+        raise Missing("Apple has counted no use of the build yet")
+    return f"none in {_count(evidence.sessions, 'session', 'sessions')}, seen {evidence.seen_at}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+ROWS = (group, testers, distributed, installed, no_crashes)

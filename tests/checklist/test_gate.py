@@ -1,0 +1,75 @@
+"""What keeps a launch from being declared, and what a waiver changes about that."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from checklist.row import State
+from checklist.rows import ROWS, examine, verdict, waiver_problem
+from tests.checklist.proven import known, without_monitor
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+WAIVER = {"reason": "watched by hand on launch day", "by": "Mara"}
+
+
+def test_invalid_profile_and_no_sink_block() -> None:
+    """A profile that Apple invalidated, and logs that nothing keeps: the gate once passed while the report showed both rows red."""
+    findings = examine(known({"logs": {"config": {}}, "profile": {"profile_state": "INVALID"}}), {})
+
+    assert [each.row.key for each in findings if each.blocks] == ["logging", "signing"]
+    assert [each.row.key for each in findings if not each.holds] == ["logging", "signing"]
+
+
+def test_all_but_the_declaration_block() -> None:
+    assert [row.key for row in ROWS if not row.blocks] == ["launched"]
+
+
+def test_undeclared_launch_does_not_block() -> None:
+    findings = examine(known({"record": None}), {})
+
+    assert not any(each.blocks for each in findings)
+    assert verdict(findings) == f"{len(ROWS) - 1} of {len(ROWS)} rows proven, 1 open"
+
+
+def test_waiver_hides_nothing() -> None:
+    """A waived row keeps its key and tells its reason, by whom it was waived, and what is not proven."""
+    findings = examine(known(without_monitor()), {"monitoring": WAIVER})
+    found = next(each for each in findings if each.row.key == "monitoring")
+
+    assert (found.state, found.holds, found.blocks) == (State.WAIVED, True, False)
+    assert found.summary == "waived by Mara: watched by hand on launch day; not proven: monitoring is not configured"
+    assert found.problem == "monitoring is not configured: set solos:monitoring"
+    assert verdict(findings) == f"{len(ROWS) - 3} of {len(ROWS)} rows proven, 2 open, 1 waived"
+
+
+def test_waiver_of_a_proven_row() -> None:
+    """It changes nothing: the row is proven."""
+    found = next(each for each in examine(known(), {"app": WAIVER}) if each.row.key == "app")
+
+    assert (found.state, found.reason) == (State.OK, "")
+
+
+def test_declaration_cannot_be_waived() -> None:
+    found = next(each for each in examine(known({"record": None}), {"launched": WAIVER}) if each.row.key == "launched")
+
+    assert found.state is State.MISSING
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("monitoring", ""),
+        ("montoring", "is not a row of the checklist; the rows are app, machine, "),
+        ("launched", "cannot be waived: it does not block a launch"),
+    ],
+)
+def test_waiver_problem(key: str, problem: str) -> None:
+    assert waiver_problem(key).startswith(problem)
+    assert bool(waiver_problem(key)) == bool(problem)
+
+
+def test_count_in_readme() -> None:
+    counts = re.findall(r"(\d+) of (\d+) rows proven", README.read_text(encoding="utf-8"))
+
+    assert counts == [(str(len(ROWS)), str(len(ROWS)))]

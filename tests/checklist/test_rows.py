@@ -1,0 +1,275 @@
+"""Each row: its evidence, what is open, and what to do about it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checklist.known import Observed
+from checklist.row import Finding, State
+from checklist.rows import ROWS, examine
+from tests.checklist.proven import ADA, DIGEST, PROVEN, known, observed, without_monitor
+
+MACHINE = PROVEN["machine"]
+
+
+def finding(key: str, changes: dict[str, Any] | None = None, **more: Any) -> Finding:
+    """The finding of one row in the changed stack."""
+    return next(each for each in examine(known(changes, **more), {}) if each.row.key == key)
+
+
+EVIDENCE = {
+    "app": "solos in organisation sol-labs, solos.fly.dev",
+    "machine": "machine 148e in sjc, 1 shared CPU, 512 MB",
+    "database": "SQLite on volume vol_1 in sjc, 10 GB, encrypted",
+    "secrets": "SESSION_SECRET (version 1)",
+    "image": f"registry.fly.io/solserver:1.0.0 is {DIGEST}",
+    "address": "solos.fly.dev: v6 2a09::1",
+    "healthy": "https://solos.fly.dev/health answered 200 2 times, slowest 31 ms, instance 01M8, verified 2026-11-27T09:00:00+00:00; "
+    "last update: started in 3 s, checks after 2 s, 0.4 s down at most",
+    "logging": "kept at https://logs.example; 12 lines counted by 2026-11-27T09:00:00+00:00",
+    "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, sources up: app, logs; "
+    "seen 2026-11-27T09:00:00+00:00",
+    "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, taken by the receiver page after 0.8 s, "
+    "resolved 2026-11-27T09:00:00+00:00",
+    "backups": "snapshot vs_1 restored and counted 2026-11-27T09:00:00+00:00, 4.5 s: 3 notes",
+    "bundle-id": "example.sollabs.solos (B1)",
+    "app-entry": "SolOS, Apple ID 640, SKU solos",
+    "signing": "Apple Distribution: Sol Labs, serial number 76EC, until 2027-11-01; profile 'SolOS App Store 3267' until 2027-11-01",
+    "endpoint": "Info.plist of the uploaded build: API_BASE_URL = https://solos.fly.dev",
+    "uploaded": "1.0.0 (0), sha256 aaaaaaaaaaaaaaaa…, upload U1",
+    "processed": "build P1, 1.0.0 (0)",
+    "group": "Internal Testers (internal), G1",
+    "testers": ADA,
+    "distributed": "IN_BETA_TESTING; What to Test in en-US",
+    "installed": f"{ADA}: iPhone17,1",
+    "no-crashes": "none in 9 sessions, seen 2026-11-27T09:00:00+00:00",
+    "smoke-test": f"5 of 5 sign-offs, by {ADA}",
+    "launched": "v0 is launched, declared by Mara at 2026-11-27T09:00:00+00:00",
+}
+
+
+def test_every_row_proven() -> None:
+    findings = examine(known(), {})
+
+    assert {each.row.key: each.text for each in findings} == EVIDENCE
+    assert {each.state for each in findings} == {State.OK}
+
+
+ABSENT: list[tuple[str, str, str]] = [
+    ("app", "app", "the app is not created yet"),
+    ("machine", "machine", "the machine is not created yet"),
+    ("database", "volume", "there is neither a volume nor a Postgres cluster"),
+    ("secrets", "secrets", "no secret is set yet"),
+    ("image", "machine", "no machine runs an image yet"),
+    ("address", "address", "the app has no public address yet"),
+    ("healthy", "rollout", "the backend is not verified yet"),
+    ("logging", "watch", "the monitor has not been asked for log lines yet"),
+    ("monitoring", "watch", "the monitor has not been asked yet what it sees"),
+    ("alerting", "alert", "no alert drill has run yet"),
+    ("backups", "restore", "no backup has been restored yet"),
+    ("bundle-id", "bundle-id", "the bundle ID is not registered yet"),
+    ("app-entry", "app-entry", "there is no app entry yet"),
+    ("signing", "certificate", "the stack manages no certificate and profile"),
+    ("endpoint", "build", "no build is uploaded yet"),
+    ("uploaded", "build", "no build is uploaded yet"),
+    ("processed", "processed", "Apple has not processed the build yet"),
+    ("group", "group", "the group does not exist yet"),
+    ("testers", "testers", "no testers are in the group yet"),
+    ("distributed", "distribution", "the build is not distributed yet"),
+    ("installed", "installations", "nobody has installed the build yet"),
+    ("no-crashes", "installations", "Apple has not been asked yet"),
+    ("launched", "record", "nobody has declared it launched"),
+]
+
+
+@pytest.mark.parametrize(("key", "resource", "text"), ABSENT)
+def test_missing_resource(key: str, resource: str, text: str) -> None:
+    found = finding(key, {resource: None})
+
+    assert (found.state, found.text) == (State.MISSING, text)
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "state", "problem"),
+    [
+        (
+            "image",
+            {"machine": {"image": "other@sha256:1"}},
+            "failed",
+            "the machine runs other@sha256:1, which is not the image of the stack: run `pulumi up`",
+        ),
+        (
+            "logging",
+            {"logs": {"config": {}}},
+            "missing",
+            "no log sink keeps the lines, and Fly keeps them for 7 days: set solos:monitoring.sink",
+        ),
+        (
+            "logging",
+            {"logs": None},
+            "missing",
+            (
+                'no machine reads the log stream, and Fly keeps lines for 7 days: set solos:monitoring.logs to "true", '
+                "and a sink in solos:monitoring.sink"
+            ),
+        ),
+        (
+            "logging",
+            {"watch": {"lines": 0.0}},
+            "missing",
+            (
+                "no log line had arrived when the monitor was asked: check that the server logs its requests, then run "
+                "`pulumi up --replace '**watch'`"
+            ),
+        ),
+        ("monitoring", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
+        ("alerting", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
+        ("logging", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
+        (
+            "signing",
+            {"profile": {"profile_state": "INVALID"}},
+            "failed",
+            "profile 'SolOS App Store 3267' is INVALID: run `pulumi up`, which replaces it",
+        ),
+        (
+            "signing",
+            {"certificate": {"expires_at": "2026-11-01T00:00:00+00:00"}},
+            "failed",
+            "the certificate expired 2026-11-01: run `pulumi up`, which renews it",
+        ),
+        (
+            "endpoint",
+            {"build": {"info": {"API_BASE_URL": "https://staging.example"}}},
+            "failed",
+            "no key of the build's Info.plist is https://solos.fly.dev: build with that URL, raise solos:build, and run `pulumi up`",
+        ),
+        (
+            "endpoint",
+            {"rollout": None},
+            "missing",
+            "the backend that the build should point at is not verified yet: run `pulumi up`",
+        ),
+        (
+            "testers",
+            {"testers": {"testers": []}},
+            "missing",
+            "the group has no testers: add them to solos:testers and run `pulumi up`",
+        ),
+        (
+            "testers",
+            {"testers": {"invited": {ADA: "I1"}}},
+            "missing",
+            f"invited to the team, not accepted yet: {ADA}: ask them to accept Apple's e-mail, then run `pulumi up`",
+        ),
+        (
+            "distributed",
+            {"distribution": {"internal_state": "EXPIRED"}},
+            "failed",
+            (
+                "the build's internal state is EXPIRED, not IN_BETA_TESTING: look at it in App Store Connect; if it expired, raise "
+                "solos:build and run `pulumi up`"
+            ),
+        ),
+        (
+            "installed",
+            {"installations": {"missing": [ADA]}},
+            "missing",
+            f"not installed yet by {ADA}: ask the testers to install it from TestFlight, then run `pulumi up`",
+        ),
+        (
+            "no-crashes",
+            {"installations": {"crashes": 1.0}},
+            "failed",
+            "1 crash in 9 sessions: fix the build, raise solos:build, and run `pulumi up`",
+        ),
+        (
+            "no-crashes",
+            {"installations": {"crashes": 1.0, "sessions": 0.0}},
+            "failed",
+            "1 crash in 0 sessions: fix the build, raise solos:build, and run `pulumi up`",
+        ),
+        (
+            "no-crashes",
+            {"installations": {"sessions": 0.0}},
+            "missing",
+            "Apple has counted no use of the build yet: run `pulumi up` again: Apple counts with a delay of hours",
+        ),
+        (
+            "launched",
+            {"record": {"withdrawn": "rows were lost", "withdrawn_at": "2026-11-27T10:00:00+00:00"}},
+            "failed",
+            "withdrawn 2026-11-27T10:00:00+00:00: rows were lost: declare the next release under a new label",
+        ),
+        (
+            "app",
+            {"app": {"hostname": None}},
+            "failed",
+            "fly:App id has no hostname: run `pulumi up`",
+        ),
+    ],
+)
+def test_open_row(key: str, changes: dict[str, Any], state: str, problem: str) -> None:
+    found = finding(key, changes)
+
+    assert (found.state, found.problem) == (state, problem)
+
+
+def test_open_sign_off() -> None:
+    found = finding("smoke-test", open=(f"{ADA} has not signed off install",))
+
+    assert found.problem == f"{ADA} has not signed off install: record each result in solos:signOffs"
+
+
+def test_second_machine() -> None:
+    two = replace(known(), resources=(*PROVEN.values(), MACHINE))
+
+    found = next(each for each in examine(two, {}) if each.row.key == "machine")
+
+    assert (found.state, found.text) == (State.FAILED, "2 machines, and v0 runs on one")
+
+
+def test_init_errors() -> None:
+    """A resource that exists and is not initialised proves nothing."""
+    half = Observed(kind=MACHINE.kind, id="148e", components=MACHINE.components, outputs={}, errors=("not healthy",))
+    stack = replace(known({"machine": None}), resources=(half,))
+
+    found = next(each for each in examine(stack, {}) if each.row.key == "machine")
+
+    assert (found.state, found.text) == (State.FAILED, "not healthy")
+
+
+def test_postgres() -> None:
+    """With a cluster, the rows on data read the cluster and its backup."""
+    cluster = (
+        observed("fly:ManagedPostgres", id="c1", region="sjc", plan="starter", pg_major_version="17"),
+        observed("fly:PostgresAccess", database="solserver", host="db.example"),
+        observed("fly:PostgresBackup", finished_at="today"),
+        observed(
+            "checks:PostgresRestoreDrill", backup_id="b1", restored_at="today", seconds=9.0, databases=["solserver"]
+        ),
+    )
+    findings = {each.row.key: each for each in examine(replace(known(), resources=cluster), {})}
+
+    assert findings["database"].text == (
+        "Postgres 17, cluster c1 in sjc, plan starter, database solserver at db.example, backed up today"
+    )
+    assert findings["backups"].text == (
+        "backup b1 restored to a second cluster today, 9 s, with the databases solserver; rows not counted"
+    )
+
+
+def test_links() -> None:
+    """Each link leads to the vendor's page of this very app."""
+    links = {each.row.key: each.link for each in examine(known(), {})}
+
+    assert links["secrets"] == "https://fly.io/apps/solos/secrets"
+    assert links["alerting"] == "https://fly.io/apps/solos-monitor/machines"
+    assert links["healthy"] == "https://solos.fly.dev/health"
+    assert links["no-crashes"] == "https://appstoreconnect.apple.com/apps/640/testflight/crashes"
+    assert not any(each.link for each in examine(replace(known(), resources=()), {}))
+
+
+def test_keys_are_unique() -> None:
+    assert len({row.key for row in ROWS}) == len(ROWS)
