@@ -1,6 +1,6 @@
 """One upload in a process of its own, so that its memory can be told: `python -m bench.sender WAY`, with JSON on standard input.
 
-`ours` is `providers.appstore.upload`; `bare` makes the same reservation and the same commit, and sends the same parts, as many at
+`ours` is `providers.appstore.api.upload`; `bare` makes the same reservation and the same commit, and sends the same parts, as many at
 once, with nothing but sockets between. Prints `{"seconds", "bytes_over_idle", "digest_seconds"}`: the peak of memory is counted from when all is loaded and one
 call was made; the digest is what `Build` takes of the IPA before it sends a byte.
 """
@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 from pulumi.dynamic import Config
 
-from providers.appstore import ipa, upload
-from providers.appstore.client import AppStore
+from providers.appstore.api import upload
+from providers.appstore.api.client import AppStore
+from providers.appstore.ipa import reader
 
 NAME = "bench.ipa"
 STATUS = Path("/proc/self/status")
@@ -42,7 +43,7 @@ def main(way: str) -> None:
     began = time.monotonic()
     send()
     sent = time.monotonic()
-    ipa.sha256(path)
+    reader.sha256(path)
     found = {"seconds": sent - began, "digest_seconds": time.monotonic() - sent}
     print(json.dumps({**found, "bytes_over_idle": _peak() - idle}))
 

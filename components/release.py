@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from components.config import StackConfig
-from providers.appstore import versions
+from providers.appstore.ipa import versions
 
 
 @dataclass(frozen=True, kw_only=True)

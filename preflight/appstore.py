@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
-from providers.appstore import team, versions
+from providers.appstore.api import team
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
 from providers.appstore.app import AppArgs, what_to_type
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
+from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
 KEY, AGREEMENTS, CLOCK = "App Store key", "Agreements", "Clock"

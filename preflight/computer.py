@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from preflight.finding import Finding, Subject, blocked, ok, warning
 from providers import configuration, waiting
-from providers.appstore.client import API as APPSTORE_API
+from providers.appstore.api.client import API as APPSTORE_API
 from providers.errors import ApiError, ProviderError, Unreachable
 from providers.fly.client import MACHINES_API
 from providers.http import Http

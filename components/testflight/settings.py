@@ -10,13 +10,13 @@ from components.release import Release
 from components.testflight import signing, xcode
 from components.testflight.signing import SigningSettings
 from components.testflight.xcode import XcodeSettings
-from providers.appstore import ipa, ipa_problems, versions
 from providers.appstore.app import AppArgs, AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
 from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
 from providers.appstore.bundle_id_capabilities import Capabilities
+from providers.appstore.ipa import problems, reader, versions
 from providers.errors import ProviderError
 
 
@@ -129,7 +129,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
 def inspect(settings: IosSettings, release: Release, url: str | None, folder: Path) -> tuple[list[str], str]:
     """What is wrong with the IPA, and its SHA-256. Without a `url`, any backend it points at will do."""
     path = folder / settings.ipa
-    expected = ipa_problems.Expected(
+    expected = problems.Expected(
         bundle_id=settings.bundle_id,
         short_version=release.version,
         version=release.build,
@@ -139,7 +139,7 @@ def inspect(settings: IosSettings, release: Release, url: str | None, folder: Pa
         says_export_compliance=settings.uses_non_exempt_encryption is None,
     )
     try:
-        found = ipa_problems.problems(ipa.inspect(path), expected)
-        return [f"{settings.ipa}: {problem}" for problem in found], ipa.sha256(path)
+        found = problems.problems(reader.inspect(path), expected)
+        return [f"{settings.ipa}: {problem}" for problem in found], reader.sha256(path)
     except ProviderError as error:
         return [str(error)], ""

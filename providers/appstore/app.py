@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine
-from providers.appstore.client import AppStore, Entity
+from providers.appstore.api.client import AppStore, Entity
 from providers.errors import ProviderError, TimedOut
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pulumi
 from pulumi import Input, Output
 
-from providers.appstore.client import AppStore, Entity
+from providers.appstore.api.client import AppStore, Entity
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
 

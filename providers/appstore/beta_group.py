@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import pulumi
 from pulumi import Input, Output
 
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AppStoreError
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AppStoreError
 from providers.errors import ProviderError
 from providers.properties import REPLACES, is_known
 from providers.resource import Provider, Resource

@@ -18,10 +18,10 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine
-from providers.appstore import team
-from providers.appstore.client import LAG_SECONDS, AppStore, Entity
-from providers.appstore.errors import AppStoreError
-from providers.appstore.team import key
+from providers.appstore.api import team
+from providers.appstore.api.client import LAG_SECONDS, AppStore, Entity
+from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api.team import key
 from providers.errors import Incomplete, TimedOut
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource

@@ -16,9 +16,11 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine, waiting
-from providers.appstore import ipa, ipa_problems, upload, versions
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AppStoreError
+from providers.appstore.api import upload
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AppStoreError
+from providers.appstore.ipa import reader, versions
+from providers.appstore.ipa.problems import Expected, problems
 from providers.errors import ProviderError
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
@@ -109,7 +111,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
 
 
 def _refuse_unfitting(args: BuildArgs, path: Path) -> None:
-    expected = ipa_problems.Expected(
+    expected = Expected(
         bundle_id=args.bundle_id,
         short_version=args.short_version,
         version=args.version,
@@ -119,11 +121,11 @@ def _refuse_unfitting(args: BuildArgs, path: Path) -> None:
         team_id=args.team_id,
         certificate=base64.b64decode(args.certificate) if args.certificate else None,
     )
-    problems = ipa_problems.problems(ipa.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
-    if ipa.sha256(path) != args.sha256:
-        problems.append("it is not the file that was previewed: run up again")
-    if problems:
-        raise ProviderError(f"{path} cannot go to App Store Connect: {'; '.join(problems)}")
+    found = problems(reader.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
+    if reader.sha256(path) != args.sha256:
+        found.append("it is not the file that was previewed: run up again")
+    if found:
+        raise ProviderError(f"{path} cannot go to App Store Connect: {'; '.join(found)}")
 
 
 def _reservation(store: AppStore, args: BuildArgs) -> Entity:

@@ -8,8 +8,8 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine
-from providers.appstore.client import LAG_SECONDS, AppStore, Entity, patiently
-from providers.appstore.errors import AppStoreError
+from providers.appstore.api.client import LAG_SECONDS, AppStore, Entity, patiently
+from providers.appstore.api.errors import AppStoreError
 from providers.errors import ProviderError
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource

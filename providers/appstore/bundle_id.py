@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.client import AppStore, Entity, patiently
-from providers.appstore.errors import AppStoreError
+from providers.appstore.api.client import AppStore, Entity, patiently
+from providers.appstore.api.errors import AppStoreError
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, field, record

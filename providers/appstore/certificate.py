@@ -15,8 +15,8 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine, waiting
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AppStoreError, CertificateLimit
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AppStoreError, CertificateLimit
 from providers.appstore.signing_key import fingerprint
 from providers.errors import ProviderError
 from providers.properties import REPLACES, SECRET

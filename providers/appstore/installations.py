@@ -14,8 +14,8 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine, waiting
-from providers.appstore import versions
-from providers.appstore.client import AppStore
+from providers.appstore.api.client import AppStore
+from providers.appstore.ipa import versions
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
 

@@ -12,10 +12,10 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import engine
-from providers.appstore import versions
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.upload import upload_state
 from providers.appstore.build import PLATFORM
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.upload import upload_state
+from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
@@ -42,7 +42,7 @@ ADVICE = {
     "90713": "name the icon set in Info.plist (CFBundleIconName)",
     "90725": "build it with the Xcode that Apple asks for",
 }
-"""What to do about Apple's codes (app-store-connect.md, section 13.2, and `ipa_problems.py`)."""
+"""What to do about Apple's codes (app-store-connect.md, section 13.2, and `ipa/problems.py`)."""
 UNDECIDED = ("PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW")
 """Internal build states that come before a build may be tested."""
 

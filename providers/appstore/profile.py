@@ -18,10 +18,10 @@ import pulumi
 from pulumi import Input, Output
 
 from providers import waiting
-from providers.appstore import mobileprovision
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AppStoreError
 from providers.appstore.bundle_id_capabilities import Capabilities
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AppStoreError
+from providers.appstore.ipa import mobileprovision
 from providers.errors import ProviderError
 from providers.properties import REPLACES, SECRET
 from providers.resource import Provider, Resource

@@ -7,7 +7,7 @@ import pytest
 from pulumi.dynamic import Config
 
 from harness.inprocess import PROJECT
-from providers.appstore.client import AppStore
+from providers.appstore.api.client import AppStore
 from rehearsal.cloud.world import World
 from tests import specification
 from tests.appstore import description

@@ -9,12 +9,12 @@ from harness.appstore import ADA, BUNDLE_ID, calls, make_app
 from harness.driver import Driven, Refused
 from harness.inprocess import ASC_KEY_ID, control
 from providers import engine
+from providers.appstore.api.errors import AgreementMissing, KeyRejected, RoleMissing
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
 from providers.appstore.bundle_id import BundleIdProvider
-from providers.appstore.errors import AgreementMissing, KeyRejected, RoleMissing
 from providers.appstore.installations import InstallationsProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays

@@ -9,9 +9,9 @@ from harness.appstore import calls, make_app
 from harness.driver import Driven, Refused
 from harness.inprocess import control
 from providers import engine
+from providers.appstore.api.errors import AppStoreError
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
-from providers.appstore.errors import AppStoreError
 from providers.errors import Incomplete
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault, Kind

@@ -13,9 +13,9 @@ import pytest
 from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven
 from harness.inprocess import Doubles, control, lead_to
-from providers.appstore import upload
+from providers.appstore.api import upload
 from providers.appstore.build import BuildProvider, VersionTaken
-from providers.appstore.ipa import inspect
+from providers.appstore.ipa.reader import inspect
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault

@@ -7,8 +7,8 @@ import pytest
 
 from harness.appstore import BUNDLE_ID, calls
 from harness.inprocess import control
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AgreementMissing, AppStoreError
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AgreementMissing, AppStoreError
 from providers.errors import Uncertain, Unreachable
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from providers.appstore.errors import (
+from providers.appstore.api.errors import (
     AgreementMissing,
     AppStoreError,
     CertificateLimit,

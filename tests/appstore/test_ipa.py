@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.appstore import BUNDLE_ID
-from providers.appstore.ipa import inspect
-from providers.appstore.ipa_problems import Expected, problems
+from providers.appstore.ipa.problems import Expected, problems
+from providers.appstore.ipa.reader import inspect
 from providers.errors import ProviderError
 from rehearsal.cloud.appstore import inspection
 from rehearsal.standins import ipa as standin

@@ -10,9 +10,9 @@ import pytest
 from harness.appstore import calls
 from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, lead_to
 from providers import waiting
-from providers.appstore import token
-from providers.appstore.client import AppStore
-from providers.appstore.errors import ClockWrong, KeyRejected, RoleMissing
+from providers.appstore.api import token
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.errors import ClockWrong, KeyRejected, RoleMissing
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault

@@ -8,7 +8,7 @@ import pytest
 
 from components.testflight.xcode import Build, render_export_options, render_xcconfig
 from harness.program import Stack, appstore
-from providers.appstore import ipa
+from providers.appstore.ipa import reader
 from rehearsal.people import People
 from tests.xcode.mac import Mac
 
@@ -53,7 +53,7 @@ def test_a_build_is_made_of_the_commit_signed_by_the_stack_and_made_once(
     assert stack.run("up") == 0, stack.text
     people.install("1.0.0", "0")
     url = stack.outputs()["url"]
-    facts = ipa.inspect(mac.out / "solmobile.ipa")
+    facts = reader.inspect(mac.out / "solmobile.ipa")
     xcconfig = mac.checkout / "Config" / "Release.xcconfig"
     (first,) = appstore(addresses)["certificates"]
     (before,) = appstore(addresses)["profiles"]

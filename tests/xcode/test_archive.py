@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.appstore import ipa
+from providers.appstore.ipa import reader
 from tests.xcode.mac import PASSWORD, UUID, Mac
 
 
@@ -50,7 +50,7 @@ def test_it_leaves_ipa_symbols_and_log_and_nothing_else(archived: tuple[Mac, str
     mac, _ = archived
 
     assert sorted(path.name for path in mac.out.iterdir()) == ["solmobile.dSYMs.zip", "solmobile.ipa", "solmobile.log"]
-    assert ipa.inspect(mac.out / "solmobile.ipa").bundle_id == "com.sollabs.solos"
+    assert reader.inspect(mac.out / "solmobile.ipa").bundle_id == "com.sollabs.solos"
     assert "** EXPORT SUCCEEDED **" in (mac.out / "solmobile.log").read_text()
     assert mac.left_over() == []
 

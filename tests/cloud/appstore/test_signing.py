@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from harness.inprocess import control
-from providers.appstore import mobileprovision
+from providers.appstore.ipa import mobileprovision
 from rehearsal.cloud.world import World
 from tests.appstore.signing import DAY, request
 from tests.cloud.appstore.caller import BUNDLE_ID, Caller, reference

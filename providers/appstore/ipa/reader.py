@@ -1,4 +1,4 @@
-"""What is inside an IPA: `inspect(Path("solmobile.ipa"))`. What Apple would say about it is in `ipa_problems.py`.
+"""What is inside an IPA: `inspect(Path("solmobile.ipa"))`. What Apple would say about it is in `problems.py`.
 
 Only the parts needed are read, so it is quick for any size and fit for previews.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from providers.appstore import mach_o, mobileprovision
+from providers.appstore.ipa import mach_o, mobileprovision
 from providers.errors import ProviderError
 
 LARGEST_PLIST = 16 << 20

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from providers import http, waiting
-from providers.appstore.client import AppStore, Entity
-from providers.appstore.errors import AppStoreError
+from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.errors import AppStoreError
 from providers.errors import ProviderError, Unreachable
 
 if TYPE_CHECKING:

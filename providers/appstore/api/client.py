@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.appstore.errors import AppStoreError, NotFound, explain
-from providers.appstore.token import Key, key_for
+from providers.appstore.api.errors import AppStoreError, NotFound, explain
+from providers.appstore.api.token import Key, key_for
 from providers.errors import TimedOut, Uncertain
 from providers.http import Http
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from providers.appstore import mach_o, versions
-from providers.appstore.ipa import Ipa
+from providers.appstore.ipa import mach_o, versions
+from providers.appstore.ipa.reader import Ipa
 
 MINIMUM_SDK = "26"
 """What Apple takes since 28 April 2026 (keymanapp/keyman #15475). It raises the number every spring."""

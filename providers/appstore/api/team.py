@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from providers import waiting
-from providers.appstore.client import AppStore, Entity
+from providers.appstore.api.client import AppStore, Entity
 
 TESTING_ROLES = ("ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING")
 """Users with one of these roles can test internally."""

@@ -1,0 +1,1 @@
+"""What talks to App Store Connect's API: the client, its tokens and errors, uploads, and the team's users."""
