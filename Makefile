@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Where `make pulumi-cli` puts the Pulumi CLI.
+export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
+
 # Rehearsals and tests start many Pythons: each would compile all of this anew where the machine forbids to keep bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal preflight report setup test lint format docs requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight report setup test lint format docs requirements monitoring-tools
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,14 +24,29 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi chooses)
-	@$(BIN)/python -m rehearsal.rehearse $(if $(ENGINE),--engine $(ENGINE))
+REHEARSE = $(BIN)/python -m rehearsal.rehearse
+CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(PORT),--port $(PORT))
+
+rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
+	@$(REHEARSE) launch $(CHOICES)
 
 rehearse-destroy: setup ## take the rehearsal down
-	@$(BIN)/python -m rehearsal.rehearse --destroy $(if $(ENGINE),--engine $(ENGINE))
+	@$(REHEARSE) destroy $(CHOICES)
 
-dress-rehearsal: setup ## launch Pulumi.prod.yaml itself against the doubles, from nothing, and take it down again
-	@$(BIN)/python -m rehearsal.rehearse --dress $(if $(ENGINE),--engine $(ENGINE))
+dress-rehearsal: setup ## launch a copy of Pulumi.prod.yaml against the doubles, from nothing, and take it down again
+	@$(REHEARSE) dress $(CHOICES)
+
+serve: setup ## the doubles, for `pulumi up` by hand in another shell (PORT=7700)
+	@$(REHEARSE) serve $(CHOICES)
+
+people: setup ## after that `up`: the testers install the build and sign it off, and the launch is declared
+	@$(REHEARSE) people
+
+drill: setup ## what can go wrong and what to do about it (NAME=lost-volume; without NAME, the list)
+	@$(BIN)/python -m rehearsal drill $(NAME) $(if $(ENGINE),--engine $(ENGINE))
+
+pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, where every target finds it (needs a network)
+	@$(BIN)/python -m rehearsal.pulumi_cli
 
 preflight: setup ## look, without changing anything, for what would stop a launch half way (STACK=prod)
 	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)

@@ -1,15 +1,11 @@
-"""`python -m rehearsal serve --port 7700 --data DIR`: the doubles alone, on consecutive ports of this machine.
-`python -m rehearsal ipa`: a stand-in of the solmobile build, see `rehearsal/standins/ipa.py`.
-`python -m rehearsal drill [NAME]`: what goes wrong and what to do about it, tried out; without a name, the list of drills.
+"""Parts of a rehearsal by themselves. `make rehearse`, `make serve` and `make drill` start them.
 
-Of `serve`: one JSON line with their addresses is printed when they are ready. DIR keeps everything, so a restart loses nothing; its
-`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines. By hand, in another shell:
+    python -m rehearsal serve --data DIR     the doubles, on consecutive ports of this machine
+    python -m rehearsal ipa                  a stand-in of the solmobile build, see `rehearsal/standins/ipa.py`
+    python -m rehearsal drill [NAME]         what can go wrong, and what to do about it; without a name, the list of drills
 
-    export PULUMI_BACKEND_URL=file://$PWD/.rehearsal/state PULUMI_CONFIG_PASSPHRASE=rehearsal; mkdir -p .rehearsal/state
-    pulumi stack init rehearsal
-    pulumi up --stack rehearsal
-
-While `up` waits for the app entry, make it as the account holder would: the form is at the control address, /.
+`serve` prints one JSON line with the addresses when the doubles are ready. DIR keeps everything, so a restart loses nothing; its
+`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
 """
 
 import argparse
@@ -20,76 +16,69 @@ import sys
 import threading
 from pathlib import Path
 
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from werkzeug.test import Client
 
-from rehearsal import drills
-from rehearsal.cloud.server import Listeners, PortTaken
+from rehearsal import drills, ports, processes
 from rehearsal.cloud.world import World
+from rehearsal.declared import add_declared
+from rehearsal.errors import exit_code
 from rehearsal.stack import ENGINES
 from rehearsal.standins import ipa
 
 KEY_ID = "REHEARSAL1"
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
-STACK = Path(__file__).resolve().parents[1] / "Pulumi.rehearsal.yaml"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="the doubles alone")
-    serving.add_argument(
-        "--port", type=int, default=7700, help="the first of consecutive ports; 0 lets the system choose"
-    )
+    serving.add_argument("--port", type=int, help=ports.HELP)
     serving.add_argument("--data", type=Path, default=Path(".rehearsal"), help="where everything is kept")
+    serving.add_argument("--exit-with-parent", action="store_true", help="end when standard input ends")
     commands.add_parser("ipa", help="a stand-in of the solmobile build")
-    drilling = commands.add_parser("drill", help="what goes wrong and what to do about it, tried out")
+    drilling = commands.add_parser("drill", help="what can go wrong, and what to do about it")
     drilling.add_argument("name", nargs="?", choices=drills.DRILLS, help="without one they are listed")
     drilling.add_argument("--engine", choices=ENGINES, default="embedded")
     options = parser.parse_args()
     if options.command == "serve":
-        return serve(options.port, options.data)
+        return exit_code(lambda: serve(options.port, options.data, exit_with_parent=options.exit_with_parent))
     if options.command == "ipa":
         return ipa.main()
     if options.name is None:
         print(drills.listed())
         return 0
-    return drills.run(options.name, options.engine)
+    with processes.forwarded_signals():
+        return exit_code(lambda: drills.run(options.name, options.engine))
 
 
-def serve(port: int, data: Path) -> int:
-    world = World(data)
-    if not (data / "credentials.json").exists():
-        _begin(world)
-        _write_credentials(world, data / "credentials.json")
+def serve(port: int | None, data: Path, *, exit_with_parent: bool) -> int:
+    """Serve the doubles until a signal, or until standard input ends with the parent. Raises PortTaken and OSError."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    if exit_with_parent:
+        threading.Thread(target=_wait_for_parent, args=(ended,), daemon=True).start()
+    world = World(data)
     try:
-        with Listeners(world, port):
+        if not (data / "credentials.json").exists():
+            _write_credentials(world, data / "credentials.json")
+        add_declared(world)
+        with ports.listeners(world, port):
             print(json.dumps(world.addresses), flush=True)
             ended.wait()
-    except PortTaken as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     finally:
         world.close()
     return 0
 
 
-def _begin(world: World) -> None:
-    """What a launch finds: the released image in its registry, and the testers among the users of the team."""
-    try:
-        config = yaml.safe_load(STACK.read_text(encoding="utf-8"))["config"]
-    except yaml.YAMLError as error:
-        raise SystemExit(f"error: {STACK.name} is no YAML: {' '.join(str(error).split())}") from None
-    control = Client(world.services["control"])
-    if "solos:image" in config:  # the program refuses a stack without it, and says which key is missing
-        control.post("/fly/images", json={"reference": config["solos:image"]})
-    for tester in config.get("solos:testers", ()):
-        control.post("/appstore/users", json=tester)
+def _wait_for_parent(ended: threading.Event) -> None:
+    while os.read(0, 1024):  # Not sys.stdin: its lock, held by a thread, would abort the interpreter when it ends.
+        pass
+    ended.set()
 
 
 def _write_credentials(world: World, path: Path) -> None:
@@ -107,8 +96,10 @@ def _write_credentials(world: World, path: Path) -> None:
         "ASC_ISSUER_ID": ISSUER_ID,
         "ASC_PRIVATE_KEY": private.decode(),
     }
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    draft = path.with_suffix(".draft")  # A killed process must not leave half a file.
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(credentials, file, indent=2)
+    draft.replace(path)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,43 @@ ENDPOINTS = {
 """The double behind each of the program's endpoints."""
 
 
-class Doubles:
+class Refused(Exception):
+    """The control address refused what a person wanted to do, or nobody answers there."""
+
+
+class Control:
+    """The control address, where people do what no vendor offers as a call (`rehearsal/cloud/control.py`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def do(self, path: str, /, **body: Any) -> Any:
+        """A POST. Raises Refused."""
+        return self._call("POST", path, body)
+
+    def see(self, path: str) -> Any:
+        """A GET: `/fly/state`, `/journal` … Raises Refused."""
+        return self._call("GET", path)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            status, answer = _answered(f"{self.url}{path}", method, body)
+        except OSError as error:
+            raise Refused(f"the doubles do not answer at {self.url}: {error}") from None
+        if status >= 300:
+            reason = answer.get("error") if isinstance(answer, dict) else answer
+            raise Refused(f"{reason} ({method} {path}: HTTP {status})")
+        return answer
+
+
+class Doubles(Control):
     """Doubles that are served. `addresses` are their URLs by name, `credentials` what a stack needs to talk to them."""
 
-    def __init__(self, addresses: dict[str, str], folder: Path) -> None:
+    def __init__(self, addresses: dict[str, str], folder: Path, process: "subprocess.Popen[str] | None" = None) -> None:
+        """`folder` has their credentials; `process` serves them, if this process started it."""
+        super().__init__(addresses["control"])
         self.addresses = addresses
+        self.process = process
         self.credentials: dict[str, str] = json.loads((folder / "credentials.json").read_text(encoding="utf-8"))
 
     @property
@@ -34,15 +66,7 @@ class Doubles:
 
     @property
     def control(self) -> str:
-        return self.addresses["control"]
-
-    def do(self, path: str, /, **body: Any) -> Any:
-        """What a person does that no vendor offers as a call: a POST to the control address (`rehearsal/cloud/control.py`)."""
-        return self._controlled("POST", path, body)
-
-    def see(self, path: str) -> Any:
-        """What the control address shows: `/fly/state`, `/journal` …"""
-        return self._controlled("GET", path)
+        return self.url
 
     def fly(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
         """Status and answer of a call to the Machines API, as `fly` would make it."""
@@ -55,26 +79,29 @@ class Doubles:
             f"{self.addresses['proxy']}{path}", "POST" if body else "GET", body or None, {"Host": hostname}
         )
 
-    def _controlled(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        status, answer = _answered(f"{self.control}{path}", method, body)
-        assert status < 300, f"{method} {path}: HTTP {status} {answer}"
-        return answer
-
 
 @contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[Doubles]:
-    """Doubles as long as the block runs, on consecutive ports or any that are free. `folder` keeps everything.
+def served(folder: Path, port: int | None = 0, inherits: Collection[int] = ()) -> Iterator[Doubles]:
+    """Doubles as long as the block runs; they end with this process, even if it is killed. `folder` keeps everything.
 
-    Raises SystemExit when they do not start, which they have explained.
+    `port` is the first of consecutive ports; 0 lets the system choose, None takes the usual ones if they are free. `inherits` are
+    file descriptors that stay open in their process. Raises SystemExit when they do not start; their process has said why.
     """
-    command = [sys.executable, "-m", "rehearsal", "serve", "--port", str(port), "--data", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "rehearsal", "serve", "--exit-with-parent", "--data", str(folder)]
+    with subprocess.Popen(
+        [*command, *([] if port is None else ["--port", str(port)])],
+        stdin=subprocess.PIPE,  # its end tells them that this process has ended
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for this process: the engine needs the doubles until it has stopped
+        pass_fds=inherits,
+    ) as process:
         assert process.stdout is not None
         ready = process.stdout.readline()
         if not ready:
             raise SystemExit(1)
         try:
-            yield Doubles(json.loads(ready), folder)
+            yield Doubles(json.loads(ready), folder, process)
         finally:
             process.terminate()
 

@@ -1,16 +1,16 @@
-"""What people do in a rehearsal, over the control address: accept invitations, fill in Apple's form, install, try, sign off.
+"""What people do in a rehearsal, over the control address: fill in Apple's form, install the build, try it, sign off.
 
-They work on websites and on phones, as in a real launch; of the stack they change only what a person would: sign-offs.
+They work on websites and on phones, as in a real launch. Of the stack they change only the sign-offs.
 """
 
-import json
 import threading
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-LOOK_SECONDS = 0.2
+from rehearsal.doubles import Control, Refused
+
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,20 @@ class AppForm:
 
 
 class People:
-    """The account holder, who makes the app entry as soon as there is a bundle ID for it, and the testers.
+    """The account holder, who makes the app entry as soon as its bundle ID exists, and the testers.
 
     A context manager: the account holder watches as long as the block runs.
     """
 
     def __init__(self, control: str, form: AppForm, testers: Sequence[dict[str, str]]) -> None:
         """`control` is the control address; each tester has `email`, `firstName`, `lastName`."""
-        self._control = control
+        self._control = Control(control)
         self._form = form
         self._testers = testers
         self._stop = threading.Event()
         self._holder = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
-        for tester in self._testers:
-            self._post("/appstore/users", tester)
         self._holder.start()
         return self
 
@@ -48,48 +46,50 @@ class People:
         self._holder.join()
 
     def have_filled_in_the_form(self) -> bool:
-        """Whether the account holder has made the app entry by now, for what has been waiting for it."""
-        self._holder.join(timeout=10 * LOOK_SECONDS)
+        """Whether the app entry exists; waits two seconds for it."""
+        self._holder.join(timeout=10 * POLL_SECONDS)
         return not self._holder.is_alive()
 
-    def install(self, version: str, build: str) -> None:
-        """Every tester who has not yet installs the build from TestFlight, and tries it."""
-        named = f"{version} ({build})"
+    def install(self, version: str, build: str) -> bool:
+        """Every tester who does not have the build installs it from TestFlight and tries it; whether anybody had to.
+
+        Raises Refused when TestFlight does not offer it.
+        """
+        name = f"{version} ({build})"
         on_phones = {
             tester["email"]: [device["appBuildVersion"] for device in tester["appDevices"] or []]
-            for tester in self._call("/appstore/state", None)["betaTesters"]
+            for tester in self._control.see("/appstore/state")["betaTesters"]
         }
-        for tester in self._testers:
-            if named not in on_phones[tester["email"]]:
-                self._post(f"/appstore/testers/{tester['email']}/install", {"version": version, "build": build})
-                self._post(f"/appstore/testers/{tester['email']}/sessions", {"sessions": 3, "crashes": 0})
+        missing = [tester["email"] for tester in self._testers if name not in on_phones.get(tester["email"], [])]
+        for email in missing:
+            self._control.do(f"/appstore/testers/{email}/install", version=version, build=build)
+            self._control.do(f"/appstore/testers/{email}/sessions", sessions=3, crashes=0)
+        return bool(missing)
 
     def sign_offs(self, features: Sequence[str]) -> dict[str, dict[str, str]]:
         """What they write into the stack file once they have tried every feature and found nothing wrong."""
         return {tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}
 
     def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            state = self._call("/appstore/state", None)
-            if any(app["bundleId"] == self._form.bundle_id for app in state["apps"]):
-                return
-            if any(each["identifier"] == self._form.bundle_id for each in state["bundleIds"]):
-                self._post(
-                    "/appstore/apps",
-                    {
-                        "bundleId": self._form.bundle_id,
-                        "name": self._form.name,
-                        "sku": self._form.sku,
-                        "primaryLocale": self._form.primary_locale,
-                    },
-                )
-                return
+        try:
+            while not self._stop.wait(POLL_SECONDS) and not self._fill_in_the_form():
+                pass
+        except Refused:
+            pass  # The doubles have ended, or the form was refused. Either way `up` says what is missing.
 
-    def _post(self, path: str, body: Any) -> Any:
-        return self._call(path, json.dumps(body).encode())
-
-    def _call(self, path: str, body: bytes | None) -> Any:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self._control}{path}", data=body, headers=headers)  # noqa: S310 (loopback)
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 (loopback)
-            return json.load(answer)
+    def _fill_in_the_form(self) -> bool:
+        """Make the app entry if its bundle ID exists; whether the entry exists now."""
+        state = self._control.see("/appstore/state")
+        form = self._form
+        if any(app["bundleId"] == form.bundle_id for app in state["apps"]):
+            return True
+        if not any(each["identifier"] == form.bundle_id for each in state["bundleIds"]):
+            return False
+        self._control.do(
+            "/appstore/apps",
+            bundleId=form.bundle_id,
+            name=form.name,
+            sku=form.sku,
+            primaryLocale=form.primary_locale,
+        )
+        return True

@@ -1,11 +1,14 @@
-"""`python -m rehearsal.rehearse`: a whole launch against doubles of its own, then the checklist with its evidence.
+"""A whole launch against doubles of its own, then the checklist with its evidence: `make rehearse`.
 
-First `up`: backend, build and testers. Then people install the build, sign the smoke test off, and somebody declares the launch;
-the second `up` records it. Everything is kept in `.rehearsal/`, so that another run goes on where this one ended. With
-`--destroy` the stack is taken down, and the folder goes with it. Exits non-zero unless every row of the checklist holds.
+    python -m rehearsal.rehearse launch     two `up`s: the first brings up backend, build and testers; then people install the build
+                                            and sign the smoke test off, and the second records the declared launch
+    python -m rehearsal.rehearse destroy    takes the stack down and removes the folder
+    python -m rehearsal.rehearse dress      launches the production stack from nothing, and takes it down
+    python -m rehearsal.rehearse serve      the doubles and a stack file for them, for `pulumi` in another shell
+    python -m rehearsal.rehearse people     what people do after the `up` in that shell
 
-With `--dress` it is the production stack, Pulumi.prod.yaml, with nothing swapped but endpoints, credentials and protection, and
-a stand-in for the IPA where there is none. It starts from nothing, and takes everything down at the end.
+Everything is kept in `.rehearsal/`; another run continues from there. The exit code is 0 if every row of the checklist holds or is
+waived.
 """
 
 import argparse
@@ -13,169 +16,223 @@ import json
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cloud.fly.programs import PROGRAMS
+import yaml
+
+from rehearsal import dress, ports, processes
 from rehearsal.doubles import Doubles, served
+from rehearsal.errors import exit_code
+from rehearsal.files import BadFile, read_toml, read_yaml
+from rehearsal.folder import locked
 from rehearsal.people import AppForm, People
+from rehearsal.receivers import SPEED, receivers, waived
 from rehearsal.stack import ENGINES, Stack, installed_engine
-from rehearsal.standins import ipa
 
 FOLDER = Path(".rehearsal")
+NAME = "rehearsal"
 PLAN = Path("infra-docs/smoke-test.toml")
 LEAD = "Mara Lindqvist"
-NEEDED = ("solos:image", "solos:bundleId", "solos:appName", "solos:version", "solos:build", "solos:testers")
-"""What people have to know to play their parts."""
-MONITOR_SPEED = 20
-"""The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
+TARGETS = {
+    "launch": "rehearse",
+    "destroy": "rehearse-destroy",
+    "dress": "dress-rehearsal",
+    "serve": "serve",
+    "people": "people",
+}
+"""The target of the Makefile for each thing to do."""
+TEXTS = ("solos:image", "solos:bundleId", "solos:appName", "solos:version", "solos:build")
+"""What people have to know, besides the testers, to play their parts."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m rehearsal.rehearse", description=__doc__)
-    parser.add_argument("--engine", choices=ENGINES, help="the Pulumi CLI where it is installed, else the embedded one")
-    parser.add_argument("--destroy", action="store_true", help="take the stack down, and the world that it was in")
-    parser.add_argument("--dress", action="store_true", help="rehearse with the production stack file")
+    parser = argparse.ArgumentParser(
+        prog="python -m rehearsal.rehearse",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=TARGETS)
+    parser.add_argument("--engine", choices=ENGINES, help="default: the Pulumi CLI if it is on PATH, else embedded")
+    parser.add_argument("--port", type=int, help=ports.HELP)
     options = parser.parse_args()
-    engine = options.engine or installed_engine()
-    return _dress_rehearse(engine) if options.dress else _rehearse(engine, destroy=options.destroy)
+    with processes.forwarded_signals():
+        return exit_code(lambda: _run(options.what, options.engine or installed_engine(), options.port))
 
 
-def _rehearse(engine: str, *, destroy: bool) -> int:
-    with served(FOLDER, port=7700) as doubles:
-        stack = Rehearsal("rehearsal", engine, FOLDER, doubles)
-        if not destroy:
-            stack.decide(receivers(stack, doubles.control))
-            return _launch(stack, doubles) or stack.report()
-        failed = stack.run("destroy")
-    if not failed:
-        # The double has kept what Apple keeps, the app entry and its builds: the next rehearsal begins in an empty world.
-        shutil.rmtree(FOLDER)
+def _run(what: str, engine: str, port: int | None) -> int:
+    if what == "people":
+        return _play_people()
+    with locked(FOLDER, f"make {TARGETS[what]}") as lock:
+        folder = FOLDER
+        if what == "dress":
+            folder = FOLDER / "dress"
+            shutil.rmtree(folder, ignore_errors=True)
+        with served(folder, port, [lock]) as doubles:
+            if what == "dress":
+                return _dress_rehearse(Rehearsal("prod", engine, folder, doubles, lock), doubles)
+            stack = Rehearsal(NAME, engine, folder, doubles, lock)
+            if what == "serve":
+                return _serve(stack, doubles)
+            if what == "launch":
+                return _rehearse(stack, doubles)
+            failed = stack.run("destroy")
+        if not failed:
+            # The doubles keep what Apple keeps, the app entry and its builds. The next rehearsal begins in an empty world.
+            shutil.rmtree(FOLDER)
     return failed
-
-
-def _dress_rehearse(engine: str) -> int:
-    folder = FOLDER / "dress"
-    shutil.rmtree(folder, ignore_errors=True)
-    with served(folder) as doubles:
-        stack = Rehearsal("prod", engine, folder, doubles)
-        swapped: dict[str, Any] = {
-            "solos:endpoints": doubles.endpoints,
-            "solos:credentialsFile": str(folder / "credentials.json"),
-            "solos:protect": False,
-            **receivers(stack, doubles.control),
-        }
-        if not Path(stack.config["solos:ipa"]).exists():
-            swapped["solos:ipa"] = str(_stand_in(folder, stack.config))
-        stack.decide(swapped)
-        return _launch(stack, doubles) or stack.report() or stack.run("destroy")
-
-
-def receivers(stack: Stack, control: str) -> dict[str, Any]:
-    """The monitor's settings with the control address in place of the services that get pages, heartbeats and log lines."""
-    secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
-    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
-    return {
-        "solos:monitoring": stack.config.get("solos:monitoring", {})
-        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, "sinkUser": "solos"},
-        "solos:monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
-    }
 
 
 class Rehearsal(Stack):
     """A rehearsed stack: its committed configuration, with what was decided in earlier runs."""
 
-    def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles) -> None:
-        """`folder` keeps its state and configuration."""
-        super().__init__(name, Path(f"Pulumi.{name}.yaml"), folder, engine, doubles.credentials)
-        self._decisions = folder / "decisions.json"
-        self._report = folder / "report"
+    def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles, lock: int) -> None:
+        """`folder` keeps its state and configuration. Raises BadFile."""
+        super().__init__(name, Path(f"Pulumi.{name}.yaml"), folder, engine, doubles, inherits=[lock])
+        self._doubles = doubles
+        self._kept = folder / "decisions.json"
+        earlier = json.loads(self._kept.read_text(encoding="utf-8")) if self._kept.exists() else {}
         self._decided: dict[str, Any] = {}
-        earlier = json.loads(self._decisions.read_text()) if self._decisions.exists() else {}
-        testers = {tester["email"] for tester in self.config.get("solos:testers", ())}
-        # Where other people test by now, nobody has signed off or declared anything yet.
-        self.decide(earlier if earlier.get("solos:signOffs", {}).keys() <= testers else {})
+        if earlier.get("release") == self.release:  # another release has not been signed off by anybody
+            self._decided = earlier["decided"]
+        if earlier and earlier["endpoints"] != doubles.endpoints:
+            self.follow(earlier["endpoints"], doubles.endpoints)
+        self.decide({})
         print(f"engine: {engine}, stack: {name}\n", flush=True)
+
+    @property
+    def release(self) -> dict[str, Any]:
+        """What people sign off: it is decided again when any of this changes."""
+        keys = ("solos:version", "solos:build", "solos:label", "solos:testers")
+        return {key: self.config.get(key) for key in keys}
 
     @property
     def is_declared(self) -> bool:
         return "solos:declaredBy" in self.config
 
     def decide(self, decisions: dict[str, Any]) -> None:
-        """Set keys of the stack, and keep to that in later runs."""
+        """Set keys of the stack, and keep to that in later runs of the same release."""
         self._decided |= decisions
-        self._decisions.write_text(json.dumps(self._decided))
-        self.configure(decisions)
+        kept = {"release": self.release, "decided": self._decided, "endpoints": self._doubles.endpoints}
+        draft = self._kept.with_suffix(".draft")  # a killed run must not leave half a file
+        draft.write_text(json.dumps(kept), encoding="utf-8")
+        draft.replace(self._kept)
+        self.configure(self._decided)
 
     def report(self) -> int:
         """The checklist, from the state alone; non-zero as long as rows are open."""
-        command = [sys.executable, "-m", "report", "--out", str(self._report)]
+        command = [sys.executable, "-m", "report", "--out", str(self.folder / "report")]
         state = self.exported()
         print(flush=True)
         return subprocess.run(command, input=state, text=True, check=False).returncode
 
 
+def _rehearse(stack: Rehearsal, doubles: Doubles) -> int:
+    stack.configure({"solos:endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
+    failed = _launch(stack, doubles)
+    if failed:
+        _advise()
+    return failed or stack.report()
+
+
+def _dress_rehearse(stack: Rehearsal, doubles: Doubles) -> int:
+    if _is_complete(stack.config):
+        stack.configure(dress.changes(stack, doubles))
+        dress.add_to_world(stack, doubles)
+    return _launch(stack, doubles) or stack.report() or stack.run("destroy")
+
+
 def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     """Up, the people's part, and up again; the exit code of the first `up` that fails."""
     config = stack.config
-    if any(key not in config for key in NEEDED):
-        return stack.run("preview") or 1  # which names the key, and what it is if it is misspelt
-    doubles.do("/fly/images", reference=config["solos:image"])
-    doubles.do("/delays", monitor_speed=MONITOR_SPEED)
-    stack.configure(_without_what_is_missing(config))  # Not kept: the programs may be here the next time.
-    form = AppForm(
-        config["solos:bundleId"], config["solos:appName"], sku=config.get("solos:sku", config["solos:bundleId"])
-    )
-    with People(doubles.control, form, config["solos:testers"]) as people:
+    if not _is_complete(config):
+        return stack.run("preview") or 1  # which names the key, and the one that a misspelt key resembles
+    doubles.do("/delays", monitor_speed=SPEED)
+    stack.configure(waived(config))  # Not kept: the programs may be installed the next time.
+    with _people(config, doubles.control) as people:
         failed = stack.run("up")
         if failed and "solos:waitForAppEntry" not in config and people.have_filled_in_the_form():
-            print("\nThe account holder has filled in Apple's form; up again goes on from there.\n", flush=True)
+            print("\nThe account holder has filled in Apple's form; `up` again continues from there.\n", flush=True)
             failed = stack.run("up")
-        if failed or stack.is_declared:
+        if failed:
             return failed
-        print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
-        people.install(config["solos:version"], config["solos:build"])
-    features = [feature["key"] for feature in tomllib.loads(PLAN.read_text(encoding="utf-8"))["features"]]
-    stack.decide({"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD})
+        installed = people.install(str(config["solos:version"]), str(config["solos:build"]))
+    if stack.is_declared and not installed:
+        return 0
+    print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
+    stack.decide(_declaration(people))
     return stack.run("up")
 
 
-def _stand_in(folder: Path, config: dict[str, Any]) -> Path:
-    """An IPA that fits the stack."""
-    return ipa.write(
-        folder / "solmobile.ipa",
-        bundle_id=config["solos:bundleId"],
-        version=config["solos:version"],
-        build=config["solos:build"],
-        info={"API_BASE_URL": f"https://{config.get('solos:app') or _app_of_fly_toml()}.fly.dev"},
+def _serve(stack: Rehearsal, doubles: Doubles) -> int:
+    """What a person does by hand in another shell, and the doubles for it, until Ctrl-C."""
+    doubles.do("/delays", monitor_speed=SPEED)
+    stack.configure({"solos:endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
+    stack.configure(waived(stack.config))
+    stack.make_known()
+    (stack.folder / "addresses.json").write_text(json.dumps(doubles.addresses), encoding="utf-8")
+    print(
+        f"The doubles are ready. Apple's form for the app entry is at {doubles.control}/.\n"
+        "In another shell:\n\n"
+        f"    export PULUMI_BACKEND_URL=file://$PWD/{FOLDER}/state PULUMI_CONFIG_PASSPHRASE={NAME}\n"
+        f"    pulumi up --stack {NAME} --config-file {stack.file}\n"
+        f"    make people\n"
+        f"    pulumi up --stack {NAME} --config-file {stack.file}\n"
+        f"    make report STACK={NAME}\n",
+        flush=True,
+    )
+    assert doubles.process is not None
+    try:
+        doubles.process.wait()
+    except processes.Interrupted:
+        return 0
+    raise processes.DoublesEnded("the doubles ended unexpectedly")
+
+
+def _play_people() -> int:
+    """Install the build, sign off and declare, in the stack file that `serve` has made. Raises BadFile and Refused."""
+    served_at = FOLDER / "addresses.json"
+    file = FOLDER / f"Pulumi.{NAME}.yaml"
+    if not served_at.exists():
+        raise BadFile(f"{served_at} is missing: run `make serve` in another shell first")
+    document = read_yaml(file)
+    config = document["config"]
+    people = _people(config, json.loads(served_at.read_text(encoding="utf-8"))["control"])
+    people.install(str(config["solos:version"]), str(config["solos:build"]))
+    config.update(_declaration(people))
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    print(f"The testers have installed the build and signed it off; {LEAD} declares the launch. Both is in {file}.")
+    return 0
+
+
+def _people(config: dict[str, Any], control: str) -> People:
+    bundle_id = str(config["solos:bundleId"])
+    form = AppForm(bundle_id, str(config["solos:appName"]), sku=str(config.get("solos:sku") or bundle_id))
+    return People(control, form, config["solos:testers"])
+
+
+def _declaration(people: People) -> dict[str, Any]:
+    """What people write into the stack file when they have tried the build."""
+    features = [feature["key"] for feature in read_toml(PLAN)["features"]]
+    return {"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD}
+
+
+def _is_complete(config: dict[str, Any]) -> bool:
+    """Whether the stack says what people have to know. If not, the program says what is missing."""
+    testers = config.get("solos:testers")
+    return (
+        all(isinstance(config.get(key), str | int | float) for key in TEXTS)
+        and isinstance(testers, list)
+        and all(isinstance(each, dict) and isinstance(each.get("email"), str) for each in testers)
     )
 
 
-def _app_of_fly_toml() -> str:
-    return str(tomllib.loads(Path("fly.toml").read_text(encoding="utf-8"))["app"])
-
-
-def _without_what_is_missing(config: dict[str, Any]) -> dict[str, Any]:
-    """Decisions that leave out what cannot be proven because a program of the monitor is not on this computer, and say so."""
-    missing = {repository: program.binary for repository, program in PROGRAMS.items() if program.path() is None}
-    rows = ["logging"] if "telegraf" in missing else []
-    monitoring = dict(config.get("solos:monitoring", {}))
-    secrets = dict(config.get("solos:monitoringSecrets", {}))
-    if rows:
-        monitoring = {key: value for key, value in monitoring.items() if not key.startswith("sink")} | {"logs": "false"}
-        secrets.pop("sinkToken", None)
-    if missing.keys() - {"telegraf"}:
-        monitoring["drill"] = "false"
-        rows = ["logging", "monitoring", "alerting"]
-    if not rows:
-        return {}
-    reason = (
-        f"not proven here: {', '.join(sorted(missing.values()))} missing, `make monitoring-tools` installs what can be"
+def _advise() -> None:
+    print(
+        "\nCorrect what the error names, then run `make rehearse` again: it continues from here. `make rehearse-destroy` starts over.\n"
+        "What exists at the vendors beforehand is in rehearsal/world.toml.",
+        file=sys.stderr,
     )
-    print(f"NOT REHEARSED: {', '.join(rows)}: {reason}\n", flush=True)
-    waivers = {**config.get("solos:waivers", {}), **{row: {"reason": reason, "by": "this rehearsal"} for row in rows}}
-    return {"solos:monitoring": monitoring, "solos:monitoringSecrets": secrets, "solos:waivers": waivers}
 
 
 if __name__ == "__main__":

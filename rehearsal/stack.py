@@ -1,48 +1,65 @@
-"""A stack of the program in the hands of a rehearsal: its file, its state, and commands of either engine in processes of their own."""
+"""A stack of the program in a rehearsal: its file, its state, and commands of either engine in processes of their own."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from project.crypter import Crypter
+from rehearsal import processes
+from rehearsal.doubles import Doubles
+from rehearsal.files import bad, read_yaml
 
 PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")
 
 
+SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
+"""Fits PASSPHRASE. Always the same, so that a run can read the secrets in the state that an earlier one left; none is worth hiding."""
+
+
 def installed_engine() -> str:
-    """The Pulumi CLI where it is installed, else the embedded one."""
+    """The Pulumi CLI if it is on PATH, else the embedded engine."""
     return "pulumi" if shutil.which("pulumi") else "embedded"
 
 
 class Stack:
-    """`config` is what the stack file says, by full key (`solos:org`)."""
+    """`config` is what the stack file says, by full key (`solos:org`).
 
-    def __init__(self, name: str, source: Path, folder: Path, engine: str, credentials: Mapping[str, str]) -> None:
-        """`source` is a committed stack file, of which `folder` gets a copy to be changed; it keeps the state too.
+    The stack file is a copy with a passphrase of its own, without what was encrypted for another passphrase.
+    """
 
-        Raises SystemExit with one line for a file that is no YAML.
+    def __init__(
+        self, name: str, source: Path, folder: Path, engine: str, doubles: Doubles, *, inherits: Collection[int] = ()
+    ) -> None:
+        """`source` is a committed stack file, which is never changed; `folder` gets the copy and the state.
+
+        `inherits` are file descriptors that stay open in the engine. Raises BadFile.
         """
         self.name = name
         self.engine = engine
+        self.folder = folder
         self.file = folder / f"Pulumi.{name}.yaml"
+        self._doubles = doubles
+        self._inherits = inherits
         self._state = folder / "state"
         self._state.mkdir(parents=True, exist_ok=True)
-        try:
-            self._document: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise SystemExit(f"error: {source} is no YAML: {' '.join(str(error).split())}") from None
-        self.config: dict[str, Any] = self._document["config"]
+        document = read_yaml(source)
+        if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
+            raise bad(source, "has no `config:` with keys and values")
+        self.config: dict[str, Any] = document["config"]
+        self.removed_secrets: list[str] = _remove_secrets(self.config)
+        """Paths of values that were encrypted for the committed file's passphrase, `solos:secrets.SESSION_KEY`."""
+        self._crypter = Crypter.of(SALT, PASSPHRASE)
+        self._document = {**document, "encryptionsalt": SALT}
         self._environment = {
             **os.environ,
-            **credentials,
+            **doubles.credentials,
             "PULUMI_BACKEND_URL": self._state.absolute().as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -50,7 +67,7 @@ class Stack:
         self.configure({})
 
     def configure(self, changes: Mapping[str, Any]) -> None:
-        """Set keys, as a reviewed change of the stack file would; None takes one away."""
+        """Set keys, as a reviewed change of the stack file would; None removes one."""
         for key, value in changes.items():
             self.config.pop(key, None)
             if value is not None:
@@ -59,49 +76,72 @@ class Stack:
 
     def encrypted(self, text: str) -> dict[str, str]:
         """A secret value, as it stands in a stack file."""
-        salt = self._document.get("encryptionsalt")
-        crypter = Crypter.of(salt, PASSPHRASE) if salt else Crypter.new(PASSPHRASE)
-        self._document["encryptionsalt"] = crypter.salt
-        return {"secure": crypter.encrypt(text)}
+        return {"secure": self._crypter.encrypt(text)}
 
     def command(self, *operation: str) -> list[str]:
         """A command of the stack's engine, as a person would type it."""
         start = ["pulumi"] if self.engine == "pulumi" else [sys.executable, "-m", "rehearsal.engine"]
         return [*start, *operation, "--stack", self.name, "--config-file", str(self.file)]
 
-    def run(self, operation: str, *options: str, told: Callable[[str], None] | None = None) -> int:
-        """`up`, `refresh`, `destroy` …; the exit code. With `told` each line is handed over instead of shown."""
-        command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)
-        if self.engine == "pulumi":
-            self._select()
-        if told is None:
-            return subprocess.run(command, env=self._environment, check=False).returncode
-        with subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                told(line.rstrip("\n"))
-        return process.returncode
+    def run(self, operation: str, *options: str, on_line: Callable[[str], None] | None = None) -> int:
+        """`up`, `refresh`, `destroy` …; the exit code. With `on_line` each line goes there instead of to the terminal.
 
-    def _select(self) -> None:
-        """Let the CLI know the stack. To a new one it writes a file of its own into the project, which nobody reads."""
-        written = Path(f"Pulumi.{self.name}.yaml")
-        was_there = written.exists()
-        self.output_of(["pulumi", "stack", "select", "--create", self.name])
-        if not was_there:
-            written.unlink(missing_ok=True)
+        Raises Interrupted and DoublesEnded.
+        """
+        self.make_known()
+        command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)
+        return processes.run(
+            command, self._environment, inherits=self._inherits, needs=self._doubles.process, on_line=on_line
+        )
+
+    def make_known(self) -> None:
+        """Let the Pulumi CLI create the stack, and remove the lock that a killed run left.
+
+        The CLI writes a new stack's salt to Pulumi.<stack>.yaml beside Pulumi.yaml, whatever --config-file says. So it gets a
+        project of its own for this, and the committed file stays as it is. Nobody else can be at work on the stack: its state is in
+        a folder that this process has locked.
+        """
+        if self.engine != "pulumi":
+            return
+        project = self.folder / "project"
+        project.mkdir(exist_ok=True)
+        name = read_yaml(Path("Pulumi.yaml"))["name"]
+        (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": "python"}), encoding="utf-8")
+        (project / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
+        self._output(["pulumi", "stack", "select", "--create", self.name, "--cwd", str(project)])
+        if any((self._state / ".pulumi" / "locks").rglob("*.json")):
+            self._output(["pulumi", "cancel", "--yes", "--stack", self.name, "--cwd", str(project)])
+
+    def follow(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        """Let the state name the doubles at their present ports: `refresh` and `destroy` use the endpoints of the last `up`."""
+        for path in (self._state / ".pulumi" / "stacks").rglob(f"{self.name}.json"):
+            text = path.read_text(encoding="utf-8")
+            for endpoint, url in before.items():
+                text = text.replace(url, f"\0{endpoint}\0")  # in two steps: one's new port can be another's old one
+            for endpoint, url in now.items():
+                text = text.replace(f"\0{endpoint}\0", url)
+            path.write_text(text, encoding="utf-8")
 
     def exported(self) -> str:
         """The state, as `pulumi stack export` prints it."""
         export = ["pulumi", "stack", "export", "--stack", self.name]
-        return self.output_of(export if self.engine == "pulumi" else self.command("stack", "export"))
+        return self._output(export if self.engine == "pulumi" else self.command("stack", "export"))
 
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
-        resources = json.loads(self.exported())["deployment"]["resources"]
-        outputs: dict[str, Any] = next(each for each in resources if each["type"] == "pulumi:pulumi:Stack")["outputs"]
-        return outputs
-
-    def output_of(self, command: list[str]) -> str:
+    def _output(self, command: list[str]) -> str:
         return subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def _remove_secrets(config: Any, prefix: str = "") -> list[str]:
+    """Remove every encrypted value; the paths of those that were there."""
+    removed = []
+    for key, value in list(config.items()):
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value.keys() == {"secure"}:
+            removed.append(path)
+            del config[key]
+        elif isinstance(value, dict):
+            removed += _remove_secrets(value, f"{path}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                removed += _remove_secrets(item, f"{path}[{index}].") if isinstance(item, dict) else []
+    return removed

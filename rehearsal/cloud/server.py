@@ -38,7 +38,7 @@ class Listeners:
             except OSError:
                 self.stop()
                 raise PortTaken(
-                    f"port {port + index} is in use: end what listens there, another rehearsal say; `serve` by itself takes another --port"
+                    f"port {port + index} is in use: choose another with PORT=, or leave PORT out to get one that is free"
                 ) from None
             self._servers.append(server)
             world.addresses[name] = f"http://{HOST}:{server.bind_addr[1]}"

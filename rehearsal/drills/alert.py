@@ -7,11 +7,10 @@ the dead man's switch outside of Fly notices the silence.
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.drills.drill import Drill, Failed
-from rehearsal.rehearse import receivers
+from rehearsal.receivers import receivers, without_logs
 
 SPEED = 30
 PATIENCE = 90.0
@@ -25,9 +24,12 @@ def run(drill: Drill) -> None:
     if missing:
         raise Failed(f"not held: {', '.join(missing)} missing; `make monitoring-tools` installs what can be")
     drill.doubles.do("/delays", monitor_speed=SPEED)
-    settings = {key.removeprefix("solos:"): each for key, each in receivers(drill.stack, drill.doubles.control).items()}
+    settings = receivers(drill.stack, drill.doubles.control)
+    monitoring, secrets = settings["solos:monitoring"], settings["solos:monitoringSecrets"]
     has_logs = PROGRAMS["telegraf"].path() is not None
-    drill.edit(**(settings if has_logs else _without_logs(settings)))
+    if not has_logs:
+        monitoring, secrets = without_logs(monitoring, secrets)
+    drill.edit(monitoring=monitoring, monitoringSecrets=secrets)
     drill.launch()
     drill.promise(
         "`up` itself has sent a drill's page, and its all-clear",
@@ -57,13 +59,6 @@ def run(drill: Drill) -> None:
     drill.doubles.fly("POST", f"/apps/{prometheus['_app']}/machines/{prometheus['id']}/stop")
     _until(lambda: drill.doubles.see("/deadman")["silent"])
     drill.promise("the silence is noticed", drill.doubles.see("/deadman")["silent"])
-
-
-def _without_logs(settings: dict[str, Any]) -> dict[str, Any]:
-    """The same without the log machine, whose Telegraf is not on this computer."""
-    monitoring = {key: value for key, value in settings["monitoring"].items() if not key.startswith("sink")}
-    secrets = {key: value for key, value in settings["monitoringSecrets"].items() if key != "sinkToken"}
-    return {"monitoring": {**monitoring, "logs": "false"}, "monitoringSecrets": secrets}
 
 
 def _logged(drill: Drill) -> set[str]:

@@ -28,7 +28,7 @@ class Drill:
 
     def __init__(self, folder: Path, engine: str, doubles: Doubles) -> None:
         self.doubles = doubles
-        self.stack = Stack("drill", Path("Pulumi.rehearsal.yaml"), folder, engine, doubles.credentials)
+        self.stack = Stack("drill", Path("Pulumi.rehearsal.yaml"), folder, engine, doubles)
         self.stack.configure(
             {
                 "solos:endpoints": doubles.endpoints,
@@ -45,7 +45,6 @@ class Drill:
         self.people = People(doubles.control, form, self.testers)
 
     def __enter__(self) -> Self:
-        self.doubles.do("/fly/images", reference=IMAGE)
         self.people.__enter__()
         return self
 
@@ -149,7 +148,7 @@ class Drill:
                 print(f"{MARGIN}{line}", flush=True)
 
         print(f"\n{MARGIN}$ pulumi {shlex.join([operation, *options])}", flush=True)
-        return self.stack.run(operation, *options, told=tell)
+        return self.stack.run(operation, *options, on_line=tell)
 
 
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:

@@ -5,8 +5,11 @@ in it.
 Told by the environment, as an archive command is: IPA (where to put it), BUNDLE_ID, VERSION, BUILD, API_BASE_URL.
 """
 
+import hashlib
+import json
 import os
 import plistlib
+import shutil
 import struct
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -27,20 +30,30 @@ SDK = "26.1"
 
 
 def main() -> int:
-    """Make the IPA that the environment describes."""
-    missing = [name for name in ("IPA", "BUNDLE_ID", "VERSION", "BUILD", "API_BASE_URL") if not os.environ.get(name)]
+    """Make the IPA that the environment describes.
+
+    An IPA that was made before is used again, as CI keeps its artifacts: App Store Connect takes the same build number twice only
+    with the same content.
+    """
+    names = ("IPA", "BUNDLE_ID", "VERSION", "BUILD", "API_BASE_URL")
+    missing = [name for name in names if not os.environ.get(name)]
     if missing:
         print(f"error: set {', '.join(missing)} in the environment")
         return 1
     path = Path(os.environ["IPA"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(
-        path,
-        bundle_id=os.environ["BUNDLE_ID"],
-        version=os.environ["VERSION"],
-        build=os.environ["BUILD"],
-        info={"API_BASE_URL": os.environ["API_BASE_URL"]},
-    )
+    described = json.dumps([os.environ[name] for name in names[1:]])
+    kept = path.parent / "archives" / f"{hashlib.sha256(described.encode()).hexdigest()}.ipa"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = write(
+            kept.with_suffix(".draft"),
+            bundle_id=os.environ["BUNDLE_ID"],
+            version=os.environ["VERSION"],
+            build=os.environ["BUILD"],
+            info={"API_BASE_URL": os.environ["API_BASE_URL"]},
+        )
+        draft.replace(kept)
+    shutil.copyfile(kept, path)
     print(f"made {path}, {path.stat().st_size} bytes", flush=True)
     return 0
 

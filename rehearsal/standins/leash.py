@@ -1,6 +1,7 @@
-"""Runs a program that ends with us, however we end: `python -m rehearsal.standins.leash COMMAND…`.
+"""Runs a program that ends with its parent, even if the parent is killed: `python -m rehearsal.standins.leash COMMAND…`.
 
-The leash is standard input: when it ends, or on SIGTERM, the program is asked to end. Our exit code is the program's.
+The parent holds the other end of standard input. When that is closed, the program gets SIGTERM twice, a second apart, and then
+SIGKILL. SIGINT and SIGTERM are passed on. The exit code is the program's, 128 + n after signal n.
 """
 
 import os
@@ -9,11 +10,14 @@ import subprocess
 import sys
 import threading
 
+PAUSE_SECONDS = 1.0
+"""Between two signals to a program whose parent has ended."""
+
 
 def main() -> int:
     with subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL) as program:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: program.terminate())
+            signal.signal(number, lambda number, _: program.send_signal(number))
         threading.Thread(target=_end_with_parent, args=(program,), daemon=True).start()
         code = program.wait()
     return 128 - code if code < 0 else code
@@ -22,7 +26,13 @@ def main() -> int:
 def _end_with_parent(program: "subprocess.Popen[bytes]") -> None:
     while os.read(0, 1024):  # Not sys.stdin: its lock, held by a thread, would abort the interpreter when it ends.
         pass
-    program.terminate()
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        program.send_signal(number)
+        try:
+            program.wait(PAUSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return
 
 
 if __name__ == "__main__":

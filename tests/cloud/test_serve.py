@@ -20,7 +20,7 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def test_a_port_in_use_is_told_in_one_line(taken: int, tmp_path: Path) -> None:
+def test_taken_port_is_refused(taken: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rehearsal", "serve", "--port", str(taken), "--data", str(tmp_path)]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -28,15 +28,15 @@ def test_a_port_in_use_is_told_in_one_line(taken: int, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        f"error: port {taken} is in use: end what listens there, another rehearsal say; `serve` by itself takes another --port\n"
+        f"error: port {taken} is in use: choose another with PORT=, or leave PORT out to get one that is free\n"
     )
 
 
-def test_a_new_world_has_the_image_and_the_users_that_a_launch_by_hand_needs(tmp_path: Path) -> None:
+def test_new_world_has_what_is_declared(tmp_path: Path) -> None:
     with doubles(tmp_path) as addresses:
         users = [user["username"] for user in appstore(addresses)["users"]]
         images = [image["reference"] for image in fly(addresses)["fly_image"]]
 
     assert {"ada@sollabs.example", "jun@sollabs.example", "lena@sollabs.example"} <= set(users)
-    assert images == [IMAGE]
+    assert IMAGE in images
     assert (tmp_path / "world/credentials.json").stat().st_mode & 0o077 == 0

@@ -1,0 +1,24 @@
+"""What exists at the vendors before a rehearsal begins: `world.toml`."""
+
+from pathlib import Path
+
+from werkzeug.test import Client
+
+from rehearsal.cloud.world import World
+from rehearsal.files import bad, read_toml
+
+DECLARED = Path(__file__).with_name("world.toml")
+
+
+def add_declared(world: World) -> None:
+    """Add the images and users of `world.toml` that the world does not have. Raises BadFile."""
+    declared = read_toml(DECLARED)
+    control = Client(world.services["control"])
+    pushed = {image["reference"] for image in control.get("/fly/state").get_json()["fly_image"]}
+    for reference in declared.get("images", ()):
+        if reference not in pushed:
+            control.post("/fly/images", json={"reference": reference})
+    for user in declared.get("users", ()):
+        answer = control.post("/appstore/users", json=user)  # changes nothing for a user who exists
+        if answer.status_code >= 300:
+            raise bad(DECLARED, f"has a user {user} that cannot be added ({answer.get_json()['error']})")

@@ -1,0 +1,81 @@
+"""What is different when the production stack is launched against the doubles, from nothing."""
+
+from pathlib import Path
+from typing import Any
+
+from rehearsal.doubles import Doubles
+from rehearsal.files import read_toml
+from rehearsal.receivers import receivers
+from rehearsal.stack import Stack
+from rehearsal.standins import ipa
+
+LATER = ("solos:signOffs", "solos:declaredBy", "solos:withdrawn", "solos:earlierReleases")
+"""Keys that are set after a launch. A first launch has none of them."""
+OWN = ("solos:imageBuild", "solos:xcode", "solos:archive")
+"""Keys that build the image and the IPA with the team's own tools."""
+MADE_HERE = ("solos:signingSecrets", "solos:flyApiToken", "solos:ascKeyId", "solos:ascIssuerId", "solos:ascPrivateKey")
+"""Secrets of the vendors that the doubles replace."""
+PLACEHOLDER = "rehearsal"
+
+
+def changes(stack: Stack, doubles: Doubles) -> dict[str, Any]:
+    """The keys to set in the copy of the production stack; None removes one. Prints what they are."""
+    config = stack.config
+    changed: dict[str, Any] = {
+        "solos:endpoints": doubles.endpoints,
+        "solos:credentialsFile": str(stack.folder / "credentials.json"),
+        "solos:protect": False,
+        **receivers(stack, doubles.control),
+    }
+    removed = [key for key in (*LATER, *OWN, *MADE_HERE) if key in config]
+    changed |= dict.fromkeys(removed)
+    database = config.get("solos:database") or {}
+    if "fromSnapshot" in database:
+        changed["solos:database"] = {key: value for key, value in database.items() if key != "fromSnapshot"}
+        removed.append("solos:database.fromSnapshot")
+    replaced = [
+        path for path in stack.removed_secrets if path.startswith(("solos:secrets.", "solos:monitoringSecrets."))
+    ]
+    for path in replaced:
+        key, _, name = path.partition(".")
+        if key == "solos:secrets":
+            changed[key] = {**changed.get(key, config.get(key, {})), name: stack.encrypted(PLACEHOLDER)}
+    if "solos:archive" in removed or "solos:xcode" in removed or not Path(str(config.get("solos:ipa"))).exists():
+        changed["solos:ipa"] = str(_stand_in(stack))
+        replaced.append("solos:ipa")
+    print(
+        "In the copy of the stack file, changed: solos:endpoints, solos:credentialsFile, solos:protect, solos:monitoring."
+    )
+    print(f"Replaced by values of this rehearsal: {', '.join(sorted(replaced)) or 'nothing'}.")
+    print(
+        f"Left out: {', '.join(sorted({*removed, *stack.removed_secrets} - {*replaced})) or 'nothing'}.\n", flush=True
+    )
+    return changed
+
+
+def add_to_world(stack: Stack, doubles: Doubles) -> None:
+    """Push the image that the stack names, and make its testers users of the team: a dress rehearsal is about the rest.
+
+    `make preflight` looks for both at the vendors.
+    """
+    config = stack.config
+    doubles.do("/fly/images", reference=config["solos:image"])
+    for tester in config["solos:testers"]:
+        doubles.do("/appstore/users", **tester)
+    print(
+        f"Assumed to exist: {config['solos:image']} and the testers as users of the team. `make preflight` looks for them.\n",
+        flush=True,
+    )
+
+
+def _stand_in(stack: Stack) -> Path:
+    """An IPA that fits the stack."""
+    config = stack.config
+    app = config.get("solos:app") or read_toml(Path("fly.toml")).get("app", "")
+    return ipa.write(
+        stack.folder / "solmobile.ipa",
+        bundle_id=str(config["solos:bundleId"]),
+        version=str(config["solos:version"]),
+        build=str(config["solos:build"]),
+        info={"API_BASE_URL": f"https://{app}.fly.dev"},
+    )

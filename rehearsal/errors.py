@@ -1,0 +1,44 @@
+"""How a rehearsal ends when it cannot go on: one line that says why and what to do, and an exit code that is not 0."""
+
+import errno
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+
+from rehearsal.cloud.server import PortTaken
+from rehearsal.doubles import Refused
+from rehearsal.files import BadFile
+from rehearsal.folder import InUse
+from rehearsal.processes import DoublesEnded, Interrupted
+
+REMEDIES = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some space, then run the same command again",
+    errno.EACCES: "make it readable and writable for your user",
+    errno.EPERM: "make it readable and writable for your user",
+    errno.EROFS: "run this in a clone on a disk that can be written to",
+    errno.ENOENT: "restore it (`git status` lists deleted files)",
+    errno.ENOTDIR: "move the file that is in the way",
+}
+AGAIN = "run the same command again; it continues where this run ended"
+
+
+def exit_code(run: Callable[[], int]) -> int:
+    """The exit code of `run`. What stops it is printed in one line: 128 + n for signal n, otherwise 1."""
+    try:
+        return run()
+    except Interrupted as interrupted:
+        print(f"\nStopped by {signal.Signals(interrupted.number).name}: {AGAIN}.", file=sys.stderr)
+        return 128 + interrupted.number
+    except DoublesEnded as error:
+        message = f"{error}: {AGAIN}"
+    except OSError as error:
+        remedy = REMEDIES.get(error.errno or 0, "correct that, then run the same command again")
+        message = f"{error.filename or 'a file'}: {error.strerror or error}: {remedy}"
+    except sqlite3.OperationalError as error:  # a full disk and a read-only folder, as SQLite names them
+        message = f"the doubles cannot keep their state in world.sqlite3: {error}: correct that, then run the same command again"
+    except (BadFile, InUse, PortTaken, Refused) as error:
+        message = str(error)
+    print(f"error: {message}", file=sys.stderr)
+    return 1

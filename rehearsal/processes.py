@@ -1,0 +1,108 @@
+"""Programs that a rehearsal starts: they get its signals, and end when it ends, even if it is killed.
+
+Each runs in a session of its own, so Ctrl-C in a terminal reaches only the rehearsal. It passes the signal on to the engine, and the
+doubles keep answering while the engine finishes its running steps.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rehearsal.standins import leash
+
+POLL_SECONDS = 0.1
+FORWARDED = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM was received, and the running program, if any, has ended."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class DoublesEnded(Exception):
+    """The doubles' process ended while the engine needed it; the engine was killed."""
+
+
+class _Current:
+    """The program that gets the signals, and the last signal that it got."""
+
+    program: "subprocess.Popen[str] | None" = None
+    received: int | None = None
+
+
+@contextmanager
+def forwarded_signals() -> Iterator[None]:
+    """Within the block, SIGINT and SIGTERM go to the program in `run`, which then raises Interrupted.
+
+    Without a running program, Interrupted is raised at once.
+    """
+    before = {number: signal.signal(number, _receive) for number in FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    inherits: Collection[int] = (),
+    needs: "subprocess.Popen[str] | None" = None,
+    on_line: Callable[[str], None] | None = None,
+) -> int:
+    """Run a program to its end; its exit code, 128 + n after signal n.
+
+    `inherits` are file descriptors that stay open in it. When the process `needs` ends first, the program is killed and DoublesEnded
+    raised. With `on_line`, each line of output goes there instead of to the terminal. Raises Interrupted after a forwarded signal.
+    """
+    with subprocess.Popen(
+        [sys.executable, leash.__file__, *command],
+        env=environment,
+        stdin=subprocess.PIPE,  # its end tells the program that this process has ended
+        stdout=subprocess.PIPE if on_line else None,
+        stderr=subprocess.STDOUT if on_line else None,
+        text=True,
+        start_new_session=True,
+        pass_fds=inherits,
+    ) as program:
+        _Current.program, _Current.received = program, None
+        try:
+            if on_line and program.stdout is not None:
+                for line in program.stdout:
+                    on_line(line.rstrip("\n"))
+            code = _wait(program, needs)
+        finally:
+            _Current.program = None
+    if _Current.received is not None:
+        raise Interrupted(_Current.received)
+    if needs is not None and needs.poll() is not None:
+        raise DoublesEnded(f"the doubles' process {needs.pid} ended unexpectedly ({_describe(needs.returncode)})")
+    return code
+
+
+def _wait(program: "subprocess.Popen[str]", needs: "subprocess.Popen[str] | None") -> int:
+    while True:
+        try:
+            return program.wait(POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            if needs is not None and needs.poll() is not None:
+                os.killpg(program.pid, signal.SIGKILL)
+
+
+def _receive(number: int, frame: object) -> None:
+    if _Current.program is None:
+        raise Interrupted(number)
+    _Current.received = number
+    _Current.program.send_signal(number)
+
+
+def _describe(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
