@@ -27,7 +27,7 @@ from components.backend import environment
 from components.config import PROJECT
 from providers.errors import ProviderError
 from providers.fly.adoption import LOCATE, OtherName, secret_names, unclaimed
-from providers.fly.client import Fly, NotFound
+from providers.fly.api.client import Fly, NotFound
 from providers.fly.image import ImageProvider
 from providers.properties import decode, is_known
 from providers.resource import Provider

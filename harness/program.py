@@ -20,7 +20,18 @@ from rehearsal.people import AppForm, People
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "registry.fly.io/solserver:1.0.0"
 TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
-FOLDERS = ("adoption", "checklist", "components", "project", "providers", "rehearsal", "report", "infra-docs", "monitoring", "xcode")
+FOLDERS = (
+    "adoption",
+    "checklist",
+    "components",
+    "project",
+    "providers",
+    "rehearsal",
+    "report",
+    "infra-docs",
+    "monitoring",
+    "xcode",
+)
 """What the program consists of."""
 
 

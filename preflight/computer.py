@@ -13,7 +13,7 @@ from preflight.finding import Finding, Subject, blocked, ok, warning
 from providers import configuration, waiting
 from providers.appstore.api.client import API as APPSTORE_API
 from providers.errors import ApiError, ProviderError, Unreachable
-from providers.fly.client import MACHINES_API
+from providers.fly.api.client import MACHINES_API
 from providers.http import Http
 
 TRIED = (3, 260)

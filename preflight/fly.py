@@ -10,8 +10,8 @@ from components.monitoring.settings import ENDING as MONITOR_ENDING
 from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
-from providers.fly import certificates
-from providers.fly.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
+from providers.fly.api import certificates
+from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import ImageArgs, ImageProvider
 from providers.http import Http
 

@@ -17,7 +17,7 @@ from providers.fly.image import Image
 from providers.fly.ip_address import IpAddress
 from providers.fly.issued_certificate import IssuedCertificate
 from providers.fly.machine import Machine
-from providers.fly.machine_config import revision
+from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import Secrets
 from providers.fly.volume import Volume
 

@@ -15,7 +15,7 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly import execution, logs
+from providers.fly.api import execution, logs
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource

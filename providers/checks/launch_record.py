@@ -14,11 +14,10 @@ from typing import Annotated, Any
 import pulumi
 from pulumi import Input, Output
 
-from providers import waiting
-from providers.checks import edge
+from providers import health, waiting
 from providers.errors import ProviderError
-from providers.fly import logs, machines
-from providers.fly.metrics import server_errors
+from providers.fly.api import logs, machines
+from providers.fly.api.metrics import server_errors
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource
@@ -109,7 +108,7 @@ class LaunchRecordProvider(FlyProvider[LaunchRecordArgs, LaunchRecordState]):
                 f"requirements are open: {'; '.join(f'{each.key}: {each.open}' for each in missing)}; see to them, or waive one "
                 "in solos:waivers with a reason and a name"
             )
-        answered = edge.probe(self.config, edge.Health(hostname=args.hostname, path=args.path))
+        answered = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
         return args.label, LaunchRecordState(
             **vars(args),
             declared_at=_now(),

@@ -12,8 +12,8 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly import postgres
-from providers.fly.client import FlyError
+from providers.fly.api import postgres
+from providers.fly.api.client import FlyError
 from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES

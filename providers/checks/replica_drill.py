@@ -12,7 +12,7 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError, TimedOut
-from providers.fly import execution
+from providers.fly.api import execution
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource

@@ -15,7 +15,7 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly import execution, machines, volumes
+from providers.fly.api import execution, machines, volumes
 from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyProvider
 from providers.fly.volume import VolumeArgs, VolumeProvider

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import pulumi
 
-from providers import engine, waiting
-from providers.checks import edge
+from providers import engine, health, waiting
 from providers.errors import TimedOut
-from providers.fly import logs, machines
-from providers.fly.client import Fly
+from providers.fly.api import logs, machines
+from providers.fly.api.client import Fly
 from providers.properties import REPLACES
 from providers.resource import Provider, Resource
 
@@ -53,7 +52,7 @@ class RolloutProvider(Provider[RolloutArgs, RolloutState]):
     State = RolloutState
 
     def validate(self, args: RolloutArgs, old: RolloutArgs | None) -> Iterable[str]:
-        return edge.health_problems(_health(args))
+        return health.health_problems(_health(args))
 
     def ensure(self, args: RolloutArgs) -> tuple[str, RolloutState]:
         return f"{args.app}/{args.machine_id}", self._verify(args)
@@ -71,13 +70,13 @@ class RolloutProvider(Provider[RolloutArgs, RolloutState]):
     def _verify(self, args: RolloutArgs) -> RolloutState:
         fly = Fly(self.config)
         try:
-            answered = edge.probe(self.config, _health(args), meanwhile=engine.progress())
+            answered = health.probe(self.config, _health(args), meanwhile=engine.progress())
         except TimedOut as error:
             machine = machines.find(fly, args.app, args.machine_id)
-            raise edge.Unhealthy(f"{error}; {logs.epilogue(fly, args.app, machine, args.machine_id)}") from None
+            raise health.Unhealthy(f"{error}; {logs.epilogue(fly, args.app, machine, args.machine_id)}") from None
         machine = machines.find(fly, args.app, args.machine_id)
         if machine is None or logs.crashes(machine):
-            raise edge.Unhealthy(
+            raise health.Unhealthy(
                 f"https://{args.hostname}{args.path} answers, but the machine {args.machine_id} of {args.app!r} "
                 f"{'is gone' if machine is None else 'has crashed'}: {logs.epilogue(fly, args.app, machine, args.machine_id)}"
             )
@@ -90,8 +89,8 @@ class RolloutProvider(Provider[RolloutArgs, RolloutState]):
         )
 
 
-def _health(args: RolloutArgs) -> edge.Health:
-    return edge.Health(
+def _health(args: RolloutArgs) -> health.Health:
+    return health.Health(
         hostname=args.hostname,
         path=args.path,
         expect_status=args.expect_status,

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 import pulumi
 
-from providers import engine, waiting
-from providers.checks import edge
+from providers import engine, health, waiting
 from providers.errors import ProviderError, TimedOut
-from providers.fly import execution
+from providers.fly.api import execution
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource
@@ -111,7 +110,7 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
 
     def _lines(self, args: WatchArgs) -> int:
         def counted() -> int | None:
-            edge.knock(self.config, args.hostname, UNKNOWN_PATH)
+            health.knock(self.config, args.hostname, UNKNOWN_PATH)
             return int(self._number(args, LINES)) or None
 
         try:

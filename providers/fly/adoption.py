@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from providers.errors import ProviderError
-from providers.fly import certificates, ip_address, machines, postgres, volumes
+from providers.fly import ip_address
+from providers.fly.api import certificates, machines, postgres, volumes
+from providers.fly.api.client import Fly, NotFound
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
-from providers.fly.client import Fly, NotFound
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.managed_postgres import ManagedPostgresProvider

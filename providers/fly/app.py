@@ -15,11 +15,11 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError, Uncertain
-from providers.fly.client import APP_DELETE_PACE, Forbidden, NotFound, just_made
-from providers.fly.machines import is_gone as machine_is_gone
+from providers.fly.api.client import APP_DELETE_PACE, Forbidden, NotFound, just_made
+from providers.fly.api.machines import is_gone as machine_is_gone
+from providers.fly.api.volumes import is_gone as volume_is_gone
+from providers.fly.api.volumes import snapshots_of
 from providers.fly.provider import FlyProvider
-from providers.fly.volumes import is_gone as volume_is_gone
-from providers.fly.volumes import snapshots_of
 from providers.properties import REPLACES
 from providers.resource import Resource
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pulumi
 
 from providers.errors import ProviderError
-from providers.fly import certificates
-from providers.fly.client import FlyError, just_made
+from providers.fly.api import certificates
+from providers.fly.api.client import FlyError, just_made
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
 from providers.resource import Resource

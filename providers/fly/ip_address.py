@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pulumi
 
 from providers.errors import ProviderError
-from providers.fly.client import Fly, NotFound, just_made
+from providers.fly.api.client import Fly, NotFound, just_made
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
 from providers.resource import Resource

@@ -11,7 +11,7 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly import certificates
+from providers.fly.api import certificates
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource

@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import pulumi
 
-from providers import engine, waiting
-from providers.checks import edge
+from providers import engine, health, waiting
 from providers.errors import Incomplete, ProviderError
-from providers.fly import logs, machine_config, machines, releases, volumes
-from providers.fly.client import VISIBLE_SECONDS, Fly, just_made, just_pushed
-from providers.fly.machine_config import PLATFORM_METADATA, SECRETS_VERSION
+from providers.fly.api import logs, machines, releases, volumes
+from providers.fly.api.client import VISIBLE_SECONDS, Fly, just_made, just_pushed
 from providers.fly.provider import FlyProvider, make_once
-from providers.fly.safe_update import NothingToGoBackTo, are_alike, update
-from providers.fly.verification import Evidence, NotHealthy, Version, verify
-from providers.fly.verification import Machine as Subject
+from providers.fly.safe_update import machine_config
+from providers.fly.safe_update.machine_config import PLATFORM_METADATA, SECRETS_VERSION
+from providers.fly.safe_update.update import NothingToGoBackTo, are_alike, update
+from providers.fly.safe_update.verification import Evidence, NotHealthy, Version, verify
+from providers.fly.safe_update.verification import Machine as Subject
 from providers.properties import REPLACES
 from providers.resource import Resource
 
@@ -97,7 +97,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             yield f"the image {args.image!r} is no digest: give the output `pinned` of an Image"
         yield from machine_config.guest_problems(args.config.get("guest") or {})
         if args.hostname:
-            yield from edge.health_problems(_health(args, args.hostname))
+            yield from health.health_problems(_health(args, args.hostname))
 
     def changed_fields(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
         names = set(super().changed_fields(state, args)) - ABOUT_UPDATES
@@ -237,8 +237,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return Subject(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
 
 
-def _health(args: MachineArgs, hostname: str) -> edge.Health:
-    return edge.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
+def _health(args: MachineArgs, hostname: str) -> health.Health:
+    return health.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
 
 
 def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:

@@ -13,7 +13,7 @@ import pulumi
 
 from providers import waiting
 from providers.errors import ProviderError
-from providers.fly import postgres
+from providers.fly.api import postgres
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
 from providers.resource import Resource

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pulumi
 
 from providers import engine
-from providers.fly import postgres
-from providers.fly.client import FlyError
+from providers.fly.api import postgres
+from providers.fly.api.client import FlyError
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES, SECRET
 from providers.resource import Resource

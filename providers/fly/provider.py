@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from providers import waiting
 from providers.errors import TimedOut, Uncertain
-from providers.fly.client import Fly
+from providers.fly.api.client import Fly
 from providers.resource import ArgsT, Provider, StateT
 
 T = TypeVar("T")

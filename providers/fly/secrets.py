@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import pulumi
 
 from providers.errors import ProviderError
-from providers.fly.client import NotFound, just_made
+from providers.fly.api.client import NotFound, just_made
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.resource import Resource

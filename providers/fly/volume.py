@@ -14,9 +14,9 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly import volumes
-from providers.fly.client import FlyError, NotFound, just_made
-from providers.fly.machines import restart
+from providers.fly.api import volumes
+from providers.fly.api.client import FlyError, NotFound, just_made
+from providers.fly.api.machines import restart
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
 from providers.resource import Resource

@@ -9,7 +9,7 @@ from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
-from providers.fly.machine_config import revision
+from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import SecretsProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.store import Document

@@ -10,6 +10,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import control
+from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
@@ -43,6 +44,12 @@ def push(world: World, tag: str, **about: Any) -> str:
     """The digest reference of a new image."""
     pushed = control(world, "POST", "/fly/images", {"reference": f"registry.fly.io/solserver:{tag}", **about})
     return f"registry.fly.io/solserver@{pushed['digest']}"
+
+
+@pytest.fixture
+def fly(configured: Configured) -> Fly:
+    client: Fly = configured(AppProvider).fly
+    return client
 
 
 @pytest.fixture

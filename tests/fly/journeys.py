@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from providers.fly.verification import NotHealthy
+from providers.fly.safe_update.verification import NotHealthy
 from rehearsal.cloud.world import World
 from tests.fault_matrix import Journey
 from tests.fly.backend import RELEASES, Backend, add_note, held

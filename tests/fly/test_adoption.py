@@ -10,9 +10,9 @@ import pytest
 from harness.driver import Driven
 from providers.errors import ProviderError
 from providers.fly import adoption
+from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
-from providers.fly.client import Fly
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.managed_postgres import ManagedPostgresProvider
@@ -21,7 +21,7 @@ from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 
 Configured = Callable[[Any], Any]
-WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets", "VolumeSnapshot"}
+WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets"}
 """A gate, values that nobody can read, and what is taken anew for each reason."""
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (AppProvider, {"name": "solos-prod", "org": "sol-labs"}),
@@ -30,12 +30,6 @@ KINDS: list[tuple[Any, dict[str, Any]]] = [
     (CertificateProvider, {"app": "solos-prod", "hostname": "api.sollabs.example"}),
     (ManagedPostgresProvider, {"org": "sol-labs", "name": "solos-prod-db", "region": "sjc"}),
 ]
-
-
-@pytest.fixture
-def fly(configured: Configured) -> Fly:
-    client: Fly = configured(AppProvider).fly
-    return client
 
 
 def test_every_resource_can_be_found_or_says_why_not() -> None:

@@ -9,8 +9,7 @@ from pulumi.dynamic import Config
 from harness.driver import Driven
 from harness.inprocess import PROJECT, lead_to
 from providers.errors import ProviderError
-from providers.fly.app import AppProvider
-from providers.fly.client import (
+from providers.fly.api.client import (
     Fly,
     FlyError,
     Forbidden,
@@ -21,6 +20,7 @@ from providers.fly.client import (
     just_made,
     just_pushed,
 )
+from providers.fly.app import AppProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.fly.backend import Backend

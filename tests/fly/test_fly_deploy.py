@@ -10,9 +10,9 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles
-from providers.fly import machine_config
 from providers.fly.appconfig import load
 from providers.fly.machine import MachineProvider
+from providers.fly.safe_update import machine_config
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.world import World
 from tests.fly.backend import at_fly

@@ -11,10 +11,10 @@ from harness.driver import Driven, Refused
 from harness.inprocess import Doubles, control
 from providers import http
 from providers.errors import ProviderError
+from providers.fly.api.postgres import Unusable
 from providers.fly.app import AppProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.managed_postgres import ManagedPostgresProvider
-from providers.fly.postgres import Unusable
 from providers.fly.postgres_access import PostgresAccessProvider
 from providers.fly.postgres_backup import PostgresBackupProvider
 from providers.fly.secrets import SecretsProvider

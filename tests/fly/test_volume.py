@@ -9,9 +9,10 @@ import pytest
 from harness.driver import Driven, Refused
 from harness.inprocess import control
 from providers.errors import ProviderError
+from providers.fly.api import volumes
+from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
 from providers.fly.volume import VolumeProvider
-from providers.fly.volume_snapshot import VolumeSnapshotProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.fly.backend import add_note, living, machines
@@ -191,14 +192,13 @@ def test_what_counts_only_when_it_is_made_changes_nothing_later(volume: Driven) 
     assert not volume.diff(**VOLUME, guest={"cpus": 2}, image="another", from_snapshot="vs_another").changes
 
 
-def test_a_volume_from_a_snapshot_has_its_rows(machine: Driven, configured: Configured, world: World) -> None:
+def test_a_volume_from_a_snapshot_has_its_rows(machine: Driven, configured: Configured, fly: Fly, world: World) -> None:
     add_note(world, "before the snapshot")
-    snapshot = Driven(configured(VolumeSnapshotProvider))
-    snapshot.up(app="solos-prod", volume_id=machine.inputs["volume_id"])
+    snapshot = volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])
     add_note(world, "after the snapshot")
 
     restored = Driven(configured(VolumeProvider))
-    restored.up(app="solos-prod", name="restored", region="sjc", size_gb=1, from_snapshot=snapshot.id)
+    restored.up(app="solos-prod", name="restored", region="sjc", size_gb=1, from_snapshot=snapshot["id"])
 
     assert notes(world, restored.id) == ["before the snapshot"]
 
@@ -267,17 +267,16 @@ def test_one_that_is_deleted_softly_is_not_adopted(volume: Driven, configured: C
 
 
 def test_an_empty_one_in_place_of_a_deleted_one_says_where_the_rows_are(
-    volume: Driven, configured: Configured, monkeypatch: pytest.MonkeyPatch
+    volume: Driven, configured: Configured, fly: Fly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("providers.engine.note", said.append)
-    snapshot = Driven(configured(VolumeSnapshotProvider))
-    snapshot.up(app="solos-prod", volume_id=volume.id)
+    snapshot = volumes.take_snapshot(fly, "solos-prod", volume.id)
     volume.destroy()
 
     Driven(configured(VolumeProvider)).up(**VOLUME)
 
-    assert f"is new and empty; the one that was deleted left the snapshot {snapshot.id}" in said[0]
+    assert f"is new and empty; the one that was deleted left the snapshot {snapshot['id']}" in said[0]
 
 
 def test_a_last_snapshot_that_cannot_be_taken_keeps_the_volume(volume: Driven, world: World) -> None:

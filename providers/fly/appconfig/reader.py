@@ -17,7 +17,7 @@ from typing import Any
 from providers.fly.appconfig import services
 from providers.fly.appconfig.services import ProcessGroup, present
 from providers.fly.appconfig.tables import GB, MB, Document, Table
-from providers.fly.machine_config import CPUS, MEMORY_PER_CPU, PLATFORM_METADATA, guest_problems, seconds_of
+from providers.fly.safe_update.machine_config import CPUS, MEMORY_PER_CPU, PLATFORM_METADATA, guest_problems, seconds_of
 
 SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM")
 RESTART = {"always": "always", "on-failure": "on-failure", "never": "no"}

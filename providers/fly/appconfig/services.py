@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.fly.appconfig.tables import Table
-from providers.fly.machine_config import seconds_of
+from providers.fly.safe_update.machine_config import seconds_of
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
 MOST_PORT = 65535

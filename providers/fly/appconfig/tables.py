@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from providers.fly.machine_config import seconds_of
+from providers.fly.safe_update.machine_config import seconds_of
 
 SPOKEN = {
     str: "a string",

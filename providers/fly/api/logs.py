@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from providers.errors import ProviderError
-from providers.fly.client import Fly
+from providers.fly.api.client import Fly
 
 LAST_WORDS = 5
 CRASH = re.compile(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from providers.fly.client import Fly, NotFound
+from providers.fly.api.client import Fly, NotFound
 
 
 def find(fly: Fly, app: str, hostname: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from providers.errors import ProviderError
-from providers.fly.client import Fly
+from providers.fly.api.client import Fly
 
 MOST_SECONDS = 60
 """What Fly allows."""

@@ -15,10 +15,11 @@ from typing import Any
 
 from providers import waiting
 from providers.errors import ProviderError
-from providers.fly import logs, machine_config, machines, releases
-from providers.fly.client import FlyError, LeaseHeld, just_pushed
+from providers.fly.api import logs, machines, releases
+from providers.fly.api.client import FlyError, LeaseHeld, just_pushed
 from providers.fly.provider import LOOK_AGAIN_SECONDS
-from providers.fly.verification import Evidence, Machine, NotHealthy, Version, verify
+from providers.fly.safe_update import machine_config
+from providers.fly.safe_update.verification import Evidence, Machine, NotHealthy, Version, verify
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import math
 
 from providers import waiting
 from providers.errors import ProviderError
-from providers.fly.client import Fly
+from providers.fly.api.client import Fly
 
 SCRAPE_SECONDS = 16.0
 """Fly looks every 15 s: what came this soon after a moment may belong to the time before it."""

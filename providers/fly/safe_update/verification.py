@@ -10,10 +10,11 @@ from typing import Any
 from pulumi.dynamic import Config
 
 from providers import engine, waiting
-from providers.checks import edge
 from providers.errors import ProviderError
-from providers.fly import logs, machine_config, machines
-from providers.fly.client import GET_MACHINE_PACE, Fly, NotFound
+from providers.fly.api import logs, machines
+from providers.fly.api.client import GET_MACHINE_PACE, Fly, NotFound
+from providers.fly.safe_update import machine_config
+from providers.health import Health, probe
 
 LOOK_SECONDS = 1.0
 """The longest pause between two looks at a machine that starts."""
@@ -36,7 +37,7 @@ class Version:
     config: dict[str, Any]
     """As it is sent to Fly: image, volume and metadata included."""
     least_secrets: int | None = None
-    health: edge.Health | None = None
+    health: Health | None = None
     """How the public address answers; None for a machine without one."""
     seconds: float = 300.0
     """How long it may take to start and to pass its checks."""
@@ -105,7 +106,7 @@ def verify(machine: Machine, instance_id: str, version: Version, lease: machines
     latencies: list[float] = []
     if version.health:
         with _step("public address"):
-            answer = edge.probe(machine.stack, version.health, meanwhile=keep)
+            answer = probe(machine.stack, version.health, meanwhile=keep)
         latencies, answered = answer.latencies_ms, round(answer.first_at - began, 1)
     with _step("log scan"):
         now = until(unhealthy)

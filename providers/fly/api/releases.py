@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from providers import engine
 from providers.errors import ProviderError
-from providers.fly.client import Fly
+from providers.fly.api.client import Fly
 
 
 @dataclass(frozen=True)

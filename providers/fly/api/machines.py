@@ -9,8 +9,8 @@ from typing import Any
 
 from providers import waiting
 from providers.errors import ProviderError, TimedOut, Uncertain
-from providers.fly.client import GET_MACHINE_PACE, Fly, FlyError, LeaseHeld, NotFound
-from providers.fly.machine_config import seconds_of, unhealthy_checks
+from providers.fly.api.client import GET_MACHINE_PACE, Fly, FlyError, LeaseHeld, NotFound
+from providers.fly.safe_update.machine_config import seconds_of, unhealthy_checks
 
 GONE = frozenset({"destroyed", "destroying"})
 LEASE_SECONDS = 60

@@ -8,7 +8,7 @@ from typing import Any
 
 from providers import waiting
 from providers.errors import ProviderError
-from providers.fly.client import Fly, NotFound
+from providers.fly.api.client import Fly, NotFound
 
 GONE = frozenset({"deleting", "deleted"})
 READY_SECONDS = 900.0

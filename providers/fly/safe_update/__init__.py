@@ -1,0 +1,1 @@
+"""A safe update of a running machine: compare configs, update, verify, roll back."""
