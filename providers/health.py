@@ -83,7 +83,7 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
             seconds=health.seconds,
             waiting_for=f"https://{health.hostname}{health.path} to answer as expected",
             last_seen=lambda: seen,
-            most=1.0,
+            max_pause=1.0,
         )
 
 

@@ -66,7 +66,7 @@ def _roots() -> "ssl.SSLContext":
 
 
 @dataclass(frozen=True)
-class Pace:
+class RateLimit:
     """A documented rate limit: `burst` calls at once, then `per_second`."""
 
     per_second: float
@@ -103,7 +103,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         safe: bool | None = None,
         accept: tuple[int, ...] = (),
-        pace: Pace | None = None,
+        limit: RateLimit | None = None,
         bucket: str = "",
         seconds: float = CALL_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,
@@ -120,8 +120,8 @@ class Http:
         began = waiting.clock.now()
         renewed = False
         for attempt in itertools.count():
-            if pace:
-                self._connection.acquire(bucket or doing, pace)
+            if limit:
+                self._connection.acquire(bucket or doing, limit)
             authorization = self._authorize(False)
             answer = self._attempt(
                 httpx.Request(
@@ -224,15 +224,15 @@ class _Connection:
         """Record that a connection was made."""
         self._has_answered, self.is_down = True, False
 
-    def acquire(self, bucket: str, pace: Pace) -> None:
+    def acquire(self, bucket: str, limit: RateLimit) -> None:
         """Take one call from the bucket; sleeps while it is empty."""
         with self._lock:
             now = waiting.clock.now()
-            calls, seen_at = self._buckets.get(bucket, (float(pace.burst), now))
-            calls = min(float(pace.burst), calls + (now - seen_at) * pace.per_second) - 1
+            calls, seen_at = self._buckets.get(bucket, (float(limit.burst), now))
+            calls = min(float(limit.burst), calls + (now - seen_at) * limit.per_second) - 1
             self._buckets[bucket] = (calls, now)
         if calls < 0:
-            waiting.clock.sleep(-calls / pace.per_second)
+            waiting.clock.sleep(-calls / limit.per_second)
 
 
 @functools.lru_cache(maxsize=16)

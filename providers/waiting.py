@@ -36,18 +36,18 @@ def poll(
     seconds: float,
     waiting_for: str,
     last_seen: Callable[[], str] = lambda: "",
-    first: float = 0.1,
-    most: float = 5.0,
-    least: Callable[[], float] = lambda: 0.0,
+    first_pause: float = 0.1,
+    max_pause: float = 5.0,
+    min_pause: Callable[[], float] = lambda: 0.0,
 ) -> T:
     """Call `look` until it returns something other than None, and return that.
 
-    Pauses are in seconds: from `first`, growing by half up to `most`; `least()` lengthens them to save a rate
-    limit. Raises TimedOut after `seconds`; its text has `waiting_for` (what, of which object) and `last_seen()`. Errors of `look`
+    Pauses are in seconds: from `first_pause`, growing by half up to `max_pause`; `min_pause()` lengthens them to save a
+    rate limit. Raises TimedOut after `seconds`; its text has `waiting_for` (what, of which object) and `last_seen()`. Errors of `look`
     are not caught.
     """
     deadline = clock.now() + seconds
-    pause = first
+    pause = first_pause
     while True:
         found = look()
         if found is not None:
@@ -56,10 +56,10 @@ def poll(
         if left <= 0:
             seen = last_seen()
             raise TIMED_OUT(waiting_for=waiting_for, seconds=seconds, seen=f"; last seen: {seen}" if seen else "")
-        clock.sleep(min(max(pause, least()), left))
-        pause = min(pause * 1.5, most)
+        clock.sleep(min(max(pause, min_pause()), left))
+        pause = min(pause * 1.5, max_pause)
 
 
-def backoff(attempt: int, *, base: float = 0.25, most: float = 8.0) -> float:
+def backoff(attempt: int, *, base: float = 0.25, max_pause: float = 8.0) -> float:
     """Seconds to pause after failed attempt number `attempt` (from 0): exponential, with a random factor of 0.5 to 1."""
-    return random.uniform(0.5, 1.0) * min(most, base * 2.0**attempt)  # noqa: S311 (jitter, not cryptography)
+    return random.uniform(0.5, 1.0) * min(max_pause, base * 2.0**attempt)  # noqa: S311 (jitter, not cryptography)

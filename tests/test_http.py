@@ -12,7 +12,7 @@ import pytest
 from harness.inprocess import SharedClock
 from providers import http, waiting
 from providers.errors import ApiError, ProviderError, Uncertain, Unreachable
-from providers.http import Http, Pace
+from providers.http import Http, RateLimit
 
 SECRET = "fo1_top-secret"
 Behaviour = httpx.Response | Exception
@@ -219,7 +219,7 @@ def test_rate_limit_waits_after_the_burst(vendor: Vendor, clock: SharedClock) ->
     times: list[float] = []
 
     for _ in range(5):
-        send(service, pace=Pace(per_second=1, burst=3), bucket="things")
+        send(service, limit=RateLimit(per_second=1, burst=3), bucket="things")
         times.append(clock.now() - times[0] if times else clock.now())
 
     assert times[1:] == [0.0, 0.0, 1.0, 2.0]
@@ -230,21 +230,21 @@ def test_buckets_are_independent(vendor: Vendor, clock: SharedClock) -> None:
     before = clock.now()
 
     for number in range(6):
-        send(service, pace=Pace(per_second=1, burst=1), bucket=f"thing {number}")
+        send(service, limit=RateLimit(per_second=1, burst=1), bucket=f"thing {number}")
 
     assert clock.now() == before
 
 
 def test_bucket_refills(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
-    pace = Pace(per_second=1, burst=3)
+    limit = RateLimit(per_second=1, burst=3)
     for _ in range(3):
-        send(service, pace=pace, bucket="things")
+        send(service, limit=limit, bucket="things")
     clock.sleep(10)
     before = clock.now()
 
     for _ in range(3):
-        send(service, pace=pace, bucket="things")
+        send(service, limit=limit, bucket="things")
 
     assert clock.now() == before
 

@@ -114,7 +114,7 @@ class PostgresRestoreDrillProvider(FlyProvider[PostgresRestoreDrillArgs, Postgre
             restored,
             seconds=postgres.READY_SECONDS,
             waiting_for=f"Fly to take the order to restore {args.backup_id}",
-            first=1.0,
+            first_pause=1.0,
         )["data"]
         return made
 

@@ -86,7 +86,11 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
 
         try:
             told = waiting.poll(
-                restored, seconds=SECONDS, waiting_for="a restore from the replica", last_seen=lambda: seen, first=1.0
+                restored,
+                seconds=SECONDS,
+                waiting_for="a restore from the replica",
+                last_seen=lambda: seen,
+                first_pause=1.0,
             )
         except TimedOut as error:
             raise ReplicaNotRestorable(

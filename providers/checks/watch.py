@@ -114,7 +114,7 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
             return int(self._number(args, LINES)) or None
 
         try:
-            return waiting.poll(counted, seconds=LINE_SECONDS, waiting_for="a log line", first=1.0)
+            return waiting.poll(counted, seconds=LINE_SECONDS, waiting_for="a log line", first_pause=1.0)
         except TimedOut:
             return 0  # The server may log nothing of it. The checklist says that no line has come.
 

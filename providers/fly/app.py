@@ -15,7 +15,7 @@ import pulumi
 
 from providers import engine, waiting
 from providers.errors import ProviderError, Uncertain
-from providers.fly.api.client import APP_DELETE_PACE, Forbidden, NotFound, just_made
+from providers.fly.api.client import APP_DELETE_LIMIT, Forbidden, NotFound, just_made
 from providers.fly.api.machines import is_gone as machine_is_gone
 from providers.fly.api.volumes import is_gone as volume_is_gone
 from providers.fly.api.volumes import snapshots_of
@@ -104,7 +104,7 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         # Never repeated after a lost answer: the name may be somebody else's by then. Whether it is gone is looked at below.
         with contextlib.suppress(Uncertain):
             self.fly.call(
-                "DELETE", f"/apps/{id}", doing=doing, params={"force": "true"}, accept=(404,), pace=APP_DELETE_PACE
+                "DELETE", f"/apps/{id}", doing=doing, params={"force": "true"}, accept=(404,), limit=APP_DELETE_LIMIT
             )
         waiting.poll(
             lambda: None if self._find(id) else True,

@@ -83,8 +83,8 @@ class IssuedCertificateProvider(FlyProvider[IssuedCertificateArgs, IssuedCertifi
             seconds=args.dns_seconds + ISSUE_SECONDS,
             waiting_for=f"the certificate of {args.hostname} to be issued",
             last_seen=lambda: seen,
-            first=2.0,
-            most=15.0,
+            first_pause=2.0,
+            max_pause=15.0,
         )
         return _state(args, found)
 

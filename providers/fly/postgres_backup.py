@@ -61,8 +61,8 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
             seconds=BACKUP_SECONDS,
             waiting_for=f"backup of the Postgres cluster {args.cluster_id}",
             last_seen=lambda: seen,
-            first=0.5,
-            most=15.0,
+            first_pause=0.5,
+            max_pause=15.0,
         )
         return backup["id"], _state(args, backup)
 

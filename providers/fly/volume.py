@@ -138,7 +138,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             lambda: self._delete(state.app, id),
             seconds=DETACH_SECONDS,
             waiting_for=f"delete the volume {id} of {state.app!r}: Fly keeps it bound to its machine",
-            first=0.5,
+            first_pause=0.5,
         )
 
     def _delete(self, app: str, id: str) -> bool | None:

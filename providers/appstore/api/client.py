@@ -133,7 +133,10 @@ class AppStore:
                 raise
 
         return self._settled(
-            lambda: waiting.poll(attempt, seconds=TOO_EARLY_SECONDS, waiting_for=doing, first=1.0, most=25.0), find
+            lambda: waiting.poll(
+                attempt, seconds=TOO_EARLY_SECONDS, waiting_for=doing, first_pause=1.0, max_pause=25.0
+            ),
+            find,
         )
 
     def update(
@@ -179,7 +182,12 @@ class AppStore:
     ) -> T:
         """As `waiting.poll`, with pauses up to half a minute, and longer ones when the hour's budget of calls runs low."""
         return waiting.poll(
-            look, seconds=seconds, waiting_for=waiting_for, last_seen=last_seen, most=30.0, least=self.key.pause
+            look,
+            seconds=seconds,
+            waiting_for=waiting_for,
+            last_seen=last_seen,
+            max_pause=30.0,
+            min_pause=self.key.pause,
         )
 
     def _settled(self, send: Callable[[], Entity], find: Callable[[], Entity | None]) -> Entity:
@@ -233,6 +241,6 @@ def _joined(value: Any) -> Any:
 def patiently(find: Callable[[], Entity | None]) -> Entity | None:
     """What `find` finds, as soon as App Store Connect shows it; None when it has had time enough to."""
     try:
-        return waiting.poll(find, seconds=LAG_SECONDS, waiting_for="the object to show up", first=0.5)
+        return waiting.poll(find, seconds=LAG_SECONDS, waiting_for="the object to show up", first_pause=0.5)
     except TimedOut:
         return None

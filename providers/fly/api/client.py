@@ -1,4 +1,4 @@
-"""Fly's two APIs as the resources use them: which token, which pace, and which error text for which cause.
+"""Fly's two APIs as the resources use them: which token, which rate limit, and which error text for which cause.
 
 FlyError               Fly refused; `status`, `codes` (Fly's own `status` word), `request_id`, `body`
 ├── NotFound           404: there is no such object
@@ -14,7 +14,7 @@ from pulumi.dynamic import Config
 
 from providers import configuration, waiting
 from providers.errors import ApiError, ProviderError, TimedOut
-from providers.http import Http, Pace
+from providers.http import Http, RateLimit
 
 if TYPE_CHECKING:
     import httpx
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 MACHINES_API = "https://api.machines.dev"
 WEB_API = "https://api.fly.io"
 
-ACTION_PACE = Pace(per_second=1, burst=3)
+ACTION_LIMIT = RateLimit(per_second=1, burst=3)
 """Per action and machine or app, as documented."""
-GET_MACHINE_PACE = Pace(per_second=5, burst=10)
-APP_DELETE_PACE = Pace(per_second=100 / 60, burst=100)
+GET_MACHINE_LIMIT = RateLimit(per_second=5, burst=10)
+APP_DELETE_LIMIT = RateLimit(per_second=100 / 60, burst=100)
 
 MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 VISIBLE_SECONDS = 60.0
@@ -89,7 +89,7 @@ class Fly:
         nonce: str = "",
         safe: bool | None = None,
         accept: tuple[int, ...] = (),
-        pace: Pace = ACTION_PACE,
+        limit: RateLimit = ACTION_LIMIT,
         seconds: float = 90.0,
         attempt_seconds: float = 30.0,
     ) -> Any:
@@ -106,7 +106,7 @@ class Fly:
             headers={"fly-machine-lease-nonce": nonce} if nonce else {},
             safe=safe,
             accept=accept,
-            pace=pace,
+            limit=limit,
             bucket=f"{method} {path}",
             seconds=seconds,
             attempt_seconds=attempt_seconds,
@@ -172,7 +172,7 @@ def just_pushed(make: Any) -> Any:
             raise
 
     deadline = waiting.clock.now() + PULLABLE_SECONDS
-    return waiting.poll(found, seconds=2 * PULLABLE_SECONDS, waiting_for="the image to appear at Fly", first=1.0)
+    return waiting.poll(found, seconds=2 * PULLABLE_SECONDS, waiting_for="the image to appear at Fly", first_pause=1.0)
 
 
 def explain(response: "httpx.Response", doing: str) -> ProviderError:

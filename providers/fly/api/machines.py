@@ -9,7 +9,7 @@ from typing import Any
 
 from providers import waiting
 from providers.errors import ProviderError, TimedOut, Uncertain
-from providers.fly.api.client import GET_MACHINE_PACE, Fly, FlyError, LeaseHeld, NotFound
+from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, LeaseHeld, NotFound
 from providers.fly.safe_update.machine_config import seconds_of, unhealthy_checks
 
 GONE = frozenset({"destroyed", "destroying"})
@@ -36,7 +36,7 @@ def find(fly: Fly, app: str, id: str) -> dict[str, Any] | None:
     """The machine, or None when it is gone."""
     try:
         machine: dict[str, Any] = fly.call(
-            "GET", path(app, id), doing=f"look up the machine {id} of {app!r}", pace=GET_MACHINE_PACE
+            "GET", path(app, id), doing=f"look up the machine {id} of {app!r}", limit=GET_MACHINE_LIMIT
         )
     except NotFound:
         return None
@@ -74,7 +74,7 @@ class Lease:
             return True
 
         try:
-            waiting.poll(taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=self._doing, first=1.0)
+            waiting.poll(taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=self._doing, first_pause=1.0)
         except TimedOut:
             raise held[-1] from None
 
@@ -148,7 +148,7 @@ def wait_for(
                 f"{path(app, id)}/wait",
                 doing=f"wait for the machine {id} of {app!r} to be {state}",
                 params={"state": state, "timeout": left, **({"version": version} if version else {})},
-                pace=GET_MACHINE_PACE,
+                limit=GET_MACHINE_LIMIT,
                 attempt_seconds=left + 10.0,
             )
         except NotFound as error:
@@ -188,7 +188,7 @@ def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0
             return None
         return True
 
-    waiting.poll(started, seconds=seconds, waiting_for=f"Fly to let the machine {id} of {app!r} start", first=0.5)
+    waiting.poll(started, seconds=seconds, waiting_for=f"Fly to let the machine {id} of {app!r} start", first_pause=0.5)
 
 
 def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
@@ -208,7 +208,7 @@ def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
                 return False if machine is None or machine["state"] in ("stopped", "suspended") else None
             return True
 
-        if waiting.poll(accepted, seconds=seconds, waiting_for=f"Fly to {doing}", first=0.5):
+        if waiting.poll(accepted, seconds=seconds, waiting_for=f"Fly to {doing}", first_pause=0.5):
             wait_for(fly, app, id, "started", seconds=seconds, lease=lease)
             _wait_for_checks(fly, app, id, seconds=seconds, lease=lease)
 

@@ -69,6 +69,6 @@ def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> d
         seconds=READY_SECONDS,
         waiting_for=f"the Postgres cluster {id} to be ready",
         last_seen=lambda: seen,
-        first=0.5,
-        most=10.0,
+        first_pause=0.5,
+        max_pause=10.0,
     )

@@ -12,7 +12,7 @@ from pulumi.dynamic import Config
 from providers import engine, waiting
 from providers.errors import ProviderError
 from providers.fly.api import logs, machines
-from providers.fly.api.client import GET_MACHINE_PACE, Fly, NotFound
+from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, NotFound
 from providers.fly.safe_update import machine_config
 from providers.health import Health, probe
 
@@ -72,7 +72,7 @@ class Machine:
         """The machine as it is; None for one that Fly does not show yet."""
         try:
             found: dict[str, Any] = self.fly.call(
-                "GET", machines.path(self.app, self.id), doing=f"look at {self}", pace=GET_MACHINE_PACE
+                "GET", machines.path(self.app, self.id), doing=f"look at {self}", limit=GET_MACHINE_LIMIT
             )
         except NotFound:
             return None
@@ -157,8 +157,8 @@ def _until(
         seconds=version.seconds,
         waiting_for=f"version {instance_id} of {machine}",
         last_seen=lambda: seen,
-        first=0.2,
-        most=LOOK_SECONDS,
+        first_pause=0.2,
+        max_pause=LOOK_SECONDS,
     )
 
 
