@@ -1,49 +1,43 @@
-"""The solos launch: settings, then what it is made of."""
+"""The solos launch: settings, deployment, monitoring, launch, stack outputs."""
 
 import os
 import signal
 
-# A failed step, and Ctrl-C, end the program at once, and not with a traceback after seconds (pulumi-engine.md, section 5).
+# Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, also during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import pulumi  # noqa: E402
+import pulumi
 
-from components.backend.component import Backend  # noqa: E402
-from components.launch.component import Launch  # noqa: E402
-from components.monitoring.component import Monitoring  # noqa: E402
-from components.settings import BadSettings  # noqa: E402
-from components.settings import read as read_settings  # noqa: E402
-from components.testflight.component import TestFlight  # noqa: E402
+from components.deployment import Deployment
+from components.launch.component import Launch
+from components.monitoring.component import Monitoring
+from components.settings import BadSettings
+from components.settings import read as read_settings
+
+FOLDER = Path(__file__).parent
 
 try:
-    settings = read_settings(
-        pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), Path(__file__).parent
-    )
+    settings = read_settings(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), FOLDER)
 except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
-backend = Backend("backend", settings.backend, protect=settings.protect)
-monitoring = settings.monitoring and Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend)
-testflight = TestFlight(
-    "testflight",
-    settings.ios,
-    settings.release,
-    backend_url=backend.url,
-    backend_verified=backend.rollout,
-    protect=settings.protect,
-)
+protected = pulumi.ResourceOptions(protect=settings.protect)
 
+deployment = Deployment("solos", settings.backend, settings.ios, settings.release, protected)
+backend = deployment.backend
+monitoring = (
+    Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend) if settings.monitoring else None
+)
 launch = Launch(
     "launch",
     settings.launch,
     settings.release,
-    backend=backend,
+    deployment=deployment,
     monitoring=monitoring,
-    testflight=testflight,
     org=settings.backend.org,
-    protect=settings.protect,
+    opts=protected,
 )
 
 pulumi.export("url", backend.url)
@@ -54,8 +48,8 @@ if backend.certificate:
     pulumi.export("certificate", backend.certificate)
 pulumi.export("build", f"{settings.release.version} ({settings.release.build})")
 pulumi.export("testers", [tester.email for tester in settings.ios.testers])
-pulumi.export("notInstalledBy", testflight.installations.missing)
+pulumi.export("notInstalledBy", deployment.installations.missing)
 pulumi.export("smokeTest", settings.launch.smoke_test.summary())
 pulumi.export("waivers", {row: {"reason": each.reason, "by": each.by} for row, each in settings.launch.waivers.items()})
 pulumi.export("launch", launch.status)
-pulumi.export("readme", (Path(__file__).parent / "Pulumi.README.md").read_text(encoding="utf-8"))
+pulumi.export("readme", (FOLDER / "Pulumi.README.md").read_text(encoding="utf-8"))

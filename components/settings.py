@@ -46,14 +46,14 @@ class Settings:
 def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
     """The settings of a stack whose configuration is `values`, with fly.toml in `folder`. Raises BadSettings."""
     config = StackConfig(values, secret_keys)
-    machine = appconfig.load(folder / "fly.toml")
+    fly_toml = appconfig.load(folder / "fly.toml")
     release = read_release(config)
-    backend = read_backend(config, machine, folder / "fly.toml")
+    backend = read_backend(config, fly_toml, folder / "fly.toml")
     ios = read_ios(config, release, backend, folder)
     settings = Settings(
         release=release,
         backend=backend,
-        monitoring=read_monitoring(config, backend.longest_name, machine.primary_region or ""),
+        monitoring=read_monitoring(config, backend.longest_name, backend.region),
         ios=ios,
         launch=read_launch(config, release, ios, folder),
         protect=config.flag("protect", default=True),
@@ -63,7 +63,7 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
     for key in CREDENTIALS:
         config.secret(key)
     config.refuse_unread()
-    problems = [*machine.problems, *config.problems]
+    problems = [*fly_toml.problems, *config.problems]
     if problems:
         raise BadSettings(problems, settings)
     return settings

@@ -112,7 +112,7 @@ def _name(subject: Subject, name: str) -> Finding:
 def region(subject: Subject) -> Iterator[Finding]:
     """Room for the machine with its volume, and for the monitor's."""
     settings = subject.settings
-    machine, monitoring = settings.backend.machine, settings.monitoring
+    machine, monitoring = settings.backend.fly_toml, settings.monitoring
     known = Fly(subject.config).call("GET", "/platform/regions", doing="list the regions")
     regions = {row.get("code"): row for row in known.get("regions") or ()}
     wanted: dict[str, Any] = {"compute": machine.guest} if machine.guest else {}

@@ -1,4 +1,4 @@
-"""The backend: app, addresses, database, secrets, image, one machine, and the evidence that it is healthy from outside."""
+"""The backend: app, addresses, database, secrets, image, one machine, and the proof that it is healthy from outside."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import pulumi_random as random
 
 from components.backend import environment, image_build
 from components.backend.postgres import Postgres
-from components.backend.settings import ENDING, BackendSettings
+from components.backend.settings import SUFFIX_LENGTH, BackendSettings
+from components.base import Component
 from providers.checks.replica_drill import ReplicaDrill
 from providers.checks.restore_drill import RestoreDrill
 from providers.checks.rollout import Rollout
@@ -23,210 +24,208 @@ from providers.fly.volume import Volume
 
 SECRET_LENGTH = 48
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
-"""What opens a restored database: SQLite comes with Python."""
+"""The restore drill opens the restored database in it: SQLite comes with Python."""
 
 
-class Backend(pulumi.ComponentResource):
-    """Verified when `rollout` exists: whatever needs a healthy backend depends on that."""
+class Backend(Component):
+    """The backend is verified once `rollout` exists: what needs a healthy backend depends on that."""
 
     app: pulumi.Output[str]
+    machine: Machine
+    image: pulumi.Output[str]
+    """The image that runs, by digest."""
     hostname: pulumi.Output[str]
     url: pulumi.Output[str]
-    """Where apps reach it, without a slash at the end."""
+    """Base URL for clients, without a slash at the end."""
     health_path: str
     rollout: Rollout
     certificate: pulumi.Output[dict[str, Any]] | None
-    """Of a hostname of the team's own: until when it is good, and the DNS records that it stands on."""
+    """Of the custom hostname: expiry, issuer and DNS records; None without one."""
     last_update: pulumi.Output[dict[str, Any]]
-    """When the running version was verified, what that took, and the snapshot of the volume from before it."""
+    """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
     restored_at: pulumi.Output[str] | None
-    """When its database last came back from a backup; None where that is not proven."""
+    """When the database was last restored from a backup; None when the restore drill is off."""
 
-    def __init__(self, name: str, settings: BackendSettings, *, protect: bool) -> None:
-        """`protect` keeps the app and its data from being deleted by accident."""
-        super().__init__("solos:Backend", name)
-        inner = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=protect)
-        machine, region = settings.machine, settings.machine.primary_region or ""
+    def __init__(self, name: str, settings: BackendSettings, opts: pulumi.ResourceOptions | None = None) -> None:
+        """`protect` in `opts` protects the app and its data."""
+        super().__init__(name, opts)
+        self._settings = settings
+        fly_toml = settings.fly_toml
 
-        name_of_app = self._app_name(settings, inner)
-        app = App("app", name=name_of_app, org=settings.org, keep_snapshots=protect, opts=kept)
+        app = App(
+            f"{name}-app",
+            name=self._app_name(),
+            org=settings.org,
+            keep_snapshots=self.is_protected,
+            opts=self.protected_opts(),
+        )
         addresses = [
-            IpAddress(f"address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=inner)
+            IpAddress(f"{name}-address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=self.child_opts())
             for type in ("shared_v4", "v6")
         ]
-        image = self._image(settings, inner)
-        volume = self._volume(app, image, settings, region, protect=protect) if machine.mount else None
-        domain = self._domain(settings, app, addresses, inner) if settings.domain else None
-        postgres = self._postgres(app, image, settings, protect) if settings.database.kind == "postgres" else None
-        secret_values = self._secret_values(settings, inner)
+        image = self._image()
+        volume = self._volume(app, image) if fly_toml.mount else None
+        domain = self._domain(app, addresses) if settings.domain else None
+        postgres = self._postgres(app, image) if settings.database.kind == "postgres" else None
+        secret_values = self._secret_values()
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
-        # New secrets take effect with the next start of any machine: they stay as they are when there is no image to start.
-        known = pulumi.ResourceOptions(parent=self, depends_on=[image])
-        secrets = Secrets("secrets", app=app.name, values=secret_values, opts=known)
-        running = Machine(
-            "machine",
+        # A machine that starts for any reason gets the secrets of that moment. So they are set only once the image is known.
+        secrets = Secrets(f"{name}-secrets", app=app.name, values=secret_values, opts=self.child_opts(image))
+        machine = Machine(
+            f"{name}-machine",
             app=app.name,
             name=settings.machine_name,
-            region=region,
-            config=machine.config,
+            region=settings.region,
+            config=fly_toml.config,
             image=image.pinned,
             volume_id=volume.id if volume else None,
             secrets_version=secrets.version,
             hostname=app.hostname,
             health_path=settings.health_path,
             expect_body=settings.expect_body,
-            healthy_seconds=machine.wait_seconds,
-            definition=machine.document,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *([postgres.backup] if postgres else [])]),
+            healthy_seconds=fly_toml.wait_seconds,
+            definition=fly_toml.document,
+            opts=self.child_opts(*addresses, *([postgres.backup] if postgres else [])),
         )
         self.app = app.name
+        self.machine = machine
+        self.image = image.pinned
         self.hostname = domain.hostname if domain else app.hostname
         self.health_path = settings.health_path
         self.url = pulumi.Output.concat("https://", self.hostname)
         self.rollout = Rollout(
-            "rollout",
+            f"{name}-rollout",
             app=app.name,
             hostname=self.hostname,
             path=settings.health_path,
             expect_body=settings.expect_body,
-            machine_id=running.id,
+            machine_id=machine.id,
             revision=pulumi.Output.all(image.pinned, secrets.version).apply(
-                lambda known: revision(machine.config, known[0], int(known[1]))
+                lambda known: revision(fly_toml.config, known[0], int(known[1]))
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*addresses, *filter(None, [domain]), running]),
+            opts=self.child_opts(*addresses, *([domain] if domain else []), machine),
         )
-        self.machine = running
         self.restored_at = None
         if volume and settings.database.restore_drill:
-            self.restored_at = self._prove_restore(app, volume, settings, release=image.pinned, after=self.rollout)
-            if settings.has_replica:
-                ReplicaDrill(
-                    "replica-drill",
-                    app=app.name,
-                    machine_id=running.id,
-                    database=settings.machine.env["DATABASE_PATH"],
-                    release=image.pinned,
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[self.rollout]),
-                )
+            self.restored_at = self._prove_restore(volume)
         if postgres and settings.database.restore_drill:
             self.restored_at = postgres.prove_restore(after=self.rollout)
-        self.image = image.pinned
-        self.certificate = (
-            pulumi.Output.all(
-                hostname=domain.hostname,
-                expiresAt=domain.expires_at,
-                issuer=domain.issuer,
-                dnsRecords=domain.dns_records,
-            )
-            if domain
-            else None
-        )
+        self.certificate = _certificate(domain) if domain else None
         self.last_update = pulumi.Output.all(
-            verifiedAt=running.verified_at,
-            startSeconds=running.start_seconds,
-            checksSeconds=running.checks_seconds,
-            downtimeSeconds=running.downtime_seconds,
-            latenciesMs=running.latencies_ms,
-            snapshot=running.snapshot_id,
+            verifiedAt=machine.verified_at,
+            startSeconds=machine.start_seconds,
+            checksSeconds=machine.checks_seconds,
+            downtimeSeconds=machine.downtime_seconds,
+            latenciesMs=machine.latencies_ms,
+            snapshot=machine.snapshot_id,
         )
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
-    @staticmethod
-    def _app_name(settings: BackendSettings, inner: pulumi.ResourceOptions) -> pulumi.Input[str]:
-        if not settings.unique_names:
-            return settings.app
-        ending = random.RandomString("ending", length=ENDING - 1, special=False, upper=False, opts=inner)
-        return pulumi.Output.concat(settings.app, "-", ending.result)
+    def _app_name(self) -> pulumi.Input[str]:
+        if not self._settings.unique_names:
+            return self._settings.app
+        suffix = random.RandomString(
+            f"{self.name}-suffix", length=SUFFIX_LENGTH - 1, special=False, upper=False, opts=self.child_opts()
+        )
+        return pulumi.Output.concat(self._settings.app, "-", suffix.result)
 
-    @staticmethod
-    def _image(settings: BackendSettings, inner: pulumi.ResourceOptions) -> Image:
+    def _image(self) -> Image:
+        name, settings = f"{self.name}-image", self._settings
         if settings.image_build is None:
-            return Image("image", reference=settings.image, opts=inner)
-        built = image_build.build(settings.image_build, settings.image, inner)
-        after = pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=[built]))
-        return Image("image", reference=settings.image, source=settings.image_build.source, opts=after)
+            return Image(name, reference=settings.image, opts=self.child_opts())
+        built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.child_opts())
+        return Image(name, reference=settings.image, source=settings.image_build.source, opts=self.child_opts(built))
 
-    @staticmethod
-    def _secret_values(settings: BackendSettings, inner: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        made: dict[str, pulumi.Input[str]] = {
+    def _secret_values(self) -> dict[str, pulumi.Input[str]]:
+        given = self._settings.given_secrets
+        generated: dict[str, pulumi.Input[str]] = {
             name: random.RandomPassword(
-                name.lower().replace("_", "-"), length=SECRET_LENGTH, special=False, opts=inner
+                f"{self.name}-{name.lower().replace('_', '-')}",
+                length=SECRET_LENGTH,
+                special=False,
+                opts=self.child_opts(),
             ).result
             for name in environment.generated()
-            if name not in settings.given_secrets
+            if name not in given
         }
-        return {**made, **{name: pulumi.Output.secret(value) for name, value in settings.given_secrets.items()}}
+        return {**generated, **{name: pulumi.Output.secret(value) for name, value in given.items()}}
 
-    @staticmethod
-    def _domain(
-        settings: BackendSettings, app: App, addresses: list[IpAddress], inner: pulumi.ResourceOptions
-    ) -> IssuedCertificate:
-        """The gate at which the team's own hostname is known to lead here."""
-        after = pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=addresses))
-        certificate = Certificate("certificate", app=app.name, hostname=settings.domain, opts=after)
+    def _domain(self, app: App, addresses: list[IpAddress]) -> IssuedCertificate:
+        """Waits until the custom hostname has a certificate, and so leads to the app."""
+        certificate = Certificate(
+            f"{self.name}-certificate",
+            app=app.name,
+            hostname=self._settings.domain,
+            opts=self.child_opts(*addresses),
+        )
         return IssuedCertificate(
-            "domain",
+            f"{self.name}-domain",
             app=app.name,
             hostname=certificate.hostname,
-            dns_seconds=settings.wait_for_domain,
-            opts=pulumi.ResourceOptions.merge(inner, pulumi.ResourceOptions(depends_on=[certificate])),
+            dns_seconds=self._settings.wait_for_domain,
+            opts=self.child_opts(certificate),
         )
 
-    def _postgres(self, app: App, image: Image, settings: BackendSettings, protect: bool) -> Postgres:
+    def _postgres(self, app: App, image: Image) -> Postgres:
         return Postgres(
-            "database",
-            settings.database,
-            org=settings.org,
+            f"{self.name}-postgres",
+            self._settings.database,
+            org=self._settings.org,
             app=app.name,
-            region=settings.machine.primary_region or "",
+            region=self._settings.region,
             release=image.pinned,
-            protect=protect,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.protected_opts(),
         )
 
-    def _volume(self, app: App, image: Image, settings: BackendSettings, region: str, *, protect: bool) -> Volume:
-        """Once its protection is lifted, it is deleted after a last snapshot."""
-        mount = settings.machine.mount
+    def _volume(self, app: App, image: Image) -> Volume:
+        """A protected volume gets a last snapshot before it is deleted, which is possible once it is unprotected."""
+        mount = self._settings.fly_toml.mount
         assert mount is not None
         return Volume(
-            "volume",
+            f"{self.name}-volume",
             app=app.name,
             name=mount.source,
-            region=region,
+            region=self._settings.region,
             size_gb=mount.initial_size_gb,
             snapshot_retention=mount.snapshot_retention,
             scheduled_snapshots=mount.scheduled_snapshots,
-            guest=settings.machine.guest,
+            guest=self._settings.fly_toml.guest,
             image=image.pinned,
-            from_snapshot=settings.database.from_snapshot,
-            last_snapshot=protect,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            from_snapshot=self._settings.database.from_snapshot,
+            last_snapshot=self.is_protected,
+            opts=self.protected_opts(),
         )
 
-    def _prove_restore(
-        self,
-        app: App,
-        volume: Volume,
-        settings: BackendSettings,
-        *,
-        release: pulumi.Output[str],
-        after: pulumi.Resource,
-    ) -> pulumi.Output[str]:
-        """For each release, the evidence that its database comes back from a snapshot."""
-        mount = settings.machine.mount
-        assert mount is not None
-        python = Image("drill-image", reference=DRILL_IMAGE, opts=pulumi.ResourceOptions(parent=self))
+    def _prove_restore(self, volume: Volume) -> pulumi.Output[str]:
+        """For each release, the proof that its database can be restored: from a snapshot, and from the replica if there is one."""
+        fly_toml, database = self._settings.fly_toml, self._settings.fly_toml.env["DATABASE_PATH"]
+        assert fly_toml.mount is not None
+        python = Image(f"{self.name}-drill-image", reference=DRILL_IMAGE, opts=self.child_opts())
         drill = RestoreDrill(
-            "restore-drill",
-            app=app.name,
+            f"{self.name}-restore-drill",
+            app=self.app,
             volume_id=volume.id,
-            region=settings.machine.primary_region or "",
+            region=self._settings.region,
             image=python.pinned,
-            mount=mount.destination,
-            database=settings.machine.env["DATABASE_PATH"],
-            release=release,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+            mount=fly_toml.mount.destination,
+            database=database,
+            release=self.image,
+            opts=self.child_opts(self.rollout),
         )
+        if self._settings.has_replica:
+            ReplicaDrill(
+                f"{self.name}-replica-drill",
+                app=self.app,
+                machine_id=self.machine.id,
+                database=database,
+                release=self.image,
+                opts=self.child_opts(self.rollout),
+            )
         return drill.restored_at
+
+
+def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:
+    return pulumi.Output.all(
+        hostname=domain.hostname, expiresAt=domain.expires_at, issuer=domain.issuer, dnsRecords=domain.dns_records
+    )

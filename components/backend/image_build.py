@@ -53,10 +53,10 @@ def source_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def build(settings: ImageBuildSettings, image: str, opts: pulumi.ResourceOptions) -> local.Command:
+def build(name: str, settings: ImageBuildSettings, image: str, opts: pulumi.ResourceOptions) -> local.Command:
     """Runs the command when the image's name, the command or the source changes. What it prints is shown and kept encrypted."""
     return local.Command(
-        "image-build",
+        name,
         create=f"{{ {settings.command}\n}} >&2",
         dir=settings.context,
         environment={"IMAGE": image, "SOURCE": settings.source},

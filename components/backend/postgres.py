@@ -1,19 +1,20 @@
-"""The database as a cluster of Managed Postgres: made, given to the server, backed up before another image runs, restored to prove it."""
+"""The database as a Managed Postgres cluster: created, attached, backed up before each new image, restored as a proof."""
 
 import pulumi
 
 from components.backend.database import DatabaseSettings
+from components.base import Component
 from providers.checks.postgres_restore_drill import PostgresRestoreDrill
 from providers.fly.managed_postgres import ManagedPostgres
 from providers.fly.postgres_access import PostgresAccess
 from providers.fly.postgres_backup import PostgresBackup
 
 SERVER = "solserver"
-"""What the server is called in its cluster: as database and as user."""
+"""Name of the server's database, and of its user, in the cluster."""
 
 
-class Postgres(pulumi.ComponentResource):
-    """`url` is for the server's secrets; the machine waits for `backup`."""
+class Postgres(Component):
+    """`url` is one of the server's secrets; the machine waits for `backup`."""
 
     url: pulumi.Output[str]
     backup: PostgresBackup
@@ -27,41 +28,48 @@ class Postgres(pulumi.ComponentResource):
         app: pulumi.Output[str],
         region: str,
         release: pulumi.Output[str],
-        protect: bool,
-        opts: pulumi.ResourceOptions,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`release` is the image that is about to run. `protect` keeps the cluster from being deleted by accident."""
-        super().__init__("solos:Postgres", name, opts=opts)
-        inner = pulumi.ResourceOptions(parent=self)
+        """`release` is the image that is about to run. `protect` in `opts` protects the cluster."""
+        super().__init__(name, opts)
         self._org = org
 
-        # Another name is another resource: the server moves over before the engine comes to the old cluster, which it keeps
-        # where anything is protected. Its rows may be all there is.
+        # A cluster with another name is another resource. The server moves to it before the engine deletes the old one, which
+        # is retained where anything is protected: it may hold the only copy of the rows.
         cluster = ManagedPostgres(
-            f"postgres-{settings.name}" if settings.name else "postgres",
+            f"{name}-cluster-{settings.name}" if settings.name else f"{name}-cluster",
             org=org,
             name=settings.name or pulumi.Output.concat(app, "-db"),
             region=region,
             plan=settings.plan,
             disk_size_gb=settings.disk_size_gb,
             pg_major_version=settings.pg_major_version,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect, retain_on_delete=protect),
+            opts=pulumi.ResourceOptions.merge(
+                self.protected_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)
+            ),
         )
         access = PostgresAccess(
-            "postgres-access", cluster_id=cluster.id, app=app, database=SERVER, username=SERVER, opts=inner
+            f"{name}-access",
+            cluster_id=cluster.id,
+            app=app,
+            database=SERVER,
+            username=SERVER,
+            opts=self.child_opts(),
         )
         self.url = access.url
-        self.backup = PostgresBackup("backup", cluster_id=access.cluster_id, reason=release, opts=inner)
+        self.backup = PostgresBackup(
+            f"{name}-backup", cluster_id=access.cluster_id, reason=release, opts=self.child_opts()
+        )
         self.register_outputs({"backup": self.backup.id})
 
     def prove_restore(self, after: pulumi.Resource) -> pulumi.Output[str]:
-        """With each backup, the evidence that the database comes back from it."""
+        """For each backup, the proof that the database can be restored from it."""
         drill = PostgresRestoreDrill(
-            "restore-drill",
+            f"{self.name}-restore-drill",
             org=self._org,
             cluster_id=self.backup.cluster_id,
             backup_id=self.backup.id,
             database=SERVER,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
+            opts=self.child_opts(after),
         )
         return drill.restored_at

@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 
-from components.backend.component import Backend
+from components.base import Component
+from components.deployment import Deployment
 from components.launch.settings import LaunchSettings
 from components.launch.smoke_test import SmokeTest
 from components.monitoring.component import Monitoring
 from components.release import Release
-from components.testflight.component import TestFlight
 from providers.checks.launch_record import HEALTHY, LaunchRecord
 
 REQUIREMENTS = (
@@ -50,7 +50,7 @@ class Seen:
     looked_at: str
 
 
-class Launch(pulumi.ComponentResource):
+class Launch(Component):
     """`status` tells how far the chain is, what is open, and since when the release is launched. The record exists once somebody
     declares it."""
 
@@ -62,31 +62,31 @@ class Launch(pulumi.ComponentResource):
         settings: LaunchSettings,
         release: Release,
         *,
-        backend: Backend,
+        deployment: Deployment,
         monitoring: Monitoring | None,
-        testflight: TestFlight,
         org: str,
-        protect: bool,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("solos:Launch", name)
-        inner = pulumi.ResourceOptions(parent=self, protect=protect)
-        seen = _seen(backend, monitoring, testflight)
+        """`protect` in `opts` protects the records."""
+        super().__init__(name, opts)
+        backend = deployment.backend
+        seen = _seen(deployment, monitoring)
         requirements = seen.apply(
             lambda known: _requirements(known, settings.smoke_test, with_monitor=bool(monitoring))
         )
         for label, withdrawn in settings.earlier.items():
-            LaunchRecord(f"launch-{label}", label=label, withdrawn=withdrawn or None, opts=inner)
+            LaunchRecord(f"{name}-{label}", label=label, withdrawn=withdrawn or None, opts=self.protected_opts())
         self.status = {
             "label": release.label,
             "state": "not declared",
-            "steps": _steps(backend, testflight, settings.smoke_test),
+            "steps": _steps(deployment, settings.smoke_test),
             "open": requirements.apply(
                 lambda known: [f"{each['key']}: {each['open']}" for each in known if each["open"]]
             ),
         }
         if settings.declared_by:
             record = LaunchRecord(
-                f"launch-{release.label}",
+                f"{name}-{release.label}",
                 label=release.label,
                 declared_by=settings.declared_by,
                 hostname=backend.hostname,
@@ -99,7 +99,7 @@ class Launch(pulumi.ComponentResource):
                 waivers={key: asdict(waiver) for key, waiver in settings.waivers.items() if key in REQUIREMENTS},
                 facts=seen.apply(lambda known: _facts(known, release)),
                 withdrawn=settings.withdrawn or None,
-                opts=inner,
+                opts=self.protected_opts(),
             )
             self.status |= {
                 "state": "withdrawn" if settings.withdrawn else record.declared_at.apply(lambda _: "launched"),
@@ -110,7 +110,8 @@ class Launch(pulumi.ComponentResource):
         self.register_outputs({"status": self.status})
 
 
-def _seen(backend: Backend, monitoring: Monitoring | None, testflight: TestFlight) -> pulumi.Output[Seen]:
+def _seen(deployment: Deployment, monitoring: Monitoring | None) -> pulumi.Output[Seen]:
+    backend, signing = deployment.backend, deployment.testflight.signing
     watch, drill = (monitoring.watch, monitoring.alert_drill) if monitoring else (None, None)
     return pulumi.Output.all(
         verified_at=backend.rollout.verified_at,
@@ -120,28 +121,28 @@ def _seen(backend: Backend, monitoring: Monitoring | None, testflight: TestFligh
         watched_at=watch.seen_at if watch else "",
         lines=watch.lines if watch else 0,
         alert_resolved_at=drill.resolved_at if drill else "",
-        profile=testflight.signing.profile.full_name if testflight.signing else "",
-        uploaded_at=testflight.processed.uploaded_at,
-        internal_state=testflight.distribution.internal_state,
-        missing=testflight.installations.missing,
-        devices=testflight.installations.devices,
-        sessions=testflight.installations.sessions,
-        crashes=testflight.installations.crashes,
-        looked_at=testflight.installations.seen_at,
+        profile=signing.profile.full_name if signing else "",
+        uploaded_at=deployment.processed.uploaded_at,
+        internal_state=deployment.distribution.internal_state,
+        missing=deployment.installations.missing,
+        devices=deployment.installations.devices,
+        sessions=deployment.installations.sessions,
+        crashes=deployment.installations.crashes,
+        looked_at=deployment.installations.seen_at,
     ).apply(lambda values: Seen(**values))
 
 
-def _steps(backend: Backend, testflight: TestFlight, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:
+def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:
     """Each step of the chain and its state, by itself: a preview shows those that are known, whatever is still to come."""
     summary = smoke_test.summary()
     return {
         "backendVerified": pulumi.Output.format(
-            "{0}, instance {1}", backend.rollout.verified_at, backend.rollout.instance_id
+            "{0}, instance {1}", deployment.backend.rollout.verified_at, deployment.backend.rollout.instance_id
         ),
         "buildUploaded": pulumi.Output.format(
-            "upload {0}, build {1}", testflight.build.upload_id, testflight.processed.build_id
+            "upload {0}, build {1}", deployment.build.upload_id, deployment.processed.build_id
         ),
-        "testersHaveIt": testflight.installations.missing.apply(
+        "testersHaveIt": deployment.installations.missing.apply(
             lambda missing: f"installed by {len(smoke_test.testers) - len(missing)} of {len(smoke_test.testers)}"
         ),
         "smokeTest": f"{summary['signedOff']} of {summary['of']} signed off",

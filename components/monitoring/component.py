@@ -10,6 +10,7 @@ import pulumi
 
 from components.backend.component import Backend
 from components.backend.settings import BackendSettings
+from components.base import Component
 from components.monitoring.machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
 from components.monitoring.settings import ENDING, MonitoringSettings
 from providers.checks.alert_drill import AlertDrill
@@ -19,7 +20,7 @@ from providers.fly.machine import Machine
 from providers.fly.secrets import Secrets
 
 
-class Monitoring(pulumi.ComponentResource):
+class Monitoring(Component):
     """Each machine is in `machines`, by the name of its program."""
 
     machines: dict[str, Machine]
@@ -27,11 +28,20 @@ class Monitoring(pulumi.ComponentResource):
     """The evidence that it sees the app, and that a page arrives; None where that is not proven."""
     alert_drill: AlertDrill | None = None
 
-    def __init__(self, name: str, settings: MonitoringSettings, watched: BackendSettings, *, backend: Backend) -> None:
-        super().__init__("solos:Monitoring", name)
-        inner = pulumi.ResourceOptions(parent=self)
-        app = App("monitor", name=pulumi.Output.concat(backend.app, ENDING), org=watched.org, opts=inner)
-        secrets = Secrets("monitor-secrets", app=app.name, values=_secrets(settings, watched), opts=inner)
+    def __init__(
+        self,
+        name: str,
+        settings: MonitoringSettings,
+        watched: BackendSettings,
+        *,
+        backend: Backend,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        app = App(
+            f"{name}-app", name=pulumi.Output.concat(backend.app, ENDING), org=watched.org, opts=self.child_opts()
+        )
+        secrets = Secrets(f"{name}-secrets", app=app.name, values=_secrets(settings, watched), opts=self.child_opts())
         # Not backend.hostname, which is known only once a domain of our own leads there.
         hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
         configs = pulumi.Output.all(backend.app, app.name, hostname).apply(
@@ -42,7 +52,7 @@ class Monitoring(pulumi.ComponentResource):
                     org=watched.org,
                     hostname=known[2],
                     health_path=watched.health_path,
-                    sqlite=watched.machine.mount is not None,
+                    sqlite=watched.fly_toml.mount is not None,
                     replica=watched.has_replica,
                     logs=settings.logs,
                     sink=settings.sink,
@@ -53,14 +63,14 @@ class Monitoring(pulumi.ComponentResource):
         )
         self.machines = {
             program: Machine(
-                program,
+                f"{name}-{program}",
                 app=app.name,
                 name=program,
                 region=settings.region,
                 config=configs[program],
                 image=IMAGES[program],
                 secrets_version=secrets.version,
-                opts=inner,
+                opts=self.child_opts(),
             )
             for program in names(logs=settings.logs)
         }
@@ -71,24 +81,23 @@ class Monitoring(pulumi.ComponentResource):
 
     def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
         """Once the backend is verified. Nothing waits for it but the launch."""
-        after = pulumi.ResourceOptions(parent=self, depends_on=[backend.rollout, *self.machines.values()])
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
         self.watch = Watch(
-            "watch",
+            f"{self.name}-watch",
             app=app.name,
             machine_id=self.machines["prometheus"].id,
             hostname=backend.hostname,
             sources=sources(logs=settings.logs),
             revision=versions.apply(",".join),
-            opts=after,
+            opts=self.child_opts(backend.rollout, *self.machines.values()),
         )
         self.alert_drill = AlertDrill(
-            "alert-drill",
+            f"{self.name}-alert-drill",
             app=app.name,
             machine_id=self.machines["alertmanager"].id,
             watched=backend.app,
             route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.watch]),
+            opts=self.child_opts(self.watch),
         )
 
 

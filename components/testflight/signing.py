@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from components.base import Component
 from components.config import StackConfig
 from providers.appstore.bundle_id import BundleId
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, Capabilities, problems
@@ -73,7 +74,7 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
     return settings
 
 
-class Signing(pulumi.ComponentResource):
+class Signing(Component):
     """Everything that a build is signed with, once it exists."""
 
     certificate: Certificate
@@ -86,37 +87,35 @@ class Signing(pulumi.ComponentResource):
         *,
         bundle_id: BundleId,
         capabilities: BundleIdCapabilities,
-        protect: bool,
-        opts: pulumi.ResourceOptions,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """The key is protected like the app entry. The certificate cannot be: it is replaced when it is renewed."""
-        super().__init__("solos:Signing", name, opts=opts)
-        inner = pulumi.ResourceOptions(parent=self)
+        """`protect` in `opts` protects the key, but not the certificate, which is replaced when it is renewed."""
+        super().__init__(name, opts)
         adopted = {}
         if settings.p12:
             adopted = {
                 "p12": pulumi.Output.secret(settings.p12),
                 "p12_password": pulumi.Output.secret(settings.p12_password),
             }
-        key = SigningKey("signing-key", **adopted, opts=pulumi.ResourceOptions(parent=self, protect=protect))
+        key = SigningKey(f"{name}-key", **adopted, opts=self.protected_opts())
         self.certificate = Certificate(
-            "certificate",
+            f"{name}-certificate",
             private_key=key.private_key,
             csr=key.csr,
             adopted=key.adopted,
             type=settings.certificate,
             renew_before_days=settings.renew_before_days,
             revoke=settings.revoke,
-            opts=inner,
+            opts=self.child_opts(),
         )
         self.profile = Profile(
-            "profile",
+            f"{name}-profile",
             name=settings.profile,
             bundle_id=bundle_id.id,
             certificate_ids=[self.certificate.id],
             capabilities=capabilities.capabilities,
             renew_before_days=settings.renew_before_days,
-            opts=inner,
+            opts=self.child_opts(),
         )
         self.register_outputs({"certificate": self.certificate.serial_number, "profile": self.profile.full_name})
 

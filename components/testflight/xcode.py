@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
+from components.base import Component
 from components.config import StackConfig
 from components.testflight.signing import Signing
 from providers.local.file import File, FileArgs
@@ -85,7 +86,7 @@ def _refuse_unarchivable(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build:
+class BuildSpec:
     """What is built."""
 
     bundle_id: str
@@ -98,7 +99,7 @@ class Build:
     """Where the IPA is put, relative to the project."""
 
 
-class Xcode(pulumi.ComponentResource):
+class Xcode(Component):
     """The files, which are in the checkout once it exists; and the archive, where there is a commit to make one of."""
 
     sha256: pulumi.Output[str] | None
@@ -108,42 +109,85 @@ class Xcode(pulumi.ComponentResource):
         self,
         name: str,
         settings: XcodeSettings,
-        build: Build,
+        spec: BuildSpec,
         *,
         signing: Signing,
         after: pulumi.Resource,
-        opts: pulumi.ResourceOptions,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """The archive waits for `after`, the verified backend."""
-        super().__init__("solos:Xcode", name, opts=opts)
-        inner = pulumi.ResourceOptions(parent=self)
+        super().__init__(name, opts)
         xcconfig = pulumi.Output.all(
-            url=build.url,
+            url=spec.url,
             team=signing.profile.team_id,
             profile=signing.profile.full_name,
             type=signing.certificate.type,
-        ).apply(lambda about: render_xcconfig(build, **about))
+        ).apply(lambda about: render_xcconfig(spec, **about))
         export_options = pulumi.Output.all(
             team=signing.profile.team_id, profile=signing.profile.full_name, type=signing.certificate.type
-        ).apply(lambda about: render_export_options(build, **about))
+        ).apply(lambda about: render_export_options(spec, **about))
         checkout = Path(settings.checkout)
-        File("xcconfig", FileArgs(path=str(checkout / settings.xcconfig), content=xcconfig), inner)
-        File("export-options", FileArgs(path=str(checkout / settings.export_options), content=export_options), inner)
+        File(f"{name}-xcconfig", FileArgs(path=str(checkout / settings.xcconfig), content=xcconfig), self.child_opts())
+        File(
+            f"{name}-export-options",
+            FileArgs(path=str(checkout / settings.export_options), content=export_options),
+            self.child_opts(),
+        )
         self.sha256 = None
         if settings.commit:
             files = {settings.xcconfig: xcconfig, settings.export_options: export_options}
-            after_backend = pulumi.ResourceOptions(parent=self, depends_on=[after])
-            self.sha256 = _archive(settings, build, signing, files, after_backend)
+            self.sha256 = self._archive(settings, spec, signing, files, after)
         self.register_outputs({})
 
+    def _archive(
+        self,
+        settings: XcodeSettings,
+        spec: BuildSpec,
+        signing: Signing,
+        files: dict[str, pulumi.Output[str]],
+        after: pulumi.Resource,
+    ) -> pulumi.Output[str]:
+        """Runs xcode/archive.py once for each commit, version and build number; the SHA-256 of the IPA that it left.
 
-def render_xcconfig(build: Build, *, url: str, team: str, profile: str, type: str) -> str:
+        What it is told goes through its standard input, because it holds secrets. That a certificate was renewed is no reason to
+        make a build again that Apple has got: then `update` gives the answer of before.
+        """
+        job = pulumi.Output.json_dumps(
+            {
+                "checkout": settings.checkout,
+                "commit": settings.commit,
+                "container": list(settings.container),
+                "scheme": settings.scheme,
+                "export_options": settings.export_options,
+                "files": files,
+                "ipa": spec.ipa,
+                "certificate": signing.certificate.certificate,
+                "p12": signing.certificate.p12,
+                "p12_password": signing.certificate.p12_password,
+                "profile": signing.profile.content,
+                "profile_uuid": signing.profile.uuid,
+            }
+        )
+        archive = local.Command(
+            f"{self.name}-archive",
+            create=f"{ARCHIVE} >&2 && {DIGEST}",
+            update='printf %s "$PULUMI_COMMAND_STDOUT"',
+            stdin=job,
+            environment={"IPA": spec.ipa},
+            triggers=[settings.commit, spec.bundle_id, spec.version, spec.build, spec.url],
+            logging=local.Logging.STDERR,
+            opts=self.child_opts(after),
+        )
+        return archive.stdout
+
+
+def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type: str) -> str:
     """Release.xcconfig. `//` begins a comment in such a file, even in an address, so an empty setting stands between the two."""
     values = {
-        "PRODUCT_BUNDLE_IDENTIFIER": build.bundle_id,
-        "MARKETING_VERSION": build.version,
-        "CURRENT_PROJECT_VERSION": build.build,
-        build.api_key: url.replace("//", "/$()/"),
+        "PRODUCT_BUNDLE_IDENTIFIER": spec.bundle_id,
+        "MARKETING_VERSION": spec.version,
+        "CURRENT_PROJECT_VERSION": spec.build,
+        spec.api_key: url.replace("//", "/$()/"),
         "CODE_SIGN_STYLE": "Manual",
         "CODE_SIGN_IDENTITY": IDENTITIES[type],
         "DEVELOPMENT_TEAM": team,
@@ -153,7 +197,7 @@ def render_xcconfig(build: Build, *, url: str, team: str, profile: str, type: st
     return "\n".join(["// Written by the launch of solos: `pulumi up` puts back what is changed here.", *lines, ""])
 
 
-def render_export_options(build: Build, *, team: str, profile: str, type: str) -> str:
+def render_export_options(spec: BuildSpec, *, team: str, profile: str, type: str) -> str:
     """ExportOptions.plist. Xcode would give the build another number, were it allowed to."""
     options: dict[str, Any] = {
         "method": "app-store-connect",
@@ -161,72 +205,8 @@ def render_export_options(build: Build, *, team: str, profile: str, type: str) -
         "signingStyle": "manual",
         "signingCertificate": IDENTITIES[type],
         "teamID": team,
-        "provisioningProfiles": {build.bundle_id: profile},
+        "provisioningProfiles": {spec.bundle_id: profile},
         "manageAppVersionAndBuildNumber": False,
         "uploadSymbols": True,
     }
     return plistlib.dumps(options, sort_keys=False).decode()
-
-
-def der_in_base64(pem: str) -> str:
-    """A certificate without its armour, in one line."""
-    return "".join(line for line in pem.splitlines() if not line.startswith("-----"))
-
-
-def _archive(
-    settings: XcodeSettings,
-    build: Build,
-    signing: Signing,
-    files: dict[str, pulumi.Output[str]],
-    opts: pulumi.ResourceOptions,
-) -> pulumi.Output[str]:
-    """Runs xcode/archive.py once for each commit, version and build number; the SHA-256 of the IPA that it left.
-
-    What it is told goes through its standard input, because it holds secrets. That a certificate was renewed is no reason to
-    make a build again that Apple has got: then `update` gives the answer of before.
-    """
-    job = pulumi.Output.json_dumps(
-        {
-            "checkout": settings.checkout,
-            "commit": settings.commit,
-            "container": list(settings.container),
-            "scheme": settings.scheme,
-            "export_options": settings.export_options,
-            "files": files,
-            "ipa": build.ipa,
-            "certificate": signing.certificate.certificate,
-            "p12": signing.certificate.p12,
-            "p12_password": signing.certificate.p12_password,
-            "profile": signing.profile.content,
-            "profile_uuid": signing.profile.uuid,
-        }
-    )
-    archive = local.Command(
-        "archive",
-        create=f"{ARCHIVE} >&2 && {DIGEST}",
-        update='printf %s "$PULUMI_COMMAND_STDOUT"',
-        stdin=job,
-        environment={"IPA": build.ipa},
-        triggers=[settings.commit, build.bundle_id, build.version, build.build, build.url],
-        logging=local.Logging.STDERR,
-        opts=opts,
-    )
-    return archive.stdout
-
-
-def by_command(command: str, build: Build, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Runs a command of the team's own whenever what it is given changes; the SHA-256 of the IPA that it left."""
-    archive = local.Command(
-        "archive",
-        create=f"{command} >&2 && {DIGEST}",
-        environment={
-            "IPA": build.ipa,
-            "BUNDLE_ID": build.bundle_id,
-            "VERSION": build.version,
-            "BUILD": build.build,
-            "API_BASE_URL": build.url,
-        },
-        logging=local.Logging.STDERR,
-        opts=opts,
-    )
-    return archive.stdout

@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components.testflight.xcode import Build, render_export_options, render_xcconfig
+from components.testflight.xcode import BuildSpec, render_export_options, render_xcconfig
 from harness.program import Stack, appstore
 from providers.appstore.ipa import reader
 from rehearsal.people import People
 from tests.xcode.mac import Mac
 
-BUILD = Build(
+BUILD = BuildSpec(
     bundle_id="com.sollabs.solos", version="1.0.0", build="0", api_key="API_BASE_URL", url="", ipa="build/solmobile.ipa"
 )
 

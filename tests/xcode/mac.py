@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
 
-from components.testflight.xcode import Build, render_export_options
+from components.testflight.xcode import BuildSpec, render_export_options
 from providers.appstore.certificate import in_macos_form
 from rehearsal.standins import ipa as standin
 from tests.appstore.signing import certificate_of, signing_key
@@ -129,7 +129,7 @@ class Mac:
 
 
 def _export_options() -> str:
-    build = Build(bundle_id="com.sollabs.solos", version="1.0.0", build="0", api_key="API_BASE_URL", url="", ipa="")
+    build = BuildSpec(bundle_id="com.sollabs.solos", version="1.0.0", build="0", api_key="API_BASE_URL", url="", ipa="")
     return render_export_options(build, team="SLLABS4TM1", profile="SolOS App Store 1", type="DISTRIBUTION")
 
 

@@ -5,10 +5,10 @@ import signal
 
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
-import pulumi  # noqa: E402 (a failed step ends the program by SIGINT, also while this line runs)
-import pulumi_command as command  # noqa: E402
-import pulumi_random as random  # noqa: E402
-from thing import Thing  # noqa: E402
+import pulumi
+import pulumi_command as command
+import pulumi_random as random
+from thing import Thing
 
 config = pulumi.Config()
 plan = config.get_object("plan") or {}

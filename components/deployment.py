@@ -1,0 +1,101 @@
+"""The deployment: a backend that is verified healthy, then the build that points at it, then the build on testers' phones."""
+
+import pulumi
+
+from components.backend.component import Backend
+from components.backend.settings import BackendSettings
+from components.base import Component
+from components.release import Release
+from components.testflight.component import TestFlight
+from components.testflight.ipa import build_ipa
+from components.testflight.settings import IosSettings
+from components.testflight.xcode import BuildSpec
+from providers.appstore.build import Build
+from providers.appstore.build_distribution import BuildDistribution
+from providers.appstore.installations import Installations
+from providers.appstore.processed_build import ProcessedBuild
+
+
+class Deployment(Component):
+    """Each step waits for the one before it:
+
+    backend verified healthy -> build uploaded -> processed -> distributed -> installed
+    """
+
+    backend: Backend
+    testflight: TestFlight
+    build: Build
+    processed: ProcessedBuild
+    distribution: BuildDistribution
+    installations: Installations
+    """Which testers have installed the build. It waits for nobody: `missing` names the others."""
+
+    def __init__(
+        self,
+        name: str,
+        backend: BackendSettings,
+        ios: IosSettings,
+        release: Release,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`protect` in `opts` protects what cannot be created again: the backend's data, the app record, the signing key."""
+        super().__init__(name, opts)
+        self.backend = Backend(f"{name}-backend", backend, self.protected_opts())
+        self.testflight = TestFlight(f"{name}-testflight", ios, self.protected_opts())
+        app, group = self.testflight.app, self.testflight.group
+
+        verified = self.backend.rollout
+        spec = BuildSpec(
+            bundle_id=ios.bundle_id,
+            version=release.version,
+            build=release.build,
+            api_key=ios.api_key,
+            url=self.backend.url,
+            ipa=str(ios.ipa),
+        )
+        ipa = build_ipa(name, ios, spec, signing=self.testflight.signing, after=verified, opts=self.child_opts())
+        self.build = Build(
+            f"{name}-build",
+            app_id=app.id,
+            ipa=spec.ipa,
+            sha256=ipa.sha256,
+            bundle_id=ios.bundle_id,
+            short_version=release.version,
+            version=release.build,
+            info={ios.api_key: self.backend.url},
+            minimum_os=ios.minimum_os,
+            usage_descriptions=list(ios.usage_descriptions),
+            team_id=ipa.team_id,
+            certificate=ipa.certificate,
+            # A group with access to all builds gets those that are uploaded after it exists.
+            opts=self.child_opts(verified, group),
+        )
+        self.processed = ProcessedBuild(
+            f"{name}-processed-build",
+            app_id=app.id,
+            upload_id=self.build.upload_id,
+            short_version=release.version,
+            version=release.build,
+            uses_non_exempt_encryption=ios.uses_non_exempt_encryption,
+            opts=self.child_opts(),
+        )
+        self.distribution = BuildDistribution(
+            f"{name}-distribution",
+            build_id=self.processed.build_id,
+            group_id=group.id,
+            whats_new={locale: f"{release.title}: {text}" for locale, text in ios.what_to_test.items()},
+            notify=ios.notify_testers,
+            automatic=group.has_access_to_all_builds,
+            opts=self.child_opts(self.testflight.testers),
+        )
+        self.installations = Installations(
+            f"{name}-installations",
+            app_id=app.id,
+            build_id=self.distribution.build_id,
+            group_id=group.id,
+            short_version=release.version,
+            version=release.build,
+            testers=[tester.email for tester in ios.testers],
+            opts=self.child_opts(self.distribution),
+        )
+        self.register_outputs({"url": self.backend.url, "buildId": self.processed.build_id})

@@ -1,0 +1,93 @@
+"""The components follow Pulumi's conventions: names, parents, and what they hand to their children."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.settings import reset_options
+
+from components.backend.component import Backend
+from components.deployment import Deployment
+from components.settings import Settings, read
+from harness.program import ROOT
+from project.config import read as read_stack
+
+PROTECTED = {"App", "Volume", "BundleId", "SigningKey", "Backend", "Deployment", "Signing", "TestFlight"}
+"""What cannot be created again, and the components that contain it."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    type: str
+    name: str
+    parent: str
+    protect: bool
+
+
+class Engine(MockMonitor, Mocks):
+    """Answers every resource with its inputs, and records how it was declared."""
+
+    def __init__(self) -> None:
+        super().__init__(self)
+        self.declared: list[Declared] = []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        return args.name, args.inputs
+
+    def call(self, args: Any) -> Any:
+        return {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
+        parent = request.parent.rpartition("::")[2]
+        self.declared.append(Declared(request.type.rpartition(":")[2], request.name, parent, request.protect))
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of the rehearsal stack."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "rehearsal")
+    stack = read_stack(ROOT, "rehearsal")
+    return read(stack.config, stack.secret_keys, ROOT)
+
+
+@pytest.fixture
+def declare() -> Iterator[Callable[[Callable[[], object]], list[Declared]]]:
+    """Runs a program; what it declared, in order."""
+
+    def run(program: Callable[[], object]) -> list[Declared]:
+        engine = Engine()
+        set_mocks(engine, project="solos", stack="test", preview=True, monitor=engine)
+        pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
+        return engine.declared
+
+    yield run
+    reset_options()
+
+
+def test_two_backends_share_no_name(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    declared = declare(lambda: [Backend(name, settings.backend) for name in ("a", "b")])
+
+    names = [each.name for each in declared]
+    assert len(names) == len(set(names))
+    assert {name.replace("a-", "b-", 1) for name in names if name.startswith("a-")} == {
+        name for name in names if name.startswith("b-")
+    }
+
+
+def test_children_are_named_after_parents(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    declared = declare(lambda: Deployment("one", settings.backend, settings.ios, settings.release))
+
+    assert [each for each in declared[2:] if not each.name.startswith(f"{each.parent}-")] == []
+
+
+def test_only_what_is_irreplaceable_is_protected(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    opts = pulumi.ResourceOptions(protect=True)
+
+    declared = declare(lambda: Deployment("one", settings.backend, settings.ios, settings.release, opts))
+
+    assert {each.type for each in declared if each.protect} == PROTECTED
+    assert {each.type for each in declared if not each.protect} & PROTECTED == set()
