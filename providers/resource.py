@@ -172,8 +172,14 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
     def __init__(self, resource_name: str, args: ArgsT, opts: pulumi.ResourceOptions | None = None) -> None:
         state = self.provider.State
         secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
-        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **encode(args)}
+        given = {name: _encoded(value) for name, value in encode(args).items()}
+        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **given}
         super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
+
+
+def _encoded(value: Any) -> Any:
+    """An output can hold records too."""
+    return value.apply(encode) if isinstance(value, pulumi.Output) else value
 
 
 @contextmanager

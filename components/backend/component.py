@@ -9,18 +9,18 @@ from components.backend import environment, image_build
 from components.backend.postgres import Postgres
 from components.backend.settings import SUFFIX_LENGTH, BackendSettings
 from components.base import Component
-from providers.checks.replica_drill import ReplicaDrill
-from providers.checks.restore_drill import RestoreDrill
-from providers.checks.rollout import Rollout
-from providers.fly.app import App
-from providers.fly.certificate import Certificate
-from providers.fly.image import Image
-from providers.fly.ip_address import IpAddress
-from providers.fly.issued_certificate import IssuedCertificate
-from providers.fly.machine import Machine
+from providers.checks.replica_drill import ReplicaDrill, ReplicaDrillArgs
+from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
+from providers.checks.rollout import Rollout, RolloutArgs
+from providers.fly.app import App, AppArgs
+from providers.fly.certificate import Certificate, CertificateArgs
+from providers.fly.image import Image, ImageArgs
+from providers.fly.ip_address import IpAddress, IpAddressArgs
+from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificateArgs
+from providers.fly.machine import Machine, MachineArgs
 from providers.fly.safe_update.machine_config import revision
-from providers.fly.secrets import Secrets
-from providers.fly.volume import Volume
+from providers.fly.secrets import Secrets, SecretsArgs
+from providers.fly.volume import Volume, VolumeArgs
 
 SECRET_LENGTH = 48
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
@@ -54,13 +54,15 @@ class Backend(Component):
 
         app = App(
             f"{name}-app",
-            name=self._app_name(),
-            org=settings.org,
-            keep_snapshots=self.is_protected,
-            opts=self.protected_opts(),
+            AppArgs(name=self._app_name(), org=settings.org, keep_snapshots=self.is_protected),
+            self.protected_opts(),
         )
         addresses = [
-            IpAddress(f"{name}-address-{type.removeprefix('shared_')}", app=app.name, type=type, opts=self.child_opts())
+            IpAddress(
+                f"{name}-address-{type.removeprefix('shared_')}",
+                IpAddressArgs(app=app.name, type=type),
+                self.child_opts(),
+            )
             for type in ("shared_v4", "v6")
         ]
         image = self._image()
@@ -71,22 +73,28 @@ class Backend(Component):
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
         # A machine that starts for any reason gets the secrets of that moment. So they are set only once the image is known.
-        secrets = Secrets(f"{name}-secrets", app=app.name, values=secret_values, opts=self.child_opts(image))
+        secrets = Secrets(
+            f"{name}-secrets",
+            SecretsArgs(app=app.name, values=pulumi.Output.all(**secret_values)),
+            self.child_opts(image),
+        )
         machine = Machine(
             f"{name}-machine",
-            app=app.name,
-            name=settings.machine_name,
-            region=settings.region,
-            config=fly_toml.config,
-            image=image.pinned,
-            volume_id=volume.id if volume else None,
-            secrets_version=secrets.version,
-            hostname=app.hostname,
-            health_path=settings.health_path,
-            expect_body=settings.expect_body,
-            healthy_seconds=fly_toml.wait_seconds,
-            definition=fly_toml.document,
-            opts=self.child_opts(*addresses, *([postgres.backup] if postgres else [])),
+            MachineArgs(
+                app=app.name,
+                name=settings.machine_name,
+                region=settings.region,
+                config=fly_toml.config,
+                image=image.pinned,
+                volume_id=volume.id if volume else None,
+                secrets_version=secrets.version,
+                hostname=app.hostname,
+                health_path=settings.health_path,
+                expect_body=settings.expect_body,
+                healthy_seconds=fly_toml.wait_seconds,
+                definition=fly_toml.document,
+            ),
+            self.child_opts(*addresses, *([postgres.backup] if postgres else [])),
         )
         self.app = app.name
         self.machine = machine
@@ -96,15 +104,17 @@ class Backend(Component):
         self.url = pulumi.Output.concat("https://", self.hostname)
         self.rollout = Rollout(
             f"{name}-rollout",
-            app=app.name,
-            hostname=self.hostname,
-            path=settings.health_path,
-            expect_body=settings.expect_body,
-            machine_id=machine.id,
-            revision=pulumi.Output.all(image.pinned, secrets.version).apply(
-                lambda known: revision(fly_toml.config, known[0], int(known[1]))
+            RolloutArgs(
+                app=app.name,
+                hostname=self.hostname,
+                path=settings.health_path,
+                expect_body=settings.expect_body,
+                machine_id=machine.id,
+                revision=pulumi.Output.all(image.pinned, secrets.version).apply(
+                    lambda known: revision(fly_toml.config, known[0], int(known[1]))
+                ),
             ),
-            opts=self.child_opts(*addresses, *([domain] if domain else []), machine),
+            self.child_opts(*addresses, *([domain] if domain else []), machine),
         )
         self.restored_at = None
         if volume and settings.database.restore_drill:
@@ -133,9 +143,11 @@ class Backend(Component):
     def _image(self) -> Image:
         name, settings = f"{self.name}-image", self._settings
         if settings.image_build is None:
-            return Image(name, reference=settings.image, opts=self.child_opts())
+            return Image(name, ImageArgs(reference=settings.image), self.child_opts())
         built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.child_opts())
-        return Image(name, reference=settings.image, source=settings.image_build.source, opts=self.child_opts(built))
+        return Image(
+            name, ImageArgs(reference=settings.image, source=settings.image_build.source), self.child_opts(built)
+        )
 
     def _secret_values(self) -> dict[str, pulumi.Input[str]]:
         given = self._settings.given_secrets
@@ -155,16 +167,15 @@ class Backend(Component):
         """Waits until the custom hostname has a certificate, and so leads to the app."""
         certificate = Certificate(
             f"{self.name}-certificate",
-            app=app.name,
-            hostname=self._settings.domain,
-            opts=self.child_opts(*addresses),
+            CertificateArgs(app=app.name, hostname=self._settings.domain),
+            self.child_opts(*addresses),
         )
         return IssuedCertificate(
             f"{self.name}-domain",
-            app=app.name,
-            hostname=certificate.hostname,
-            dns_seconds=self._settings.wait_for_domain,
-            opts=self.child_opts(certificate),
+            IssuedCertificateArgs(
+                app=app.name, hostname=certificate.hostname, dns_seconds=self._settings.wait_for_domain
+            ),
+            self.child_opts(certificate),
         )
 
     def _postgres(self, app: App, image: Image) -> Postgres:
@@ -184,43 +195,44 @@ class Backend(Component):
         assert mount is not None
         return Volume(
             f"{self.name}-volume",
-            app=app.name,
-            name=mount.source,
-            region=self._settings.region,
-            size_gb=mount.initial_size_gb,
-            snapshot_retention=mount.snapshot_retention,
-            scheduled_snapshots=mount.scheduled_snapshots,
-            guest=self._settings.fly_toml.guest,
-            image=image.pinned,
-            from_snapshot=self._settings.database.from_snapshot,
-            last_snapshot=self.is_protected,
-            opts=self.protected_opts(),
+            VolumeArgs(
+                app=app.name,
+                name=mount.source,
+                region=self._settings.region,
+                size_gb=mount.initial_size_gb,
+                snapshot_retention=mount.snapshot_retention,
+                scheduled_snapshots=mount.scheduled_snapshots,
+                guest=self._settings.fly_toml.guest,
+                image=image.pinned,
+                from_snapshot=self._settings.database.from_snapshot,
+                last_snapshot=self.is_protected,
+            ),
+            self.protected_opts(),
         )
 
     def _prove_restore(self, volume: Volume) -> pulumi.Output[str]:
         """For each release, the proof that its database can be restored: from a snapshot, and from the replica if there is one."""
         fly_toml, database = self._settings.fly_toml, self._settings.fly_toml.env["DATABASE_PATH"]
         assert fly_toml.mount is not None
-        python = Image(f"{self.name}-drill-image", reference=DRILL_IMAGE, opts=self.child_opts())
+        python = Image(f"{self.name}-drill-image", ImageArgs(reference=DRILL_IMAGE), self.child_opts())
         drill = RestoreDrill(
             f"{self.name}-restore-drill",
-            app=self.app,
-            volume_id=volume.id,
-            region=self._settings.region,
-            image=python.pinned,
-            mount=fly_toml.mount.destination,
-            database=database,
-            release=self.image,
-            opts=self.child_opts(self.rollout),
+            RestoreDrillArgs(
+                app=self.app,
+                volume_id=volume.id,
+                region=self._settings.region,
+                image=python.pinned,
+                mount=fly_toml.mount.destination,
+                database=database,
+                release=self.image,
+            ),
+            self.child_opts(self.rollout),
         )
         if self._settings.has_replica:
             ReplicaDrill(
                 f"{self.name}-replica-drill",
-                app=self.app,
-                machine_id=self.machine.id,
-                database=database,
-                release=self.image,
-                opts=self.child_opts(self.rollout),
+                ReplicaDrillArgs(app=self.app, machine_id=self.machine.id, database=database, release=self.image),
+                self.child_opts(self.rollout),
             )
         return drill.restored_at
 

@@ -30,7 +30,7 @@ class DatabaseSettings:
     """Of the cluster; empty for `<app>-db`. Another one moves the server to another cluster: a restored one, say."""
     plan: str
     disk_size_gb: int
-    pg_major_version: str
+    pg_major_version: managed_postgres.Version
 
 
 def read(config: StackConfig) -> DatabaseSettings:
@@ -56,7 +56,7 @@ def read(config: StackConfig) -> DatabaseSettings:
         name=given.get("name", ""),
         plan=given.get("plan", "basic").lower(),
         disk_size_gb=int(size) if size.isdecimal() else 10,
-        pg_major_version=version,
+        pg_major_version="16" if version == "16" else "17",
     )
     config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))
     return database

@@ -4,10 +4,10 @@ import pulumi
 
 from components.backend.database import DatabaseSettings
 from components.base import Component
-from providers.checks.postgres_restore_drill import PostgresRestoreDrill
-from providers.fly.managed_postgres import ManagedPostgres
-from providers.fly.postgres_access import PostgresAccess
-from providers.fly.postgres_backup import PostgresBackup
+from providers.checks.postgres_restore_drill import PostgresRestoreDrill, PostgresRestoreDrillArgs
+from providers.fly.managed_postgres import ManagedPostgres, ManagedPostgresArgs
+from providers.fly.postgres_access import PostgresAccess, PostgresAccessArgs
+from providers.fly.postgres_backup import PostgresBackup, PostgresBackupArgs
 
 SERVER = "solserver"
 """Name of the server's database, and of its user, in the cluster."""
@@ -38,27 +38,26 @@ class Postgres(Component):
         # is retained where anything is protected: it may hold the only copy of the rows.
         cluster = ManagedPostgres(
             f"{name}-cluster-{settings.name}" if settings.name else f"{name}-cluster",
-            org=org,
-            name=settings.name or pulumi.Output.concat(app, "-db"),
-            region=region,
-            plan=settings.plan,
-            disk_size_gb=settings.disk_size_gb,
-            pg_major_version=settings.pg_major_version,
-            opts=pulumi.ResourceOptions.merge(
+            ManagedPostgresArgs(
+                org=org,
+                name=settings.name or pulumi.Output.concat(app, "-db"),
+                region=region,
+                plan=settings.plan,
+                disk_size_gb=settings.disk_size_gb,
+                pg_major_version=settings.pg_major_version,
+            ),
+            pulumi.ResourceOptions.merge(
                 self.protected_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)
             ),
         )
         access = PostgresAccess(
             f"{name}-access",
-            cluster_id=cluster.id,
-            app=app,
-            database=SERVER,
-            username=SERVER,
-            opts=self.child_opts(),
+            PostgresAccessArgs(cluster_id=cluster.id, app=app, database=SERVER, username=SERVER),
+            self.child_opts(),
         )
         self.url = access.url
         self.backup = PostgresBackup(
-            f"{name}-backup", cluster_id=access.cluster_id, reason=release, opts=self.child_opts()
+            f"{name}-backup", PostgresBackupArgs(cluster_id=access.cluster_id, reason=release), self.child_opts()
         )
         self.register_outputs({"backup": self.backup.id})
 
@@ -66,10 +65,9 @@ class Postgres(Component):
         """For each backup, the proof that the database can be restored from it."""
         drill = PostgresRestoreDrill(
             f"{self.name}-restore-drill",
-            org=self._org,
-            cluster_id=self.backup.cluster_id,
-            backup_id=self.backup.id,
-            database=SERVER,
-            opts=self.child_opts(after),
+            PostgresRestoreDrillArgs(
+                org=self._org, cluster_id=self.backup.cluster_id, backup_id=self.backup.id, database=SERVER
+            ),
+            self.child_opts(after),
         )
         return drill.restored_at

@@ -1,7 +1,7 @@
 """The end of the chain: backend verified, build uploaded, testers have it, smoke test signed off, then declared launched."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -12,7 +12,7 @@ from components.launch.settings import LaunchSettings
 from components.launch.smoke_test import SmokeTest
 from components.monitoring.component import Monitoring
 from components.release import Release
-from providers.checks.launch_record import HEALTHY, LaunchRecord
+from providers.checks.launch_record import HEALTHY, LaunchRecord, LaunchRecordArgs, Requirement
 
 REQUIREMENTS = (
     HEALTHY,
@@ -75,7 +75,9 @@ class Launch(Component):
             lambda known: _requirements(known, settings.smoke_test, with_monitor=bool(monitoring))
         )
         for label, withdrawn in settings.earlier.items():
-            LaunchRecord(f"{name}-{label}", label=label, withdrawn=withdrawn or None, opts=self.protected_opts())
+            LaunchRecord(
+                f"{name}-{label}", LaunchRecordArgs(label=label, withdrawn=withdrawn or None), self.protected_opts()
+            )
         self.status = {
             "label": release.label,
             "state": "not declared",
@@ -87,19 +89,21 @@ class Launch(Component):
         if settings.declared_by:
             record = LaunchRecord(
                 f"{name}-{release.label}",
-                label=release.label,
-                declared_by=settings.declared_by,
-                hostname=backend.hostname,
-                path=backend.health_path,
-                org=org,
-                app=backend.app,
-                machine_id=backend.machine.id,
-                verified_at=backend.rollout.verified_at,
-                requirements=requirements,
-                waivers={key: asdict(waiver) for key, waiver in settings.waivers.items() if key in REQUIREMENTS},
-                facts=seen.apply(lambda known: _facts(known, release)),
-                withdrawn=settings.withdrawn or None,
-                opts=self.protected_opts(),
+                LaunchRecordArgs(
+                    label=release.label,
+                    declared_by=settings.declared_by,
+                    hostname=backend.hostname,
+                    path=backend.health_path,
+                    org=org,
+                    app=backend.app,
+                    machine_id=backend.machine.id,
+                    verified_at=backend.rollout.verified_at,
+                    requirements=requirements.apply(lambda known: [Requirement(**each) for each in known]),
+                    waivers={key: waiver for key, waiver in settings.waivers.items() if key in REQUIREMENTS},
+                    facts=seen.apply(lambda known: _facts(known, release)),
+                    withdrawn=settings.withdrawn or None,
+                ),
+                self.protected_opts(),
             )
             self.status |= {
                 "state": "withdrawn" if settings.withdrawn else record.declared_at.apply(lambda _: "launched"),

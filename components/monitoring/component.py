@@ -13,11 +13,11 @@ from components.backend.settings import BackendSettings
 from components.base import Component
 from components.monitoring.machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
 from components.monitoring.settings import ENDING, MonitoringSettings
-from providers.checks.alert_drill import AlertDrill
-from providers.checks.watch import Watch
-from providers.fly.app import App
-from providers.fly.machine import Machine
-from providers.fly.secrets import Secrets
+from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
+from providers.checks.watch import Watch, WatchArgs
+from providers.fly.app import App, AppArgs
+from providers.fly.machine import Machine, MachineArgs
+from providers.fly.secrets import Secrets, SecretsArgs
 
 
 class Monitoring(Component):
@@ -39,9 +39,11 @@ class Monitoring(Component):
     ) -> None:
         super().__init__(name, opts)
         app = App(
-            f"{name}-app", name=pulumi.Output.concat(backend.app, ENDING), org=watched.org, opts=self.child_opts()
+            f"{name}-app", AppArgs(name=pulumi.Output.concat(backend.app, ENDING), org=watched.org), self.child_opts()
         )
-        secrets = Secrets(f"{name}-secrets", app=app.name, values=_secrets(settings, watched), opts=self.child_opts())
+        secrets = Secrets(
+            f"{name}-secrets", SecretsArgs(app=app.name, values=_secrets(settings, watched)), self.child_opts()
+        )
         # Not backend.hostname, which is known only once a domain of our own leads there.
         hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
         configs = pulumi.Output.all(backend.app, app.name, hostname).apply(
@@ -64,13 +66,15 @@ class Monitoring(Component):
         self.machines = {
             program: Machine(
                 f"{name}-{program}",
-                app=app.name,
-                name=program,
-                region=settings.region,
-                config=configs[program],
-                image=IMAGES[program],
-                secrets_version=secrets.version,
-                opts=self.child_opts(),
+                MachineArgs(
+                    app=app.name,
+                    name=program,
+                    region=settings.region,
+                    config=configs[program],
+                    image=IMAGES[program],
+                    secrets_version=secrets.version,
+                ),
+                self.child_opts(),
             )
             for program in names(logs=settings.logs)
         }
@@ -84,20 +88,24 @@ class Monitoring(Component):
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
         self.watch = Watch(
             f"{self.name}-watch",
-            app=app.name,
-            machine_id=self.machines["prometheus"].id,
-            hostname=backend.hostname,
-            sources=sources(logs=settings.logs),
-            revision=versions.apply(",".join),
-            opts=self.child_opts(backend.rollout, *self.machines.values()),
+            WatchArgs(
+                app=app.name,
+                machine_id=self.machines["prometheus"].id,
+                hostname=backend.hostname,
+                sources=sources(logs=settings.logs),
+                revision=versions.apply(",".join),
+            ),
+            self.child_opts(backend.rollout, *self.machines.values()),
         )
         self.alert_drill = AlertDrill(
             f"{self.name}-alert-drill",
-            app=app.name,
-            machine_id=self.machines["alertmanager"].id,
-            watched=backend.app,
-            route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
-            opts=self.child_opts(self.watch),
+            AlertDrillArgs(
+                app=app.name,
+                machine_id=self.machines["alertmanager"].id,
+                watched=backend.app,
+                route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
+            ),
+            self.child_opts(self.watch),
         )
 
 

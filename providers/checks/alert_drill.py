@@ -7,17 +7,17 @@ again when `route` changes, and only then: nobody is paged for a drill by an `up
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
 from providers.fly.api import execution, logs
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 ALERT = "SolosDrill"
@@ -29,20 +29,20 @@ STEP_SECONDS = 180.0
 """For each of delivery and resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class AlertDrillArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """The monitor's."""
-    machine_id: str
+    machine_id: Input[str]
     """Alertmanager's. A new machine of the same route is no reason for another drill."""
-    watched: str
+    watched: Input[str]
     """The app that the alert is about, as the label `app` of every alert."""
-    receiver: str = "page"
-    route: str
+    receiver: Input[str] = field(default="page")
+    route: Input[str]
     """Changes when the way to the receiver changes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class AlertDrillState(AlertDrillArgs):
     fired_at: str = ""
     """When Alertmanager was told; RFC 3339, in UTC."""
@@ -150,7 +150,7 @@ def _now() -> datetime:
     return datetime.fromtimestamp(waiting.clock.wall(), UTC)
 
 
-class AlertDrill(Resource[Any], module="checks", name="AlertDrill"):
+class AlertDrill(Resource[AlertDrillArgs], module="checks", name="AlertDrill"):
     """Evidence that a page arrives and resolves; its id is `<app>/<receiver>`.
 
     app: replaces. route, watched, receiver: the drill is done again. machine_id: ignored.
@@ -158,20 +158,6 @@ class AlertDrill(Resource[Any], module="checks", name="AlertDrill"):
 
     provider = AlertDrillProvider
 
-    fired_at: pulumi.Output[str]
-    delivered_seconds: pulumi.Output[float]
-    resolved_at: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        machine_id: pulumi.Input[str],
-        watched: pulumi.Input[str],
-        route: pulumi.Input[str],
-        receiver: pulumi.Input[str] = "page",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {"app": app, "machine_id": machine_id, "watched": watched, "receiver": receiver, "route": route}
-        super().__init__(resource_name, args, opts)
+    fired_at: Output[str]
+    delivered_seconds: Output[float]
+    resolved_at: Output[str]

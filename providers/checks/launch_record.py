@@ -6,13 +6,12 @@ in which testers tried it, the machine has not crashed and no answer was a 5xx. 
 withdrawn, which is recorded as well and cannot be taken back: a second declaration is another record, under another label.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import health, waiting
 from providers.errors import ProviderError
@@ -20,6 +19,7 @@ from providers.fly.api import logs, machines
 from providers.fly.api.metrics import server_errors
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 HEALTHY = "healthy"
@@ -47,28 +47,28 @@ class Waiver:
     by: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class LaunchRecordArgs:
-    label: Annotated[str, REPLACES]
-    declared_by: str = ""
+    label: Annotated[Input[str], REPLACES]
+    declared_by: Input[str] = field(default="")
     """Empty for a release that was declared in former times: its record is kept, and none can be made."""
-    hostname: str = ""
-    path: str = "/health"
-    org: str = ""
-    app: str = ""
-    machine_id: str = ""
-    verified_at: str = ""
+    hostname: Input[str] = field(default="")
+    path: Input[str] = field(default="/health")
+    org: Input[str] = field(default="")
+    app: Input[str] = field(default="")
+    machine_id: Input[str] = field(default="")
+    verified_at: Input[str] = field(default="")
     """Since when the backend's version runs, RFC 3339."""
-    requirements: list[Requirement] = field(default_factory=list)
-    waivers: dict[str, Waiver] = field(default_factory=dict)
+    requirements: Input[list[Requirement]] = field(default_factory=list)
+    waivers: Input[dict[str, Waiver]] = field(default_factory=dict)
     """By key of the requirement that is waived."""
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: Input[dict[str, str]] = field(default_factory=dict)
     """What was launched: versions, digests, people."""
-    withdrawn: str | None = None
+    withdrawn: Input[str | None] = field(default=None)
     """Why the launch is withdrawn; None as long as it stands."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class LaunchRecordState(LaunchRecordArgs):
     declared_at: str = ""
     """RFC 3339, in UTC, as is `withdrawn_at`."""
@@ -148,7 +148,7 @@ def _now() -> str:
     return datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds")
 
 
-class LaunchRecord(Resource[Any], module="checks", name="LaunchRecord"):
+class LaunchRecord(Resource[LaunchRecordArgs], module="checks", name="LaunchRecord"):
     """The fact that a release is launched. `id` is its label."""
 
     provider = LaunchRecordProvider
@@ -157,37 +157,3 @@ class LaunchRecord(Resource[Any], module="checks", name="LaunchRecord"):
     declared_by: Output[str]
     withdrawn: Output[str | None]
     withdrawn_at: Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        label: Input[str],
-        declared_by: Input[str] = "",
-        hostname: Input[str] = "",
-        path: Input[str] = "/health",
-        org: Input[str] = "",
-        app: Input[str] = "",
-        machine_id: Input[str] = "",
-        verified_at: Input[str] = "",
-        requirements: Input[Sequence[Input[Mapping[str, Any]]]] = (),
-        waivers: Input[Mapping[str, Input[Mapping[str, str]]]] | None = None,
-        facts: Input[Mapping[str, Input[str]]] | None = None,
-        withdrawn: Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "label": label,
-            "declared_by": declared_by,
-            "hostname": hostname,
-            "path": path,
-            "org": org,
-            "app": app,
-            "machine_id": machine_id,
-            "verified_at": verified_at,
-            "requirements": list(requirements) if isinstance(requirements, tuple) else requirements,
-            "waivers": waivers,
-            "facts": facts,
-            "withdrawn": withdrawn,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -4,11 +4,10 @@ Rows are not counted: that takes a client of Postgres in Fly's network. The evid
 the database is in it, and how long that took, which is how long the server would be down. It is done again with each backup.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
@@ -17,23 +16,24 @@ from providers.fly.api.client import FlyError
 from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 TOO_EARLY = 409
 """What Fly answers as long as a backup cannot be restored yet."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresRestoreDrillArgs:
-    org: Annotated[str, REPLACES]
-    cluster_id: Annotated[str, REPLACES]
-    backup_id: str
+    org: Annotated[Input[str], REPLACES]
+    cluster_id: Annotated[Input[str], REPLACES]
+    backup_id: Input[str]
     """The backup that is restored. Changing it does the drill again."""
-    database: str
+    database: Input[str]
     """What has to be in it. Changing it does the drill again."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresRestoreDrillState(PostgresRestoreDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
@@ -130,7 +130,7 @@ def _name(args: PostgresRestoreDrillArgs) -> str:
     return f"restore-drill-{args.cluster_id}"
 
 
-class PostgresRestoreDrill(Resource[Any], module="checks", name="PostgresRestoreDrill"):
+class PostgresRestoreDrill(Resource[PostgresRestoreDrillArgs], module="checks", name="PostgresRestoreDrill"):
     """Evidence that a cluster comes back from a backup; its id is the cluster's.
 
     org, cluster_id: replaces. backup_id, database: the drill is done again.
@@ -138,18 +138,5 @@ class PostgresRestoreDrill(Resource[Any], module="checks", name="PostgresRestore
 
     provider = PostgresRestoreDrillProvider
 
-    restored_at: pulumi.Output[str]
-    seconds: pulumi.Output[float]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        org: pulumi.Input[str],
-        cluster_id: pulumi.Input[str],
-        backup_id: pulumi.Input[str],
-        database: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {"org": org, "cluster_id": cluster_id, "backup_id": backup_id, "database": database}
-        super().__init__(resource_name, args, opts)
+    restored_at: Output[str]
+    seconds: Output[float]

@@ -4,17 +4,17 @@ the bucket to a second file and checks all of it. The live database is not touch
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError, TimedOut
 from providers.fly.api import execution
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, record
 from providers.resource import Resource
 
 CONFIG = "/etc/litestream.yml"
@@ -23,18 +23,18 @@ SECONDS = 120.0
 """A replica that has just been begun has nothing to restore yet."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ReplicaDrillArgs:
-    app: Annotated[str, REPLACES]
-    machine_id: str
+    app: Annotated[Input[str], REPLACES]
+    machine_id: Input[str]
     """The app's. Another one is no reason for another drill."""
-    database: str
+    database: Input[str]
     """Path of the SQLite file, as in litestream.yml."""
-    release: str
+    release: Input[str]
     """Changes when the drill is to be done again: what runs, say."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ReplicaDrillState(ReplicaDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
@@ -111,7 +111,7 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
         return execution.execute(self.fly, args.app, args.machine_id, command)
 
 
-class ReplicaDrill(Resource[Any], module="checks", name="ReplicaDrill"):
+class ReplicaDrill(Resource[ReplicaDrillArgs], module="checks", name="ReplicaDrill"):
     """Evidence that the database comes back from its replica; its id is `<app>/<database>`.
 
     app: replaces. release, database: the drill is done again. machine_id: ignored.
@@ -119,18 +119,5 @@ class ReplicaDrill(Resource[Any], module="checks", name="ReplicaDrill"):
 
     provider = ReplicaDrillProvider
 
-    restored_at: pulumi.Output[str]
-    transaction: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        machine_id: pulumi.Input[str],
-        database: pulumi.Input[str],
-        release: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {"app": app, "machine_id": machine_id, "database": database, "release": release}
-        super().__init__(resource_name, args, opts)
+    restored_at: Output[str]
+    transaction: Output[str]

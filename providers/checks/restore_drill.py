@@ -7,11 +7,10 @@ secrets would send what servers send. Nothing stays but the evidence and the sna
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
@@ -20,6 +19,7 @@ from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyProvider
 from providers.fly.volume import VolumeArgs, VolumeProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 VOLUME, MACHINE = "restore_drill", "restore-drill"
@@ -36,22 +36,22 @@ print(json.dumps({"integrity": integrity, "rows": rows}))
 """mode=rw: a snapshot is crash-consistent, so opening it may have to finish what its WAL holds; but it makes no new file."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RestoreDrillArgs:
-    app: Annotated[str, REPLACES]
-    volume_id: Annotated[str, REPLACES]
-    region: Annotated[str, REPLACES]
-    image: str
+    app: Annotated[Input[str], REPLACES]
+    volume_id: Annotated[Input[str], REPLACES]
+    region: Annotated[Input[str], REPLACES]
+    image: Input[str]
     """Of Python, by digest. Ignored once the drill was done."""
-    mount: str
+    mount: Input[str]
     """Where the app mounts the volume, and the drill too."""
-    database: str
+    database: Input[str]
     """Path of the SQLite file."""
-    release: str
+    release: Input[str]
     """Changes when the drill is to be done again: what runs, say."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RestoreDrillState(RestoreDrillArgs):
     snapshot_id: str = ""
     snapshot_bytes: int = 0
@@ -185,7 +185,7 @@ def _config(args: RestoreDrillArgs) -> dict[str, Any]:
     }
 
 
-class RestoreDrill(Resource[Any], module="checks", name="RestoreDrill"):
+class RestoreDrill(Resource[RestoreDrillArgs], module="checks", name="RestoreDrill"):
     """Evidence that the volume's database comes back from a snapshot; its id is `<app>/<volume>`.
 
     app, volume_id, region: replaces. release, mount, database: the drill is done again. image: create-only.
@@ -193,30 +193,6 @@ class RestoreDrill(Resource[Any], module="checks", name="RestoreDrill"):
 
     provider = RestoreDrillProvider
 
-    snapshot_id: pulumi.Output[str]
-    restored_at: pulumi.Output[str]
-    rows: pulumi.Output[dict[str, int]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        volume_id: pulumi.Input[str],
-        region: pulumi.Input[str],
-        image: pulumi.Input[str],
-        mount: pulumi.Input[str],
-        database: pulumi.Input[str],
-        release: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {
-            "app": app,
-            "volume_id": volume_id,
-            "region": region,
-            "image": image,
-            "mount": mount,
-            "database": database,
-            "release": release,
-        }
-        super().__init__(resource_name, args, opts)
+    snapshot_id: Output[str]
+    restored_at: Output[str]
+    rows: Output[dict[str, int]]

@@ -5,38 +5,38 @@ something else runs, and a failure stops everything that was to be built on a he
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, health, waiting
 from providers.errors import TimedOut
 from providers.fly.api import logs, machines
 from providers.fly.api.client import Fly
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RolloutArgs:
-    app: Annotated[str, REPLACES]
-    hostname: str
+    app: Annotated[Input[str], REPLACES]
+    hostname: Input[str]
     """The public one, without scheme: `solos-prod.fly.dev`."""
-    machine_id: str
-    revision: str
+    machine_id: Input[str]
+    revision: Input[str]
     """Changes exactly when what runs changes; see `machine_config.revision`."""
-    path: str = "/health"
-    expect_status: int = 200
-    expect_body: str | None = None
-    probes: int = 3
+    path: Input[str] = field(default="/health")
+    expect_status: Input[int] = field(default=200)
+    expect_body: Input[str | None] = field(default=None)
+    probes: Input[int] = field(default=3)
     """Good answers in a row."""
-    seconds: float = 120.0
+    seconds: Input[float] = field(default=120.0)
     """How long that may take."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RolloutState(RolloutArgs):
     verified_at: str = ""
     """RFC 3339, in UTC."""
@@ -100,40 +100,12 @@ def _health(args: RolloutArgs) -> health.Health:
     )
 
 
-class Rollout(Resource[Any], module="checks", name="Rollout"):
+class Rollout(Resource[RolloutArgs], module="checks", name="Rollout"):
     """The evidence that what was deployed is healthy from outside."""
 
     provider = RolloutProvider
 
-    verified_at: pulumi.Output[str]
-    latencies_ms: pulumi.Output[list[float]]
-    instance_id: pulumi.Output[str]
-    image: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        hostname: pulumi.Input[str],
-        machine_id: pulumi.Input[str],
-        revision: pulumi.Input[str],
-        path: str = "/health",
-        expect_status: int = 200,
-        expect_body: str | None = None,
-        probes: int = 3,
-        seconds: float = 120.0,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "app": app,
-            "hostname": hostname,
-            "machine_id": machine_id,
-            "revision": revision,
-            "path": path,
-            "expect_status": expect_status,
-            "expect_body": expect_body,
-            "probes": probes,
-            "seconds": seconds,
-        }
-        super().__init__(resource_name, arguments, opts)
+    verified_at: Output[str]
+    latencies_ms: Output[list[float]]
+    instance_id: Output[str]
+    image: Output[str]

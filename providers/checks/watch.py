@@ -4,18 +4,18 @@ Nothing is made in the world. The evidence is looked for again when `revision` c
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, health, waiting
 from providers.errors import ProviderError, TimedOut
 from providers.fly.api import execution
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, record
 from providers.resource import Resource
 
 PROMETHEUS = "http://localhost:9090"
@@ -30,21 +30,21 @@ RULES = "sum(prometheus_rule_group_rules)"
 LINES = 'sum(solos_log_lines_total{job="logs"})'
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WatchArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """The monitor's."""
-    machine_id: str
+    machine_id: Input[str]
     """Prometheus'."""
-    hostname: str
+    hostname: Input[str]
     """Of the app that is watched."""
-    sources: list[str]
+    sources: Input[list[str]]
     """The jobs that Prometheus scrapes, each of which has to be up. Of `logs`, the log stream, a line has to come."""
-    revision: str
+    revision: Input[str]
     """Changes when something else watches."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WatchState(WatchArgs):
     seen_at: str = ""
     """RFC 3339, in UTC."""
@@ -139,7 +139,7 @@ class WatchProvider(FlyProvider[WatchArgs, WatchState]):
         return [(each.get("metric") or {}, float(each["value"][1])) for each in answer]
 
 
-class Watch(Resource[Any], module="checks", name="Watch"):
+class Watch(Resource[WatchArgs], module="checks", name="Watch"):
     """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
 
     app: replaces. revision, sources: looked for again. machine_id: ignored.
@@ -147,21 +147,7 @@ class Watch(Resource[Any], module="checks", name="Watch"):
 
     provider = WatchProvider
 
-    seen_at: pulumi.Output[str]
-    url: pulumi.Output[str]
-    rules: pulumi.Output[int]
-    lines: pulumi.Output[int]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        machine_id: pulumi.Input[str],
-        hostname: pulumi.Input[str],
-        sources: pulumi.Input[Sequence[pulumi.Input[str]]],
-        revision: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {"app": app, "machine_id": machine_id, "hostname": hostname, "sources": sources, "revision": revision}
-        super().__init__(resource_name, args, opts)
+    seen_at: Output[str]
+    url: Output[str]
+    rules: Output[int]
+    lines: Output[int]

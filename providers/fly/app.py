@@ -8,10 +8,9 @@ import contextlib
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError, Uncertain
@@ -21,25 +20,26 @@ from providers.fly.api.volumes import is_gone as volume_is_gone
 from providers.fly.api.volumes import snapshots_of
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 GONE_SECONDS = 120.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class AppArgs:
-    name: Annotated[str, REPLACES]
+    name: Annotated[Input[str], REPLACES]
     """Lower-case letters, digits and dashes. Changing it replaces the app and all in it."""
-    org: Annotated[str, REPLACES]
+    org: Annotated[Input[str], REPLACES]
     """Slug of the organisation. Changing it replaces the app and all in it."""
-    network: Annotated[str | None, REPLACES] = None
+    network: Annotated[Input[str | None], REPLACES] = field(default=None)
     """Private network; when absent, Fly's default for a new app, and any for one that is there. Changing it replaces the app."""
-    keep_snapshots: bool = False
+    keep_snapshots: Input[bool] = field(default=False)
     """Whether `destroy` leaves the app, empty, as long as volumes that it had have snapshots. Changed in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class AppState(AppArgs):
     hostname: str = ""
     status: str = ""
@@ -169,7 +169,7 @@ def _state(args: AppArgs, app: dict[str, Any]) -> AppState:
     )
 
 
-class App(Resource[Any], module="fly", name="App"):
+class App(Resource[AppArgs], module="fly", name="App"):
     """A Fly app. Its id is its name.
 
     name: changing it replaces the app. org, network: likewise. keep_snapshots: changed in place.
@@ -177,19 +177,6 @@ class App(Resource[Any], module="fly", name="App"):
 
     provider = AppProvider
 
-    name: pulumi.Output[str]
-    hostname: pulumi.Output[str]
-    status: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        name: pulumi.Input[str],
-        org: pulumi.Input[str],
-        network: pulumi.Input[str] | None = None,
-        keep_snapshots: pulumi.Input[bool] = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {"name": name, "org": org, "network": network, "keep_snapshots": keep_snapshots}
-        super().__init__(resource_name, args, opts)
+    name: Output[str]
+    hostname: Output[str]
+    status: Output[str]

@@ -6,31 +6,31 @@ Fly makes the request at once and issues when DNS is right, which a person has t
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers.errors import ProviderError
 from providers.fly.api import certificates
 from providers.fly.api.client import FlyError, just_made
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 EXISTS = (409, 422)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CertificateArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """Changing it requests the certificate for the other app and removes it from this one."""
-    hostname: Annotated[str, REPLACES]
+    hostname: Annotated[Input[str], REPLACES]
     """In lower case, `*.` before it for a wildcard. Changing it replaces the certificate."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CertificateState(CertificateArgs):
     dns_records: list[dict[str, str]] = field(default_factory=list)
     """What to enter at the DNS provider, each `{"type", "name", "value", "why"}`."""
@@ -99,20 +99,10 @@ def _state(args: CertificateArgs, found: dict[str, Any]) -> CertificateState:
     return CertificateState(app=args.app, hostname=args.hostname, dns_records=certificates.dns_records(found))
 
 
-class Certificate(Resource[Any], module="fly", name="Certificate"):
+class Certificate(Resource[CertificateArgs], module="fly", name="Certificate"):
     """A certificate of a Fly app; its id is `app/hostname`. Changing any argument replaces it."""
 
     provider = CertificateProvider
 
-    hostname: pulumi.Output[str]
-    dns_records: pulumi.Output[list[dict[str, str]]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        hostname: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"app": app, "hostname": hostname}, opts)
+    hostname: Output[str]
+    dns_records: Output[list[dict[str, str]]]

@@ -12,14 +12,15 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import pulumi
+from pulumi import Output
 
 from providers import configuration
 from providers.errors import ApiError, ProviderError
 from providers.http import Http
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:
@@ -49,15 +50,15 @@ class Reference:
     target: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ImageArgs:
-    reference: str
+    reference: Input[str]
     """`registry/repository:tag`, or with `@sha256:…`. Changing it resolves anew."""
-    source: str = ""
+    source: Input[str] = field(default="")
     """What it is built of, where the same program builds it. Changing it resolves anew, as the tag has moved on purpose."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ImageState(ImageArgs):
     digest: str = ""
     """`sha256:…`"""
@@ -181,20 +182,10 @@ def _explain(response: "httpx.Response", doing: str) -> ProviderError:
     return ApiError(f"cannot {doing}: HTTP {response.status_code}; {remedy}", status=response.status_code)
 
 
-class Image(Resource[Any], module="fly", name="Image"):
+class Image(Resource[ImageArgs], module="fly", name="Image"):
     """An image in a registry; its id is `registry/repository@sha256:…`. Changing an argument resolves it anew, in place."""
 
     provider = ImageProvider
 
-    digest: pulumi.Output[str]
-    pinned: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        reference: pulumi.Input[str],
-        source: pulumi.Input[str] = "",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"reference": reference, "source": source}, opts)
+    digest: Output[str]
+    pinned: Output[str]

@@ -4,31 +4,31 @@ Fly gives addresses no id, so the address is the id, and no field can be changed
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import pulumi
+from pulumi import Output
 
 from providers.errors import ProviderError
 from providers.fly.api.client import Fly, NotFound, just_made
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 Kind = Literal["shared_v4", "v4", "v6", "private_v6"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class IpAddressArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """Changing it replaces the address."""
-    type: Annotated[Kind, REPLACES]
+    type: Annotated[Input[Kind], REPLACES]
     """A dedicated `v4` costs money, `shared_v4` and `v6` do not. Changing it replaces the address."""
-    region: Annotated[str | None, REPLACES] = None
+    region: Annotated[Input[str | None], REPLACES] = field(default=None)
     """Only for dedicated addresses; anycast when absent. Changing it replaces the address."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class IpAddressState(IpAddressArgs):
     address: str = ""
 
@@ -108,20 +108,9 @@ def _state(args: IpAddressArgs, address: str) -> IpAddressState:
     return IpAddressState(app=args.app, type=args.type, region=args.region, address=address)
 
 
-class IpAddress(Resource[Any], module="fly", name="IpAddress"):
+class IpAddress(Resource[IpAddressArgs], module="fly", name="IpAddress"):
     """An address of a Fly app; its id is the address. Changing any argument replaces it."""
 
     provider = IpAddressProvider
 
-    address: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        type: pulumi.Input[str],
-        region: pulumi.Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"app": app, "type": type, "region": region}, opts)
+    address: Output[str]

@@ -4,16 +4,16 @@ Nothing is made in the world. The wait has two parts: for a person to enter the 
 then for Fly to get the certificate, which takes it a minute or so.
 """
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
 from providers.fly.api import certificates
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 ISSUE_SECONDS = 300.0
@@ -26,16 +26,16 @@ class NotIssued(ProviderError):
     __module__ = "builtins"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class IssuedCertificateArgs:
-    app: Annotated[str, REPLACES]
-    hostname: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
+    hostname: Annotated[Input[str], REPLACES]
     """Changing it waits for the other one."""
-    dns_seconds: float = 0.0
+    dns_seconds: Input[float] = field(default=0.0)
     """How long to wait for a person to enter the DNS records; 0 says at once what is missing. Changed in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class IssuedCertificateState(IssuedCertificateArgs):
     expires_at: str = ""
     """RFC 3339. Fly renews by itself, a month before."""
@@ -121,7 +121,7 @@ def _state(args: IssuedCertificateArgs, found: dict[str, Any]) -> IssuedCertific
     )
 
 
-class IssuedCertificate(Resource[Any], module="fly", name="IssuedCertificate"):
+class IssuedCertificate(Resource[IssuedCertificateArgs], module="fly", name="IssuedCertificate"):
     """Open as long as the certificate is issued and DNS leads to the app; its id is `app/hostname`.
 
     app, hostname: changing them waits again. dns_seconds: changed in place.
@@ -129,18 +129,7 @@ class IssuedCertificate(Resource[Any], module="fly", name="IssuedCertificate"):
 
     provider = IssuedCertificateProvider
 
-    hostname: pulumi.Output[str]
-    expires_at: pulumi.Output[str]
-    issuer: pulumi.Output[str]
-    dns_records: pulumi.Output[list[dict[str, str]]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        hostname: pulumi.Input[str],
-        dns_seconds: pulumi.Input[float] = 0.0,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"app": app, "hostname": hostname, "dns_seconds": dns_seconds}, opts)
+    hostname: Output[str]
+    expires_at: Output[str]
+    issuer: Output[str]
+    dns_records: Output[list[dict[str, str]]]

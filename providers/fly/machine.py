@@ -6,11 +6,11 @@ failure, state and world agree.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, health, waiting
 from providers.errors import Incomplete, ProviderError
@@ -23,43 +23,44 @@ from providers.fly.safe_update.update import NothingToGoBackTo, are_alike, updat
 from providers.fly.safe_update.verification import Evidence, NotHealthy, Version, verify
 from providers.fly.safe_update.verification import Machine as Subject
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MachineArgs:
-    app: Annotated[str, REPLACES]
-    name: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
+    name: Annotated[Input[str], REPLACES]
     """Unique in its app; a machine of this name that is there already is adopted."""
-    region: Annotated[str, REPLACES]
-    config: dict[str, Any]
+    region: Annotated[Input[str], REPLACES]
+    config: Input[dict[str, Any]]
     """As `AppConfig.config` renders it: without image, with mounts that name no volume. Changed in place, as a whole."""
-    image: str
+    image: Input[str]
     """By digest, so that it is what runs. Changed in place."""
-    volume_id: Annotated[str | None, REPLACES] = None
+    volume_id: Annotated[Input[str | None], REPLACES] = field(default=None)
     """The volume of the config's one mount. A machine cannot change its volume. It is snapshotted before each update."""
-    secrets_version: int | None = None
+    secrets_version: Input[int | None] = field(default=None)
     """The version of `Secrets` that the machine has at least. A newer one rolls the machine."""
-    hostname: str | None = None
+    hostname: Input[str | None] = field(default=None)
     """The public one, for a machine that has one: an update is healthy when it answers there, and Fly keeps a release record
     of it. This and what follows says how an update is verified; changing it alone changes nothing."""
-    health_path: str = "/health"
-    expect_body: str | None = None
+    health_path: Input[str] = field(default="/health")
+    expect_body: Input[str | None] = field(default=None)
     """Text that must be in the answer: the release's version, say."""
-    probes: int = 3
+    probes: Input[int] = field(default=3)
     """Good answers in a row."""
-    healthy_seconds: float = 300.0
+    healthy_seconds: Input[float] = field(default=300.0)
     """How long a new version may take to start and to pass its checks."""
-    definition: dict[str, Any] = field(default_factory=dict)
+    definition: Input[dict[str, Any]] = field(default_factory=dict)
     """The fly.toml that `config` was rendered from, for the release record: `fly deploy` elsewhere goes on from it."""
 
 
 ABOUT_UPDATES = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "definition"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MachineState(MachineArgs):
     instance_id: str = ""
     """The version that runs; another one after each update of the config."""
@@ -337,7 +338,7 @@ def _without_volume(mounts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in mount.items() if key != "volume"} for mount in mounts]
 
 
-class Machine(Resource[Any], module="fly", name="Machine"):
+class Machine(Resource[MachineArgs], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. What says how
@@ -347,48 +348,12 @@ class Machine(Resource[Any], module="fly", name="Machine"):
 
     provider = MachineProvider
 
-    instance_id: pulumi.Output[str]
-    state: pulumi.Output[str]
-    private_ip: pulumi.Output[str]
-    verified_at: pulumi.Output[str]
-    snapshot_id: pulumi.Output[str]
-    start_seconds: pulumi.Output[float]
-    checks_seconds: pulumi.Output[float]
-    downtime_seconds: pulumi.Output[float]
-    latencies_ms: pulumi.Output[list[float]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        name: pulumi.Input[str],
-        region: pulumi.Input[str],
-        config: pulumi.Input[dict[str, Any]],
-        image: pulumi.Input[str],
-        volume_id: pulumi.Input[str] | None = None,
-        secrets_version: pulumi.Input[int] | None = None,
-        hostname: pulumi.Input[str] | None = None,
-        health_path: str = "/health",
-        expect_body: str | None = None,
-        probes: int = 3,
-        healthy_seconds: pulumi.Input[float] = 300.0,
-        definition: dict[str, Any] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "app": app,
-            "name": name,
-            "region": region,
-            "config": config,
-            "image": image,
-            "volume_id": volume_id,
-            "secrets_version": secrets_version,
-            "hostname": hostname,
-            "health_path": health_path,
-            "expect_body": expect_body,
-            "probes": probes,
-            "healthy_seconds": healthy_seconds,
-            "definition": definition,
-        }
-        super().__init__(resource_name, arguments, opts)
+    instance_id: Output[str]
+    state: Output[str]
+    private_ip: Output[str]
+    verified_at: Output[str]
+    snapshot_id: Output[str]
+    start_seconds: Output[float]
+    checks_seconds: Output[float]
+    downtime_seconds: Output[float]
+    latencies_ms: Output[list[float]]

@@ -6,16 +6,16 @@ refused at preview, with the way to make it in the dashboard (fly.md, section 11
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import pulumi
+from pulumi import Output
 
 from providers import waiting
 from providers.errors import ProviderError
 from providers.fly.api import postgres
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -25,23 +25,23 @@ GONE_SECONDS = 300.0
 Version = Literal["16", "17"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ManagedPostgresArgs:
-    org: Annotated[str, REPLACES]
+    org: Annotated[Input[str], REPLACES]
     """Slug of the organisation. Changing it makes a new, empty cluster and deletes this one."""
-    name: str
+    name: Input[str]
     """By which the cluster is found again. Cannot be changed."""
-    region: str
+    region: Input[str]
     """Cannot be changed."""
-    plan: str = "basic"
+    plan: Input[str] = field(default="basic")
     """basic, starter, launch, scale or performance. Changed in the dashboard."""
-    disk_size_gb: int = 10
+    disk_size_gb: Input[int] = field(default=10)
     """At least so many GB, 10 to 1000. A cluster that is larger is left as large; grown in the dashboard."""
-    pg_major_version: Version = "17"
+    pg_major_version: Input[Version] = field(default="17")
     """Cannot be changed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ManagedPostgresState(ManagedPostgresArgs):
     status: str = ""
     """As last seen: creating, initializing, ready or failed."""
@@ -57,18 +57,18 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
         yield from problems(args.plan, args.disk_size_gb)
         if old is None or old.org != args.org:
             return
-        for field in ("name", "region", "pg_major_version"):
-            before, after = getattr(old, field), getattr(args, field)
+        for name in ("name", "region", "pg_major_version"):
+            before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
                 yield (
-                    f"{field} cannot go from {before} to {after}: that would be another, empty cluster; make a second one "
+                    f"{name} cannot go from {before} to {after}: that would be another, empty cluster; make a second one "
                     "from a backup of this one, move the app to it, and only then remove this one"
                 )
-        for field in ("plan", "disk_size_gb"):
-            before, after = getattr(old, field), getattr(args, field)
+        for name in ("plan", "disk_size_gb"):
+            before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
                 yield (
-                    f"{field} cannot go from {before} to {after} from here, Fly's API has no call for it: change it in the "
+                    f"{name} cannot go from {before} to {after} from here, Fly's API has no call for it: change it in the "
                     f"cluster's dashboard, run `pulumi refresh`, and set it to what the cluster then has"
                 )
 
@@ -80,9 +80,9 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
         cluster = postgres.find(self.fly, made["id"]) or made
         state = _state(args, cluster)
         other = [
-            f"{field} {getattr(state, field)}"
-            for field in self.changed_fields(state, args)
-            if cluster.get(field) is not None
+            f"{name} {getattr(state, name)}"
+            for name in self.changed_fields(state, args)
+            if cluster.get(name) is not None
         ]
         if other:
             raise ProviderError(
@@ -161,34 +161,12 @@ def _state(args: ManagedPostgresArgs, cluster: dict[str, Any]) -> ManagedPostgre
     )
 
 
-class ManagedPostgres(Resource[Any], module="fly", name="ManagedPostgres"):
+class ManagedPostgres(Resource[ManagedPostgresArgs], module="fly", name="ManagedPostgres"):
     """A Managed Postgres cluster; its id is Fly's. org: changing it replaces. Everything else is refused with the way to do it."""
 
     provider = ManagedPostgresProvider
 
-    name: pulumi.Output[str]
-    region: pulumi.Output[str]
-    plan: pulumi.Output[str]
-    status: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        org: pulumi.Input[str],
-        name: pulumi.Input[str],
-        region: pulumi.Input[str],
-        plan: pulumi.Input[str] = "basic",
-        disk_size_gb: pulumi.Input[int] = 10,
-        pg_major_version: pulumi.Input[str] = "17",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "org": org,
-            "name": name,
-            "region": region,
-            "plan": plan,
-            "disk_size_gb": disk_size_gb,
-            "pg_major_version": pg_major_version,
-        }
-        super().__init__(resource_name, arguments, opts)
+    name: Output[str]
+    region: Output[str]
+    plan: Output[str]
+    status: Output[str]

@@ -6,17 +6,17 @@ cluster is ready. Removing one takes attachment and user away; the database stay
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-import pulumi
+from pulumi import Output
 
 from providers import engine
 from providers.fly.api import postgres
 from providers.fly.api.client import FlyError
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES, SECRET
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 DATABASE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -27,21 +27,21 @@ FLYS_USER = "fly-user"
 Role = Literal["schema_admin", "writer", "reader"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresAccessArgs:
-    cluster_id: Annotated[str, REPLACES]
+    cluster_id: Annotated[Input[str], REPLACES]
     """Changing it makes database and user in the other cluster; no row is moved."""
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """Changing it attaches the other app and detaches this one."""
-    database: Annotated[str, REPLACES]
+    database: Annotated[Input[str], REPLACES]
     """Made when it is missing. Changing it leaves the old one where it is."""
-    username: Annotated[str, REPLACES]
+    username: Annotated[Input[str], REPLACES]
     """Made when it is missing. Changing it deletes the old one."""
-    role: Role = "schema_admin"
+    role: Input[Role] = field(default="schema_admin")
     """What the user may: schema_admin (whoever migrates the schema), writer or reader. Changed in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresAccessState(PostgresAccessArgs):
     url: Annotated[str, SECRET] = ""
     """`postgresql://…` through the pooler, with the password in it."""
@@ -177,7 +177,7 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
         return f"/postgres/{args.cluster_id}/{rest}"
 
 
-class PostgresAccess(Resource[Any], module="fly", name="PostgresAccess"):
+class PostgresAccess(Resource[PostgresAccessArgs], module="fly", name="PostgresAccess"):
     """Database, user and attachment of one app; its id is `cluster/app/user`.
 
     role: changed in place. cluster_id, app, database, username: changing them replaces; no row is moved.
@@ -185,26 +185,6 @@ class PostgresAccess(Resource[Any], module="fly", name="PostgresAccess"):
 
     provider = PostgresAccessProvider
 
-    cluster_id: pulumi.Output[str]
-    url: pulumi.Output[str]
-    host: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        cluster_id: pulumi.Input[str],
-        app: pulumi.Input[str],
-        database: pulumi.Input[str],
-        username: pulumi.Input[str],
-        role: pulumi.Input[str] = "schema_admin",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "cluster_id": cluster_id,
-            "app": app,
-            "database": database,
-            "username": username,
-            "role": role,
-        }
-        super().__init__(resource_name, arguments, opts)
+    cluster_id: Output[str]
+    url: Output[str]
+    host: Output[str]

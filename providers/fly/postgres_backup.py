@@ -1,31 +1,31 @@
 """A backup of a Managed Postgres cluster, taken on demand: before a release, say. Fly's API cannot delete one."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
 from providers.fly.api.client import NotFound
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 BACKUP_SECONDS = 3600.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresBackupArgs:
-    cluster_id: Annotated[str, REPLACES]
+    cluster_id: Annotated[Input[str], REPLACES]
     """Of a cluster that is ready. Changing it takes another backup."""
-    reason: Annotated[str, REPLACES] = ""
+    reason: Annotated[Input[str], REPLACES] = field(default="")
     """What it is for: the image that is about to run, say. Changing it takes another backup."""
-    type: Annotated[Literal["full", "incr", "diff"], REPLACES] = "incr"
+    type: Annotated[Input[Literal["full", "incr", "diff"]], REPLACES] = field(default="incr")
     """Changing it takes another backup."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PostgresBackupState(PostgresBackupArgs):
     status: str = ""
     finished_at: str = ""
@@ -108,22 +108,11 @@ def _state(args: PostgresBackupArgs, backup: dict[str, Any]) -> PostgresBackupSt
     )
 
 
-class PostgresBackup(Resource[Any], module="fly", name="PostgresBackup"):
+class PostgresBackup(Resource[PostgresBackupArgs], module="fly", name="PostgresBackup"):
     """A backup of a Managed Postgres cluster; its id is Fly's. Changing any argument takes another; destroying keeps it."""
 
     provider = PostgresBackupProvider
 
-    cluster_id: pulumi.Output[str]
-    status: pulumi.Output[str]
-    finished_at: pulumi.Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        cluster_id: pulumi.Input[str],
-        reason: pulumi.Input[str] = "",
-        type: pulumi.Input[str] = "incr",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"cluster_id": cluster_id, "reason": reason, "type": type}, opts)
+    cluster_id: Output[str]
+    status: Output[str]
+    finished_at: Output[str]

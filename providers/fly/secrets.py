@@ -7,15 +7,17 @@ against. A new value reaches a machine when a new version of the machine is made
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pulumi
+from pulumi import Output
 
 from providers.errors import ProviderError
 from providers.fly.api.client import NotFound, just_made
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -23,15 +25,15 @@ CHANGED_ELSEWHERE = "(changed elsewhere)"
 """Stands for a value that is no longer ours, so that refresh and preview show that it differs."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SecretsArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """Changing it sets the secrets in the new app and unsets them in the old one."""
-    values: dict[str, str]
+    values: Input[dict[str, str]]
     """Name to value; encrypted in state. Changed, added and dropped names reach Fly in one batch."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SecretsState(SecretsArgs):
     version: int = 0
     """Fly's number of the app's secrets after the last write; a machine waits for it (`secrets_version`)."""
@@ -107,7 +109,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         return {secret["name"]: secret["digest"] for secret in answer.get("secrets") or ()}
 
 
-class Secrets(Resource[Any], module="fly", name="Secrets"):
+class Secrets(Resource[SecretsArgs], module="fly", name="Secrets"):
     """All secrets of an app that this stack sets; its id is the app's name.
 
     values: changed in place, in one batch; wrap them in `pulumi.Output.secret`. app: changing it replaces.
@@ -115,15 +117,8 @@ class Secrets(Resource[Any], module="fly", name="Secrets"):
 
     provider = SecretsProvider
 
-    version: pulumi.Output[int]
-    digests: pulumi.Output[dict[str, str]]
+    version: Output[int]
+    digests: Output[dict[str, str]]
 
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        values: pulumi.Input[dict[str, Any]],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"app": app, "values": pulumi.Output.secret(values)}, opts)
+    def __init__(self, resource_name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(resource_name, replace(args, values=pulumi.Output.secret(args.values)), opts)

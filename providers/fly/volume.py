@@ -7,10 +7,9 @@ under the same name; `observe` follows (fly.md, section 7).
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-import pulumi
+from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ProviderError
@@ -19,6 +18,7 @@ from providers.fly.api.client import FlyError, NotFound, just_made
 from providers.fly.api.machines import restart
 from providers.fly.provider import FlyProvider, make_once
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z0-9_]{1,30}")
@@ -28,33 +28,33 @@ DETACH_SECONDS = 120.0
 """A destroyed machine's volume is bound for up to about a minute longer."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class VolumeArgs:
-    app: Annotated[str, REPLACES]
+    app: Annotated[Input[str], REPLACES]
     """Changing it makes a new, empty volume and deletes this one."""
-    name: str
+    name: Input[str]
     """Lower-case letters, digits and underscores. Cannot be changed."""
-    region: str
+    region: Input[str]
     """Cannot be changed."""
-    size_gb: int = 1
+    size_gb: Input[int] = field(default=1)
     """At least so many GB, 1 to 500. Grows in place; never shrinks. A volume that grew by itself is left as large."""
-    snapshot_retention: int = 5
+    snapshot_retention: Input[int] = field(default=5)
     """Days, 1 to 60, that a new snapshot is kept. Changed in place."""
-    scheduled_snapshots: bool = True
+    scheduled_snapshots: Input[bool] = field(default=True)
     """Whether Fly takes one a day. Changed in place."""
-    encrypted: bool = True
+    encrypted: Input[bool] = field(default=True)
     """Cannot be changed."""
-    guest: dict[str, Any] | None = None
+    guest: Input[dict[str, Any] | None] = field(default=None)
     """The machine's guest: the volume is placed on a host with room for it. Used when the volume is made, ignored later."""
-    image: str | None = None
+    image: Input[str | None] = field(default=None)
     """The machine's image, a further hint for the placement. Used when the volume is made, ignored later."""
-    from_snapshot: str | None = None
+    from_snapshot: Input[str | None] = field(default=None)
     """A snapshot `vs_…` to restore. Used when the volume is made, ignored later."""
-    last_snapshot: bool = False
+    last_snapshot: Input[bool] = field(default=False)
     """Whether a snapshot is taken before the volume is deleted, and its id told. Changed in place."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class VolumeState(VolumeArgs):
     zone: str = ""
     state: str = ""
@@ -81,10 +81,10 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         on_purpose = "make a second Volume from_snapshot, move the machine to it, and only then remove this one"
         if old.size_gb and args.size_gb < old.size_gb:
             yield f"size_gb cannot go from {old.size_gb} to {args.size_gb}: a Fly volume never shrinks; {on_purpose}"
-        for field in ("name", "region", "encrypted"):
-            before, after = getattr(old, field), getattr(args, field)
+        for name in ("name", "region", "encrypted"):
+            before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
-                yield f"{field} cannot go from {before} to {after}: that would be another, empty volume; {on_purpose}"
+                yield f"{name} cannot go from {before} to {after}: that would be another, empty volume; {on_purpose}"
 
     def changed_fields(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
         return [name for name in super().changed_fields(state, args) if name not in CREATE_ONLY]
@@ -254,7 +254,7 @@ def _state(args: VolumeArgs, volume: dict[str, Any]) -> VolumeState:
     )
 
 
-class Volume(Resource[Any], module="fly", name="Volume"):
+class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
     """A Fly volume; its id is `vol_…`.
 
     size_gb: grows in place, shrinking is refused at preview. snapshot_retention, scheduled_snapshots, last_snapshot: in
@@ -263,38 +263,6 @@ class Volume(Resource[Any], module="fly", name="Volume"):
 
     provider = VolumeProvider
 
-    zone: pulumi.Output[str]
-    state: pulumi.Output[str]
-    allocated_gb: pulumi.Output[int]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app: pulumi.Input[str],
-        name: pulumi.Input[str],
-        region: pulumi.Input[str],
-        size_gb: pulumi.Input[int] = 1,
-        snapshot_retention: pulumi.Input[int] = 5,
-        scheduled_snapshots: pulumi.Input[bool] = True,
-        encrypted: pulumi.Input[bool] = True,
-        guest: pulumi.Input[dict[str, Any]] | None = None,
-        image: pulumi.Input[str] | None = None,
-        from_snapshot: pulumi.Input[str] | None = None,
-        last_snapshot: pulumi.Input[bool] = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        args = {
-            "app": app,
-            "name": name,
-            "region": region,
-            "size_gb": size_gb,
-            "snapshot_retention": snapshot_retention,
-            "scheduled_snapshots": scheduled_snapshots,
-            "encrypted": encrypted,
-            "guest": guest,
-            "image": image,
-            "from_snapshot": from_snapshot,
-            "last_snapshot": last_snapshot,
-        }
-        super().__init__(resource_name, args, opts)
+    zone: Output[str]
+    state: Output[str]
+    allocated_gb: Output[int]
