@@ -25,7 +25,7 @@ def changes(stack: Stack, doubles: Doubles) -> dict[str, Any]:
         "solos:endpoints": doubles.endpoints,
         "solos:credentialsFile": str(stack.folder / "credentials.json"),
         "solos:protect": False,
-        **receivers(stack, doubles.control),
+        **(receivers(stack, doubles.control) if config.get("solos:monitoring") else {}),
     }
     removed = [key for key in (*LATER, *OWN, *MADE_HERE) if key in config]
     changed |= dict.fromkeys(removed)
@@ -62,6 +62,9 @@ def add_to_world(stack: Stack, doubles: Doubles) -> None:
     doubles.do("/fly/images", reference=config["solos:image"])
     for tester in config["solos:testers"]:
         doubles.do("/appstore/users", **tester)
+    if domain := config.get("solos:domain"):
+        app = _app(config)
+        doubles.do("/fly/dns", hostname=domain, points_to=app, challenge_of=app, owned_by=app)
     print(
         f"Assumed to exist: {config['solos:image']} and the testers as users of the team. `make preflight` looks for them.\n",
         flush=True,
@@ -71,11 +74,14 @@ def add_to_world(stack: Stack, doubles: Doubles) -> None:
 def _stand_in(stack: Stack) -> Path:
     """An IPA that fits the stack."""
     config = stack.config
-    app = config.get("solos:app") or read_toml(Path("fly.toml")).get("app", "")
     return ipa.write(
         stack.folder / "solmobile.ipa",
         bundle_id=str(config["solos:bundleId"]),
         version=str(config["solos:version"]),
         build=str(config["solos:build"]),
-        info={"API_BASE_URL": f"https://{app}.fly.dev"},
+        info={"API_BASE_URL": f"https://{config.get('solos:domain') or f'{_app(config)}.fly.dev'}"},
     )
+
+
+def _app(config: dict[str, Any]) -> str:
+    return str(config.get("solos:app") or read_toml(Path("fly.toml")).get("app", ""))

@@ -10,7 +10,7 @@ from rehearsal.cloud.server import PortTaken
 from rehearsal.doubles import Refused
 from rehearsal.files import BadFile
 from rehearsal.folder import InUse
-from rehearsal.processes import DoublesEnded, Interrupted
+from rehearsal.processes import Interrupted, Killed
 
 REMEDIES = {
     errno.ENOSPC: "free some space, then run the same command again",
@@ -31,7 +31,7 @@ def exit_code(run: Callable[[], int]) -> int:
     except Interrupted as interrupted:
         print(f"\nStopped by {signal.Signals(interrupted.number).name}: {AGAIN}.", file=sys.stderr)
         return 128 + interrupted.number
-    except DoublesEnded as error:
+    except Killed as error:
         message = f"{error}: {AGAIN}"
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, "correct that, then run the same command again")

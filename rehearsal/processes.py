@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rehearsal.standins import leash
 
 POLL_SECONDS = 0.1
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
+SIGNALLED = 128
+"""Is added to a signal's number in the exit code of a program that it ended."""
 
 
 class Interrupted(Exception):
@@ -25,8 +27,8 @@ class Interrupted(Exception):
         self.number = number
 
 
-class DoublesEnded(Exception):
-    """The doubles' process ended while the engine needed it; the engine was killed."""
+class Killed(Exception):
+    """Something killed a process of the rehearsal; the message names it."""
 
 
 class _Current:
@@ -58,10 +60,10 @@ def run(
     needs: "subprocess.Popen[str] | None" = None,
     on_line: Callable[[str], None] | None = None,
 ) -> int:
-    """Run a program to its end; its exit code, 128 + n after signal n.
+    """Run a program to its end; its exit code.
 
-    `inherits` are file descriptors that stay open in it. When the process `needs` ends first, the program is killed and DoublesEnded
-    raised. With `on_line`, each line of output goes there instead of to the terminal. Raises Interrupted after a forwarded signal.
+    `inherits` are file descriptors that stay open in it. When the process `needs` ends first, the program is killed. With `on_line`,
+    each line of output goes there instead of to the terminal. Raises Interrupted after a forwarded signal, and Killed.
     """
     with subprocess.Popen(
         [sys.executable, leash.__file__, *command],
@@ -84,7 +86,12 @@ def run(
     if _Current.received is not None:
         raise Interrupted(_Current.received)
     if needs is not None and needs.poll() is not None:
-        raise DoublesEnded(f"the doubles' process {needs.pid} ended unexpectedly ({_describe(needs.returncode)})")
+        raise Killed(f"the doubles' process {needs.pid} ended unexpectedly ({_describe(needs.returncode)})")
+    if code < 0:
+        _kill_all(program)  # the leash was killed, and the program is still running
+        raise Killed(f"the engine was killed by {signal.Signals(-code).name}")
+    if code - SIGNALLED in set(signal.Signals):
+        raise Killed(f"the engine was killed by {signal.Signals(code - SIGNALLED).name}")
     return code
 
 
@@ -94,7 +101,12 @@ def _wait(program: "subprocess.Popen[str]", needs: "subprocess.Popen[str] | None
             return program.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
             if needs is not None and needs.poll() is not None:
-                os.killpg(program.pid, signal.SIGKILL)
+                _kill_all(program)
+
+
+def _kill_all(program: "subprocess.Popen[str]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
 
 
 def _receive(number: int, frame: object) -> None:

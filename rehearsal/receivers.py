@@ -10,7 +10,12 @@ SPEED = 20
 
 
 def receivers(stack: Stack, control: str) -> dict[str, Any]:
-    """The monitor's settings, with the control address in place of the services that get pages, heartbeats and log lines."""
+    """The monitor's settings, with the control address in place of the services that get pages, heartbeats and log lines.
+
+    A stack that says `solos:monitoring: {}` has no monitor, and stays as it is.
+    """
+    if stack.config.get("solos:monitoring") == {}:
+        return {}
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
     return {
@@ -33,7 +38,7 @@ def without_logs(monitoring: dict[str, Any], secrets: dict[str, Any]) -> tuple[d
 
 def waived(config: dict[str, Any]) -> dict[str, Any]:
     """Settings that leave out, and waive, the rows that need a program that is not on this computer; prints which."""
-    missing = missing_programs()
+    missing = missing_programs() if config.get("solos:monitoring") else {}
     if not missing:
         return {}
     monitoring, secrets = dict(config.get("solos:monitoring", {})), dict(config.get("solos:monitoringSecrets", {}))

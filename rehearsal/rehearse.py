@@ -69,6 +69,7 @@ def _run(what: str, engine: str, port: int | None) -> int:
             folder = FOLDER / "dress"
             shutil.rmtree(folder, ignore_errors=True)
         with served(folder, port, [lock]) as doubles:
+            (folder / "addresses.json").write_text(json.dumps(doubles.addresses), encoding="utf-8")
             if what == "dress":
                 return _dress_rehearse(Rehearsal("prod", engine, folder, doubles, lock), doubles)
             stack = Rehearsal(NAME, engine, folder, doubles, lock)
@@ -170,7 +171,6 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     stack.configure({"solos:endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
     stack.configure(waived(stack.config))
     stack.make_known()
-    (stack.folder / "addresses.json").write_text(json.dumps(doubles.addresses), encoding="utf-8")
     print(
         f"The doubles are ready. Apple's form for the app entry is at {doubles.control}/.\n"
         "In another shell:\n\n"
@@ -186,7 +186,7 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
         doubles.process.wait()
     except processes.Interrupted:
         return 0
-    raise processes.DoublesEnded("the doubles ended unexpectedly")
+    raise processes.Killed("the doubles ended unexpectedly")
 
 
 def _play_people() -> int:

@@ -86,7 +86,7 @@ class Stack:
     def run(self, operation: str, *options: str, on_line: Callable[[str], None] | None = None) -> int:
         """`up`, `refresh`, `destroy` …; the exit code. With `on_line` each line goes there instead of to the terminal.
 
-        Raises Interrupted and DoublesEnded.
+        Raises Interrupted and Killed.
         """
         self.make_known()
         command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)

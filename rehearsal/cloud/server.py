@@ -1,5 +1,6 @@
 """The world on loopback ports: one listener a service, `port`, `port + 1`, … in the order of `World.services`."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ class Listeners:
         self.world = world
         self._servers: list[Any] = []
         for index, (name, service) in enumerate(world.services.items()):
-            server = wsgi.Server(
+            server = _Server(
                 (HOST, port + index if port else 0), _acting_out(service), numthreads=24, request_queue_size=64
             )
             server.timeout = 120
@@ -58,6 +59,13 @@ class Listeners:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+
+class _Server(wsgi.Server):
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """Connections that a fault breaks are not worth a traceback."""
+        if not isinstance(sys.exc_info()[1], Lost):
+            super().error_log(msg, level, traceback)
 
 
 def _acting_out(service: Any) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:

@@ -4,10 +4,12 @@ Every other plugin is refused by name, because there would be nobody to serve it
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,6 +132,8 @@ class DynamicPlugin:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
+            with suppress(ProcessLookupError):  # What is left if only the leash was killed.
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _call(self, method: str, request: Any) -> Any:
         with self._lock:

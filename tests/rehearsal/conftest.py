@@ -1,0 +1,116 @@
+"""A clone of the repository in which a test can break things, and rehearse."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.program import FOLDERS, ROOT, TEXTS
+from rehearsal.doubles import Control
+
+SECONDS = 90.0
+"""How long a test waits for something to happen before it fails."""
+WAIVER = {"reason": "rehearsed elsewhere", "by": "this test"}
+QUICK: dict[str, Any] = {
+    "solos:monitoring": {},
+    "solos:database": {"kind": "sqlite", "restoreDrill": "false"},
+    "solos:waivers": dict.fromkeys(("monitoring", "logging", "alerting", "backups"), WAIVER),
+}
+"""Leaves out the two parts of a launch that take longest."""
+
+
+class Clone:
+    """What is committed, as links; the files that a test edits are copies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.text = ""
+        folder.mkdir()
+        for name in TEXTS:
+            shutil.copy(ROOT / name, folder / name)
+        for name in FOLDERS:
+            (folder / name).symlink_to(ROOT / name)
+        (folder / ".venv").symlink_to(sys.prefix)
+        self.write("Pulumi.rehearsal.yaml", self.stack_file())
+
+    def stack_file(self, **changes: Any) -> str:
+        """Pulumi.rehearsal.yaml with some keys changed, without their `solos:`; None removes one."""
+        document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())
+        document["config"] |= QUICK | {f"solos:{key}": value for key, value in changes.items()}
+        document["config"] = {key: value for key, value in document["config"].items() if value is not None}
+        return yaml.safe_dump(document)
+
+    def configure(self, **changes: Any) -> None:
+        self.write("Pulumi.rehearsal.yaml", self.stack_file(**changes))
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+
+    def run(self, what: str = "launch", *options: str) -> int:
+        """A rehearsal, to its end; the exit code. What it printed is in `text`."""
+        process = self.start(what, *options)
+        self.text, _ = process.communicate()
+        return process.returncode
+
+    def start(self, what: str = "launch", *options: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "rehearsal.rehearse", what, "--engine", "embedded", "--port", "0", *options]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def control(self) -> Control:
+        """The control address of the rehearsal that was just started."""
+        addresses = self.folder / ".rehearsal/addresses.json"
+        wait_until(addresses.exists)
+        return Control(json.loads(addresses.read_text())["control"])
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    clone = Clone(tmp_path / "clone")
+    yield clone
+    for pid in processes(str(clone.folder)):
+        os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
+
+
+def processes(part: str) -> list[int]:
+    """The processes whose command line contains `part`, but for this one."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], stdout=subprocess.PIPE, text=True, check=True)
+    lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines() if part in line]
+    return [int(pid) for pid, _ in lines if int(pid) != os.getpid()]
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The command lines of what a process has started, directly or not, by process id."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], stdout=subprocess.PIPE, text=True, check=True
+    )
+    rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+    found: dict[int, str] = {}
+    parents = {pid}
+    while parents:
+        children = {int(row[0]): row[2] for row in rows if len(row) == 3 and int(row[1]) in parents}
+        found |= children
+        parents = set(children)
+    return found
