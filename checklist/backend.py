@@ -213,7 +213,7 @@ def address(known: Known) -> str:
     own = "".join(
         f", {each.hostname} with a certificate until {each.expires_at[:10]}" for each in known.all(IssuedCertificate)
     )
-    addresses = ", ".join(f"{each.type} {each.address}" for each in known.all(IpAddress))
+    addresses = ", ".join(sorted(f"{each.type} {each.address}" for each in known.all(IpAddress)))
     return f"{need(known, App, within=BACKEND).hostname}{own}: {addresses}"
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from checklist import operations
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.stack import Stack
 
@@ -42,13 +43,16 @@ def waived(config: dict[str, Any]) -> dict[str, Any]:
     if not missing:
         return {}
     monitoring, secrets = dict(config.get("solos:monitoring", {})), dict(config.get("solos:monitoringSecrets", {}))
-    rows = ["logging"]
+    rows = [operations.logging]
     if "telegraf" in missing:
         monitoring, secrets = without_logs(monitoring, secrets)
     if missing.keys() - {"telegraf"}:
         monitoring["drill"] = "false"
-        rows = ["logging", "monitoring", "alerting"]
+        rows = [operations.logging, operations.monitoring, operations.alerting]
     reason = f"{', '.join(sorted(missing.values()))} not installed; `make monitoring-tools` installs what it can"
-    print(f"Not rehearsed: {', '.join(rows)} ({reason}).\n", flush=True)
-    waivers = {**config.get("solos:waivers", {}), **{row: {"reason": reason, "by": "this rehearsal"} for row in rows}}
+    print(f"Not rehearsed: {', '.join(row.key for row in rows)} ({reason}).\n", flush=True)
+    waivers = {
+        **config.get("solos:waivers", {}),
+        **{row.key: {"reason": reason, "by": "this rehearsal"} for row in rows},
+    }
     return {"solos:monitoring": monitoring, "solos:monitoringSecrets": secrets, "solos:waivers": waivers}

@@ -1,14 +1,17 @@
 """The whole program against the doubles over real HTTP, through the embedded engine: from an empty world and back."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from checklist.rows import examine
 from components.launch.smoke_test import read_plan
 from harness.program import IMAGE, ROOT, Stack, appstore, calls, fly
 from rehearsal.people import People
+from report.state import read
 
 FEATURES, _ = read_plan(ROOT / "infra-docs" / "smoke-test.toml")
 NOT_WATCHED = {"reason": "watched in another test", "by": "this test"}
@@ -31,8 +34,8 @@ def test_from_an_empty_world_to_a_declared_launch_and_back(
 
     told_line_by_line = ("--diff=false",) if engine == "pulumi" else ()
     assert stack.run("up", *told_line_by_line) == 0, stack.text
-    assert re.search(r" build .*uploaded [\d.]+ of [\d.]+ MB", stack.text), "the upload's progress is shown"
-    assert re.search(r" processed-build .*the upload is PROCESSING", stack.text), "and what Apple makes of it"
+    assert re.search(r"-build .*uploaded [\d.]+ of [\d.]+ MB", stack.text), "the upload's progress is shown"
+    assert re.search(r"-processed-build .*the upload is PROCESSING", stack.text), "and what Apple makes of it"
     (app,) = fly(addresses)["fly_app"]
     health = httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app['name']}.fly.dev"})
     assert health.json()["version"] == "1.0.0"
@@ -49,11 +52,14 @@ def test_from_an_empty_world_to_a_declared_launch_and_back(
     stack.configure(declaredBy="Mara Lindqvist")
     assert stack.run("up") != 0
     assert "ada@sollabs.example has not signed off install" in stack.text
-    assert "alerting: there is no monitor: solos:monitoring is empty" in stack.text
+    assert "alerting: monitoring is not configured: set solos:monitoring" in stack.text
 
     stack.configure(signOffs=passed(stack), waivers=WAIVERS)
     assert stack.run("up") == 0, stack.text
-    assert stack.outputs()["launch"]["state"] == "launched"
+    launch = stack.outputs()["launch"]
+    assert (launch["state"], launch["open"]) == ("launched", [])
+    assert [row.split(":")[0] for row in launch["waived"]] == ["logging", "monitoring", "alerting"]
+    assert what_the_gate_saw(stack) == what_the_report_shows(stack)
 
     before = calls(addresses)
     assert stack.run("up", "--expect-no-changes") == 0, stack.text
@@ -62,6 +68,18 @@ def test_from_an_empty_world_to_a_declared_launch_and_back(
     assert stack.run("destroy") == 0, stack.text
     assert not any(objects for kind, objects in fly(addresses).items() if kind != "fly_image")
     assert appstore(addresses)["betaGroups"] == []
+
+
+def what_the_gate_saw(stack: Stack) -> dict[str, str]:
+    """Evidence or problem of each row that blocks, as the launch record has it."""
+    return {each["key"]: each["open"] or each["evidence"] for each in records(stack)["v0"]["requirements"]}
+
+
+def what_the_report_shows(stack: Stack) -> dict[str, str]:
+    """The same, from the exported state."""
+    state = read({"manifest": {}, "resources": stack.resources()})
+    findings = examine(state.known(datetime.now(UTC)), {})
+    return {each.row.key: each.problem or each.text for each in findings if each.row.blocks}
 
 
 def records(stack: Stack) -> dict[str, dict[str, Any]]:
