@@ -1,103 +1,171 @@
-"""Stack configuration, read once with everything that is wrong with it.
+"""Stack configuration, read once, with everything that is wrong with it.
 
     config = StackConfig(values, secret_keys)
     org = config.text("org")
-    config.refuse("org", "must be …")
+    config.refuse(NO_ORG(org=org))
     config.refuse_unread()
-    config.problems        # ["solos:org is missing: …", …], empty when all is well
+    config.problems        # [SettingProblem("solos:org", …), …], empty when all is well
 
-A value that is missing or of the wrong type is noted, and something harmless is answered, so that reading goes on and all
-problems are told at once. No problem shows a value of an encrypted key.
+Defaults are in Pulumi.yaml alone: the engine adds them to the values before the program runs. A value that is missing or of the
+wrong type is noted as a problem, and a harmless value is returned, so that reading goes on and finds all problems. No problem
+shows the value of an encrypted key.
 """
 
 import difflib
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from providers.errors import Problem
+from providers.errors import Problem, ProblemText
 
 PROJECT = "solos"
 
 
+@dataclass(frozen=True)
+class SettingProblem(Problem):
+    """What is wrong with a setting. `key` is `solos:database.kind`, or `fly.toml` for a problem in that file."""
+
+    place: str = ""
+    """File and line, `fly.toml:12`, where there is one."""
+
+    @property
+    def declared_key(self) -> str:
+        """The key as Pulumi.yaml declares it: `solos:database` of `solos:database.kind`."""
+        return self.key.partition(".")[0].partition("[")[0]
+
+    def __str__(self) -> str:
+        return f"{self.place or self.key}: {super().__str__()}"
+
+
+class SettingText(ProblemText):
+    """The text of a problem with a setting. The key may have places for values, too: `solos:xcode.{name}`."""
+
+    def __call__(self, *, place: str = "", **values: Any) -> SettingProblem:
+        return SettingProblem(self.key.format(**values), *self.fill(**values), place)
+
+
+MISSING = SettingText("solos:{key}", "is missing", remedy="run `pulumi config set {key} VALUE`")
+UNKNOWN = SettingText("solos:{key}", "is unknown", remedy="did you mean {close}?")
+UNKNOWN_OF = SettingText("solos:{key}", "is unknown", remedy="known keys are {known}")
+NOT_A_FLAG = SettingText("solos:{key}", "must be true or false, not {value!r}")
+NOT_A_NUMBER = SettingText("solos:{key}", "must be a whole number, not {value!r}")
+NOT_A_LIST = SettingText("solos:{key}", "must be a list")
+NOT_AN_OBJECT = SettingText("solos:{key}", "must be an object")
+NOT_A_STRING = SettingText("solos:{key}", "must be a string")
+NOT_ENCRYPTED = SettingText(
+    "solos:{key}",
+    "is not encrypted",
+    remedy="set it with `pulumi config set --secret {key}`, and revoke the value that was readable",
+)
+NOT_ALL_ENCRYPTED = SettingText(
+    "solos:{key}",
+    "is not encrypted",
+    remedy="set each value with `pulumi config set --secret --path 'solos:{key}.NAME'`, and replace those that were readable",
+)
+
+
 class StackConfig:
-    """The keys `solos:…` of a stack. `values` are as the engine hands them over: every value a string, objects as JSON."""
+    """The keys `solos:…` of a stack. `values` are as the engine passes them: every value a string, objects as JSON."""
 
     def __init__(self, values: Mapping[str, str], secret_keys: Collection[str] = ()) -> None:
         prefix = f"{PROJECT}:"
         self._values = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
         self._secret = {key.removeprefix(prefix) for key in secret_keys}
         self._read: set[str] = set()
-        self.problems: list[str] = []
+        self.problems: list[SettingProblem] = []
 
-    def refuse(self, key: str, problem: str) -> None:
-        """Note what is wrong with `key`."""
-        self.problems.append(f"{PROJECT}:{key}: {problem}")
+    def refuse(self, problem: SettingProblem) -> None:
+        """Note a problem."""
+        self.problems.append(problem)
 
     def refuse_all(self, key: str, problems: Iterable[Problem | str]) -> None:
-        """Note everything that a provider finds wrong with `key`."""
-        for problem in problems:
-            self.refuse(key, str(problem))
+        """Note everything that a provider finds wrong with the value of `key`."""
+        for each in problems:
+            problem = Problem(key, each) if isinstance(each, str) else each
+            self.refuse(SettingProblem(f"{PROJECT}:{key}", problem.message, problem.remedy))
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """The text of `key`. Without a `default` it may not be missing or empty."""
-        value = self._take(key).strip()
-        if not value and default is None:
-            self.refuse(key, f"is missing; set it with `pulumi config set {key} VALUE`")
-        return value or default or ""
+    def refused(self, key: str) -> bool:
+        """Whether there is a problem with `key` already."""
+        return any(problem.declared_key == f"{PROJECT}:{key}" for problem in self.problems)
 
-    def flag(self, key: str, default: bool) -> bool:
+    def text(self, key: str) -> str:
+        """The text of `key`, which must be set."""
+        value = self.optional(key)
+        if not value:
+            self.refuse(MISSING(key=key))
+        return value
+
+    def optional(self, key: str) -> str:
+        """The text of `key`; it may be empty."""
+        return self._take(key).strip()
+
+    def flag(self, key: str) -> bool:
+        """True or false, which must be set."""
         value = self.choice(key)
-        return default if value is None else value
+        if value is None and not self.refused(key):
+            self.refuse(MISSING(key=key))
+        return bool(value)
 
     def choice(self, key: str) -> bool | None:
-        """True or false, None where nobody has decided."""
+        """True or false; None when it is empty."""
         value = self._take(key)
         if value not in ("", "true", "false"):
-            self.refuse(key, f"must be true or false, not {value!r}")
+            self.refuse(NOT_A_FLAG(key=key, value=value))
         return value == "true" if value else None
 
     def flag_in(self, key: str, given: Mapping[str, str], name: str, *, default: bool) -> bool:
-        """The same of one entry of the object `key`, all of whose values are texts."""
+        """The flag `name` of the object `key`, all of whose values are strings."""
         value = given.get(name, "true" if default else "false")
         if value not in ("true", "false"):
-            self.refuse(f"{key}.{name}", f'must be "true" or "false", not {value!r}')
+            self.refuse(NOT_A_FLAG(key=f"{key}.{name}", value=value))
         return value == "true"
 
-    def whole(self, key: str, default: int) -> int:
+    def whole(self, key: str) -> int:
         """A whole number, 0 or more."""
-        value = self._take(key)
+        value = self.text(key)
         if value and not value.isdecimal():
-            self.refuse(key, f"must be a whole number, not {value!r}")
+            self.refuse(NOT_A_NUMBER(key=key, value=value))
+        return int(value) if value.isdecimal() else 0
+
+    def whole_in(self, key: str, given: Mapping[str, str], name: str, *, default: int) -> int:
+        """The whole number `name` of the object `key`."""
+        value = given.get(name, str(default))
+        if not value.isdecimal():
+            self.refuse(NOT_A_NUMBER(key=f"{key}.{name}", value=value))
             return default
-        return int(value or default)
+        return int(value)
 
     def table(self, key: str, allowed: Collection[str] | None = None) -> dict[str, str]:
-        """An object of texts. Keys that are not `allowed` are refused."""
-        return self._texts(key, self._json(key, dict), allowed)
+        """An object whose values are strings. Names that are not `allowed` are refused."""
+        return self._strings(key, self._json(key, dict), allowed)
 
     def tables(self, key: str, allowed: Collection[str]) -> list[dict[str, str]]:
-        """A list of objects of texts."""
-        return [self._texts(f"{key}[{index}]", item, allowed) for index, item in enumerate(self._json(key, list))]
+        """A list of such objects."""
+        return [self._strings(f"{key}[{index}]", item, allowed) for index, item in enumerate(self._json(key, list))]
 
     def nested(self, key: str) -> dict[str, dict[str, str]]:
-        """An object of objects of texts."""
-        return {name: self._texts(f"{key}.{name}", values, None) for name, values in self._json(key, dict).items()}
+        """An object whose values are such objects."""
+        return {name: self._strings(f"{key}.{name}", values, None) for name, values in self._json(key, dict).items()}
 
     def secret(self, key: str) -> str:
-        """A value that may only be there in encrypted form; empty when it is not there."""
+        """A value that has to be encrypted; empty when it is not set."""
         value = self._take(key)
         if value and key not in self._secret:
-            self.refuse(key, f"is readable by everybody; encrypt it: `pulumi config set --secret {key}`, and change it")
+            self.refuse(NOT_ENCRYPTED(key=key))
         return value
 
-    def is_secret(self, key: str) -> bool:
-        return key in self._secret
+    def secrets(self, key: str, allowed: Collection[str] | None = None) -> dict[str, str]:
+        """An object of strings that has to be encrypted."""
+        values = self.table(key, allowed)
+        if values and key not in self._secret:
+            self.refuse(NOT_ALL_ENCRYPTED(key=key))
+        return values
 
     def refuse_unread(self) -> None:
-        """Refuse every key that nothing has asked for: most are misspelt."""
+        """Refuse every key that was not read: most are misspelt."""
         for key in sorted(self._values.keys() - self._read):
-            self.refuse(key, f"is unknown{_did_you_mean(key, self._read)}")
+            self.refuse(_unknown(key, key, self._read))
 
     def _take(self, key: str) -> str:
         self._read.add(key)
@@ -111,24 +179,24 @@ class StackConfig:
             value = None
         if isinstance(value, kind):
             return value
-        self.refuse(key, f"must be {'a list' if kind is list else 'an object'}")
+        self.refuse((NOT_A_LIST if kind is list else NOT_AN_OBJECT)(key=key))
         return kind()
 
-    def _texts(self, where: str, values: Any, allowed: Collection[str] | None) -> dict[str, str]:
+    def _strings(self, key: str, values: Any, allowed: Collection[str] | None) -> dict[str, str]:
         if not isinstance(values, dict):
-            self.refuse(where, "must be an object")
+            self.refuse(NOT_AN_OBJECT(key=key))
             return {}
-        texts = {}
+        strings = {}
         for name, value in values.items():
             if allowed is not None and name not in allowed:
-                self.refuse(f"{where}.{name}", f"is unknown{_did_you_mean(name, allowed)}")
+                self.refuse(_unknown(f"{key}.{name}", name, allowed))
             elif not isinstance(value, str | bool | int | float):
-                self.refuse(f"{where}.{name}", "must be a text")
-            else:  # `pulumi config set --path` makes a number of 45, and a boolean of true.
-                texts[name] = value if isinstance(value, str) else json.dumps(value)
-        return texts
+                self.refuse(NOT_A_STRING(key=f"{key}.{name}"))
+            else:  # `pulumi config set --path` stores 45 as a number, and true as a boolean.
+                strings[name] = value if isinstance(value, str) else json.dumps(value)
+        return strings
 
 
-def _did_you_mean(name: str, known: Collection[str]) -> str:
+def _unknown(key: str, name: str, known: Collection[str]) -> SettingProblem:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(sorted(known))}"
+    return UNKNOWN(key=key, close=close[0]) if close else UNKNOWN_OF(key=key, known=", ".join(sorted(known)))

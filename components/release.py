@@ -1,4 +1,4 @@
-"""What is launched: version, build number and label, as the stack says them."""
+"""The release that is launched: version, build number and label."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from providers.appstore.ipa import versions
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """What is launched. Apple stores `version` and `build`; `label` is what people say."""
+    """Apple stores `version` and `build`; `label` is the name that people use."""
 
     version: str
     build: str
@@ -20,6 +20,7 @@ class Release:
 
 
 def read_release(config: StackConfig) -> Release:
+    """The release that the configuration names; problems are added to `config`."""
     release = Release(version=config.text("version"), build=config.text("build"), label=config.text("label"))
     for key, number in (("version", release.version), ("build", release.build)):
         if number:

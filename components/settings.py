@@ -1,34 +1,31 @@
-"""The settings of a launch: stack configuration, fly.toml and the IPA as typed values, or everything that is wrong with them.
+"""The settings of a launch: stack configuration, fly.toml and the IPA, as typed values.
 
-Everything is read at preview, before anything is declared, and refused at once: the engine shows only the first resource whose
-inputs are wrong. What one resource accepts is asked of its own provider, so that it is said in one place. Pure but for reading
-the files.
+They are read completely before any resource is declared, because the engine shows only the first resource with wrong inputs.
+What one resource accepts is checked by its own provider, so each rule is written once. Reading files is the only side effect.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.backend.settings import BackendSettings, read_backend
-from components.config import StackConfig
+from components.config import SettingProblem, StackConfig
 from components.launch.settings import LaunchSettings, read_launch
 from components.monitoring.settings import MonitoringSettings, read_monitoring
 from components.release import Release, read_release
 from components.testflight.settings import IosSettings, read_ios
-from providers.fly import appconfig
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
 CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 
 
 class BadSettings(Exception):
-    """`problems` are sentences, each naming its key or `fly.toml:LINE`; `settings` is what could be read all the same."""
+    """Something is wrong with the settings. `settings` holds what could be read in spite of the `problems`."""
 
-    def __init__(self, problems: Collection[str], settings: "Settings") -> None:
+    def __init__(self, problems: Sequence[SettingProblem], settings: "Settings") -> None:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(
-            f"the settings have {count}; nothing was touched:\n" + "\n".join(f"  {each}" for each in problems)
-        )
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"the settings have {count}; nothing was changed:\n{lines}")
         self.problems = tuple(problems)
         self.settings = settings
 
@@ -44,11 +41,13 @@ class Settings:
 
 
 def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
-    """The settings of a stack whose configuration is `values`, with fly.toml in `folder`. Raises BadSettings."""
+    """The settings of a stack with the configuration `values`, and fly.toml in `folder`. Raises BadSettings.
+
+    `values` include the defaults of Pulumi.yaml, which the engine adds.
+    """
     config = StackConfig(values, secret_keys)
-    fly_toml = appconfig.load(folder / "fly.toml")
     release = read_release(config)
-    backend = read_backend(config, fly_toml, folder / "fly.toml")
+    backend = read_backend(config, folder / "fly.toml")
     ios = read_ios(config, release, backend, folder)
     settings = Settings(
         release=release,
@@ -56,14 +55,13 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
         monitoring=read_monitoring(config, backend.longest_name, backend.region),
         ios=ios,
         launch=read_launch(config, release, ios, folder),
-        protect=config.flag("protect", default=True),
+        protect=config.flag("protect"),
     )
     config.table("endpoints", ENDPOINTS)
-    config.text("credentialsFile", "")
+    config.optional("credentialsFile")
     for key in CREDENTIALS:
         config.secret(key)
     config.refuse_unread()
-    problems = [*fly_toml.problems, *config.problems]
-    if problems:
-        raise BadSettings(problems, settings)
+    if config.problems:
+        raise BadSettings(config.problems, settings)
     return settings

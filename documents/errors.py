@@ -94,8 +94,8 @@ def _place(module: str) -> str:
 
 
 def _line(row: Row) -> str:
-    message, remedy = (_cell(text) for text in (row.message, row.remedy))
-    return f"| {message} | {remedy} | {row.what}, `{row.module}` |\n"
+    message, remedy, what = (_cell(text) for text in (row.message, row.remedy, row.what))
+    return f"| {message} | {remedy} | {what}, `{row.module}` |\n"
 
 
 def _cell(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pulumi.dynamic import Config
 
-from components.config import PROJECT
+from components.config import PROJECT, SettingProblem
 from components.settings import BadSettings
 from components.settings import read as read_settings
 from preflight import appstore, computer, configuration, fly
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def examine(stack: Stack) -> Subject:
     """What is to be looked at, whether its settings are right or not."""
-    problems: tuple[str, ...] = ()
+    problems: tuple[SettingProblem, ...] = ()
     try:
         settings = read_settings(stack.values, stack.secret_keys, stack.folder)
     except BadSettings as bad:

@@ -10,6 +10,7 @@ from enum import Enum
 
 from pulumi.dynamic import Config
 
+from components.config import SettingProblem
 from components.settings import Settings
 from preflight.stack import Stack
 from providers.errors import ProviderError
@@ -56,7 +57,7 @@ class Subject:
 
     stack: Stack
     settings: Settings
-    problems: Sequence[str]
+    problems: Sequence[SettingProblem]
     config: Config
     """The same as the engine would give it to providers."""
 

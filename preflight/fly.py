@@ -6,7 +6,7 @@ from typing import Any
 
 from pulumi.dynamic import ConfigureRequest
 
-from components.monitoring.settings import ENDING as MONITOR_ENDING
+from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
 from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
@@ -206,4 +206,4 @@ def metrics_token(subject: Subject) -> Iterator[Finding]:
 
 def _app_names(subject: Subject) -> list[str]:
     name = subject.settings.backend.app
-    return [name, f"{name}{MONITOR_ENDING}"] if subject.settings.monitoring else [name]
+    return [name, f"{name}{MONITOR_SUFFIX}"] if subject.settings.monitoring else [name]

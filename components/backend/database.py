@@ -1,61 +1,64 @@
-"""Where the rows are: `solos:database` of the stack's config, as typed values or everything that is wrong with it."""
+"""Where the rows are: `solos:database`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from components.backend.environment import Database
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {
     "sqlite": ("fromSnapshot",),
     "postgres": ("name", "plan", "diskSizeGb", "pgMajorVersion"),
 }
-"""What may be said about each kind, and of no other."""
+"""The settings of each kind."""
+
+UNKNOWN_KIND = SettingText("solos:database.kind", "must be {kinds}, not {kind!r}")
+OTHER_KIND = SettingText("solos:database.{key}", "is for kind {other}, and this is {kind}", remedy="remove it")
+NOT_A_SNAPSHOT = SettingText("solos:database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
+UNKNOWN_VERSION = SettingText("solos:database.pgMajorVersion", "must be {versions}, not {version!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    """The kind, then what is said about SQLite on the volume of fly.toml, then about a cluster of Managed Postgres."""
+    """`from_snapshot` is for SQLite, on the volume of fly.toml; what follows is for a Managed Postgres cluster."""
 
     kind: Database
     restore_drill: bool
-    """Whether each release proves that its database comes back from a snapshot or a backup."""
+    """Whether each release proves that its database can be restored from a snapshot or a backup."""
 
     from_snapshot: str | None
-    """A snapshot `vs_…` that the volume is made from, when it is made."""
+    """ID of the snapshot that a new volume is created from."""
 
     name: str
-    """Of the cluster; empty for `<app>-db`. Another one moves the server to another cluster: a restored one, say."""
+    """Of the cluster; empty for `<app>-db`. A new name moves the server to another cluster, for example a restored one."""
     plan: str
     disk_size_gb: int
     pg_major_version: managed_postgres.Version
 
 
 def read(config: StackConfig) -> DatabaseSettings:
-    """Read `solos:database`; what is wrong is noted in `config`."""
+    """Read `solos:database`; problems are added to `config`."""
     given = config.table("database", ("kind", "restoreDrill", *(key for keys in KEYS.values() for key in keys)))
     kind: Database = "postgres" if given.get("kind") == "postgres" else "sqlite"
     if given.get("kind", kind) != kind:
-        config.refuse("database.kind", f"must be {' or '.join(KEYS)}, not {given['kind']!r}")
+        config.refuse(UNKNOWN_KIND(kinds=" or ".join(KEYS), kind=given["kind"]))
     for other, keys in KEYS.items():
         for key in given.keys() & set(keys) if other != kind else ():
-            config.refuse(f"database.{key}", f"is for kind {other}, and this is {kind}: leave it out")
+            config.refuse(OTHER_KIND(key=key, other=other, kind=kind))
     if not given.get("fromSnapshot", "vs_").startswith("vs_"):
-        config.refuse("database.fromSnapshot", f"must be a snapshot's id, vs_…, not {given['fromSnapshot']!r}")
-    size, version = given.get("diskSizeGb", "10"), given.get("pgMajorVersion", "17")
-    if not size.isdecimal():
-        config.refuse("database.diskSizeGb", f"must be a whole number, not {size!r}")
-    if version not in get_args(managed_postgres.Version):
-        config.refuse("database.pgMajorVersion", f"must be {' or '.join(get_args(managed_postgres.Version))}")
+        config.refuse(NOT_A_SNAPSHOT(id=given["fromSnapshot"]))
+    version, versions = given.get("pgMajorVersion", "17"), get_args(managed_postgres.Version)
+    if version not in versions:
+        config.refuse(UNKNOWN_VERSION(versions=" or ".join(versions), version=version))
     database = DatabaseSettings(
         kind=kind,
         from_snapshot=given.get("fromSnapshot"),
         restore_drill=config.flag_in("database", given, "restoreDrill", default=True),
         name=given.get("name", ""),
         plan=given.get("plan", "basic").lower(),
-        disk_size_gb=int(size) if size.isdecimal() else 10,
+        disk_size_gb=config.whole_in("database", given, "diskSizeGb", default=10),
         pg_major_version="16" if version == "16" else "17",
     )
     config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))

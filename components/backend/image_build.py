@@ -1,6 +1,6 @@
-"""An image that this program has built and pushed, by a command of the team's own, whenever what it is built of changes.
+"""The server's image, built and pushed by the team's own command whenever its source changes.
 
-`solos:imageBuild` names the command and its folder. Without it the image is there already, pushed by whoever releases.
+`solos:imageBuild` names the command and its folder. Without it, the image is built and pushed elsewhere, for example in CI.
 """
 
 import hashlib
@@ -10,34 +10,42 @@ from pathlib import Path
 import pulumi
 from pulumi_command import local
 
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 
-LEFT_OUT = frozenset({".git", "node_modules"})
-"""Folders, at any depth, whose files do not count: what is in them comes from elsewhere."""
+EXCLUDED = frozenset({".git", "node_modules"})
+"""Folders, at any depth, whose files are not source."""
+
+NO_COMMAND = SettingText(
+    "solos:imageBuild.command", "is missing", remedy="set the command that builds the image and pushes it as $IMAGE"
+)
+BY_DIGEST = SettingText("solos:image", "is a digest, which is not known before imageBuild has run", remedy="set a tag")
+NO_CONTEXT = SettingText(
+    "solos:imageBuild.context", "the folder {context} does not exist", remedy="set the folder with the Dockerfile"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBuildSettings:
     command: str
-    """Builds and pushes the image that IMAGE in its environment names."""
+    """Builds and pushes the image that $IMAGE names."""
     context: str
-    """The folder in which it runs, relative to the project."""
+    """The folder in which the command runs, relative to the project."""
     source: str
     """SHA-256 of the folder's files."""
 
 
 def read(config: StackConfig, image: str, folder: Path) -> ImageBuildSettings | None:
-    """Read `solos:imageBuild`; None when it is not set. What is wrong is noted in `config`."""
+    """Read `solos:imageBuild`; None when it is not set. Problems are added to `config`."""
     given = config.table("imageBuild", ("command", "context"))
     if not given:
         return None
     command, context = given.get("command", "").strip(), given.get("context", ".")
     if not command:
-        config.refuse("imageBuild.command", "is missing: it builds the image and pushes it as $IMAGE")
+        config.refuse(NO_COMMAND())
     if "@" in image:
-        config.refuse("image", "is named by digest, and imageBuild cannot know that beforehand: name it by tag")
+        config.refuse(BY_DIGEST())
     if not (folder / context).is_dir():
-        config.refuse("imageBuild.context", f"{context} is no folder: name the one with the Dockerfile")
+        config.refuse(NO_CONTEXT(context=context))
         return None
     return ImageBuildSettings(command=command, context=context, source=source_of(folder / context))
 
@@ -47,14 +55,14 @@ def source_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.is_file() and not LEFT_OUT & set(name.parts):
+        if path.is_file() and not EXCLUDED & set(name.parts):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{name.as_posix()}\0{path.stat().st_mode & 0o111:o}\0{content}\n".encode())
     return digest.hexdigest()
 
 
 def build(name: str, settings: ImageBuildSettings, image: str, opts: pulumi.ResourceOptions) -> local.Command:
-    """Runs the command when the image's name, the command or the source changes. What it prints is shown and kept encrypted."""
+    """Runs the command when the image's name, the command or the source changes. Its output is shown, and encrypted in state."""
     return local.Command(
         name,
         create=f"{{ {settings.command}\n}} >&2",

@@ -1,21 +1,23 @@
-"""What a stack says about its backend: its keys in the configuration, and fly.toml, checked against each other."""
+"""The settings of the backend: its configuration keys and fly.toml, checked against each other."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from components.backend import database, environment, image_build
+from components.backend import database, environment, fly_toml, image_build
 from components.backend.database import DatabaseSettings
 from components.backend.image_build import ImageBuildSettings
-from components.config import StackConfig
+from components.config import SettingProblem, SettingText, StackConfig
 from providers.fly import appconfig, certificate
 from providers.fly.app import AppArgs, AppProvider
 from providers.fly.appconfig import AppConfig
 from providers.fly.image import ImageArgs, ImageProvider
-from providers.fly.volume import VolumeArgs, VolumeProvider
 
 SUFFIX_LENGTH = 7
 """Number of characters that `uniqueNames` adds to the app's name: a hyphen and six random ones."""
+
+NO_APP = SettingText("solos:app", "is missing", remedy="set it, or the `app` of fly.toml")
+WILDCARD = SettingText("solos:domain", "{domain} is a wildcard", remedy="set the hostname that the app calls")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,9 @@ class BackendSettings:
     database: DatabaseSettings
     given_secrets: Mapping[str, str] = field(repr=False)
     domain: str
-    """Hostname of the team's own; empty when `<app>.fly.dev` will do."""
+    """The custom hostname; empty when clients use `<app>.fly.dev`."""
     wait_for_domain: int
+    """Seconds."""
     health_path: str
     expect_body: str | None
 
@@ -41,104 +44,68 @@ class BackendSettings:
 
     @property
     def longest_name(self) -> str:
-        """As long as the app's name can become."""
+        """A name as long as the app's can become."""
         return self.app + "x" * SUFFIX_LENGTH * self.unique_names
 
     @property
+    def known_url(self) -> str | None:
+        """The URL of the backend, when it is known before anything is created."""
+        if self.domain:
+            return f"https://{self.domain}"
+        return None if self.unique_names else f"https://{self.app}.fly.dev"
+
+    @property
     def has_replica(self) -> bool:
-        """Whether Litestream is given a bucket to replicate the database to."""
+        """Whether Litestream has a bucket to replicate the database to."""
         return "BUCKET_NAME" in self.given_secrets
 
 
-def read_backend(config: StackConfig, fly_toml: AppConfig, path: Path) -> BackendSettings:
-    """The settings; what is wrong with them is noted in `config`."""
+def read_backend(config: StackConfig, file: Path) -> BackendSettings:
+    """The settings, with the fly.toml at `file`; problems are added to `config`."""
+    app_config = appconfig.load(file)
     image = config.text("image")
-    backend = BackendSettings(
+    settings = BackendSettings(
         org=config.text("org"),
-        app=config.text("app", fly_toml.app or ""),
-        unique_names=config.flag("uniqueNames", default=False),
+        app=config.optional("app") or app_config.app or "",
+        unique_names=config.flag("uniqueNames"),
         image=image,
-        image_build=image_build.read(config, image, path.parent),
-        fly_toml=fly_toml,
-        machine_name=config.text("machine", "solserver"),
+        image_build=image_build.read(config, image, file.parent),
+        fly_toml=app_config,
+        machine_name=config.text("machine"),
         database=database.read(config),
-        given_secrets=config.table("secrets"),
-        domain=config.text("domain", ""),
-        wait_for_domain=config.whole("waitForDomain", 0),
-        health_path=_health_path(fly_toml),
-        expect_body=config.text("expectBody", "") or None,
+        given_secrets=config.secrets("secrets"),
+        domain=config.optional("domain"),
+        wait_for_domain=config.whole("waitForDomain"),
+        health_path=fly_toml.health_path(app_config),
+        expect_body=config.optional("expectBody") or None,
     )
-    if not backend.app:
-        config.refuse("app", "is missing, and fly.toml names none")
+    _check_names(config, settings)
+    _check_fly_toml(config, app_config, file, settings.database.kind)
+    for problem in environment.secret_problems(settings.given_secrets, settings.database.kind):
+        config.refuse(problem)
+    return settings
+
+
+def _check_names(config: StackConfig, settings: BackendSettings) -> None:
+    if not settings.app:
+        config.refuse(NO_APP())
     else:
-        config.refuse_all("app", AppProvider().validate(AppArgs(name=backend.longest_name, org=backend.org), None))
-    if backend.image:
-        config.refuse_all("image", ImageProvider().validate(ImageArgs(reference=backend.image), None))
-    if backend.domain:
-        config.refuse_all("domain", certificate.problems(backend.domain))
-        if backend.domain.startswith("*."):
-            config.refuse("domain", f"{backend.domain} stands for many: name the one that the phones ask")
-    if backend.given_secrets and not config.is_secret("secrets"):
-        config.refuse("secrets", "is readable by everybody; set each value with `pulumi config set --secret --path`")
-    kind = backend.database.kind
-    if not fly_toml.problems:
-        config.problems += _machine_problems(fly_toml, path, kind)
-    for source, name, problem in environment.problems(fly_toml.env, backend.given_secrets, kind):
-        if source == "given":
-            config.refuse(f"secrets.{name}", problem)
-        elif not fly_toml.problems:
-            config.problems.append(f"{_place(path, 'env', name)}: [env] {name} {problem}")
-    return backend
+        config.refuse_all("app", AppProvider().validate(AppArgs(name=settings.longest_name, org=settings.org), None))
+    if settings.image:
+        config.refuse_all("image", ImageProvider().validate(ImageArgs(reference=settings.image), None))
+    if settings.domain:
+        config.refuse_all("domain", certificate.problems(settings.domain))
+        if settings.domain.startswith("*."):
+            config.refuse(WILDCARD(domain=settings.domain))
 
 
-def _machine_problems(fly_toml: AppConfig, path: Path, kind: environment.Database) -> Iterable[str]:
-    """What is wrong with a fly.toml that is well formed, but not the machine of a server with that database."""
-    if not fly_toml.primary_region:
-        yield f"{path.name}:1: primary_region is missing: it is where the machine and its volume are"
-    if not _health_path(fly_toml):
-        yield f"{_place(path, 'http_service')}: an http_service.checks with a path is missing: a release is verified by it"
-    for service in fly_toml.config.get("services", ()):
-        port, listened = service.get("internal_port"), fly_toml.env.get("PORT")
-        if listened and port and listened != str(port):
-            place = _place(path, "http_service", "internal_port")
-            yield f"{place}: internal_port {port} is not where the server listens: [env] PORT is {listened}, say the same twice"
-        wanted = service.get("min_machines_running", 0)
-        if wanted > 1:
-            place = _place(path, "http_service", "min_machines_running")
-            yield f"{place}: {wanted} machines are not there to run: v0 has one (infra-docs/SCALING.md), say 1"
-    mount = fly_toml.mount
-    if kind == "postgres":
-        if mount:
-            yield (
-                f"{_place(path, 'mounts[0]')}: [[mounts]] is for SQLite, and solos:database is postgres: take it out "
-                "(with rows in it, read infra-docs/SCALING.md, step 3, first)"
-            )
-        return
-    if mount is None:
-        yield f"{path.name}:1: [[mounts]] is missing: SQLite needs a volume, or its rows go with each deploy"
-        return
-    database_path = PurePosixPath(fly_toml.env.get("DATABASE_PATH", "/"))
-    if not database_path.is_relative_to(mount.destination):
-        place = _place(path, "env", "DATABASE_PATH")
-        yield f"{place}: DATABASE_PATH {database_path} is not on the volume at {mount.destination}: rows would go with each deploy"
-    volume = VolumeArgs(
-        app=fly_toml.app or "",
-        name=mount.source,
-        region=fly_toml.primary_region or "",
-        size_gb=mount.initial_size_gb,
-        snapshot_retention=mount.snapshot_retention,
-    )
-    for problem in VolumeProvider().validate(volume, None):
-        yield f"{_place(path, 'mounts[0]')}: [mounts] {problem}"
-
-
-def _health_path(fly_toml: AppConfig) -> str:
-    checks = (check for service in fly_toml.config.get("services", ()) for check in service.get("checks", ()))
-    return next((str(check["path"]) for check in checks if check.get("path")), "")
-
-
-def _place(file: Path, *path: str) -> str:
-    """`fly.toml:LINE` of the innermost of the tables and keys in `path` that is there."""
-    lines = appconfig.line_numbers(file.read_text(encoding="utf-8"))
-    line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
-    return f"{file.name}:{line}"
+def _check_fly_toml(config: StackConfig, app_config: AppConfig, file: Path, kind: environment.Database) -> None:
+    """What it says is compared only once it can be read."""
+    for problem in app_config.problems:
+        config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))
+    if not app_config.problems:
+        for each in (
+            *fly_toml.problems(app_config, file, kind),
+            *environment.env_problems(app_config.env, kind, lambda name: fly_toml.place(file, "env", name)),
+        ):
+            config.refuse(each)

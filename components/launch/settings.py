@@ -1,4 +1,4 @@
-"""What a stack says about its launch: the smoke test's sign-offs, waivers, who declares it, and the releases before it."""
+"""The settings of the launch: sign-offs of the smoke test, waivers, who declares it, and earlier releases."""
 
 import re
 from collections.abc import Mapping
@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checklist.rows import waiver_problem
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from components.launch import smoke_test
 from components.launch.smoke_test import SmokeTest
 from components.release import Release
 from components.testflight.settings import IosSettings
 from providers.checks.launch_record import Waiver
 
-PLAN = "infra-docs/smoke-test.toml"
-EARLIER = re.compile(r"launched|withdrawn: (?P<why>\S.*)")
-"""What can be said of an earlier release."""
+EARLIER = re.compile(r"launched|withdrawn: (?P<reason>\S.*)")
+
+NOT_WAIVABLE = SettingText("solos:waivers.{row}", "{problem}")
+BAD_WAIVER = SettingText("solos:waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it")
+BAD_EARLIER = SettingText("solos:earlierReleases.{label}", "must be 'launched' or 'withdrawn: REASON', not {value!r}")
+NOT_EARLIER = SettingText(
+    "solos:earlierReleases.{label}", "is the current release, solos:label", remedy="remove it, or change solos:label"
+)
+NOT_DECLARED = SettingText(
+    "solos:withdrawn",
+    "is set, and solos:declaredBy is empty, so there is no launch to withdraw",
+    remedy="set solos:declaredBy to who declared the launch",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,48 +33,57 @@ class LaunchSettings:
     smoke_test: SmokeTest
     waivers: Mapping[str, Waiver]
     declared_by: str
-    """Who says that it is launched; empty as long as nobody does."""
+    """Who declares the launch; empty until somebody does."""
     withdrawn: str
-    """Why it is not any more; empty as long as it is."""
+    """Why the launch is withdrawn; empty while it is not."""
     earlier: Mapping[str, str]
-    """Why each earlier release was withdrawn, by label; empty for one that was not. Their records are kept."""
+    """Earlier releases, whose records are kept: label to the reason of the withdrawal, empty for one that was not withdrawn."""
 
 
 def read_launch(config: StackConfig, release: Release, ios: IosSettings, folder: Path) -> LaunchSettings:
-    """The settings; what is wrong with them is noted in `config`."""
-    features, problems = smoke_test.read_plan(folder / config.text("smokeTest", PLAN))
-    config.refuse_all("smokeTest", problems)
+    """The settings; problems are added to `config`."""
+    settings = LaunchSettings(
+        smoke_test=_smoke_test(config, ios, folder),
+        waivers=_waivers(config),
+        declared_by=config.optional("declaredBy"),
+        withdrawn=config.optional("withdrawn"),
+        earlier=_earlier(config, release),
+    )
+    if settings.withdrawn and not settings.declared_by:
+        config.refuse(NOT_DECLARED())
+    return settings
+
+
+def _smoke_test(config: StackConfig, ios: IosSettings, folder: Path) -> SmokeTest:
+    features, problems = smoke_test.read_plan(folder / config.text("smokeTest"))
     test = SmokeTest(
         features=features,
         testers=[tester.email for tester in ios.testers],
         sign_offs=config.nested("signOffs"),
     )
-    for place, problem in test.problems() if features else ():
-        config.refuse(f"signOffs.{place}", problem)
+    for problem in (*problems, *(test.problems() if features else ())):
+        config.refuse(problem)
+    return test
+
+
+def _waivers(config: StackConfig) -> dict[str, Waiver]:
     waivers = {}
     for row, given in config.nested("waivers").items():
         waivers[row] = Waiver(reason=given.get("reason", ""), by=given.get("by", ""))
         if problem := waiver_problem(row):
-            config.refuse(f"waivers.{row}", problem)
+            config.refuse(NOT_WAIVABLE(row=row, problem=problem))
         if set(given) != {"reason", "by"} or not all(given.values()):
-            config.refuse(f"waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it")
+            config.refuse(BAD_WAIVER(row=row))
+    return waivers
+
+
+def _earlier(config: StackConfig, release: Release) -> dict[str, str]:
     earlier = {}
-    for label, said in config.table("earlierReleases").items():
-        told = EARLIER.fullmatch(said)
-        earlier[label] = (told and told["why"]) or ""
-        if not told:
-            config.refuse(f"earlierReleases.{label}", f"must be 'launched' or 'withdrawn: WHY', not {said!r}")
+    for label, value in config.table("earlierReleases").items():
+        match = EARLIER.fullmatch(value)
+        earlier[label] = (match and match["reason"]) or ""
+        if not match:
+            config.refuse(BAD_EARLIER(label=label, value=value))
         if label == release.label:
-            config.refuse(f"earlierReleases.{label}", "is this release, solos:label: take it out, or change the label")
-    settings = LaunchSettings(
-        smoke_test=test,
-        waivers=waivers,
-        declared_by=config.text("declaredBy", ""),
-        withdrawn=config.text("withdrawn", ""),
-        earlier=earlier,
-    )
-    if settings.withdrawn and not settings.declared_by:
-        config.refuse(
-            "withdrawn", "has nothing to withdraw: solos:declaredBy is empty; put back who declared the launch"
-        )
-    return settings
+            config.refuse(NOT_EARLIER(label=label))
+    return earlier

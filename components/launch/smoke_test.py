@@ -1,5 +1,6 @@
-"""The smoke test: the plan in the repository, the sign-offs in the stack's configuration, and what is still open between them. Pure
-but for reading the plan.
+"""The smoke test: the plan in the repository, the sign-offs in the stack's configuration, and what is still open.
+
+Reading the plan is the only side effect.
 """
 
 import tomllib
@@ -7,13 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.config import SettingProblem, SettingText
+
 PASSED = "passed"
 FAILED = "failed: "
+
+UNKNOWN_TESTER = SettingText("solos:signOffs.{tester}", "is not one of solos:testers")
+UNKNOWN_FEATURE = SettingText(
+    "solos:signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
+)
+OTHER_TESTER = SettingText(
+    "solos:signOffs.{tester}.{feature}", "is not a feature that this tester tries", remedy="see the smoke test"
+)
+BAD_RESULT = SettingText("solos:signOffs.{tester}.{feature}", "must be 'passed' or 'failed: REASON', not {result!r}")
+UNREADABLE = SettingText("solos:smokeTest", "{file} cannot be read: {error}")
+BAD_FEATURE = SettingText("solos:smokeTest", "{file}: feature {number} {faults}")
+DUPLICATE = SettingText("solos:smokeTest", "{file}: feature {feature!r} is defined twice")
+NO_FEATURES = SettingText("solos:smokeTest", "{file} has no [[features]]", remedy="add at least one")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """One line of the plan. `testers` are addresses; empty means everybody."""
+    """One entry of the plan. `testers` are email addresses; empty means every tester."""
 
     key: str
     attempt: str
@@ -25,18 +41,18 @@ class Feature:
 class SmokeTest:
     features: Sequence[Feature]
     testers: Sequence[str]
-    """Addresses of everybody who has the build."""
+    """Email addresses of all testers."""
     sign_offs: Mapping[str, Mapping[str, str]]
-    """`passed`, or `failed: why`, by address and feature."""
+    """`passed`, or `failed: REASON`, by email address and feature."""
 
     def wanted(self) -> Iterator[tuple[str, str]]:
-        """Address and feature of every sign-off that a launch needs."""
+        """Email address and feature of every sign-off that a launch needs."""
         for feature in self.features:
             for tester in feature.testers or self.testers:
                 yield tester, feature.key
 
     def open(self) -> list[str]:
-        """A phrase for each tester who has not signed off everything, and for each failure; empty when the test is passed."""
+        """A phrase for each failure, and for each tester with missing sign-offs; empty when the test is passed."""
         missing: dict[str, list[str]] = {}
         failures = []
         for tester, feature in self.wanted():
@@ -51,48 +67,44 @@ class SmokeTest:
         ]
 
     def summary(self) -> dict[str, object]:
-        """What people are shown: how many sign-offs there are, of how many, and what is open."""
+        """For the stack output: how many sign-offs there are, how many are needed, and what is open."""
         wanted = list(self.wanted())
         passed = sum(self.sign_offs.get(tester, {}).get(feature) == PASSED for tester, feature in wanted)
         return {"signedOff": passed, "of": len(wanted), "open": self.open()}
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """What is wrong with the sign-offs: (tester or tester.feature, what)."""
+    def problems(self) -> Iterator[SettingProblem]:
+        """What is wrong with the sign-offs."""
         wanted = set(self.wanted())
         known = {feature.key for feature in self.features}
         for tester, results in self.sign_offs.items():
             if tester not in self.testers:
-                yield tester, "is none of solos:testers"
+                yield UNKNOWN_TESTER(tester=tester)
                 continue
             for feature, result in results.items():
                 if feature not in known:
-                    yield (
-                        f"{tester}.{feature}",
-                        f"is no feature of the smoke test; there are {', '.join(sorted(known))}",
-                    )
+                    yield UNKNOWN_FEATURE(tester=tester, feature=feature, known=", ".join(sorted(known)))
                 elif (tester, feature) not in wanted:
-                    yield f"{tester}.{feature}", "is tried by others, says the smoke test"
+                    yield OTHER_TESTER(tester=tester, feature=feature)
                 elif result != PASSED and not result.startswith(FAILED):
-                    yield f"{tester}.{feature}", f"must be '{PASSED}' or '{FAILED}WHY', not {result!r}"
+                    yield BAD_RESULT(tester=tester, feature=feature, result=result)
 
 
-def read_plan(path: Path) -> tuple[list[Feature], list[str]]:
-    """The features of a plan, and sentences about what is wrong with the file."""
+def read_plan(path: Path) -> tuple[list[Feature], list[SettingProblem]]:
+    """The features of a plan, and what is wrong with the file."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return [], [f"cannot read the smoke test {path.name}: {error}"]
+        return [], [UNREADABLE(file=path.name, error=error)]
     features: list[Feature] = []
-    problems: list[str] = []
+    problems: list[SettingProblem] = []
     for number, entry in enumerate(document.get("features", ()), start=1):
-        unknown = entry.keys() - {"key", "try", "expect", "testers"}
-        missing = [name for name in ("key", "try", "expect") if not entry.get(name)]
-        if unknown or missing:
-            found = [f"has no {name}" for name in missing] + [f"has an unknown {name!r}" for name in sorted(unknown)]
-            problems.append(f"{path.name}: feature {number} {' and '.join(found)}")
+        faults = [f"has no {name}" for name in ("key", "try", "expect") if not entry.get(name)]
+        faults += [f"has an unknown {name!r}" for name in sorted(entry.keys() - {"key", "try", "expect", "testers"})]
+        if faults:
+            problems.append(BAD_FEATURE(file=path.name, number=number, faults=" and ".join(faults)))
             continue
         if any(feature.key == entry["key"] for feature in features):
-            problems.append(f"{path.name}: feature {entry['key']!r} is there twice")
+            problems.append(DUPLICATE(file=path.name, feature=entry["key"]))
         features.append(
             Feature(
                 key=entry["key"],
@@ -102,5 +114,5 @@ def read_plan(path: Path) -> tuple[list[Feature], list[str]]:
             )
         )
     if not features and not problems:
-        problems.append(f"{path.name}: has no [[features]]: a launch that nobody has tried cannot be declared")
+        problems.append(NO_FEATURES(file=path.name))
     return features, problems

@@ -1,7 +1,7 @@
-"""The monitor: a second, small and private app in another region, with one machine for each of its programs.
+"""The monitor: a second, private app in another region, with one machine per program.
 
-It is made beside the backend, of which it needs the names only. What it runs and with which files is in
-components/monitoring/machines.py; what it finds out and does is proven after both stand (`Watch`, `AlertDrill`).
+It is created in parallel to the backend, because it needs only names of it. components/monitoring/machines.py has the programs and
+their files. `Watch` and `AlertDrill` prove that it works, once the backend runs.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from components.backend.component import Backend
 from components.backend.settings import BackendSettings
 from components.base import Component
 from components.monitoring.machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
-from components.monitoring.settings import ENDING, MonitoringSettings
+from components.monitoring.settings import SUFFIX, MonitoringSettings
 from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
 from providers.checks.watch import Watch, WatchArgs
 from providers.fly.app import App, AppArgs
@@ -21,12 +21,15 @@ from providers.fly.secrets import Secrets, SecretsArgs
 
 
 class Monitoring(Component):
-    """Each machine is in `machines`, by the name of its program."""
+    """Nothing but the launch waits for the monitor."""
 
+    app: pulumi.Output[str]
     machines: dict[str, Machine]
+    """By the name of the program."""
     watch: Watch | None = None
-    """The evidence that it sees the app, and that a page arrives; None where that is not proven."""
+    """The proof that Prometheus sees the backend; None when the drill is off."""
     alert_drill: AlertDrill | None = None
+    """The proof that a page arrives; None when the drill is off."""
 
     def __init__(
         self,
@@ -39,12 +42,12 @@ class Monitoring(Component):
     ) -> None:
         super().__init__(name, opts)
         app = App(
-            f"{name}-app", AppArgs(name=pulumi.Output.concat(backend.app, ENDING), org=watched.org), self.child_opts()
+            f"{name}-app", AppArgs(name=pulumi.Output.concat(backend.app, SUFFIX), org=watched.org), self.child_opts()
         )
         secrets = Secrets(
             f"{name}-secrets", SecretsArgs(app=app.name, values=_secrets(settings, watched)), self.child_opts()
         )
-        # Not backend.hostname, which is known only once a domain of our own leads there.
+        # Not backend.hostname: with a custom domain, that is known only when its certificate is issued.
         hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
         configs = pulumi.Output.all(backend.app, app.name, hostname).apply(
             lambda known: machines(
@@ -84,7 +87,7 @@ class Monitoring(Component):
         self.register_outputs({"app": app.name})
 
     def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
-        """Once the backend is verified. Nothing waits for it but the launch."""
+        """Prove the monitor, once the backend is verified."""
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
         self.watch = Watch(
             f"{self.name}-watch",
@@ -110,7 +113,7 @@ class Monitoring(Component):
 
 
 def _secrets(settings: MonitoringSettings, watched: BackendSettings) -> dict[str, str]:
-    """Those that become files travel in base64. Every machine of the app sees them all."""
+    """The secrets of the app, which all its machines get. Those that become files are in base64."""
     values = {
         "FILE_FLY_METRICS_TOKEN": in_base64(settings.metrics_token),
         "FILE_ALERTMANAGER_YML": in_base64(_alertmanager_yml(settings)),
@@ -129,5 +132,5 @@ def _alertmanager_yml(settings: MonitoringSettings) -> str:
 
 
 def _digest(*texts: str) -> str:
-    """Changes when one of the texts does, and tells nothing of the secrets in them."""
+    """A hash of the texts: it changes with them, and does not reveal the secrets in them."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

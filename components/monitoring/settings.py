@@ -1,118 +1,141 @@
-"""What a stack says about its monitor: `solos:monitoring` in clear, `solos:monitoringSecrets` encrypted.
+"""The settings of the monitor: `solos:monitoring`, and its secrets in `solos:monitoringSecrets`.
 
-Without `solos:monitoring` there is no monitor. Of its parts the log machine, the sink of the lines and the drill can be left
-out one by one; Prometheus, the prober and Alertmanager are one part, because the rules need all three.
+Without `solos:monitoring` there is no monitor. The log machine, the log sink and the drill are optional. Prometheus, the blackbox
+exporter and Alertmanager are not, because the rules need all three.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from components.monitoring.machines import RECEIVERS, SINKS, Receiver
 
 REGION = "ord"
-ENDING = "-monitor"
-LONGEST_NAME = 63
+SUFFIX = "-monitor"
+"""The monitor's app is named after the backend's."""
+MAX_NAME_LENGTH = 63
 KEYS = ("region", "page", "ticket", "logs", "sink", "sinkUrl", "sinkUser", "repository", "drill")
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
-NO_URL = frozenset({"pagerduty"})
-"""Receivers whose secret is a key."""
+WITH_KEY = frozenset({"pagerduty"})
+"""Receivers whose secret is a key and not a URL."""
+
+UNUSED_SECRETS = SettingText(
+    "solos:monitoringSecrets", "is set, and solos:monitoring is empty", remedy="set solos:monitoring, or remove it"
+)
+SAME_REGION = SettingText(
+    "solos:monitoring.region",
+    "{region} is the region of the app, and both would fail together",
+    remedy="set another region",
+)
+LONG_NAME = SettingText("solos:app", "{name!r}, the name of the monitor, is too long", remedy="use a shorter app name")
+SINK_MISSING = SettingText("solos:monitoring.sink", "is missing", remedy="set it to {sinks}")
+SINK_UNKNOWN = SettingText("solos:monitoring.sink", "must be {sinks}, not {sink!r}")
+SINK_WITHOUT_LOGS = SettingText(
+    "solos:monitoring.sink", "gets no lines without the log machine", remedy="remove `logs: false`"
+)
+SINK_URL = SettingText("solos:monitoring.sinkUrl", "must be the URL that log lines are sent to")
+SINK_USER = SettingText(
+    "solos:monitoring.sinkUser", "is missing", remedy="set it: without a user Telegraf sends no password to Loki"
+)
+RECEIVER_UNKNOWN = SettingText("solos:monitoring.{name}", "must be {receivers}, not {kind!r}")
+SECRET_MISSING = SettingText(
+    "solos:monitoringSecrets.{name}",
+    "is missing: {purpose}",
+    remedy="run `pulumi config set --secret --path 'solos:monitoringSecrets.{name}'`",
+)
+NOT_A_URL = SettingText("solos:monitoringSecrets.{name}", "must be a URL that begins with https://")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings:
     region: str
     metrics_token: str = field(repr=False)
-    """A read-only token of the organisation: metrics, and the log stream."""
+    """A read-only token of the organisation, for metrics and the log stream."""
     page: Receiver
     ticket: Receiver
     heartbeat: str = field(repr=False)
-    """The dead man's switch: a URL outside of Fly that alarms when nobody asks it any more."""
+    """Dead man's switch: a URL outside of Fly whose service alerts when it is no longer called."""
     logs: bool
+    """Whether there is a machine that reads the log stream."""
     sink: str | None
+    """Where log lines are sent, one of SINKS; None for nowhere."""
     sink_url: str
     sink_user: str
     sink_token: str = field(repr=False)
     repository: str
-    """What makes a link of a runbook's path."""
+    """Prefix that makes a URL of a runbook's path."""
     drill: bool
-    """Whether the monitor is proven: asked what it sees, and sent an alert along the whole path whenever that path changes."""
+    """Whether the monitor is proven to see the backend, and an alert to arrive each time its path changes."""
 
 
 def read_monitoring(config: StackConfig, app: str, app_region: str) -> MonitoringSettings | None:
-    """The settings, or None where `app`, which is in `app_region`, has no monitor. What is wrong is noted in `config`."""
-    told, secrets = config.table("monitoring", KEYS), config.table("monitoringSecrets", SECRETS)
-    if secrets and not config.is_secret("monitoringSecrets"):
-        config.refuse(
-            "monitoringSecrets", "is readable by everybody; set each with `pulumi config set --secret --path`"
-        )
-    if not told:
+    """The settings; None without a monitor. `app` runs in `app_region`. Problems are added to `config`."""
+    given, secrets = config.table("monitoring", KEYS), config.secrets("monitoringSecrets", SECRETS)
+    if not given:
         if secrets:
-            config.refuse("monitoringSecrets", "is of no use without solos:monitoring")
+            config.refuse(UNUSED_SECRETS())
         return None
-    page = _receiver(config, told, secrets, "page")
+    page = _receiver(config, given, secrets, "page")
     settings = MonitoringSettings(
-        region=told.get("region", REGION),
-        metrics_token=_secret(config, secrets, "metricsToken", "`fly tokens create readonly` makes one"),
+        region=given.get("region", REGION),
+        metrics_token=_secret(config, secrets, "metricsToken", "a token of `fly tokens create readonly`"),
         page=page,
-        ticket=_receiver(config, told, secrets, "ticket") if "ticket" in told else page,
-        heartbeat=_url(
-            config, "heartbeat", _secret(config, secrets, "heartbeat", "the URL that a dead man's switch gave you")
-        ),
-        logs=config.flag_in("monitoring", told, "logs", default=True),
-        sink=told.get("sink"),
-        sink_url=told.get("sinkUrl", ""),
-        sink_user=told.get("sinkUser", ""),
+        ticket=_receiver(config, given, secrets, "ticket") if "ticket" in given else page,
+        heartbeat=_url(config, "heartbeat", _secret(config, secrets, "heartbeat", "the URL of a dead man's switch")),
+        logs=config.flag_in("monitoring", given, "logs", default=True),
+        sink=given.get("sink"),
+        sink_url=given.get("sinkUrl", ""),
+        sink_user=given.get("sinkUser", ""),
         sink_token=secrets.get("sinkToken", ""),
-        repository=told.get("repository", ""),
-        drill=config.flag_in("monitoring", told, "drill", default=True),
+        repository=given.get("repository", ""),
+        drill=config.flag_in("monitoring", given, "drill", default=True),
     )
     if settings.region == app_region:
-        config.refuse("monitoring.region", f"is {app_region}, the app's own: a monitor there would die with the app")
-    if len(app + ENDING) > LONGEST_NAME:
-        config.refuse("app", f"{app!r} leaves no room for the name of its monitor, {app}{ENDING}: make it shorter")
+        config.refuse(SAME_REGION(region=app_region))
+    if len(app + SUFFIX) > MAX_NAME_LENGTH:
+        config.refuse(LONG_NAME(name=app + SUFFIX))
     _check_sink(config, settings)
     return settings
 
 
 def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
+    sinks = " or ".join(SINKS)
     if settings.sink is None:
         if settings.sink_url or settings.sink_token:
-            config.refuse("monitoring.sink", f"is missing: say what kind the sink is, {' or '.join(SINKS)}")
+            config.refuse(SINK_MISSING(sinks=sinks))
         return
     if settings.sink not in SINKS:
-        config.refuse("monitoring.sink", f"must be {' or '.join(SINKS)}, not {settings.sink!r}")
+        config.refuse(SINK_UNKNOWN(sinks=sinks, sink=settings.sink))
     if not settings.logs:
-        config.refuse("monitoring.sink", "gets nothing without the log machine: take `logs: false` away")
+        config.refuse(SINK_WITHOUT_LOGS())
     if not _is_url(settings.sink_url):
-        config.refuse("monitoring.sinkUrl", "must be the URL to which the lines go")
+        config.refuse(SINK_URL())
     if settings.sink == "loki" and not settings.sink_user:
-        config.refuse("monitoring.sinkUser", "is missing: without a user Telegraf sends no password to Loki")
+        config.refuse(SINK_USER())
     if not settings.sink_token:
-        config.refuse("monitoringSecrets.sinkToken", "is missing: the sink's password or token")
+        config.refuse(SECRET_MISSING(name="sinkToken", purpose="the password or token of the sink"))
 
 
-def _receiver(config: StackConfig, told: dict[str, str], secrets: dict[str, str], name: str) -> Receiver:
-    kind = told.get(name, "")
+def _receiver(config: StackConfig, given: Mapping[str, str], secrets: Mapping[str, str], name: str) -> Receiver:
+    kind = given.get(name, "")
     if kind not in RECEIVERS:
-        config.refuse(f"monitoring.{name}", f"must be {', '.join(RECEIVERS[:-1])} or {RECEIVERS[-1]}, not {kind!r}")
+        receivers = f"{', '.join(RECEIVERS[:-1])} or {RECEIVERS[-1]}"
+        config.refuse(RECEIVER_UNKNOWN(name=name, receivers=receivers, kind=kind))
     secret = _secret(config, secrets, name, f"the URL or key of the {kind or 'receiver'}")
-    return Receiver(kind=kind, secret=secret if kind in NO_URL else _url(config, name, secret))
+    return Receiver(kind=kind, secret=secret if kind in WITH_KEY else _url(config, name, secret))
 
 
-def _secret(config: StackConfig, secrets: dict[str, str], name: str, what: str) -> str:
+def _secret(config: StackConfig, secrets: Mapping[str, str], name: str, purpose: str) -> str:
     if not secrets.get(name):
-        config.refuse(
-            f"monitoringSecrets.{name}",
-            f"is missing ({what}); set it with `pulumi config set --secret --path 'solos:monitoringSecrets.{name}'`",
-        )
+        config.refuse(SECRET_MISSING(name=name, purpose=purpose))
     return secrets.get(name, "")
 
 
 def _url(config: StackConfig, name: str, secret: str) -> str:
     """`secret` itself; no problem shows it."""
     if secret and not _is_url(secret):
-        config.refuse(f"monitoringSecrets.{name}", "must be a URL that begins with https://")
+        config.refuse(NOT_A_URL(name=name))
     return secret
 
 

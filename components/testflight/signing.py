@@ -1,16 +1,15 @@
-"""What builds are signed with: a key that stays in the stack's state, Apple's certificate of it, and a profile for the app.
+"""What builds are signed with: a private key in the stack's state, a distribution certificate, and a provisioning profile.
 
-`solos:signing` asks for them; a stack without it takes builds that somebody else has signed. `solos:signingSecrets` holds the
-PKCS#12 of an existing certificate, which is then taken over in place of making one.
+`solos:signing` turns it on; without it, builds are signed elsewhere. `solos:signingSecrets` holds the PKCS#12 of an existing
+certificate, which is used instead of a new one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
 
 from components.base import Component
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from providers.appstore.bundle_id import BundleId
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, Capabilities, problems
 from providers.appstore.certificate import Certificate, CertificateArgs, CertificateProvider
@@ -21,23 +20,28 @@ TYPES = ("DISTRIBUTION", "IOS_DISTRIBUTION")
 KEYS = ("certificate", "profile", "renewBeforeDays", "revokeReplaced")
 SECRETS = ("p12", "password")
 
+UNUSED_SECRETS = SettingText(
+    "solos:signingSecrets", "is set, and solos:signing is empty", remedy="set solos:signing.certificate, or remove it"
+)
+UNKNOWN_TYPE = SettingText("solos:signing.certificate", "must be {types}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SigningSettings:
     certificate: str
-    """Its type."""
+    """Its type, one of TYPES."""
     profile: str
-    """What the profile's name begins with."""
+    """Prefix of the profile's name."""
     renew_before_days: int
     revoke: bool
-    """Whether a certificate that is replaced is revoked."""
+    """Whether a replaced certificate is revoked."""
     p12: str = field(default="", repr=False)
-    """An existing certificate with its key, in base64; empty to have one made."""
+    """An existing certificate with its key, in base64; empty to create one."""
     p12_password: str = field(default="", repr=False)
 
 
 def read_capabilities(config: StackConfig) -> Capabilities:
-    """Read `solos:capabilities`. What is wrong is noted in `config`."""
+    """Read `solos:capabilities`; problems are added to `config`."""
     capabilities = config.nested("capabilities")
     config.refuse_all("capabilities", problems(capabilities))
     return capabilities
@@ -45,25 +49,21 @@ def read_capabilities(config: StackConfig) -> Capabilities:
 
 def read(config: StackConfig, app_name: str) -> SigningSettings | None:
     """Read `solos:signing` and `solos:signingSecrets`; None when builds are signed elsewhere."""
-    given, given_secrets = config.table("signing", KEYS), config.table("signingSecrets", SECRETS)
-    if given_secrets and not config.is_secret("signingSecrets"):
-        config.refuse(
-            "signingSecrets", "is readable by everybody; set each value with `pulumi config set --secret --path`"
-        )
+    given, secrets = config.table("signing", KEYS), config.secrets("signingSecrets", SECRETS)
     if not given:
-        if given_secrets:
-            config.refuse("signingSecrets", "is for solos:signing, which is empty: say which `certificate` it is")
+        if secrets:
+            config.refuse(UNUSED_SECRETS())
         return None
     if given.get("certificate") not in TYPES:
-        config.refuse("signing.certificate", f"must be {' or '.join(TYPES)}")
+        config.refuse(UNKNOWN_TYPE(types=" or ".join(TYPES)))
         return None
     settings = SigningSettings(
         certificate=given["certificate"],
         profile=given.get("profile", f"{app_name} App Store"),
-        renew_before_days=_days(config, given),
+        renew_before_days=config.whole_in("signing", given, "renewBeforeDays", default=30),
         revoke=config.flag_in("signing", given, "revokeReplaced", default=False),
-        p12=given_secrets.get("p12", ""),
-        p12_password=given_secrets.get("password", ""),
+        p12=secrets.get("p12", ""),
+        p12_password=secrets.get("password", ""),
     )
     certificate = CertificateArgs(private_key="", csr="", renew_before_days=settings.renew_before_days)
     config.refuse_all("signing.renewBeforeDays", CertificateProvider().validate(certificate, None))
@@ -75,7 +75,7 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
 
 
 class Signing(Component):
-    """Everything that a build is signed with, once it exists."""
+    """Certificate and profile that Xcode signs builds with."""
 
     certificate: Certificate
     profile: Profile
@@ -118,11 +118,3 @@ class Signing(Component):
             opts=self.child_opts(),
         )
         self.register_outputs({"certificate": self.certificate.serial_number, "profile": self.profile.full_name})
-
-
-def _days(config: StackConfig, given: Mapping[str, str]) -> int:
-    text = given.get("renewBeforeDays", "30")
-    if not text.isdecimal():
-        config.refuse("signing.renewBeforeDays", f"must be a number of days, not {text!r}")
-        return 30
-    return int(text)

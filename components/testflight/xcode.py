@@ -1,8 +1,8 @@
-"""The settings with which Xcode builds for this stack, as files in the solmobile checkout, and the archive made from a commit of it.
+"""The files that Xcode needs to build for this stack, in the solmobile checkout, and the IPA archived from a commit of it.
 
 `solos:xcode` names the checkout. `Release.xcconfig`, on which the project's Release configuration is based, points the build at the
-stack's own backend; `ExportOptions.plist` signs it with the stack's profile. With a `commit`, `xcode/archive.py` makes the IPA from
-it, on macOS; both files come with it from here, whatever the checkout looks like at the time.
+stack's backend; `ExportOptions.plist` signs it with the stack's profile. With a `commit`, `xcode/archive.py` archives the IPA from
+it, on macOS. It gets both files from here and does not use those in the checkout.
 """
 
 import plistlib
@@ -15,16 +15,36 @@ import pulumi
 from pulumi_command import local
 
 from components.base import Component
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from components.testflight.signing import Signing
 from providers.local.file import File, FileArgs
 
 KEYS = ("checkout", "workspace", "project", "scheme", "xcconfig", "exportOptions", "commit")
 IDENTITIES = {"DISTRIBUTION": "Apple Distribution", "IOS_DISTRIBUTION": "iPhone Distribution"}
-"""What Xcode calls the certificates of a type."""
+"""Xcode's name of each certificate type."""
 ARCHIVE = ".venv/bin/python xcode/archive.py"
 DIGEST = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
-"""Linux has the first of these programs, macOS the second."""
+"""Prints the SHA-256 of the IPA. Linux has the first program, macOS the second."""
+
+NO_CHECKOUT = SettingText(
+    "solos:xcode.checkout",
+    "the folder {folder!r} does not exist",
+    remedy="set the folder where solmobile is checked out",
+)
+NOT_SIGNED = SettingText(
+    "solos:xcode", "needs solos:signing", remedy="set solos:signing: the files name the profile that signs the build"
+)
+NOT_IN_CHECKOUT = SettingText(
+    "solos:xcode.{key}", "{path} is not in the checkout", remedy="set its path relative to the checkout"
+)
+NOT_A_COMMIT = SettingText(
+    "solos:xcode.commit", "{commit!r} is not a commit hash", remedy="set the hash: a branch or a tag can move"
+)
+NO_CONTAINER = SettingText("solos:xcode", "needs either a `workspace` or a `project`", remedy="set exactly one of them")
+NO_SCHEME = SettingText("solos:xcode.scheme", "is missing", remedy="set the scheme to archive")
+TWO_ARCHIVES = SettingText(
+    "solos:archive", "builds the IPA, and so does solos:xcode.commit", remedy="remove one of them"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,27 +52,26 @@ class XcodeSettings:
     checkout: str
     """Folder of the solmobile repository, relative to the project."""
     container: tuple[str, str]
-    """`workspace` or `project`, and its path in the checkout; empty where nothing is archived."""
+    """`workspace` or `project`, and its path in the checkout; empty strings when nothing is archived."""
     scheme: str
     xcconfig: str
-    """Path in the checkout, as is the next."""
+    """Path in the checkout."""
     export_options: str
+    """Path in the checkout."""
     commit: str
-    """What the IPA is made from; empty when it is made elsewhere."""
+    """The commit to archive; empty when the IPA is built another way."""
 
 
 def read(config: StackConfig, folder: Path, *, signed: bool, archive: str) -> XcodeSettings | None:
-    """Read `solos:xcode`; None when it is not set. What is wrong is noted in `config`."""
+    """Read `solos:xcode`; None when it is not set. Problems are added to `config`."""
     given = config.table("xcode", KEYS)
     if not given:
         return None
     checkout = given.get("checkout", "")
     if not checkout or not (folder / checkout).is_dir():
-        config.refuse(
-            "xcode.checkout", f"{checkout or 'nothing'} is no folder: name the one that solmobile is checked out to"
-        )
+        config.refuse(NO_CHECKOUT(folder=checkout))
     if not signed:
-        config.refuse("xcode", "needs solos:signing: the files name the profile that the build is signed with")
+        config.refuse(NOT_SIGNED())
     containers = [(kind, given[kind]) for kind in ("workspace", "project") if given.get(kind)]
     settings = XcodeSettings(
         checkout=checkout,
@@ -64,46 +83,44 @@ def read(config: StackConfig, folder: Path, *, signed: bool, archive: str) -> Xc
     )
     for key, path in (("xcconfig", settings.xcconfig), ("exportOptions", settings.export_options), *containers):
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            config.refuse(f"xcode.{key}", f"{path} has to be in the checkout: give its path from there")
+            config.refuse(NOT_IN_CHECKOUT(key=key, path=path))
     if settings.commit:
-        _refuse_unarchivable(config, settings, containers, archive)
+        _check_archive(config, settings, containers, archive)
     return settings
 
 
-def _refuse_unarchivable(
+def _check_archive(
     config: StackConfig, settings: XcodeSettings, containers: list[tuple[str, str]], archive: str
 ) -> None:
     if not re.fullmatch(r"[0-9a-f]{7,40}", settings.commit):
-        config.refuse(
-            "xcode.commit", f"{settings.commit!r} is no commit: give its hash, because a branch or a tag can move"
-        )
+        config.refuse(NOT_A_COMMIT(commit=settings.commit))
     if len(containers) != 1:
-        config.refuse("xcode", "needs either a `workspace` or a `project` to archive")
+        config.refuse(NO_CONTAINER())
     if not settings.scheme:
-        config.refuse("xcode.scheme", "is missing: it is what is archived")
+        config.refuse(NO_SCHEME())
     if archive:
-        config.refuse("archive", "makes the IPA, and so does xcode.commit: take one of them out")
+        config.refuse(TWO_ARCHIVES())
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """What is built."""
+    """Which build is made, and where the IPA goes."""
 
     bundle_id: str
     version: str
     build: str
     api_key: str
-    """The setting that holds the address of the backend."""
+    """Info.plist key of the backend's URL."""
     url: pulumi.Input[str]
     ipa: str
-    """Where the IPA is put, relative to the project."""
+    """Path of the IPA, relative to the project."""
 
 
 class Xcode(Component):
-    """The files, which are in the checkout once it exists; and the archive, where there is a commit to make one of."""
+    """The files in the checkout, and the archive if a commit is set."""
 
     sha256: pulumi.Output[str] | None
-    """Of the IPA that was archived."""
+    """SHA-256 of the archived IPA; None without a commit."""
 
     def __init__(
         self,
@@ -115,7 +132,7 @@ class Xcode(Component):
         after: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """The archive waits for `after`, the verified backend."""
+        """The archive is made after the resource `after`; the files are written at once."""
         super().__init__(name, opts)
         xcconfig = pulumi.Output.all(
             url=spec.url,
@@ -147,10 +164,10 @@ class Xcode(Component):
         files: dict[str, pulumi.Output[str]],
         after: pulumi.Resource,
     ) -> pulumi.Output[str]:
-        """Runs xcode/archive.py once for each commit, version and build number; the SHA-256 of the IPA that it left.
+        """Run xcode/archive.py once per commit, version and build number; the SHA-256 of the IPA.
 
-        What it is told goes through its standard input, because it holds secrets. That a certificate was renewed is no reason to
-        make a build again that Apple has got: then `update` gives the answer of before.
+        The job has secrets, so it goes through standard input. A renewed certificate is not a reason to archive again a build
+        that Apple already has: `update` returns the previous result.
         """
         job = pulumi.Output.json_dumps(
             {
@@ -182,7 +199,7 @@ class Xcode(Component):
 
 
 def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type: str) -> str:
-    """Release.xcconfig. `//` begins a comment in such a file, even in an address, so an empty setting stands between the two."""
+    """Release.xcconfig. `//` starts a comment in such a file, also in a URL, so an empty setting separates the slashes."""
     values = {
         "PRODUCT_BUNDLE_IDENTIFIER": spec.bundle_id,
         "MARKETING_VERSION": spec.version,
@@ -194,11 +211,11 @@ def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type:
         "PROVISIONING_PROFILE_SPECIFIER": profile,
     }
     lines = [f"{key} = {value}" for key, value in values.items()]
-    return "\n".join(["// Written by the launch of solos: `pulumi up` puts back what is changed here.", *lines, ""])
+    return "\n".join(["// Written by the solos launch: `pulumi up` reverts changes to this file.", *lines, ""])
 
 
 def render_export_options(spec: BuildSpec, *, team: str, profile: str, type: str) -> str:
-    """ExportOptions.plist. Xcode would give the build another number, were it allowed to."""
+    """ExportOptions.plist. Xcode may not manage the build number: the stack sets it."""
     options: dict[str, Any] = {
         "method": "app-store-connect",
         "destination": "export",

@@ -3,6 +3,7 @@
 import pytest
 
 from components.backend import environment
+from components.config import SettingText
 from documents.environment import PATH, render
 
 
@@ -19,16 +20,35 @@ def test_every_variable_has_one_row(variable: environment.Variable) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "given", "told"),
+    ("env", "problem"),
     [
-        ({"DATABASE_PATH": "/data/db"}, {}, "DATABASE_PATH is for sqlite, and solos:database is postgres: take it out"),
-        ({}, {"BUCKET_NAME": "b"}, "BUCKET_NAME is for sqlite, and solos:database is postgres: leave it out"),
-        ({"DATABASE_URL": "x"}, {}, "DATABASE_URL is a secret, and this file is in version control: take it out"),
+        ({"DATABASE_PATH": "/data/db"}, environment.ENV_OTHER_DATABASE),
+        ({"DATABASE_URL": "x"}, environment.ENV_SECRET),
+        ({"PORT": ""}, environment.ENV_MISSING),
     ],
 )
-def test_what_belongs_to_the_other_database_is_refused(env: dict[str, str], given: dict[str, str], told: str) -> None:
+def test_refused_env(env: dict[str, str], problem: SettingText) -> None:
+    (name,) = env
     complete = {"NODE_ENV": "production", "PORT": "8080", **env}
 
-    problems = [f"{name} {problem}" for _, name, problem in environment.problems(complete, given, "postgres")]
+    (found,) = environment.env_problems(complete, "postgres", lambda name: f"fly.toml: {name}")
 
-    assert problems == [told]
+    values = {variable.name: variable for variable in environment.CONTRACT}[name]
+    assert found == problem(
+        place=f"fly.toml: {name}", name=name, purpose=values.purpose, only_with="sqlite", database="postgres"
+    )
+
+
+@pytest.mark.parametrize(
+    ("secrets", "problem"),
+    [
+        ({"BUCKET_NAME": "b"}, "is for sqlite, and solos:database is postgres"),
+        ({"SESSION_SECRET": ""}, "is empty"),
+        ({"PORT": "8080"}, "is not a secret of the server"),
+    ],
+)
+def test_refused_secrets(secrets: dict[str, str], problem: str) -> None:
+    (found,) = environment.secret_problems(secrets, "postgres")
+
+    assert found.key == f"solos:secrets.{next(iter(secrets))}"
+    assert found.message == problem

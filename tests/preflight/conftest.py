@@ -1,6 +1,5 @@
 """A stack that is ready for its first `up`, in a world in which nothing stands in its way; and what the preflight finds of it."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from harness.driver import Driven
 from harness.inprocess import control
+from harness.program import engine_config
 from preflight.__main__ import CHECKS, examine
 from preflight.finding import Finding, run
 from preflight.stack import Stack
@@ -35,12 +35,14 @@ class Preflight:
 
     def __call__(self) -> Mapping[str, list[Finding]]:
         """All findings, by row."""
-        values = {
-            f"solos:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in self.values.items()
-        }
         secret_keys = frozenset(f"solos:{key}" for key in self.secrets)
         stack = Stack(
-            name="prod", folder=ROOT, values=values, secret_keys=secret_keys, made=self.made, trouble=self.trouble
+            name="prod",
+            folder=ROOT,
+            values=engine_config(self.values),
+            secret_keys=secret_keys,
+            made=self.made,
+            trouble=self.trouble,
         )
         return run({name: check for group in CHECKS.values() for name, check in group.items()}, examine(stack))
 

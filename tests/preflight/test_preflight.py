@@ -77,8 +77,8 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
     "a secret that everybody can read": (
         "Secrets",
         lambda world, preflight: preflight.secrets.discard("monitoringSecrets"),
-        "is readable by everybody",
-        "",
+        "is not encrypted",
+        "pulumi config set --secret",
     ),
     "no IPA": ("IPA", configure(archive="", ipa="build/none.ipa"), "build/none.ipa", "set solos:archive"),
     "a revoked Fly token": (

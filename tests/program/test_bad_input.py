@@ -22,11 +22,11 @@ def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], 
 
     told = [line.strip() for line in stack.text.splitlines() if line.strip().startswith(("solos:", "fly.toml:"))]
     for start, what in {
-        "fly.toml:15: ": "DATABASE_PATH /tmp/solos.sqlite3 is not on the volume at /data",
-        "fly.toml:33: ": "2 machines are not there to run",
+        "fly.toml:15: ": "DATABASE_PATH is /tmp/solos.sqlite3, which is not on the volume at /data",
+        "fly.toml:33: ": "min_machines_running is 2, but v0 runs on one machine",
         "solos:orgg: ": "is unknown; did you mean org?",
         "solos:version: ": "version '1.0.0-v0' is not what Apple takes",
-        "solos:whatToTest.en-US: ": "must be a text",
+        "solos:whatToTest.en-US: ": "must be a string",
         "solos:testers: 'ada.sollabs' ": "is no e-mail address",
         "solos:testers: ada@sollabs.example ": "is listed 2 times",
         f"solos:ipa: {tmp_path}/other.ipa: its bundle ID ": "'com.sollabs.other', the stack's is 'com.sollabs.solos.reh",
@@ -34,7 +34,7 @@ def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], 
         f"solos:ipa: {tmp_path}/other.ipa: its Info.plist ": "API_BASE_URL = https://elsewhere.example, the stack",
     }.items():
         assert [line for line in told if line.startswith(start) and what in line], f"{start}{what}:\n{stack.text}"
-    assert "nothing was touched" in stack.text
+    assert "nothing was changed" in stack.text
     assert calls(addresses) == []
 
 

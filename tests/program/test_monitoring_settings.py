@@ -7,7 +7,8 @@ import pytest
 
 from components.config import StackConfig
 from components.monitoring.settings import MonitoringSettings, read_monitoring
-from tests.program.test_settings import MONITORING_SECRETS, as_engine
+from harness.program import engine_config
+from tests.program.test_settings import MONITORING_SECRETS
 
 GOOD: dict[str, Any] = {
     "page": "pagerduty",
@@ -26,9 +27,9 @@ def read(
     app: str = "solos-prod",
 ) -> tuple[MonitoringSettings | None, list[str]]:
     """The settings, and what is wrong with them."""
-    config = StackConfig(as_engine({"monitoring": dict(told), "monitoringSecrets": dict(secrets)}), secret_keys)
+    config = StackConfig(engine_config({"monitoring": dict(told), "monitoringSecrets": dict(secrets)}), secret_keys)
     settings = read_monitoring(config, app, "sjc")
-    return settings, [problem.removeprefix("solos:") for problem in config.problems]
+    return settings, [str(problem).removeprefix("solos:") for problem in config.problems]
 
 
 def test_a_stack_that_says_nothing_has_no_monitor() -> None:
@@ -60,7 +61,7 @@ def test_a_secret_that_is_missing_is_named(name: str) -> None:
 def test_secrets_in_clear_are_refused_without_being_shown() -> None:
     _, (problem,) = read(GOOD, MONITORING_SECRETS, secret_keys=())
 
-    assert problem.startswith("monitoringSecrets: is readable by everybody")
+    assert problem.startswith("monitoringSecrets: is not encrypted")
     assert "example" not in problem
 
 
@@ -68,18 +69,21 @@ def test_secrets_in_clear_are_refused_without_being_shown() -> None:
     ("change", "problem"),
     [
         ({"page": "pager"}, "monitoring.page: must be webhook, slack or pagerduty, not 'pager'"),
-        ({"region": "sjc"}, "monitoring.region: is sjc, the app's own: a monitor there would die with the app"),
+        (
+            {"region": "sjc"},
+            "monitoring.region: sjc is the region of the app, and both would fail together; set another region",
+        ),
         ({"sink": "splunk"}, "monitoring.sink: must be loki or http, not 'splunk'"),
         (
             {"sinkUser": ""},
-            "monitoring.sinkUser: is missing: without a user Telegraf sends no password to Loki",
+            "monitoring.sinkUser: is missing; set it: without a user Telegraf sends no password to Loki",
         ),
-        ({"sinkUrl": "logs.example"}, "monitoring.sinkUrl: must be the URL to which the lines go"),
+        ({"sinkUrl": "logs.example"}, "monitoring.sinkUrl: must be the URL that log lines are sent to"),
         (
             {"logs": "false"},
-            "monitoring.sink: gets nothing without the log machine: take `logs: false` away",
+            "monitoring.sink: gets no lines without the log machine; remove `logs: false`",
         ),
-        ({"drill": "no"}, 'monitoring.drill: must be "true" or "false", not \'no\''),
+        ({"drill": "no"}, "monitoring.drill: must be true or false, not 'no'"),
         ({"dril": "false"}, "monitoring.dril: is unknown; did you mean drill?"),
     ],
 )

@@ -1,6 +1,5 @@
 """What a stack may say, and what is refused before anything is declared."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,10 @@ import yaml
 
 from checklist.rows import waiver_problem
 from components.settings import CREDENTIALS, BadSettings, Settings, read
+from harness.program import engine_config
 from rehearsal.standins import ipa
 
 PROJECT = Path(__file__).resolve().parents[2]
-
 GOOD: dict[str, Any] = {
     "org": "sol-labs",
     "image": "registry.fly.io/solserver:1.0.0",
@@ -38,12 +37,6 @@ Read = Callable[..., Settings]
 Problems = Callable[..., tuple[str, ...]]
 
 
-def as_engine(values: dict[str, Any]) -> dict[str, str]:
-    """Every value a string, as the engine hands configuration over; None takes a key away."""
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return {f"solos:{key}": text for key, text in texts.items() if text != "null"}
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project folder with the repository's own fly.toml and smoke test, for a test to spoil."""
@@ -57,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(folder: Path) -> Read:
     def of(secret: tuple[str, ...] = (), **changes: Any) -> Settings:
-        return read(as_engine({**GOOD, **changes}), [f"solos:{key}" for key in secret], folder)
+        return read(engine_config({**GOOD, **changes}), [f"solos:{key}" for key in secret], folder)
 
     return of
 
@@ -67,7 +60,7 @@ def problems(settings: Read) -> Problems:
     def of(secret: tuple[str, ...] = (), **changes: Any) -> tuple[str, ...]:
         with pytest.raises(BadSettings) as refused:
             settings(secret, **changes)
-        return refused.value.problems
+        return tuple(str(problem) for problem in refused.value.problems)
 
     return of
 
@@ -86,7 +79,7 @@ def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) ->
 
     given = {"archive": "make ipa"} | ({"monitoringSecrets": MONITORING_SECRETS} if "monitoring" in values else {})
 
-    settings = read(as_engine({**values, **given}), ["solos:monitoringSecrets"], folder)
+    settings = read(engine_config({**values, **given}), ["solos:monitoringSecrets"], folder)
 
     assert settings.release.title == "1.0.0 (v0)"
     assert settings.backend.health_path == "/health"
@@ -100,12 +93,12 @@ def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None
     values = {key: about.get("default", "x") for key, about in declared.items()}
 
     with pytest.raises(BadSettings) as refused:
-        read(as_engine({**values, "misspelt": "x"}), (), folder)
+        read(engine_config({**values, "misspelt": "x"}), (), folder)
 
-    (unknown,) = (each for each in refused.value.problems if "misspelt" in each)
+    (unknown,) = (each for each in refused.value.problems if each.message == "is unknown")
     assert all(about["description"] for about in declared.values())
-    assert not [each for each in refused.value.problems if "is unknown" in each and "misspelt" not in each]
-    assert set(unknown.partition("known are ")[2].split(", ")) == {*values, *CREDENTIALS}
+    assert unknown.key == "solos:misspelt"
+    assert set(unknown.remedy.removeprefix("known keys are ").split(", ")) == {*values, *CREDENTIALS}
 
 
 def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None:
@@ -114,9 +107,9 @@ def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None
     told = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
 
     assert [each.split(": ")[0] for each in told] == [
-        "fly.toml:29",
         "solos:version",
         "solos:image",
+        "fly.toml:29",
         "solos:testers",
         "solos:orgg",
     ]
@@ -148,8 +141,8 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
         settings(label="", orgg="x")
 
     assert str(refused.value) == (
-        "the settings have 2 problems; nothing was touched:\n"
-        "  solos:label: is missing; set it with `pulumi config set label VALUE`\n"
+        "the settings have 2 problems; nothing was changed:\n"
+        "  solos:label: is missing; run `pulumi config set label VALUE`\n"
         "  solos:orgg: is unknown; did you mean org?"
     )
 
@@ -179,18 +172,22 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
             "seventeen",
             "iOS 'seventeen' is not what Apple takes: one to three whole numbers joined by dots",
         ),
-        ("usageDescriptions", "camera", "camera is no key of a permission: NSCameraUsageDescription, say"),
+        (
+            "usageDescriptions",
+            "camera",
+            "camera is not a usage description key; use, for example, NSCameraUsageDescription",
+        ),
         (
             "withdrawn",
             "rows were lost",
-            "has nothing to withdraw: solos:declaredBy is empty; put back who declared the launch",
+            "is set, and solos:declaredBy is empty, so there is no launch to withdraw; set solos:declaredBy to who declared the launch",
         ),
         (
             "domain",
             "https://api.sollabs.example",
             "'https://api.sollabs.example' is no hostname: write it in lower case, without https:// and without a path",
         ),
-        ("domain", "*.sollabs.example", "*.sollabs.example stands for many: name the one that the phones ask"),
+        ("domain", "*.sollabs.example", "*.sollabs.example is a wildcard; set the hostname that the app calls"),
         ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
     ],
 )
@@ -206,16 +203,16 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
         (
             "earlierReleases",
             {"v1": "gone"},
-            "earlierReleases.v1: must be 'launched' or 'withdrawn: WHY', not 'gone'",
+            "earlierReleases.v1: must be 'launched' or 'withdrawn: REASON', not 'gone'",
         ),
         (
             "earlierReleases",
             {"v0": "launched"},
-            "earlierReleases.v0: is this release, solos:label: take it out, or change the label",
+            "earlierReleases.v0: is the current release, solos:label; remove it, or change solos:label",
         ),
-        ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite: leave it out"),
-        ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a text"),
-        ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is none of solos:testers"),
+        ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite; remove it"),
+        ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a string"),
+        ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is not one of solos:testers"),
         (
             "waivers",
             {"alerting": {"reason": "later"}},
@@ -249,7 +246,10 @@ def without_volume(folder: Path) -> None:
 def test_sqlite_needs_a_volume(folder: Path, problems: Problems) -> None:
     without_volume(folder)
 
-    assert "fly.toml:1: [[mounts]] is missing: SQLite needs a volume, or its rows go with each deploy" in problems()
+    assert (
+        "fly.toml:1: [[mounts]] is missing; add it: without a volume the SQLite rows are lost at the next deploy"
+        in problems()
+    )
 
 
 def test_a_backend_with_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
@@ -270,11 +270,11 @@ def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None
 
     assert told == (
         (
-            "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres: take it out "
-            "(with rows in it, read infra-docs/SCALING.md, step 3, first)"
+            "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres; "
+            "remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first"
         ),
-        "fly.toml:15: [env] DATABASE_PATH is for sqlite, and solos:database is postgres: take it out",
-        "solos:secrets.BUCKET_NAME: is for sqlite, and solos:database is postgres: leave it out",
+        "fly.toml:15: [env] DATABASE_PATH is for sqlite, and solos:database is postgres; remove it",
+        "solos:secrets.BUCKET_NAME: is for sqlite, and solos:database is postgres; remove it",
     )
 
 
@@ -284,10 +284,10 @@ def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None
         ({"plan": "tiny"}, "database: plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
         ({"diskSizeGb": "5"}, "database: disk_size_gb must be 10 to 1000, not 5"),
         ({"diskSizeGb": "much"}, "database.diskSizeGb: must be a whole number, not 'much'"),
-        ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17"),
+        ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17, not '9'"),
         (
             {"size": "5"},
-            "database.size: is unknown; known are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill",
+            "database.size: is unknown; known keys are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill",
         ),
     ],
 )
@@ -321,17 +321,17 @@ def test_an_image_is_built_anew_for_what_counts_and_only_then(folder: Path, sett
         (
             {"context": "."},
             "solserver:1.0.0",
-            "imageBuild.command: is missing: it builds the image and pushes it as $IMAGE",
+            "imageBuild.command: is missing; set the command that builds the image and pushes it as $IMAGE",
         ),
         (
             {"command": "make", "context": "nowhere"},
             "solserver:1.0.0",
-            "imageBuild.context: nowhere is no folder: name the one with the Dockerfile",
+            "imageBuild.context: the folder nowhere does not exist; set the folder with the Dockerfile",
         ),
         (
             {"command": "make"},
             f"solserver@sha256:{'0' * 64}",
-            "image: is named by digest, and imageBuild cannot know that beforehand: name it by tag",
+            "image: is a digest, which is not known before imageBuild has run; set a tag",
         ),
     ],
 )
@@ -365,7 +365,7 @@ def test_an_app_name_leaves_room_for_its_ending(problems: Problems) -> None:
 def test_a_credential_in_clear_is_refused_without_being_shown(problems: Problems) -> None:
     (problem,) = problems(flyApiToken="fo1_verysecret")
 
-    assert problem.startswith("solos:flyApiToken: is readable by everybody")
+    assert problem.startswith("solos:flyApiToken: is not encrypted")
     assert "verysecret" not in problem
 
 
@@ -389,7 +389,10 @@ def test_signing_has_a_name_and_a_window_of_its_own(settings: Read) -> None:
     [
         ({"certificate": "DEVELOPMENT"}, "solos:signing.certificate: must be DISTRIBUTION or IOS_DISTRIBUTION"),
         ({"certificate": "DISTRIBUTION", "renewBeforeDays": "400"}, "solos:signing.renewBeforeDays: "),
-        ({"certificate": "DISTRIBUTION", "renewBeforeDays": "soon"}, "solos:signing.renewBeforeDays: must be a number"),
+        (
+            {"certificate": "DISTRIBUTION", "renewBeforeDays": "soon"},
+            "solos:signing.renewBeforeDays: must be a whole number",
+        ),
         ({"certificate": "DISTRIBUTION", "revokeReplaced": "yes"}, "solos:signing.revokeReplaced: must be"),
         ({"certificate": "DISTRIBUTION", "profile": "x" * 51}, "solos:signing.profile: "),
     ],
@@ -412,7 +415,7 @@ def test_a_p12_that_does_not_open_is_refused_without_being_shown(problems: Probl
 def test_a_p12_in_clear_is_refused(problems: Problems) -> None:
     found = problems(signing={"certificate": "DISTRIBUTION"}, signingSecrets={"p12": "bm8gcDEy"})
 
-    assert any("solos:signingSecrets: is readable by everybody" in problem for problem in found)
+    assert any("solos:signingSecrets: is not encrypted" in problem for problem in found)
 
 
 def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
@@ -444,9 +447,9 @@ def test_files_for_xcode_have_the_usual_names(settings: Read, folder: Path) -> N
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"checkout": "elsewhere"}, "solos:xcode.checkout: elsewhere is no folder"),
-        ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig has to be in the checkout"),
-        ({"commit": "main"}, "solos:xcode.commit: 'main' is no commit"),
+        ({"checkout": "elsewhere"}, "solos:xcode.checkout: the folder 'elsewhere' does not exist"),
+        ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig is not in the checkout"),
+        ({"commit": "main"}, "solos:xcode.commit: 'main' is not a commit hash"),
         ({"workspace": ""}, "solos:xcode: needs either a `workspace` or a `project`"),
         ({"project": "SolMobile.xcodeproj"}, "solos:xcode: needs either a `workspace` or a `project`"),
         ({"scheme": ""}, "solos:xcode.scheme: is missing"),
@@ -469,7 +472,7 @@ def test_an_ipa_is_made_in_one_way_and_signed_by_the_stack(problems: Problems, f
 
     assert len(found) == 2
     assert any(problem.startswith("solos:xcode: needs solos:signing") for problem in found)
-    assert any(problem.startswith("solos:archive: makes the IPA, and so does xcode.commit") for problem in found)
+    assert any(problem.startswith("solos:archive: builds the IPA, and so does solos:xcode.commit") for problem in found)
 
 
 def test_a_number_and_a_boolean_that_the_cli_has_made_of_texts_are_taken(settings: Read) -> None:
@@ -488,5 +491,5 @@ def test_a_port_where_no_server_listens_is_refused_at_preview(folder: Path, prob
     spoil(folder, "internal_port = 8080", "internal_port = 9999")
 
     assert list(problems()) == [
-        "fly.toml:29: internal_port 9999 is not where the server listens: [env] PORT is 8080, say the same twice"
+        "fly.toml:29: internal_port is 9999, but the server listens on 8080, the PORT of [env]; set both to the same port"
     ]

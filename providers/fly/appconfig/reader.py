@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from providers.errors import Problem
 from providers.fly.appconfig import services
 from providers.fly.appconfig.services import ProcessGroup, present
 from providers.fly.appconfig.tables import GB, MB, Document, Table
@@ -69,7 +70,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class AppConfig:
-    """What fly.toml says. With `problems` (each "fly.toml:LINE: …") the rest is incomplete."""
+    """What fly.toml says. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
 
     path: str
     app: str | None = None
@@ -82,7 +83,7 @@ class AppConfig:
     """The whole file, as it is recorded with a release."""
     config: dict[str, Any] = field(default_factory=dict)
     """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def env(self) -> dict[str, str]:
@@ -99,15 +100,16 @@ def load(path: str | Path) -> AppConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return AppConfig(
-            path=str(path), problems=(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})",)
-        )
+        reason = getattr(error, "strerror", None) or error
+        return AppConfig(path=str(path), problems=(Problem(str(path), f"cannot be read ({reason})"),))
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
-        return AppConfig(path=str(path), problems=(f"{place}: is no TOML: {str(error).split(' (at')[0]}",))
+        return AppConfig(
+            path=str(path), problems=(Problem(place, f"is not valid TOML: {str(error).split(' (at')[0]}"),)
+        )
     told = _Reader(path, Document(path.name, text, document, REFUSED)).read()
     return told if told.problems else replace(told, document=document)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from providers.errors import Problem
 from providers.fly.safe_update.machine_config import seconds_of
 
 SPOKEN = {
@@ -53,19 +54,19 @@ class Document:
         self.top = Table(self, values, ())
         self.refused = refused
         self._name, self._lines = name, line_numbers(text)
-        self._problems: list[tuple[int, str]] = []
+        self._problems: list[tuple[int, Problem]] = []
 
     def problem(self, path: tuple[str, ...], text: str) -> None:
         """Note what is wrong at `path`."""
         line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1)
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
-        self._problems.append((line, f"{self._name}:{line}: {where} {text}"))
+        self._problems.append((line, Problem(f"{self._name}:{line}", f"{where} {text}")))
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """Each "fly.toml:LINE: …", in the order of the file."""
-        return tuple(text for _, text in sorted(self._problems))
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order of the file; `key` is file and line, `fly.toml:12`."""
+        return tuple(problem for _, problem in sorted(self._problems, key=lambda each: (each[0], each[1].message)))
 
 
 class Table:
