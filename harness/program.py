@@ -1,5 +1,10 @@
-"""The rehearsal stack in the hands of a test: its project, its configuration, and commands of either engine in processes of their own."""
+"""The whole program under test: a project of its own, its stack's configuration, and commands of either engine as processes.
 
+Neither is the repository's: a team edits those for its own app, and no test may depend on what it writes there.
+"""
+
+import copy
+import functools
 import json
 import os
 import shutil
@@ -19,7 +24,7 @@ from rehearsal.people import AppForm, People
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "registry.fly.io/solserver:1.0.0"
-TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md", "fly.toml")
+TEXTS = ("__main__.py", "Pulumi.yaml", "Pulumi.README.md")
 FOLDERS = (
     "adoption",
     "checklist",
@@ -33,6 +38,36 @@ FOLDERS = (
     "xcode",
 )
 """What the program consists of."""
+FLY_TOML = Path(__file__).with_name("fly.toml")
+PASSPHRASE = "rehearsal"
+SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
+"""Of PASSPHRASE; made by the Pulumi CLI."""
+CONFIG: dict[str, Any] = {
+    "org": "sol-labs",
+    "app": "solos-rehearsal",
+    "uniqueNames": "true",
+    "image": IMAGE,
+    "expectBody": '"1.0.0"',
+    "bundleId": "com.sollabs.solos.rehearsal",
+    "appName": "SolOS Rehearsal",
+    "signing": {"certificate": "DISTRIBUTION"},
+    "version": "1.0.0",
+    "build": "0",
+    "label": "v0",
+    "ipa": ".rehearsal/solmobile.ipa",
+    "archive": f"{sys.executable} -m rehearsal ipa",
+    "waitForAppEntry": "60",
+    "group": "Internal Testers",
+    "testers": [
+        {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"},
+        {"email": "jun@sollabs.example", "firstName": "Jun", "lastName": "Mori"},
+        {"email": "lena@sollabs.example", "firstName": "Lena", "lastName": "Okafor"},
+    ],
+    "feedbackEmail": "feedback@sollabs.example",
+    "whatToTest": {"en-US": "The first build with the production backend. Please sign up and add a day."},
+    "protect": "false",
+}
+"""A stack that can be launched, without the project's prefix."""
 
 
 def engine_config(values: Mapping[str, Any]) -> dict[str, str]:
@@ -63,7 +98,7 @@ def people(stack: "Stack", addresses: dict[str, str]) -> People:
 
 
 class Stack:
-    """A stack with the configuration of Pulumi.rehearsal.yaml, its endpoints at these doubles."""
+    """A stack with the configuration CONFIG, its endpoints at these doubles."""
 
     def __init__(self, folder: Path, addresses: dict[str, str], engine: str = "embedded") -> None:
         """`folder` keeps its state, and a project whose fly.toml a test can change."""
@@ -72,45 +107,29 @@ class Stack:
         self._engine = engine
         self._file = self.project / "Pulumi.test.yaml"
         is_new = not self._file.exists()
-        self._document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml" if is_new else self._file).read_text())
+        self._document = stack_file() if is_new else yaml.safe_load(self._file.read_text())
         self.config: dict[str, Any] = self._document["config"]
         self.environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
             "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **json.loads((folder / "world" / "credentials.json").read_text()),
         }
         self.text = ""
         if is_new:
-            self._lay_out_project()
-        self.configure(
-            endpoints={key: addresses[name] for key, name in ENDPOINTS.items()},
-            archive=f"{sys.executable} -m rehearsal ipa",
-            credentialsFile="",
-        )
+            lay_out_project(self.project)
+        self.configure(endpoints={key: addresses[name] for key, name in ENDPOINTS.items()})
         if is_new and engine == "pulumi":
             (folder / "state").mkdir()
             assert self._command("pulumi", "stack", "init", "test") == 0, self.text
-
-    def _lay_out_project(self) -> None:
-        self.project.mkdir()
-        for name in TEXTS:
-            shutil.copy(ROOT / name, self.project / name)
-        for name in FOLDERS:
-            (self.project / name).symlink_to(ROOT / name)
-        (self.project / ".venv").symlink_to(sys.prefix)
 
     def edit(self, name: str, before: str, after: str) -> None:
         """Change a text that a file of the project has once."""
         text = (self.project / name).read_text()
         assert text.count(before) == 1, f"{name} has {text.count(before)} times {before!r}"
         (self.project / name).write_text(text.replace(before, after))
-
-    def encrypt(self, text: str) -> dict[str, str]:
-        """A value as the stack file holds secrets."""
-        return {"secure": Crypter.of(self._document["encryptionsalt"], "rehearsal").encrypt(text)}
 
     def forget(self, name: str) -> None:
         """Take a credential out of the environment."""
@@ -169,6 +188,33 @@ class Stack:
         )
         self.text = done.stdout
         return done.returncode
+
+
+def lay_out_project(folder: Path) -> None:
+    """Make the new `folder` a project with the repository's program, and FLY_TOML as the machine that it declares."""
+    folder.mkdir()
+    for name in TEXTS:
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copy(FLY_TOML, folder)
+    for name in FOLDERS:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+
+
+def stack_file(**changes: Any) -> dict[str, Any]:
+    """The content of a stack file: CONFIG with these keys changed, and the salt of PASSPHRASE."""
+    config = {f"solos:{key}": value for key, value in copy.deepcopy({**CONFIG, **changes}).items()}
+    return {"config": config, "encryptionsalt": SALT}
+
+
+def encrypted(text: str) -> dict[str, str]:
+    """A secret value, as it is written in a stack file with that salt."""
+    return {"secure": _crypter().encrypt(text)}
+
+
+@functools.cache
+def _crypter() -> Crypter:
+    return Crypter.of(SALT, PASSPHRASE)
 
 
 def has_pulumi() -> bool:

@@ -26,7 +26,6 @@ from rehearsal.errors import exit_code
 from rehearsal.stack import ENGINES
 from rehearsal.standins import ipa
 
-POLL_SECONDS = 0.2
 KEY_ID = "REHEARSAL1"
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 
@@ -68,11 +67,9 @@ def serve(port: int | None, data: Path, *, exit_with_parent: bool) -> int:
         if not (data / "credentials.json").exists():
             _write_credentials(world, data / "credentials.json")
         add_declared(world)
-        with ports.listeners(world, port) as listeners:
+        with ports.listeners(world, port):
             print(json.dumps(world.addresses), flush=True)
-            while not ended.wait(POLL_SECONDS):
-                if listeners.failure:
-                    raise listeners.failure
+            ended.wait()
     finally:
         world.close()
     return 0

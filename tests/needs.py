@@ -1,6 +1,7 @@
 """Programs that a test needs and that a computer may lack.
 
-`@needs("promtool")` skips a test, by the program's name, where that is not installed. `pytest -m needs` runs these tests alone.
+`@needs("promtool")` skips a test, by the program's name, where that is not installed. `@uses("telegraf")` marks one that does
+less without it. `pytest -m "needs or uses"` runs these tests alone.
 """
 
 import shutil
@@ -30,6 +31,11 @@ INSTALL = {
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Skip a test, or one value of a parameter, where one of the programs is not installed."""
     return pytest.mark.needs(*programs)
+
+
+def uses(*programs: str) -> pytest.MarkDecorator:
+    """Mark a test that runs without these programs too, and proves more with them."""
+    return pytest.mark.uses(*programs)
 
 
 def find(program: str) -> str | None:

@@ -1,7 +1,8 @@
-"""The machines of the monitor: image, files, environment and check of each. Pure functions.
+"""The machines of the monitor: which image each runs, with which files, environment and check. Pure.
 
-The files of `monitoring/` are used as they are, except `prometheus.yml` and `alertmanager.yml`, which are templates. No machine has
-an address, a service or a volume: Fly stores the metrics, and rules and routes are in the machine config.
+The files of `monitoring/` go in as they stand; `prometheus.yml` and `alertmanager.yml` have the stack's names filled in. No
+machine has an address, a service or a volume: history is kept by Fly, rules and routes are in the configuration
+(observability.md, sections 3 and 4).
 """
 
 import base64
@@ -28,49 +29,49 @@ IMAGES = {
     "blackbox": "prom/blackbox-exporter:v0.28.0@sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
     "logs": "telegraf:1.37-alpine@sha256:d1a485308163ea51f8a07b659a71cba8e1eddcaf8473a25c00e34e363e8b3775",
 }
-"""The official images. The digests are those of the image indexes, so they are the same for every architecture."""
+"""The programs' official images. The digest is the image index's, so it is the same for every processor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Monitored:
-    """The app that is monitored, and how."""
+    """What is watched, and by whom."""
 
     app: str
     monitor: str
-    """Name of the monitor's app."""
+    """The monitor's own app."""
     org: str
     hostname: str
     health_path: str = "/health"
     sqlite: bool = True
-    """Whether the database is SQLite on a volume, which has rules of its own."""
+    """Whether the database is SQLite on a volume, with its rules; Managed Postgres has its own."""
     replica: bool = True
-    """Whether Litestream replicates it, which has rules of its own."""
+    """Whether Litestream replicates it, with its rules."""
     logs: bool = True
-    """Whether there is a machine that reads the log stream."""
+    """Whether the log stream is read, by a machine of its own."""
     sink: str | None = None
-    """Where log lines are sent, one of SINKS; None for nowhere."""
+    """Where log lines go besides Fly's own search: one of SINKS."""
     sink_url: str = ""
     sink_user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """Where notifications are sent: `kind` is one of RECEIVERS, `secret` is its URL or key."""
+    """Where a kind of notification goes: `kind` is one of RECEIVERS, `secret` its URL or key."""
 
     kind: str
     secret: str = field(repr=False)
 
 
 def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
-    """The machine configs without the image, by machine name, which is also the process group."""
+    """The machine config of each machine, by its name, which is its process group too; without the image."""
     declared = {
         "prometheus": _machine(
             "prometheus",
             port=9090,
             path="/-/healthy",
             memory_mb=512,
-            # Prometheus does not listen on IPv6, the private network, by default. The delay is its default, and is stated because
-            # the drill depends on it: an alert that fires before Alertmanager is discovered is resent after it.
+            # The private network is IPv6, where Prometheus does not listen by itself. The delay is its default: an alert
+            # that fires before Alertmanager is found is sent again after it.
             cmd=[
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--web.listen-address=:9090",
@@ -92,7 +93,7 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
                 "--config.file=/etc/alertmanager/alertmanager.yml",
                 "--storage.path=/alertmanager",
                 "--cluster.listen-address=",
-                "--log.level=debug",  # It logs each delivery, which the drill looks for.
+                "--log.level=debug",  # It tells of each delivery, which is what the drill looks for.
             ],
             files=[_secret_file("/etc/alertmanager/alertmanager.yml", "FILE_ALERTMANAGER_YML")],
         ),
@@ -129,18 +130,18 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
 
 
 def names(*, logs: bool) -> list[str]:
-    """The names of the machines."""
+    """The machines, by name."""
     return [name for name in IMAGES if logs or name != LOGS_JOB]
 
 
 def sources(*, logs: bool) -> list[str]:
-    """The scrape jobs of prometheus.yml."""
+    """What Prometheus scrapes: the jobs of prometheus.yml."""
     jobs = re.findall(r"(?m)^  - job_name: (\w+)$", (FILES / "prometheus.yml").read_text())
     return [job for job in jobs if logs or job != LOGS_JOB]
 
 
 def rules(monitored: Monitored) -> list[Path]:
-    """The rule files of the parts that the stack has."""
+    """The rule files that apply: none about a part that the stack has not."""
     parts = {"volume.yml": monitored.sqlite, "backup.yml": monitored.replica, "logs.yml": monitored.logs}
     return [rule for rule in sorted(FILES.glob("rules/*.yml")) if parts.get(rule.name, True)]
 
@@ -148,7 +149,7 @@ def rules(monitored: Monitored) -> list[Path]:
 def prometheus_yml(monitored: Monitored) -> str:
     template = (FILES / "prometheus.yml").read_text()
     if not monitored.logs:
-        template = template.partition(f"  - job_name: {LOGS_JOB}\n")[0]  # It is the last job.
+        template = template.partition(f"  - job_name: {LOGS_JOB}\n")[0]  # The last one.
     return Template(template).substitute(
         app=monitored.app,
         monitor=monitored.monitor,
@@ -159,9 +160,9 @@ def prometheus_yml(monitored: Monitored) -> str:
 
 
 def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, repository: str = "") -> str:
-    """Routes and receivers. It contains the receivers' secrets, so the whole file is a secret.
+    """Routes and receivers. It holds the receivers' secrets, so the whole of it is one secret.
 
-    `repository` is the URL prefix of runbook links, for example `https://github.com/sol-labs/solos/blob/main/`.
+    repository: what makes a link of a runbook's path, as `https://github.com/sol-labs/solos/blob/main/`.
     """
     receivers = {"page": page, "ticket": ticket, "deadman": Receiver(kind="heartbeat", secret=heartbeat)}
     rendered = "".join(
@@ -171,7 +172,7 @@ def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, reposi
 
 
 def in_base64(text: str) -> str:
-    """A file's content as machine configs take it, in `raw_value` or in the secret that `secret_name` names."""
+    """How a file's content travels to a machine, in `raw_value` or in the secret of a `secret_name`."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -182,7 +183,7 @@ def _receiver(receiver: Receiver, repository: str) -> str:
 
 def _sink(monitored: Monitored) -> str:
     if monitored.sink is None:
-        return "# No sink is configured. Fly keeps log lines for 7 days.\n"
+        return "# No sink is configured: Fly keeps the lines for 7 days.\n"
     return (FILES / "sinks" / f"{monitored.sink}.conf").read_text()
 
 

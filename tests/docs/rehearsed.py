@@ -1,7 +1,7 @@
 """The world in which a document's commands are run: the doubles, a copy of the project, and a shell.
 
-The copy's Pulumi.prod.yaml is the committed one, with endpoints and receivers of the doubles in place of the vendors'. On PATH are
-`pulumi`, where it is not installed the embedded engine, and a `curl` that asks the doubles where the vendors are meant.
+The copy's Pulumi.prod.yaml and fly.toml are those that the documents speak of, whatever the committed ones say by now. Endpoints
+and receivers are the doubles'. On PATH are `pulumi`, where it is not installed the embedded engine, and a `curl` that asks the doubles where the vendors are meant.
 """
 
 import json
@@ -19,14 +19,25 @@ from typing import Any
 
 import yaml
 
-from harness.program import ROOT, has_pulumi
+from harness.program import CONFIG, FLY_TOML, PASSPHRASE, ROOT, has_pulumi
 from rehearsal.doubles import served
 from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
 from tests.docs.console import Event
+from tests.needs import find
+from tests.program.watching import MONITOR
 
 IMAGE = "registry.fly.io/solserver"
 APP = "solos-prod"
+NOT_REHEARSED = ("app", "uniqueNames", "archive", "waitForAppEntry")
+"""Keys of the tests' stack that production does without."""
+PRODUCTION = {key: value for key, value in CONFIG.items() if key not in NOT_REHEARSED} | {
+    "bundleId": "com.sollabs.solos",
+    "appName": "SolOS",
+    "ipa": "build/solmobile.ipa",
+    "protect": "true",
+}
+"""The stack `prod` of the documents, without the project's prefix."""
 MONITOR_SPEED = 20
 PATIENCE = 20.0
 """Seconds; never asserted on, only given up after."""
@@ -70,7 +81,7 @@ class World:
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
             "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "FLY_API_BASE_URL": self._doubles.addresses["fly_platform"],
             "FLY_FLAPS_BASE_URL": self._doubles.addresses["fly"],
@@ -123,19 +134,24 @@ class World:
         os.utime(self._project / "requirements-dev.txt", (0, 0))  # `make setup` has nothing to do.
         (self._folder / "state").mkdir()
         (self._folder / "bin").mkdir()
-        document = yaml.safe_load(self._file.read_text())
-        document["config"]["solos:endpoints"] = self._doubles.endpoints
-        document["config"]["solos:monitoring"] |= {
-            "page": "webhook",
-            "ticket": "webhook",
-            "sink": "loki",
-            "sinkUrl": self._doubles.control,
-            "sinkUser": "solos",
-        }
-        self._file.write_text(yaml.safe_dump(document, sort_keys=False))
+        shutil.copy(FLY_TOML, self._project)
+        self._file.write_text(yaml.safe_dump({"config": {}}))
+        self.configure(**PRODUCTION, endpoints=self._doubles.endpoints, **self._watched())
         self._doubles.do("/fly/images", reference=f"{IMAGE}:1.0.0")
-        for tester in document["config"]["solos:testers"]:
+        for tester in self.config["solos:testers"]:
             self._doubles.do("/appstore/users", **tester)
+
+    def _watched(self) -> dict[str, Any]:
+        """The monitor's settings; what its programs prove is waived where one of them is not installed."""
+        receivers = {"page": "webhook", "ticket": "webhook"}
+        monitoring = {**receivers, "sink": "loki", "sinkUrl": self._doubles.control, "sinkUser": "solos"}
+        if not (absent := absent_monitor()):
+            return {"monitoring": monitoring}
+        waiver = {"reason": f"not installed here: {', '.join(absent)}", "by": "this test"}
+        return {
+            "monitoring": {**monitoring, "drill": "false"},
+            "waivers": dict.fromkeys(("monitoring", "logging", "alerting"), waiver),
+        }
 
     def _move(self, before: dict[str, str]) -> None:
         """The doubles of a copied world have other ports; the stack's file and its state are told."""
@@ -278,6 +294,11 @@ class World:
     def _made(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def absent_monitor() -> list[str]:
+    """The monitor's programs that are not installed here."""
+    return [program for program in MONITOR if find(program) is None]
 
 
 def _below(process: int) -> Iterator[int]:

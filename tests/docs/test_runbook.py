@@ -6,22 +6,26 @@ copy of the same one. What cannot be run here is checked for its syntax, and cou
 
 import fcntl
 import re
-import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from harness.program import ROOT, has_pulumi
 from tests.docs.console import Chapter, Command, Event, difference, read
-from tests.docs.rehearsed import World
+from tests.docs.rehearsed import World, absent_monitor
+from tests.needs import find, needs, uses
+from tests.program.watching import MONITOR
 
 PATH = ROOT / "infra-docs" / "PRODUCTION_DEPLOYMENT.md"
 CHAPTERS = read(PATH)
 COMMANDS = [step for chapter in CHAPTERS for step in chapter.steps if isinstance(step, Command)]
 FROM_NOTHING, LAUNCHED = "in an empty world", "in a launched world"
 """What the first comment of a chapter may say; without either, it goes on in the world of the one before."""
+FIRST_DEPLOYMENT = "First deployment"
 NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b|\bmake preflight\b")
 """What the embedded engine does not have, and what wants to see the Pulumi CLI."""
 
@@ -30,7 +34,7 @@ def not_run_here(command: Command) -> str | None:
     """Why a command is not run, if it is not."""
     if command.not_run:
         return command.not_run
-    if re.search(r"\bfly [a-z]", command.text) and shutil.which("fly") is None:
+    if re.search(r"\bfly [a-z]", command.text) and find("fly") is None:
         return "want of flyctl"
     if NOT_EMBEDDED.search(command.text) and not has_pulumi():
         return "want of the Pulumi CLI"
@@ -46,6 +50,22 @@ def stories() -> list[list[Chapter]]:
             told.append([])
         told[-1].append(chapter)
     return told
+
+
+def called(story: list[Chapter]) -> Iterator[str]:
+    """The programs that a story calls, of those that a shell may be without."""
+    for step in (step for chapter in story for step in chapter.steps):
+        if isinstance(step, Event):
+            if step.text.startswith("a laptop dies"):
+                yield "pgrep"
+        elif not not_run_here(step):
+            yield from re.findall(r"\b(?:awk|grep|openssl|sed)\b", step.text)
+
+
+def parameter(story: list[Chapter]) -> ParameterSet:
+    with_monitor = any(chapter.title == FIRST_DEPLOYMENT for chapter in story)
+    marks = [needs(*sorted(set(called(story)))), *([uses(*MONITOR)] if with_monitor else [])]
+    return pytest.param(story, marks=marks, id="; ".join(chapter.title for chapter in story))
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +98,7 @@ def launch(folder: Path) -> None:
     assert code == 0, printed
 
 
-@pytest.mark.parametrize("story", stories(), ids=lambda story: "; ".join(chapter.title for chapter in story))
+@pytest.mark.parametrize("story", [parameter(story) for story in stories()])
 def test_each_command_prints_what_is_shown(
     story: list[Chapter], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -126,6 +146,8 @@ def test_a_command_is_one_for_the_shell(command: Command) -> None:
 
 def test_what_is_not_run_is_counted() -> None:
     reasons = Counter(filter(None, map(not_run_here, COMMANDS)))
+    if absent := absent_monitor():
+        reasons[f"want of {', '.join(absent)}: the monitor's proof in {FIRST_DEPLOYMENT!r}"] = 1
 
     if reasons:
         told = ", ".join(f"{count} for {reason}" for reason, count in reasons.items())

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from harness.driver import Driven
 from harness.inprocess import control
-from harness.program import engine_config
+from harness.program import CONFIG, IMAGE, engine_config, lay_out_project
 from preflight.__main__ import CHECKS, examine
 from preflight.finding import Finding, run
 from preflight.stack import Stack
@@ -20,14 +19,14 @@ from tests.fly.conftest import as_fly_describes_it
 
 __all__ = ["as_fly_describes_it"]
 ROOT = Path(__file__).resolve().parents[2]
-SHOWN = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text(encoding="utf-8"))["config"]
 BUNDLE_ID, APP = "com.sollabs.solos", "solos-prod"
 
 
 @dataclass
 class Preflight:
-    """`values` is the stack's configuration, without prefix; `made` is what its state says."""
+    """`folder` is the project's, `values` is the stack's configuration, without prefix; `made` is what its state says."""
 
+    folder: Path
     values: dict[str, Any]
     secrets: set[str]
     made: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -38,7 +37,7 @@ class Preflight:
         secret_keys = frozenset(f"solos:{key}" for key in self.secrets)
         stack = Stack(
             name="prod",
-            folder=ROOT,
+            folder=self.folder,
             values=engine_config(self.values),
             secret_keys=secret_keys,
             made=self.made,
@@ -52,10 +51,15 @@ class Preflight:
 
 @pytest.fixture
 def preflight(
-    world: World, settings: dict[str, Any], configured: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    world: World,
+    settings: dict[str, Any],
+    configured: Callable[[Any], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Preflight:
-    control(world, "POST", "/fly/images", {"reference": SHOWN["solos:image"]})
-    for tester in SHOWN["solos:testers"]:
+    lay_out_project(tmp_path / "project")
+    control(world, "POST", "/fly/images", {"reference": IMAGE})
+    for tester in CONFIG["testers"]:
         control(world, "POST", "/appstore/users", tester)
     Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     control(
@@ -67,7 +71,6 @@ def preflight(
     secrets = {"flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "monitoringSecrets"}
     monitoring = {"page": "webhook", "logs": "false"}
     receivers = {"page": "https://pager.example", "heartbeat": "https://switch.example", "metricsToken": "fm2_readonly"}
-    values = {key.removeprefix("solos:"): value for key, value in SHOWN.items()}
     given = {"app": APP, "bundleId": BUNDLE_ID, "uniqueNames": "false", "waitForAppEntry": "0", "archive": "xcodebuild"}
     monitor = {"monitoring": monitoring, "monitoringSecrets": receivers}
-    return Preflight(values | given | monitor | settings | {"credentialsFile": ""}, secrets)
+    return Preflight(tmp_path / "project", CONFIG | given | monitor | settings, secrets)

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.program import PASSPHRASE, encrypted, stack_file
 from preflight.stack import Unreadable, read
-from project.crypter import Crypter
 from tests.needs import needs
 from tests.preflight.conftest import ROOT
-
-PASSPHRASE = "rehearsal"
 
 
 @pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs("pulumi"))])
@@ -24,9 +22,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     folder = tmp_path / str(request.param)
     folder.mkdir()
     shutil.copy(ROOT / "Pulumi.yaml", folder)
-    document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text(encoding="utf-8"))
-    secret = Crypter.of(document["encryptionsalt"], PASSPHRASE).encrypt("worth nothing")
-    document["config"]["solos:secrets"] = {"SESSION_SECRET": {"secure": secret}}
+    document = stack_file(secrets={"SESSION_SECRET": encrypted("worth nothing")})
     (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     if request.param == "embedded":
         monkeypatch.setattr("preflight.stack.shutil.which", lambda program: None)

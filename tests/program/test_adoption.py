@@ -11,13 +11,11 @@ import httpx
 import pytest
 import yaml
 
-from harness.program import IMAGE, ROOT, Stack, calls, fly, has_pulumi
-from project.crypter import Crypter
+from harness.program import IMAGE, Stack, calls, encrypted, fly, has_pulumi
 from tests.needs import needs
 
 APP = "solos-rehearsal"
 MACHINE = "quiet-river-1234"
-SALT = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"]
 SESSION_SECRET = "made-by-hand-and-in-use"
 
 
@@ -100,11 +98,6 @@ def survey(stack: Stack, tmp_path: Path) -> Callable[[], int]:
     return run
 
 
-def encrypted(text: str) -> dict[str, str]:
-    """A value as the stack file holds secrets."""
-    return {"secure": Crypter.of(SALT, "rehearsal").encrypt(text)}
-
-
 def test_the_survey_says_what_it_found_and_changes_nothing(
     stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int]
 ) -> None:
@@ -115,10 +108,10 @@ def test_the_survey_says_what_it_found_and_changes_nothing(
     stack.configure(machine=MACHINE)
     assert survey() == 0, stack.text
 
-    assert f"exists     fly:Volume solos-backend-volume: {by_hand.volume}" in stack.text
-    assert f"exists     fly:Machine solos-backend-machine: {by_hand.machine}" in stack.text
-    assert "to create  checks:Rollout solos-backend-rollout" in stack.text
-    assert f"warning    up sets the secret SESSION_SECRET of {APP} to a new value" in stack.text
+    assert f"there      fly:Volume solos-backend-volume: {by_hand.volume}" in stack.text
+    assert f"there      fly:Machine solos-backend-machine: {by_hand.machine}" in stack.text
+    assert "to make    checks:Rollout solos-backend-rollout" in stack.text
+    assert f"careful    up sets the secret SESSION_SECRET of {APP} to a new value" in stack.text
     assert all(" GET " in call or " HEAD " in call for call in calls(addresses)[before:])
 
 

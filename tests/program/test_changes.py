@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from harness.program import IMAGE, Stack, calls, fly
+from harness.program import IMAGE, Stack, calls, encrypted, fly
 
 Running = tuple[Stack, dict[str, str]]
 API = {"Authorization": "Bearer fo1_rehearsal"}
@@ -81,7 +81,7 @@ def test_changed_secrets_are_one_batch_and_one_roll(running: Running) -> None:
     made = len(calls(addresses))
     given = {"SESSION_SECRET": "not-in-any-output", "AWS_ACCESS_KEY_ID": "neither-is-this"}
     given |= {"AWS_SECRET_ACCESS_KEY": "nor-this", "BUCKET_NAME": "b", "AWS_ENDPOINT_URL_S3": addresses["bucket"]}
-    stack.configure(secrets={name: stack.encrypt(value) for name, value in given.items()})
+    stack.configure(secrets={name: encrypted(value) for name, value in given.items()})
 
     assert stack.run("up") == 0, stack.text
 
@@ -112,7 +112,7 @@ def test_an_image_that_does_not_exist_is_refused_before_anything_is_touched(runn
     made = len(calls(addresses))
     stack.edit("fly.toml", 'LOG_LEVEL = "info"', 'LOG_LEVEL = "debug"')
     stack.configure(
-        image="registry.fly.io/solserver:9.9.9", secrets={"SESSION_SECRET": stack.encrypt("of the next release")}
+        image="registry.fly.io/solserver:9.9.9", secrets={"SESSION_SECRET": encrypted("of the next release")}
     )
 
     assert stack.run("up") != 0

@@ -2,9 +2,11 @@
 
 from harness.program import Stack, calls, fly
 from rehearsal.people import People
-from tests.program.watching import watch
+from tests.needs import uses
+from tests.program.watching import MONITOR, watch
 
 
+@uses(*MONITOR)
 def test_the_monitor_comes_and_goes_by_config(stack: Stack, addresses: dict[str, str], people: People) -> None:
     watch(stack, addresses["control"], drill="false")
     assert stack.run("up") == 0, stack.text

@@ -10,9 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.program import Stack, fly
+from harness.program import Stack, encrypted, fly
 from tests.needs import needs
-from tests.program.watching import encrypted
 
 TOKEN = {"Authorization": "Bearer fo1_rehearsal"}
 pytestmark = pytest.mark.usefixtures("people")

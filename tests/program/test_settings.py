@@ -10,10 +10,9 @@ import yaml
 
 from checklist.rows import waiver_problem
 from components.settings import CREDENTIALS, BadSettings, Settings, read
-from harness.program import engine_config
+from harness.program import ROOT, engine_config, lay_out_project
 from rehearsal.standins import ipa
 
-PROJECT = Path(__file__).resolve().parents[2]
 GOOD: dict[str, Any] = {
     "org": "sol-labs",
     "image": "registry.fly.io/solserver:1.0.0",
@@ -39,12 +38,9 @@ Problems = Callable[..., tuple[str, ...]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project folder with the repository's own fly.toml and smoke test, for a test to spoil."""
-    (tmp_path / "infra-docs").mkdir()
-    for name in ("fly.toml", "infra-docs/smoke-test.toml"):
-        (tmp_path / name).write_text((PROJECT / name).read_text())
-    (tmp_path / "monitoring").symlink_to(PROJECT / "monitoring")  # fly.toml takes files from it.
-    return tmp_path
+    """A project folder whose fly.toml a test may change."""
+    lay_out_project(tmp_path / "project")
+    return tmp_path / "project"
 
 
 @pytest.fixture
@@ -72,23 +68,8 @@ def spoil(folder: Path, before: str, after: str) -> None:
     (folder / "fly.toml").write_text(text.replace(before, after))
 
 
-@pytest.mark.parametrize("stack", ["prod", "rehearsal", "live"])
-def test_the_stacks_of_this_repository_are_accepted(folder: Path, stack: str) -> None:
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    values = {key.removeprefix("solos:"): value for key, value in config.items()}
-
-    given = {"archive": "make ipa"} | ({"monitoringSecrets": MONITORING_SECRETS} if "monitoring" in values else {})
-
-    settings = read(engine_config({**values, **given}), ["solos:monitoringSecrets"], folder)
-
-    assert settings.release.title == "1.0.0 (v0)"
-    assert settings.backend.health_path == "/health"
-    assert (settings.monitoring is not None) is (stack == "prod")
-    assert settings.protect is (stack == "prod")
-
-
 def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None:
-    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     declared = {key.removeprefix("solos:"): about for key, about in project.items() if key.startswith("solos:")}
     values = {key: about.get("default", "x") for key, about in declared.items()}
 
@@ -422,13 +403,6 @@ def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
     (problem,) = problems(capabilities={"push": {}})
 
     assert problem.startswith("solos:capabilities: 'push' is no type of capability")
-
-
-def test_only_the_live_rehearsal_talks_to_fly_and_to_no_apple() -> None:
-    live = yaml.safe_load((PROJECT / "Pulumi.live.yaml").read_text())["config"]
-
-    assert live["solos:endpoints"].keys() == {"appstore"}
-    assert (live["solos:uniqueNames"], live["solos:protect"]) == ("true", "false")
 
 
 SIGNED = {"certificate": "DISTRIBUTION"}

@@ -1,18 +1,10 @@
 """A monitor for the stack of a test."""
 
-import functools
+from harness.program import Stack, encrypted
+from rehearsal.cloud.fly.programs import PROGRAMS
 
-import yaml
-
-from harness.program import ROOT, Stack
-from project.crypter import Crypter
-
-PASSPHRASE = "rehearsal"
-
-
-def encrypted(text: str) -> dict[str, str]:
-    """A secret value, as it stands in a stack file."""
-    return {"secure": _crypter().encrypt(text)}
+MONITOR = [program.binary for program in PROGRAMS.values() if program.port]
+"""The programs of the monitor, by their names here."""
 
 
 def watch(stack: Stack, control: str, *, logs: bool = True, **monitoring: str) -> None:
@@ -25,8 +17,3 @@ def watch(stack: Stack, control: str, *, logs: bool = True, **monitoring: str) -
         monitoring={"page": "webhook", "ticket": "webhook", **about_logs, **monitoring},
         monitoringSecrets={name: encrypted(value) for name, value in secrets.items()},
     )
-
-
-@functools.cache
-def _crypter() -> Crypter:
-    return Crypter.of(yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["encryptionsalt"], PASSPHRASE)
