@@ -1,12 +1,10 @@
-"""`python -m adoption --stack prod`: an import file for a production that somebody has made by hand.
+"""`python -m adoption --stack prod`: write an import file for a backend that was created by hand.
 
-Runs the program as a preview does, with an answer of its own for each resource: the object as it is at Fly, looked up by what
-tells it from its like, with nothing made or changed. What was found goes, under the program's own names, to a file that
-`pulumi import --file` takes; the preview after that shows exactly what differs. Without any of this, `up` adopts the same
-objects, and shows what it changed only afterwards.
+It runs the program as a preview does, and looks up the existing object for each resource by its natural key. It changes nothing.
+What it finds goes to a file for `pulumi import --file`, under the program's resource names; the next preview then shows exactly
+what differs. Without it, `up` adopts the same objects, and shows what it changed only afterwards.
 
-`pulumi import` cannot read a dynamic resource by itself, because the provider's code is part of the resource: it has to be in
-the file (pulumi-engine.md, section 6).
+`pulumi import` cannot read a dynamic resource without help: the provider's code is part of the resource, so the file contains it.
 """
 
 import argparse
@@ -36,11 +34,11 @@ DYNAMIC = "pulumi-python:dynamic/"
 PROVIDERS: dict[str, type[Provider[Any, Any]]] = {
     f"{DYNAMIC}fly:{provider.__name__.removesuffix('Provider')}": provider for provider in (*LOCATE, ImageProvider)
 }
-"""The provider of each type that can be found, by the type's name in state."""
+"""The providers whose objects can be looked up, by type token."""
 
 
 class Survey(Mocks):
-    """Answers the program with what is there already. `found` are the entries of the import file, in the program's order."""
+    """Answers the program with the objects that exist. `found` has the entries of the import file, in the program's order."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -76,7 +74,7 @@ class Survey(Mocks):
         return {} if "::pulumi:pulumi:Stack::" in urn else {"parent": urn.rpartition("::")[2]}
 
     def _look(self, type: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
-        """Id, inputs and outputs of the object as it is; None when there is none, or when what it is found by is not known."""
+        """ID, inputs and outputs of the existing object; None when there is none, or its natural key is not known yet."""
         kind = PROVIDERS.get(type)
         if kind is None:
             return None
@@ -104,7 +102,7 @@ class Survey(Mocks):
 
 
 class _Monitor(MockMonitor):
-    """Remembers each resource's parent, which mocks are not told."""
+    """Records the parent of each resource, which `Mocks` does not get."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         assert isinstance(self.mocks, Survey)
@@ -113,7 +111,7 @@ class _Monitor(MockMonitor):
 
 
 def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
-    """Run the program in `folder` against what is there. Raises what the program raises: pulumi.RunError for bad settings."""
+    """Run the program in `folder` against the existing objects. Raises what the program raises: pulumi.RunError for bad settings."""
     values, secret_keys = read_config(folder, config_file or folder / f"Pulumi.{stack}.yaml")
     os.environ["PULUMI_CONFIG"] = json.dumps(values)
     os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(secret_keys))
@@ -125,8 +123,8 @@ def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
 
 
 def read_config(folder: Path, config_file: Path) -> tuple[dict[str, str], set[str]]:
-    """The stack's configuration as the engine hands it over, and the keys of what is encrypted. That is not opened: nothing
-    that is looked up depends on it."""
+    """The stack's configuration as the engine passes it, and the encrypted keys. Their values are not decrypted: no lookup needs
+    them."""
     declared = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     given = yaml.safe_load(config_file.read_text(encoding="utf-8"))["config"]
     values = {**{key: about["default"] for key, about in declared.items() if "default" in about}, **given}
@@ -145,7 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m adoption", description=__doc__)
     parser.add_argument("--stack", "-s", required=True)
     parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
-    parser.add_argument("--file", "-f", type=Path, default=Path("import.json"), help="where the import file goes")
+    parser.add_argument("--file", "-f", type=Path, default=Path("import.json"), help="path of the import file")
     options = parser.parse_args()
     try:
         found = survey(Path.cwd(), options.stack, options.config_file)
@@ -167,15 +165,15 @@ def main() -> int:
 
 
 def _report(found: Survey) -> list[str]:
-    """What was found, what was not, what is left alone, and what to think of before `up`."""
+    """What exists, what is missing, what is not part of the program, and what to consider before `up`."""
     there = [entry for entry in found.found if "id" in entry]
-    lines = [f"there      {entry['type'].removeprefix(DYNAMIC)} {entry['name']}: {entry['id']}" for entry in there]
-    lines += [f"to make    {name}" for name in found.missing]
+    lines = [f"exists     {entry['type'].removeprefix(DYNAMIC)} {entry['name']}: {entry['id']}" for entry in there]
+    lines += [f"to create  {name}" for name in found.missing]
     for app in found.apps:
-        lines += [f"left alone {what}" for what in unclaimed(found.fly, app, {entry["id"] for entry in there})]
+        lines += [f"not used   {what}" for what in unclaimed(found.fly, app, {entry["id"] for entry in there})]
         replaced = secret_names(found.fly, app) & set(environment.generated())
         lines += [
-            f"careful    up sets the secret {name} of {app} to a new value, unless it is given: "
+            f"warning    up sets the secret {name} of {app} to a new value, unless you set it: "
             f"`pulumi config set --secret --path 'solos:secrets.{name}'`"
             for name in sorted(replaced)
         ]

@@ -26,6 +26,7 @@ from rehearsal.errors import exit_code
 from rehearsal.stack import ENGINES
 from rehearsal.standins import ipa
 
+POLL_SECONDS = 0.2
 KEY_ID = "REHEARSAL1"
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 
@@ -67,9 +68,11 @@ def serve(port: int | None, data: Path, *, exit_with_parent: bool) -> int:
         if not (data / "credentials.json").exists():
             _write_credentials(world, data / "credentials.json")
         add_declared(world)
-        with ports.listeners(world, port):
+        with ports.listeners(world, port) as listeners:
             print(json.dumps(world.addresses), flush=True)
-            ended.wait()
+            while not ended.wait(POLL_SECONDS):
+                if listeners.failure:
+                    raise listeners.failure
     finally:
         world.close()
     return 0

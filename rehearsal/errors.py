@@ -36,8 +36,9 @@ def exit_code(run: Callable[[], int]) -> int:
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, "correct that, then run the same command again")
         message = f"{error.filename or 'a file'}: {error.strerror or error}: {remedy}"
-    except sqlite3.OperationalError as error:  # a full disk and a read-only folder, as SQLite names them
-        message = f"the doubles cannot keep their state in world.sqlite3: {error}: correct that, then run the same command again"
+    except sqlite3.OperationalError as error:
+        remedy = REMEDIES[errno.ENOSPC if "full" in str(error) else errno.EACCES]
+        message = f"the doubles cannot keep their state in world.sqlite3: {error}: {remedy}"
     except (BadFile, InUse, PortTaken, Refused) as error:
         message = str(error)
     print(f"error: {message}", file=sys.stderr)

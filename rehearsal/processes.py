@@ -86,7 +86,7 @@ def run(
     if _Current.received is not None:
         raise Interrupted(_Current.received)
     if needs is not None and needs.poll() is not None:
-        raise Killed(f"the doubles' process {needs.pid} ended unexpectedly ({_describe(needs.returncode)})")
+        raise Killed(f"the doubles' process {needs.pid} ended {_describe(needs.returncode)}")
     if code < 0:
         _kill_all(program)  # the leash was killed, and the program is still running
         raise Killed(f"the engine was killed by {signal.Signals(-code).name}")
@@ -117,4 +117,4 @@ def _receive(number: int, frame: object) -> None:
 
 
 def _describe(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    return f"unexpectedly ({signal.Signals(-code).name})" if code < 0 else "for the reason above"

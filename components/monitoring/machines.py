@@ -1,8 +1,7 @@
-"""The machines of the monitor: which image each runs, with which files, environment and check. Pure.
+"""The machines of the monitor: image, files, environment and check of each. Pure functions.
 
-The files of `monitoring/` go in as they stand; `prometheus.yml` and `alertmanager.yml` have the stack's names filled in. No
-machine has an address, a service or a volume: history is kept by Fly, rules and routes are in the configuration
-(observability.md, sections 3 and 4).
+The files of `monitoring/` are used as they are, except `prometheus.yml` and `alertmanager.yml`, which are templates. No machine has
+an address, a service or a volume: Fly stores the metrics, and rules and routes are in the machine config.
 """
 
 import base64
@@ -29,49 +28,49 @@ IMAGES = {
     "blackbox": "prom/blackbox-exporter:v0.28.0@sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
     "logs": "telegraf:1.37-alpine@sha256:d1a485308163ea51f8a07b659a71cba8e1eddcaf8473a25c00e34e363e8b3775",
 }
-"""The programs' official images. The digest is the image index's, so it is the same for every processor."""
+"""The official images. The digests are those of the image indexes, so they are the same for every architecture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Monitored:
-    """What is watched, and by whom."""
+    """The app that is monitored, and how."""
 
     app: str
     monitor: str
-    """The monitor's own app."""
+    """Name of the monitor's app."""
     org: str
     hostname: str
     health_path: str = "/health"
     sqlite: bool = True
-    """Whether the database is SQLite on a volume, with its rules; Managed Postgres has its own."""
+    """Whether the database is SQLite on a volume, which has rules of its own."""
     replica: bool = True
-    """Whether Litestream replicates it, with its rules."""
+    """Whether Litestream replicates it, which has rules of its own."""
     logs: bool = True
-    """Whether the log stream is read, by a machine of its own."""
+    """Whether there is a machine that reads the log stream."""
     sink: str | None = None
-    """Where log lines go besides Fly's own search: one of SINKS."""
+    """Where log lines are sent, one of SINKS; None for nowhere."""
     sink_url: str = ""
     sink_user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """Where a kind of notification goes: `kind` is one of RECEIVERS, `secret` its URL or key."""
+    """Where notifications are sent: `kind` is one of RECEIVERS, `secret` is its URL or key."""
 
     kind: str
     secret: str = field(repr=False)
 
 
 def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
-    """The machine config of each machine, by its name, which is its process group too; without the image."""
+    """The machine configs without the image, by machine name, which is also the process group."""
     declared = {
         "prometheus": _machine(
             "prometheus",
             port=9090,
             path="/-/healthy",
             memory_mb=512,
-            # The private network is IPv6, where Prometheus does not listen by itself. The delay is its default: an alert
-            # that fires before Alertmanager is found is sent again after it.
+            # Prometheus does not listen on IPv6, the private network, by default. The delay is its default, and is stated because
+            # the drill depends on it: an alert that fires before Alertmanager is discovered is resent after it.
             cmd=[
                 "--config.file=/etc/prometheus/prometheus.yml",
                 "--web.listen-address=:9090",
@@ -93,7 +92,7 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
                 "--config.file=/etc/alertmanager/alertmanager.yml",
                 "--storage.path=/alertmanager",
                 "--cluster.listen-address=",
-                "--log.level=debug",  # It tells of each delivery, which is what the drill looks for.
+                "--log.level=debug",  # It logs each delivery, which the drill looks for.
             ],
             files=[_secret_file("/etc/alertmanager/alertmanager.yml", "FILE_ALERTMANAGER_YML")],
         ),
@@ -130,18 +129,18 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
 
 
 def names(*, logs: bool) -> list[str]:
-    """The machines, by name."""
+    """The names of the machines."""
     return [name for name in IMAGES if logs or name != LOGS_JOB]
 
 
 def sources(*, logs: bool) -> list[str]:
-    """What Prometheus scrapes: the jobs of prometheus.yml."""
+    """The scrape jobs of prometheus.yml."""
     jobs = re.findall(r"(?m)^  - job_name: (\w+)$", (FILES / "prometheus.yml").read_text())
     return [job for job in jobs if logs or job != LOGS_JOB]
 
 
 def rules(monitored: Monitored) -> list[Path]:
-    """The rule files that apply: none about a part that the stack has not."""
+    """The rule files of the parts that the stack has."""
     parts = {"volume.yml": monitored.sqlite, "backup.yml": monitored.replica, "logs.yml": monitored.logs}
     return [rule for rule in sorted(FILES.glob("rules/*.yml")) if parts.get(rule.name, True)]
 
@@ -149,7 +148,7 @@ def rules(monitored: Monitored) -> list[Path]:
 def prometheus_yml(monitored: Monitored) -> str:
     template = (FILES / "prometheus.yml").read_text()
     if not monitored.logs:
-        template = template.partition(f"  - job_name: {LOGS_JOB}\n")[0]  # The last one.
+        template = template.partition(f"  - job_name: {LOGS_JOB}\n")[0]  # It is the last job.
     return Template(template).substitute(
         app=monitored.app,
         monitor=monitored.monitor,
@@ -160,9 +159,9 @@ def prometheus_yml(monitored: Monitored) -> str:
 
 
 def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, repository: str = "") -> str:
-    """Routes and receivers. It holds the receivers' secrets, so the whole of it is one secret.
+    """Routes and receivers. It contains the receivers' secrets, so the whole file is a secret.
 
-    repository: what makes a link of a runbook's path, as `https://github.com/sol-labs/solos/blob/main/`.
+    `repository` is the URL prefix of runbook links, for example `https://github.com/sol-labs/solos/blob/main/`.
     """
     receivers = {"page": page, "ticket": ticket, "deadman": Receiver(kind="heartbeat", secret=heartbeat)}
     rendered = "".join(
@@ -172,7 +171,7 @@ def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, reposi
 
 
 def in_base64(text: str) -> str:
-    """How a file's content travels to a machine, in `raw_value` or in the secret of a `secret_name`."""
+    """A file's content as machine configs take it, in `raw_value` or in the secret that `secret_name` names."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -183,7 +182,7 @@ def _receiver(receiver: Receiver, repository: str) -> str:
 
 def _sink(monitored: Monitored) -> str:
     if monitored.sink is None:
-        return "# No sink is configured: Fly keeps the lines for 7 days.\n"
+        return "# No sink is configured. Fly keeps log lines for 7 days.\n"
     return (FILES / "sinks" / f"{monitored.sink}.conf").read_text()
 
 

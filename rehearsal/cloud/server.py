@@ -1,5 +1,7 @@
 """The world on loopback ports: one listener a service, `port`, `port + 1`, … in the order of `World.services`."""
 
+import errno
+import sqlite3
 import sys
 import threading
 import time
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 HOST = "127.0.0.1"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class PortTaken(Exception):
@@ -27,10 +30,15 @@ class Listeners:
     def __init__(self, world: World, port: int = 0) -> None:
         """`port` is the first of consecutive ports; 0 lets the system choose them. Raises PortTaken."""
         self.world = world
+        self.failure: Exception | None = None
+        """Why the world cannot keep its state any more: a full disk, for example."""
         self._servers: list[Any] = []
         for index, (name, service) in enumerate(world.services.items()):
             server = _Server(
-                (HOST, port + index if port else 0), _acting_out(service), numthreads=24, request_queue_size=64
+                (HOST, port + index if port else 0),
+                _acting_out(service, self._fail),
+                numthreads=24,
+                request_queue_size=64,
             )
             server.timeout = 120
             server.shutdown_timeout = 0.5
@@ -45,6 +53,9 @@ class Listeners:
             world.addresses[name] = f"http://{HOST}:{server.bind_addr[1]}"
         for server in self._servers:
             threading.Thread(target=server.serve, daemon=True).start()
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
 
     def stop(self) -> None:
         """All at once: each waits for its idle threads."""
@@ -68,12 +79,20 @@ class _Server(wsgi.Server):
             super().error_log(msg, level, traceback)
 
 
-def _acting_out(service: Any) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
-    """Turn `Lost` and `Hung` into a connection that breaks in the middle of an answer."""
+def _acting_out(
+    service: Any, fail: Callable[[Exception], None]
+) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+    """Turn `Lost` and `Hung` into a connection that breaks in the middle of an answer; report a disk that takes nothing to `fail`."""
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         try:
-            yield from service(environ, start_response)
+            try:
+                yield from service(environ, start_response)
+            except (sqlite3.OperationalError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in DISK_ERRORS:
+                    raise
+                fail(error)
+                raise Lost from None
         except Lost as lost:
             if isinstance(lost, Hung):
                 time.sleep(lost.seconds)

@@ -108,10 +108,10 @@ def test_the_survey_says_what_it_found_and_changes_nothing(
     stack.configure(machine=MACHINE)
     assert survey() == 0, stack.text
 
-    assert f"there      fly:Volume solos-backend-volume: {by_hand.volume}" in stack.text
-    assert f"there      fly:Machine solos-backend-machine: {by_hand.machine}" in stack.text
-    assert "to make    checks:Rollout solos-backend-rollout" in stack.text
-    assert f"careful    up sets the secret SESSION_SECRET of {APP} to a new value" in stack.text
+    assert f"exists     fly:Volume solos-backend-volume: {by_hand.volume}" in stack.text
+    assert f"exists     fly:Machine solos-backend-machine: {by_hand.machine}" in stack.text
+    assert "to create  checks:Rollout solos-backend-rollout" in stack.text
+    assert f"warning    up sets the secret SESSION_SECRET of {APP} to a new value" in stack.text
     assert all(" GET " in call or " HEAD " in call for call in calls(addresses)[before:])
 
 

@@ -1,0 +1,44 @@
+"""The dress rehearsal: the production stack in whatever state its team has brought it, and the committed file stays as it is."""
+
+from typing import Any
+
+import yaml
+
+from harness.program import ROOT
+from project.crypter import Crypter
+from tests.rehearsal.conftest import QUICK, Clone
+
+SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
+
+
+def team_stack() -> str:
+    """Pulumi.prod.yaml after its first launch was committed: with a passphrase of the team's own, and declared."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    crypter = Crypter.new("the team's own passphrase")
+    secret = {"secure": crypter.encrypt("value")}
+    document["encryptionsalt"] = crypter.salt
+    document["config"] |= QUICK | {
+        "solos:monitoringSecrets": dict.fromkeys(SECRETS, secret),
+        "solos:secrets": {"LITESTREAM_HEARTBEAT_URL": secret},
+        "solos:ascKeyId": secret,
+        "solos:image": "registry.fly.io/solserver:2.3.4",
+        "solos:expectBody": "",
+        "solos:testers": [{"email": "kim@team.example", "firstName": "Kim", "lastName": "Ito"}],
+        "solos:label": "v1",
+        "solos:declaredBy": "Kim Ito",
+        "solos:signOffs": {"kim@team.example": {"install": "passed"}},
+        "solos:earlierReleases": {"v0": "launched"},
+    }
+    return yaml.safe_dump(document)
+
+
+def test_dress_rehearsal_after_a_launch(clone: Clone) -> None:
+    committed = team_stack()
+    clone.write("Pulumi.prod.yaml", committed)
+
+    assert clone.run("dress") == 0, clone.text
+
+    assert "Replaced by values of this rehearsal: solos:ipa, solos:monitoringSecrets.heartbeat," in clone.text
+    assert "solos:secrets.LITESTREAM_HEARTBEAT_URL" in clone.text
+    assert "Left out: solos:ascKeyId, solos:declaredBy, solos:earlierReleases, solos:signOffs." in clone.text
+    assert (clone.folder / "Pulumi.prod.yaml").read_text() == committed
