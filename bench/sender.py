@@ -21,6 +21,7 @@ from pulumi.dynamic import Config
 
 from providers.appstore.api import upload
 from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import App, BuildUpload, BuildUploadFile, UploadOperation
 from providers.appstore.ipa import reader
 
 NAME = "bench.ipa"
@@ -31,9 +32,13 @@ def main(way: str) -> None:
     given = json.load(sys.stdin)
     store = AppStore(Config(given["config"], "solos"))
     reserved = store.create(
-        "buildUploads",
-        {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": given["version"], "platform": "IOS"},
-        {"app": ("apps", given["app"])},
+        BuildUpload,
+        {
+            "cf_bundle_short_version_string": "1.0.0",
+            "cf_bundle_version": given["version"],
+            "platform": "IOS",
+            "app": App.ref(given["app"]),
+        },
         doing="reserve",
         find=lambda: None,
     )
@@ -56,16 +61,16 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
     size = path.stat().st_size
     descriptor, mine = os.open(path, os.O_RDONLY), local()
 
-    def put(part: dict[str, Any]) -> None:
-        address = urlsplit(part["url"])
+    def put(part: UploadOperation) -> None:
+        address = urlsplit(part.url)
         if not hasattr(mine, "connection"):
             mine.connection = HTTPConnection(address.netloc, timeout=60)
-        mine.connection.putrequest(part["method"], f"{address.path}?{address.query}", skip_accept_encoding=True)
-        for header in part["requestHeaders"]:
-            mine.connection.putheader(header["name"], header["value"])
-        mine.connection.putheader("Content-Length", str(part["length"]))
+        mine.connection.putrequest(part.method, f"{address.path}?{address.query}", skip_accept_encoding=True)
+        for header in part.request_headers:
+            mine.connection.putheader(header.name, header.value)
+        mine.connection.putheader("Content-Length", str(part.length))
         mine.connection.endheaders()
-        offset, end = part["offset"], part["offset"] + part["length"]
+        offset, end = part.offset, part.offset + part.length
         while offset < end:
             piece = os.pread(descriptor, min(upload.PIECE, end - offset), offset)
             mine.connection.send(piece)
@@ -76,15 +81,20 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
 
     def send() -> None:
         file = store.create(
-            "buildUploadFiles",
-            {"assetType": "ASSET", "fileName": NAME, "fileSize": size, "uti": "com.apple.ipa"},
-            {"buildUpload": ("buildUploads", upload_id)},
+            BuildUploadFile,
+            {
+                "asset_type": "ASSET",
+                "file_name": NAME,
+                "file_size": size,
+                "uti": "com.apple.ipa",
+                "build_upload": BuildUpload.ref(upload_id),
+            },
             doing="reserve",
             find=lambda: None,
         )
         with ThreadPoolExecutor(upload.PARALLEL_PARTS) as threads:
-            list(threads.map(put, file["uploadOperations"]))
-        store.update(file, {"uploaded": True}, doing="commit")
+            list(threads.map(put, file.upload_operations))
+        store.update(BuildUploadFile, file.id, {"uploaded": True}, doing="commit")
 
     return send
 

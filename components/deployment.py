@@ -10,10 +10,10 @@ from components.testflight.component import TestFlight
 from components.testflight.ipa import build_ipa
 from components.testflight.settings import IosSettings
 from components.testflight.xcode import BuildSpec
-from providers.appstore.build import Build
-from providers.appstore.build_distribution import BuildDistribution
-from providers.appstore.installations import Installations
-from providers.appstore.processed_build import ProcessedBuild
+from providers.appstore.build import Build, BuildArgs
+from providers.appstore.build_distribution import BuildDistribution, BuildDistributionArgs
+from providers.appstore.installations import Installations, InstallationsArgs
+from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
 
 
 class Deployment(Component):
@@ -56,46 +56,54 @@ class Deployment(Component):
         ipa = build_ipa(name, ios, spec, signing=self.testflight.signing, after=verified, opts=self.child_opts())
         self.build = Build(
             f"{name}-build",
-            app_id=app.id,
-            ipa=spec.ipa,
-            sha256=ipa.sha256,
-            bundle_id=ios.bundle_id,
-            short_version=release.version,
-            version=release.build,
-            info={ios.api_key: self.backend.url},
-            minimum_os=ios.minimum_os,
-            usage_descriptions=list(ios.usage_descriptions),
-            team_id=ipa.team_id,
-            certificate=ipa.certificate,
+            BuildArgs(
+                app_id=app.id,
+                ipa=spec.ipa,
+                sha256=ipa.sha256,
+                bundle_id=ios.bundle_id,
+                short_version=release.version,
+                version=release.build,
+                info=self.backend.url.apply(lambda url: {ios.api_key: url}),
+                minimum_os=ios.minimum_os,
+                usage_descriptions=list(ios.usage_descriptions),
+                team_id=ipa.team_id,
+                certificate=ipa.certificate,
+            ),
             # A group with access to all builds gets those that are uploaded after it exists.
-            opts=self.child_opts(verified, group),
+            self.child_opts(verified, group),
         )
         self.processed = ProcessedBuild(
             f"{name}-processed-build",
-            app_id=app.id,
-            upload_id=self.build.upload_id,
-            short_version=release.version,
-            version=release.build,
-            uses_non_exempt_encryption=ios.uses_non_exempt_encryption,
-            opts=self.child_opts(),
+            ProcessedBuildArgs(
+                app_id=app.id,
+                upload_id=self.build.upload_id,
+                short_version=release.version,
+                version=release.build,
+                uses_non_exempt_encryption=ios.uses_non_exempt_encryption,
+            ),
+            self.child_opts(),
         )
         self.distribution = BuildDistribution(
             f"{name}-distribution",
-            build_id=self.processed.build_id,
-            group_id=group.id,
-            whats_new={locale: f"{release.title}: {text}" for locale, text in ios.what_to_test.items()},
-            notify=ios.notify_testers,
-            automatic=group.has_access_to_all_builds,
-            opts=self.child_opts(self.testflight.testers),
+            BuildDistributionArgs(
+                build_id=self.processed.build_id,
+                group_id=group.id,
+                whats_new={locale: f"{release.title}: {text}" for locale, text in ios.what_to_test.items()},
+                notify=ios.notify_testers,
+                automatic=group.has_access_to_all_builds,
+            ),
+            self.child_opts(self.testflight.testers),
         )
         self.installations = Installations(
             f"{name}-installations",
-            app_id=app.id,
-            build_id=self.distribution.build_id,
-            group_id=group.id,
-            short_version=release.version,
-            version=release.build,
-            testers=[tester.email for tester in ios.testers],
-            opts=self.child_opts(self.distribution),
+            InstallationsArgs(
+                app_id=app.id,
+                build_id=self.distribution.build_id,
+                group_id=group.id,
+                short_version=release.version,
+                version=release.build,
+                testers=[tester.email for tester in ios.testers],
+            ),
+            self.child_opts(self.distribution),
         )
         self.register_outputs({"url": self.backend.url, "buildId": self.processed.build_id})

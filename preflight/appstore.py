@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Iterator
-from datetime import datetime
 
 from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
 from providers.appstore.api import team
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
-from providers.appstore.app import AppArgs, what_to_type
+from providers.appstore.api.objects import App, Build, BundleId, Certificate, UserInvitation, instant
+from providers.appstore.app import AppArgs, form
 from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
@@ -19,7 +19,7 @@ CERTIFICATES = 3
 
 def key(subject: Subject) -> Iterator[Finding]:
     try:
-        AppStore(subject.config).list_all("/v1/certificates", doing="use the key")
+        AppStore(subject.config).list_all(Certificate, doing="use the key")
     except ClockWrong:
         yield blocked(
             "Apple does not accept its token, which this computer's clock has dated", f"see to the row {CLOCK} first"
@@ -55,7 +55,7 @@ def _with_key(check: Check) -> Check:
 @_with_key
 def agreements(subject: Subject) -> Iterator[Finding]:
     try:
-        AppStore(subject.config).list_all("/v1/apps", doing="look whether the agreements are in effect")
+        AppStore(subject.config).list_all(App, doing="look whether the agreements are in effect")
     except AgreementMissing as error:
         yield blocked("a required agreement is not signed, or has expired: nothing works until it is", error.remedy)
         return
@@ -76,24 +76,24 @@ def app_entry(subject: Subject) -> Iterator[Finding]:
     """The entry that only people can make, and only for a bundle ID that is registered."""
     ios = subject.settings.ios
     listed = AppStore(subject.config).list_all(
-        "/v1/apps", doing=f"look up the app entry of {ios.bundle_id}", **{"filter[bundleId]": ios.bundle_id}
+        App, doing=f"look up the app entry of {ios.bundle_id}", query={"filter[bundleId]": ios.bundle_id}
     )
-    found = next((each for each in listed if each["bundleId"] == ios.bundle_id), None)
+    found = next((each for each in listed if each.bundle_id == ios.bundle_id), None)
     if found:
-        yield ok(f"{found['name']}, Apple ID {found.id}")
+        yield ok(f"{found.name}, Apple ID {found.id}")
         return
-    form = what_to_type(
+    instructions = form(
         AppArgs(bundle_id=ios.bundle_id, name=ios.app_name, sku=ios.sku, primary_locale=ios.primary_locale)
     )
     if ios.wait_for_app_entry:
-        yield warning(f"not there; `up` waits {ios.wait_for_app_entry} s for somebody to make it", form)
+        yield warning(f"not there; `up` waits {ios.wait_for_app_entry} s for somebody to make it", instructions)
     elif not _bundle_id(subject):
         yield warning(
             "not there; the first `up` registers the bundle ID, and stops for it",
-            f"have the account holder at hand: {form}",
+            f"have the account holder at hand: {instructions}",
         )
     else:
-        yield blocked("not there", form)
+        yield blocked("not there", instructions)
 
 
 @_with_key
@@ -108,13 +108,13 @@ def certificates(subject: Subject) -> Iterator[Finding]:
         return
     type = signing.certificate
     listed = AppStore(subject.config).list_all(
-        "/v1/certificates", doing=f"look up the certificates of type {type}", **{"filter[certificateType]": type}
+        Certificate, doing=f"look up the certificates of type {type}", query={"filter[certificateType]": type}
     )
     ours = [each for each in listed if each.id in subject.stack.made.get("appstore:Certificate", ())]
     if ours:
         yield ok(f"this stack's is there, until {_day(ours[0])}")
         return
-    there = ", ".join(f"{each['serialNumber']} until {_day(each)}" for each in listed)
+    there = ", ".join(f"{each.serial_number} until {_day(each)}" for each in listed)
     remedy = (
         "give the stack one of them (solos:signingSecrets.p12 and .password), or revoke one that nobody needs at "
         "https://developer.apple.com/account/resources/certificates"
@@ -133,7 +133,7 @@ def testers(subject: Subject) -> Iterator[Finding]:
     store = AppStore(subject.config)
     users = team.users(store, emails)
     missing = [email for email in emails if team.key(email) not in users]
-    invited = team.by_email(store, "/v1/userInvitations", "email", missing) if missing else {}
+    invited = team.by_email(store, UserInvitation, missing) if missing else {}
     inviting = subject.settings.ios.invite_testers
     for email in missing:
         if team.key(email) in invited:
@@ -157,14 +157,14 @@ def build_number(subject: Subject) -> Iterator[Finding]:
     """Whether Apple would take the number: above all others of the version, unless this stack has brought it there."""
     release, store = subject.settings.release, AppStore(subject.config)
     builds = store.list_all(
-        "/v1/builds",
+        Build,
         doing=f"look up the builds of {release.version}",
-        **{
+        query={
             "filter[app]": [each.id for each in _apps(store, subject.settings.ios.bundle_id)] or "none",
             "filter[preReleaseVersion.version]": versions.spellings(release.version),
         },
     )
-    numbers = [str(build["version"]) for build in builds]
+    numbers = [build.version for build in builds]
     wanted = versions.ordering(release.build)
     if subject.stack.made.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
         yield ok(f"{release.version} ({release.build}): this stack has brought {', '.join(numbers)} there")
@@ -179,18 +179,18 @@ def build_number(subject: Subject) -> Iterator[Finding]:
         yield ok(f"{release.build} is free for {release.version}")
 
 
-def _apps(store: AppStore, bundle_id: str) -> list[Entity]:
-    listed = store.list_all("/v1/apps", doing=f"look up the app of {bundle_id}", **{"filter[bundleId]": bundle_id})
-    return [each for each in listed if each["bundleId"] == bundle_id]
+def _apps(store: AppStore, bundle_id: str) -> list[App]:
+    listed = store.list_all(App, doing=f"look up the app of {bundle_id}", query={"filter[bundleId]": bundle_id})
+    return [each for each in listed if each.bundle_id == bundle_id]
 
 
-def _bundle_id(subject: Subject) -> Entity | None:
+def _bundle_id(subject: Subject) -> BundleId | None:
     identifier = subject.settings.ios.bundle_id
     listed = AppStore(subject.config).list_all(
-        "/v1/bundleIds", doing=f"look up bundle ID {identifier}", **{"filter[identifier]": identifier}
+        BundleId, doing=f"look up bundle ID {identifier}", query={"filter[identifier]": identifier}
     )
-    return next((each for each in listed if each["identifier"] == identifier), None)
+    return next((each for each in listed if each.identifier == identifier), None)
 
 
-def _day(certificate: Entity) -> str:
-    return f"{datetime.fromisoformat(certificate['expirationDate']):%Y-%m-%d}"
+def _day(certificate: Certificate) -> str:
+    return f"{instant(certificate.expiration_date):%Y-%m-%d}" if certificate.expiration_date else "an unknown day"

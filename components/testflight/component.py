@@ -1,18 +1,16 @@
 """What TestFlight needs before there is a build: bundle ID, signing, the app record, and the testers."""
 
-from dataclasses import asdict
-
 import pulumi
 
 from components.base import Component
 from components.testflight.settings import IosSettings
 from components.testflight.signing import Signing
-from providers.appstore.app import App
-from providers.appstore.beta_app_localization import BetaAppLocalization
-from providers.appstore.beta_group import BetaGroup
-from providers.appstore.beta_testers import BetaTesters
+from providers.appstore.app import App, AppArgs
+from providers.appstore.beta_app_localization import BetaAppLocalization, BetaAppLocalizationArgs
+from providers.appstore.beta_group import BetaGroup, BetaGroupArgs
+from providers.appstore.beta_testers import BetaTesters, BetaTestersArgs
 from providers.appstore.bundle_id import BundleId, BundleIdArgs
-from providers.appstore.bundle_id_capabilities import BundleIdCapabilities
+from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, BundleIdCapabilitiesArgs
 
 
 class TestFlight(Component):
@@ -34,9 +32,8 @@ class TestFlight(Component):
         )
         capabilities = BundleIdCapabilities(
             f"{name}-capabilities",
-            bundle_id=bundle_id.id,
-            capabilities=settings.capabilities,
-            opts=self.child_opts(),
+            BundleIdCapabilitiesArgs(bundle_id=bundle_id.id, capabilities=settings.capabilities),
+            self.child_opts(),
         )
         self.signing = None
         if settings.signing:
@@ -49,36 +46,42 @@ class TestFlight(Component):
             )
         self.app = App(
             f"{name}-app",
-            bundle_id=bundle_id.identifier,
-            name=settings.app_name,
-            sku=settings.sku,
-            primary_locale=settings.primary_locale,
-            wait_seconds=settings.wait_for_app_entry,
-            opts=self.protected_opts(),
+            AppArgs(
+                bundle_id=bundle_id.identifier,
+                name=settings.app_name,
+                sku=settings.sku,
+                primary_locale=settings.primary_locale,
+                wait_seconds=settings.wait_for_app_entry,
+            ),
+            self.protected_opts(),
         )
         if settings.feedback_email:
             BetaAppLocalization(
                 f"{name}-test-information",
-                app_id=self.app.id,
-                locale=settings.primary_locale,
-                feedback_email=settings.feedback_email,
-                opts=self.child_opts(),
+                BetaAppLocalizationArgs(
+                    app_id=self.app.id, locale=settings.primary_locale, feedback_email=settings.feedback_email
+                ),
+                self.child_opts(),
             )
         self.group = BetaGroup(
             f"{name}-group",
-            app_id=self.app.id,
-            name=settings.group,
-            has_access_to_all_builds=settings.automatic_distribution,
-            drops_testers=settings.drop_testers,
-            opts=self.child_opts(),
+            BetaGroupArgs(
+                app_id=self.app.id,
+                name=settings.group,
+                has_access_to_all_builds=settings.automatic_distribution,
+                drops_testers=settings.drop_testers,
+            ),
+            self.child_opts(),
         )
         self.testers = BetaTesters(
             f"{name}-testers",
-            group_id=self.group.id,
-            app_id=self.app.id,
-            testers=[asdict(tester) for tester in settings.testers],
-            invite_users=settings.invite_testers,
-            remove_unlisted=settings.remove_unlisted_testers,
-            opts=self.child_opts(),
+            BetaTestersArgs(
+                group_id=self.group.id,
+                app_id=self.app.id,
+                testers=list(settings.testers),
+                invite_users=settings.invite_testers,
+                remove_unlisted=settings.remove_unlisted_testers,
+            ),
+            self.child_opts(),
         )
         self.register_outputs({"app": self.app.id, "group": self.group.id})

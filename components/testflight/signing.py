@@ -5,6 +5,7 @@ certificate, which is used instead of a new one.
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import pulumi
 
@@ -12,7 +13,7 @@ from components.base import Component
 from components.config import SettingText, StackConfig
 from providers.appstore.bundle_id import BundleId
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, Capabilities, problems
-from providers.appstore.certificate import Certificate, CertificateArgs, CertificateProvider
+from providers.appstore.certificate import Certificate, CertificateArgs, CertificateProvider, CertificateType
 from providers.appstore.profile import Profile, ProfileArgs, ProfileProvider
 from providers.appstore.signing_key import SigningKey, SigningKeyArgs, SigningKeyProvider
 
@@ -28,7 +29,7 @@ UNKNOWN_TYPE = SettingText("solos:signing.certificate", "must be {types}")
 
 @dataclass(frozen=True, kw_only=True)
 class SigningSettings:
-    certificate: str
+    certificate: CertificateType
     """Its type, one of TYPES."""
     profile: str
     """Prefix of the profile's name."""
@@ -58,7 +59,7 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
         config.refuse(UNKNOWN_TYPE(types=" or ".join(TYPES)))
         return None
     settings = SigningSettings(
-        certificate=given["certificate"],
+        certificate=cast(CertificateType, given["certificate"]),
         profile=given.get("profile", f"{app_name} App Store"),
         renew_before_days=config.whole_in("signing", given, "renewBeforeDays", default=30),
         revoke=config.flag_in("signing", given, "revokeReplaced", default=False),
@@ -97,24 +98,28 @@ class Signing(Component):
                 "p12": pulumi.Output.secret(settings.p12),
                 "p12_password": pulumi.Output.secret(settings.p12_password),
             }
-        key = SigningKey(f"{name}-key", **adopted, opts=self.protected_opts())
+        key = SigningKey(f"{name}-key", SigningKeyArgs(**adopted), self.protected_opts())
         self.certificate = Certificate(
             f"{name}-certificate",
-            private_key=key.private_key,
-            csr=key.csr,
-            adopted=key.adopted,
-            type=settings.certificate,
-            renew_before_days=settings.renew_before_days,
-            revoke=settings.revoke,
-            opts=self.child_opts(),
+            CertificateArgs(
+                private_key=key.private_key,
+                csr=key.csr,
+                adopted=key.adopted,
+                type=settings.certificate,
+                renew_before_days=settings.renew_before_days,
+                revoke=settings.revoke,
+            ),
+            self.child_opts(),
         )
         self.profile = Profile(
             f"{name}-profile",
-            name=settings.profile,
-            bundle_id=bundle_id.id,
-            certificate_ids=[self.certificate.id],
-            capabilities=capabilities.capabilities,
-            renew_before_days=settings.renew_before_days,
-            opts=self.child_opts(),
+            ProfileArgs(
+                name=settings.profile,
+                bundle_id=bundle_id.id,
+                certificate_ids=self.certificate.id.apply(lambda each: [each]),
+                capabilities=capabilities.capabilities,
+                renew_before_days=settings.renew_before_days,
+            ),
+            self.child_opts(),
         )
         self.register_outputs({"certificate": self.certificate.serial_number, "profile": self.profile.full_name})

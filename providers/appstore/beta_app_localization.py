@@ -1,47 +1,53 @@
-"""An app's test information in one language: what TestFlight tells testers about the app, and where their feedback goes.
+"""An app's test information in one language: what TestFlight shows testers about the app, and where their feedback goes.
 
-Internal testing does without it (app-store-connect.md, section 17); with it, feedback has an address.
+Internal testing works without it; with it, feedback has an address
+(https://developer.apple.com/documentation/appstoreconnectapi/beta-app-localizations).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api import objects
+from providers.appstore.api.client import AppStore
+from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
-LONGEST_DESCRIPTION = 4000
+MAX_DESCRIPTION = 4000
+
+NOT_AN_ADDRESS = ProblemText("feedback_email", "'{email}' is not a valid e-mail address")
+DESCRIPTION_TOO_LONG = ProblemText("description", "the description has {length} characters; Apple allows {limit}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BetaAppLocalizationArgs:
-    app_id: Annotated[str, REPLACES]
-    locale: Annotated[str, REPLACES]
-    """A language as Apple spells it: en-US. An app has one text for each."""
-    feedback_email: str | None = None
+    app_id: Annotated[Input[str], REPLACES]
+    locale: Annotated[Input[str], REPLACES]
+    """A language as Apple writes it: en-US. An app has one text for each."""
+    feedback_email: Input[str | None] = field(default=None)
     """Where testers' feedback goes. None leaves what is there."""
-    description: str | None = None
+    description: Input[str | None] = field(default=None)
     """What the app is, for testers. None leaves what is there."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BetaAppLocalizationState(BetaAppLocalizationArgs):
-    pass
+    """The texts as Apple has them, where an argument sets one."""
 
 
 class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocalizationState]):
     Args = BetaAppLocalizationArgs
     State = BetaAppLocalizationState
 
-    def validate(self, args: BetaAppLocalizationArgs, old: BetaAppLocalizationArgs | None) -> Iterable[str]:
+    def validate(self, args: BetaAppLocalizationArgs, old: BetaAppLocalizationArgs | None) -> Iterable[Problem]:
         if args.feedback_email and "@" not in args.feedback_email:
-            yield f"'{args.feedback_email}' is no e-mail address"
-        if len(args.description or "") > LONGEST_DESCRIPTION:
-            yield f"the description has {len(args.description or '')} characters, Apple takes {LONGEST_DESCRIPTION}"
+            yield NOT_AN_ADDRESS(email=args.feedback_email)
+        if len(args.description or "") > MAX_DESCRIPTION:
+            yield DESCRIPTION_TOO_LONG(length=len(args.description or ""), limit=MAX_DESCRIPTION)
 
     def changed_fields(self, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> Iterable[str]:
         return [name for name in super().changed_fields(state, args) if getattr(args, name) is not None]
@@ -49,59 +55,50 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
     def ensure(self, args: BetaAppLocalizationArgs) -> tuple[str, BetaAppLocalizationState]:
         store = AppStore(self.config)
         found = _find(store, args) or store.create(
-            "betaAppLocalizations",
-            {"locale": args.locale, **_texts(args)},
-            {"app": ("apps", args.app_id)},
+            objects.BetaAppLocalization,
+            {"locale": args.locale, **_texts(args), "app": objects.App.ref(args.app_id)},
             doing=f"write the test information in {args.locale}",
             find=lambda: _find(store, args),
         )
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: BetaAppLocalizationState) -> BetaAppLocalizationState | None:
-        found = AppStore(self.config).get(
-            f"/v1/betaAppLocalizations/{id}", doing=f"read the test information in {state.locale}"
-        )
+        doing = f"read the test information in {state.locale}"
+        found = AppStore(self.config).get(objects.BetaAppLocalization, id, doing=doing)
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
         if any(self.changed_fields(state, args)):
-            AppStore(self.config).update(
-                Entity("betaAppLocalizations", id), _texts(args), doing=f"write the test information in {args.locale}"
-            )
+            doing = f"write the test information in {args.locale}"
+            AppStore(self.config).update(objects.BetaAppLocalization, id, _texts(args), doing=doing)
         return BetaAppLocalizationState(**vars(args))
 
     def remove(self, id: str, state: BetaAppLocalizationState) -> None:
-        AppStore(self.config).delete(
-            f"/v1/betaAppLocalizations/{id}", doing=f"delete the test information in {state.locale}"
-        )
+        doing = f"delete the test information in {state.locale}"
+        AppStore(self.config).delete(objects.BetaAppLocalization.ref(id), doing=doing)
 
 
-def _find(store: AppStore, args: BetaAppLocalizationArgs) -> Entity | None:
+def _find(store: AppStore, args: BetaAppLocalizationArgs) -> objects.BetaAppLocalization | None:
     listed = store.list_all(
-        "/v1/betaAppLocalizations",
+        objects.BetaAppLocalization,
         doing="look up the test information",
-        **{"filter[app]": args.app_id, "filter[locale]": args.locale},
+        query={"filter[app]": args.app_id, "filter[locale]": args.locale},
     )
-    return next((each for each in listed if each["locale"] == args.locale), None)
+    return next((each for each in listed if each.locale == args.locale), None)
 
 
 def _texts(args: BetaAppLocalizationArgs) -> dict[str, str]:
-    """The attributes that the stack says something about, as Apple names them."""
-    texts = {"feedbackEmail": args.feedback_email, "description": args.description}
+    """The texts that the arguments set."""
+    texts = {"feedback_email": args.feedback_email, "description": args.description}
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _state(entity: Entity, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
-    """What is there, of the texts that the stack says something about."""
-    told = replace(
-        args,
-        feedback_email=entity["feedbackEmail"] if args.feedback_email is not None else None,
-        description=entity["description"] if args.description is not None else None,
-    )
-    return BetaAppLocalizationState(**vars(told))
+def _state(found: objects.BetaAppLocalization, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
+    there = replace(args, **{name: getattr(found, name) for name in _texts(args)})
+    return BetaAppLocalizationState(**vars(there))
 
 
-class BetaAppLocalization(Resource[Any], module="appstore", name="BetaAppLocalization"):
+class BetaAppLocalization(Resource[BetaAppLocalizationArgs], module="appstore", name="BetaAppLocalization"):
     """The test information of an app in one language. `id` is Apple's."""
 
     provider = BetaAppLocalizationProvider
@@ -109,21 +106,3 @@ class BetaAppLocalization(Resource[Any], module="appstore", name="BetaAppLocaliz
     locale: Output[str]
     feedback_email: Output[str | None]
     description: Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app_id: Input[str],
-        locale: Input[str],
-        feedback_email: Input[str] | None = None,
-        description: Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "app_id": app_id,
-            "locale": locale,
-            "feedback_email": feedback_email,
-            "description": description,
-        }
-        super().__init__(resource_name, arguments, opts)

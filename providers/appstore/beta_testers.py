@@ -1,98 +1,106 @@
-"""The testers of a group as one set, brought about in the fewest calls.
+"""The testers of a group as one resource, which adds and removes them in the fewest calls.
 
-Up to 200 members cost one call to look at, and as long as nobody is missing that is all. Missing people who are testers of the
-team already are linked in one call; only somebody who is new to the team costs a call of their own.
+A group with up to 200 members is read in one call, which is the only one while nobody is missing. People who are testers of the team
+already are added in one call; only somebody who is new to the team needs a call of their own.
 
-An internal group takes users of the team alone. Others are named in the error, which stops what depends on the group; or they
-are invited as users where that is allowed, which takes them days perhaps, and stops nothing: as long as somebody has not accepted
-the resource differs from what it should be, and each `up` looks again.
+An internal group accepts only users of the team. Other people are named in the error, which stops what depends on the group. Or they
+are invited as users, if that is allowed: accepting can take them days and stops nothing. While somebody has not accepted, the resource
+differs from its arguments, and each `pulumi up` looks again.
 """
 
 import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine
 from providers.appstore.api import team
-from providers.appstore.api.client import LAG_SECONDS, AppStore, Entity
+from providers.appstore.api.client import LAG_SECONDS, AppStore
 from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api.objects import BetaGroup, BetaTester
 from providers.appstore.api.team import key
-from providers.errors import Incomplete, TimedOut
+from providers.errors import ErrorText, Incomplete, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
-INTERNAL_TESTERS = 100
-"""How many testers an internal group may have."""
-NO_USER = (
-    "is no user of the team, and only users can test internally: invite them at "
-    "https://appstoreconnect.apple.com/access/users (or let this program do it: solos:inviteTesters), and run up again once they "
-    "have accepted"
+MAX_INTERNAL_TESTERS = 100
+"""How many testers an internal group can have."""
+USERS_PAGE = "https://appstoreconnect.apple.com/access/users"
+
+NOT_AN_ADDRESS = ProblemText("testers", "'{email}' is not a valid e-mail address")
+DUPLICATE = ProblemText("testers", "{email} is listed {count} times")
+TOO_MANY = ProblemText("testers", "{count} testers are listed; an internal group can have {limit}")
+NAME_MISSING = ProblemText("testers", "{email} needs a first and a last name to be invited")
+NO_TESTING_ROLE = ProblemText("invite_roles", "none of the invited roles can test", remedy="include one of {roles}")
+
+NOT_A_USER = ErrorText(
+    "{email} is not a user of the team, and only users can test internally",
+    remedy=f"invite them at {USERS_PAGE} (or set invite_users), and run `pulumi up` again once they have accepted",
 )
-CANNOT_TEST = (
-    "cannot be in the group: that needs access to the app and one of the roles "
-    f"{', '.join(team.TESTING_ROLES)} (https://appstoreconnect.apple.com/access/users), and a place among the "
-    f"{INTERNAL_TESTERS} of the group; then run up again"
+CANNOT_TEST = ErrorText(
+    "{email} cannot be added to the group: they need access to the app and one of the roles "
+    f"{', '.join(team.TESTING_ROLES)}, and the group can have {MAX_INTERNAL_TESTERS} testers",
+    remedy=f"change their access at {USERS_PAGE}, then run `pulumi up` again",
 )
-NOT_SHOWN = "was added, but App Store Connect does not show them in the group yet: run up again"
-"""What is said of somebody who cannot be added, after the address."""
+NOT_VISIBLE = ErrorText(
+    "{email} was added, but App Store Connect does not show them in the group yet", remedy="run `pulumi up` again"
+)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Tester:
     email: str
     first_name: str | None = None
     last_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BetaTestersArgs:
-    group_id: Annotated[str, REPLACES]
-    app_id: Annotated[str, REPLACES]
-    testers: list[Tester]
-    """Matched by address, whatever its case. Names are used when somebody is new; nobody is renamed."""
-    internal: bool = True
-    """Whether the group is an internal one, which takes users of the team only."""
-    invite_users: bool = False
-    """Invite people who are no users of the team, so that they can become testers; they have to accept."""
-    invite_roles: list[str] = field(default_factory=lambda: ["DEVELOPER"])
-    remove_unlisted: bool = False
-    """Take members who are not listed out of the group. Otherwise they stay, and `unlisted` names them."""
+    group_id: Annotated[Input[str], REPLACES]
+    app_id: Annotated[Input[str], REPLACES]
+    testers: Input[list[Tester]]
+    """Compared by address, without case. Names are used for people who are new; nobody is renamed."""
+    internal: Input[bool] = field(default=True)
+    """Whether the group is an internal one, which accepts only users of the team."""
+    invite_users: Input[bool] = field(default=False)
+    """Invite people who are not users of the team, so that they can become testers once they accept."""
+    invite_roles: Input[list[str]] = field(default_factory=lambda: ["DEVELOPER"])
+    remove_unlisted: Input[bool] = field(default=False)
+    """Remove members who are not listed from the group. Otherwise they stay, and `unlisted` names them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BetaTestersState(BetaTestersArgs):
-    tester_ids: dict[str, str] = field(default_factory=dict)
+    tester_ids: dict[str, str]
     """Apple's tester id by address, of those listed who are in the group."""
-    unlisted: list[str] = field(default_factory=list)
+    unlisted: list[str]
     """Addresses of members who are not listed."""
-    invited: dict[str, str] = field(default_factory=dict)
-    """Who has been invited to be a user of the team and has not accepted: until when the invitation is good, by address."""
+    invited: dict[str, str]
+    """Who is invited to be a user of the team and has not accepted: when the invitation expires, by address."""
 
 
 class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
     Args = BetaTestersArgs
     State = BetaTestersState
 
-    def validate(self, args: BetaTestersArgs, old: BetaTestersArgs | None) -> Iterable[str]:
+    def validate(self, args: BetaTestersArgs, old: BetaTestersArgs | None) -> Iterable[Problem]:
         emails = [key(tester.email) for tester in args.testers]
         for email in sorted(set(emails)):
             if not re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", email):
-                yield f"'{email}' is no e-mail address"
+                yield NOT_AN_ADDRESS(email=email)
             if emails.count(email) > 1:
-                yield f"{email} is listed {emails.count(email)} times"
-        if args.internal and len(set(emails)) > INTERNAL_TESTERS:
-            yield f"{len(set(emails))} testers are listed; an internal group holds {INTERNAL_TESTERS}"
+                yield DUPLICATE(email=email, count=emails.count(email))
+        if args.internal and len(set(emails)) > MAX_INTERNAL_TESTERS:
+            yield TOO_MANY(count=len(set(emails)), limit=MAX_INTERNAL_TESTERS)
         if args.invite_users:
             if not set(args.invite_roles) & set(team.TESTING_ROLES):
-                yield f"invite_roles has to have one of the roles that can test: {', '.join(team.TESTING_ROLES)}"
+                yield NO_TESTING_ROLE(roles=", ".join(team.TESTING_ROLES))
             for tester in args.testers:
                 if not (tester.first_name and tester.last_name):
-                    yield f"{tester.email} needs a first and a last name to be invited with"
+                    yield NAME_MISSING(email=tester.email)
 
     def changed_fields(self, state: BetaTestersState, args: BetaTestersArgs) -> Iterable[str]:
         for name in ("group_id", "app_id"):
@@ -103,24 +111,28 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
             yield "testers"
 
     def ensure(self, args: BetaTestersArgs) -> tuple[str, BetaTestersState]:
-        return args.group_id, self._reconcile(args)
+        return args.group_id, self._converge(args)
 
     def observe(self, id: str, state: BetaTestersState) -> BetaTestersState | None:
         store = AppStore(self.config)
         members = _members(store, state.group_id)
-        if not members and store.get(f"/v1/betaGroups/{state.group_id}", doing="read the tester group") is None:
+        if not members and store.get(BetaGroup, state.group_id, doing="read the tester group") is None:
             return None
         return _state(state, members, {email: until for email, until in state.invited.items() if email not in members})
 
     def sync(self, id: str, state: BetaTestersState, args: BetaTestersArgs) -> BetaTestersState:
-        return self._reconcile(args)
+        return self._converge(args)
 
     def remove(self, id: str, state: BetaTestersState) -> None:
-        """Takes the listed people out of the group. They stay testers of the team, and users of it."""
-        store = AppStore(self.config)
-        _unlink(store, state.group_id, state.tester_ids.values(), doing="take the testers out of their group")
+        """Removes the listed people from the group. They stay testers and users of the team."""
+        _unlink(
+            AppStore(self.config),
+            state.group_id,
+            state.tester_ids.values(),
+            doing="remove the testers from their group",
+        )
 
-    def _reconcile(self, args: BetaTestersArgs) -> BetaTestersState:
+    def _converge(self, args: BetaTestersArgs) -> BetaTestersState:
         store = AppStore(self.config)
         listed = {key(tester.email) for tester in args.testers}
         members = _members(store, args.group_id)
@@ -129,111 +141,113 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         missing = [tester for tester in args.testers if key(tester.email) not in members]
         users = _admissible(store, args, missing)
         outsiders = [tester for tester in missing if tester not in users]
-        left_out = _add(store, args.group_id, users)
-        added = [tester for tester in users if key(tester.email) not in left_out]
+        failures = dict.fromkeys(_add(store, args.group_id, users), CANNOT_TEST)
+        added = [tester for tester in users if key(tester.email) not in failures]
         members = _members_with(store, args.group_id, added) if added else members
-        left_out |= {key(tester.email): NOT_SHOWN for tester in added if key(tester.email) not in members}
+        failures |= {key(tester.email): NOT_VISIBLE for tester in added if key(tester.email) not in members}
         invited = team.invite(store, outsiders, args.invite_roles, args.app_id) if args.invite_users else {}
-        left_out |= {key(tester.email): NO_USER for tester in outsiders if not args.invite_users}
+        failures |= {key(tester.email): NOT_A_USER for tester in outsiders if not args.invite_users}
         state = _state(args, members, invited)
         if state.unlisted:
-            engine.note(f"also in the group, though not listed: {', '.join(state.unlisted)}")
+            engine.note(f"also in the group, although not listed: {', '.join(state.unlisted)}")
         if invited:
             people = ", ".join(f"{email} (until {until[:10]})" for email, until in invited.items())
-            engine.note(f"invited to the team, and not accepted yet: {people}; an up after they have adds them")
-        if left_out:
-            raise Incomplete(args.group_id, state, *(f"{email} {problem}" for email, problem in left_out.items()))
+            engine.note(
+                f"invited to the team, not accepted yet: {people}; the next `pulumi up` after they accept adds them"
+            )
+        if failures:
+            raise Incomplete(args.group_id, state, *(str(text(email=email)) for email, text in failures.items()))
         return state
 
 
 def _admissible(store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester]) -> list[Tester]:
-    """Those who can be added now: anybody to an external group, users of the team to an internal one."""
+    """Those who can be added now: everybody to an external group, only users of the team to an internal one."""
     if not (args.internal and missing):
         return list(missing)
     users = team.users(store, [tester.email for tester in missing])
     return [tester for tester in missing if key(tester.email) in users]
 
 
-def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> dict[str, str]:
-    """Put people into the group: known testers of the team in one call, each new one with a call that makes them. For each
-    who is refused, by address, what to do about it; somebody who is in the group already is not refused."""
+def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> set[str]:
+    """Add people to the group: known testers of the team in one call, each new one with a call that creates the tester. Returns the
+    addresses that Apple refuses; it does not count as a refusal that somebody is in the group already."""
     if not missing:
-        return {}
-    known = team.by_email(store, "/v1/betaTesters", "email", [tester.email for tester in missing])
-    refused: dict[str, str] = {}
+        return set()
+    known = team.by_email(store, BetaTester, [tester.email for tester in missing])
+    refused: set[str] = set()
     try:
         _link(store, group_id, known.values())
     except AppStoreError as error:
         if error.status != 409:
             raise
-        # For one who cannot be a member, or is one already (asc #2600), all are refused: so each of the others by himself.
+        # Apple refuses all of them when one cannot be a member, or is one already. So each of the others is added alone.
         members = _members(store, group_id)
-        for email, entity in known.items():
+        for email, tester in known.items():
             if email not in members:
                 with _noting_refusal(refused, email):
-                    _link(store, group_id, [entity])
-    for tester in missing:
-        if key(tester.email) not in known:
-            with _noting_refusal(refused, key(tester.email)):
-                _make(store, group_id, tester)
+                    _link(store, group_id, [tester])
+    for person in missing:
+        if key(person.email) not in known:
+            with _noting_refusal(refused, key(person.email)):
+                _create(store, group_id, person)
     return refused
 
 
-def _make(store: AppStore, group_id: str, tester: Tester) -> None:
+def _create(store: AppStore, group_id: str, tester: Tester) -> None:
     store.create(
-        "betaTesters",
-        {"email": tester.email, "firstName": tester.first_name, "lastName": tester.last_name},
-        {"betaGroups": ("betaGroups", [group_id])},
+        BetaTester,
+        {
+            "email": tester.email,
+            "first_name": tester.first_name,
+            "last_name": tester.last_name,
+            "beta_groups": [BetaGroup.ref(group_id)],
+        },
         doing=f"add tester {tester.email}",
         find=lambda: _members(store, group_id).get(key(tester.email)),
     )
 
 
 @contextlib.contextmanager
-def _noting_refusal(refused: dict[str, str], email: str) -> Iterator[None]:
+def _noting_refusal(refused: set[str], email: str) -> Iterator[None]:
     try:
         yield
     except AppStoreError as error:
         if error.status != 409:
             raise
         if error.has("STATE_ERROR"):
-            refused[email] = CANNOT_TEST
+            refused.add(email)
 
 
-def _link(store: AppStore, group_id: str, testers: Collection[Entity]) -> None:
+def _link(store: AppStore, group_id: str, testers: Collection[BetaTester]) -> None:
     if testers:
-        store.link(
-            f"/v1/betaGroups/{group_id}/relationships/betaTesters",
-            "betaTesters",
-            [tester.id for tester in testers],
-            doing=f"add {len(testers)} testers to their group",
-        )
+        refs = [BetaTester.ref(tester.id) for tester in testers]
+        store.link(BetaGroup.ref(group_id), refs, doing=f"add {len(refs)} testers to their group")
 
 
 def _unlink(store: AppStore, group_id: str, ids: Collection[str], *, doing: str) -> None:
     if ids:
-        store.unlink(f"/v1/betaGroups/{group_id}/relationships/betaTesters", "betaTesters", ids, doing=doing)
+        store.unlink(BetaGroup.ref(group_id), [BetaTester.ref(id) for id in ids], doing=doing)
 
 
 def _without_unlisted(
-    store: AppStore, group_id: str, members: dict[str, Entity], listed: Collection[str]
-) -> dict[str, Entity]:
-    """Takes those who are not listed out of the group; the members who stay."""
+    store: AppStore, group_id: str, members: dict[str, BetaTester], listed: Collection[str]
+) -> dict[str, BetaTester]:
+    """Removes those who are not listed from the group; returns the members who stay."""
     unlisted = [member.id for email, member in members.items() if email not in listed]
-    _unlink(store, group_id, unlisted, doing=f"take {len(unlisted)} people out of the tester group who are not listed")
+    _unlink(store, group_id, unlisted, doing=f"remove {len(unlisted)} people who are not listed from the tester group")
     return {email: member for email, member in members.items() if email in listed}
 
 
-def _members(store: AppStore, group_id: str) -> dict[str, Entity]:
+def _members(store: AppStore, group_id: str) -> dict[str, BetaTester]:
     listed = store.list_all(
-        "/v1/betaTesters", doing="list the members of the tester group", **{"filter[betaGroups]": group_id}
+        BetaTester, doing="list the members of the tester group", query={"filter[betaGroups]": group_id}
     )
-    return {key(str(each["email"])): each for each in listed}
+    return {key(each.email): each for each in listed}
 
 
-def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, Entity]:
-    """The members once all `added` are among them, or when App Store Connect has had time enough to show them."""
-    members: dict[str, Entity] = {}
+def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, BetaTester]:
+    """The members as soon as they include all `added`; after LAG_SECONDS, whoever is there."""
+    members: dict[str, BetaTester] = {}
 
     def all_there() -> bool | None:
         nonlocal members
@@ -245,7 +259,7 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
     return members
 
 
-def _state(args: BetaTestersArgs, members: dict[str, Entity], invited: dict[str, str]) -> BetaTestersState:
+def _state(args: BetaTestersArgs, members: dict[str, BetaTester], invited: dict[str, str]) -> BetaTestersState:
     listed = {key(tester.email) for tester in args.testers}
     return BetaTestersState(
         group_id=args.group_id,
@@ -261,36 +275,12 @@ def _state(args: BetaTestersArgs, members: dict[str, Entity], invited: dict[str,
     )
 
 
-class BetaTesters(Resource[Any], module="appstore", name="BetaTesters"):
+class BetaTesters(Resource[BetaTestersArgs], module="appstore", name="BetaTesters"):
     """Who is in a tester group. `id` is the group's."""
 
     provider = BetaTestersProvider
     group_id: Output[str]
-    testers: Output[list[dict[str, Any]]]
+    testers: Output[list[dict[str, str]]]
     tester_ids: Output[dict[str, str]]
     unlisted: Output[list[str]]
     invited: Output[dict[str, str]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        group_id: Input[str],
-        app_id: Input[str],
-        testers: Input[Sequence[Input[dict[str, Any]]]],
-        internal: Input[bool] = True,
-        invite_users: Input[bool] = False,
-        invite_roles: Input[Sequence[str]] | None = None,
-        remove_unlisted: Input[bool] = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "group_id": group_id,
-            "app_id": app_id,
-            "testers": testers,
-            "internal": internal,
-            "invite_users": invite_users,
-            "invite_roles": invite_roles,
-            "remove_unlisted": remove_unlisted,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -1,41 +1,53 @@
-"""A build in the hands of a tester group: its texts, the announcement, the group, and Apple's word that testing is on."""
+"""Gives a build to a tester group: its texts, the notification, the group, and the wait until Apple reports it in testing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import LAG_SECONDS, AppStore, Entity, patiently
+from providers.appstore.api.client import LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
-from providers.errors import ProviderError
+from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
-LONGEST_TEXT = 4000
+MAX_TEXT = 4000
 WAIT_SECONDS = 900
-HOPELESS = {
-    "EXPIRED": "90 days after its upload nobody can start it any more; raise solos:build and upload a new one",
-    "PROCESSING_EXCEPTION": "Apple could not make it ready for testing; raise solos:build and upload it again",
-}
-"""States out of which waiting does not help, and what does."""
+
+TEXT_EMPTY = ProblemText("whats_new", "the text for {locale} is empty")
+TEXT_TOO_LONG = ProblemText("whats_new", "the text for {locale} has {length} characters; Apple allows {limit}")
+TEXT_REFUSED = ProblemText(
+    "whats_new", "the text for {locale} contains a '<' or an emoji, which Apple refuses", remedy="replace it by words"
+)
+EXPIRED = ErrorText(
+    "build {build_id} is EXPIRED: testers cannot start a build later than 90 days after its upload",
+    remedy="upload a new build with a higher build number",
+)
+NOT_PREPARED = ErrorText(
+    "build {build_id} is in state PROCESSING_EXCEPTION: Apple could not prepare it for testing",
+    remedy="upload it again with a higher build number",
+)
+FINAL_STATES = {"EXPIRED": EXPIRED, "PROCESSING_EXCEPTION": NOT_PREPARED}
+"""States in which waiting does not help."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BuildDistributionArgs:
-    build_id: Annotated[str, REPLACES]
-    group_id: Annotated[str, REPLACES]
-    whats_new: dict[str, str] = field(default_factory=dict)
+    build_id: Annotated[Input[str], REPLACES]
+    group_id: Annotated[Input[str], REPLACES]
+    whats_new: Input[dict[str, str]] = field(default_factory=dict)
     """The text "What to Test" by locale. Texts of other locales stay as they are."""
-    notify: bool = True
-    """Whether TestFlight tells the testers. Set before they get the build, so that nobody is told twice or not at all."""
-    automatic: bool = False
-    """Whether the group has access to all builds by itself; then Apple refuses to be told about this one."""
+    notify: Input[bool] = field(default=True)
+    """Whether TestFlight notifies the testers. It is set before they get the build, so that everybody is notified once."""
+    automatic: Input[bool] = field(default=False)
+    """Whether the group gets all builds automatically; Apple then refuses to add this one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BuildDistributionState(BuildDistributionArgs):
     internal_state: str
     """Apple's internalBuildState: IN_BETA_TESTING, later EXPIRED."""
@@ -45,7 +57,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
     Args = BuildDistributionArgs
     State = BuildDistributionState
 
-    def validate(self, args: BuildDistributionArgs, old: BuildDistributionArgs | None) -> Iterable[str]:
+    def validate(self, args: BuildDistributionArgs, old: BuildDistributionArgs | None) -> Iterable[Problem]:
         return text_problems(args.whats_new)
 
     def ensure(self, args: BuildDistributionArgs) -> tuple[str, BuildDistributionState]:
@@ -59,146 +71,142 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         build = _build(store, state) if state.automatic else _in_group(store, state)
         if build is None:
             return None
-        detail = build.related("buildBetaDetail")
-        texts = {str(each["locale"]): str(each["whatsNew"] or "") for each in _localizations(store, state)}
+        detail = build.build_beta_detail
+        texts = {each.locale: each.whats_new for each in _localizations(store, state)}
         return replace(
             state,
             whats_new={locale: texts[locale] for locale in state.whats_new if locale in texts},
-            notify=bool(detail and detail["autoNotifyEnabled"]),
-            internal_state=str(detail["internalBuildState"]) if detail else "",
+            notify=bool(detail and detail.auto_notify_enabled),
+            internal_state=detail.internal_build_state if detail else "",
         )
 
     def remove(self, id: str, state: BuildDistributionState) -> None:
-        """Takes the build out of the group. Testers who installed it keep it until it expires."""
+        """Removes the build from the group. Testers who have installed it keep it until it expires."""
         if not state.automatic:
             AppStore(self.config).unlink(
-                f"/v1/builds/{state.build_id}/relationships/betaGroups",
-                "betaGroups",
-                [state.group_id],
-                doing="take the build from the testers",
+                Build.ref(state.build_id),
+                [BetaGroup.ref(state.group_id)],
+                doing="remove the build from the tester group",
             )
 
     def _distribute(self, args: BuildDistributionArgs) -> BuildDistributionState:
         store = AppStore(self.config)
         _write_texts(store, args)
-        _set_announcement(store, args)
+        _set_notification(store, args)
         if not args.automatic and _in_group(store, args) is None:
-            _give(store, args)
-        return BuildDistributionState(**vars(args), internal_state=_wait_until_tested(store, args))
+            _add_to_group(store, args)
+        return BuildDistributionState(**vars(args), internal_state=_wait_until_in_testing(store, args))
 
 
-def text_problems(texts: Mapping[str, str]) -> Iterable[str]:
-    """What Apple would not take in texts by locale."""
+def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
+    """What Apple would refuse in texts by locale."""
     for locale, text in texts.items():
         if not text.strip():
-            yield f"the text for {locale} is empty"
-        if len(text) > LONGEST_TEXT:
-            yield f"the text for {locale} has {len(text)} characters, Apple takes {LONGEST_TEXT}"
+            yield TEXT_EMPTY(locale=locale)
+        if len(text) > MAX_TEXT:
+            yield TEXT_TOO_LONG(locale=locale, length=len(text), limit=MAX_TEXT)
         if "<" in text or any(ord(character) > 0xFFFF for character in text):
-            yield f"the text for {locale} has a '<' or an emoji, which Apple refuses: write it in words"
+            yield TEXT_REFUSED(locale=locale)
 
 
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
-    there = {str(each["locale"]): each for each in _localizations(store, args)} if args.whats_new else {}
+    there = {each.locale: each for each in _localizations(store, args)} if args.whats_new else {}
     for locale, text in args.whats_new.items():
-        entry = there.get(locale) or _make_text(store, args, locale, text)
-        if entry["whatsNew"] != text:
-            store.update(entry, {"whatsNew": text}, doing=f"write What to Test in {locale}")
+        entry = there.get(locale) or _create_text(store, args, locale, text)
+        if entry.whats_new != text:
+            doing = f"write What to Test in {locale}"
+            store.update(BetaBuildLocalization, entry.id, {"whats_new": text}, doing=doing)
 
 
-def _make_text(store: AppStore, args: BuildDistributionArgs, locale: str, text: str) -> Entity:
-    """The entry of a locale; the one that is there already, if Apple has made it meanwhile, as it does for the first language."""
+def _create_text(store: AppStore, args: BuildDistributionArgs, locale: str, text: str) -> BetaBuildLocalization:
+    """The entry of a locale; the existing one, if Apple has created it meanwhile, as it does for the primary language."""
 
-    def find() -> Entity | None:
-        return next((each for each in _localizations(store, args) if each["locale"] == locale), None)
+    def find() -> BetaBuildLocalization | None:
+        return next((each for each in _localizations(store, args) if each.locale == locale), None)
 
     try:
         return store.create(
-            "betaBuildLocalizations",
-            {"locale": locale, "whatsNew": text},
-            {"build": ("builds", args.build_id)},
+            BetaBuildLocalization,
+            {"locale": locale, "whats_new": text, "build": Build.ref(args.build_id)},
             doing=f"write What to Test in {locale}",
             find=find,
         )
     except AppStoreError as error:
-        entry = patiently(find) if error.says("same 'locale'") else None
+        entry = retry_until_visible(find) if error.says("same 'locale'") else None
         if entry is None:
             raise
         return entry
 
 
-def _set_announcement(store: AppStore, args: BuildDistributionArgs) -> None:
+def _set_notification(store: AppStore, args: BuildDistributionArgs) -> None:
     detail = _detail(store, args)
-    if bool(detail["autoNotifyEnabled"]) != args.notify:
-        store.update(detail, {"autoNotifyEnabled": args.notify}, doing="set whether testers are told about the build")
+    if detail.auto_notify_enabled != args.notify:
+        doing = "set whether testers are notified of the build"
+        store.update(BuildBetaDetail, detail.id, {"auto_notify_enabled": args.notify}, doing=doing)
 
 
-def _give(store: AppStore, args: BuildDistributionArgs) -> None:
+def _add_to_group(store: AppStore, args: BuildDistributionArgs) -> None:
     try:
-        store.link(
-            f"/v1/builds/{args.build_id}/relationships/betaGroups",
-            "betaGroups",
-            [args.group_id],
-            doing="give the build to the testers",
-        )
+        store.link(Build.ref(args.build_id), [BetaGroup.ref(args.group_id)], doing="add the build to the tester group")
     except AppStoreError as error:
-        # To a group that gets every build by itself Apple says this; to a repetition after a lost answer, that it is done.
+        # Apple's answer for a group that gets every build automatically.
         if error.says("Cannot add internal group to a build"):
             return
+        # Repeating the call after a lost answer is refused when the first one was successful.
         if error.status not in (409, 422) or _in_group(store, args) is None:
             raise
 
 
-def _wait_until_tested(store: AppStore, args: BuildDistributionArgs) -> str:
+def _wait_until_in_testing(store: AppStore, args: BuildDistributionArgs) -> str:
     show = engine.progress()
     seen = ""
 
-    def tested() -> str | None:
+    def in_testing() -> str | None:
         nonlocal seen
-        seen = str(_detail(store, args)["internalBuildState"])
+        seen = _detail(store, args).internal_build_state
         show(f"the build is {seen}")
-        if seen in HOPELESS:
-            raise ProviderError(f"build {args.build_id} is {seen}: {HOPELESS[seen]}")
+        if seen in FINAL_STATES:
+            raise FINAL_STATES[seen](build_id=args.build_id)
         return seen if seen == "IN_BETA_TESTING" else None
 
-    late = "; the group gets builds by itself, but none that came before it was made" if args.automatic else ""
+    late = "; the group gets only builds that are uploaded after it was created" if args.automatic else ""
     return store.poll(
-        tested,
+        in_testing,
         seconds=WAIT_SECONDS,
-        waiting_for=f"build {args.build_id} to be in testing (run up again to wait on{late})",
+        waiting_for=f"build {args.build_id} to be in testing (run `pulumi up` again to continue waiting{late})",
         last_seen=lambda: seen,
     )
 
 
-def _detail(store: AppStore, args: BuildDistributionArgs) -> Entity:
-    detail = store.poll(
-        lambda: store.get(f"/v1/builds/{args.build_id}/buildBetaDetail", doing="read the state of the build's testing"),
+def _detail(store: AppStore, args: BuildDistributionArgs) -> BuildBetaDetail:
+    build = Build.ref(args.build_id)
+    doing = "read the testing state of the build"
+    return store.poll(
+        lambda: store.get_related(BuildBetaDetail, build, "buildBetaDetail", doing=doing),
         seconds=LAG_SECONDS,
-        waiting_for=f"the testing details of build {args.build_id}",
+        waiting_for=f"the testing state of build {args.build_id}",
     )
-    return detail
 
 
-def _localizations(store: AppStore, args: BuildDistributionArgs) -> list[Entity]:
-    return store.list_all("/v1/betaBuildLocalizations", doing="read What to Test", **{"filter[build]": args.build_id})
+def _localizations(store: AppStore, args: BuildDistributionArgs) -> list[BetaBuildLocalization]:
+    return store.list_all(BetaBuildLocalization, doing="read What to Test", query={"filter[build]": args.build_id})
 
 
-def _in_group(store: AppStore, args: BuildDistributionArgs) -> Entity | None:
-    """The build with its testing details, if the group has it."""
+def _in_group(store: AppStore, args: BuildDistributionArgs) -> Build | None:
+    """The build with its testing state, if the group has it."""
     found = store.list_all(
-        "/v1/builds",
+        Build,
         doing="look whether the testers have the build",
-        include="buildBetaDetail",
-        **{"filter[id]": args.build_id, "filter[betaGroups]": args.group_id},
+        query={"include": "buildBetaDetail", "filter[id]": args.build_id, "filter[betaGroups]": args.group_id},
     )
     return found[0] if found else None
 
 
-def _build(store: AppStore, args: BuildDistributionArgs) -> Entity | None:
-    return store.get(f"/v1/builds/{args.build_id}", doing="read the build", include="buildBetaDetail")
+def _build(store: AppStore, args: BuildDistributionArgs) -> Build | None:
+    return store.get(Build, args.build_id, doing="read the build", query={"include": "buildBetaDetail"})
 
 
-class BuildDistribution(Resource[Any], module="appstore", name="BuildDistribution"):
+class BuildDistribution(Resource[BuildDistributionArgs], module="appstore", name="BuildDistribution"):
     """A build given to a group and in testing. `id` is `<build>/<group>`."""
 
     provider = BuildDistributionProvider
@@ -206,23 +214,3 @@ class BuildDistribution(Resource[Any], module="appstore", name="BuildDistributio
     group_id: Output[str]
     whats_new: Output[dict[str, str]]
     internal_state: Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        build_id: Input[str],
-        group_id: Input[str],
-        whats_new: Input[Mapping[str, Input[str]]] | None = None,
-        notify: Input[bool] = True,
-        automatic: Input[bool] = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "build_id": build_id,
-            "group_id": group_id,
-            "whats_new": whats_new,
-            "notify": notify,
-            "automatic": automatic,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import AppStore, Entity, patiently
+from providers.appstore.api import objects
+from providers.appstore.api.client import AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
@@ -82,34 +83,32 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         return found.id, replace(state, app_id=state.app_id or None)
 
     def observe(self, id: str, state: BundleIdState) -> BundleIdState | None:
-        found = AppStore(self.config).get(
-            f"/v1/bundleIds/{id}", doing=f"read bundle ID {state.identifier}", include="app"
-        )
+        doing = f"read bundle ID {state.identifier}"
+        found = AppStore(self.config).get(objects.BundleId, id, doing=doing, query={"include": "app"})
         return _state(found, state.platform) if found else None
 
     def sync(self, id: str, state: BundleIdState, args: BundleIdArgs) -> BundleIdState:
         if state.name == args.name:
             return state
-        AppStore(self.config).update(
-            Entity("bundleIds", id), {"name": args.name}, doing=f"rename bundle ID {args.identifier} to '{args.name}'"
-        )
+        doing = f"rename bundle ID {args.identifier} to '{args.name}'"
+        AppStore(self.config).update(objects.BundleId, id, {"name": args.name}, doing=doing)
         return replace(state, name=args.name)
 
     def remove(self, id: str, state: BundleIdState) -> None:
         """Apple keeps a bundle ID that an app uses, and the API cannot delete apps: the bundle ID stays too."""
         try:
-            AppStore(self.config).delete(f"/v1/bundleIds/{id}", doing=f"delete bundle ID {state.identifier}")
+            AppStore(self.config).delete(objects.BundleId.ref(id), doing=f"delete bundle ID {state.identifier}")
         except AppStoreError as error:
             if error.status != 409 or not error.says("cannot be deleted"):
                 raise
             engine.note(f"bundle ID {state.identifier} is not deleted, because an app uses it")
 
 
-def _register(store: AppStore, args: BundleIdArgs) -> Entity:
+def _register(store: AppStore, args: BundleIdArgs) -> objects.BundleId:
     doing = f"register bundle ID {args.identifier}"
     try:
         return store.create(
-            "bundleIds",
+            objects.BundleId,
             {"identifier": args.identifier, "name": args.name, "platform": args.platform},
             doing=doing,
             find=lambda: _find(store, args.identifier),
@@ -118,28 +117,29 @@ def _register(store: AppStore, args: BundleIdArgs) -> Entity:
         if not error.says("is not available"):
             raise
         # Apple's answer does not tell whether it is ours or another team's. Ours appears in the list shortly after it was made.
-        found = patiently(lambda: _find(store, args.identifier))
+        found = retry_until_visible(lambda: _find(store, args.identifier))
         if found is None:
             raise TAKEN(doing=doing) from None
         return found
 
 
-def _find(store: AppStore, identifier: str) -> Entity | None:
+def _find(store: AppStore, identifier: str) -> objects.BundleId | None:
     listed = store.list_all(
-        "/v1/bundleIds", doing=f"look up bundle ID {identifier}", include="app", **{"filter[identifier]": identifier}
+        objects.BundleId,
+        doing=f"look up bundle ID {identifier}",
+        query={"include": "app", "filter[identifier]": identifier},
     )
-    return next((each for each in listed if each["identifier"] == identifier), None)
+    return next((each for each in listed if each.identifier == identifier), None)
 
 
-def _state(entity: Entity, wanted: Platform) -> BundleIdState:
+def _state(found: objects.BundleId, wanted: Platform) -> BundleIdState:
     """Apple reports UNIVERSAL for a bundle ID that was created as IOS, so UNIVERSAL matches every platform
     (https://github.com/codemagic-ci-cd/cli-tools/pull/45)."""
-    platform = wanted if entity["platform"] == "UNIVERSAL" else entity["platform"]
     return BundleIdState(
-        identifier=entity["identifier"],
-        name=entity["name"],
-        platform=platform,
-        app_id=next(iter(entity.linked("app")), ""),
+        identifier=found.identifier,
+        name=found.name,
+        platform=wanted if found.platform == "UNIVERSAL" else cast(Platform, found.platform),
+        app_id=found.app.id if found.app else "",
     )
 
 

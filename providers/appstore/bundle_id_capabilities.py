@@ -1,23 +1,25 @@
-"""What an app with a bundle ID may do: the capabilities that the stack names, as a set. All others are left alone.
+"""What an app with a bundle ID may do: the capabilities that the stack lists, as one resource. It leaves all others as they are.
 
-Apple switches some on by itself (IN_APP_PURCHASE, often GAME_CENTER), shows types that its own specification does not know, and has
-no call to read a single one (app-store-connect.md, section 10). Each change makes the bundle ID's profiles INVALID.
+Apple enables some by itself (IN_APP_PURCHASE, often GAME_CENTER), returns types that its own specification does not list, and has no
+call to read a single one (https://developer.apple.com/documentation/appstoreconnectapi/bundle-id-capabilities). Each change makes the
+bundle ID's profiles INVALID.
 """
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import BundleId, BundleIdCapability, CapabilityOption, CapabilitySetting
+from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 DEFAULTS = ("IN_APP_PURCHASE", "GAME_CENTER")
-"""Apple's own: they stay when the stack no longer names them."""
+"""Enabled by Apple: they stay enabled when the stack no longer lists them."""
 SETTINGS = {
     "ICLOUD_VERSION": ("XCODE_5", "XCODE_6"),
     "DATA_PROTECTION_PERMISSION_LEVEL": (
@@ -27,37 +29,44 @@ SETTINGS = {
     ),
     "APPLE_ID_AUTH_APP_CONSENT": ("PRIMARY_APP_CONSENT",),
 }
-"""The settings that there are, and the options of each."""
-MOST = 50
-"""As many of a bundle ID's capabilities as Apple sends along with it; it knows about thirty."""
+"""All settings, and the options of each."""
+MAX_INCLUDED = 50
+"""How many capabilities Apple includes in the answer for a bundle ID. There are about thirty types."""
+
+NOT_A_TYPE = ProblemText(
+    "capabilities", "'{type}' is not a capability type", remedy="write it as Apple does: PUSH_NOTIFICATIONS"
+)
+NOT_A_SETTING = ProblemText("capabilities", "{type} has no setting {setting}", remedy="use {known}")
+NOT_AN_OPTION = ProblemText("capabilities", "{setting} of {type} is {option}", remedy="use {known}")
 
 Capabilities = dict[str, dict[str, str]]
 """Type to settings: `{"PUSH_NOTIFICATIONS": {}, "ICLOUD": {"ICLOUD_VERSION": "XCODE_6"}}`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BundleIdCapabilitiesArgs:
-    bundle_id: Annotated[str, REPLACES]
+    bundle_id: Annotated[Input[str], REPLACES]
     """Apple's id of the bundle ID."""
-    capabilities: Capabilities = field(default_factory=dict)
-    """Changed in place: what is named is switched on, what no longer is, off. Settings that are not named stay as they are."""
+    capabilities: Input[Capabilities] = field(default_factory=dict)
+    """Changed in place: listed types are enabled, types that are no longer listed are disabled. Settings that are not listed stay as
+    they are."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BundleIdCapabilitiesState(BundleIdCapabilitiesArgs):
-    others: list[str] = field(default_factory=list)
-    """Types that are on and not the stack's."""
+    others: list[str]
+    """Types that are enabled and not listed."""
 
 
 class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCapabilitiesState]):
     Args = BundleIdCapabilitiesArgs
     State = BundleIdCapabilitiesState
 
-    def validate(self, args: BundleIdCapabilitiesArgs, old: BundleIdCapabilitiesArgs | None) -> Iterable[str]:
+    def validate(self, args: BundleIdCapabilitiesArgs, old: BundleIdCapabilitiesArgs | None) -> Iterable[Problem]:
         return problems(args.capabilities)
 
     def ensure(self, args: BundleIdCapabilitiesArgs) -> tuple[str, BundleIdCapabilitiesState]:
-        return args.bundle_id, self._reconcile(args, to_disable=())
+        return args.bundle_id, self._converge(args, to_disable=())
 
     def observe(self, id: str, state: BundleIdCapabilitiesState) -> BundleIdCapabilitiesState | None:
         found = _read(AppStore(self.config), state.bundle_id)
@@ -66,74 +75,79 @@ class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCa
     def sync(
         self, id: str, state: BundleIdCapabilitiesState, args: BundleIdCapabilitiesArgs
     ) -> BundleIdCapabilitiesState:
-        return self._reconcile(args, to_disable=state.capabilities.keys() - args.capabilities.keys() - {*DEFAULTS})
+        return self._converge(args, to_disable=state.capabilities.keys() - args.capabilities.keys() - {*DEFAULTS})
 
     def remove(self, id: str, state: BundleIdCapabilitiesState) -> None:
-        """They go with the bundle ID; where an app keeps that one, the app keeps what it may do."""
+        """They are deleted with the bundle ID. Where an app keeps its bundle ID, it keeps its capabilities."""
 
-    def _reconcile(self, args: BundleIdCapabilitiesArgs, to_disable: Iterable[str]) -> BundleIdCapabilitiesState:
+    def _converge(self, args: BundleIdCapabilitiesArgs, to_disable: Iterable[str]) -> BundleIdCapabilitiesState:
         store = AppStore(self.config)
         found = _read(store, args.bundle_id) or {}
         for type, settings in sorted(args.capabilities.items()):
             if type not in found:
-                found[type] = self._enable(store, args.bundle_id, type, settings)
+                found[type] = _enable(store, args.bundle_id, type, settings)
             elif _chosen(found[type], settings) != settings:
-                found[type] = self._change(store, args.bundle_id, found[type], settings)
+                found[type] = _change(store, args.bundle_id, found[type], settings)
         for type in sorted(found.keys() & set(to_disable)):
-            store.delete(f"/v1/bundleIdCapabilities/{found.pop(type).id}", doing=f"switch capability {type} off")
-        return _state(
-            replace(BundleIdCapabilitiesState(bundle_id=args.bundle_id), capabilities=args.capabilities), found
-        )
-
-    def _enable(self, store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> Entity:
-        return store.create(
-            "bundleIdCapabilities",
-            {"capabilityType": type, "settings": _as_apple_writes(settings) or None},
-            {"bundleId": ("bundleIds", bundle_id)},
-            doing=f"switch capability {type} on",
-            find=lambda: self._if_set(store, bundle_id, type, settings),
-        )
-
-    def _change(self, store: AppStore, bundle_id: str, entity: Entity, settings: dict[str, str]) -> Entity:
-        return store.update(
-            entity,
-            {"settings": _as_apple_writes(settings)},
-            doing=f"change the settings of capability {entity['capabilityType']}",
-            done=lambda: self._if_set(store, bundle_id, entity["capabilityType"], settings),
-        )
-
-    def _if_set(self, store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> Entity | None:
-        found = (_read(store, bundle_id) or {}).get(type)
-        return found if found and _chosen(found, settings) == settings else None
+            store.delete(BundleIdCapability.ref(found.pop(type).id), doing=f"disable capability {type}")
+        return _state(args, found)
 
 
-def problems(capabilities: Capabilities) -> Iterable[str]:
-    """What is wrong with a set of capabilities. Types are not looked up in a list: Apple adds some every year."""
+def problems(capabilities: Capabilities) -> Iterable[Problem]:
+    """What is wrong with a set of capabilities. Types are not compared with a list: Apple adds some every year."""
     for type, settings in capabilities.items():
         if not re.fullmatch(r"[A-Z][A-Z0-9_]*", type):
-            yield f"{type!r} is no type of capability: Apple writes them like PUSH_NOTIFICATIONS"
-        for key, option in settings.items():
-            if key not in SETTINGS:
-                yield f"{type} has no setting {key}; there are {', '.join(SETTINGS)}"
-            elif option not in SETTINGS[key]:
-                yield f"{key} of {type} is {option}; it can be {' or '.join(SETTINGS[key])}"
+            yield NOT_A_TYPE(type=type)
+        for setting, option in settings.items():
+            if setting not in SETTINGS:
+                yield NOT_A_SETTING(type=type, setting=setting, known=" or ".join(SETTINGS))
+            elif option not in SETTINGS[setting]:
+                yield NOT_AN_OPTION(type=type, setting=setting, option=option, known=" or ".join(SETTINGS[setting]))
 
 
-def _read(store: AppStore, bundle_id: str) -> dict[str, Entity] | None:
-    """The capabilities that are on, by type; None when there is no such bundle ID."""
-    found = store.get(
-        f"/v1/bundleIds/{bundle_id}",
-        doing=f"read the capabilities of bundle ID {bundle_id}",
-        include="bundleIdCapabilities",
-        **{"limit[bundleIdCapabilities]": MOST},
+def _enable(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> BundleIdCapability:
+    return store.create(
+        BundleIdCapability,
+        {
+            "capability_type": type,
+            "settings": _as_settings(settings) or None,
+            "bundle_id": BundleId.ref(bundle_id),
+        },
+        doing=f"enable capability {type}",
+        find=lambda: _if_set(store, bundle_id, type, settings),
     )
-    if found is None:
-        return None
-    ours = (found.included[id] for id in found.linked("bundleIdCapabilities"))
-    return {each["capabilityType"]: each for each in ours}
 
 
-def _state(args: BundleIdCapabilitiesArgs, found: dict[str, Entity]) -> BundleIdCapabilitiesState:
+def _change(
+    store: AppStore, bundle_id: str, capability: BundleIdCapability, settings: dict[str, str]
+) -> BundleIdCapability:
+    type = capability.capability_type
+    return store.update(
+        BundleIdCapability,
+        capability.id,
+        {"settings": _as_settings(settings)},
+        doing=f"change the settings of capability {type}",
+        done=lambda: _if_set(store, bundle_id, type, settings),
+    )
+
+
+def _if_set(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> BundleIdCapability | None:
+    found = (_read(store, bundle_id) or {}).get(type)
+    return found if found and _chosen(found, settings) == settings else None
+
+
+def _read(store: AppStore, bundle_id: str) -> dict[str, BundleIdCapability] | None:
+    """The enabled capabilities by type; None when the bundle ID does not exist."""
+    found = store.get(
+        BundleId,
+        bundle_id,
+        doing=f"read the capabilities of bundle ID {bundle_id}",
+        query={"include": "bundleIdCapabilities", "limit[bundleIdCapabilities]": MAX_INCLUDED},
+    )
+    return {each.capability_type: each for each in found.bundle_id_capabilities} if found else None
+
+
+def _state(args: BundleIdCapabilitiesArgs, found: dict[str, BundleIdCapability]) -> BundleIdCapabilitiesState:
     return BundleIdCapabilitiesState(
         bundle_id=args.bundle_id,
         capabilities={
@@ -143,35 +157,28 @@ def _state(args: BundleIdCapabilitiesArgs, found: dict[str, Entity]) -> BundleId
     )
 
 
-def _chosen(entity: Entity, settings: dict[str, str]) -> dict[str, str]:
-    """What is chosen for those settings. Of the options that Apple lists, the enabled one counts; of a single one, that."""
+def _chosen(capability: BundleIdCapability, settings: dict[str, str]) -> dict[str, str]:
+    """The chosen option of each of `settings`: the enabled one of several options, or the only one."""
     chosen: dict[str, str] = {}
-    for setting in entity["settings"] or []:
-        options = setting.get("options") or []
-        enabled = [each["key"] for each in options if each.get("enabled", len(options) == 1)]
-        if setting["key"] in settings and enabled:
-            chosen[setting["key"]] = enabled[0]
+    for setting in capability.settings:
+        only = len(setting.options) == 1
+        enabled = [each.key for each in setting.options if (only if each.enabled is None else each.enabled)]
+        if setting.key in settings and enabled:
+            chosen[setting.key] = enabled[0]
     return chosen
 
 
-def _as_apple_writes(settings: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"key": key, "options": [{"key": option, "enabled": True}]} for key, option in settings.items()]
+def _as_settings(settings: dict[str, str]) -> list[CapabilitySetting]:
+    return [
+        CapabilitySetting(key=key, options=[CapabilityOption(key=option, enabled=True)])
+        for key, option in settings.items()
+    ]
 
 
-class BundleIdCapabilities(Resource[Any], module="appstore", name="BundleIdCapabilities"):
-    """The capabilities of a bundle ID that are the stack's; its id is the bundle ID's."""
+class BundleIdCapabilities(Resource[BundleIdCapabilitiesArgs], module="appstore", name="BundleIdCapabilities"):
+    """The capabilities of a bundle ID that the stack lists. `id` is that of the bundle ID."""
 
     provider = BundleIdCapabilitiesProvider
     bundle_id: Output[str]
     capabilities: Output[dict[str, dict[str, str]]]
     others: Output[list[str]]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        bundle_id: Input[str],
-        capabilities: Input[Capabilities],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"bundle_id": bundle_id, "capabilities": capabilities}, opts)

@@ -1,25 +1,27 @@
-"""A distribution certificate: found by its public key, made when there is none, renewed before it expires, revoked only on request.
+"""A distribution certificate: found by its public key, created when there is none, renewed before it expires, revoked only on
+request.
 
-Apple allows a team two or three of them and certifies any key twice, so a careless create is paid for by the team. Whatever
-is lost on the way, the key is in the state (`SigningKey`), and the certificate of that key is taken over (section 11).
+Apple allows a team two or three of them and certifies the same key twice, so an unnecessary create costs the team one of its
+certificates. After a lost answer nothing is lost: the key is in the state (`SigningKey`), and the certificate of that key is adopted.
 """
 
 import base64
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine, waiting
-from providers.appstore.api.client import AppStore, Entity
-from providers.appstore.api.errors import AppStoreError, CertificateLimit
+from providers.appstore.api import objects
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.errors import CertificateLimit
 from providers.appstore.signing_key import fingerprint
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
@@ -27,116 +29,146 @@ if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
     from cryptography.hazmat.primitives.asymmetric import rsa
 
 KDF_ROUNDS = 50_000
-"""How often the password of a PKCS#12 is hashed; codemagic takes as many."""
+"""How often the password of a PKCS#12 is hashed."""
 WEBSITE = "https://developer.apple.com/account/resources/certificates"
-LONGEST_WINDOW = 180
-"""Days. Apple's certificates live for a year: within a longer window a new one would soon be due again."""
+MAX_RENEWAL_DAYS = 180
+"""Apple's certificates are valid for a year: with a larger number, a new certificate would soon be due for renewal again."""
+
+WINDOW = ProblemText(
+    "renew_before_days",
+    "renew_before_days is {days}; it has to be 1 to {limit}, because Apple's certificates are valid for a year",
+)
+ADOPTED_MISSING = ErrorText(
+    "the certificate in the p12, {name} with serial number {serial}, is not one of this team's certificates of type {type}: it was "
+    "revoked, belongs to another team or has another type",
+    remedy="compare it with {website}, use another p12, or none, to have a certificate created",
+)
+LIMIT_REACHED = ErrorText(
+    "the team has as many certificates of type {type} as Apple allows, and none of them is of this stack's key: {existing}. Nothing "
+    "was revoked [{codes}]",
+    remedy="set the p12 of one of them to adopt it, or revoke one that nobody needs at {website}, then run `pulumi up` again",
+)
+OTHER_KEY = ErrorText(
+    "certificate {id} is not of the key that it was requested for: Apple, or something between here and Apple, mixed up two requests",
+    remedy="look at it at {website} before you run `pulumi up` again",
+)
 
 CertificateType = Literal["DISTRIBUTION", "IOS_DISTRIBUTION"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CertificateArgs:
-    private_key: Annotated[str, SECRET]
+    private_key: Annotated[Input[str], SECRET]
     """PEM, of a `SigningKey`, as are the next two."""
-    csr: Annotated[str, REPLACES]
-    """Another key needs another certificate. The old one stays, unless `revoke`."""
-    adopted: str | None = None
-    """PEM of a certificate that has to be there already: as long as it has not expired, none is made in its place."""
-    type: Annotated[CertificateType, REPLACES] = "DISTRIBUTION"
+    csr: Annotated[Input[str], REPLACES]
+    """Another key needs another certificate. The old one stays valid, unless `revoke`."""
+    adopted: Input[str | None] = field(default=None)
+    """PEM of a certificate that has to exist: until it expires, none is created in its place."""
+    type: Annotated[Input[CertificateType], REPLACES] = field(default="DISTRIBUTION")
     """DISTRIBUTION signs for all platforms; IOS_DISTRIBUTION is its predecessor."""
-    renew_before_days: int = 30
-    """So long before the certificate expires, `up` makes another one of the same key."""
-    revoke: bool = False
-    """Whether a certificate that is replaced or destroyed is revoked, which invalidates every profile that holds it, the
-    team's other apps' as well. It counts from the `up` after the one that sets it."""
+    renew_before_days: Input[int] = field(default=30)
+    """That long before the certificate expires, `pulumi up` creates another one of the same key."""
+    revoke: Input[bool] = field(default=False)
+    """Whether a certificate that is replaced or destroyed is revoked, which invalidates every profile that contains it, also those of
+    the team's other apps. It has effect from the `pulumi up` after the one that sets it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CertificateState(CertificateArgs):
-    name: str = ""
+    name: str
     """As the keychain calls the identity: Apple Distribution: Sol Labs (TEAM)."""
-    serial_number: str = ""
-    expires_at: Annotated[str, REPLACES] = ""
+    serial_number: str
+    expires_at: Annotated[str, REPLACES]
     """ISO 8601, UTC."""
-    certificate: str = ""
+    certificate: str
     """PEM."""
-    p12: Annotated[str, SECRET] = ""
+    p12: Annotated[str, SECRET]
     """The certificate and its key as PKCS#12, in base64, in the form that macOS imports."""
-    p12_password: Annotated[str, SECRET] = ""
+    p12_password: Annotated[str, SECRET]
 
 
 class CertificateProvider(Provider[CertificateArgs, CertificateState]):
     Args = CertificateArgs
     State = CertificateState
 
-    def validate(self, args: CertificateArgs, old: CertificateArgs | None) -> Iterable[str]:
-        if not 1 <= args.renew_before_days <= LONGEST_WINDOW:
-            yield f"renew_before_days is {args.renew_before_days}; Apple's certificates live for a year: 1 to {LONGEST_WINDOW}"
+    def validate(self, args: CertificateArgs, old: CertificateArgs | None) -> Iterable[Problem]:
+        if not 1 <= args.renew_before_days <= MAX_RENEWAL_DAYS:
+            yield WINDOW(days=args.renew_before_days, limit=MAX_RENEWAL_DAYS)
 
     def changed_fields(self, state: CertificateState, args: CertificateArgs) -> Iterable[str]:
         settings = ("csr", "type", "renew_before_days", "revoke")
-        differing = [name for name in settings if getattr(state, name) != getattr(args, name)]
+        changed = [name for name in settings if getattr(state, name) != getattr(args, name)]
         if _is_due(datetime.fromisoformat(state.expires_at), args):
-            differing.append("expires_at")
-        return differing
+            changed.append("expires_at")
+        return changed
 
     def ensure(self, args: CertificateArgs) -> tuple[str, CertificateState]:
         store = AppStore(self.config)
         found = _find(store, args)
         if found is None:
-            _refuse_in_place_of_adopted(args)
-            found = self._make(store, args)
+            _check_adopted(args)
+            found = _create(store, args)
         return found.id, _state(found, args)
 
     def observe(self, id: str, state: CertificateState) -> CertificateState | None:
-        """Gone once it is revoked. What is in a certificate never changes."""
-        found = AppStore(self.config).get(f"/v1/certificates/{id}", doing=f"read certificate {id}")
+        """None once it is revoked. The content of a certificate never changes."""
+        found = AppStore(self.config).get(objects.Certificate, id, doing=f"read certificate {id}")
         return state if found else None
 
     def sync(self, id: str, state: CertificateState, args: CertificateArgs) -> CertificateState:
         return replace(state, renew_before_days=args.renew_before_days, revoke=args.revoke)
 
     def remove(self, id: str, state: CertificateState) -> None:
-        """Left to expire, unless it was said to be revoked: what it has signed goes on working either way."""
+        """Leaves it to expire, unless `revoke`. What is signed with it works in both cases."""
         if state.revoke:
-            AppStore(self.config).delete(f"/v1/certificates/{id}", doing=f"revoke certificate {id} ({state.name})")
+            doing = f"revoke certificate {id} ({state.name})"
+            AppStore(self.config).delete(objects.Certificate.ref(id), doing=doing)
             return
         engine.note(
-            f"{state.name}, serial number {state.serial_number}, stays valid until {state.expires_at[:10]}, and counts among "
-            f"those that Apple allows: revoke it at {WEBSITE} once nobody needs it"
+            f"{state.name}, serial number {state.serial_number}, stays valid until {state.expires_at[:10]}, and counts towards "
+            f"Apple's limit: revoke it at {WEBSITE} when nobody needs it"
         )
 
-    def _make(self, store: AppStore, args: CertificateArgs) -> Entity:
-        try:
-            return store.create(
-                "certificates",
-                {"csrContent": args.csr, "certificateType": args.type},
-                doing=f"make a certificate of type {args.type}",
-                find=lambda: _find(store, args),
-            )
-        except CertificateLimit as limit:
-            raise ProviderError(_what_there_is(store, args, limit)) from None
+
+def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
+    try:
+        return store.create(
+            objects.Certificate,
+            {"csr_content": args.csr, "certificate_type": args.type},
+            doing=f"create a certificate of type {args.type}",
+            find=lambda: _find(store, args),
+        )
+    except CertificateLimit as limit:
+        existing = "; ".join(
+            f"{each.serial_number} ({each.name or each.display_name}, until {_expiry(each):%Y-%m-%d})"
+            for each in _all(store, args.type)
+        )
+        raise LIMIT_REACHED(
+            type=args.type,
+            existing=existing or "App Store Connect shows none, so one is being requested",
+            website=WEBSITE,
+            codes=", ".join(limit.codes),
+        ) from None
 
 
-def _find(store: AppStore, args: CertificateArgs) -> Entity | None:
-    """The certificate of our key that will last longest; none that is about to be renewed."""
+def _find(store: AppStore, args: CertificateArgs) -> objects.Certificate | None:
+    """The certificate of our key that is valid longest; None if all of them are due for renewal."""
     from cryptography import x509
 
     wanted = fingerprint(x509.load_pem_x509_csr(args.csr.encode()).public_key())
-    fitting = [
+    usable = [
         each
         for each in _all(store, args.type)
         if fingerprint(_content(each).public_key()) == wanted and not _is_due(_expiry(each), args)
     ]
-    return max(fitting, key=_expiry, default=None)
+    return max(usable, key=_expiry, default=None)
 
 
-def _all(store: AppStore, type: CertificateType) -> list[Entity]:
+def _all(store: AppStore, type: CertificateType) -> list[objects.Certificate]:
     listed = store.list_all(
-        "/v1/certificates", doing=f"look up certificates of type {type}", **{"filter[certificateType]": type}
+        objects.Certificate, doing=f"look up certificates of type {type}", query={"filter[certificateType]": type}
     )
-    return [each for each in listed if each["certificateType"] == type and each["certificateContent"]]
+    return [each for each in listed if each.certificate_type == type and each.certificate_content]
 
 
 def _is_due(expiry: datetime, args: CertificateArgs) -> bool:
@@ -144,52 +176,29 @@ def _is_due(expiry: datetime, args: CertificateArgs) -> bool:
     return expiry <= now + timedelta(days=args.renew_before_days)
 
 
-def _refuse_in_place_of_adopted(args: CertificateArgs) -> None:
+def _check_adopted(args: CertificateArgs) -> None:
+    """Raises where a certificate was to be adopted that has not expired: creating another one is not what was meant."""
     from cryptography import x509
 
     if args.adopted is None:
         return
     adopted = x509.load_pem_x509_certificate(args.adopted.encode())
     if not _is_due(adopted.not_valid_after_utc, args):
-        raise ProviderError(
-            f"the certificate in the p12, {_name(adopted)} with serial number {adopted.serial_number:X}, is not among this "
-            f"team's of type {args.type}: it was revoked, is another team's or of another type. See {WEBSITE}, give another "
-            "p12, or give none to have a certificate made"
-        )
+        raise ADOPTED_MISSING(name=_name(adopted), serial=f"{adopted.serial_number:X}", type=args.type, website=WEBSITE)
 
 
-def _what_there_is(store: AppStore, args: CertificateArgs, limit: AppStoreError) -> str:
-    there = "; ".join(
-        f"{each['serialNumber']} ({each['name'] or each['displayName']}, until {_expiry(each):%Y-%m-%d})"
-        for each in _all(store, args.type)
-    )
-    return (
-        f"the team has as many certificates of type {args.type} as Apple allows, and none of them is of this stack's key: "
-        f"{there or 'none is shown, so one is being requested'}. Nothing was revoked. Give the p12 of one of them to take it "
-        f"over, or revoke one that nobody needs at {WEBSITE}, then run up again [{', '.join(limit.codes)}]"
-    )
-
-
-def _state(entity: Entity, args: CertificateArgs) -> CertificateState:
+def _state(found: objects.Certificate, args: CertificateArgs) -> CertificateState:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    certificate = _content(entity)
+    certificate = _content(found)
     key = serialization.load_pem_private_key(args.private_key.encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     if fingerprint(certificate.public_key()) != fingerprint(key.public_key()):
-        raise ProviderError(
-            f"certificate {entity.id} is not of the key that it was requested for: Apple mixed two requests up, or something "
-            f"between here and Apple did; look at it at {WEBSITE} before running up again"
-        )
+        raise OTHER_KEY(id=found.id, website=WEBSITE)
     password = secrets.token_urlsafe(24)
     return CertificateState(
-        private_key=args.private_key,
-        csr=args.csr,
-        adopted=args.adopted,
-        type=args.type,
-        renew_before_days=args.renew_before_days,
-        revoke=args.revoke,
+        **vars(args),
         name=_name(certificate),
         serial_number=f"{certificate.serial_number:X}",
         expires_at=certificate.not_valid_after_utc.isoformat(),
@@ -200,7 +209,8 @@ def _state(entity: Entity, args: CertificateArgs) -> CertificateState:
 
 
 def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", password: str) -> bytes:
-    """PKCS#12 in the old form, triple DES and SHA-1: macOS says "MAC verification failed" to today's (pyca/cryptography #7293)."""
+    """PKCS#12 in the old form, triple DES and SHA-1: macOS fails with "MAC verification failed" on today's form
+    (https://github.com/pyca/cryptography/issues/7293)."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
@@ -214,14 +224,14 @@ def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", pas
     return pkcs12.serialize_key_and_certificates(_name(certificate).encode(), key, certificate, None, encryption)
 
 
-def _content(entity: Entity) -> "x509.Certificate":
+def _content(certificate: objects.Certificate) -> "x509.Certificate":
     from cryptography import x509
 
-    return x509.load_der_x509_certificate(base64.b64decode(entity["certificateContent"]))
+    return x509.load_der_x509_certificate(base64.b64decode(certificate.certificate_content))
 
 
-def _expiry(entity: Entity) -> datetime:
-    return _content(entity).not_valid_after_utc
+def _expiry(certificate: objects.Certificate) -> datetime:
+    return _content(certificate).not_valid_after_utc
 
 
 def _name(certificate: "x509.Certificate") -> str:
@@ -231,7 +241,7 @@ def _name(certificate: "x509.Certificate") -> str:
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
 
 
-class Certificate(Resource[Any], module="appstore", name="Certificate"):
+class Certificate(Resource[CertificateArgs], module="appstore", name="Certificate"):
     """A certificate for signing builds. `id` is Apple's id of it, which profiles refer to."""
 
     provider = CertificateProvider
@@ -242,25 +252,3 @@ class Certificate(Resource[Any], module="appstore", name="Certificate"):
     certificate: Output[str]
     p12: Output[str]
     p12_password: Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        private_key: Input[str],
-        csr: Input[str],
-        adopted: Input[str | None] = None,
-        type: Input[str] = "DISTRIBUTION",
-        renew_before_days: Input[int] = 30,
-        revoke: Input[bool] = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "private_key": private_key,
-            "csr": csr,
-            "adopted": adopted,
-            "type": type,
-            "renew_before_days": renew_before_days,
-            "revoke": revoke,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -1,56 +1,60 @@
-"""Who has installed the build, on which devices, how it fared there and what they say: Apple's own evidence for a launch.
+"""Who has installed the build, on which devices, how it runs there and what testers report: Apple's own evidence for a launch.
 
-People take hours and days, and Apple counts with a lag of hours (app-store-connect.md, section 19), so nothing waits here. As
-long as somebody is missing, or no use is counted yet, the resource differs from what it should be, and each `up` looks again:
-four calls. After that it costs none; refresh looks in any case.
+Testers take hours or days, and Apple's counts lag by hours, so nothing waits here. While a tester is missing, or no session is counted,
+the resource differs from its arguments, and each `pulumi up` looks again, with four calls. After that it makes none; `pulumi refresh`
+always looks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine, waiting
+from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import AppDevice, BetaFeedback, instant
 from providers.appstore.ipa import versions
 from providers.properties import REPLACES
-from providers.resource import Provider, Resource
+from providers.record import Input, record
+from providers.resource import Gate, Resource
 
-FEEDBACK = {"crash": "betaFeedbackCrashSubmissions", "screenshot": "betaFeedbackScreenshotSubmissions"}
-"""What testers send from their phones, and Apple's name of it."""
+FEEDBACK: dict[str, type[BetaFeedback]] = {
+    "crash": objects.BetaFeedbackCrashSubmission,
+    "screenshot": objects.BetaFeedbackScreenshotSubmission,
+}
+"""The kinds of reports that testers send from their devices."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class InstallationsArgs:
-    app_id: str
-    build_id: Annotated[str, REPLACES]
-    group_id: Annotated[str, REPLACES]
-    short_version: Annotated[str, REPLACES]
-    version: Annotated[str, REPLACES]
-    testers: list[str]
+    app_id: Input[str]
+    build_id: Annotated[Input[str], REPLACES]
+    group_id: Annotated[Input[str], REPLACES]
+    short_version: Annotated[Input[str], REPLACES]
+    version: Annotated[Input[str], REPLACES]
+    testers: Input[list[str]]
     """Addresses of those who have to install the build."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class InstallationsState(InstallationsArgs):
-    devices: dict[str, list[str]] = field(default_factory=dict)
-    """The devices that have this very build, with system and build, by address."""
-    missing: list[str] = field(default_factory=list)
-    """Addresses of those who do not have it yet."""
-    sessions: int = 0
-    crashes: int = 0
-    feedback: int = 0
-    """Of the build, on all devices: as many as Apple counts, or as reports are there, whichever is more."""
-    reports: list[dict[str, str]] = field(default_factory=list)
+    devices: dict[str, list[str]]
+    """The devices that have exactly this build, with system and build, by address."""
+    missing: list[str]
+    """Addresses of those who have not installed it yet."""
+    sessions: int
+    crashes: int
+    feedback: int
+    """Of the build, on all devices: as many as Apple counts, or as there are reports, whichever is more."""
+    reports: list[dict[str, str]]
     """What testers have sent, oldest first: `kind` (crash or screenshot), `by`, `device`, `at` (ISO 8601) and `comment`."""
-    seen_at: str = ""
+    seen_at: str
     """ISO 8601."""
 
 
-class InstallationsProvider(Provider[InstallationsArgs, InstallationsState]):
+class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
     Args = InstallationsArgs
     State = InstallationsState
 
@@ -68,21 +72,18 @@ class InstallationsProvider(Provider[InstallationsArgs, InstallationsState]):
     def observe(self, id: str, state: InstallationsState) -> InstallationsState:
         return self._look(state)
 
-    def remove(self, id: str, state: InstallationsState) -> None:
-        """Nothing: what people have on their phones is theirs."""
-
     def _look(self, args: InstallationsArgs) -> InstallationsState:
         store = AppStore(self.config)
         members = store.list_all(
-            "/v1/betaTesters", doing="look who has installed the build", **{"filter[betaGroups]": args.group_id}
+            objects.BetaTester, doing="look who has installed the build", query={"filter[betaGroups]": args.group_id}
         )
-        devices = {str(each["email"]).lower(): each["appDevices"] or [] for each in members}
+        devices = {each.email.lower(): each.app_devices for each in members}
         having = {email: _having(devices.get(email.lower(), []), args) for email in args.testers}
         missing = [email for email, found in having.items() if not found]
         if missing:
-            told = "; ".join(email + _instead(devices.get(email.lower(), [])) for email in missing)
-            engine.note(f"not installed yet by {told}")
-        usages = store.metrics(f"/v1/builds/{args.build_id}/metrics/betaBuildUsages", doing="read how the build fares")
+            named = "; ".join(email + _instead(devices.get(email.lower(), [])) for email in missing)
+            engine.note(f"not installed yet by {named}")
+        usages = store.build_usage(objects.Build.ref(args.build_id), doing="read the usage of the build")
         reports = [report for kind in FEEDBACK for report in _reports(store, args, kind)]
         crashes = [report for report in reports if report["kind"] == "crash"]
         return InstallationsState(
@@ -94,47 +95,41 @@ class InstallationsProvider(Provider[InstallationsArgs, InstallationsState]):
             testers=args.testers,
             devices={email: found for email, found in having.items() if found},
             missing=missing,
-            sessions=_count(usages, "sessionCount"),
-            crashes=max(_count(usages, "crashCount"), len(crashes)),
-            feedback=max(_count(usages, "feedbackCount"), len(reports)),
+            sessions=sum(each.session_count for each in usages),
+            crashes=max(sum(each.crash_count for each in usages), len(crashes)),
+            feedback=max(sum(each.feedback_count for each in usages), len(reports)),
             reports=sorted(reports, key=lambda report: report["at"]),
             seen_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
         )
 
 
-def _having(devices: Iterable[Mapping[str, str]], args: InstallationsArgs) -> list[str]:
+def _having(devices: Iterable[AppDevice], args: InstallationsArgs) -> list[str]:
     """Those of a tester's devices that have the build."""
-    return [_named(device) for device in devices if _is_build(str(device.get("appBuildVersion", "")), args)]
+    return [_named(device) for device in devices if _is_build(device.app_build_version, args)]
 
 
-def _instead(devices: Sequence[Mapping[str, str]]) -> str:
+def _instead(devices: Sequence[AppDevice]) -> str:
     return f" (who has {', '.join(map(_named, devices))})" if devices else ""
 
 
-def _named(device: Mapping[str, str]) -> str:
-    unknown = "unknown"
-    return f"{device.get('model', unknown)}, iOS {device.get('osVersion', unknown)}: {device.get('appBuildVersion', unknown)}"
-
-
-def _count(usages: Iterable[Mapping[str, Any]], name: str) -> int:
-    return sum(int(each.get(name) or 0) for each in usages)
+def _named(device: AppDevice) -> str:
+    return f"{device.model}, iOS {device.os_version}: {device.app_build_version}"
 
 
 def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[str, str]]:
     listed = store.list_all(
-        f"/v1/apps/{args.app_id}/{FEEDBACK[kind]}",
+        FEEDBACK[kind],
+        of=objects.App.ref(args.app_id),
         doing=f"read the {kind} reports of the build's testers",
-        **{"filter[build]": args.build_id},
+        query={"filter[build]": args.build_id},
     )
     return [
         {
             "kind": kind,
-            "by": str(each["email"] or "unknown"),
-            "device": f"{each['deviceModel'] or 'unknown'}, iOS {each['osVersion'] or 'unknown'}",
-            "at": datetime.fromisoformat(each["createdDate"]).astimezone(UTC).isoformat()
-            if each["createdDate"]
-            else "",
-            "comment": str(each["comment"] or ""),
+            "by": each.email,
+            "device": f"{each.device_model}, iOS {each.os_version}",
+            "at": instant(each.created_date).astimezone(UTC).isoformat() if each.created_date else "",
+            "comment": each.comment,
         }
         for each in listed
     ]
@@ -143,14 +138,14 @@ def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[s
 def _is_build(installed: str, args: InstallationsArgs) -> bool:
     """Whether `1.0.0 (0)` is this build."""
     short_version, _, version = installed.rstrip(")").partition(" (")
-    if versions.problem(short_version, "") or versions.problem(version, ""):
+    if not (versions.is_number(short_version) and versions.is_number(version)):
         return False
     return versions.ordering(short_version) == versions.ordering(args.short_version) and (
         versions.ordering(version) == versions.ordering(args.version)
     )
 
 
-class Installations(Resource[Any], module="appstore", name="Installations"):
+class Installations(Resource[InstallationsArgs], module="appstore", name="Installations"):
     """Who has the build. `missing` is empty once everybody has."""
 
     provider = InstallationsProvider
@@ -161,25 +156,3 @@ class Installations(Resource[Any], module="appstore", name="Installations"):
     feedback: Output[int]
     reports: Output[list[dict[str, str]]]
     seen_at: Output[str]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app_id: Input[str],
-        build_id: Input[str],
-        group_id: Input[str],
-        short_version: Input[str],
-        version: Input[str],
-        testers: Input[Sequence[Input[str]]],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "app_id": app_id,
-            "build_id": build_id,
-            "group_id": group_id,
-            "short_version": short_version,
-            "version": version,
-            "testers": testers,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -1,81 +1,103 @@
-"""The gate between an upload and its testers: Apple has taken the IPA, made a build of it, and lets people test it.
+"""Waits until Apple has processed an upload: the IPA is accepted, its build exists, and testers can be given the build.
 
-It takes minutes as a rule, and sometimes more than an hour until the build record shows up (MentraOS #3856). All that happens
-here is waiting, so it can be interrupted anywhere: the next `up` waits on, and nothing is uploaded twice.
+That usually takes minutes, sometimes more than an hour. Nothing else happens here, so it can be interrupted at any time: the next
+`pulumi up` continues waiting, and nothing is uploaded twice.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import AppStore, Entity
-from providers.appstore.api.upload import upload_state
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import Build, BuildUpload, StateProblem
 from providers.appstore.build import PLATFORM
 from providers.appstore.ipa import versions
-from providers.errors import ProviderError
+from providers.errors import ErrorText, ProviderError
 from providers.properties import REPLACES
-from providers.resource import Provider, Resource
+from providers.record import Input, field, record
+from providers.resource import Gate, Resource
 
 WAIT_SECONDS = 3 * 3600
 ADVICE = {
     "90022": "put the icon into the asset catalogue",
     "90034": "archive it with the distribution certificate",
-    "90054": "the IPA is another app's: build it with the stack's bundle ID",
-    "90055": "the IPA is another app's: build it with the stack's bundle ID",
-    "90062": "the version is closed or lower than one before: raise solos:version",
+    "90054": "the IPA is of another app: build it with the stack's bundle ID",
+    "90055": "the IPA is of another app: build it with the stack's bundle ID",
+    "90062": "the version is closed, or lower than an earlier one: raise the version",
     "90087": "export the archive of a device build, not one for the simulator",
     "90159": "export it with a profile of the team that the app belongs to",
     "90161": "export it with an App Store profile that is valid",
     "90164": "export it with a profile of the app's bundle ID and capabilities",
     "90174": "export it for the App Store",
-    "90186": "the version is closed for new builds: raise solos:version",
-    "90189": "this build number is taken: raise solos:build",
-    "90208": "give app and frameworks the same deployment target",
+    "90186": "the version is closed for new builds: raise the version",
+    "90189": "this build number is taken: raise the build number",
+    "90208": "set the same deployment target for the app and its frameworks",
     "90474": "support all orientations on iPads, or set UIRequiresFullScreen",
     "90475": "add a launch screen, or set UIRequiresFullScreen",
-    "90478": "the version is closed or lower than one before: raise solos:version",
-    "90683": "add the text that the key asks for to Info.plist, and the key to solos:usageDescriptions",
+    "90478": "the version is closed, or lower than an earlier one: raise the version",
+    "90683": "add a text for the key to Info.plist, and list the key in usage_descriptions",
     "90713": "name the icon set in Info.plist (CFBundleIconName)",
-    "90725": "build it with the Xcode that Apple asks for",
+    "90725": "build it with the Xcode version that Apple requires",
 }
-"""What to do about Apple's codes (app-store-connect.md, section 13.2, and `ipa/problems.py`)."""
+"""What to do about Apple's codes (the ITMS numbers of its e-mails; `ipa/problems.py` checks for most of them)."""
 UNDECIDED = ("PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW")
 """Internal build states that come before a build may be tested."""
 
 
 class BuildRejected(ProviderError):
-    """Apple has looked into the IPA and refused it."""
+    """Apple has inspected the IPA and rejected it."""
 
     __module__ = "builtins"
 
 
-@dataclass(frozen=True, kw_only=True)
+UPLOAD_REJECTED = ErrorText(
+    "Apple rejected {build}: {reasons}",
+    remedy="fix the IPA, then run `pulumi up` again; its build number is still free (`pulumi up --refresh` uploads the same IPA "
+    "again)",
+    error=BuildRejected,
+)
+BUILD_INVALID = ErrorText(
+    "Apple created build {build_id} of {build} in state {state}, and sent the reason to the team by e-mail",
+    remedy="fix the IPA, then upload it with build number {free}",
+    error=BuildRejected,
+)
+PROCESSING_FAILED = ErrorText(
+    "Apple could not prepare {build} for testing (PROCESSING_EXCEPTION)",
+    remedy="upload it with build number {free}; if it fails again, contact Apple's developer support",
+    error=BuildRejected,
+)
+COMPLIANCE_UNANSWERED = ErrorText(
+    "{build} waits for the answer whether it uses encryption that needs an export licence",
+    remedy="set ITSAppUsesNonExemptEncryption in the app's Info.plist, or answer for this build with uses_non_exempt_encryption, "
+    "then run `pulumi up` again",
+)
+
+
+@record
 class ProcessedBuildArgs:
-    app_id: Annotated[str, REPLACES]
-    upload_id: Annotated[str, REPLACES]
-    short_version: Annotated[str, REPLACES]
-    version: Annotated[str, REPLACES]
-    uses_non_exempt_encryption: bool | None = None
-    """The answer to Apple's question about export compliance. Only asked, and only given, when the IPA does not say it."""
-    wait_seconds: int = WAIT_SECONDS
+    app_id: Annotated[Input[str], REPLACES]
+    upload_id: Annotated[Input[str], REPLACES]
+    short_version: Annotated[Input[str], REPLACES]
+    version: Annotated[Input[str], REPLACES]
+    uses_non_exempt_encryption: Input[bool | None] = field(default=None)
+    """The answer to Apple's question about export compliance, used only when the IPA does not answer it."""
+    wait_seconds: Input[int] = field(default=WAIT_SECONDS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ProcessedBuildState(ProcessedBuildArgs):
     build_id: str
-    minimum_os: str | None = None
-    uploaded_at: str | None = None
+    minimum_os: str | None
+    uploaded_at: str | None
     """ISO 8601, as are all times here."""
-    expires_at: str | None = None
+    expires_at: str | None
     """When testers can no longer start it: 90 days after the upload."""
-    expired: bool = False
+    expired: bool
 
 
-class ProcessedBuildProvider(Provider[ProcessedBuildArgs, ProcessedBuildState]):
+class ProcessedBuildProvider(Gate[ProcessedBuildArgs, ProcessedBuildState]):
     Args = ProcessedBuildArgs
     State = ProcessedBuildState
 
@@ -86,25 +108,22 @@ class ProcessedBuildProvider(Provider[ProcessedBuildArgs, ProcessedBuildState]):
         store = AppStore(self.config)
         wait = _Wait(store, args)
         build = wait.until(wait.processed)
-        if wait.internal_state(build) == "MISSING_EXPORT_COMPLIANCE":
+        if _internal_state(build) == "MISSING_EXPORT_COMPLIANCE":
             _answer_export_compliance(store, args, build)
-        if wait.internal_state(build) in UNDECIDED:
+        if _internal_state(build) in UNDECIDED:
             build = wait.until(wait.testable)
         return build.id, _state(args, build)
 
     def observe(self, id: str, state: ProcessedBuildState) -> ProcessedBuildState | None:
-        build = AppStore(self.config).get(f"/v1/builds/{id}", doing=f"read {_label(state)}")
+        build = AppStore(self.config).get(Build, id, doing=f"read {_label(state)}")
         return _state(state, build) if build else None
 
     def sync(self, id: str, state: ProcessedBuildState, args: ProcessedBuildArgs) -> ProcessedBuildState:
         return self.ensure(args)[1]
 
-    def remove(self, id: str, state: ProcessedBuildState) -> None:
-        """Nothing: builds cannot be deleted, they expire."""
-
 
 class _Wait:
-    """Looks at upload, build and beta detail until a state is reached; knows what it saw last, for whoever waits with it."""
+    """Polls upload, build and testing state, and shows what it saw last."""
 
     def __init__(self, store: AppStore, args: ProcessedBuildArgs) -> None:
         self._store = store
@@ -113,121 +132,109 @@ class _Wait:
         self._build_id = ""
         self._seen = ""
 
-    def until(self, reached: Any) -> Entity:
-        found: Entity = self._store.poll(
+    def until(self, reached: Callable[[], Build | None]) -> Build:
+        return self._store.poll(
             reached,
             seconds=self._args.wait_seconds,
-            waiting_for=f"Apple to process {_label(self._args)} (run up again to wait on, nothing is repeated)",
+            waiting_for=f"Apple to process {_label(self._args)} (run `pulumi up` again to continue waiting; nothing is repeated)",
             last_seen=lambda: self._seen,
         )
-        return found
 
-    def processed(self) -> Entity | None:
-        """The build, once Apple has looked through all of it."""
+    def processed(self) -> Build | None:
+        """The build, once Apple has processed it."""
         self._build_id = self._build_id or self._find_build()
         if not self._build_id:
             return None
-        build = self._read_build()
-        state = (build and build["processingState"]) or "PROCESSING"
+        build = self._store.get(
+            Build, self._build_id, doing=f"read {_label(self._args)}", query={"include": "buildBetaDetail"}
+        )
+        state = build.processing_state if build else "PROCESSING"
+        free = versions.next_free(self._args.version, [])
         if state in ("FAILED", "INVALID"):
-            raise BuildRejected(
-                f"Apple made build {self._build_id} of {_label(self._args)} but found it {state.lower()}, and wrote why to the "
-                f"team by e-mail: mend the IPA, and upload it with build number {versions.next_free(self._args.version, [])}"
-            )
+            raise BUILD_INVALID(build_id=self._build_id, build=_label(self._args), state=state, free=free)
         if build is None or state != "VALID":
             self._note(f"build {self._build_id} is {state}")
             return None
-        internal = self.internal_state(build)
+        internal = _internal_state(build)
         if internal == "PROCESSING_EXCEPTION":
-            raise BuildRejected(
-                f"Apple could not prepare {_label(self._args)} for testing (PROCESSING_EXCEPTION): upload it with build number "
-                f"{versions.next_free(self._args.version, [])}, and if it stays so, write to Apple's developer support"
-            )
+            raise PROCESSING_FAILED(build=_label(self._args), free=free)
         self._note(f"build {self._build_id} is {internal}")
         return None if internal == "PROCESSING" else build
 
-    def testable(self) -> Entity | None:
-        """The build, once it may be tested: when the answer about export compliance, if one was needed, has taken effect."""
+    def testable(self) -> Build | None:
+        """The build, once it can be tested: when the answer about export compliance, if needed, has taken effect."""
         build = self.processed()
-        return build if build and self.internal_state(build) not in UNDECIDED else None
-
-    @staticmethod
-    def internal_state(build: Entity) -> str:
-        detail = build.related("buildBetaDetail")
-        return str(detail["internalBuildState"]) if detail else "PROCESSING"
+        return build if build and _internal_state(build) not in UNDECIDED else None
 
     def _find_build(self) -> str:
-        """The id of the build, empty as long as there is none. Apple forgets uploads, then its numbers find it."""
+        """The id of the build, empty while there is none. If Apple no longer has the upload, the build is found by its numbers."""
         args = self._args
         upload = self._store.get(
-            f"/v1/buildUploads/{args.upload_id}", doing=f"read the upload of {_label(args)}", include="build"
+            BuildUpload, args.upload_id, doing=f"read the upload of {_label(args)}", query={"include": "build"}
         )
         if upload is None:
             builds = self._store.list_all(
-                "/v1/builds",
+                Build,
                 doing=f"look up {_label(args)}",
-                **{
+                query={
                     "filter[app]": args.app_id,
                     "filter[preReleaseVersion.version]": versions.spellings(args.short_version),
                     "filter[preReleaseVersion.platform]": PLATFORM,
                 },
             )
             wanted = versions.ordering(args.version)
-            self._note("neither the upload nor its build is there")
-            return next((each.id for each in builds if versions.ordering(str(each["version"])) == wanted), "")
-        state = upload_state(upload)
+            self._note("neither the upload nor its build exists")
+            return next((each.id for each in builds if versions.ordering(each.version) == wanted), "")
+        state = upload.state.state
         if state == "FAILED":
-            raise BuildRejected(_rejection(args, upload["state"].get("errors") or []))
-        self._note(f"the upload is {state}" + (", its build not there yet" if state == "COMPLETE" else ""))
-        return next(iter(upload.linked("build")), "")
-
-    def _read_build(self) -> Entity | None:
-        return self._store.get(
-            f"/v1/builds/{self._build_id}", doing=f"read {_label(self._args)}", include="buildBetaDetail"
-        )
+            raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors))
+        self._note(f"the upload is {state}" + (", its build does not exist yet" if state == "COMPLETE" else ""))
+        return upload.build.id if upload.build else ""
 
     def _note(self, seen: str) -> None:
         self._seen = seen
         self._show(seen)
 
 
-def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: Entity) -> None:
+def _internal_state(build: Build) -> str:
+    return build.build_beta_detail.internal_build_state if build.build_beta_detail else "PROCESSING"
+
+
+def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: Build) -> None:
     if args.uses_non_exempt_encryption is None:
-        raise ProviderError(
-            f"{_label(args)} waits for the answer whether it uses encryption that needs an export licence: say so in the app's "
-            "Info.plist (ITSAppUsesNonExemptEncryption), or answer for this build with "
-            "`pulumi config set usesNonExemptEncryption false`, and run up again"
-        )
-    if build["usesNonExemptEncryption"] is None:
-        # A second answer would be refused (fastlane guards the same way); a lost one is read back by `update`.
+        raise COMPLIANCE_UNANSWERED(build=_label(args))
+    if build.uses_non_exempt_encryption is None:
+        # Apple refuses a second answer. `update` reads the answer back if Apple's reply is lost.
         store.update(
-            build,
-            {"usesNonExemptEncryption": args.uses_non_exempt_encryption},
+            Build,
+            build.id,
+            {"uses_non_exempt_encryption": args.uses_non_exempt_encryption},
             doing=f"answer the export compliance of {_label(args)}",
         )
 
 
-def _rejection(args: ProcessedBuildArgs, errors: list[dict[str, Any]]) -> str:
+def _reasons(problems: Sequence[StateProblem]) -> str:
     reasons = []
-    for error in errors:
-        code, text = str(error.get("code", "")), str(error.get("description", "")).strip().rstrip(".")
-        advice = ADVICE.get(code)
-        reasons.append(f"{code} {text}" + (f" ({advice})" if advice else ""))
-    return (
-        f"Apple refused {_label(args)}: {'; '.join(reasons) or 'without a reason'}: mend the IPA and run up again, "
-        "its build number is still free (the same IPA goes up again by `pulumi up --refresh`)"
-    )
+    for problem in problems:
+        advice = ADVICE.get(problem.code)
+        text = f"{problem.code} {problem.description.strip().rstrip('.')}"
+        reasons.append(text + (f" ({advice})" if advice else ""))
+    return "; ".join(reasons) or "Apple gives no reason"
 
 
-def _state(args: ProcessedBuildArgs, build: Entity) -> ProcessedBuildState:
-    given = {field.name: getattr(args, field.name) for field in fields(ProcessedBuildArgs)}
+def _state(args: ProcessedBuildArgs, build: Build) -> ProcessedBuildState:
     return ProcessedBuildState(
-        **given,
+        app_id=args.app_id,
+        upload_id=args.upload_id,
+        short_version=args.short_version,
+        version=args.version,
+        uses_non_exempt_encryption=args.uses_non_exempt_encryption,
+        wait_seconds=args.wait_seconds,
         build_id=build.id,
-        minimum_os=build["minOsVersion"],
-        uploaded_at=build["uploadedDate"],
-        expires_at=build["expirationDate"],
-        expired=bool(build["expired"]),
+        minimum_os=build.min_os_version,
+        uploaded_at=build.uploaded_date,
+        expires_at=build.expiration_date,
+        expired=build.expired,
     )
 
 
@@ -235,8 +242,8 @@ def _label(args: ProcessedBuildArgs) -> str:
     return f"build {args.version} of {args.short_version}"
 
 
-class ProcessedBuild(Resource[Any], module="appstore", name="ProcessedBuild"):
-    """A build that testers can be given. `id` and `build_id` are Apple's id of the build."""
+class ProcessedBuild(Resource[ProcessedBuildArgs], module="appstore", name="ProcessedBuild"):
+    """A build that can be given to testers. `id` and `build_id` are Apple's id of the build."""
 
     provider = ProcessedBuildProvider
     build_id: Output[str]
@@ -244,25 +251,3 @@ class ProcessedBuild(Resource[Any], module="appstore", name="ProcessedBuild"):
     version: Output[str]
     uploaded_at: Output[str | None]
     expires_at: Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        app_id: Input[str],
-        upload_id: Input[str],
-        short_version: Input[str],
-        version: Input[str],
-        uses_non_exempt_encryption: Input[bool] | None = None,
-        wait_seconds: Input[int] = WAIT_SECONDS,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        arguments: dict[str, Any] = {
-            "app_id": app_id,
-            "upload_id": upload_id,
-            "short_version": short_version,
-            "version": version,
-            "uses_non_exempt_encryption": uses_non_exempt_encryption,
-            "wait_seconds": wait_seconds,
-        }
-        super().__init__(resource_name, arguments, opts)

@@ -1,45 +1,57 @@
-"""The private key with which builds are signed, made on this machine. It never leaves the stack's encrypted state.
+"""The private key with which builds are signed, generated on this machine. It is only in the stack's encrypted state.
 
-It is a resource of its own because Apple does not have it: were it made together with the certificate, and the answer to that
-call lost, there would be a certificate whose key nobody has. This one is in the state before Apple is asked, and its public half
-is how the certificate is found again.
+It is a resource of its own because Apple does not have the key: if it were generated together with the certificate, and the answer
+to that call were lost, nobody would have the key of the certificate. This one is in the state before Apple is asked, and its public
+key identifies the certificate.
 """
 
 import base64
 import binascii
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import pulumi
-from pulumi import Input, Output
+from pulumi import Output
 
+from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES, SECRET
+from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 BITS = 2048
-"""What Apple takes in signing requests, no more and no less."""
+"""The only key size that Apple accepts in signing requests."""
+
+NOT_BASE64 = ProblemText("p12", "the p12 is not valid base64", remedy="encode it with `base64 -i distribution.p12`")
+WRONG_PASSWORD = ProblemText(
+    "p12_password", "the p12 does not open with its password", remedy="set the password that it was exported with"
+)
+NO_IDENTITY = ProblemText(
+    "p12",
+    "the p12 does not contain an RSA key and its certificate",
+    remedy="export both together, for example from Keychain Access",
+)
+WRONG_SIZE = ProblemText("p12", "the key in the p12 has {bits} bits; Apple accepts {accepted}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SigningKeyArgs:
-    p12: Annotated[str | None, REPLACES, SECRET] = None
-    """A PKCS#12 file, in base64, whose key is used in place of a new one: how an existing certificate is taken over. Giving
-    another one replaces the key; taking it away changes nothing."""
-    p12_password: Annotated[str | None, SECRET] = None
+    p12: Annotated[Input[str | None], REPLACES, SECRET] = field(default=None)
+    """A PKCS#12 file, in base64, whose key is used in place of a new one, to adopt an existing certificate. Another file replaces
+    the key; removing the argument changes nothing."""
+    p12_password: Annotated[Input[str | None], SECRET] = field(default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SigningKeyState(SigningKeyArgs):
-    private_key: Annotated[str, SECRET] = ""
+    private_key: Annotated[str, SECRET]
     """PEM, PKCS#8."""
-    csr: str = ""
-    """PEM. The request with which Apple makes a certificate of this key; it says nothing but the public key."""
+    csr: str
+    """PEM. The request for a certificate of this key; it contains only the public key."""
     adopted: str | None = None
     """PEM of the certificate in `p12`."""
 
@@ -48,12 +60,12 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
     Args = SigningKeyArgs
     State = SigningKeyState
 
-    def validate(self, args: SigningKeyArgs, old: SigningKeyArgs | None) -> Iterable[str]:
+    def validate(self, args: SigningKeyArgs, old: SigningKeyArgs | None) -> Iterable[Problem]:
         if args.p12:
             try:
                 _open(args)
             except BadPkcs12 as bad:
-                yield str(bad)
+                yield bad.problem
 
     def changed_fields(self, state: SigningKeyState, args: SigningKeyArgs) -> Iterable[str]:
         if not args.p12 or args.p12 == state.p12:
@@ -70,7 +82,7 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
             key, certificate = rsa.generate_private_key(65537, BITS), None
         pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         state = SigningKeyState(
-            **asdict(args),
+            **vars(args),
             private_key=key.private_bytes(*pem).decode(),
             csr=_request(key),
             adopted=certificate.public_bytes(serialization.Encoding.PEM).decode() if certificate else None,
@@ -78,19 +90,23 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
         return fingerprint(key.public_key()), state
 
     def observe(self, id: str, state: SigningKeyState) -> SigningKeyState:
-        """Nobody but the state has it."""
+        """The state is the only copy."""
         return state
 
     def remove(self, id: str, state: SigningKeyState) -> None:
-        """It is gone when the state no longer has it."""
+        """The state was the only copy."""
 
 
-class BadPkcs12(ValueError):
-    """What was given is no PKCS#12 with an RSA key and its certificate, or the password is another one."""
+class BadPkcs12(Exception):
+    """The p12 cannot be used."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
-def fingerprint(key: Any) -> str:
-    """SHA-256 of a public key, by which we tell keys apart."""
+def fingerprint(key: "PublicKeyTypes") -> str:
+    """SHA-256 of a public key, which identifies it."""
     from cryptography.hazmat.primitives import serialization
 
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -105,18 +121,18 @@ def _open(args: SigningKeyArgs) -> "tuple[rsa.RSAPrivateKey, x509.Certificate]":
         content = base64.b64decode("".join((args.p12 or "").split()), validate=True)
         key, certificate, _ = pkcs12.load_key_and_certificates(content, (args.p12_password or "").encode())
     except binascii.Error:
-        raise BadPkcs12("the p12 is not in base64: `base64 -i distribution.p12` prints it so") from None
+        raise BadPkcs12(NOT_BASE64()) from None
     except ValueError:
-        raise BadPkcs12("the p12 does not open with its password: give the one that it was exported with") from None
+        raise BadPkcs12(WRONG_PASSWORD()) from None
     if not isinstance(key, rsa.RSAPrivateKey) or certificate is None:
-        raise BadPkcs12("the p12 has no RSA key with its certificate: export both together, from Keychain Access say")
+        raise BadPkcs12(NO_IDENTITY())
     if key.key_size != BITS:
-        raise BadPkcs12(f"the key in the p12 has {key.key_size} bits, and Apple takes {BITS}")
+        raise BadPkcs12(WRONG_SIZE(bits=key.key_size, accepted=BITS))
     return key, certificate
 
 
 def _request(key: "rsa.RSAPrivateKey") -> str:
-    """Apple ignores the subject, and names the certificate itself."""
+    """A certificate signing request. Apple ignores its subject, and names the certificate itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import NameOID
@@ -126,20 +142,10 @@ def _request(key: "rsa.RSAPrivateKey") -> str:
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
-class SigningKey(Resource[Any], module="appstore", name="SigningKey"):
-    """A key for code signing; `id` is the SHA-256 of its public half. Protect it: what it signs needs the same key again."""
+class SigningKey(Resource[SigningKeyArgs], module="appstore", name="SigningKey"):
+    """A key for code signing; `id` is the SHA-256 of its public key. Protect it: later builds need the same key."""
 
     provider = SigningKeyProvider
     private_key: Output[str]
     csr: Output[str]
     adopted: Output[str | None]
-
-    def __init__(
-        self,
-        resource_name: str,
-        *,
-        p12: Input[str] | None = None,
-        p12_password: Input[str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(resource_name, {"p12": p12, "p12_password": p12_password}, opts)

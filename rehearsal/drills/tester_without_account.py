@@ -14,7 +14,7 @@ def run(drill: Drill) -> None:
     drill.edit(testers=[*drill.testers, newcomer])
     told = drill.failing_up()
     drill.promise(
-        "the error names Noor and says where to invite", f"{newcomer['email']} is no user of the team" in told
+        "the error names Noor and says where to invite", f"{newcomer['email']} is not a user of the team" in told
     )
     drill.promise("the others are in the group", _members(drill) == {tester["email"] for tester in drill.testers})
     drill.promise("the backend is up", drill.health()["status"] == "ok")

@@ -64,9 +64,9 @@ def test_a_missing_entry_is_one_error_with_all_that_the_form_asks_for(app: Drive
         app.up(**APP, primary_locale="de-DE")
 
     assert str(refused.value) == (
-        "there is no app with bundle ID com.sollabs.solos in App Store Connect, and Apple lets only people make one: at "
-        "https://appstoreconnect.apple.com/apps choose + > New App and fill in Platforms: iOS; Name: SolOS; "
-        "Primary Language: de-DE; Bundle ID: com.sollabs.solos; SKU: solos; User Access: Full Access. Then run up again"
+        "there is no app with bundle ID com.sollabs.solos in App Store Connect, and only a person can create one: at "
+        "https://appstoreconnect.apple.com/apps choose + > New App and enter Platforms: iOS; Name: SolOS; "
+        "Primary Language: de-DE; Bundle ID: com.sollabs.solos; SKU: solos; User Access: Full Access; then run `pulumi up` again"
     )
     assert app.steps == []
 
@@ -102,7 +102,7 @@ def test_somebody_is_waited_for_who_has_been_told_what_to_type(
 def test_a_wait_is_bounded_and_ends_with_what_to_type(app: Driven, world: World) -> None:
     began = world.clock.now()
 
-    with pytest.raises(TimedOut, match=r"not within 60 s; there is no app .* Then run up again"):
+    with pytest.raises(TimedOut, match=r"not within 60 s; there is no app .* then run `pulumi up` again"):
         app.up(**APP, wait_seconds=60)
 
     assert world.clock.now() - began == pytest.approx(60, abs=1)

@@ -83,7 +83,10 @@ def test_refresh_shows_what_somebody_changed_and_forgets_what_is_gone(
 
 @pytest.mark.parametrize(
     ("change", "problem"),
-    [({"feedback_email": "nobody"}, "'nobody' is no e-mail address"), ({"description": "a" * 4001}, "4001 characters")],
+    [
+        ({"feedback_email": "nobody"}, "'nobody' is not a valid e-mail address"),
+        ({"description": "a" * 4001}, "4001 characters"),
+    ],
 )
 def test_what_apple_refuses_is_refused_at_preview(information: Driven, change: dict[str, str], problem: str) -> None:
     with pytest.raises(Refused, match=problem):

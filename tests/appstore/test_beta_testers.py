@@ -107,7 +107,7 @@ def test_outsiders_are_named_each_with_what_to_do_and_the_others_are_added(
     with pytest.raises(Incomplete) as left_out:
         testers.up(**arguments, testers=[ADA, JUN, LENA])
 
-    assert [reason.split(" is no user")[0] for reason in left_out.value.reasons] == [JUN["email"], LENA["email"]]
+    assert [reason.split(" is not a user")[0] for reason in left_out.value.reasons] == [JUN["email"], LENA["email"]]
     assert "https://appstoreconnect.apple.com/access/users" in left_out.value.reasons[0]
     assert members(world) == ["ada"]
     assert "POST /v1/userInvitations" not in calls(world)
@@ -141,7 +141,7 @@ def test_who_is_invited_is_told_with_the_day_until_which_they_can_accept(
     testers.up(**arguments, testers=[ADA], invite_users=True)
 
     assert notes == [
-        f"invited to the team, and not accepted yet: {ADA['email']} (until 2026-09-24); an up after they have adds them"
+        f"invited to the team, not accepted yet: {ADA['email']} (until 2026-09-24); the next `pulumi up` after they accept adds them"
     ]
 
 
@@ -196,7 +196,9 @@ def test_a_user_who_cannot_test_is_named_and_keeps_nobody_out(
     join_team(world, ADA)
     join_team(world, JUN, **about)
 
-    with pytest.raises(Incomplete, match=r"jun@\S+ cannot be in the group: that needs access to the app and one of"):
+    with pytest.raises(
+        Incomplete, match=r"jun@\S+ cannot be added to the group: they need access to the app and one of"
+    ):
         testers.up(**arguments, testers=[JUN, ADA])
 
     assert members(world) == ["ada"]
@@ -248,7 +250,7 @@ def test_members_who_are_not_listed_stay_and_are_told(
     outputs = testers.up(**arguments, testers=[ADA])
 
     assert outputs["unlisted"] == [JUN["email"]]
-    assert notes == [f"also in the group, though not listed: {JUN['email']}"]
+    assert notes == [f"also in the group, although not listed: {JUN['email']}"]
     assert members(world) == ["ada", "jun"]
 
 
@@ -307,11 +309,11 @@ def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"testers": [{"email": "ada"}]}, "'ada' is no e-mail address"),
+        ({"testers": [{"email": "ada"}]}, "'ada' is not a valid e-mail address"),
         ({"testers": [ADA, {**ADA, "email": "ADA@sollabs.example"}]}, "is listed 2 times"),
-        ({"testers": [person(f"tester{each}") for each in range(101)]}, "101 testers are listed; .* holds 100"),
+        ({"testers": [person(f"tester{each}") for each in range(101)]}, "101 testers are listed; .* can have 100"),
         ({"testers": [{"email": ADA["email"]}], "invite_users": True}, "needs a first and a last name"),
-        ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "one of the roles that can test"),
+        ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "none of the invited roles can test"),
     ],
 )
 def test_what_apple_would_not_take_is_refused_at_preview(testers: Driven, wrong: dict[str, Any], problem: str) -> None:

@@ -188,7 +188,7 @@ def test_an_upload_of_a_killed_run_is_taken_over_long_after_its_addresses_expire
 ) -> None:
     arguments = build_arguments(tmp_path, app)
     world.faults.arm(Fault("refuse", service="storage", status=400))
-    with pytest.raises(ProviderError, match="run up again"):
+    with pytest.raises(ProviderError, match="run `pulumi up` again"):
         build.up(**arguments)
     world.clock.sleep(2 * world.delays.url_lifetime)
 

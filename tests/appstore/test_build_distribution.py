@@ -149,7 +149,7 @@ def test_a_build_from_before_such_a_group_is_told_as_the_reason(
 ) -> None:
     arguments = automatic(group_first=False)
 
-    with pytest.raises(TimedOut, match=r"none that came before it was made\).*last seen: READY_FOR_BETA_TESTING"):
+    with pytest.raises(TimedOut, match=r"that are uploaded after it was created\).*last seen: READY_FOR_BETA_TESTING"):
         distribution.up(**arguments, automatic=True)
 
 
@@ -169,7 +169,7 @@ def test_an_expired_build_is_not_waited_for(world: World, arguments: dict[str, A
     distribution.up(**arguments)
     world.clock.sleep(91 * 86400)
 
-    with pytest.raises(ProviderError, match="is EXPIRED: 90 days after its upload"):
+    with pytest.raises(ProviderError, match="is EXPIRED: testers cannot start a build later than 90 days"):
         distribution.up(**{**arguments, "whats_new": {"en-US": "Again."}})
 
 

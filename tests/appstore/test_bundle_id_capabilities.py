@@ -129,6 +129,6 @@ def test_what_can_be_no_capability_is_refused_at_preview(bundle_id: str, capabil
     with pytest.raises(Refused) as refused:
         capabilities.up(bundle_id=bundle_id, capabilities=wrong)
 
-    assert "'push' is no type of capability" in str(refused.value)
+    assert "'push' is not a capability type" in str(refused.value)
     assert "ICLOUD has no setting VERSION" in str(refused.value)
     assert "DATA_PROTECTION_PERMISSION_LEVEL of DATA_PROTECTION is FULL" in str(refused.value)

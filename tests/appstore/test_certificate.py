@@ -222,7 +222,7 @@ def test_none_is_made_in_place_of_one_that_was_to_be_taken_over(
     key = Driven(SigningKeyProvider()).up(**exported(by_hand.up(**key_arguments(), revoke=True)))
     by_hand.destroy()
 
-    with pytest.raises(ProviderError, match="it was revoked, is another team's or of another type"):
+    with pytest.raises(ProviderError, match="it was revoked, belongs to another team or has another type"):
         certificate.up(**{name: key[name] for name in ("private_key", "csr", "adopted")})
 
     assert certificates(world) == []

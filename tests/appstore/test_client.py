@@ -7,8 +7,9 @@ import pytest
 
 from harness.appstore import BUNDLE_ID, calls
 from harness.inprocess import control
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, AppStoreError
+from providers.appstore.api.objects import App, BetaGroup, BundleId
 from providers.errors import Uncertain, Unreachable
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
@@ -21,13 +22,13 @@ def appstore(store: Callable[[], AppStore]) -> AppStore:
     return store()
 
 
-def make(appstore: AppStore, identifier: str = BUNDLE_ID) -> Entity:
-    def find() -> Entity | None:
-        found = appstore.list_all("/v1/bundleIds", doing="look", **{"filter[identifier]": identifier})
-        return next((each for each in found if each["identifier"] == identifier), None)
+def make(appstore: AppStore, identifier: str = BUNDLE_ID) -> BundleId:
+    def find() -> BundleId | None:
+        found = appstore.list_all(BundleId, doing="look", query={"filter[identifier]": identifier})
+        return next((each for each in found if each.identifier == identifier), None)
 
     given = {"identifier": identifier, "name": "SolOS", "platform": "IOS"}
-    return appstore.create("bundleIds", given, doing="register it", find=find)
+    return appstore.create(BundleId, given, doing="register it", find=find)
 
 
 def test_a_list_is_read_over_all_its_pages(world: World, appstore: AppStore) -> None:
@@ -36,10 +37,12 @@ def test_a_list_is_read_over_all_its_pages(world: World, appstore: AppStore) -> 
     before = len(calls(world))
 
     found = appstore.list_all(
-        "/v1/bundleIds", doing="list", limit=2, include="app", **{"filter[identifier]": [BUNDLE_ID, "com.other"]}
+        BundleId,
+        doing="list",
+        query={"limit": 2, "include": "app", "filter[identifier]": [BUNDLE_ID, "com.other"]},
     )
 
-    assert [each["identifier"][-1] for each in found] == ["0", "1", "2", "3", "4"]
+    assert [each.identifier[-1] for each in found] == ["0", "1", "2", "3", "4"]
     assert len(calls(world)) - before == 3
 
 
@@ -47,14 +50,14 @@ def test_the_next_page_is_asked_for_as_apple_says(world: World, appstore: AppSto
     for number in range(3):
         make(appstore, f"{BUNDLE_ID}.{number}")
 
-    appstore.list_all("/v1/bundleIds", doing="list", limit=2, **{"filter[identifier]": BUNDLE_ID})
+    appstore.list_all(BundleId, doing="list", query={"limit": 2, "filter[identifier]": BUNDLE_ID})
 
     first, second = (entry["query"] for entry in world.journal.entries("appstore")[-2:])
     assert second == {**first, "cursor": second["cursor"]}
 
 
 def test_a_list_under_something_that_is_gone_is_empty(appstore: AppStore) -> None:
-    assert appstore.list_all("/v1/apps/1/betaGroups", doing="list") == []
+    assert appstore.list_all(BetaGroup, of=App.ref("1"), doing="list") == []
 
 
 @pytest.mark.parametrize("fault", LOST)
@@ -75,9 +78,9 @@ def test_an_update_whose_answer_is_lost_is_looked_up_before_it_is_repeated(
     before = len(calls(world))
     world.faults.arm(Fault(fault, service="appstore", method="PATCH"))
 
-    changed = appstore.update(made, {"name": "SolOS: days"}, doing="rename it")
+    changed = appstore.update(BundleId, made.id, {"name": "SolOS: days"}, doing="rename it")
 
-    assert changed["name"] == "SolOS: days"
+    assert changed.name == "SolOS: days"
     assert [call.split()[0] for call in calls(world)[before : before + 2]] == ["PATCH", "GET"]
 
 
@@ -96,11 +99,11 @@ def test_reads_and_deletes_are_repeated(world: World, appstore: AppStore, fault:
     for method in ("GET", "DELETE"):
         world.faults.arm(Fault(fault, service="appstore", method=method))
 
-    read = appstore.get(f"/v1/bundleIds/{made.id}", doing="read it")
-    appstore.delete(f"/v1/bundleIds/{made.id}", doing="delete it")
+    read = appstore.get(BundleId, made.id, doing="read it")
+    appstore.delete(BundleId.ref(made.id), doing="delete it")
 
     assert read
-    assert read["identifier"] == BUNDLE_ID
+    assert read.identifier == BUNDLE_ID
     assert world.store.all("appstore.bundleIds") == []
 
 
@@ -116,7 +119,7 @@ def test_a_throttling_that_does_not_end_says_so(world: World, appstore: AppStore
     world.faults.arm(Fault("throttle", service="appstore", times=999))
 
     with pytest.raises(Unreachable, match="cannot look: the rate limit of App Store Connect is reached"):
-        appstore.list_all("/v1/apps", doing="look")
+        appstore.list_all(App, doing="look")
 
     assert len(calls(world)) < 40
 
@@ -137,14 +140,14 @@ def test_a_create_is_repeated_as_long_as_it_is_too_early(world: World, appstore:
     world.faults.arm(Fault("refuse", service="appstore", method="POST", status=409, body=refused, times=4))
 
     made = appstore.create(
-        "bundleIds",
+        BundleId,
         {"identifier": BUNDLE_ID, "name": "SolOS", "platform": "IOS"},
         doing="register it",
         find=lambda: None,
         too_early=lambda error: error.has("ENTITY_ERROR.RELATIONSHIP"),
     )
 
-    assert made["identifier"] == BUNDLE_ID
+    assert made.identifier == BUNDLE_ID
     assert len(calls(world, method="POST")) == 5
 
 
@@ -155,10 +158,10 @@ def test_a_missing_agreement_is_told_on_whichever_call_meets_it_first(
     made = make(appstore)
     control(world, "POST", "/appstore/agreements", {"in_effect": False})
     first: Callable[[], object] = {
-        "GET": lambda: appstore.list_all("/v1/bundleIds", doing="look"),
+        "GET": lambda: appstore.list_all(BundleId, doing="look"),
         "POST": lambda: make(appstore),
-        "PATCH": lambda: appstore.update(made, {"name": "Sol"}, doing="rename it"),
-        "DELETE": lambda: appstore.delete(f"/v1/bundleIds/{made.id}", doing="delete it"),
+        "PATCH": lambda: appstore.update(BundleId, made.id, {"name": "Sol"}, doing="rename it"),
+        "DELETE": lambda: appstore.delete(BundleId.ref(made.id), doing="delete it"),
     }[method]
 
     with pytest.raises(AgreementMissing, match=r"https://appstoreconnect\.apple\.com/agreements"):

@@ -82,7 +82,7 @@ def test_a_refusal_tells_each_of_apples_codes_and_what_to_do(world: World, uploa
     with pytest.raises(BuildRejected) as refusal:
         gate.up(**arguments)
 
-    assert "90683 Missing purpose string (add the text" in str(refusal.value)
+    assert "90683 Missing purpose string (add a text" in str(refusal.value)
     assert "90725 SDK version (build it with the Xcode" in str(refusal.value)
 
 
@@ -140,7 +140,7 @@ def test_all_that_is_waited_for_is_shown(
 
     assert list(dict.fromkeys(each.replace(gate.id, "0") for each in shown)) == [
         "the upload is PROCESSING",
-        "the upload is COMPLETE, its build not there yet",
+        "the upload is COMPLETE, its build does not exist yet",
         "build 0 is PROCESSING",
         "build 0 is READY_FOR_BETA_TESTING",
     ]
@@ -150,7 +150,7 @@ def test_a_build_that_turns_out_invalid_names_the_next_number(world: World, uplo
     control(world, "POST", "/appstore/settings", {"build_outcome": "INVALID"})
     arguments = uploaded()
 
-    with pytest.raises(BuildRejected, match=r"found it invalid.*build number 0\.1"):
+    with pytest.raises(BuildRejected, match=r"in state INVALID.*build number 0\.1"):
         gate.up(**arguments)
 
 
@@ -172,7 +172,7 @@ def test_export_compliance_is_answered_once_when_the_ipa_does_not(
 def test_without_an_answer_the_key_and_the_config_are_named(uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded(without=("ITSAppUsesNonExemptEncryption",))
 
-    with pytest.raises(ProviderError, match=r"ITSAppUsesNonExemptEncryption.*usesNonExemptEncryption false"):
+    with pytest.raises(ProviderError, match=r"ITSAppUsesNonExemptEncryption.*uses_non_exempt_encryption"):
         gate.up(**arguments)
 
 

@@ -65,7 +65,7 @@ def test_giving_a_p12_later_replaces_the_key(p12: dict[str, str]) -> None:
     ("wrong", "told"),
     [
         ({"p12_password": "guessed"}, "does not open with its password"),
-        ({"p12": "no base64!"}, "is not in base64"),
+        ({"p12": "no base64!"}, "is not valid base64"),
         ({"p12": "bm8gcDEy"}, "does not open with its password"),
     ],
 )

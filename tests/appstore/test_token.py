@@ -13,6 +13,7 @@ from providers import waiting
 from providers.appstore.api import token
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import ClockWrong, KeyRejected, RoleMissing
+from providers.appstore.api.objects import App, BundleId
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault
@@ -43,7 +44,7 @@ def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Heard:
 
 
 def look(store: AppStore) -> None:
-    store.list_all("/v1/apps", doing="look")
+    store.list_all(App, doing="look")
 
 
 def test_a_team_keys_token_says_what_apple_asks_for(world: World, heard: Heard, store: Store) -> None:
@@ -101,7 +102,7 @@ def test_an_individual_key_works_but_for_identifiers(
 
     look(store())
     with pytest.raises(RoleMissing, match="individual keys cannot use certificates, profiles and bundle IDs at all"):
-        store().list_all("/v1/bundleIds", doing="look up the bundle ID")
+        store().list_all(BundleId, doing="look up the bundle ID")
 
     assert jwt.decode(heard.tokens[0], options={"verify_signature": False})["sub"] == "user"
 
@@ -110,7 +111,7 @@ def test_an_individual_key_works_but_for_identifiers(
 def test_an_unusable_key_is_told_without_being_shown(store: Store, settings: dict[str, Any], text: str) -> None:
     settings["ascPrivateKey"] = text
 
-    with pytest.raises(ProviderError, match=r"ASC_PRIVATE_KEY should hold the text of the AuthKey_….p8") as refused:
+    with pytest.raises(ProviderError, match=r"set ASC_PRIVATE_KEY to the text of the AuthKey_….p8") as refused:
         store()
 
     assert text not in str(refused.value)

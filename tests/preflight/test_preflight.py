@@ -143,7 +143,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "App Store key",
         lambda world, preflight: control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}"),
         "does not accept it",
-        "make a new key there",
+        "create a new key there",
     ),
     "no key": ("App Store key", configure(ascKeyId=""), "the App Store Connect key ID is missing", ""),
     "an agreement that nobody has signed": (

@@ -39,7 +39,7 @@ def test_an_app_entry_that_nobody_has_made_yet(stack: Stack, addresses: dict[str
     told = line(stack, "there is no app with bundle ID")
     assert "https://appstoreconnect.apple.com/apps choose + > New App" in told
     assert "Bundle ID: com.sollabs.solos.rehearsal" in told
-    assert "Then run up again" in told
+    assert "then run `pulumi up` again" in told
 
     form = {"bundleId": "com.sollabs.solos.rehearsal", "name": "SolOS", "sku": "s", "primaryLocale": "en-US"}
     post(addresses, "/appstore/apps", form)

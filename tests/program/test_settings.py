@@ -323,7 +323,7 @@ def test_a_build_that_cannot_be_is_refused(problems: Problems, build: dict[str, 
 def test_testers_who_may_be_invited_need_both_names(problems: Problems) -> None:
     told = problems(testers=[{"email": "ada@sollabs.example", "firstName": "Ada"}], inviteTesters="true")
 
-    assert told == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited with",)
+    assert told == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited",)
 
 
 def test_testers_are_real_and_different_people(problems: Problems) -> None:
@@ -332,7 +332,7 @@ def test_testers_are_real_and_different_people(problems: Problems) -> None:
     told = problems(testers=[{"email": email} for email in emails])
 
     assert told == (
-        "solos:testers: 'ada.sollabs.example' is no e-mail address",
+        "solos:testers: 'ada.sollabs.example' is not a valid e-mail address",
         "solos:testers: ada@sollabs.example is listed 2 times",
     )
 
@@ -402,7 +402,7 @@ def test_a_p12_in_clear_is_refused(problems: Problems) -> None:
 def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
     (problem,) = problems(capabilities={"push": {}})
 
-    assert problem.startswith("solos:capabilities: 'push' is no type of capability")
+    assert problem.startswith("solos:capabilities: 'push' is not a capability type")
 
 
 SIGNED = {"certificate": "DISTRIBUTION"}

@@ -1,70 +1,54 @@
-"""App Store Connect's API in its own terms: resources with an id, attributes and relationships.
+"""App Store Connect's API: calls that take and return Apple's objects (`objects.py`).
 
-What is particular to this API is decided here, once (numbers: app-store-connect.md):
+The rules of this API that all calls follow:
 
-- Lists are followed by `links.next`, whose path and query are taken verbatim (3.2). Filters match loosely, so callers compare.
-- A create or update whose answer is lost is looked up before it is repeated (7): `create` takes the look-up as an argument.
-- Some creates are refused for a while because what they refer to is too new (7): `create` is told which refusals those are.
-- The rate limit's headers are read from every answer (5); `poll` spares what is left.
+- The address of a list's next page is taken as it is from the answer. Filters also match similar values, so callers compare.
+- After a create or update whose answer is lost, the client looks for the object before it repeats the call.
+- Apple refuses some creates for a while, because what they refer to is too new: those are repeated.
+- Every answer says how many calls the rate limit still allows. Polling slows down when few are left.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
+from providers.appstore.api import documents
 from providers.appstore.api.errors import AppStoreError, NotFound, explain
+from providers.appstore.api.objects import BetaBuildUsage, Ref, Resource
 from providers.appstore.api.token import Key, key_for
 from providers.errors import TimedOut, Uncertain
 from providers.http import Http
 
 if TYPE_CHECKING:
-    import httpx
+    pass
 
 API = "https://api.appstoreconnect.apple.com"
 PAGE = 200
 """The longest page that Apple gives."""
 LAG_SECONDS = 15.0
-"""How long something that a lost call has made may stay invisible before we conclude that it was not made."""
+"""How long an object may stay invisible after it was created. Longer than that means: not created."""
 TOO_EARLY_SECONDS = 300.0
-"""How long a create is repeated while Apple does not know yet what it refers to; Expo waits 250 s for groups."""
+"""How long a create is repeated while Apple does not know yet what it refers to. Expo waits 250 s for groups
+(https://github.com/expo/eas-cli)."""
 ATTEMPTS = 3
-"""How often a write is sent whose answers are lost."""
+"""How often a write is sent when its answers are lost."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Entity:
-    """A resource of the API. `entity["name"]` is an attribute, None where Apple sends none."""
-
-    type: str
-    id: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    relationships: Mapping[str, Any] = field(default_factory=dict)
-    included: Mapping[str, "Entity"] = field(default_factory=dict, compare=False)
-    """What came along in the same answer, by id."""
-
-    def __getitem__(self, attribute: str) -> Any:
-        return self.attributes.get(attribute)
-
-    def linked(self, relationship: str) -> list[str]:
-        """The ids that the answer gives for a relationship; empty where it gives none."""
-        data = (self.relationships.get(relationship) or {}).get("data")
-        return [str(each["id"]) for each in ([data] if isinstance(data, Mapping) else data or [])]
-
-    def related(self, relationship: str) -> "Entity | None":
-        """The included object of a to-one relationship."""
-        return next((self.included[id] for id in self.linked(relationship) if id in self.included), None)
+ResourceT = TypeVar("ResourceT", bound=Resource)
+Param = str | int | Collection[str]
+"""The value of a query parameter; several values are joined by commas."""
 
 
 class AppStore:
-    """The API with the key of the call's time. Cheap to make; token, connections and budget are shared by the process.
+    """The API, with the key that the configuration or the environment names at the time of the call. Cheap to make: token,
+    connections and rate limit are shared by the process.
 
-    All methods raise AppStoreError or one of its kinds, Unreachable or Uncertain.
+    All methods raise AppStoreError or a subclass, Unreachable or Uncertain; ProviderError for an answer that does not fit.
+    `doing` completes "cannot …" in errors. Query parameters have Apple's names: `{"filter[name]": "SolOS"}`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -76,61 +60,68 @@ class AppStore:
             explain=explain,
         )
 
-    def get(self, path: str, *, doing: str, **params: Any) -> Entity | None:
-        """The object at `path`, None when there is none. Parameters are Apple's, brackets included: `**{"filter[x]": y}`."""
-        try:
-            document = self._call("GET", path, doing=doing, params=params).json()
-        except NotFound:
-            return None
-        return None if document.get("data") is None else _entities(document)[0]
+    def get(
+        self, kind: type[ResourceT], id: str, *, doing: str, query: Mapping[str, Param] | None = None
+    ) -> ResourceT | None:
+        """The object with that id; None when it does not exist."""
+        return self._get(kind, kind.ref(id).path, doing, query or {})
 
-    def list_all(self, path: str, *, doing: str, **params: Any) -> list[Entity]:
-        """All objects of a list, over all its pages; of a missing parent: none."""
-        found: list[Entity] = []
-        next_page: str | None = path
-        params = {"limit": PAGE, **params}
-        while next_page:
+    def get_related(self, kind: type[ResourceT], of: Ref, relationship: str, *, doing: str) -> ResourceT | None:
+        """The object that a to-one relationship leads to; None when there is none."""
+        return self._get(kind, f"{of.path}/{relationship}", doing, {})
+
+    def list_all(
+        self,
+        kind: type[ResourceT],
+        *,
+        of: Ref | None = None,
+        doing: str,
+        query: Mapping[str, Param] | None = None,
+    ) -> list[ResourceT]:
+        """All objects of a list, over all its pages. `of` is the parent, for lists below one; without the parent: none."""
+        found: list[ResourceT] = []
+        path = f"{of.path}/{kind.type}" if of else f"/v1/{kind.type}"
+        params: Mapping[str, Param] = {"limit": PAGE, **(query or {})}
+        while path:
             try:
-                document = self._call("GET", next_page, doing=doing, params=params).json()
+                content = self._call("GET", path, doing=doing, params=params)
             except NotFound:
                 break
-            found += _entities(document)
-            following = urlsplit((document.get("links") or {}).get("next") or "")
-            next_page, params = (f"{following.path}?{following.query}" if following.path else None), {}
+            objects, address = documents.read_page(kind, content, doing=doing)
+            found += objects
+            following = urlsplit(address)
+            path, params = (f"{following.path}?{following.query}" if following.path else ""), {}
         return found
 
-    def metrics(self, path: str, *, doing: str, **params: Any) -> list[dict[str, Any]]:
-        """The `values` of all data points of a metrics answer, which is no list of resources."""
-        document = self._call("GET", path, doing=doing, params=params).json()
-        return [
-            point.get("values") or {} for row in document.get("data") or [] for point in row.get("dataPoints") or []
-        ]
+    def build_usage(self, build: Ref, *, doing: str) -> list[BetaBuildUsage]:
+        """What Apple has counted of a build, in all periods."""
+        return documents.read_usage(
+            self._call("GET", f"{build.path}/metrics/betaBuildUsages", doing=doing), doing=doing
+        )
 
     def create(
         self,
-        type: str,
-        attributes: Mapping[str, Any],
-        relationships: Mapping[str, tuple[str, str | Iterable[str]]] | None = None,
+        kind: type[ResourceT],
+        values: Mapping[str, object],
         *,
         doing: str,
-        find: Callable[[], Entity | None],
+        find: Callable[[], ResourceT | None],
         too_early: Callable[[AppStoreError], bool] = lambda _: False,
-    ) -> Entity:
-        """Make an object, once: after a lost answer `find` looks whether it is there, and only if not is the call repeated.
+    ) -> ResourceT:
+        """Create an object, once: after a lost answer `find` looks for it, and the call is repeated only if it is not there.
 
-        `relationships` maps a name to type and id, or type and ids. While `too_early(error)` holds the call is repeated.
+        `values` are those of the fields of `kind`. While `too_early(error)` holds, the call is repeated.
         """
-        data: dict[str, Any] = {"type": type, "attributes": _given(attributes)}
-        if relationships:
-            data["relationships"] = {name: {"data": _linkage(kind, ids)} for name, (kind, ids) in relationships.items()}
+        document = documents.write(kind, values)
 
-        def attempt() -> Entity | None:
+        def attempt() -> ResourceT | None:
             try:
-                return _entities(self._call("POST", f"/v1/{type}", doing=doing, json={"data": data}).json())[0]
+                content = self._call("POST", f"/v1/{kind.type}", doing=doing, json=document)
             except AppStoreError as error:
                 if too_early(error):
                     return None
                 raise
+            return documents.read(kind, content, doing=doing)[0]
 
         return self._settled(
             lambda: waiting.poll(
@@ -141,36 +132,38 @@ class AppStore:
 
     def update(
         self,
-        entity: Entity,
-        attributes: Mapping[str, Any],
+        kind: type[ResourceT],
+        id: str,
+        values: Mapping[str, object],
         *,
         doing: str,
-        done: Callable[[], Entity | None] | None = None,
-    ) -> Entity:
-        """Set attributes. After a lost answer `done` looks whether that happened before the call is repeated; without it,
-        the object is read and its attributes are compared."""
-        path = f"/v1/{entity.type}/{entity.id}"
+        done: Callable[[], ResourceT | None] | None = None,
+    ) -> ResourceT:
+        """Change an object. After a lost answer `done` looks whether that happened, before the call is repeated; without
+        `done`, the object is read and its fields are compared with `values`."""
 
-        def changed() -> Entity | None:
-            now = self.get(path, doing=f"read back what was changed to {doing}")
-            return now if now and all(now[name] == value for name, value in attributes.items()) else None
+        def changed() -> ResourceT | None:
+            now = self.get(kind, id, doing=f"read back what was changed to {doing}")
+            return now if now and all(getattr(now, name) == value for name, value in values.items()) else None
 
-        data = {"type": entity.type, "id": entity.id, "attributes": dict(attributes)}
-        return self._settled(
-            lambda: _entities(self._call("PATCH", path, doing=doing, json={"data": data}).json())[0], done or changed
-        )
+        def attempt() -> ResourceT:
+            content = self._call("PATCH", kind.ref(id).path, doing=doing, json=documents.write(kind, values, id=id))
+            return documents.read(kind, content, doing=doing)[0]
 
-    def delete(self, path: str, *, doing: str) -> None:
-        """Delete an object; success when it is gone already."""
-        self._call("DELETE", path, doing=doing, safe=True, accept=(404,))
+        return self._settled(attempt, done or changed)
 
-    def link(self, path: str, type: str, ids: Iterable[str], *, doing: str) -> None:
-        """Add to a to-many relationship. Linking twice has the effect of linking once, but may be answered with 409."""
-        self._call("POST", path, doing=doing, json={"data": _linkage(type, ids)}, safe=True)
+    def delete(self, ref: Ref, *, doing: str) -> None:
+        """Delete an object; succeeds when it does not exist."""
+        self._call("DELETE", ref.path, doing=doing, safe=True, accept=(404,))
 
-    def unlink(self, path: str, type: str, ids: Iterable[str], *, doing: str) -> None:
-        """Take from a to-many relationship; success when it holds none of them."""
-        self._call("DELETE", path, doing=doing, json={"data": _linkage(type, ids)}, safe=True, accept=(404,))
+    def link(self, of: Ref, refs: Collection[Ref], *, doing: str) -> None:
+        """Add to a to-many relationship, which is named as the type of `refs`. Doing it twice has the effect of once, but
+        Apple may answer 409."""
+        self._call("POST", _relationship(of, refs), doing=doing, json=_linkage(refs), safe=True)
+
+    def unlink(self, of: Ref, refs: Collection[Ref], *, doing: str) -> None:
+        """Remove from a to-many relationship; succeeds when it contains none of `refs`."""
+        self._call("DELETE", _relationship(of, refs), doing=doing, json=_linkage(refs), safe=True, accept=(404,))
 
     def poll(
         self,
@@ -180,7 +173,7 @@ class AppStore:
         waiting_for: str,
         last_seen: Callable[[], str] = lambda: "",
     ) -> T:
-        """As `waiting.poll`, with pauses up to half a minute, and longer ones when the hour's budget of calls runs low."""
+        """As `waiting.poll`, with pauses up to half a minute, and longer ones when few calls of the rate limit are left."""
         return waiting.poll(
             look,
             seconds=seconds,
@@ -190,57 +183,65 @@ class AppStore:
             min_pause=self.key.pause,
         )
 
-    def _settled(self, send: Callable[[], Entity], find: Callable[[], Entity | None]) -> Entity:
+    def _get(self, kind: type[ResourceT], path: str, doing: str, params: Mapping[str, Param]) -> ResourceT | None:
+        try:
+            content = self._call("GET", path, doing=doing, params=params)
+        except NotFound:
+            return None
+        return next(iter(documents.read(kind, content, doing=doing)), None)
+
+    def _settled(self, send: Callable[[], ResourceT], find: Callable[[], ResourceT | None]) -> ResourceT:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return send()
             except Uncertain:
-                found = patiently(find)
+                found = retry_until_visible(find)
                 if found is not None:
                     return found
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _call(self, method: str, path: str, **options: Any) -> "httpx.Response":
-        params = options.pop("params", None)
-        joined = {name: _joined(value) for name, value in params.items()} if params else None
-        response = self._http.request(method, path, params=joined, **options)
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        params: Mapping[str, Param] | None = None,
+        json: object = None,
+        safe: bool | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> bytes:
+        response = self._http.request(
+            method,
+            path,
+            doing=doing,
+            params={name: _joined(value) for name, value in params.items()} if params else None,
+            json=json,
+            safe=safe,
+            accept=accept,
+        )
         self.key.note(response.headers.get("x-rate-limit", ""))
-        return response
+        return response.content
 
 
-def _entities(document: Mapping[str, Any]) -> list[Entity]:
-    data = document["data"]
-    included: dict[str, Entity] = {}
-    for raw in document.get("included") or []:
-        included[str(raw["id"])] = _entity(raw, included)
-    return [_entity(raw, included) for raw in ([data] if isinstance(data, Mapping) else data)]
-
-
-def _entity(raw: Mapping[str, Any], included: Mapping[str, Entity]) -> Entity:
-    return Entity(
-        str(raw["type"]), str(raw["id"]), raw.get("attributes") or {}, raw.get("relationships") or {}, included
-    )
-
-
-def _linkage(type: str, ids: str | Iterable[str]) -> Any:
-    if isinstance(ids, str):
-        return {"type": type, "id": ids}
-    return [{"type": type, "id": id} for id in ids]
-
-
-def _given(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if value is not None}
-
-
-def _joined(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else value
-
-
-def patiently(find: Callable[[], Entity | None]) -> Entity | None:
-    """What `find` finds, as soon as App Store Connect shows it; None when it has had time enough to."""
+def retry_until_visible(find: Callable[[], T | None]) -> T | None:
+    """What `find` finds, as soon as App Store Connect shows it; None when it has not shown up after LAG_SECONDS."""
     try:
         return waiting.poll(find, seconds=LAG_SECONDS, waiting_for="the object to show up", first_pause=0.5)
     except TimedOut:
         return None
+
+
+def _relationship(of: Ref, refs: Iterable[Ref]) -> str:
+    (name,) = {ref.type for ref in refs}
+    return f"{of.path}/relationships/{name}"
+
+
+def _linkage(refs: Iterable[Ref]) -> dict[str, object]:
+    return {"data": [msgspec.to_builtins(ref) for ref in refs]}
+
+
+def _joined(value: Param) -> str | int:
+    return value if isinstance(value, str | int) else ",".join(value)

@@ -1,55 +1,40 @@
-"""The errors of App Store Connect, one class a situation that somebody must handle or mend.
+"""The errors of App Store Connect: one class for each situation that code handles or a person fixes.
 
 AppStoreError              Apple refused a call; `entries` are all its error entries
 ├── NotFound               the object does not exist
-├── AgreementMissing       the Account Holder has not signed a required agreement: the whole account stands still
-│   └── MembershipLapsed   so does a team whose membership of the Apple Developer Program has ended
+├── AgreementMissing       the Account Holder has not signed a required agreement: Apple refuses every call
+│   └── MembershipLapsed   the team's membership of the Apple Developer Program has ended: Apple refuses every call
 ├── RoleMissing            the key's role does not allow this
 ├── KeyRejected            the token is not accepted: revoked key, wrong IDs
 ├── ClockWrong             the token is not accepted, because this machine's clock is wrong
-└── CertificateLimit       the team has as many certificates of this type as it may have
+└── CertificateLimit       the team has as many certificates of this type as Apple allows
 
-Apple's texts are those of app-store-connect.md, sections 6 and 22. Codes are dotted refinements and are matched by prefix; any
-entry of several may be the telling one (asc #2579).
+Apple's codes are dotted refinements, so they are matched by prefix. Any entry of an answer can be the one that matters
+(https://developer.apple.com/documentation/appstoreconnectapi/interpreting-and-handling-errors).
 """
 
 import email.utils
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from providers import waiting
-from providers.errors import ApiError
+from providers.appstore.api import documents
+from providers.appstore.api.documents import ErrorEntry
+from providers.errors import ApiError, ProviderError
 
 if TYPE_CHECKING:
     import httpx
 
 CLOCK_SKEW_SECONDS = 60.0
-"""A rejected token is blamed on this machine's clock when it differs from Apple's by more than this."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One error of an answer. `property` is the last part of Apple's `source.pointer`, or its `source.parameter`."""
-
-    code: str
-    title: str
-    detail: str
-    property: str
-
-    def __str__(self) -> str:
-        text = self.detail or self.title or "no reason given"
-        named = f"{self.property}: {text}" if self.property and self.property not in text else text
-        return f"{named.rstrip('.')} [{self.code}]" if self.code else named.rstrip(".")
+"""If this machine's clock differs from Apple's by more than this, a rejected token is reported as ClockWrong."""
 
 
 class AppStoreError(ApiError):
-    """App Store Connect answered with an error; the text holds every entry, and what to do about it."""
+    """App Store Connect answered with an error. The text contains every entry of the answer."""
 
     __module__ = "builtins"
 
-    def __init__(self, doing: str, *, status: int, entries: tuple[Entry, ...] = (), request_id: str = "") -> None:
+    def __init__(self, doing: str, *, status: int, entries: tuple[ErrorEntry, ...] = (), request_id: str = "") -> None:
         reasons = "; ".join(map(str, entries)) or "no reason given"
         message = f"App Store Connect refused to {doing}: {reasons} (HTTP {status})"
         super().__init__(
@@ -75,68 +60,71 @@ class NotFound(AppStoreError):
 
     __module__ = "builtins"
 
-    remedy = "it does not exist (any more): run `pulumi refresh`, then up again"
+    remedy = "it does not exist (any more): run `pulumi refresh`, then `pulumi up`"
 
 
 class AgreementMissing(AppStoreError):
-    """A required agreement has expired or is unsigned. It stops every call of the account and has nothing to do with roles."""
+    """A required agreement has expired or is not signed. Apple then refuses every call of the account, whatever the key's role."""
 
     __module__ = "builtins"
 
     remedy = (
         "the Account Holder signs it at https://appstoreconnect.apple.com/agreements (nobody else can); "
-        "it takes effect within minutes, then run up again"
+        "it takes effect within minutes, then run `pulumi up` again"
     )
 
 
 class MembershipLapsed(AgreementMissing):
-    """The team is no member of the Apple Developer Program any more, which is its agreement with Apple to begin with."""
-
-    __module__ = "builtins"
-
-    remedy = "the Account Holder renews the membership at https://developer.apple.com/account (nobody else can), then run up again"
-
-
-class RoleMissing(AppStoreError):
-    """The key may not do this."""
+    """The team's membership of the Apple Developer Program has ended, and with it every agreement."""
 
     __module__ = "builtins"
 
     remedy = (
-        "use a team key with the role Admin (Users and Access > Integrations > Team Keys): lower roles cannot make "
+        "the Account Holder renews the membership at https://developer.apple.com/account (nobody else can), then run "
+        "`pulumi up` again"
+    )
+
+
+class RoleMissing(AppStoreError):
+    """The key's role does not allow this."""
+
+    __module__ = "builtins"
+
+    remedy = (
+        "use a team key with the role Admin (Users and Access > Integrations > Team Keys): lower roles cannot create "
         "distribution certificates, and individual keys cannot use certificates, profiles and bundle IDs at all"
     )
 
 
 class KeyRejected(AppStoreError):
-    """The token is not accepted although it is fresh."""
+    """Apple does not accept the token, although it is fresh."""
 
     __module__ = "builtins"
 
     remedy = (
         "the key is revoked, or ASC_KEY_ID, ASC_ISSUER_ID and ASC_PRIVATE_KEY do not belong together: compare them with "
-        "Users and Access > Integrations, or make a new key there"
+        "Users and Access > Integrations, or create a new key there"
     )
 
 
 class ClockWrong(AppStoreError):
-    """The token is dated by this machine's clock, and that is off."""
+    """Apple does not accept the token, because this machine's clock, which dates it, is wrong."""
 
     __module__ = "builtins"
 
     remedy = (
-        "this machine's clock differs from Apple's by more than a minute, so its tokens are not valid: set it right"
+        "this machine's clock differs from Apple's by more than a minute, so its tokens are not valid: set the clock"
     )
 
 
 class CertificateLimit(AppStoreError):
-    """No further certificate of this type can be made until one is revoked or expires."""
+    """Apple creates no further certificate of this type until one is revoked or expires."""
 
     __module__ = "builtins"
 
 
 def explain(response: "httpx.Response", doing: str) -> AppStoreError:
-    """The error for an answer that is no success."""
+    """The error for an answer that is not a success."""
     entries = _entries(response)
     found = AppStoreError(doing, status=response.status_code, entries=entries)
     kind = next((kind for kind, applies in _SITUATIONS if applies(found, response)), AppStoreError)
@@ -160,32 +148,23 @@ _SITUATIONS: "tuple[tuple[type[AppStoreError], Callable[[AppStoreError, httpx.Re
 )
 
 
-def _entries(response: "httpx.Response") -> tuple[Entry, ...]:
+def _entries(response: "httpx.Response") -> tuple[ErrorEntry, ...]:
     try:
-        body = json.loads(response.content)
-        listed = body.get("errors") or []
-        return tuple(entry for error in listed for entry in _with_associated(error))
-    except (ValueError, AttributeError):
-        return (Entry("", "", response.text.strip()[:200], ""),) if response.content else ()
+        listed = documents.read_errors(response.content)
+    except ProviderError:
+        return (ErrorEntry(detail=response.text.strip()[:200]),) if response.content else ()
+    return tuple(entry for error in listed for entry in _with_associated(error))
 
 
-def _with_associated(error: dict[str, Any]) -> list[Entry]:
-    """An error and those it carries in `meta.associatedErrors`, which say what is really wrong with related objects."""
-    source = error.get("source") or {}
-    pointer = str(source.get("pointer") or source.get("parameter") or "")
-    entry = Entry(
-        code=str(error.get("code") or ""),
-        title=str(error.get("title") or ""),
-        detail=str(error.get("detail") or ""),
-        property=pointer.rstrip("/").rpartition("/")[2],
-    )
-    associated = (error.get("meta") or {}).get("associatedErrors") or {}
-    return [entry, *(deeper for group in associated.values() for each in group for deeper in _with_associated(each))]
+def _with_associated(error: ErrorEntry) -> list[ErrorEntry]:
+    """An error and those in its `meta.associatedErrors`, which say what is wrong with related objects."""
+    associated = error.meta.associated_errors.values()
+    return [error, *(deeper for group in associated for each in group for deeper in _with_associated(each))]
 
 
 def _clock_is_off(response: "httpx.Response") -> bool:
     date = response.headers.get("date")
     if not date:
         return False
-    apples = email.utils.parsedate_to_datetime(date).timestamp()
-    return abs(apples - waiting.clock.wall()) > CLOCK_SKEW_SECONDS
+    date_of_apple = email.utils.parsedate_to_datetime(date).timestamp()
+    return abs(date_of_apple - waiting.clock.wall()) > CLOCK_SKEW_SECONDS

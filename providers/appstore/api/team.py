@@ -1,20 +1,22 @@
-"""Users of the team, whom an internal group takes, and the invitations by which people become users. All are found by address."""
+"""The team's users, who can be testers of an internal group, and the invitations to become one. All are found by address."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from providers import waiting
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import App, BetaTester, User, UserInvitation, instant
 
 TESTING_ROLES = ("ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING")
-"""Users with one of these roles can test internally."""
+"""A user needs one of these roles to be an internal tester."""
 FILTERED_EMAILS = 100
-"""Addresses in one filter: the whole of an internal group, in a request line of some 4000 characters."""
+"""Addresses in one filter: as many as an internal group has testers, in a request line of about 4000 characters."""
+
+PersonT = TypeVar("PersonT", User, UserInvitation, BetaTester)
 
 
 class Person(Protocol):
-    """Whoever has an address and perhaps a name."""
+    """Somebody with an address, and with a name if it is known."""
 
     @property
     def email(self) -> str: ...
@@ -25,57 +27,56 @@ class Person(Protocol):
 
 
 def key(email: str) -> str:
-    """An address as Apple compares it."""
+    """An address in the form in which addresses are compared."""
     return email.strip().lower()
 
 
-def by_email(store: AppStore, path: str, attribute: str, emails: Sequence[str]) -> dict[str, Entity]:
-    """Those of the list at `path` whose `attribute` is one of `emails`, by address; a call for each hundred."""
-    found: dict[str, Entity] = {}
+def by_email(store: AppStore, kind: type[PersonT], emails: Sequence[str]) -> dict[str, PersonT]:
+    """The objects of the people with these addresses, by address. One call per FILTERED_EMAILS addresses."""
+    attribute = "username" if kind is User else "email"
+    found: dict[str, PersonT] = {}
     for start in range(0, len(emails), FILTERED_EMAILS):
         batch = emails[start : start + FILTERED_EMAILS]
-        listed = store.list_all(path, doing=f"look up {len(batch)} people", **{f"filter[{attribute}]": batch})
-        found |= {key(str(each[attribute])): each for each in listed}
+        listed = store.list_all(kind, doing=f"look up {len(batch)} people", query={f"filter[{attribute}]": batch})
+        found |= {key(getattr(each, attribute)): each for each in listed}
     wanted = {key(email) for email in emails}
-    return {email: entity for email, entity in found.items() if email in wanted}
+    return {email: person for email, person in found.items() if email in wanted}
 
 
 def users(store: AppStore, emails: Sequence[str]) -> Collection[str]:
-    """The addresses of those who are users of the team."""
-    return by_email(store, "/v1/users", "username", emails).keys()
+    """Those of the addresses that belong to users of the team."""
+    return by_email(store, User, emails).keys()
 
 
 def invite(store: AppStore, people: Sequence[Person], roles: Sequence[str], app_id: str) -> dict[str, str]:
-    """Invite everybody who is not invited yet, or whose invitation has expired, as a user with access to one app; when each
+    """Invite people as users with access to one app, unless they have an invitation that has not expired. Returns when each
     invitation expires, by address."""
-    invited = by_email(store, "/v1/userInvitations", "email", [person.email for person in people])
+    invited = by_email(store, UserInvitation, [person.email for person in people])
     for person in people:
         invitation = invited.get(key(person.email))
         if invitation and _has_expired(invitation):
-            store.delete(
-                f"/v1/userInvitations/{invitation.id}", doing=f"delete the expired invitation of {person.email}"
-            )
+            store.delete(UserInvitation.ref(invitation.id), doing=f"delete the expired invitation of {person.email}")
             invitation = None
         invited[key(person.email)] = invitation or _invite(store, person, roles, app_id)
-    return {email: str(invitation["expirationDate"]) for email, invitation in invited.items()}
+    return {email: invitation.expiration_date for email, invitation in invited.items()}
 
 
-def _invite(store: AppStore, person: Person, roles: Sequence[str], app_id: str) -> Entity:
+def _invite(store: AppStore, person: Person, roles: Sequence[str], app_id: str) -> UserInvitation:
     return store.create(
-        "userInvitations",
+        UserInvitation,
         {
             "email": person.email,
-            "firstName": person.first_name,
-            "lastName": person.last_name,
+            "first_name": person.first_name,
+            "last_name": person.last_name,
             "roles": list(roles),
-            "allAppsVisible": False,
+            "all_apps_visible": False,
+            "visible_apps": [App.ref(app_id)],
         },
-        {"visibleApps": ("apps", [app_id])},
         doing=f"invite {person.email} as a user of the team",
-        find=lambda: by_email(store, "/v1/userInvitations", "email", [person.email]).get(key(person.email)),
+        find=lambda: by_email(store, UserInvitation, [person.email]).get(key(person.email)),
     )
 
 
-def _has_expired(invitation: Entity) -> bool:
-    expires = invitation["expirationDate"]
-    return bool(expires) and datetime.fromisoformat(expires).timestamp() <= waiting.clock.wall()
+def _has_expired(invitation: UserInvitation) -> bool:
+    expires = invitation.expiration_date
+    return bool(expires) and instant(expires).timestamp() <= waiting.clock.wall()

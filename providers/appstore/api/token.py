@@ -1,7 +1,8 @@
-"""Tokens for App Store Connect: ES256 JWTs, kept until shortly before they expire.
+"""Tokens for App Store Connect: ES256 JWTs, reused until shortly before they expire.
 
-Apple refuses tokens that live longer than 20 minutes, and blames skewed clocks for most refusals: so `iat` lies half a minute
-back and the life is well below the limit (app-store-connect.md, section 4).
+Apple refuses tokens with a lifetime above 20 minutes (https://developer.apple.com/documentation/appstoreconnectapi/
+generating-tokens-for-api-requests). A skewed clock must not matter, so `iat` is half a minute in the past and the lifetime is well
+below the limit.
 """
 
 import functools
@@ -11,20 +12,25 @@ import threading
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText
 
 AUDIENCE = "appstoreconnect-v1"
 BACKDATED_SECONDS = 30
-LIFE_SECONDS = 840
+LIFETIME_SECONDS = 840
 RENEWED_BEFORE_SECONDS = 90
 LOW_BUDGET_CALLS = {"hour": 1000, "minute": 20}
-"""Apple grants about 3500 calls an hour and key, on some paths so many a minute too, and says with every answer how many are
-left (section 5). Below these numbers polling takes care."""
+"""Apple allows each key about 3500 calls an hour, on some paths also a number per minute, and every answer says how many are left
+(https://developer.apple.com/documentation/appstoreconnectapi/identifying-rate-limits). Below these numbers polling slows down."""
+UNUSABLE_KEY = ErrorText(
+    "the App Store Connect private key is not usable",
+    remedy="set ASC_PRIVATE_KEY to the text of the AuthKey_….p8 file that Apple let you download once, or "
+    "ASC_PRIVATE_KEY_PATH to its path",
+)
 SECONDS = {"hour": 3600.0, "minute": 60.0}
 
 
 class Key:
-    """An API key, the token it has signed, and what is left of its hour's budget of calls. Shared by the process."""
+    """An API key, the token signed with it, and how many calls its rate limit still allows. Shared by the process."""
 
     def __init__(self, key_id: str, issuer_id: str, private_key: str) -> None:
         """A team key has an issuer; an individual key has none (`issuer_id` empty). Raises ProviderError for a bad key."""
@@ -36,10 +42,7 @@ class Key:
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-            raise ProviderError(
-                "the App Store Connect private key is not usable: ASC_PRIVATE_KEY should hold the text of the "
-                "AuthKey_….p8 file that Apple let you download once, or ASC_PRIVATE_KEY_PATH its path"
-            )
+            raise UNUSABLE_KEY()
         self._key = key
         self._key_id = key_id
         self._claims = {"iss": issuer_id} if issuer_id else {"sub": "user"}
@@ -49,13 +52,13 @@ class Key:
         self._left: dict[str, int] = {}
 
     def authorize(self, again: bool) -> str:
-        """The Authorization header. `again` signs a new token even if the old one should still be good."""
+        """The Authorization header. `again` signs a new token even if the current one has not expired."""
         import jwt
 
         with self._lock:
             now = waiting.clock.wall()
-            if again or self._expires - now < RENEWED_BEFORE_SECONDS or self._expires - now > LIFE_SECONDS:
-                self._expires = now + LIFE_SECONDS
+            if again or self._expires - now < RENEWED_BEFORE_SECONDS or self._expires - now > LIFETIME_SECONDS:
+                self._expires = now + LIFETIME_SECONDS
                 claims = {
                     **self._claims,
                     "iat": int(now - BACKDATED_SECONDS),
@@ -68,12 +71,12 @@ class Key:
             return f"Bearer {self._token}"
 
     def note(self, rate_limit: str) -> None:
-        """Take down what an answer says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
-        told = re.findall(r"user-(hour|minute)-rem:(\d+)", rate_limit)
-        self._left = {**self._left, **{period: int(left) for period, left in told}}
+        """Remember what an answer says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
+        found = re.findall(r"user-(hour|minute)-rem:(\d+)", rate_limit)
+        self._left = {**self._left, **{period: int(left) for period, left in found}}
 
     def pause(self) -> float:
-        """Seconds between two polls: when a budget runs low, polling takes at most half of what is left of it."""
+        """Seconds between two polls: when few calls are left, polling uses at most half of them."""
         return max(
             (SECONDS[each] / max(1.0, left / 2) for each, left in self._left.items() if left <= LOW_BUDGET_CALLS[each]),
             default=0.0,
@@ -86,7 +89,7 @@ def _key(key_id: str, issuer_id: str, private_key: str) -> Key:
 
 
 def key_for(config: Config) -> Key:
-    """The key of the environment, or else of the stack's configuration. Without an issuer it is an individual key."""
+    """The key that the environment names, otherwise the stack's configuration. Without an issuer it is an individual key."""
     key_id = configuration.credential(config, "ASC_KEY_ID", "ascKeyId", "the App Store Connect key ID")
     private_key = configuration.credential(
         config, "ASC_PRIVATE_KEY", "ascPrivateKey", "the App Store Connect private key"

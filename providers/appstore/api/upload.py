@@ -1,8 +1,9 @@
-"""Sends a file to the addresses that App Store Connect reserves for it (app-store-connect.md, section 13).
+"""Sends a file to the addresses that App Store Connect reserves for it
+(https://developer.apple.com/documentation/appstoreconnectapi/uploading-assets-to-app-store-connect).
 
-Parts go out in parallel, each streamed from disk in pieces, so that memory does not grow with the file. A part that fails is
-read again and sent again. Addresses expire: then fresh ones are fetched, or reserved when Apple gives no fresh ones. The
-storage gets exactly the headers that Apple names, and never our token.
+Parts are sent in parallel, each streamed from disk in pieces, so memory does not grow with the file. A part that fails is read and
+sent again. Addresses expire: the upload then fetches fresh ones, or reserves a new file when Apple returns none. The storage gets
+exactly the headers that Apple names, and never our token.
 """
 
 import os
@@ -10,33 +11,54 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from providers import http, waiting
-from providers.appstore.api.client import AppStore, Entity
+from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
-from providers.errors import ProviderError, Unreachable
+from providers.appstore.api.objects import BuildUpload, BuildUploadFile, instant
+from providers.errors import ErrorText, Unreachable
 
 if TYPE_CHECKING:
     import httpx
 
 PARALLEL_PARTS = 4
 PIECE = 1 << 20
-"""Bytes read at a time. Memory in use is about this, times the parallel parts, times two."""
+"""Bytes read at a time. Memory in use is about twice this for each parallel part."""
 PART_ATTEMPTS = 6
 RENEWALS = 5
-"""How often expired addresses are renewed before we give up."""
+"""How often expired addresses are renewed before the upload fails."""
 EXPIRY_MARGIN_SECONDS = 30.0
 SECONDS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": None}
-"""How long each of these may take, of one attempt at one part."""
+"""Timeouts of one attempt to send one part."""
+
+WRONG_PARTS = ErrorText(
+    "App Store Connect asks for {count} parts that do not add up to the {size} bytes of {name}",
+    remedy="run `pulumi up` again; if it fails again, report it to Apple",
+)
+ADDRESSES_EXPIRE = ErrorText(
+    "cannot upload {name}: its upload addresses expired {times} times in a row",
+    remedy="run `pulumi up` again later",
+    error=Unreachable,
+)
+PART_REFUSED = ErrorText(
+    "cannot upload the bytes from offset {offset}: the storage answered HTTP {status}", remedy="run `pulumi up` again"
+)
+PART_FAILED = ErrorText(
+    "cannot upload the bytes from offset {offset}: {fault}, {times} times",
+    remedy="run `pulumi up` again; the parts that are there are not sent again",
+    error=Unreachable,
+)
+FILE_SHORTENED = ErrorText(
+    "the IPA became shorter while it was uploaded", remedy="build it, then run `pulumi up` again"
+)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One range of the file and where it goes. `expires` is in seconds since 1970."""
+    """One range of the file and the request that sends it. `expires` is in seconds since 1970."""
 
     method: str
     url: str
@@ -56,9 +78,9 @@ class Part:
 
 
 def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Callable[[str], None]) -> None:
-    """Send the file at `path` as the asset `name` of a build upload, and commit it. Taken up again after any interruption.
+    """Send the file at `path` as the asset `name` of a build upload, and commit it. After an interruption, call it again.
 
-    Raises ProviderError when the storage refuses a part, Unreachable when it cannot be reached for long.
+    Raises ProviderError when the storage refuses a part, Unreachable when it keeps failing.
     """
     size = path.stat().st_size
     known = _list_files(store, upload_id)
@@ -70,23 +92,21 @@ def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Ca
             _send_parts(path, _parts(file, size), sent, meter)
             return _commit(store, upload_id, file, name)
         except _Expired:
-            fresh = store.get(f"/v1/buildUploadFiles/{file.id}", doing=f"renew the upload addresses of {name}")
+            fresh = store.get(BuildUploadFile, file.id, doing=f"renew the upload addresses of {name}")
             if fresh is None or any(_is_expired(part) for part in _parts(fresh, size)):
                 fresh = _reserve_file(store, upload_id, name, size, _list_files(store, upload_id))
                 sent.clear()
                 meter.restart()
             file = fresh
-    raise Unreachable(
-        f"cannot upload {name}: its upload addresses expired {RENEWALS} times in a row; run up again later"
-    )
+    raise ADDRESSES_EXPIRE(name=name, times=RENEWALS)
 
 
 class _Expired(Exception):
-    """The upload addresses are not valid any more."""
+    """The upload addresses have expired."""
 
 
 class _Meter:
-    """Counts what has been sent, over all threads, and shows it."""
+    """Counts the bytes sent by all threads, and shows the progress."""
 
     def __init__(self, size: int, show: Callable[[str], None]) -> None:
         self._size = size
@@ -106,42 +126,49 @@ class _Meter:
             self._sent = 0
 
 
-def _list_files(store: AppStore, upload_id: str) -> list[Entity]:
-    return store.list_all(f"/v1/buildUploads/{upload_id}/buildUploadFiles", doing="look up what has been uploaded")
+def _list_files(store: AppStore, upload_id: str) -> list[BuildUploadFile]:
+    return store.list_all(BuildUploadFile, of=BuildUpload.ref(upload_id), doing="look up what has been uploaded")
 
 
-def _last_named(files: list[Entity], name: str) -> Entity | None:
-    named = [file for file in files if file["fileName"] == name and file["assetType"] == "ASSET"]
+def _last_named(files: list[BuildUploadFile], name: str) -> BuildUploadFile | None:
+    named = [file for file in files if file.file_name == name and file.asset_type == "ASSET"]
     return named[-1] if named else None
 
 
-def _reserve_file(store: AppStore, upload_id: str, name: str, size: int, known: list[Entity]) -> Entity:
-    """A new file of the upload, which has had those `known` so far."""
+def _reserve_file(
+    store: AppStore, upload_id: str, name: str, size: int, known: list[BuildUploadFile]
+) -> BuildUploadFile:
+    """Add a file to the upload; `known` are the files that it has already."""
     ids = {file.id for file in known}
 
-    def new() -> Entity | None:
+    def new() -> BuildUploadFile | None:
         return _last_named([file for file in _list_files(store, upload_id) if file.id not in ids], name)
 
     return store.create(
-        "buildUploadFiles",
-        {"assetType": "ASSET", "fileName": name, "fileSize": size, "uti": "com.apple.ipa"},
-        {"buildUpload": ("buildUploads", upload_id)},
+        BuildUploadFile,
+        {
+            "asset_type": "ASSET",
+            "file_name": name,
+            "file_size": size,
+            "uti": "com.apple.ipa",
+            "build_upload": BuildUpload.ref(upload_id),
+        },
         doing=f"reserve the upload of {name}",
         find=new,
     )
 
 
-def _parts(file: Entity, size: int) -> list[Part]:
+def _parts(file: BuildUploadFile, size: int) -> list[Part]:
     parts = [
         Part(
-            method=str(operation["method"]),
-            url=str(operation["url"]),
-            offset=int(operation["offset"]),
-            length=int(operation["length"]),
-            headers=tuple((header["name"], header["value"]) for header in operation.get("requestHeaders") or ()),
-            expires=_seconds(operation.get("expiration")),
+            method=operation.method,
+            url=operation.url,
+            offset=operation.offset,
+            length=operation.length,
+            headers=tuple((header.name, header.value) for header in operation.request_headers),
+            expires=instant(operation.expiration).timestamp() if operation.expiration else float("inf"),
         )
-        for operation in file["uploadOperations"] or ()
+        for operation in file.upload_operations
     ]
     parts.sort(key=lambda part: part.offset)
     end = 0
@@ -150,15 +177,12 @@ def _parts(file: Entity, size: int) -> list[Part]:
             break
         end += part.length
     if end != size:
-        raise ProviderError(
-            f"App Store Connect asks for {len(parts)} parts that do not make up the {size} bytes of {file['fileName']}; "
-            "run up again, and if it stays so, report it to Apple"
-        )
+        raise WRONG_PARTS(count=len(parts), size=size, name=file.file_name)
     return parts
 
 
 def _send_parts(path: Path, parts: list[Part], sent: set[tuple[int, int]], meter: _Meter) -> None:
-    """Send the ranges that are not in `sent`, and put them there."""
+    """Send the ranges that are not in `sent`, and add them to it."""
     transports = {origin: http.make_transport(origin) for origin in {part.origin for part in parts}}
     descriptor = os.open(path, os.O_RDONLY)
     failed = threading.Event()
@@ -170,7 +194,7 @@ def _send_parts(path: Path, parts: list[Part], sent: set[tuple[int, int]], meter
             _send_part(transports[part.origin], descriptor, part, meter)
             sent.add(part.range)
         except BaseException:
-            failed.set()  # the others end after the part they are at
+            failed.set()  # the other threads stop after their current part
             raise
 
     try:
@@ -186,7 +210,7 @@ def _send_parts(path: Path, parts: list[Part], sent: set[tuple[int, int]], meter
 def _send_part(transport: "httpx.BaseTransport", descriptor: int, part: Part, meter: _Meter) -> None:
     import httpx
 
-    trouble = ""
+    fault = ""
     for attempt in range(PART_ATTEMPTS):
         if _is_expired(part):
             raise _Expired
@@ -199,7 +223,7 @@ def _send_part(transport: "httpx.BaseTransport", descriptor: int, part: Part, me
                 counted += len(piece)
                 meter.add(len(piece))
 
-        # Without a client: that adds headers of its own, and the signature of the address covers exactly Apple's.
+        # No httpx.Client here: it adds headers, and the signature in the address covers exactly Apple's.
         headers = httpx.Headers({"Content-Length": str(part.length)})
         headers.update(dict(part.headers))
         request = httpx.Request(
@@ -209,20 +233,18 @@ def _send_part(transport: "httpx.BaseTransport", descriptor: int, part: Part, me
             response = transport.handle_request(request)
             response.read()
         except httpx.TransportError as error:
-            trouble = f"the connection broke ({type(error).__name__})"
+            fault = f"the connection broke ({type(error).__name__})"
         else:
             if response.is_success:
                 return
             if response.status_code == 403:
                 raise _Expired
-            trouble = f"the storage answered HTTP {response.status_code}"
             if response.status_code not in (408, 429) and response.status_code < 500:
-                raise ProviderError(f"cannot upload the bytes from {part.offset} on: {trouble}; run up again")
+                raise PART_REFUSED(offset=part.offset, status=response.status_code)
+            fault = f"the storage answered HTTP {response.status_code}"
         meter.add(-counted)
         waiting.clock.sleep(waiting.backoff(attempt))
-    raise Unreachable(
-        f"cannot upload the bytes from {part.offset} on: {trouble}, {PART_ATTEMPTS} times; run up again, what is there stays"
-    )
+    raise PART_FAILED(offset=part.offset, fault=fault, times=PART_ATTEMPTS)
 
 
 def _range(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
@@ -230,45 +252,36 @@ def _range(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
     while offset < end:
         piece = os.pread(descriptor, min(PIECE, end - offset), offset)
         if not piece:
-            raise ProviderError("the IPA became shorter while it was uploaded: build it, and run up again")
+            raise FILE_SHORTENED()
         offset += len(piece)
         yield piece
 
 
-def _commit(store: AppStore, upload_id: str, file: Entity, name: str) -> None:
-    """Say that all parts are there. No checksums: Apple refuses them after the upload (botiverse/hands #199)."""
+def _commit(store: AppStore, upload_id: str, file: BuildUploadFile, name: str) -> None:
+    """Tell Apple that all parts are there. Without checksums, which Apple refuses after the upload
+    (https://github.com/botiverse/hands/issues/199)."""
 
-    def committed() -> Entity | None:
-        upload = store.get(f"/v1/buildUploads/{upload_id}", doing=f"look whether {name} arrived", include="assetFile")
-        return upload if upload and is_committed(upload) else None
+    def committed() -> BuildUploadFile | None:
+        upload = store.get(BuildUpload, upload_id, doing=f"look whether {name} arrived", query={"include": "assetFile"})
+        return file if upload and is_committed(upload) else None
 
     try:
-        store.update(file, {"uploaded": True}, doing=f"commit the upload of {name}", done=committed)
+        store.update(BuildUploadFile, file.id, {"uploaded": True}, doing=f"commit the upload of {name}", done=committed)
     except AppStoreError as error:
         if error.status != 409 or committed() is None:
             raise
 
 
-def is_committed(upload: Entity) -> bool:
-    """Whether Apple has all bytes of a build upload. The file (if the answer includes it) knows it before the upload does."""
-    file = upload.related("assetFile")
-    received = ((file and file["assetDeliveryState"]) or {}).get("state") in ("UPLOAD_COMPLETE", "COMPLETE")
-    return received or upload_state(upload) in ("PROCESSING", "COMPLETE", "FAILED")
+def is_committed(upload: BuildUpload) -> bool:
+    """Whether Apple has all bytes of a build upload. The state of the file, if the answer includes it, changes first."""
+    received = upload.asset_file and upload.asset_file.asset_delivery_state.state in ("UPLOAD_COMPLETE", "COMPLETE")
+    return bool(received) or upload.state.state in ("PROCESSING", "COMPLETE", "FAILED")
 
 
-def is_delivered(upload: Entity) -> bool:
-    """Whether a build upload holds its build number: Apple has all bytes, and has not refused them."""
-    return is_committed(upload) and upload_state(upload) != "FAILED"
-
-
-def upload_state(upload: Entity) -> str:
-    """AWAITING_UPLOAD, PROCESSING, COMPLETE or FAILED. Apple sends an object (asc PR #121)."""
-    return str((upload["state"] or {}).get("state") or "")
+def is_delivered(upload: BuildUpload) -> bool:
+    """Whether a build upload uses up its build number: Apple has all bytes, and has not rejected them."""
+    return is_committed(upload) and upload.state.state != "FAILED"
 
 
 def _is_expired(part: Part) -> bool:
     return part.expires - waiting.clock.wall() < EXPIRY_MARGIN_SECONDS
-
-
-def _seconds(expiration: str | None) -> float:
-    return datetime.fromisoformat(expiration).timestamp() if expiration else float("inf")
