@@ -21,8 +21,8 @@ import httpx
 from bench.launched import NEXT_RELEASE, RELEASE, Launch, new_launch
 from bench.options import Options
 from bench.paired import Paired
-from project.config import load
 from rehearsal.engine.display import Display, Step, short_type
+from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine
 
 PROBE_SECONDS = 0.005

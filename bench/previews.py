@@ -17,9 +17,9 @@ import yaml
 from bench.launched import engines, new_launch
 from bench.options import Options
 from bench.paired import paired
+from rehearsal.endpoints import NOWHERE
 
 EMPTY = Path(__file__).with_name("empty")
-NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
 """The embedded engine serves no stack that does not say where its vendors are."""
 OPERATIONS = ("preview", "up")
 

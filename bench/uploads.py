@@ -21,7 +21,7 @@ from harness.driver import Driven
 from harness.inprocess import PROJECT, made
 from harness.program import ROOT, doubles
 from providers.appstore.bundle_id import BundleIdProvider
-from rehearsal.doubles import ENDPOINTS
+from rehearsal.endpoints import ENDPOINTS
 
 BUNDLE_ID = "com.sollabs.solos"
 MOST_MIB = 4096

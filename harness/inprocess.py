@@ -28,19 +28,20 @@ from providers.resource import Provider
 from rehearsal.cloud.clock import ManualClock
 from rehearsal.cloud.faults import Hung, Lost
 from rehearsal.cloud.world import World
+from rehearsal.endpoints import ENDPOINTS
+
+
+def address(service: str) -> str:
+    """The URL of a service of the doubles; its host is `fly-platform.test` for `fly_platform`."""
+    return f"http://{service.replace('_', '-')}.test"
+
 
 PROJECT = "solos"
 FLY_TOKEN = "fo1_rehearsal"
 ASC_KEY_ID = "INPROCESS1"
 ASC_ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
-ENDPOINTS = {
-    "fly": "http://fly.test",
-    "flyPlatform": "http://fly-platform.test",
-    "registry": "http://registry.test",
-    "proxy": "http://proxy.test",
-    "appstore": "http://appstore.test",
-}
-"""The endpoints of the stack configuration; the host `x-y.test` is the double's service `x_y`."""
+URLS = {endpoint: address(service) for endpoint, service in ENDPOINTS.items()}
+"""The value of `solos:endpoints`."""
 
 ProviderT = TypeVar("ProviderT", bound=Provider[Any, Any])
 
@@ -58,7 +59,7 @@ class Doubles(httpx.BaseTransport):
     def __init__(self, world: World) -> None:
         self._world = world
         self._services = {
-            f"{name.replace('_', '-')}.test": httpx.WSGITransport(service) for name, service in world.services.items()
+            httpx.URL(address(name)).host: httpx.WSGITransport(service) for name, service in world.services.items()
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -91,7 +92,7 @@ def new_world(private_key: str | None = None) -> World:
     was made in another process."""
     world = World(clock=SharedClock())
     for name in world.services:
-        world.addresses[name] = f"http://{name.replace('_', '-')}.test"
+        world.addresses[name] = address(name)
     public = load_pem_private_key((private_key or asc_private_key()).encode(), None).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
     key = {"key_id": ASC_KEY_ID, "issuer_id": ASC_ISSUER_ID, "public_key_pem": pem, "role": "ADMIN"}
@@ -105,9 +106,8 @@ def copy_of(world: World) -> World:
     copy.delays = world.delays
     copy.clock.sleep(world.clock.now() - copy.clock.now())
     copy.store.become(world.store)
-    machines, theirs = copy.services["fly"].machines, world.services["fly"].machines  # type: ignore[attr-defined]
-    machines.disks.become(theirs.disks)
-    machines.resume()
+    copy.machines.disks.become(world.machines.disks)
+    copy.machines.resume()
     if (world.files / "uploads").exists():
         shutil.copytree(world.files / "uploads", copy.files / "uploads")
     return copy
@@ -141,7 +141,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def stack_settings() -> dict[str, Any]:
     """The endpoints and the credentials of the doubles."""
     return {
-        "endpoints": json.dumps(ENDPOINTS),
+        "endpoints": json.dumps(URLS),
         "flyApiToken": FLY_TOKEN,
         "ascKeyId": ASC_KEY_ID,
         "ascIssuerId": ASC_ISSUER_ID,

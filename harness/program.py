@@ -19,7 +19,8 @@ import httpx
 import yaml
 
 from project.crypter import Crypter
-from rehearsal.doubles import ENDPOINTS, served
+from rehearsal.doubles import served
+from rehearsal.endpoints import ENDPOINTS
 from rehearsal.people import AppForm, People
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,7 +16,7 @@ from components.settings import BadSettings
 from components.settings import read as read_settings
 from preflight import appstore, computer, configuration, fly
 from preflight.finding import Check, Finding, Subject, Verdict, run
-from preflight.stack import Stack, Unreadable
+from preflight.stack import StackView, Unreadable
 from preflight.stack import read as read_stack
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     return int(any(finding.verdict is Verdict.BLOCKED for row in findings.values() for finding in row))
 
 
-def examine(stack: Stack) -> Subject:
+def examine(stack: StackView) -> Subject:
     """What is to be looked at, whether its settings are right or not."""
     problems: tuple[SettingProblem, ...] = ()
     try:

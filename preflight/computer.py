@@ -52,18 +52,18 @@ def _judged(told: str) -> Finding:
 
 def stack(subject: Subject) -> Iterator[Finding]:
     """Whether the CLI can run anything with the stack."""
-    trouble, name = subject.stack.trouble, subject.stack.name
-    if not trouble:
+    problem, name = subject.stack.problem, subject.stack.name
+    if not problem:
         made = sum(len(ids) for ids in subject.stack.made.values())
         yield ok(f"{name}: {f'{made} resources in its state' if made else 'new, nothing in its state'}")
     elif is_rehearsed(subject):
         yield warning(
-            f"the CLI says: {trouble}",
+            f"the CLI says: {problem}",
             "`make rehearse` needs no CLI; for the CLI, `pulumi login` and `pulumi stack init`",
         )
     else:
         yield blocked(
-            f"the CLI says: {trouble}",
+            f"the CLI says: {problem}",
             f"`pulumi login` to the team's backend; for a new stack, `pulumi stack init {name}`",
         )
 

@@ -12,7 +12,7 @@ from pulumi.dynamic import Config
 
 from components.config import SettingProblem
 from components.settings import Settings
-from preflight.stack import Stack
+from preflight.stack import StackView
 from providers.errors import ProviderError
 
 SECONDS = 20.0
@@ -55,7 +55,7 @@ def blocked(text: str, remedy: str = "") -> Finding:
 class Subject:
     """What is looked at. `settings` are as far as they could be read; `problems` say what is wrong with them."""
 
-    stack: Stack
+    stack: StackView
     settings: Settings
     problems: Sequence[SettingProblem]
     config: Config

@@ -1,85 +1,97 @@
-"""A stack as `up` would find it: its configuration with its secrets opened, and what its state says is made already.
+"""A stack as `up` would find it: its decrypted configuration, and the resources that its state has already.
 
-Read by the Pulumi CLI where it is installed, whichever backend and secrets provider the stack has; else by the reader of the
-embedded engine, which knows files and passphrases.
+Read with the Pulumi CLI where it is installed, for every backend and secrets provider. Without the CLI only the file backend and
+passphrase secrets can be read.
 """
 
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from project.config import BadProject
-from project.config import read as read_project
+from project.config import read as read_config
 from project.crypter import WrongPassphrase
+from project.files import BadProject
+from project.state import REHEARSAL_BACKEND, backend_folder, state_file
 from providers.errors import ProviderError
-from rehearsal.engine.backend import Backend
 
 DYNAMIC = "pulumi-python:dynamic/"
 CLI_SECONDS = 20
 
 
 class Unreadable(ProviderError):
-    """The stack's configuration cannot be read; the text says why."""
+    """The stack's configuration cannot be read; the message says why."""
 
     __module__ = "builtins"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack:
-    """`values` and `secret_keys` are as the engine hands them to the program."""
+class StackView:
+    """`values` and `secret_keys` are as the engine passes them to the program."""
 
     name: str
     folder: Path
     values: Mapping[str, str] = field(repr=False)
     secret_keys: frozenset[str] = frozenset()
     made: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Ids of what the stack has made, by type: `fly:App`."""
-    trouble: str = ""
-    """What the CLI says about the stack, when it can run nothing with it."""
+    """Ids of the resources in the state, by type: `fly:App`."""
+    problem: str = ""
+    """What the CLI reports when it cannot run anything with the stack."""
 
 
-def read(folder: Path, name: str, config_file: Path | None = None) -> Stack:
+def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
     """The stack `name` of the project in `folder`. Raises Unreadable."""
     if shutil.which("pulumi") is None:
-        return _by_file(folder, name, config_file)
+        return _from_files(folder, name, config_file)
     file = ("--config-file", str(config_file)) if config_file else ()
     shown = _pulumi(folder, "config", "--show-secrets", "--json", "--stack", name, *file)
     if shown.returncode:
-        found = _by_file(folder, name, config_file)
-        return Stack(**{**vars(found), "trouble": shown.stderr.strip().removeprefix("error: ")})
+        return _from_files(folder, name, config_file, problem=shown.stderr.strip().removeprefix("error: "))
     values = json.loads(shown.stdout)
     exported = _pulumi(folder, "stack", "export", "--stack", name)
-    resources = json.loads(exported.stdout)["deployment"].get("resources") or () if not exported.returncode else ()
-    return Stack(
+    deployment = {} if exported.returncode else json.loads(exported.stdout)["deployment"]
+    return StackView(
         name=name,
         folder=folder,
         values={key: about.get("value", "") for key, about in values.items()},
         secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
-        made=_by_type((each["type"], each.get("id") or "") for each in resources),
+        made=_ids_by_type(deployment),
     )
 
 
-def _by_file(folder: Path, name: str, config_file: Path | None) -> Stack:
+def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: str = "") -> StackView:
     try:
-        stack = read_project(folder, name, config_file)
+        stack = read_config(folder, name, config_file)
     except (BadProject, WrongPassphrase) as error:
         raise Unreadable(str(error)) from None
-    try:
-        entries = [(entry.type, entry.id) for entry in Backend(stack).load()]
-    except BadProject:
-        entries = []
-    return Stack(name=name, folder=folder, values=stack.config, secret_keys=stack.secret_keys, made=_by_type(entries))
+    return StackView(
+        name=name,
+        folder=folder,
+        values=stack.config,
+        secret_keys=stack.secret_keys,
+        made=_ids_by_type(_deployment(folder, stack.project, name)),
+        problem=problem,
+    )
 
 
-def _by_type(resources: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+def _deployment(folder: Path, project: str, name: str) -> Mapping[str, Any]:
+    """The stack's latest deployment in the file backend; empty if there is none."""
+    backend = backend_folder(os.environ.get("PULUMI_BACKEND_URL") or (folder / REHEARSAL_BACKEND).absolute().as_uri())
+    path = state_file(backend, project, name) if backend else None
+    if path is None or not path.exists():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
+
+
+def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     made: dict[str, frozenset[str]] = {}
-    for type, id in resources:
-        short = type.removeprefix(DYNAMIC)
-        made[short] = made.get(short, frozenset()) | {id}
+    for resource in deployment.get("resources") or ():
+        short = resource["type"].removeprefix(DYNAMIC)
+        made[short] = made.get(short, frozenset()) | {resource.get("id") or ""}
     return made
 
 

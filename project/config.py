@@ -1,103 +1,101 @@
-"""A stack's configuration: `Pulumi.yaml` and `Pulumi.<stack>.yaml`, checked as the CLI checks them, with its secrets opened."""
+"""A stack's configuration: `Pulumi.yaml` and `Pulumi.<stack>.yaml`, checked as the CLI checks them."""
 
-import ipaddress
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-
-import yaml
+from typing import Any, Self
 
 from project.crypter import Crypter
+from project.files import BadProject, read_yaml
 
-ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
-"""What a stack must say under `<project>:endpoints`: one that is missing would be the vendor's own."""
 PYTHON_TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
-
-
-class BadProject(Exception):
-    """A mistake in the project's or the stack's file; the message is fit to be read."""
+ENCRYPTED = "[encrypted]"
+"""Stands for a secret that is not decrypted."""
 
 
 @dataclass(frozen=True)
-class Stack:
-    """One stack of a project. `config` maps `namespace:key` to text, objects and lists as JSON."""
+class StackConfig:
+    """The configuration of one stack. `config` maps `namespace:key` to a string; objects and lists are JSON."""
 
     project: str
     name: str
     folder: Path
     config: dict[str, str]
     secret_keys: frozenset[str]
-    crypter: Crypter
 
     @property
     def urn(self) -> str:
+        """The URN of the stack's root resource."""
         return f"urn:pulumi:{self.name}::{self.project}::pulumi:pulumi:Stack::{self.project}-{self.name}"
 
 
-def load(folder: Path, name: str, config_file: Path | None = None) -> Stack:
-    """Read the stack as `read` does, and refuse one that leads to the vendors themselves.
+@dataclass(frozen=True)
+class DecryptedConfig(StackConfig):
+    """A configuration with its secrets decrypted. `crypter` encrypts and decrypts for this stack."""
 
-    A stack file without a salt gets one, as `pulumi stack init` would do. Raises BadProject and WrongPassphrase.
+    crypter: Crypter
+
+
+def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedConfig:
+    """The configuration of stack `name` of the project in `folder`, with its secrets decrypted.
+
+    The passphrase is `PULUMI_CONFIG_PASSPHRASE`, or the content of the file that `PULUMI_CONFIG_PASSPHRASE_FILE` names.
+    Raises BadProject and WrongPassphrase.
     """
-    stack = read(folder, name, config_file)
-    _refuse_distant_endpoints(stack)
-    stack_file = config_file or folder / f"Pulumi.{name}.yaml"
-    if not _read(stack_file, required=False).get("encryptionsalt"):
-        _write_salt(stack_file, stack.crypter)
-    return stack
-
-
-def read(folder: Path, name: str, config_file: Path | None = None) -> Stack:
-    """The stack `name` of the project in `folder`; its passphrase is `PULUMI_CONFIG_PASSPHRASE`, or in the file that
-    `PULUMI_CONFIG_PASSPHRASE_FILE` names. Raises BadProject and WrongPassphrase."""
-    project = _read(folder / "Pulumi.yaml", required=True)
-    namespace = str(project["name"])
-    given = _read(config_file or folder / f"Pulumi.{name}.yaml", required=False)
-    salt = given.get("encryptionsalt")
+    salt = read_yaml(stack_file(folder, name, config_file), required=False).get("encryptionsalt")
     crypter = Crypter.of(salt, _passphrase(name)) if salt else Crypter.new(_passphrase(name))
-    secret_keys: set[str] = set()
-    values: dict[str, Any] = {}
-    for key, value in (given.get("config") or {}).items():
-        full_key = key if ":" in key else f"{namespace}:{key}"
-        if _has_secure(value):
-            secret_keys.add(full_key)
-        values[full_key] = _opened(value, crypter)
-    _check_types(name, namespace, project.get("config") or {}, values, secret_keys)
-    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return Stack(namespace, name, folder, config, frozenset(secret_keys), crypter)
+    encrypted = _read(folder, name, config_file, crypter.decrypt)
+    return DecryptedConfig(**vars(encrypted), crypter=crypter)
 
 
-def crypter_of(name: str, stack_file: Path) -> Crypter:
-    """What encrypts the secrets of the stack `name`; a stack file without a salt gets one. Raises WrongPassphrase."""
-    salt = _read(stack_file, required=False).get("encryptionsalt")
+def read_without_secrets(folder: Path, name: str, config_file: Path | None = None) -> StackConfig:
+    """The same, with `ENCRYPTED` in place of each secret: needs no passphrase. Raises BadProject."""
+    return _read(folder, name, config_file, lambda _: ENCRYPTED)
+
+
+def project_name(folder: Path) -> str:
+    """The name of the project in `folder`. Raises BadProject."""
+    return str(read_yaml(folder / "Pulumi.yaml")["name"])
+
+
+def stack_file(folder: Path, name: str, config_file: Path | None = None) -> Path:
+    return config_file or folder / f"Pulumi.{name}.yaml"
+
+
+def crypter_of(name: str, file: Path) -> Crypter:
+    """The crypter of stack `name`. Adds a salt to a stack file that has none. Raises BadProject and WrongPassphrase."""
+    salt = read_yaml(file, required=False).get("encryptionsalt")
     if salt:
         return Crypter.of(salt, _passphrase(name))
     crypter = Crypter.new(_passphrase(name))
-    _write_salt(stack_file, crypter)
+    write_salt(file, crypter)
     return crypter
 
 
-def _write_salt(stack_file: Path, crypter: Crypter) -> None:
-    with stack_file.open("a") as file:
-        file.write(f"encryptionsalt: {crypter.salt}\n")
+def write_salt(file: Path, crypter: Crypter) -> None:
+    """Add the salt to a stack file, as `pulumi stack init` does."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(f"encryptionsalt: {crypter.salt}\n")
 
 
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except FileNotFoundError:
-        if required:
-            raise BadProject(f"{path} is missing: run this in a folder with a Pulumi project") from None
-        return {}
-    except yaml.YAMLError as error:
-        raise BadProject(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise BadProject(f"{path} holds no keys and values")
-    return content
+def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[str], str]) -> StackConfig:
+    project = read_yaml(folder / "Pulumi.yaml")
+    namespace = str(project["name"])
+
+    def full(key: str) -> str:
+        return key if ":" in key else f"{namespace}:{key}"
+
+    file = read_yaml(stack_file(folder, name, config_file), required=False)
+    given = {full(key): value for key, value in (file.get("config") or {}).items()}
+    schema = [_Declared.of(key, full(key), declared) for key, declared in (project.get("config") or {}).items()]
+    secret_keys = frozenset(key for key, value in given.items() if _has_secret(value))
+    values = {key: _decrypted(value, decrypt) for key, value in given.items()}
+    _check(name, schema, values, secret_keys)
+    values = {each.key: each.default for each in schema if each.has_default} | values
+    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    return StackConfig(namespace, name, folder, config, secret_keys)
 
 
 def _passphrase(stack: str) -> str:
@@ -110,49 +108,74 @@ def _passphrase(stack: str) -> str:
     )
 
 
-def _has_secure(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return value.keys() == {"secure"} or any(_has_secure(item) for item in value.values())
-    return isinstance(value, list) and any(_has_secure(item) for item in value)
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"secure"}
 
 
-def _opened(value: Any, crypter: Crypter) -> Any:
+def _has_secret(value: Any) -> bool:
     if isinstance(value, Mapping):
-        if value.keys() == {"secure"}:
-            return crypter.decrypt(value["secure"])
-        return {key: _opened(item, crypter) for key, item in value.items()}
+        return _is_secret(value) or any(_has_secret(item) for item in value.values())
+    return isinstance(value, list) and any(_has_secret(item) for item in value)
+
+
+def _decrypted(value: Any, decrypt: Callable[[str], str]) -> Any:
+    if isinstance(value, Mapping):
+        if _is_secret(value):
+            return decrypt(value["secure"])
+        return {key: _decrypted(item, decrypt) for key, item in value.items()}
     if isinstance(value, list):
-        return [_opened(item, crypter) for item in value]
+        return [_decrypted(item, decrypt) for item in value]
     return value
 
 
-def _check_types(
-    stack: str, namespace: str, schema: Mapping[str, Any], values: dict[str, Any], secret_keys: set[str]
-) -> None:
-    """The CLI's own checks, in its own words; fills in the defaults."""
-    missing, problems = [], []
-    for key, declared in schema.items():
-        full_key = key if ":" in key else f"{namespace}:{key}"
-        if not isinstance(declared, Mapping):
-            declared = {"default": declared}  # noqa: PLW2901 (the short form of the same thing)
-        if full_key not in values:
-            if "value" in declared or "default" in declared:
-                values[full_key] = declared.get("value", declared.get("default"))
-            elif "type" in declared:
-                missing.append(f"'{key}'")
-            continue
-        wanted = declared.get("type")
-        if wanted and not _is(values[full_key], wanted, declared.get("items")):
-            shown = f"array<{declared['items']['type']}>" if wanted == "array" and declared.get("items") else wanted
-            problems.append(f"configuration key '{key}' must be of type '{shown}'")
-        elif declared.get("secret") and full_key not in secret_keys:
-            problems.append(f"configuration key '{key}' must be encrypted as it's secret")
+@dataclass(frozen=True)
+class _Declared:
+    """A key that Pulumi.yaml declares."""
+
+    label: str
+    """The key as it is written there, with or without a namespace."""
+    key: str
+    about: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, label: str, key: str, declared: Any) -> Self:
+        """`key: value` is short for `key: {default: value}`."""
+        return cls(label, key, declared if isinstance(declared, Mapping) else {"default": declared})
+
+    @property
+    def has_default(self) -> bool:
+        return "value" in self.about or "default" in self.about
+
+    @property
+    def default(self) -> Any:
+        return self.about.get("value", self.about.get("default"))
+
+    def problem(self, value: Any, *, is_secret: bool) -> str:
+        """What the CLI says about a value of the wrong kind; empty when nothing is wrong."""
+        wanted, items = self.about.get("type"), self.about.get("items")
+        if wanted and not _is(value, wanted, items):
+            shown = f"array<{items['type']}>" if wanted == "array" and items else wanted
+            return f"configuration key '{self.label}' must be of type '{shown}'"
+        if self.about.get("secret") and not is_secret:
+            return f"configuration key '{self.label}' must be encrypted as it's secret"
+        return ""
+
+
+def _check(stack: str, schema: list[_Declared], values: Mapping[str, Any], secret_keys: frozenset[str]) -> None:
+    """The CLI's own checks, with its messages. Raises BadProject."""
+    missing = [
+        f"'{each.label}'" for each in schema if each.key not in values and not each.has_default and "type" in each.about
+    ]
     if missing:
         raise BadProject(
             f"validating stack config: Stack '{stack}' is missing configuration values {' and '.join(missing)}"
         )
-    if problems:
-        raise BadProject(f"validating stack config: Stack '{stack}' with {'; '.join(problems)}")
+    problems = [
+        each.problem(values[each.key], is_secret=each.key in secret_keys) for each in schema if each.key in values
+    ]
+    found = [problem for problem in problems if problem]
+    if found:
+        raise BadProject(f"validating stack config: Stack '{stack}' with {'; '.join(found)}")
 
 
 def _is(value: Any, wanted: str, items: Mapping[str, Any] | None) -> bool:
@@ -166,28 +189,3 @@ def _is(value: Any, wanted: str, items: Mapping[str, Any] | None) -> bool:
     if wanted == "array" and items:
         return isinstance(value, list) and all(_is(item, items["type"], items.get("items")) for item in value)
     return isinstance(value, PYTHON_TYPES[wanted])
-
-
-def _refuse_distant_endpoints(stack: Stack) -> None:
-    endpoints = json.loads(stack.config.get(f"{stack.project}:endpoints") or "{}")
-    distant = [
-        f"{key} ({endpoints.get(key) or 'not set'})" for key in ENDPOINTS if not _is_loopback(endpoints.get(key))
-    ]
-    distant += [f"{key} ({value})" for key, value in _others(endpoints) if not _is_loopback(value)]
-    if distant:
-        raise BadProject(
-            f"the embedded engine is for rehearsals on this machine, and {stack.project}:endpoints names others: "
-            f"{', '.join(distant)}; use the Pulumi CLI for this stack, or point these at `python -m rehearsal serve`"
-        )
-
-
-def _others(endpoints: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((key, value) for key, value in endpoints.items() if key not in ENDPOINTS)
-
-
-def _is_loopback(url: Any) -> bool:
-    host = urlsplit(str(url or "")).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

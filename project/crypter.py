@@ -1,4 +1,7 @@
-"""Secrets in state and stack configuration, encrypted as the CLI's passphrase provider does it (pulumi-engine.md, section 12)."""
+"""Secrets in state and stack configuration, encrypted as the CLI's passphrase provider encrypts them.
+
+PBKDF2 with SHA-256, then AES-256-GCM; see `infra-docs/vendors/pulumi.md`.
+"""
 
 import base64
 import hashlib
@@ -11,11 +14,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 ROUNDS = 1_000_000
 KEY_BYTES = 32
 PROOF = "pulumi"
-"""What the second half of a salt decrypts to if the passphrase is right."""
+"""What the last part of a salt decrypts to if the passphrase is correct."""
 
 
 class WrongPassphrase(Exception):
-    """The passphrase does not fit the stack."""
+    """The passphrase is not the one of the stack."""
 
 
 class Crypter:
@@ -24,11 +27,11 @@ class Crypter:
     def __init__(self, key: bytes, salt: str) -> None:
         self._cipher = AESGCM(key)
         self.salt = salt
-        """`v1:<salt>:v1:<nonce>:<data>`, equal in state and in the stack's configuration file."""
+        """`v1:<salt>:v1:<nonce>:<data>`, the same in the state and in the stack file."""
 
     @classmethod
     def new(cls, passphrase: str) -> Self:
-        """For a stack that has no secrets yet."""
+        """For a new stack, with a new salt."""
         salt = os.urandom(8)
         crypter = cls(_key(passphrase, salt), "")
         crypter.salt = f"v1:{_text(salt)}:{crypter.encrypt(PROOF)}"
@@ -36,14 +39,14 @@ class Crypter:
 
     @classmethod
     def of(cls, salt: str, passphrase: str) -> Self:
-        """For a stack whose `encryptionsalt` is known. Raises WrongPassphrase."""
+        """For a stack with an `encryptionsalt`. Raises WrongPassphrase."""
         _, salt_bytes, proof = salt.split(":", 2)
         crypter = cls(_key(passphrase, base64.b64decode(salt_bytes)), salt)
         try:
             crypter.decrypt(proof)
         except InvalidTag:
             raise WrongPassphrase(
-                "the passphrase does not fit this stack: set PULUMI_CONFIG_PASSPHRASE to the one it was made with"
+                "incorrect passphrase for this stack: set PULUMI_CONFIG_PASSPHRASE to the one it was created with"
             ) from None
         return crypter
 
@@ -52,7 +55,7 @@ class Crypter:
         return f"v1:{_text(nonce)}:{_text(self._cipher.encrypt(nonce, text.encode(), None))}"
 
     def decrypt(self, ciphertext: str) -> str:
-        """Raises InvalidTag when the text was encrypted with another key."""
+        """Raises InvalidTag if the text was encrypted with another key."""
         _, nonce, data = ciphertext.split(":")
         return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(data), None).decode()
 

@@ -10,14 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ENDPOINTS = {
-    "fly": "fly",
-    "flyPlatform": "fly_platform",
-    "registry": "registry",
-    "proxy": "proxy",
-    "appstore": "appstore",
-}
-"""The double behind each of the program's endpoints."""
+from rehearsal.endpoints import ENDPOINTS
 
 
 class Refused(Exception):

@@ -8,17 +8,15 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from werkzeug.wrappers import Request, Response
 
-from rehearsal.cloud.fly.api import rfc3339
+from rehearsal.cloud.context import Context
+from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.service import Service, route
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 MOST_KEYS = 1000
 KEY = re.compile(r"<Key>([^<]*)</Key>")
@@ -30,9 +28,9 @@ class Bucket(Service):
     name: ClassVar[str] = "bucket"
     journaled: ClassVar[bool] = False  # Machines call it, never the launch.
 
-    def __init__(self, world: "World") -> None:
-        super().__init__(world)
-        self._folder = world.files / "buckets"
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._folder = context.files / "buckets"
 
     @route("PUT", "/<bucket>/<path:key>")
     def put_object(self, request: Request, bucket: str, key: str) -> Any:

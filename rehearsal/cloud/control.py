@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.appstore.control import AppStoreControl
+from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.clock import Delays
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.control import FlyControl
+from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.receivers import Receivers
 from rehearsal.cloud.service import Answer, route
 
@@ -25,13 +28,17 @@ class Control(AppStoreControl, FlyControl, Receivers):
     name: ClassVar[str] = "control"
     journaled: ClassVar[bool] = False
 
+    def __init__(self, context: Context, machines_api: MachinesApi, records: Records) -> None:
+        super().__init__(context, machines_api)
+        self.records = records
+
     @route("GET", "/journal")
     def read_journal(self, request: Request) -> Any:
-        return self.world.journal.entries(request.args.get("service"))
+        return self.context.journal.entries(request.args.get("service"))
 
     @route("GET", "/faults")
     def list_faults(self, request: Request) -> Any:
-        return [dataclasses.asdict(fault) for fault in self.world.faults.armed()]
+        return [dataclasses.asdict(fault) for fault in self.context.faults.armed()]
 
     @route("POST", "/faults")
     def arm_fault(self, request: Request) -> Any:
@@ -39,23 +46,23 @@ class Control(AppStoreControl, FlyControl, Receivers):
             fault = Fault(**request.get_json(force=True))
         except TypeError as error:
             raise Answer({"error": f"not a fault: {error}"}, 400) from None
-        self.world.faults.arm(fault)
+        self.context.faults.arm(fault)
         return dataclasses.asdict(fault), 201, {}
 
     @route("DELETE", "/faults")
     def clear_faults(self, request: Request) -> Any:
-        self.world.faults.clear()
+        self.context.faults.clear()
         return None, 204, {}
 
     @route("GET", "/delays")
     def read_delays(self, request: Request) -> Any:
-        return dataclasses.asdict(self.world.delays)
+        return dataclasses.asdict(self.context.delays)
 
     @route("POST", "/delays")
     def change_delays(self, request: Request) -> Any:
         try:
-            self.world.delays = dataclasses.replace(self.world.delays, **request.get_json(force=True))
+            self.context.delays = dataclasses.replace(self.context.delays, **request.get_json(force=True))
         except TypeError:
             known = ", ".join(field.name for field in dataclasses.fields(Delays))
             raise Answer({"error": f"unknown delay; there are: {known}"}, 400) from None
-        return dataclasses.asdict(self.world.delays)
+        return dataclasses.asdict(self.context.delays)

@@ -13,7 +13,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from rehearsal.cloud.fly.api import public
+from rehearsal.cloud.fly.formats import public
 from rehearsal.cloud.service import Answer, Service, route
 
 DEADMAN, LOKI = "deadman", "loki"
@@ -29,7 +29,7 @@ class Receivers(Service):
     def receive(self, request: Request, name: str) -> Any:
         told = request.get_json(force=True)
         received = {
-            "at": self.world.clock.now(),
+            "at": self.context.clock.now(),
             "status": told["status"],
             "alerts": [
                 {"alertname": alert["labels"]["alertname"], "status": alert["status"]} for alert in told["alerts"]
@@ -63,5 +63,5 @@ class Receivers(Service):
     @route("GET", "/deadman")
     def read_deadman(self, request: Request) -> Any:
         last = max((each["at"] for each in self.store.all("received", _to=DEADMAN)), default=None)
-        grace = GRACE / self.world.delays.monitor_speed
-        return {"last": last, "silent": last is not None and self.world.clock.now() > last + grace}
+        grace = GRACE / self.context.delays.monitor_speed
+        return {"last": last, "silent": last is not None and self.context.clock.now() > last + grace}

@@ -6,15 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from cheroot import wsgi
 
 from rehearsal.cloud.faults import Hung, Lost
 from rehearsal.cloud.world import World
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 HOST = "127.0.0.1"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -79,12 +77,10 @@ class _Server(wsgi.Server):
             super().error_log(msg, level, traceback)
 
 
-def _acting_out(
-    service: Any, fail: Callable[[Exception], None]
-) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+def _acting_out(service: WSGIApplication, fail: Callable[[Exception], None]) -> WSGIApplication:
     """Turn `Lost` and `Hung` into a connection that breaks in the middle of an answer; report a disk that takes nothing to `fail`."""
 
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             try:
                 yield from service(environ, start_response)

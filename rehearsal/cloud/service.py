@@ -7,19 +7,16 @@ a JSON value, `(value, status, headers)`, or a werkzeug Response. It raises `Ans
 import functools
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault, Hung, Lost
 from rehearsal.cloud.journal import redact
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    from rehearsal.cloud.world import World
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 JOURNALED_BYTES = 1 << 20
@@ -54,9 +51,9 @@ class Service:
     """As in the control address' JSON: `fly`, `fly_platform`, `appstore`, `registry`, `proxy`, …"""
     journaled: ClassVar[bool] = True
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        self.store = world.store
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.store = context.store
         self.routes = self._routes()
 
     @classmethod
@@ -97,19 +94,16 @@ class Service:
         """The answer of the faults `refuse` and `refuse_after` that bring no body of their own."""
         return {"error": "service unavailable"}, fault.status, {}
 
-    def close(self) -> None:
-        """The world ends: stop threads and processes."""
-
     # What happens to every call.
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        journaled = self.journaled and self.world.journal.is_kept and BY_MACHINE not in environ
+        journaled = self.journaled and self.context.journal.is_kept and BY_MACHINE not in environ
         if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
-            self.world.clock.sleep(self.world.delays.answer)
-        fault = self.world.faults.take(self.name, request.method, request.path)
+            self.context.clock.sleep(self.context.delays.answer)
+        fault = self.context.faults.take(self.name, request.method, request.path)
         response: Response | None = None
         try:
             response = self._respond(request, fault)
@@ -162,7 +156,7 @@ class Service:
 
     def _write_journal(self, request: Request, response: Response | None, fault: Fault | None) -> None:
         sent = request.get_data(cache=True)
-        self.world.journal.write(
+        self.context.journal.write(
             {
                 "service": self.name,
                 "method": request.method,
@@ -171,7 +165,7 @@ class Service:
                 "request": redact(sent, request.content_type or ""),
                 "status": response.status_code if response else None,
                 "answer": redact(response.get_data(), response.content_type or "") if response else None,
-                "at": self.world.clock.now(),
+                "at": self.context.clock.now(),
                 "fault": fault.kind if fault else None,
             }
         )

@@ -1,45 +1,50 @@
-"""All services over one store: what a process serves, and what a test holds in its hand."""
+"""The composition root of the doubles: makes every service and connects them."""
 
-import tempfile
 from pathlib import Path
 
-from rehearsal.cloud.appstore import appstore_services
+from rehearsal.cloud.appstore.account import account
+from rehearsal.cloud.appstore.api import AppStoreApi
+from rehearsal.cloud.appstore.storage import Storage
 from rehearsal.cloud.bucket import Bucket
 from rehearsal.cloud.clock import Clock, Delays
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.control import Control
-from rehearsal.cloud.faults import Faults
-from rehearsal.cloud.fly import fly_services
-from rehearsal.cloud.journal import Journal
+from rehearsal.cloud.fly.loopback import Loopback
+from rehearsal.cloud.fly.machine_life import Machines
+from rehearsal.cloud.fly.machines_api import MachinesApi
+from rehearsal.cloud.fly.platform import Platform
+from rehearsal.cloud.fly.proxy import Proxy
+from rehearsal.cloud.fly.registry import Registry
 from rehearsal.cloud.service import Service
-from rehearsal.cloud.store import Store
 
 
-class World:
-    """The doubles. `services` maps a name (`fly`, `appstore`, …) to its WSGI application; `addresses` to its URL."""
+class World(Context):
+    """All doubles over one context. `services` maps a name (`fly`, `appstore`, …) to its WSGI application, in port order.
+
+    A service gets the context only, typed as such, and any other part that it needs as an argument.
+    """
 
     def __init__(self, folder: Path | None = None, clock: Clock | None = None, delays: Delays | None = None) -> None:
-        """`folder` keeps state, volumes and logs over restarts; without one, all is in memory and machines have no process."""
-        folder = folder.absolute() if folder else None
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="rehearsal-")
-        self.files = folder or Path(self._temporary.name if self._temporary else "")
-        self.clock = clock or Clock()
-        self.delays = delays or Delays()
-        self.store = Store(folder / "world.sqlite3" if folder else None)
-        self.journal = Journal(self.store)
-        self.faults = Faults()
-        self.addresses: dict[str, str] = {}
-        self.services: dict[str, Service] = {
-            service.name: service
-            for service in [*fly_services(self), *appstore_services(self), Control(self), Bucket(self)]
-        }
+        super().__init__(folder, clock, delays)
+        loopback = Loopback(self)
+        self.machines = Machines(self, loopback)
+        self.records = account(self)
+        machines_api = MachinesApi(self, self.machines)
+        platform, proxy = Platform(self, self.machines), Proxy(self, self.machines, machines_api)
+        loopback.connect(platform=platform, edge=proxy)
+        services: list[Service] = [
+            machines_api,
+            platform,
+            Registry(self),
+            proxy,
+            AppStoreApi(self, self.records),
+            Storage(self),
+            Control(self, machines_api, self.records),
+            Bucket(self),
+        ]
+        self.services = {service.name: service for service in services}
 
     def close(self) -> None:
-        """End the machines' processes and release the store; the state stays where it is."""
-        for service in self.services.values():
-            service.close()
-        self.store.close()
-        if self._temporary:
-            self._temporary.cleanup()
+        """End the processes of the machines and close the store. State in `folder` is kept."""
+        self.machines.close()
+        super().close()

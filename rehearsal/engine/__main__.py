@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from project.config import BadProject, load
 from project.crypter import WrongPassphrase
+from project.files import BadProject
 from rehearsal.engine.backend import Locked
 from rehearsal.engine.display import short_type
+from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine, NotForgotten
 from rehearsal.engine.stack_file import StackFile
 from rehearsal.engine.values import mapped, plain

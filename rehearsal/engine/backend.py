@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from project.config import BadProject, Stack
+from project.config import DecryptedConfig
 from project.crypter import Crypter
+from project.files import BadProject
+from project.state import REHEARSAL_BACKEND, backend_folder, state_file
 from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import SECRET, SIGNATURE, Secret, mapped
 
@@ -54,17 +55,17 @@ class Locked(Exception):
 class Backend:
     """The file of one stack."""
 
-    def __init__(self, stack: Stack, url: str | None = None) -> None:
+    def __init__(self, stack: DecryptedConfig, url: str | None = None) -> None:
         """`url` is that of `PULUMI_BACKEND_URL`, which counts if none is given. Raises BadProject for one that is no folder."""
         self.stack = stack
-        url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / ".rehearsal" / "state").absolute().as_uri()
-        parts = urlsplit(url)
-        if parts.scheme != "file":
+        url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / REHEARSAL_BACKEND).absolute().as_uri()
+        root = backend_folder(url)
+        if root is None:
             raise BadProject(
                 f"the embedded engine keeps state in files only, not at {url}: set PULUMI_BACKEND_URL=file://…"
             )
-        self.root = Path(unquote(parts.netloc + parts.path)).expanduser() / ".pulumi"
-        self.path = self.root / "stacks" / stack.project / f"{stack.name}.json"
+        self.root = root
+        self.path = state_file(root, stack.project, stack.name)
         self._lock: Path | None = None
 
     def load(self) -> Snapshot:

@@ -1,10 +1,7 @@
-"""The `random:` resources, with the semantics of pulumi-random 4.21: made once, kept, and replaced when an input changes.
-
-`RandomPassword.bcryptHash` is the one output that is missing: it needs a library that nothing else here does.
+"""The `random:` resources that the program and the tests use, with the semantics of pulumi-random 4.21: a value is generated
+once and kept; a changed input replaces the resource. The output `RandomPassword.bcryptHash` is missing.
 """
 
-import base64
-import os
 import secrets
 import string
 from collections.abc import Callable
@@ -25,7 +22,7 @@ SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
 
 class RandomPlugin:
-    """Serves `RandomPet`, `RandomPassword`, `RandomString` and `RandomId`."""
+    """Serves `RandomPet`, `RandomPassword` and `RandomString`."""
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]:
         known = _maker(urn)
@@ -63,7 +60,6 @@ def _maker(urn: str) -> Callable[[Properties], tuple[str, Properties]] | None:
         "random:index/randomPet:RandomPet": _pet,
         "random:index/randomPassword:RandomPassword": _password,
         "random:index/randomString:RandomString": _text,
-        "random:index/randomId:RandomId": _bytes,
     }.get(_type(urn))
 
 
@@ -82,19 +78,6 @@ def _password(inputs: Properties) -> tuple[str, Properties]:
 def _text(inputs: Properties) -> tuple[str, Properties]:
     text = _characters(inputs)
     return text, {"result": text}
-
-
-def _bytes(inputs: Properties) -> tuple[str, Properties]:
-    data = os.urandom(int(inputs["byteLength"]))
-    prefix = inputs.get("prefix", "")
-    id = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-    made = {
-        "b64Url": prefix + id,
-        "b64Std": prefix + base64.b64encode(data).decode(),
-        "hex": prefix + data.hex(),
-        "dec": f"{prefix}{int.from_bytes(data)}",
-    }
-    return id, made
 
 
 def _characters(inputs: Properties) -> str:

@@ -1,38 +1,31 @@
-"""`pulumi config` and `pulumi stack init`: changes to the stack's own file, Pulumi.<stack>.yaml. Comments in it are not kept."""
+"""`pulumi config` and `pulumi stack init`: changes to Pulumi.<stack>.yaml. Comments in it are not kept."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from project.config import BadProject, crypter_of
+from project.config import crypter_of, project_name, stack_file
+from project.files import read_yaml, write_yaml
 from rehearsal.engine.paths import steps_of
 
 
 class StackFile:
-    """The configuration of one stack, as it is written down. Secrets stay encrypted."""
+    """The stack file as it is on disk. Secrets stay encrypted."""
 
     def __init__(self, folder: Path, stack: str, file: Path | None = None) -> None:
-        """`folder` is the project's, `file` stands in place of its Pulumi.<stack>.yaml. Raises BadProject without a project."""
-        try:
-            project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-        except FileNotFoundError:
-            raise BadProject(
-                f"{folder / 'Pulumi.yaml'} is missing: run this in a folder with a Pulumi project"
-            ) from None
+        """`folder` is the project's; `file` replaces its Pulumi.<stack>.yaml. Raises BadProject if there is no project."""
         self._stack = stack
-        self._namespace = str(project["name"])
-        self.path = file or folder / f"Pulumi.{stack}.yaml"
+        self._namespace = project_name(folder)
+        self.path = stack_file(folder, stack, file)
 
     def init(self) -> None:
-        """A stack file with a salt that fits the passphrase. Raises WrongPassphrase for one that does not."""
+        """Make sure that the file has a salt of the passphrase. Raises WrongPassphrase if it has another one."""
         with self.path.open("a"):
             pass
         crypter_of(self._stack, self.path)
 
     def get(self, key: str, *, path: bool) -> Any:
-        """The value, a secret one in clear; None where there is none."""
+        """The value, decrypted if it is secret; None if there is none."""
         value: Any = self._read().get("config") or {}
         for step in self._steps(key, path=path):
             try:
@@ -44,7 +37,7 @@ class StackFile:
         return value
 
     def set(self, key: str, text: str, *, path: bool, secret: bool, as_text: bool) -> None:
-        """At a path, and unless it is asked for `as_text`, true, false and whole numbers are what they look like, as with the CLI."""
+        """Set a value. At a path, `true`, `false` and whole numbers become booleans and numbers unless `as_text`, as with the CLI."""
         value: Any = {"secure": crypter_of(self._stack, self.path).encrypt(text)} if secret else text
         if path and not secret and not as_text and (text in ("true", "false") or text.isdecimal()):
             value = json.loads(text)
@@ -60,7 +53,7 @@ class StackFile:
         self._write(document)
 
     def remove(self, key: str, *, path: bool) -> None:
-        """A value that is not there is no mistake."""
+        """Remove a value; does nothing if there is none."""
         document = self._read()
         *above, last = self._steps(key, path=path)
         place: Any = document.get("config") or {}
@@ -77,14 +70,14 @@ class StackFile:
         return [str(first) if ":" in str(first) else f"{self._namespace}:{first}", *rest]
 
     def _read(self) -> dict[str, Any]:
-        return (yaml.safe_load(self.path.read_text()) or {}) if self.path.exists() else {}
+        return read_yaml(self.path, required=False)
 
     def _write(self, document: dict[str, Any]) -> None:
-        self.path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+        write_yaml(self.path, document)
 
 
 def _into(place: Any, step: str | int, empty: Any) -> Any:
-    """What is at `step`, made empty first where nothing is."""
+    """The value at `step`, set to `empty` first if it is missing."""
     if isinstance(place, list) and step == len(place):
         place.append(empty)
     elif isinstance(place, dict) and step not in place:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rehearsal.endpoints import NOWHERE
 from tests.needs import needs
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,6 @@ SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
 """Made by the real CLI with the passphrase `x`."""
 SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
 """`hunter2`, encrypted by the real CLI."""
-NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
 PATIENCE = 60.0
 """Seconds; never asserted on, only given up after."""
 

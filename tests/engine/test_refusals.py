@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.engine.conftest import NOWHERE, Things
+from rehearsal.endpoints import NOWHERE
+from tests.engine.conftest import Things
 
 pytestmark = pytest.mark.parametrize("things", ["embedded"], indirect=True)
 
@@ -49,7 +50,7 @@ def test_an_endpoint_that_is_not_on_this_machine(things: Things) -> None:
     assert "fly (https://api.machines.dev)" in things.text
     assert "extra (http://192.0.2.1:80)" in things.text
     assert "proxy" in things.text
-    assert "use the Pulumi CLI for this stack, or point these at `python -m rehearsal serve`" in things.text
+    assert "use the Pulumi CLI for this stack, or set these to `python -m rehearsal serve`" in things.text
     assert things.calls() == set()
 
 
@@ -66,7 +67,7 @@ def test_a_state_that_is_kept_elsewhere(things: Things, monkeypatch: pytest.Monk
     [
         (
             "mistyped",
-            "the passphrase does not fit this stack: set PULUMI_CONFIG_PASSPHRASE to the one it was made with",
+            "incorrect passphrase for this stack: set PULUMI_CONFIG_PASSPHRASE to the one it was created with",
         ),
         (None, "stack dev needs its passphrase: set PULUMI_CONFIG_PASSPHRASE"),
     ],
@@ -87,7 +88,10 @@ def test_a_passphrase_that_does_not_fit(
 
 @pytest.mark.parametrize(
     ("name", "text", "told"),
-    [("Pulumi.yaml", "name: [", "Pulumi.yaml is no YAML"), ("Pulumi.yaml", "- a\n", "holds no keys and values")],
+    [
+        ("Pulumi.yaml", "name: [", "Pulumi.yaml is not valid YAML"),
+        ("Pulumi.yaml", "- a\n", "is not a mapping of keys to values"),
+    ],
 )
 def test_a_file_that_cannot_be_read(things: Things, name: str, text: str, told: str) -> None:
     (things.folder / name).write_text(text)

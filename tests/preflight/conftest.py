@@ -12,7 +12,7 @@ from harness.inprocess import control
 from harness.program import CONFIG, IMAGE, engine_config, lay_out_project
 from preflight.__main__ import CHECKS, examine
 from preflight.finding import Finding, run
-from preflight.stack import Stack
+from preflight.stack import StackView
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.cloud.world import World
 from tests.fly.conftest import as_fly_describes_it
@@ -30,18 +30,18 @@ class Preflight:
     values: dict[str, Any]
     secrets: set[str]
     made: dict[str, frozenset[str]] = field(default_factory=dict)
-    trouble: str = ""
+    problem: str = ""
 
     def __call__(self) -> Mapping[str, list[Finding]]:
         """All findings, by row."""
         secret_keys = frozenset(f"solos:{key}" for key in self.secrets)
-        stack = Stack(
+        stack = StackView(
             name="prod",
             folder=self.folder,
             values=engine_config(self.values),
             secret_keys=secret_keys,
             made=self.made,
-            trouble=self.trouble,
+            problem=self.problem,
         )
         return run({name: check for group in CHECKS.values() for name, check in group.items()}, examine(stack))
 

@@ -69,7 +69,7 @@ def configure(**values: Any) -> Arrange:
 BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
     "the CLI cannot use the stack": (
         "Stack",
-        lambda world, preflight: setattr(preflight, "trouble", "no stack named 'prod' found"),
+        lambda world, preflight: setattr(preflight, "problem", "no stack named 'prod' found"),
         "no stack named 'prod' found",
         "pulumi stack init prod",
     ),

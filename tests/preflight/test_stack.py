@@ -38,14 +38,14 @@ def test_values_defaults_and_secrets_are_there_as_the_program_gets_them(project:
     assert stack.values["solos:primaryLocale"] == "en-US"
     assert yaml.safe_load(stack.values["solos:secrets"]) == {"SESSION_SECRET": "worth nothing"}
     assert stack.secret_keys == {"solos:secrets"}
-    assert (stack.made, stack.trouble) == ({}, "")
+    assert (stack.made, stack.problem) == ({}, "")
     assert "worth nothing" not in repr(stack)
 
 
 def test_a_wrong_passphrase_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
 
-    with pytest.raises(Unreadable, match="the passphrase does not fit"):
+    with pytest.raises(Unreadable, match="incorrect passphrase"):
         read(project, "prod")
 
 
@@ -57,4 +57,4 @@ def test_a_stack_that_the_cli_does_not_know_is_read_all_the_same(project: Path) 
     stack = read(project, "other")
 
     assert stack.values["solos:org"] == "sol-labs"
-    assert stack.trouble == ("no stack named 'other' found" if project.name == "pulumi" else "")
+    assert stack.problem == ("no stack named 'other' found" if project.name == "pulumi" else "")

@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 
 from harness.program import Stack, appstore, calls, fly
-
-NOWHERE = dict.fromkeys(["fly", "flyPlatform", "appstore", "registry", "proxy"], "http://127.0.0.1:1")
+from rehearsal.endpoints import NOWHERE
 
 
 def post(addresses: dict[str, str], path: str, body: dict[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """The team's account: the records of every kind that the double plays."""
 
-from typing import TYPE_CHECKING
-
 from rehearsal.cloud.appstore.apps import Apps
 from rehearsal.cloud.appstore.beta_app_localizations import BetaAppLocalizations
 from rehearsal.cloud.appstore.beta_groups import BetaGroups
@@ -20,9 +18,7 @@ from rehearsal.cloud.appstore.feedback import BetaFeedbackCrashSubmissions, Beta
 from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import UserInvitations, Users
 from rehearsal.cloud.appstore.profiles import Devices, Profiles
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
+from rehearsal.cloud.context import Context
 
 KINDS = (
     Apps,
@@ -49,6 +45,6 @@ KINDS = (
 )
 
 
-def account(world: "World") -> Records:
-    """The records in the world's store. They keep nothing themselves, so there may be several."""
-    return Records(world, KINDS)
+def account(context: Context) -> Records:
+    """The records of every kind, in the store of `context`."""
+    return Records(context, KINDS)

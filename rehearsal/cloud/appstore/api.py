@@ -5,7 +5,7 @@ Paths: `/v1/{type}`, `/v1/{type}/{id}`, `/v1/{type}/{id}/{relationship}`, `/v1/{
 
 from collections.abc import Iterable
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from werkzeug.wrappers import Request
@@ -14,28 +14,26 @@ from rehearsal.cloud.appstore import auth, query, refusals, requests
 from rehearsal.cloud.appstore.kinds import Kind, Records, Relation
 from rehearsal.cloud.appstore.metrics import Metrics
 from rehearsal.cloud.appstore.query import Query
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 
 class AppStoreApi(Metrics):
     name: ClassVar[str] = "appstore"
 
-    def __init__(self, world: "World", records: Records) -> None:
-        super().__init__(world)
+    def __init__(self, context: Context, records: Records) -> None:
+        super().__init__(context)
         self.records = records
-        self.budget = auth.Budget(world)
+        self.budget = auth.Budget(context)
 
     # What every call goes through.
 
     def admit(self, request: Request) -> None:
-        key = auth.authenticate(self.world, request)
+        key = auth.authenticate(self.context, request)
         request.environ["appstore.key"] = key["key_id"]
-        if not agreements_in_effect(self.world):
+        if not agreements_in_effect(self.context):
             raise refusals.agreement_missing()
         self.budget.spend(key["key_id"])
         type = request.path.split("/")[2] if request.path.startswith("/v1/") else ""
@@ -58,7 +56,7 @@ class AppStoreApi(Metrics):
     def common_headers(self, request: Request) -> dict[str, str]:
         key = request.environ.get("appstore.key")
         budget = {"X-Rate-Limit": self.budget.header(key)} if key else {}
-        return {"Date": formatdate(self.world.clock.now(), usegmt=True), **budget}
+        return {"Date": formatdate(self.context.clock.now(), usegmt=True), **budget}
 
     # Resources.
 
@@ -233,8 +231,8 @@ class AppStoreApi(Metrics):
         return shown
 
 
-def agreements_in_effect(world: "World") -> bool:
-    return bool((world.store.get("appstore.settings", "agreements") or {"in_effect": True})["in_effect"])
+def agreements_in_effect(context: Context) -> bool:
+    return bool((context.store.get("appstore.settings", "agreements") or {"in_effect": True})["in_effect"])
 
 
 def _linkage(records: Iterable[Document]) -> list[Document]:

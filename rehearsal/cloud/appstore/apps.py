@@ -59,10 +59,10 @@ class Apps(Kind):
     includes = ("betaAppLocalizations", "betaGroups", "builds", "preReleaseVersions")
 
     def new_id(self) -> str:
-        return str(6_740_000_000 + self.world.store.count("appstore.apps"))
+        return str(6_740_000_000 + self.context.store.count("appstore.apps"))
 
     def visible(self, record: Document) -> bool:
-        return bool(self.world.clock.now() >= record["made"] + self.world.delays.app_entry_visible)
+        return bool(self.context.clock.now() >= record["made"] + self.context.delays.app_entry_visible)
 
     def update(self, record: Document, attributes: Document) -> None:
         if attributes.get("bundleId", record["attributes"]["bundleId"]) != record["attributes"]["bundleId"] and (
@@ -87,7 +87,7 @@ def make_app(records: Records, form: Document) -> Document:
             },
             409,
         )
-    for app in records.world.store.all("appstore.apps"):
+    for app in records.context.store.all("appstore.apps"):
         if app["attributes"]["bundleId"] == form["bundleId"]:
             raise Answer({"error": f"app {app['id']} has bundle ID {form['bundleId']} already"}, 409)
         if app["attributes"]["name"] == form["name"]:

@@ -4,7 +4,6 @@ Its key and certificate are made when first needed, and kept with everything els
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
+from rehearsal.cloud.context import Context
 
 ORGANIZATION = "Sol Labs"
 LIFETIME = timedelta(days=365)
@@ -21,9 +19,11 @@ LIFETIME = timedelta(days=365)
 OWN_LIFETIME = timedelta(days=20 * 365)
 
 
-def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str, lifetime: timedelta) -> x509.Certificate:
+def issue(
+    context: Context, key: rsa.RSAPublicKey, common_name: str, team: str, lifetime: timedelta
+) -> x509.Certificate:
     """A certificate for code signing of that key, in Apple's form (app-store-connect.md, section 11)."""
-    own, signer = _own(world)
+    own, signer = _own(context)
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.USER_ID, team),
@@ -35,7 +35,7 @@ def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str, li
     )
     code_signing = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
     return (
-        _builder(subject, own.subject, now(world), lifetime)
+        _builder(subject, own.subject, now(context), lifetime)
         .public_key(key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(code_signing, critical=True)
@@ -43,21 +43,21 @@ def issue(world: "World", key: rsa.RSAPublicKey, common_name: str, team: str, li
     )
 
 
-def sign(world: "World", content: bytes) -> bytes:
+def sign(context: Context, content: bytes) -> bytes:
     """The content within a CMS signature, in DER."""
-    own, signer = _own(world)
+    own, signer = _own(context)
     builder = pkcs7.PKCS7SignatureBuilder().set_data(content).add_signer(own, signer, hashes.SHA256())
     return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
 
 
-def now(world: "World") -> datetime:
-    return datetime.fromtimestamp(int(world.clock.now()), UTC)
+def now(context: Context) -> datetime:
+    return datetime.fromtimestamp(int(context.clock.now()), UTC)
 
 
-def _own(world: "World") -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    with world.store.transaction():
-        kept = world.store.get("appstore.authority", "own") or world.store.put(
-            "appstore.authority", "own", _made(now(world))
+def _own(context: Context) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    with context.store.transaction():
+        kept = context.store.get("appstore.authority", "own") or context.store.put(
+            "appstore.authority", "own", _made(now(context))
         )
     key = serialization.load_pem_private_key(kept["key"].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -63,7 +63,7 @@ class BetaGroups(Kind):
     def create(self, attributes: Document, links: Document) -> Document:
         app = self.records.get("apps", links["app"])
         assert app
-        if self.world.clock.now() < app["made"] + self.world.delays.group_too_early:
+        if self.context.clock.now() < app["made"] + self.context.delays.group_too_early:
             raise refusals.relationship_invalid("app")
         given = {name: value for name, value in attributes.items() if value is not None}
         if given.get("hasAccessToAllBuilds") and not given.get("isInternalGroup"):
@@ -87,7 +87,7 @@ class BetaGroups(Kind):
             return [build for build in builds if reaches(self.records, record, build)]
         found = super().related(record, relation)
         if relation == "betaTesters":
-            shown_since = self.world.clock.now() - self.world.delays.tester_visible
+            shown_since = self.context.clock.now() - self.context.delays.tester_visible
             return [tester for tester in found if record["joined"][tester["id"]] <= shown_since]
         return found
 
@@ -98,7 +98,7 @@ class BetaGroups(Kind):
                 hold(self.records, build)
         else:
             self._refuse_testers(record, targets)
-            now = self.world.clock.now()
+            now = self.context.clock.now()
             record["joined"] = record.get("joined", {}) | {tester["id"]: now for tester in targets}
         super().link(record, relation, targets)
 

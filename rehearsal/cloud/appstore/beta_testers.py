@@ -126,7 +126,7 @@ def install(records: Records, email: str, version: str, build_number: str, devic
         **device,
         "appBuildVersion": f"{version} ({build_number})",
     }
-    usage = {"build": offered[0]["id"], "at": records.world.clock.now()}
+    usage = {"build": offered[0]["id"], "at": records.context.clock.now()}
     return records.save(
         {
             **tester,
@@ -144,5 +144,5 @@ def use(records: Records, email: str, sessions: int, crashes: int) -> Document:
     last = tester["installs"][-1]
     last["sessions"] = last.get("sessions", 0) + sessions
     last["crashes"] = last.get("crashes", 0) + crashes
-    last["used_at"] = records.world.clock.now()
+    last["used_at"] = records.context.clock.now()
     return records.save(tester)

@@ -69,7 +69,7 @@ class BuildUploads(Kind):
 
     def delete(self, record: Document) -> None:
         for file in self.records.all("buildUploadFiles", buildUpload=record["id"]):
-            storage.discard(self.world, file)
+            storage.discard(self.context, file)
             self.records.delete(file)
         super().delete(record)
 
@@ -97,7 +97,7 @@ def upload_state(records: Records, upload: Document) -> str:
     committed = upload.get("committed_at")
     if committed is None:
         return "AWAITING_UPLOAD"
-    if records.world.clock.now() < committed + records.world.delays.upload_processing:
+    if records.context.clock.now() < committed + records.context.delays.upload_processing:
         return "PROCESSING"
     return "FAILED" if upload["errors"] else "COMPLETE"
 
@@ -148,7 +148,7 @@ class BuildUploadFiles(Kind):
         if "committed_at" in upload:
             raise refusals.state("The build upload has been completed.")
         return self.records.new(
-            self.type, attributes, links, part_bytes=processing.limits(self.world).get("part_bytes", PART_BYTES)
+            self.type, attributes, links, part_bytes=processing.limits(self.context).get("part_bytes", PART_BYTES)
         )
 
     def update(self, record: Document, attributes: Document) -> None:
@@ -162,14 +162,14 @@ class BuildUploadFiles(Kind):
         assert upload
         if not attributes.get("uploaded") or "committed_at" in upload:
             return
-        if missing := [part.number for part in storage.parts(record) if not storage.has(self.world, record, part)]:
+        if missing := [part.number for part in storage.parts(record) if not storage.has(self.context, record, part)]:
             raise refusals.state(f"The parts {missing} have not been uploaded.")
         record["committed"] = True
         self.records.save(record)
         if record["attributes"]["assetType"] == "ASSET":
             highest = highest_delivered(self.records, upload["links"]["app"], upload["attributes"])
             taken = highest is not None and ordering(upload["attributes"]["cfBundleVersion"]) <= ordering(highest)
-            processing.process(self.records, upload, storage.content(self.world, record["id"]), taken=taken)
+            processing.process(self.records, upload, storage.content(self.context, record["id"]), taken=taken)
 
     def shown(self, record: Document) -> Document:
         committed = record.get("committed", False)
@@ -181,5 +181,5 @@ class BuildUploadFiles(Kind):
                 "warnings": [],
             },
             "assetToken": record["id"],
-            "uploadOperations": None if committed else storage.operations(self.world, record),
+            "uploadOperations": None if committed else storage.operations(self.context, record),
         }

@@ -59,12 +59,12 @@ class Builds(Kind):
     includes = ("preReleaseVersion", "betaGroups", "betaBuildLocalizations", "app", "buildBetaDetail", "buildUpload")
 
     def visible(self, record: Document) -> bool:
-        return bool(self.world.clock.now() >= record["visible_at"])
+        return bool(self.context.clock.now() >= record["visible_at"])
 
     def shown(self, record: Document) -> Document:
         uploaded = record["uploaded_at"]
-        expired = record["attributes"].get("expired") or self.world.clock.now() >= uploaded + BUILD_LIFE_SECONDS
-        valid = self.world.clock.now() >= record["valid_at"]
+        expired = record["attributes"].get("expired") or self.context.clock.now() >= uploaded + BUILD_LIFE_SECONDS
+        valid = self.context.clock.now() >= record["valid_at"]
         return {
             **super().shown(record),
             "uploadedDate": date(uploaded),
@@ -110,7 +110,7 @@ def reaches(records: Records, group: Document, build: Document) -> bool:
 
 def internal_state(records: Records, build: Document) -> str:
     """`internalBuildState` by now."""
-    now = records.world.clock.now()
+    now = records.context.clock.now()
     shown = records.shown(build)
     if shown["expired"]:
         return "EXPIRED"
@@ -128,7 +128,7 @@ def internal_state(records: Records, build: Document) -> str:
 
 def hold(records: Records, build: Document) -> None:
     """Keep showing the state of now for a moment: Apple takes a while to act on what is about to be done."""
-    until = records.world.clock.now() + records.world.delays.beta_detail
+    until = records.context.clock.now() + records.context.delays.beta_detail
     build["held"] = {"state": internal_state(records, build), "until": until}
     records.save(build)
 
@@ -228,7 +228,7 @@ class BuildBetaNotifications(Kind):
 
 def make_build(records: Records, upload: Document, facts: Document, outcome: str) -> Document:
     """The build that comes out of an upload which was committed just now. `facts` are attributes, told by the IPA."""
-    now, delays = records.world.clock.now(), records.world.delays
+    now, delays = records.context.clock.now(), records.context.delays
     visible = now + delays.upload_processing + delays.build_visible
     app = upload["links"]["app"]
     train = _train(records, app, upload["attributes"])
@@ -250,7 +250,7 @@ def make_build(records: Records, upload: Document, facts: Document, outcome: str
 
 def _train(records: Records, app: str, attributes: Document) -> Document:
     """The pre-release version: 1.0 and 1.0.0 are one, under the spelling that came first."""
-    for train in records.world.store.all("appstore.preReleaseVersions"):
+    for train in records.context.store.all("appstore.preReleaseVersions"):
         same = ordering(train["attributes"]["version"]) == ordering(attributes["cfBundleShortVersionString"])
         if same and train["links"]["app"] == app and train["attributes"]["platform"] == attributes["platform"]:
             return train

@@ -63,7 +63,7 @@ class BundleIds(Kind):
                 "identifier", f"'{identifier}' is not a valid value for the attribute 'identifier'"
             )
         taken = {each["attributes"]["identifier"] for each in self.records.all("bundleIds")}
-        if identifier in taken or self.world.store.get("appstore.strangers", identifier):
+        if identifier in taken or self.context.store.get("appstore.strangers", identifier):
             raise refusals.attribute_invalid(
                 "identifier",
                 f"An App ID with Identifier '{identifier}' is not available. Please enter a different string.",
@@ -90,7 +90,7 @@ class BundleIds(Kind):
             identifier = record["attributes"]["identifier"]
             return [app for app in self.records.all("apps") if app["attributes"]["bundleId"] == identifier]
         if relation == "profiles":  # zombies, too (app-store-connect.md, 10.1)
-            profiles = self.world.store.all("appstore.profiles")
+            profiles = self.context.store.all("appstore.profiles")
             return [each for each in profiles if each["links"]["bundleId"] == record["id"]]
         return super().related(record, relation)
 
@@ -147,7 +147,7 @@ def enable(records: Records, bundle_id: Document, type: str, settings: list[Any]
 
 def mark_changed(records: Records, bundle_id: Document) -> None:
     """Note when the capabilities changed: profiles that are older become INVALID."""
-    records.save({**bundle_id, "changed": records.world.clock.now()})
+    records.save({**bundle_id, "changed": records.context.clock.now()})
 
 
 def _settings(type: str, given: list[Any]) -> list[Document] | None:

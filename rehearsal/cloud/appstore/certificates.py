@@ -58,7 +58,7 @@ class Certificates(Kind):
         ):
             raise refusals.entity(f"You already have a current {called} certificate or a pending certificate request.")
         certificate = authority.issue(
-            self.world, key, name, TEAM_ID, timedelta(days=self._setting("certificate_days", DAYS))
+            self.context, key, name, TEAM_ID, timedelta(days=self._setting("certificate_days", DAYS))
         )
         shown = {
             "name": f"{name}: {authority.ORGANIZATION}",
@@ -74,16 +74,16 @@ class Certificates(Kind):
     def delete(self, record: Document) -> None:
         """Profiles that hold it are INVALID a moment later."""
         for profile in self.records.all("profiles", certificates=record["id"]):
-            self.records.save({**profile, "broken": self.world.clock.now()})
+            self.records.save({**profile, "broken": self.context.clock.now()})
         super().delete(record)
 
     def _current(self) -> list[Document]:
         """Those that count against the limit."""
-        now = self.world.clock.now()
+        now = self.context.clock.now()
         return [each for each in self.records.all(self.type) if each["expires"] > now]
 
     def _setting(self, name: str, default: int) -> int:
-        return int((self.world.store.get("appstore.settings", "limits") or {}).get(name, default))
+        return int((self.context.store.get("appstore.settings", "limits") or {}).get(name, default))
 
 
 def _key_of(text: str) -> rsa.RSAPublicKey:

@@ -23,9 +23,10 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.appstore import feedback
-from rehearsal.cloud.appstore.account import KINDS, account
+from rehearsal.cloud.appstore.account import KINDS
 from rehearsal.cloud.appstore.apps import make_app
 from rehearsal.cloud.appstore.beta_testers import install, use
+from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import make_user
 from rehearsal.cloud.service import Answer, Service, route
 from rehearsal.cloud.store import Document
@@ -40,9 +41,13 @@ FORM = """<!doctype html><title>New App</title><h1>New App</h1><p>{message}</p>
 
 
 class AppStoreControl(Service):
+    """The routes; `Control` inherits them and sets `records`."""
+
+    records: Records
+
     @route("GET", "/")
     def show_form(self, request: Request, message: str = "Platform: iOS") -> Any:
-        identifiers = [each["attributes"]["identifier"] for each in account(self.world).all("bundleIds")]
+        identifiers = [each["attributes"]["identifier"] for each in self.records.all("bundleIds")]
         options = "".join(f"<option>{escape(identifier)}</option>" for identifier in identifiers)
         return Response(FORM.format(message=escape(message), options=options), content_type="text/html; charset=utf-8")
 
@@ -51,7 +56,7 @@ class AppStoreControl(Service):
         form = request.form.to_dict() if request.form else _body(request)
         try:
             with self.store.transaction():
-                app = make_app(account(self.world), form)
+                app = make_app(self.records, form)
         except Answer as answer:
             if request.form:
                 return self.show_form(request, answer.body["error"])
@@ -63,7 +68,7 @@ class AppStoreControl(Service):
     @route("POST", "/appstore/users")
     def make_team_user(self, request: Request) -> Any:
         with self.store.transaction():
-            user = make_user(account(self.world), _body(request, "email"))
+            user = make_user(self.records, _body(request, "email"))
         return {"id": user["id"], **user["attributes"]}, 201, {}
 
     @route("POST", "/appstore/keys")
@@ -96,7 +101,7 @@ class AppStoreControl(Service):
     @route("POST", "/appstore/groups/<id>/testers")
     def add_to_group(self, request: Request, id: str) -> Any:
         body = _body(request, "tester")
-        records = account(self.world)
+        records = self.records
         with self.store.transaction():
             group, tester = records.get("betaGroups", id), records.get("betaTesters", body["tester"])
             if group is None or tester is None:
@@ -117,21 +122,21 @@ class AppStoreControl(Service):
         body = _body(request, "version", "build")
         device: Document = {name: body[name] for name in ("model", "osVersion") if name in body}
         with self.store.transaction():
-            tester = install(account(self.world), email, body["version"], body["build"], device)
+            tester = install(self.records, email, body["version"], body["build"], device)
         return {"devices": tester["devices"]}
 
     @route("POST", "/appstore/testers/<email>/sessions")
     def use_build(self, request: Request, email: str) -> Any:
         body = _body(request, "sessions")
         with self.store.transaction():
-            tester = use(account(self.world), email, body["sessions"], body.get("crashes", 0))
+            tester = use(self.records, email, body["sessions"], body.get("crashes", 0))
         return {"installs": tester["installs"]}
 
     @route("POST", "/appstore/testers/<email>/feedback")
     def send_feedback(self, request: Request, email: str) -> Any:
         body = _body(request, "kind")
         with self.store.transaction():
-            sent = feedback.send(account(self.world), email, body["kind"], body.get("comment", ""))
+            sent = feedback.send(self.records, email, body["kind"], body.get("comment", ""))
         return {"id": sent["id"]}, 201, {}
 
     @route("POST", "/appstore/reject")
@@ -140,7 +145,7 @@ class AppStoreControl(Service):
 
     @route("GET", "/appstore/state")
     def show_state(self, request: Request) -> Any:
-        records = account(self.world)
+        records = self.records
         return {
             kind.type: [
                 {

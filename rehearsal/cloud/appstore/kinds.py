@@ -9,12 +9,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.store import Document
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 Accepts: TypeAlias = "type | tuple[str, ...]"
 """What an attribute of a request may be: a JSON type, or one of these words."""
@@ -67,7 +65,7 @@ class Kind:
 
     def __init__(self, records: "Records") -> None:
         self.records = records
-        self.world = records.world
+        self.context = records.context
 
     def new_id(self) -> str:
         return str(uuid.uuid4())
@@ -109,8 +107,8 @@ class Kind:
 class Records:
     """All resources of the account, of all kinds."""
 
-    def __init__(self, world: "World", kinds: Iterable[type[Kind]]) -> None:
-        self.world = world
+    def __init__(self, context: Context, kinds: Iterable[type[Kind]]) -> None:
+        self.context = context
         self.kinds = {kind.type: kind(self) for kind in kinds}
 
     def new(self, type: str, attributes: Document, links: Document | None = None, **private: Any) -> Document:
@@ -118,8 +116,8 @@ class Records:
         record = {
             "type": type,
             "id": private.pop("id", None) or self.kinds[type].new_id(),
-            "number": self.world.store.count("appstore"),
-            "made": self.world.clock.now(),
+            "number": self.context.store.count("appstore"),
+            "made": self.context.clock.now(),
             "attributes": attributes,
             "links": links or {},
             **private,
@@ -127,21 +125,21 @@ class Records:
         return self.save(record)
 
     def save(self, record: Document) -> Document:
-        return self.world.store.put(f"appstore.{record['type']}", record["id"], record)
+        return self.context.store.put(f"appstore.{record['type']}", record["id"], record)
 
     def delete(self, record: Document) -> None:
-        self.world.store.delete(f"appstore.{record['type']}", record["id"])
+        self.context.store.delete(f"appstore.{record['type']}", record["id"])
 
     def get(self, type: str, id: str) -> Document | None:
         """The resource, unless it is not visible yet."""
-        record = self.world.store.get(f"appstore.{type}", id)
+        record = self.context.store.get(f"appstore.{type}", id)
         return record if record and self.kinds[type].visible(record) else None
 
     def all(self, type: str, **links: str) -> list[Document]:
         """The visible resources of a type with these links (`app="…"`), oldest first."""
         found = [
             record
-            for record in self.world.store.all(f"appstore.{type}")
+            for record in self.context.store.all(f"appstore.{type}")
             if self.kinds[type].visible(record)
             and all(target in _ids(record["links"].get(name)) for name, target in links.items())
         ]

@@ -26,7 +26,7 @@ class Metrics(Service):
             for install in tester.get("installs") or []
             if install["build"] == id
         ]
-        counted_until = self.world.clock.now() - self.world.delays.usage_counted
+        counted_until = self.context.clock.now() - self.context.delays.usage_counted
         counted = [install for install in installs if install.get("used_at", 0) <= counted_until]
         values = {
             "installCount": len(installs),
@@ -35,6 +35,6 @@ class Metrics(Service):
             "feedbackCount": sum(len(self.records.all(kind, build=id)) for kind in feedback.KINDS.values()),
             "inviteCount": len(self.records.all("betaTesters")),
         }
-        point = {"start": date(build["uploaded_at"]), "end": date(self.world.clock.now()), "values": values}
+        point = {"start": date(build["uploaded_at"]), "end": date(self.context.clock.now()), "values": values}
         data = [{"dataPoints": [point]}] if installs else []
         return {"data": data, "links": {"self": request.url}, "meta": {"paging": {"total": len(data), "limit": 50}}}

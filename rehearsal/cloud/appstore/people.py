@@ -73,7 +73,7 @@ class UserInvitations(Kind):
             each["attributes"]["email"].lower() == email for each in self.records.all(self.type)
         ):
             raise refusals.attribute_invalid("email", "The email address is already in use.")
-        expires = date(self.world.clock.now() + INVITATION_SECONDS)
+        expires = date(self.context.clock.now() + INVITATION_SECONDS)
         return super().create({**attributes, "expirationDate": expires}, links)
 
 

@@ -1,20 +1,17 @@
 """What Apple does with an IPA once all of it is there: refuses it with codes (`inspection.py`), or makes a build of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rehearsal.cloud.appstore import inspection
 from rehearsal.cloud.appstore.builds import make_build
 from rehearsal.cloud.appstore.kinds import Records
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.store import Document
 
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
-
-def limits(world: "World") -> Document:
+def limits(context: Context) -> Document:
     """What `POST /appstore/settings` has set."""
-    return world.store.get("appstore.settings", "limits") or {}
+    return context.store.get("appstore.settings", "limits") or {}
 
 
 def process(records: Records, upload: Document, path: Path, *, taken: bool) -> None:
@@ -23,15 +20,15 @@ def process(records: Records, upload: Document, path: Path, *, taken: bool) -> N
     assert app
     info = inspection.info_plist(path)
     errors = inspection.errors(
-        path, info, upload["attributes"], app["attributes"]["bundleId"], records.world.clock.now()
+        path, info, upload["attributes"], app["attributes"]["bundleId"], records.context.clock.now()
     )
     if taken:
         errors.append(inspection.redundant(upload["attributes"]))
-    rejected = records.world.store.get("appstore.settings", "reject")
+    rejected = records.context.store.get("appstore.settings", "reject")
     if rejected:
         errors += [{"code": code, "description": text} for code, text in rejected["codes"].items()]
-        records.world.store.delete("appstore.settings", "reject")
-    upload["committed_at"] = records.world.clock.now()
+        records.context.store.delete("appstore.settings", "reject")
+    upload["committed_at"] = records.context.clock.now()
     upload["errors"] = errors
     records.save(upload)
     if not errors:
@@ -39,4 +36,4 @@ def process(records: Records, upload: Document, path: Path, *, taken: bool) -> N
             "minOsVersion": info.get("MinimumOSVersion"),
             "usesNonExemptEncryption": info.get("ITSAppUsesNonExemptEncryption"),
         }
-        make_build(records, upload, facts, limits(records.world).get("build_outcome", "VALID"))
+        make_build(records, upload, facts, limits(records.context).get("build_outcome", "VALID"))

@@ -63,17 +63,17 @@ class Profiles(Kind):
             )
         bundle_id = self.records.get("bundleIds", links["bundleId"])
         assert bundle_id
-        if self.world.clock.now() < bundle_id["made"] + self.world.delays.profile_too_early:
+        if self.context.clock.now() < bundle_id["made"] + self.context.delays.profile_too_early:
             raise refusals.entity(f"There is no App ID with ID '{bundle_id['id']}' on this team.")
         certificates = [each for id in links["certificates"] if (each := self.records.get("certificates", id))]
         for certificate in certificates:
             if certificate["attributes"]["certificateType"] not in TYPES[type] or self._is_over(certificate["expires"]):
                 raise refusals.relationship_invalid("certificates", "certificates", certificate["id"])
-        if any(each["attributes"]["name"] == name for each in self.world.store.all("appstore.profiles")):
+        if any(each["attributes"]["name"] == name for each in self.context.store.all("appstore.profiles")):
             raise refusals.entity(
                 f"Multiple profiles found with the name '{name}'.  Please remove the duplicate profiles and try again."
             )
-        now = authority.now(self.world)
+        now = authority.now(self.context)
         expires = min([(now + authority.LIFETIME).timestamp(), *(each["expires"] for each in certificates)])
         shown = {
             "name": name,
@@ -83,7 +83,7 @@ class Profiles(Kind):
             "expirationDate": date(expires),
         }
         content = self._content(shown, bundle_id, certificates, now)
-        shown["profileContent"] = base64.b64encode(authority.sign(self.world, plistlib.dumps(content))).decode()
+        shown["profileContent"] = base64.b64encode(authority.sign(self.context, plistlib.dumps(content))).decode()
         return self.records.new(self.type, shown, links, expires=expires)
 
     def shown(self, record: Document) -> Document:
@@ -96,13 +96,13 @@ class Profiles(Kind):
 
     def _is_broken(self, record: Document) -> bool:
         """Whether a certificate of it was revoked, or its bundle ID's capabilities changed, long enough ago to show."""
-        bundle_id = self.world.store.get("appstore.bundleIds", record["links"]["bundleId"])
+        bundle_id = self.context.store.get("appstore.bundleIds", record["links"]["bundleId"])
         changed = (bundle_id or {}).get("changed", 0.0)
         times = [record.get("broken"), changed if changed > record["made"] else None, None if bundle_id else 0.0]
-        return any(at is not None and self._is_over(at + self.world.delays.profile_invalid) for at in times)
+        return any(at is not None and self._is_over(at + self.context.delays.profile_invalid) for at in times)
 
     def _is_over(self, at: float) -> bool:
-        return bool(self.world.clock.now() >= at)
+        return bool(self.context.clock.now() >= at)
 
     def _content(
         self, shown: Document, bundle_id: Document, certificates: list[Document], now: datetime

@@ -11,16 +11,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.service import Service, route
 from rehearsal.cloud.store import Document
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 CONTENT_TYPE = "application/octet-stream"
 PIECE = 1 << 20
@@ -41,7 +39,7 @@ class Storage(Service):
     @route("PUT", "/<file>/<int:number>")
     def put_part(self, request: Request, file: str, number: int) -> Any:
         status, code = self._take(request, file, number)
-        self.world.journal.write(
+        self.context.journal.write(
             {
                 "service": self.name,
                 "method": "PUT",
@@ -50,7 +48,7 @@ class Storage(Service):
                 "request": f"{request.content_length} bytes",
                 "status": status,
                 "answer": code or None,
-                "at": self.world.clock.now(),
+                "at": self.context.clock.now(),
                 "fault": None,
             }
         )
@@ -63,9 +61,9 @@ class Storage(Service):
         if part is None:
             return 404, "NoSuchKey"
         expires = request.args.get("expires", "")
-        if not hmac.compare_digest(request.args.get("signature", ""), _signature(self.world, file, number, expires)):
+        if not hmac.compare_digest(request.args.get("signature", ""), _signature(self.context, file, number, expires)):
             return 403, "SignatureDoesNotMatch"
-        if self.world.clock.now() >= float(expires):
+        if self.context.clock.now() >= float(expires):
             return 403, "AccessDenied"
         if "Authorization" in request.headers:
             return 400, "InvalidArgument"
@@ -73,7 +71,7 @@ class Storage(Service):
             return 403, "SignatureDoesNotMatch"
         if request.content_length != part.length:
             return 400, "IncompleteBody"
-        received = _write(content(self.world, file), request, part)
+        received = _write(content(self.context, file), request, part)
         if received != part.length:
             return 400, "IncompleteBody"
         self.store.put("appstore.parts", f"{file}/{number}", {"length": received})
@@ -87,17 +85,17 @@ def parts(file: Document) -> list[Part]:
     return [Part(index + 1, offset, min(each, size - offset)) for index, offset in enumerate(offsets)]
 
 
-def has(world: "World", file: Document, part: Part) -> bool:
-    return world.store.get("appstore.parts", f"{file['id']}/{part.number}") is not None
+def has(context: Context, file: Document, part: Part) -> bool:
+    return context.store.get("appstore.parts", f"{file['id']}/{part.number}") is not None
 
 
-def operations(world: "World", file: Document) -> list[Document]:
+def operations(context: Context, file: Document) -> list[Document]:
     """`uploadOperations` of a file. They stay what they were when the file was reserved, also when they have expired."""
-    expires = int(file["made"] + world.delays.url_lifetime)
+    expires = int(file["made"] + context.delays.url_lifetime)
     return [
         {
             "method": "PUT",
-            "url": _address(world, file["id"], part.number, expires),
+            "url": _address(context, file["id"], part.number, expires),
             "offset": part.offset,
             "length": part.length,
             "partNumber": part.number,
@@ -109,17 +107,17 @@ def operations(world: "World", file: Document) -> list[Document]:
     ]
 
 
-def content(world: "World", file: str) -> Path:
+def content(context: Context, file: str) -> Path:
     """What has been received of a file."""
-    folder = world.files / "uploads"
+    folder = context.files / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / file
 
 
-def discard(world: "World", file: Document) -> None:
-    content(world, file["id"]).unlink(missing_ok=True)
+def discard(context: Context, file: Document) -> None:
+    content(context, file["id"]).unlink(missing_ok=True)
     for part in parts(file):
-        world.store.delete("appstore.parts", f"{file['id']}/{part.number}")
+        context.store.delete("appstore.parts", f"{file['id']}/{part.number}")
 
 
 def _write(path: Path, request: Request, part: Part) -> int:
@@ -134,13 +132,13 @@ def _write(path: Path, request: Request, part: Part) -> int:
     return received
 
 
-def _address(world: "World", file: str, number: int, expires: int) -> str:
-    query = {"expires": expires, "signature": _signature(world, file, number, str(expires))}
-    return f"{world.addresses[Storage.name]}/{file}/{number}?{urlencode(query)}"
+def _address(context: Context, file: str, number: int, expires: int) -> str:
+    query = {"expires": expires, "signature": _signature(context, file, number, str(expires))}
+    return f"{context.addresses[Storage.name]}/{file}/{number}?{urlencode(query)}"
 
 
-def _signature(world: "World", file: str, number: int, expires: str) -> str:
-    with world.store.transaction():
-        held = world.store.get("appstore.settings", "storage")
-        key = held or world.store.put("appstore.settings", "storage", {"key": secrets.token_hex(32)})
+def _signature(context: Context, file: str, number: int, expires: str) -> str:
+    with context.store.transaction():
+        held = context.store.get("appstore.settings", "storage")
+        key = held or context.store.put("appstore.settings", "storage", {"key": secrets.token_hex(32)})
     return hmac.new(key["key"].encode(), f"{file}/{number}/{expires}".encode(), hashlib.sha256).hexdigest()

@@ -4,23 +4,19 @@ Documents in the store: `fly_token`, `fly_app`, `fly_certificate`, `fly_dns`, `f
 `fly_volume`, `fly_snapshot`, `fly_machine`, `fly_image`, `fly_release`, `fly_logs`. What a document knows beyond the public object is in fields that begin with an underscore.
 """
 
-import random
 import threading
 import uuid
-from datetime import UTC, datetime
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from werkzeug.wrappers import Request
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.bodies import refused
+from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.service import Answer, Service
 from rehearsal.cloud.store import Document
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.fly.machine_life import Machines
-    from rehearsal.cloud.world import World
 
 OUR_ORG = "sol-labs"
 STRANGERS = "strangers"
@@ -50,8 +46,8 @@ DELETE_APP_RATE = (100 / 60, 100)
 class FlyApi(Service):
     """Base of the two APIs; the parts of the Machines API are subclasses that `MachinesApi` puts together."""
 
-    def __init__(self, world: "World", machines: "Machines") -> None:
-        super().__init__(world)
+    def __init__(self, context: Context, machines: Machines) -> None:
+        super().__init__(context)
         self.machines = machines
         self._buckets: dict[str, tuple[float, float]] = {}
         self._buckets_lock = threading.Lock()
@@ -82,8 +78,8 @@ class FlyApi(Service):
     def limit(self, action: str, identifier: str, rate: tuple[float, int] | None = None) -> None:
         """Count one `action` on the machine or app `identifier`. Raises Answer 429 when that was too many."""
         per_second, burst = rate or RATES.get(action, USUAL_RATE)
-        per_second, size = per_second * self.world.delays.rate_scale, burst * self.world.delays.rate_scale
-        key, now = f"{action} {identifier}", self.world.clock.now()
+        per_second, size = per_second * self.context.delays.rate_scale, burst * self.context.delays.rate_scale
+        key, now = f"{action} {identifier}", self.context.clock.now()
         with self._buckets_lock:
             left, seen_at = self._buckets.get(key, (size, now))
             left = min(size, left + (now - seen_at) * per_second)
@@ -98,7 +94,7 @@ class FlyApi(Service):
         return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
 
     def common_headers(self, request: Request) -> dict[str, str]:
-        date = formatdate(self.world.clock.now(), usegmt=True)
+        date = formatdate(self.context.clock.now(), usegmt=True)
         return {"Date": date, "fly-request-id": f"01{uuid.uuid4().hex[:24].upper()}-{'sjc'}"}
 
     def failed(self, request: Request, fault: Fault) -> Any:
@@ -116,7 +112,7 @@ class FlyApi(Service):
         Counts `action` against the app's rate limit, if one is given. Raises Answer.
         """
         app = self.living_app(name)
-        if app is None or self.world.clock.now() < app["_visible_at"] or app["_gone_at"] is not None:
+        if app is None or self.context.clock.now() < app["_visible_at"] or app["_gone_at"] is not None:
             raise fly_error(404, "App not found")
         if app["organization"]["slug"] != self.token(request)["org"]:
             raise forbidden()
@@ -127,7 +123,7 @@ class FlyApi(Service):
     def living_app(self, name: str) -> Document | None:
         """The app, unless it is deleted; deletion takes its time."""
         app = self.store.get("fly_app", name)
-        if app and app["_gone_at"] is not None and self.world.clock.now() >= app["_gone_at"]:
+        if app and app["_gone_at"] is not None and self.context.clock.now() >= app["_gone_at"]:
             self.store.delete("fly_app", name)
             return None
         return app
@@ -146,23 +142,3 @@ def fly_error(status: int, text: str, word: str = "unknown") -> Answer:
 
 def forbidden() -> Answer:
     return Answer({"error": "unauthorized"}, 403)
-
-
-def public(document: Document) -> Document:
-    """A document as the API shows it."""
-    return {key: value for key, value in document.items() if not key.startswith("_")}
-
-
-def rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def random_id(digits: int, alphabet: str = "0123456789abcdefghijklmnopqrstuvwxyz") -> str:
-    return "".join(random.choices(alphabet, k=digits))  # noqa: S311 (an id, not a secret)
-
-
-def ulid(seconds: float) -> str:
-    """26 characters that sort by time, as Fly's version and event ids."""
-    crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    stamp = int(seconds * 1000)
-    return "".join(crockford[stamp >> shift & 31] for shift in range(45, -1, -5)) + random_id(16, crockford)

@@ -6,7 +6,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import DELETE_APP_RATE, ORGANIZATIONS, FlyApi, fly_error, forbidden, public, random_id
+from rehearsal.cloud.fly.api import DELETE_APP_RATE, ORGANIZATIONS, FlyApi, fly_error, forbidden
+from rehearsal.cloud.fly.formats import public, random_id
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -54,7 +55,7 @@ class Apps(FlyApi):
 
     def make_app(self, name: str, org: str, network: str | None = None) -> Document:
         """Store a new app."""
-        now, title = self.world.clock.now(), ORGANIZATIONS.get(org, (org, 1999))
+        now, title = self.context.clock.now(), ORGANIZATIONS.get(org, (org, 1999))
         return self.store.put(
             "fly_app",
             name,
@@ -65,7 +66,7 @@ class Apps(FlyApi):
                 "organization": {"name": title[0], "slug": org, "internal_numeric_id": title[1]},
                 "network": network or "default",
                 "_created_at": int(now * 1000),
-                "_visible_at": now + self.world.delays.app_visible,
+                "_visible_at": now + self.context.delays.app_visible,
                 "_gone_at": None,
                 "_released": False,
             },
@@ -107,7 +108,9 @@ class Apps(FlyApi):
             for kind in ("fly_ip", "fly_secrets", "fly_certificate", "fly_snapshot"):
                 for one in self.store.all(kind, _app=name):
                     self.store.delete(kind, one["_key"])
-            self.store.put("fly_app", name, {**app, "_gone_at": self.world.clock.now() + self.world.delays.app_gone})
+            self.store.put(
+                "fly_app", name, {**app, "_gone_at": self.context.clock.now() + self.context.delays.app_gone}
+            )
         return None, 202, {}
 
     def _seen(self, app: Document) -> Document:

@@ -10,7 +10,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import FlyApi, fly_error, random_id, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, fly_error
+from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -53,7 +54,7 @@ class Certificates(FlyApi):
                     "_key": f"{name} {hostname}",
                     "_challenge": random_id(8),
                     "_contested": bool(self.store.all("fly_certificate", hostname=hostname)),
-                    "_created": self.world.clock.now(),
+                    "_created": self.context.clock.now(),
                 },
             )
         return self._detail(app, certificate), 201, {}
@@ -108,7 +109,7 @@ class Certificates(FlyApi):
         if certificate["_contested"] and dns.get("owned_by") != certificate["_app"]:
             return "pending_ownership"
         issued_at = self._issued_at(certificate)
-        return "active" if issued_at is not None and issued_at <= self.world.clock.now() else "pending_validation"
+        return "active" if issued_at is not None and issued_at <= self.context.clock.now() else "pending_validation"
 
     def _issued_at(self, certificate: Document) -> float | None:
         """When it is, or will be, issued; None as long as nobody has set DNS."""
@@ -116,7 +117,7 @@ class Certificates(FlyApi):
         if dns is None or not (self._points_here(certificate) or dns.get("challenge_of") == certificate["_app"]):
             return None
         begins = max(dns["_at"], certificate["_created"], dns.get("limited_until") or 0.0)
-        return float(begins + self.world.delays.certificate_issue)
+        return float(begins + self.context.delays.certificate_issue)
 
     def _requirements(self, app: Document, certificate: Document) -> Document:
         hostname, name = certificate["hostname"].removeprefix("*."), certificate["_app"]
@@ -158,7 +159,7 @@ class Certificates(FlyApi):
             "code": "DNS_NOT_CONFIGURED",
             "message": f"{certificate['hostname']} does not resolve to this app",
             "remediation": "add the A and AAAA records, or the CNAME record",
-            "timestamp": rfc3339(self.world.clock.now()),
+            "timestamp": rfc3339(self.context.clock.now()),
         }
         return {
             "hostname": certificate["hostname"],
@@ -175,7 +176,7 @@ class Certificates(FlyApi):
             },
             "validation_errors": [] if points_here else [missing],
             "certificates": [entry],
-            **({"rate_limited_until": rfc3339(limited)} if self.world.clock.now() < limited else {}),
+            **({"rate_limited_until": rfc3339(limited)} if self.context.clock.now() < limited else {}),
         }
 
     def _certificate_summary(self, app: Document, certificate: Document) -> Document:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rehearsal.cloud.fly.api import rfc3339
+from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.fly.machine_config import seconds_of
 from rehearsal.cloud.fly.runtime import Runtime, Unanswered
 from rehearsal.cloud.store import Document

@@ -16,9 +16,9 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from rehearsal.cloud.fly.apps import Apps
+from rehearsal.cloud.context import Context
+from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.fly.registry import digest_of
-from rehearsal.cloud.fly.volumes import Volumes
 from rehearsal.cloud.service import Service, route
 
 KINDS = (
@@ -35,7 +35,11 @@ KINDS = (
 
 
 class FlyControl(Service):
-    """The routes; `Control` is made of them."""
+    """The routes; `Control` inherits them."""
+
+    def __init__(self, context: Context, machines_api: MachinesApi) -> None:
+        super().__init__(context)
+        self._machines_api = machines_api
 
     @route("POST", "/fly/images")
     def push_image(self, request: Request) -> Any:
@@ -54,20 +58,16 @@ class FlyControl(Service):
     @route("POST", "/fly/apps")
     def make_app(self, request: Request) -> Any:
         told = request.get_json(force=True)
-        api = self.world.services["fly"]
-        assert isinstance(api, Apps)
-        return api.make_app(told["name"], told["org"]), 201, {}
+        return self._machines_api.make_app(told["name"], told["org"]), 201, {}
 
     @route("POST", "/fly/dns")
     def set_dns(self, request: Request) -> Any:
         told = request.get_json(force=True)
-        return self.store.put("fly_dns", told["hostname"], {**told, "_at": self.world.clock.now()}), 201, {}
+        return self.store.put("fly_dns", told["hostname"], {**told, "_at": self.context.clock.now()}), 201, {}
 
     @route("POST", "/fly/migrations")
     def migrate_volume(self, request: Request) -> Any:
-        api = self.world.services["fly"]
-        assert isinstance(api, Volumes)
-        return api.migrate(request.get_json(force=True)["volume"]), 201, {}
+        return self._machines_api.migrate(request.get_json(force=True)["volume"]), 201, {}
 
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:

@@ -5,7 +5,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import FlyApi, fly_error, public, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, fly_error
+from rehearsal.cloud.fly.formats import public, rfc3339
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -56,7 +57,7 @@ class IpAddresses(FlyApi):
                 "network": {"name": body.get("network") or "", "org_slug": body.get("org_slug") or ""}
                 if private
                 else None,
-                "created_at": rfc3339(self.world.clock.now()),
+                "created_at": rfc3339(self.context.clock.now()),
                 "_app": name,
                 "_key": key,
             },

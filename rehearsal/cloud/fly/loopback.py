@@ -16,21 +16,18 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.fly import authority
 from rehearsal.cloud.fly.log_stream import LogStream
 from rehearsal.cloud.service import BY_MACHINE
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-    from rehearsal.cloud.world import World
 
 HOST = "127.0.0.1"
 PRIVATE = re.compile(r"(?P<group>[a-z0-9-]+)\.process\.(?P<app>[a-z0-9-]+)\.internal:(?P<port>\d+)")
@@ -55,12 +52,18 @@ MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 class Loopback:
     """One for all machines of a world; `close` ends the TLS listeners."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._lock = threading.Lock()
         self._ports: dict[tuple[str, str, int], int] = {}
-        self._edges: dict[str, Any] = {}
+        self._listeners: dict[str, Any] = {}
+        self._platform: WSGIApplication | None = None
+        self._edge: WSGIApplication | None = None
         self.log_stream = LogStream()
+
+    def connect(self, *, platform: WSGIApplication, edge: WSGIApplication) -> None:
+        """Set who answers for public hosts: `platform` for api.fly.io, `edge` for all others."""
+        self._platform, self._edge = platform, edge
 
     def port(self, app: str, group: str, port: int) -> int:
         """The port of this computer that stands for `port` of the machines of a process group."""
@@ -78,7 +81,7 @@ class Loopback:
         text = OWN.sub(lambda found: f"{found['before']}{HOST}:{self.port(app, group, int(found['port']))}", text)
         stream = self.log_stream.start() if FLY_LOG_STREAM in text else None
         text = text.replace(FLY_LOG_STREAM, f"nats://{HOST}:{stream}") if stream else text
-        text = PUBLIC.sub(lambda found: f"{HOST}:{self._edge(found[0])}", text)
+        text = PUBLIC.sub(lambda found: f"{HOST}:{self._public_port(found[0])}", text)
         for pattern in DURATIONS:
             text = pattern.sub(self._sooner, text)
         return text
@@ -88,7 +91,7 @@ class Loopback:
 
     @property
     def speed(self) -> float:
-        return self._world.delays.monitor_speed
+        return self._context.delays.monitor_speed
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -96,26 +99,26 @@ class Loopback:
         return {"SSL_CERT_FILE": str(self._authority.certificate)}
 
     def close(self) -> None:
-        for server in self._edges.values():
+        for server in self._listeners.values():
             server.stop()
         self.log_stream.close()
 
     @property
     def _authority(self) -> authority.Authority:
-        assert self._world.folder is not None, "programs of this computer need a world with a folder"
-        return authority.Authority(self._world.folder / "authority")
+        assert self._context.folder is not None, "programs of this computer need a world with a folder"
+        return authority.Authority(self._context.folder / "authority")
 
     def _sooner(self, found: "re.Match[str]") -> str:
         milliseconds = int(found["number"]) * MILLISECONDS[found["unit"]]
         unchanged = self.speed == 1 or not milliseconds
         return found[0] if unchanged else f"{found['before']}{round(milliseconds / self.speed)}ms"
 
-    def _edge(self, host: str) -> int:
-        """The port on which `host` is answered for."""
+    def _public_port(self, host: str) -> int:
+        """The local port that answers for `host`."""
         with self._lock:
-            if host not in self._edges:
-                self._edges[host] = self._listen(host)
-            port: int = self._edges[host].bind_addr[1]
+            if host not in self._listeners:
+                self._listeners[host] = self._listen(host)
+            port: int = self._listeners[host].bind_addr[1]
             return port
 
     def _listen(self, host: str) -> Any:
@@ -127,15 +130,15 @@ class Loopback:
         threading.Thread(target=server.serve, daemon=True).start()
         return server
 
-    def _named(self, host: str) -> Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]:
+    def _named(self, host: str) -> WSGIApplication:
         """The double of `host`, asked under that name by a machine."""
 
-        def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             environ["HTTP_HOST"] = host
             environ[BY_MACHINE] = True
-            service = self._world.services["fly_platform" if host == PLATFORM else "proxy"]
-            answer: Iterable[bytes] = service(environ, start_response)
-            return answer
+            service = self._platform if host == PLATFORM else self._edge
+            assert service is not None, "connect() comes before the first machine starts"
+            return service(environ, start_response)
 
         return application
 

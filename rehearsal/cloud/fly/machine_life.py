@@ -14,20 +14,18 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.fly import checks
-from rehearsal.cloud.fly.api import public, rfc3339, ulid
+from rehearsal.cloud.fly.databases import database_of
 from rehearsal.cloud.fly.disks import Disks
+from rehearsal.cloud.fly.formats import public, rfc3339, ulid
 from rehearsal.cloud.fly.loopback import Loopback
 from rehearsal.cloud.fly.machine_config import seconds_of
-from rehearsal.cloud.fly.postgres import database_behind
 from rehearsal.cloud.fly.runtime import Exit, InMemory, Processes, Runtime, Start
 from rehearsal.cloud.store import Document
 from rehearsal.standins import solserver
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 LOG_LINES = 100
 EVENTS = 50
@@ -40,15 +38,15 @@ ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "start
 class Machines:
     """All machines of the world. Use `changing` to change one: it holds the store meanwhile."""
 
-    def __init__(self, world: "World") -> None:
-        self._world, self._store, self._clock = world, world.store, world.clock
-        self.disks = Disks(world.folder)
-        self._loopback = Loopback(world)
+    def __init__(self, context: Context, loopback: Loopback) -> None:
+        self._context, self._store, self._clock = context, context.store, context.clock
+        self.disks = Disks(context.folder)
+        self._loopback = loopback
         self.runtime: Runtime = (
-            Processes(world.clock, self.log, self._loopback) if world.folder else InMemory(world.clock, self.log)
+            Processes(context.clock, self.log, self._loopback) if context.folder else InMemory(context.clock, self.log)
         )
         self._closed = threading.Event()
-        if world.folder:
+        if context.folder:
             self.resume()
             threading.Thread(target=self._keep_alive, daemon=True).start()
 
@@ -75,7 +73,7 @@ class Machines:
             while self._step(machine):
                 changed = True
             if machine["state"] == "started":
-                cap = self._world.delays.check_seconds_cap
+                cap = self._context.delays.check_seconds_cap
                 changed |= checks.run_due(machine, self.runtime, self._clock.now(), cap)
             if machine["state"] == "destroyed" and self._clock.now() >= machine["_since"] + self._delay(
                 "volume_detach"
@@ -240,7 +238,7 @@ class Machines:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(base64.b64decode(content))
         env = self._environment(machine)
-        database = database_behind(self._store, env["DATABASE_URL"]) if "DATABASE_URL" in env else None
+        database = database_of(self._store, env["DATABASE_URL"]) if "DATABASE_URL" in env else None
         if database:
             place = root / solserver.connection(env["DATABASE_URL"])
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -324,7 +322,7 @@ class Machines:
         machine["events"] = [event | ({"request": request} if request else {}), *machine["events"]][:EVENTS]
 
     def _delay(self, name: str) -> float:
-        return float(getattr(self._world.delays, name))
+        return float(getattr(self._context.delays, name))
 
     def _keep_alive(self) -> None:
         """Real processes need somebody who looks: start what is due, notice what has ended."""

@@ -10,7 +10,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies, machine_config
-from rehearsal.cloud.fly.api import FlyApi, fly_error, random_id, rfc3339, ulid
+from rehearsal.cloud.fly.api import FlyApi, fly_error
+from rehearsal.cloud.fly.formats import random_id, rfc3339, ulid
 from rehearsal.cloud.fly.programs import public_image
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
@@ -56,7 +57,7 @@ class MachinesPart(FlyApi):
         machine_config.check(config)
         with self.store.transaction():
             self.app(request, name, "create_machine")
-            region, now = self.region(body.get("region")), self.world.clock.now()
+            region, now = self.region(body.get("region")), self.context.clock.now()
             title = body.get("name") or f"machine-{random_id(6)}"
             if any(one["name"] == title for one in self._living(name)):
                 raise fly_error(409, f"already_exists: unique machine name violation, machine name {title} is taken")
@@ -76,7 +77,7 @@ class MachinesPart(FlyApi):
                 "events": [],
                 "_app": name,
                 "_since": now,
-                "_visible_at": now + self.world.delays.machine_visible,
+                "_visible_at": now + self.context.delays.machine_visible,
                 "_restarts": 0,
                 "_checks_at": now,
                 "_versions": [],
@@ -99,7 +100,7 @@ class MachinesPart(FlyApi):
         self.app(request, name)
         self.limit("get_machine", id)
         machine = self._machine(name, id)
-        if self.world.clock.now() < machine["_visible_at"]:
+        if self.context.clock.now() < machine["_visible_at"]:
             raise fly_error(404, "machine not found")
         return self.machines.seen(machine)
 
@@ -193,7 +194,7 @@ class MachinesPart(FlyApi):
         if state not in WAITED_FOR or not 1 <= seconds <= 60:
             raise bodies.refused("invalid_argument: state or timeout is not valid")
         wanted = request.args.get("version") or request.args.get("instance_id")
-        deadline = self.world.clock.now() + seconds
+        deadline = self.context.clock.now() + seconds
         while True:
             machine = self._machine(name, id)
             known = {version["version"] for version in machine["_versions"]}
@@ -204,12 +205,12 @@ class MachinesPart(FlyApi):
                 return {"ok": True, "state": state, "version": machine["instance_id"], "event_id": ""}
             if machine["state"] in DEAD_ENDS and "_next" not in machine:
                 raise fly_error(409, f"aborted: machine {id} is {machine['state']} and cannot become {state}")
-            if self.world.clock.now() >= deadline:
+            if self.context.clock.now() >= deadline:
                 raise fly_error(
                     408,
                     f"deadline_exceeded: machine failed to reach desired state, {state}, currently {machine['state']}",
                 )
-            self.world.clock.sleep(LOOK_SECONDS)
+            self.context.clock.sleep(LOOK_SECONDS)
 
     @route("GET", "/v1/apps/<name>/machines/<id>/lease")
     def read_lease(self, request: Request, name: str, id: str) -> Any:
@@ -277,7 +278,7 @@ class MachinesPart(FlyApi):
         repository, _, tag = rest.partition(":")
         return {
             "config": machine_config.shown(config),
-            "instance_id": ulid(self.world.clock.now()),
+            "instance_id": ulid(self.context.clock.now()),
             "image_ref": {"registry": registry, "repository": repository, "tag": tag, "digest": image["digest"]},
             "_image": image,
             "_secrets": secrets,
@@ -301,7 +302,7 @@ class MachinesPart(FlyApi):
             if volume["region"] != region:
                 raise bodies.refused(f"invalid_argument: volume {id} is in {volume['region']}, not {region}")
             holder, free_at = volume["attached_machine_id"], volume["_free_at"]
-            if holder and not (free_at is not None and self.world.clock.now() >= free_at):
+            if holder and not (free_at is not None and self.context.clock.now() >= free_at):
                 raise fly_error(412, f"failed_precondition: volume {id} is already attached to machine {holder}")
             return volume
         return None
@@ -310,7 +311,7 @@ class MachinesPart(FlyApi):
         held = self._lease_of(machine)
         lease = {
             "nonce": held["nonce"] if held else random_id(12, "0123456789abcdef"),
-            "expires_at": int(self.world.clock.now()) + ttl,
+            "expires_at": int(self.context.clock.now()) + ttl,
             "owner": "rehearsal@sollabs.example",
             "description": description,
             "version": machine["instance_id"],
@@ -320,7 +321,7 @@ class MachinesPart(FlyApi):
 
     def _lease_of(self, machine: Document) -> Document | None:
         lease: Document | None = machine["_lease"]
-        return lease if lease and self.world.clock.now() < lease["expires_at"] else None
+        return lease if lease and self.context.clock.now() < lease["expires_at"] else None
 
 
 def _metadata(machine: Document) -> dict[str, str]:

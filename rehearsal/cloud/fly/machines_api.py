@@ -17,6 +17,3 @@ class MachinesApi(Apps, Certificates, IpAddresses, Postgres, Regions, Secrets, T
     """Apps, certificates, addresses, Managed Postgres, regions, secrets, tokens, volumes and machines."""
 
     name: ClassVar[str] = "fly"
-
-    def close(self) -> None:
-        self.machines.close()

@@ -7,14 +7,11 @@ answers from the proxy's counts, and what the machine's `metrics` setting names 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from rehearsal.cloud.fly.disks import Disks
+from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.fly.runtime import Runtime, Unanswered
 from rehearsal.cloud.store import Document, Store
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.fly.machine_life import Machines
 
 BLOCK = 4096
 RECENT = 300.0
@@ -24,7 +21,7 @@ APP = re.compile(r'app="([^"]+)"')
 NAMES = re.compile(r'__name__=~"([^"]+)"')
 
 
-def of_app(app: str, machines: "Machines", store: Store, now: float) -> Iterator[tuple[str, str]]:
+def of_app(app: str, machines: Machines, store: Store, now: float) -> Iterator[tuple[str, str]]:
     """Name and line of each series."""
     for status, count in (store.get("fly_edge", app) or {}).items():
         labels = {"app": app, "region": "sjc", "host": "a1b2", "status": status}

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly import bodies, metrics
-from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden, public, random_id, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden
+from rehearsal.cloud.fly.formats import public, random_id, rfc3339
 from rehearsal.cloud.service import route
 
 SECTIONS = """
@@ -53,7 +54,7 @@ class Platform(FlyApi):
                 "image": body.get("image"),
                 "definition": body.get("definition"),
                 "strategy": body.get("strategy"),
-                "created_at": rfc3339(self.world.clock.now()),
+                "created_at": rfc3339(self.context.clock.now()),
                 "_app": app["name"],
             }
             self.store.put("fly_release", release["id"], release)
@@ -80,7 +81,7 @@ class Platform(FlyApi):
             app, names = metrics.wanted(match)
             known = self.living_app(app or "")
             if app and known and known["organization"]["slug"] == org:
-                series = metrics.of_app(app, self.machines, self.store, self.world.clock.now())
+                series = metrics.of_app(app, self.machines, self.store, self.context.clock.now())
                 lines += [line for name, line in series if names.fullmatch(name)]
         return Response("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
 
@@ -91,7 +92,7 @@ class Platform(FlyApi):
         asked = FAILED.fullmatch(request.args.get("query", ""))
         if asked is None:
             return {"status": "error", "errorType": "422", "error": "the double does not play this query"}, 422, {}
-        now = self.world.clock.now()
+        now = self.context.clock.now()
         failed = (self.store.get("fly_edge_failed", asked["app"]) or {"at": []})["at"]
         count = sum(at > now - int(asked["seconds"]) for at in failed)
         result = [{"metric": {}, "value": [now, str(count)]}] if failed else []

@@ -7,14 +7,14 @@ ready, one of its databases, and a user with the right password. Documents: `fly
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import FlyApi, forbidden, random_id, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, forbidden
+from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.service import Answer, route
-from rehearsal.cloud.store import Document, Store
+from rehearsal.cloud.store import Document
 
 CREATE = {
     "org_slug": str,
@@ -83,7 +83,7 @@ class Postgres(FlyApi):
     def _new_cluster(self, about: Document) -> Document:
         """A cluster that begins to be made."""
         fresh: Document = {
-            "_created": self.world.clock.now(),
+            "_created": self.context.clock.now(),
             "_gone_at": None,
             "_failed": False,
             "_attached": [],
@@ -100,7 +100,7 @@ class Postgres(FlyApi):
     def delete_cluster(self, request: Request, id: str) -> Any:
         with self.store.transaction():
             cluster = self._living_cluster(request, id)
-            gone_at = self.world.clock.now() + self.world.delays.postgres_gone
+            gone_at = self.context.clock.now() + self.context.delays.postgres_gone
             self.store.put("fly_postgres", id, {**cluster, "_gone_at": gone_at})
         return None, 202, {}
 
@@ -114,7 +114,7 @@ class Postgres(FlyApi):
             known = app in cluster["_attached"]
             if not known:
                 self.store.put("fly_postgres", id, {**cluster, "_attached": [*cluster["_attached"], app]})
-        attachment = {"app_name": app, "postgres_cluster_id": id, "attached_at": rfc3339(self.world.clock.now())}
+        attachment = {"app_name": app, "postgres_cluster_id": id, "attached_at": rfc3339(self.context.clock.now())}
         return {"data": attachment}, 200 if known else 201, {}
 
     @route("DELETE", "/v1/postgres/<id>/attachments/<app>")
@@ -143,7 +143,7 @@ class Postgres(FlyApi):
                 raise _refused(409, "A backup is currently running")
             held = {name: cluster[name] for name in ("_databases", "_users")}
             number = f"{random_id(14, '0123456789')}{kind[0].upper()}"
-            backup = {"id": number, "type": kind, "_at": self.world.clock.now(), "_held": held}
+            backup = {"id": number, "type": kind, "_at": self.context.clock.now(), "_held": held}
             self.machines.disks.back_up(id, number)
             self.store.put("fly_postgres", id, {**cluster, "_backups": [*cluster["_backups"], backup]})
         return None, 202, {}
@@ -270,7 +270,7 @@ class Postgres(FlyApi):
 
     def _swept(self, cluster: Document) -> bool:
         """Whether a deleted cluster is gone by now, with all that was in it."""
-        if cluster["_gone_at"] is None or self.world.clock.now() < cluster["_gone_at"]:
+        if cluster["_gone_at"] is None or self.context.clock.now() < cluster["_gone_at"]:
             return False
         self.store.delete("fly_postgres", cluster["id"])
         self.machines.disks.drop_cluster(cluster["id"])
@@ -279,7 +279,7 @@ class Postgres(FlyApi):
     def _cluster_status(self, cluster: Document) -> str:
         if cluster["_gone_at"] is not None:
             return "deleting"
-        age, ready = self.world.clock.now() - cluster["_created"], self.world.delays.postgres_ready
+        age, ready = self.context.clock.now() - cluster["_created"], self.context.delays.postgres_ready
         if age < ready:
             return "creating" if age < ready / 2 else "initializing"
         return "failed" if cluster["_failed"] else "ready"
@@ -314,8 +314,8 @@ class Postgres(FlyApi):
         return shown
 
     def _backup(self, backup: Document) -> Document:
-        done_at = backup["_at"] + self.world.delays.postgres_backup
-        done = self.world.clock.now() >= done_at
+        done_at = backup["_at"] + self.context.delays.postgres_backup
+        done = self.context.clock.now() >= done_at
         return {
             "id": backup["id"],
             "type": backup["type"],
@@ -324,18 +324,6 @@ class Postgres(FlyApi):
             "finished_at": rfc3339(done_at) if done else None,
             "size_bytes": 8 << 20 if done else None,
         }
-
-
-def database_behind(store: Store, url: str) -> tuple[str, str] | None:
-    """Cluster and name of the database to which a DATABASE_URL leads; None when host, user, password or database is wrong."""
-    parts = urlsplit(url)
-    cluster = store.get("fly_postgres", (parts.hostname or "").removesuffix(".flympg.net").rpartition(".")[2])
-    if cluster is None or cluster["_gone_at"] is not None:
-        return None
-    user = cluster["_users"].get(unquote(parts.username or ""))
-    name = parts.path.lstrip("/")
-    known = user and user["password"] == unquote(parts.password or "") and name in cluster["_databases"]
-    return (cluster["id"], name) if known else None
 
 
 def _user(cluster: Document, name: str) -> Document:

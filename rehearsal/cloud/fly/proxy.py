@@ -1,18 +1,16 @@
 """The public edge: routes a request by its Host header to a healthy machine of the app, as Fly's proxy does."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
 
+from rehearsal.cloud.context import Context
 from rehearsal.cloud.fly.certificates import Certificates
 from rehearsal.cloud.fly.checks import routable
 from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.fly.runtime import Unanswered
 from rehearsal.cloud.service import Service, route
 from rehearsal.cloud.store import Document
-
-if TYPE_CHECKING:
-    from rehearsal.cloud.world import World
 
 DOMAIN = ".fly.dev"
 REMEMBERED = 999
@@ -24,9 +22,10 @@ class Proxy(Service):
 
     name: ClassVar[str] = "proxy"
 
-    def __init__(self, world: "World", machines: Machines) -> None:
-        super().__init__(world)
+    def __init__(self, context: Context, machines: Machines, certificates: Certificates) -> None:
+        super().__init__(context)
         self._machines = machines
+        self._certificates = certificates
 
     @route("GET", "/")
     @route("POST", "/")
@@ -35,7 +34,7 @@ class Proxy(Service):
     @route("POST", "/<path:path>")
     def forward(self, request: Request, path: str = "") -> Any:
         hostname = request.host.partition(":")[0]
-        app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._app_with(hostname)
+        app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._certificates.app_of(hostname)
         if app is None or not self.store.all("fly_ip", _app=app):
             return Response("no such host", 502)
         response = self._answer(app, request)
@@ -45,7 +44,7 @@ class Proxy(Service):
             self.store.put("fly_edge", app, {**counts, status: counts.get(status, 0) + 1})
             if response.status_code >= 500:
                 failed = (self.store.get("fly_edge_failed", app) or {"at": []})["at"]
-                self.store.put("fly_edge_failed", app, {"at": [*failed[-REMEMBERED:], self.world.clock.now()]})
+                self.store.put("fly_edge_failed", app, {"at": [*failed[-REMEMBERED:], self.context.clock.now()]})
         return response
 
     def _answer(self, app: str, request: Request) -> Response:
@@ -53,11 +52,6 @@ class Proxy(Service):
             if routable(machine):
                 return self._ask(machine, request)
         return Response("no healthy machine", 503)
-
-    def _app_with(self, hostname: str) -> str | None:
-        api = self.world.services["fly"]
-        assert isinstance(api, Certificates)
-        return api.app_of(hostname)
 
     def _ask(self, machine: Document, request: Request) -> Response:
         port = next((service["internal_port"] for service in machine["config"].get("services") or ()), None)

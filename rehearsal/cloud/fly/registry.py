@@ -39,7 +39,7 @@ class Registry(Service):
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in ("anonymous", "fly"):
             scope = f"repository:{repository}:pull"
-            realm = f"{self.world.addresses['registry']}/token"
+            realm = f"{self.context.addresses['registry']}/token"
             challenge = f'Bearer realm="{realm}",service="{self.name}",scope="{scope}"'
             raise Answer(_errors("UNAUTHORIZED", "authentication required"), 401, {"WWW-Authenticate": challenge})
         image = self._find(repository, target)

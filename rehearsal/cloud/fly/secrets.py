@@ -8,7 +8,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import FlyApi, fly_error, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, fly_error
+from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -55,7 +56,7 @@ class Secrets(FlyApi):
         return self.store.get("fly_secrets", name) or nothing
 
     def _write(self, name: str, values: dict[str, str | None]) -> Document:
-        held, at = self._held(name), self.world.clock.now()
+        held, at = self._held(name), self.context.clock.now()
         now: Document = dict(held["now"])
         for key, value in values.items():
             if value is None:

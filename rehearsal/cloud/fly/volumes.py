@@ -7,7 +7,8 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import FlyApi, fly_error, public, random_id, rfc3339
+from rehearsal.cloud.fly.api import FlyApi, fly_error
+from rehearsal.cloud.fly.formats import public, random_id, rfc3339
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
 
@@ -67,7 +68,7 @@ class Volumes(FlyApi):
 
     def make_volume(self, app: str, region: str, body: Document) -> Document:
         """Store a new, free volume."""
-        now, id = self.world.clock.now(), f"vol_{random_id(16)}"
+        now, id = self.context.clock.now(), f"vol_{random_id(16)}"
         return self.store.put(
             "fly_volume",
             id,
@@ -88,7 +89,7 @@ class Volumes(FlyApi):
                 "auto_backup_enabled": body.get("auto_backup_enabled", True),
                 "created_at": rfc3339(now),
                 "_app": app,
-                "_hydrated_at": now + self.world.delays.snapshot,
+                "_hydrated_at": now + self.context.delays.snapshot,
                 "_free_at": None,
                 "_deleted_at": None,
             },
@@ -121,7 +122,7 @@ class Volumes(FlyApi):
             if size <= volume["size_gb"]:
                 raise bodies.refused(f"invalid_argument: volumes can only grow: {id} has {volume['size_gb']} GB")
             machine = self.machines.find(volume["attached_machine_id"]) if volume["attached_machine_id"] else None
-            grown = self.store.put("fly_volume", id, {**volume, "size_gb": size, "_grown_at": self.world.clock.now()})
+            grown = self.store.put("fly_volume", id, {**volume, "size_gb": size, "_grown_at": self.context.clock.now()})
         return {"volume": public(grown), "needs_restart": machine is not None and machine["state"] == "started"}
 
     @route("DELETE", "/v1/apps/<name>/volumes/<id>")
@@ -137,7 +138,7 @@ class Volumes(FlyApi):
 
     def drop_volume(self, volume: Document) -> Document:
         """Delete it softly: it is listed for a day longer."""
-        gone = {"state": "pending_destroy", "attached_machine_id": None, "_deleted_at": self.world.clock.now()}
+        gone = {"state": "pending_destroy", "attached_machine_id": None, "_deleted_at": self.context.clock.now()}
         return self.store.put("fly_volume", volume["id"], {**volume, **gone})
 
     def migrate(self, id: str) -> Document:
@@ -166,7 +167,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("create_snapshot", id)
-            volume, now = self._living_volume(name, id), self.world.clock.now()
+            volume, now = self._living_volume(name, id), self.context.clock.now()
             snapshot_id = f"vs_{random_id(22)}"
             self.machines.disks.take_snapshot(id, snapshot_id)
             self.store.put(
@@ -203,7 +204,7 @@ class Volumes(FlyApi):
 
     def _settled(self, volume: Document) -> Document | None:
         """The volume as time has made it; None when nothing of it is left."""
-        now = self.world.clock.now()
+        now = self.context.clock.now()
         if volume["attached_machine_id"]:
             self.machines.find(volume["attached_machine_id"])  # It may have destroyed itself meanwhile.
             volume = self.store.get("fly_volume", volume["id"]) or volume
@@ -216,7 +217,7 @@ class Volumes(FlyApi):
         return self.store.put("fly_volume", volume["id"], volume)
 
     def _settled_snapshot(self, snapshot: Document) -> Document | None:
-        age, takes = self.world.clock.now() - snapshot["_at"], self.world.delays.snapshot
+        age, takes = self.context.clock.now() - snapshot["_at"], self.context.delays.snapshot
         if age >= snapshot["retention_days"] * 86_400:
             return None
         status = "created" if age >= takes else "running" if age >= takes / 2 else "waiting"
