@@ -11,21 +11,21 @@ from harness.driver import Driven
 from harness.inprocess import ASC_KEY_ID
 from providers.appstore.build import BuildProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
-from rehearsal.cloud.appstore.auth import HOURLY_CALLS
+from rehearsal.cloud.appstore.auth import MAX_HOURLY_CALLS
 from rehearsal.cloud.clock import Delays
 
 AN_HOUR = Delays(rate_scale=1.0, upload_processing=600, build_visible=2400, build_processing=600)
 
 
 def run(options: Options) -> None:
-    for left in (HOURLY_CALLS, HOURLY_CALLS // 10):
+    for left in (MAX_HOURLY_CALLS, MAX_HOURLY_CALLS // 10):
         with world_in_process() as world, TemporaryDirectory() as folder:
             app = make_app(world, configured)
             world.delays = AN_HOUR
             build = Driven(configured(BuildProvider))
             build.up(**build_arguments(Path(folder), app))
             api: Any = world.services["appstore"]
-            for _ in range(HOURLY_CALLS - left):  # Somebody else's, with the same key.
+            for _ in range(MAX_HOURLY_CALLS - left):  # Somebody else's, with the same key.
                 api.budget.spend(ASC_KEY_ID)
             seen, began = len(world.journal.entries("appstore")), world.clock.now()
             gate = Driven(configured(ProcessedBuildProvider))

@@ -105,8 +105,8 @@ def copy_of(world: World) -> World:
     copy = new_world()
     copy.delays = world.delays
     copy.clock.sleep(world.clock.now() - copy.clock.now())
-    copy.store.become(world.store)
-    copy.machines.disks.become(world.machines.disks)
+    copy.store.copy_from(world.store)
+    copy.machines.disks.copy_from(world.machines.disks)
     copy.machines.resume()
     if (world.files / "uploads").exists():
         shutil.copytree(world.files / "uploads", copy.files / "uploads")

@@ -1,6 +1,6 @@
-"""An S3-compatible bucket off-site, as far as a replica of a database needs one: put, get, list, delete. Signatures are not checked.
+"""An S3-compatible store with what a database replica needs: put, get, list and delete. Signatures are not checked.
 
-Any bucket is there. Objects are files, so they outlive apps, volumes and the doubles' process, as a bucket elsewhere does.
+Every bucket name exists. Objects are files, so they outlive apps, volumes and the process of the doubles.
 """
 
 import base64
@@ -18,7 +18,7 @@ from rehearsal.cloud.context import Context
 from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.service import Service, route
 
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 KEY = re.compile(r"<Key>([^<]*)</Key>")
 
 
@@ -26,7 +26,7 @@ class Bucket(Service):
     """`/{bucket}/{key}`, path style."""
 
     name: ClassVar[str] = "bucket"
-    journaled: ClassVar[bool] = False  # Machines call it, never the launch.
+    journaled: ClassVar[bool] = False  # only machines call it, not the program
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -51,10 +51,10 @@ class Bucket(Service):
             return _error(404, "NoSuchKey")
         content = path.read_bytes()
         headers = {"ETag": _etag(content), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT", "Accept-Ranges": "bytes"}
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
-        if not asked:
+        byte_range = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
+        if not byte_range:
             return Response(content, 200, headers, content_type="application/octet-stream")
-        first, last = int(asked[1]), min(int(asked[2] or len(content) - 1), len(content) - 1)
+        first, last = int(byte_range[1]), min(int(byte_range[2] or len(content) - 1), len(content) - 1)
         headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
         return Response(content[first : last + 1], 206, headers, content_type="application/octet-stream")
 
@@ -82,11 +82,11 @@ class Bucket(Service):
     @route("GET", "/<bucket>")
     @route("GET", "/<bucket>/")
     def list_objects(self, request: Request, bucket: str) -> Any:
-        """ListObjectsV2, without common prefixes unless a delimiter asks for them."""
+        """ListObjectsV2; common prefixes only with a delimiter."""
         prefix, delimiter = request.args.get("prefix", ""), request.args.get("delimiter", "")
         after = unquote(request.args.get("continuation-token", "")) or request.args.get("start-after", "")
         keys = [key for key in self._keys(bucket) if key.startswith(prefix) and key > after]
-        page, prefixes = keys[: int(request.args.get("max-keys", MOST_KEYS))], set()
+        page, prefixes = keys[: int(request.args.get("max-keys", MAX_KEYS))], set()
         contents = ""
         for key in page:
             head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
@@ -116,7 +116,7 @@ class Bucket(Service):
 
 
 def _chunks(body: bytes) -> Iterator[bytes]:
-    """The payload of `aws-chunked`: each chunk has its length in hexadecimal before it, the last is empty."""
+    """The payload of an `aws-chunked` body: each chunk is preceded by its length in hexadecimal; the last one is empty."""
     while body:
         head, _, body = body.partition(b"\r\n")
         length = int(head.partition(b";")[0] or b"0", 16)

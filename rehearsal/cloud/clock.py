@@ -1,7 +1,7 @@
-"""Time in the doubles, and how long the vendors take.
+"""Time in the doubles, and the delays of the vendors.
 
-States that change by themselves are never changed by a timer: a document stores when it entered a state, and whoever reads it
-works out from `clock.now()` what it is by now. So a restart loses no transition, and a test can move the clock by hand.
+No timer changes a state. A document stores when it entered its state, and every reader computes the current state from
+`clock.now()`. So a restart loses no transition, and a test can advance the clock.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """A clock that moves only when told to, or when somebody sleeps on it."""
+    """A clock that advances only when it is set, or when a caller sleeps."""
 
     def __init__(self, start: float = 1_790_000_000.0) -> None:
         self.time = start
@@ -33,8 +33,8 @@ class ManualClock(Clock):
 
 @dataclasses.dataclass(frozen=True)
 class Delays:
-    """How long the vendors take, in seconds. The defaults are short enough for a rehearsal; `POST {control}/delays` with
-    any of these names changes them, and the names in `DELAYS` of each service say what the real service takes."""
+    """Delays of the vendors, in seconds. The defaults are short enough for a rehearsal; `POST {control}/delays` changes any of
+    them by name."""
 
     app_visible: float = 0.2
     """Fly: until a new app's machine endpoints stop answering 404."""
@@ -49,7 +49,7 @@ class Delays:
     snapshot: float = 0.3
     """Fly: from `waiting` to `created`."""
     certificate_issue: float = 0.3
-    """Fly: from right DNS to an issued certificate."""
+    """Fly: from correct DNS records to an issued certificate."""
     postgres_ready: float = 0.5
     """Fly: until a Managed Postgres cluster is `ready`."""
     postgres_backup: float = 0.3
@@ -57,15 +57,15 @@ class Delays:
     postgres_gone: float = 0.3
     """Fly: until a deleted cluster answers 404."""
     monitor_speed: float = 1.0
-    """Not a delay: what the durations in the files of Prometheus and Alertmanager are divided by, from their next start."""
+    """Not a delay: a divisor for the durations in the configuration of Prometheus and Alertmanager, from their next start."""
     check_seconds_cap: float = 0.5
-    """Fly: health checks run at their interval, but at least this often."""
+    """Fly: upper limit for the interval of health checks."""
     app_entry_visible: float = 0.3
-    """App Store Connect: until an app made on the website shows up in the API."""
+    """App Store Connect: until an app created on the website appears in the API."""
     group_too_early: float = 0.4
     """App Store Connect: how long a new app refuses groups with RELATIONSHIP.INVALID."""
     tester_visible: float = 0.1
-    """App Store Connect: until a new member shows up in its group."""
+    """App Store Connect: until a new tester appears in its group."""
     upload_processing: float = 0.4
     """App Store Connect: from the commit of an upload until it is COMPLETE."""
     build_visible: float = 0.4
@@ -77,12 +77,12 @@ class Delays:
     profile_too_early: float = 0.2
     """App Store Connect: how long a new bundle ID refuses profiles with "There is no App ID"."""
     usage_counted: float = 0.1
-    """App Store Connect: until sessions and crashes show up in the metrics; hours at Apple."""
+    """App Store Connect: until sessions and crashes appear in the metrics; hours at Apple."""
     profile_invalid: float = 0.2
     """App Store Connect: from a capability change or revocation until profiles are INVALID."""
     url_lifetime: float = 600.0
     """App Store Connect: until a presigned upload URL expires."""
     answer: float = 0.0
-    """Both: before each answer, the way there and back included."""
+    """Both: network round trip, before each response."""
     rate_scale: float = 10.0
-    """Both: documented rate limits are multiplied by this (1.0 is the real thing)."""
+    """Both: factor for the documented rate limits (1.0 for the real ones)."""

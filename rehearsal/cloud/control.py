@@ -1,9 +1,10 @@
-"""The control address: the human's part of a launch, and the tests' handles. Never part of a vendor's protocol.
+"""The control address: actions of people, and controls for tests. Not part of any vendor's protocol.
 
-GET  /journal                            every request and answer so far          ?service=fly for one service's
-GET  /faults   POST /faults   DELETE /faults     what shall go wrong: see `faults.Fault` for the fields
-GET  /delays   POST /delays              how long the vendors take: see `clock.Delays`
-the human part of App Store Connect and Fly, see `appstore/control.py` and `fly/control.py`, and `receivers.py`
+GET  /journal                                    every request and response so far; ?service=fly for one service
+GET  /faults   POST /faults   DELETE /faults     injected faults: see `faults.Fault` for the fields
+GET  /delays   POST /delays                      delays of the vendors: see `clock.Delays`
+
+Actions of people are in `appstore/control.py` and `fly/control.py`, receivers of pages and logs in `receivers.py`.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from rehearsal.cloud.service import Answer, route
 
 
 class Control(AppStoreControl, FlyControl, Receivers):
-    """What no vendor offers: faults, delays, the journal."""
+    """Faults, delays and the journal, and the routes of its bases."""
 
     name: ClassVar[str] = "control"
     journaled: ClassVar[bool] = False
@@ -64,5 +65,5 @@ class Control(AppStoreControl, FlyControl, Receivers):
             self.context.delays = dataclasses.replace(self.context.delays, **request.get_json(force=True))
         except TypeError:
             known = ", ".join(field.name for field in dataclasses.fields(Delays))
-            raise Answer({"error": f"unknown delay; there are: {known}"}, 400) from None
+            raise Answer({"error": f"unknown delay; known delays: {known}"}, 400) from None
         return dataclasses.asdict(self.context.delays)

@@ -1,4 +1,4 @@
-"""What shall go wrong: armed faults, matched against the calls as they come."""
+"""Injected faults: armed by a test, matched against each call."""
 
 import dataclasses
 import re
@@ -9,11 +9,11 @@ Kind = Literal["refuse", "refuse_after", "lose_before", "lose_after", "hang", "t
 
 
 class Lost(Exception):
-    """The connection breaks instead of an answer. Raised through a service; the server or the test transport acts it out."""
+    """The connection breaks. A service raises it; the server, or the transport of a test, then breaks the connection."""
 
 
 class Hung(Lost):
-    """No answer comes at all; the caller has to give up by itself. `seconds` is how long the server holds the connection."""
+    """No response is sent: the caller has to time out. `seconds` is how long the server keeps the connection open."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"hung for {seconds:g} s")
@@ -22,19 +22,19 @@ class Hung(Lost):
 
 @dataclasses.dataclass
 class Fault:
-    """One thing that shall go wrong. All given conditions must match; it is used up after `times` calls.
+    """A fault. It applies to calls that match all given conditions, `times` times.
 
-    kind: `refuse` answers `status` and `body` before acting, `refuse_after` after acting; `lose_before` and `lose_after` break
-    the connection before and after acting; `hang` holds it for `seconds` before acting; `throttle` answers 429.
+    kind: `refuse` answers with `status` and `body` without executing the call, `refuse_after` after executing it; `lose_before`
+    and `lose_after` break the connection before and after; `hang` sends nothing for `seconds`; `throttle` answers 429.
     """
 
     kind: Kind
     service: str | None = None
     method: str | None = None
     path: str | None = None
-    """A regular expression that must match somewhere in the path."""
+    """A regular expression, searched in the path."""
     skip: int = 0
-    """How many matching calls pass unharmed first."""
+    """Number of matching calls that succeed first."""
     times: int = 1
     status: int = 503
     body: Any = None
@@ -42,7 +42,7 @@ class Fault:
 
 
 class Faults:
-    """The armed faults, in the order in which they were armed. Thread-safe."""
+    """The armed faults, oldest first. Thread-safe."""
 
     def __init__(self) -> None:
         self._armed: list[Fault] = []
@@ -61,7 +61,7 @@ class Faults:
             return list(self._armed)
 
     def take(self, service: str, method: str, path: str) -> Fault | None:
-        """The fault that hits this call, if any; counts it."""
+        """The fault for this call, if any; counts the call."""
         with self._lock:
             for fault in self._armed:
                 if fault.service not in (None, service) or fault.method not in (None, method):

@@ -1,4 +1,4 @@
-"""Every request and answer, in order, with secrets and keys redacted."""
+"""Every request and response, in order, with secrets and keys redacted."""
 
 import functools
 import json
@@ -12,12 +12,12 @@ SECRET_NAMES = re.compile(r"(?i)(authorization|password|private_?key|secret|toke
 
 
 class Journal:
-    """Written by every service after each call; read over the control address and by tests."""
+    """Services write an entry after each call; tests and the control address read them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.is_kept = True
-        """False saves the time, where nobody will read it."""
+        """False saves time when nobody reads the journal."""
 
     def write(self, entry: Document) -> None:
         self._store.append_journal(entry)
@@ -25,12 +25,12 @@ class Journal:
     def entries(self, service: str | None = None) -> list[Document]:
         """`{"service", "method", "path", "query", "request", "status", "answer", "at", "fault"}` of each call so far.
 
-        `status` is None when no answer was sent."""
+        `status` is None if no response was sent."""
         return [entry for entry in self._store.read_journal() if service in (None, entry["service"])]
 
 
 def redact(body: bytes, content_type: str) -> Any:
-    """A body as it may be shown: JSON without secret values, text shortened, anything else as its length."""
+    """A body that can be shown: JSON without secret values, shortened text, or the length of anything else."""
     if "json" in content_type and body:
         try:
             return _without_secrets(json.loads(body))

@@ -1,10 +1,10 @@
-"""Who receives pages, tickets and heartbeats in a rehearsal: the on-call service and the dead man's switch, outside of Fly.
+"""Receivers of pages, tickets, heartbeats and log lines: stand-ins for an on-call service, a dead man's switch and Loki.
 
-POST /receivers/<name>     what Alertmanager's webhook sends: kept, with the time of its arrival
+POST /receivers/<name>     a webhook of Alertmanager; kept, with the time of arrival
 GET  /receivers/<name>     what arrived, in order: {"at", "status", "alerts": [{"alertname", "status"}, …]}
-POST /loki/api/v1/push     log lines, in the form of Loki's clients, with any password
-GET  /lines                those that arrived, the newest thousand: {"labels", "line"}
-GET  /deadman              {"last": when the last heartbeat came, "silent": whether that is longer ago than a switch waits}
+POST /loki/api/v1/push     log lines, in Loki's format, with any password
+GET  /lines                the newest thousand log lines: {"labels", "line"}
+GET  /deadman              {"last": time of the last heartbeat, "silent": whether the dead man's switch would alarm}
 """
 
 import gzip
@@ -17,22 +17,22 @@ from rehearsal.cloud.fly.formats import public
 from rehearsal.cloud.service import Answer, Service, route
 
 DEADMAN, LOKI = "deadman", "loki"
-KEPT_LINES = 1000
+MAX_LINES = 1000
 GRACE = 300.0
-"""Seconds without a heartbeat after which such a service alarms; divided by the delay `monitor_speed`, as the monitor's are."""
+"""Seconds without a heartbeat after which a dead man's switch alarms; divided by `monitor_speed`, like the monitor's durations."""
 
 
 class Receivers(Service):
-    """The routes; `Control` is made of them."""
+    """The routes; `Control` inherits them."""
 
     @route("POST", "/receivers/<name>")
     def receive(self, request: Request, name: str) -> Any:
-        told = request.get_json(force=True)
+        webhook = request.get_json(force=True)
         received = {
             "at": self.context.clock.now(),
-            "status": told["status"],
+            "status": webhook["status"],
             "alerts": [
-                {"alertname": alert["labels"]["alertname"], "status": alert["status"]} for alert in told["alerts"]
+                {"alertname": alert["labels"]["alertname"], "status": alert["status"]} for alert in webhook["alerts"]
             ],
         }
         self.store.put("received", f"{self.store.count('received'):09d}", {"_to": name, **received})
@@ -47,13 +47,13 @@ class Receivers(Service):
         if not request.authorization:
             raise Answer({"error": "no credentials"}, 401)
         sent = request.get_data()
-        told = json.loads(gzip.decompress(sent) if request.headers.get("Content-Encoding") == "gzip" else sent)
+        pushed = json.loads(gzip.decompress(sent) if request.headers.get("Content-Encoding") == "gzip" else sent)
         lines = [
-            {"labels": stream["stream"], "line": line} for stream in told["streams"] for _, line in stream["values"]
+            {"labels": stream["stream"], "line": line} for stream in pushed["streams"] for _, line in stream["values"]
         ]
         with self.store.transaction():
             kept = self.store.get("lines", LOKI) or {"lines": []}
-            self.store.put("lines", LOKI, {"lines": [*kept["lines"], *lines][-KEPT_LINES:]})
+            self.store.put("lines", LOKI, {"lines": [*kept["lines"], *lines][-MAX_LINES:]})
         return None, 204, {}
 
     @route("GET", "/lines")

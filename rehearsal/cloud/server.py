@@ -1,4 +1,4 @@
-"""The world on loopback ports: one listener a service, `port`, `port + 1`, … in the order of `World.services`."""
+"""Serves a world on loopback: one port for each service, consecutive, in the order of `World.services`."""
 
 import errno
 import sqlite3
@@ -19,22 +19,22 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class PortTaken(Exception):
-    """Another program listens on a port that the doubles need."""
+    """Another program uses a port that the doubles need."""
 
 
 class Listeners:
-    """Serves a world until `stop`. Use as a context manager."""
+    """Serves a world until `stop`. A context manager."""
 
     def __init__(self, world: World, port: int = 0) -> None:
         """`port` is the first of consecutive ports; 0 lets the system choose them. Raises PortTaken."""
         self.world = world
         self.failure: Exception | None = None
-        """Why the world cannot keep its state any more: a full disk, for example."""
+        """Why the state can no longer be stored, for example a full disk."""
         self._servers: list[Any] = []
         for index, (name, service) in enumerate(world.services.items()):
             server = _Server(
                 (HOST, port + index if port else 0),
-                _acting_out(service, self._fail),
+                _breaking_connections(service, self._fail),
                 numthreads=24,
                 request_queue_size=64,
             )
@@ -56,7 +56,7 @@ class Listeners:
         self.failure = error
 
     def stop(self) -> None:
-        """All at once: each waits for its idle threads."""
+        """Stop all servers in parallel: each one waits for its idle threads."""
         stops = [threading.Thread(target=server.stop) for server in self._servers]
         for stop in stops:
             stop.start()
@@ -72,13 +72,13 @@ class Listeners:
 
 class _Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Connections that a fault breaks are not worth a traceback."""
+        """Log no traceback for connections that a fault breaks."""
         if not isinstance(sys.exc_info()[1], Lost):
             super().error_log(msg, level, traceback)
 
 
-def _acting_out(service: WSGIApplication, fail: Callable[[Exception], None]) -> WSGIApplication:
-    """Turn `Lost` and `Hung` into a connection that breaks in the middle of an answer; report a disk that takes nothing to `fail`."""
+def _breaking_connections(service: WSGIApplication, fail: Callable[[Exception], None]) -> WSGIApplication:
+    """Turn `Lost` and `Hung` into a connection that breaks in the middle of a response; report a full disk to `fail`."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:

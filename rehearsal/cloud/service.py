@@ -1,7 +1,7 @@
-"""One HTTP service of a double: its routes, and what every call goes through (journal, faults, rate limits).
+"""Base of an HTTP service of the doubles: routes, and what applies to every call (journal, faults, authentication).
 
-A service is a class whose methods are marked with `@route`. A handler gets the request and the path's variables, and returns
-a JSON value, `(value, status, headers)`, or a werkzeug Response. It raises `Answer` to refuse.
+A service is a class whose methods are marked with `@route`. A handler gets the request and the path's variables, and returns a
+JSON value, `(value, status, headers)`, or a werkzeug Response. To refuse a call it raises `Answer`.
 """
 
 import functools
@@ -19,13 +19,12 @@ from rehearsal.cloud.faults import Fault, Hung, Lost
 from rehearsal.cloud.journal import redact
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-JOURNALED_BYTES = 1 << 20
 BY_MACHINE = "rehearsal.by_machine"
-"""In the environment of a request that a machine of the world sent: it is no call of the launch, and not journaled."""
+"""WSGI key that marks a request from a machine of the doubles: not made by the program, so not in the journal."""
 
 
 class Answer(Exception):
-    """An answer that a handler raises: `raise Answer({"error": "…"}, 404)`."""
+    """A response that a handler raises: `raise Answer({"error": "…"}, 404)`."""
 
     def __init__(self, body: Any, status: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"HTTP {status}")
@@ -48,7 +47,7 @@ class Service:
     """Base of all services; a WSGI application."""
 
     name: ClassVar[str]
-    """As in the control address' JSON: `fly`, `fly_platform`, `appstore`, `registry`, `proxy`, …"""
+    """`fly`, `fly_platform`, `appstore`, `registry`, `proxy`, …"""
     journaled: ClassVar[bool] = True
 
     def __init__(self, context: Context) -> None:
@@ -73,28 +72,28 @@ class Service:
         members = {name: member for base in reversed(cls.__mro__) for name, member in vars(base).items()}
         return [member for member in members.values() if "routes" in getattr(member, "__dict__", {})]
 
-    # What a subclass may refine.
+    # For subclasses to override.
 
     def admit(self, request: Request) -> None:
-        """Authentication and rate limits; raises Answer to turn the call away."""
+        """Authentication and rate limits; raises Answer to refuse the call."""
 
     def not_found(self, request: Request) -> Any:
-        """The answer for a path that has no route."""
-        return {"error": f"the double does not play {request.method} {request.path}"}, 501, {}
+        """The response for a path without a route."""
+        return {"error": f"the double does not implement {request.method} {request.path}"}, 501, {}
 
     def throttled(self, request: Request) -> Any:
-        """The answer of a rate limit, also of the fault `throttle`."""
+        """The response of a rate limit, and of the fault `throttle`."""
         return {"error": "rate limit exceeded"}, 429, {}
 
     def common_headers(self, request: Request) -> dict[str, str]:
-        """Headers of every answer."""
+        """Headers of every response."""
         return {}
 
     def failed(self, request: Request, fault: Fault) -> Any:
-        """The answer of the faults `refuse` and `refuse_after` that bring no body of their own."""
+        """The response of the faults `refuse` and `refuse_after` without a body."""
         return {"error": "service unavailable"}, fault.status, {}
 
-    # What happens to every call.
+    # What applies to every call.
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)

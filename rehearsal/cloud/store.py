@@ -1,4 +1,4 @@
-"""Documents in one SQLite file: what the doubles remember."""
+"""The state of the doubles: JSON documents in one SQLite file."""
 
 import json
 import sqlite3
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY, body TEXT);
 
 
 class Store:
-    """Documents by kind and key. Thread-safe; a `transaction` is all or nothing, also when the process dies in it."""
+    """Documents by kind and key. Thread-safe. A `transaction` is atomic, even if the process is killed in it."""
 
     def __init__(self, path: Path | None) -> None:
         """`path` is the SQLite file, or None to keep everything in memory."""
@@ -31,7 +31,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hold the store: nobody else reads or writes, and an exception undoes every write. May be nested."""
+        """Lock the store; an exception rolls back every write. Can be nested."""
         with self._lock:
             self._depth += 1
             try:
@@ -60,7 +60,7 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def all(self, kind: str, **having: Any) -> list[Document]:
-        """The documents of a kind whose fields equal `having`, in the order of their keys."""
+        """The documents of a kind whose fields equal `having`, sorted by key."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT body FROM documents WHERE kind = ? ORDER BY key", (kind,)
@@ -73,7 +73,7 @@ class Store:
             self._connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
 
     def count(self, name: str) -> int:
-        """The next number of a counter, from 1."""
+        """Increment a counter; the first value is 1."""
         with self.transaction():
             row = self._connection.execute(
                 "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
@@ -90,8 +90,8 @@ class Store:
             rows = self._connection.execute("SELECT body FROM journal ORDER BY number").fetchall()
         return [json.loads(row[0]) for row in rows]
 
-    def become(self, other: "Store") -> None:
-        """Hold what another store holds, and nothing else."""
+    def copy_from(self, other: "Store") -> None:
+        """Replace the content by that of another store."""
         with other._lock, self._lock:
             other._connection.backup(self._connection)
 

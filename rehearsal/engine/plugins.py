@@ -20,7 +20,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.engine.values import Properties, from_wire, to_wire
-from rehearsal.standins import leash
+from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 
 DYNAMIC = "pulumi-python"
 
@@ -149,7 +149,7 @@ class DynamicPlugin:
         that it ends with this engine, also where that is killed."""
         environment = {**os.environ, "PULUMI_PROJECT": self._project, "PULUMI_CONFIG": "{}"}
         self._process = subprocess.Popen(
-            [sys.executable, leash.__file__, sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
+            [*EXIT_WITH_PARENT, sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
             cwd=self._folder,
             env=environment,
             stdin=subprocess.PIPE,

@@ -1,1 +1,1 @@
-"""Stand-ins for what a launch brings along: a solserver, an IPA."""
+"""Stand-ins for what a launch deploys: the solserver backend and an IPA."""

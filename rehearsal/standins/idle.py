@@ -1,4 +1,4 @@
-"""A stand-in for a program that is not on this computer: it answers every request with 200 and does nothing.
+"""A stand-in for a program that is not installed: answers every request with 200.
 
 As a program: `python -m rehearsal.standins.idle --listen PORT`.
 """
@@ -20,7 +20,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(ANSWER)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
-"""`python -m rehearsal ipa`: a stand-in of the solmobile build. What a launch looks at is real: a zip with a property list, an
-executable with the headers of a signed arm64 device build, and a provisioning profile signed with a certificate. It has no code
-in it.
+"""`python -m rehearsal ipa`: a stand-in for the solmobile build.
 
-Told by the environment, as an archive command is: IPA (where to put it), BUNDLE_ID, VERSION, BUILD, API_BASE_URL.
+Everything that a launch inspects is real: a zip with a property list, an executable with the headers of a signed arm64 device build,
+and a signed provisioning profile. It contains no code.
+
+Configured by the environment, like an archive command: IPA (the output path), BUNDLE_ID, VERSION, BUILD, API_BASE_URL.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 TEAM = "SLLABS4TM1"
-"""The rehearsal's team."""
+"""The team of the doubles."""
 ARM64 = 0x0100000C
 IOS = 2
 MINIMUM_OS = "17.0"
@@ -30,9 +31,9 @@ SDK = "26.1"
 
 
 def main() -> int:
-    """Make the IPA that the environment describes.
+    """Write the IPA that the environment describes.
 
-    An IPA that was made before is used again, as CI keeps its artifacts: App Store Connect takes the same build number twice only
+    The same description gives the same file again, like a stored CI artifact: App Store Connect accepts a build number twice only
     with the same content.
     """
     names = ("IPA", "BUNDLE_ID", "VERSION", "BUILD", "API_BASE_URL")
@@ -54,7 +55,7 @@ def main() -> int:
         )
         draft.replace(kept)
     shutil.copyfile(kept, path)
-    print(f"made {path}, {path.stat().st_size} bytes", flush=True)
+    print(f"wrote {path}, {path.stat().st_size} bytes", flush=True)
     return 0
 
 
@@ -69,8 +70,9 @@ def write(
     files: dict[str, bytes] | None = None,
     without: tuple[str, ...] = (),
 ) -> Path:
-    """Make an IPA. `info` goes into its Info.plist, `files` into the app, and `padding` is how many random bytes it carries;
-    `without` are names of files or keys to leave out: what a broken build looks like."""
+    """Write an IPA. `info` is added to Info.plist, `files` to the app bundle, and `padding` random bytes for size.
+
+    `without` names files and keys to leave out, for a broken build."""
     properties = {
         "CFBundleIdentifier": bundle_id,
         "CFBundleShortVersionString": version,
@@ -113,7 +115,7 @@ def write(
 
 
 def executable(cpu: int = ARM64, platform: int = IOS, minimum_os: str = MINIMUM_OS, *, signed: bool = True) -> bytes:
-    """The headers of a Mach-O executable: its build version, and where its signature is."""
+    """The headers of a Mach-O executable: build version and code signature."""
     major, minor = map(int, minimum_os.split("."))
     commands = [struct.pack("<IIIIII", 0x32, 24, platform, major << 16 | minor << 8, 26 << 16 | 1 << 8, 0)]
     if signed:
@@ -126,8 +128,9 @@ def executable(cpu: int = ARM64, platform: int = IOS, minimum_os: str = MINIMUM_
 def profile(
     bundle_id: str, team: str = TEAM, days: int = 365, certificates: tuple[bytes, ...] = (), **changes: object
 ) -> bytes:
-    """A provisioning profile for the App Store: a property list, signed as CMS with a certificate of its own, which it holds if
-    no others are given. `changes` are those of the property list: what makes it one for another purpose."""
+    """A provisioning profile for the App Store: a property list in a CMS signature.
+
+    It contains `certificates`, or the certificate that signs it. `changes` are applied to the property list."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Apple Distribution: Sol Labs ({team})")])

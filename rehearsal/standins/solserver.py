@@ -1,15 +1,15 @@
-"""A stand-in for `solserver`: a small HTTP backend that keeps its rows in a real SQLite file. Only the standard library.
+"""A stand-in for `solserver`: a small HTTP backend with a real SQLite database. Uses the standard library only.
 
-    GET  /health   200 {"status": "ok", "version": …, "machine": …, "database": "ok"}, 503 when the database does not answer
+    GET  /health   200 {"status": "ok", "version": …, "machine": …, "database": "ok"}, 503 if the database fails
     GET  /notes    200 [{"id": 1, "text": "…"}, …]
     POST /notes    201 {"id": 1, "text": "…"}
 
-It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and refuses to start without what it needs. Logs are JSON lines
-on stdout. A machine has its own file system, which the double plays by a folder: every path is taken below `root`. What a
-DATABASE_URL leads to is played by a folder at `connection(url)` below it, which is there when host, user and password are right.
+It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and does not start if a required variable is missing. Logs are JSON
+lines on stdout. A folder, `root`, stands for the file system of the machine. A folder at `connection(url)` below it stands for the
+database of a DATABASE_URL; it exists if host, user and password are correct.
 
-As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW] [--leashed]`;
-`--listen` is the port of this computer that stands for PORT of the machine.
+As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW]
+[--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
 BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch")
-"""How an image can be broken: exits at once, is killed for memory, answers /health with 500, answers late, answers well and ends
-soon after, cannot be launched (the last is not ours to play: the machine never gets here)."""
+"""How an image can be broken: exits at once, runs out of memory, answers /health with 500, becomes healthy late, crashes after it
+was healthy, cannot be launched (handled by the double of Fly, which never starts this program)."""
 SLOW_SECONDS = 5.0
 RESTLESS_SECONDS = 0.8
 EXIT_REFUSED = 78
@@ -40,7 +40,7 @@ EXIT_OOM = 137
 
 
 class Refused(Exception):
-    """The server does not start; `code` is its exit code."""
+    """The server does not start; `code` is the exit code."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Solserver:
-    """The server without its socket: `handle` answers a request. Thread-safe."""
+    """The server without a socket. Thread-safe."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Solserver:
         requires: Iterable[str] = (),
         broken: str | None = None,
     ) -> None:
-        """Open the database and bring its schema up to date. Raises Refused."""
+        """Open the database and migrate its schema. Raises Refused."""
         self._log, self._version, self._broken = log, version, broken
         self._machine = env.get("FLY_MACHINE_ID", "")
         kind = "DATABASE_URL" if env.get("DATABASE_URL") else "DATABASE_PATH"
@@ -85,7 +85,7 @@ class Solserver:
         self._say("info", f"solserver {version} is listening on port {port_of(env)}")
 
     def handle(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
-        """Status and JSON value for one request; `path` may carry a query."""
+        """Status and JSON value of the response; `path` may have a query."""
         path = path.partition("?")[0]
         try:
             status, answer = self._answer(method, path, body)
@@ -105,7 +105,7 @@ class Solserver:
                 ]
         if (method, path) == ("POST", "/notes"):
             return self._add_note(body)
-        return 404, {"error": f"there is no {method} {path}"}
+        return 404, {"error": f"no route for {method} {path}"}
 
     def _health(self) -> tuple[int, Any]:
         if self._broken == "unhealthy":
@@ -141,12 +141,12 @@ class Solserver:
 
 
 def connection(url: str) -> str:
-    """The folder, below the machine's root, that stands for the database behind a DATABASE_URL."""
+    """The folder below the machine's root that stands for the database of a DATABASE_URL."""
     return f"network/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def port_of(env: Mapping[str, str]) -> int:
-    """The port inside the machine on which the server listens."""
+    """The port that the server listens on in the machine."""
     return int(env.get("PORT") or DEFAULT_PORT)
 
 
@@ -157,31 +157,33 @@ def main() -> int:
     parser.add_argument("--version", default="")
     parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
     parser.add_argument("--broken", choices=BROKEN)
-    parser.add_argument("--leashed", action="store_true", help="end when standard input ends: with the parent process")
-    told = parser.parse_args()
-    if told.leashed:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    if told.broken == "slow":
+    parser.add_argument("--exit-with-parent", action="store_true", help="exit when standard input closes")
+    options = parser.parse_args()
+    if options.exit_with_parent:
+        threading.Thread(target=_terminate_with_parent, daemon=True).start()
+    if options.broken == "slow":
         time.sleep(SLOW_SECONDS)
-    requires = [name for name in told.requires.split(",") if name]
+    requires = [name for name in options.requires.split(",") if name]
     try:
-        server = Solserver(os.environ, told.root, _print, version=told.version, requires=requires, broken=told.broken)
+        server = Solserver(
+            os.environ, options.root, _print, version=options.version, requires=requires, broken=options.broken
+        )
     except Refused as refused:
         return refused.code
-    if told.broken == "restless":
+    if options.broken == "restless":
         timer = threading.Timer(RESTLESS_SECONDS, os._exit, [EXIT_CRASH])
         timer.daemon = True
         timer.start()
-    listener = ThreadingHTTPServer(("127.0.0.1", told.listen), _handler_for(server))
+    listener = ThreadingHTTPServer(("127.0.0.1", options.listen), _handler_for(server))
     for number in (signal.SIGTERM, signal.SIGINT):
-        # shutdown() waits for serve_forever() to end, which runs in this very thread.
+        # shutdown() waits for serve_forever(), which runs in this thread
         signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown).start())
     listener.serve_forever(poll_interval=0.05)
     return 0
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1024):  # Not sys.stdin: its lock, held by a thread, would abort the interpreter when it ends.
+def _terminate_with_parent() -> None:
+    while os.read(0, 1024):  # not sys.stdin: a thread that holds its lock aborts the interpreter at exit
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -208,7 +210,7 @@ def _handler_for(server: Solserver) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 (the library's names)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: the server logs by itself."""
+            """Log nothing: `Solserver` writes the logs."""
 
     return Handler
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from components.monitoring.machines import FILES
-from rehearsal.cloud.fly.programs import PLACES
+from rehearsal.cloud.fly.programs import SEARCH_PATH
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
 from tests.needs import needs
@@ -38,7 +38,7 @@ def environment(tmp_path: Path, database: Path) -> Iterator[dict[str, str]]:
     path.write_text(config.replace('":9090"', '""').replace("sync-interval: 10s", "sync-interval: 200ms"))
     with closing(World(tmp_path / "world")) as world, Listeners(world):
         yield {
-            "PATH": f"{PLACES}:{os.environ['PATH']}",
+            "PATH": f"{SEARCH_PATH}:{os.environ['PATH']}",
             "DATABASE_PATH": str(database),
             "LITESTREAM_CONFIG": str(path),
             "BUCKET_NAME": "solos-backup",

@@ -1,4 +1,4 @@
-"""The team's account: the records of every kind that the double plays."""
+"""The account of the team: the records of every implemented type."""
 
 from rehearsal.cloud.appstore.apps import Apps
 from rehearsal.cloud.appstore.beta_app_localizations import BetaAppLocalizations

@@ -1,4 +1,4 @@
-"""The API itself: JSON:API over the declared kinds, behind Apple's authentication, agreements and rate limit.
+"""The API: JSON:API over the declared types, with Apple's authentication, agreements and rate limit.
 
 Paths: `/v1/{type}`, `/v1/{type}/{id}`, `/v1/{type}/{id}/{relationship}`, `/v1/{type}/{id}/relationships/{relationship}`.
 """
@@ -26,16 +26,16 @@ class AppStoreApi(Metrics):
     def __init__(self, context: Context, records: Records) -> None:
         super().__init__(context)
         self.records = records
-        self.budget = auth.Budget(context)
+        self.hourly_limit = auth.HourlyLimit(context)
 
-    # What every call goes through.
+    # What applies to every call.
 
     def admit(self, request: Request) -> None:
         key = auth.authenticate(self.context, request)
         request.environ["appstore.key"] = key["key_id"]
         if not agreements_in_effect(self.context):
             raise refusals.agreement_missing()
-        self.budget.spend(key["key_id"])
+        self.hourly_limit.count(key["key_id"])
         type = request.path.split("/")[2] if request.path.startswith("/v1/") else ""
         if type in self.records.kinds:
             kind = self.records.kinds[type]
@@ -55,16 +55,16 @@ class AppStoreApi(Metrics):
 
     def common_headers(self, request: Request) -> dict[str, str]:
         key = request.environ.get("appstore.key")
-        budget = {"X-Rate-Limit": self.budget.header(key)} if key else {}
-        return {"Date": formatdate(self.context.clock.now(), usegmt=True), **budget}
+        rate = {"X-Rate-Limit": self.hourly_limit.header(key)} if key else {}
+        return {"Date": formatdate(self.context.clock.now(), usegmt=True), **rate}
 
     # Resources.
 
     @route("GET", "/v1/<type>")
     def list_resources(self, request: Request, type: str) -> Any:
         kind = self._kind(type, "GET_COLLECTION")
-        asked = query.parse(request, self.records, kind, many=True)
-        return self._list(request, asked, self.records.all(type))
+        checked = query.parse(request, self.records, kind, many=True)
+        return self._list(request, checked, self.records.all(type))
 
     @route("POST", "/v1/<type>")
     def create_resource(self, request: Request, type: str) -> Any:
@@ -77,8 +77,8 @@ class AppStoreApi(Metrics):
     @route("GET", "/v1/<type>/<id>")
     def read_resource(self, request: Request, type: str, id: str) -> Any:
         kind = self._kind(type, "GET_INSTANCE")
-        asked = query.parse(request, self.records, kind, many=False)
-        return self._single(request, asked, self._record(type, id))
+        checked = query.parse(request, self.records, kind, many=False)
+        return self._single(request, checked, self._record(type, id))
 
     @route("PATCH", "/v1/<type>/<id>")
     def update_resource(self, request: Request, type: str, id: str) -> Any:
@@ -103,22 +103,22 @@ class AppStoreApi(Metrics):
         if not relation.related or relation.data_only:
             raise refusals.no_such_path()
         target = self.records.kinds[relation.target]
-        asked = query.parse(request, self.records, target, many=relation.many, full=relation.queryable)
+        checked = query.parse(request, self.records, target, many=relation.many, full=relation.queryable)
         found = self.records.kinds[type].related(self._record(type, id), name)
         if relation.many:
-            return self._list(request, asked, found)
-        return self._single(request, asked, found[0] if found else None)
+            return self._list(request, checked, found)
+        return self._single(request, checked, found[0] if found else None)
 
     @route("GET", "/v1/<type>/<id>/relationships/<name>")
     def read_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
         relation = self._linkage(type, name, "GET")
         target = self.records.kinds[relation.target]
-        asked = query.parse(request, self.records, target, many=relation.many, full=False)
+        checked = query.parse(request, self.records, target, many=relation.many, full=False)
         found = self.records.kinds[type].related(self._record(type, id), name)
         if not relation.many:
             return {"data": _linkage(found)[0] if found else None, "links": {"self": request.url}}
-        page, following, total = query.select(asked, self.records, found)
-        return {"data": _linkage(page), **_paging(request, asked, following, total)}
+        page, following, total = query.select(checked, self.records, found)
+        return {"data": _linkage(page), **_paging(request, checked, following, total)}
 
     @route("POST", "/v1/<type>/<id>/relationships/<name>")
     def add_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
@@ -138,7 +138,7 @@ class AppStoreApi(Metrics):
             self.records.kinds[type].unlink(record, name, {target["id"] for target in targets})
         return None, 204, {}
 
-    # How it is told.
+    # Responses.
 
     def _kind(self, type: str, operation: str) -> Kind:
         kind = self.records.kinds.get(type)
@@ -166,45 +166,45 @@ class AppStoreApi(Metrics):
             raise refusals.no_such_path()
         return relation
 
-    def _single(self, request: Request, asked: Query, record: Document | None) -> Document:
+    def _single(self, request: Request, checked: Query, record: Document | None) -> Document:
         document: Document = {
-            "data": self._resource(request, asked, record) if record else None,
+            "data": self._resource(request, checked, record) if record else None,
             "links": {"self": request.url},
         }
-        return document | self._included(request, asked, [record] if record else [])
+        return document | self._included(request, checked, [record] if record else [])
 
-    def _list(self, request: Request, asked: Query, found: list[Document]) -> Document:
-        page, following, total = query.select(asked, self.records, found)
+    def _list(self, request: Request, checked: Query, found: list[Document]) -> Document:
+        page, following, total = query.select(checked, self.records, found)
         return {
-            "data": [self._resource(request, asked, record) for record in page],
-            **self._included(request, asked, page),
-            **_paging(request, asked, following, total),
+            "data": [self._resource(request, checked, record) for record in page],
+            **self._included(request, checked, page),
+            **_paging(request, checked, following, total),
         }
 
-    def _included(self, request: Request, asked: Query, records: Iterable[Document]) -> Document:
-        if not asked.include:
+    def _included(self, request: Request, checked: Query, records: Iterable[Document]) -> Document:
+        if not checked.include:
             return {}
         found = {
             (target["type"], target["id"]): target
             for record in records
-            for name in asked.include
-            for target in self._ends(asked, record, name)
+            for name in checked.include
+            for target in self._ends(checked, record, name)
         }
-        return {"included": [self._resource(request, Query(fields=asked.fields), each) for each in found.values()]}
+        return {"included": [self._resource(request, Query(fields=checked.fields), each) for each in found.values()]}
 
-    def _ends(self, asked: Query, record: Document, name: str) -> list[Document]:
+    def _ends(self, checked: Query, record: Document, name: str) -> list[Document]:
         found = self.records.kinds[record["type"]].related(record, name)
-        return found[: asked.related_limits.get(name, query.RELATED)]
+        return found[: checked.related_limits.get(name, query.RELATED)]
 
-    def _resource(self, request: Request, asked: Query, record: Document) -> Document:
+    def _resource(self, request: Request, checked: Query, record: Document) -> Document:
         kind = self.records.kinds[record["type"]]
-        fields = asked.fields.get(kind.type)
+        fields = checked.fields.get(kind.type)
         address = f"{request.host_url}v1/{kind.type}/{record['id']}"
         relationships = {
             name: shown
             for name, relation in kind.relations.items()
             if fields is None or name in fields
-            if (shown := self._relationship(address, asked, record, name, relation))
+            if (shown := self._relationship(address, checked, record, name, relation))
         }
         attributes = {name: value for name, value in kind.shown(record).items() if fields is None or name in fields}
         resource: Document = {"type": kind.type, "id": record["id"]}
@@ -214,17 +214,17 @@ class AppStoreApi(Metrics):
             resource["relationships"] = relationships
         return {**resource, "links": {"self": address}}
 
-    def _relationship(self, address: str, asked: Query, record: Document, name: str, relation: Relation) -> Document:
+    def _relationship(self, address: str, checked: Query, record: Document, name: str, relation: Relation) -> Document:
         shown: Document = {}
         if not (relation.data_only or relation.linkage or relation.related):
-            return shown  # given when the resource is made, and not told again
+            return shown  # can be set on creation, but is not returned
         if not relation.data_only:
             shown["links"] = {"self": f"{address}/relationships/{name}", "related": f"{address}/{name}"}
-        if relation.data_only or name in asked.include:
-            ends = self._ends(asked, record, name)
+        if relation.data_only or name in checked.include:
+            ends = self._ends(checked, record, name)
             if relation.many:
                 total = len(self.records.kinds[record["type"]].related(record, name))
-                limit = asked.related_limits.get(name, query.RELATED)
+                limit = checked.related_limits.get(name, query.RELATED)
                 shown |= {"meta": {"paging": {"total": total, "limit": limit}}, "data": _linkage(ends)}
             elif ends or not relation.data_only:
                 shown["data"] = _linkage(ends)[0] if ends else None
@@ -239,11 +239,11 @@ def _linkage(records: Iterable[Document]) -> list[Document]:
     return [{"type": record["type"], "id": record["id"]} for record in records]
 
 
-def _paging(request: Request, asked: Query, following: str | None, total: int) -> Document:
-    paging: Document = {"total": total, "limit": asked.limit}
+def _paging(request: Request, checked: Query, following: str | None, total: int) -> Document:
+    paging: Document = {"total": total, "limit": checked.limit}
     links = {"self": request.url}
     if following:
         paging["nextCursor"] = following
         kept = {name: value for name, value in request.args.items() if name not in ("cursor", "limit")}
-        links["next"] = f"{request.base_url}?{urlencode({**kept, 'cursor': following, 'limit': asked.limit})}"
+        links["next"] = f"{request.base_url}?{urlencode({**kept, 'cursor': following, 'limit': checked.limit})}"
     return {"links": links, "meta": {"paging": paging}}

@@ -1,4 +1,4 @@
-"""Apps: made by people only, through the control address; the API reads and patches them."""
+"""Apps: created by people on the website (here through the control address); the API can only read and update them."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -75,7 +75,7 @@ class Apps(Kind):
 
 
 def make_app(records: Records, form: Document) -> Document:
-    """What the website does with the form of a new app. Raises Answer with `{"error"}` for what it would not take."""
+    """Create an app from the form on Apple's website. Raises Answer with `{"error"}` for an invalid form."""
     missing = [name for name in ("bundleId", "name", "primaryLocale", "sku") if not form.get(name)]
     if missing:
         raise Answer({"error": f"the form needs {', '.join(missing)}"}, 400)
@@ -83,13 +83,13 @@ def make_app(records: Records, form: Document) -> Document:
     if form["bundleId"] not in bundle_ids:
         raise Answer(
             {
-                "error": f"choose a bundle ID of the team; there are: {', '.join(bundle_ids) or 'none, register one first'}"
+                "error": f"choose a bundle ID of the team: {', '.join(bundle_ids) or 'there is none, register one first'}"
             },
             409,
         )
     for app in records.context.store.all("appstore.apps"):
         if app["attributes"]["bundleId"] == form["bundleId"]:
-            raise Answer({"error": f"app {app['id']} has bundle ID {form['bundleId']} already"}, 409)
+            raise Answer({"error": f"app {app['id']} already has bundle ID {form['bundleId']}"}, 409)
         if app["attributes"]["name"] == form["name"]:
             raise Answer({"error": "The app name you entered is already being used."}, 409)
     return records.new("apps", {name: form[name] for name in ("bundleId", "name", "primaryLocale", "sku")})

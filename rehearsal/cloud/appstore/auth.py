@@ -1,4 +1,4 @@
-"""Who calls: tokens are verified as Apple does it, and every key has its budget of calls (app-store-connect.md, 4 and 5)."""
+"""Verifies tokens as Apple does, and counts the calls of each key against the hourly rate limit."""
 
 import collections
 
@@ -10,8 +10,8 @@ from rehearsal.cloud.context import Context
 from rehearsal.cloud.store import Document
 
 AUDIENCE = "appstoreconnect-v1"
-LONGEST_LIFE_SECONDS = 20 * 60
-HOURLY_CALLS = 3600
+MAX_LIFETIME_SECONDS = 20 * 60
+MAX_HOURLY_CALLS = 3600
 ADMINS = ("ADMIN", "ACCOUNT_HOLDER")
 WRITERS = {
     "betaAppLocalizations",
@@ -22,11 +22,11 @@ WRITERS = {
     "buildUploads",
     "builds",
 }
-"""What the roles App Manager and Developer may change; certificates, identifiers and people are for admins."""
+"""Types that the roles App Manager and Developer can change; certificates, identifiers and users need an admin."""
 
 
 def authenticate(context: Context, request: Request) -> Document:
-    """The key `{"key_id", "issuer_id", "public_key_pem", "role"}` that has signed the token. Raises the 401."""
+    """The key `{"key_id", "issuer_id", "public_key_pem", "role"}` that signed the token. Raises a 401."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Bearer":
         raise refusals.not_authorized()
@@ -35,7 +35,7 @@ def authenticate(context: Context, request: Request) -> Document:
         key = context.store.get("appstore.keys", str(header.get("kid")))
         if key is None or header.get("alg") != "ES256" or header.get("typ") != "JWT":
             raise refusals.not_authorized()
-        # Times are checked below, by the world's clock.
+        # times are checked below, with the clock of the doubles
         claims = jwt.decode(
             token,
             key["public_key_pem"],
@@ -46,21 +46,21 @@ def authenticate(context: Context, request: Request) -> Document:
     except jwt.PyJWTError:
         raise refusals.not_authorized() from None
     identified = claims.get("iss") == key["issuer_id"] if key["issuer_id"] else claims.get("sub") == "user"
-    if not identified or not 0 < claims["exp"] - context.clock.now() <= LONGEST_LIFE_SECONDS:
+    if not identified or not 0 < claims["exp"] - context.clock.now() <= MAX_LIFETIME_SECONDS:
         raise refusals.not_authorized()
     return key
 
 
 def authorize(key: Document, type: str, method: str, *, provisioning: bool) -> None:
-    """Raise the 403 for what the key's role may not do."""
+    """Raise a 403 if the role of the key does not allow the call."""
     if provisioning and not key["issuer_id"]:
         raise refusals.role_missing()
     if method != "GET" and key["role"] not in ADMINS and type not in WRITERS:
         raise refusals.role_missing()
 
 
-class Budget:
-    """The calls of a rolling hour, by key. Kept in memory: a restart grants everyone a new hour."""
+class HourlyLimit:
+    """Counts the calls of the last hour for each key. In memory: a restart resets the counts."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -68,10 +68,10 @@ class Budget:
 
     @property
     def limit(self) -> int:
-        return int(HOURLY_CALLS * self._context.delays.rate_scale)
+        return int(MAX_HOURLY_CALLS * self._context.delays.rate_scale)
 
-    def spend(self, key_id: str) -> None:
-        """Count a call; raises the 429 when there is nothing left."""
+    def count(self, key_id: str) -> None:
+        """Count a call. Raises a 429 above the limit."""
         calls = self._calls[key_id]
         now = self._context.clock.now()
         while calls and calls[0] < now - 3600:

@@ -1,6 +1,6 @@
-"""The authority that signs the team's certificates and profiles: what Apple Worldwide Developer Relations is to Apple.
+"""The certificate authority that signs certificates and profiles, in place of Apple Worldwide Developer Relations.
 
-Its key and certificate are made when first needed, and kept with everything else that the double remembers.
+Its key and certificate are created on first use and kept in the store.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ from rehearsal.cloud.context import Context
 
 ORGANIZATION = "Sol Labs"
 LIFETIME = timedelta(days=365)
-"""Of profiles."""
-OWN_LIFETIME = timedelta(days=20 * 365)
+"""Lifetime of profiles."""
+AUTHORITY_LIFETIME = timedelta(days=20 * 365)
 
 
 def issue(
     context: Context, key: rsa.RSAPublicKey, common_name: str, team: str, lifetime: timedelta
 ) -> x509.Certificate:
-    """A certificate for code signing of that key, in Apple's form (app-store-connect.md, section 11)."""
+    """A code signing certificate for `key`, in Apple's format."""
     own, signer = _own(context)
     subject = x509.Name(
         [
@@ -44,7 +44,7 @@ def issue(
 
 
 def sign(context: Context, content: bytes) -> bytes:
-    """The content within a CMS signature, in DER."""
+    """The content in a CMS signature, DER encoded."""
     own, signer = _own(context)
     builder = pkcs7.PKCS7SignatureBuilder().set_data(content).add_signer(own, signer, hashes.SHA256())
     return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
@@ -57,18 +57,18 @@ def now(context: Context) -> datetime:
 def _own(context: Context) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     with context.store.transaction():
         kept = context.store.get("appstore.authority", "own") or context.store.put(
-            "appstore.authority", "own", _made(now(context))
+            "appstore.authority", "own", _new_authority(now(context))
         )
     key = serialization.load_pem_private_key(kept["key"].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return x509.load_pem_x509_certificate(kept["certificate"].encode()), key
 
 
-def _made(at: datetime) -> dict[str, str]:
+def _new_authority(at: datetime) -> dict[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Rehearsal Worldwide Developer Relations")])
     certificate = (
-        _builder(name, name, at, OWN_LIFETIME)
+        _builder(name, name, at, AUTHORITY_LIFETIME)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

@@ -1,4 +1,4 @@
-"""Test information: what TestFlight tells testers about an app, one entry a language."""
+"""Test information of an app that TestFlight shows to testers, one entry for each language."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -27,8 +27,8 @@ class BetaAppLocalizations(Kind):
     includes = ("app",)
 
     def create(self, attributes: Document, links: Document) -> Document:
-        there = self.records.all(self.type, app=links["app"])
-        if any(each["attributes"]["locale"] == attributes["locale"] for each in there):
+        existing = self.records.all(self.type, app=links["app"])
+        if any(each["attributes"]["locale"] == attributes["locale"] for each in existing):
             raise refusals.refuse(
                 409,
                 "ENTITY_ERROR.ATTRIBUTE.INVALID",

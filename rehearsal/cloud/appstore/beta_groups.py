@@ -1,4 +1,4 @@
-"""Tester groups and what reaches them (app-store-connect.md, section 15)."""
+"""Tester groups, their testers and their builds."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -119,14 +119,14 @@ class BetaGroups(Kind):
         if internal_state(self.records, build) not in TESTABLE:
             internal = group["attributes"].get("isInternalGroup")
             raise refusals.unprocessable(
-                "Build is not assignable.",  # recalled, as is the wording for internal groups
+                "Build is not assignable.",  # reported by users; the wording for internal groups is assumed
                 f"Build is not in an {'internally' if internal else 'externally'} assignable state.",
             )
 
     def _refuse_testers(self, group: Document, testers: list[Document]) -> None:
         held = group["links"].get("betaTesters", [])
         if any(tester["id"] in held for tester in testers):
-            # The body is not recorded (asc #2600).
+            # the exact body is not known
             raise refusals.entity("The tester is already in the group.")
         if not group["attributes"].get("isInternalGroup"):
             return

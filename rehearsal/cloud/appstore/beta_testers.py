@@ -1,4 +1,4 @@
-"""Testers of the team, by address, and their invitations (app-store-connect.md, section 16)."""
+"""Beta testers, unique by email address, and their invitations."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -35,7 +35,7 @@ class BetaTesters(Kind):
     includes = ("apps", "betaGroups", "builds")
 
     def create(self, attributes: Document, links: Document) -> Document:
-        """Testers are unique by address: who is known already joins the groups as he is, under his old name."""
+        """Testers are unique by email address: an existing tester joins the groups and keeps the name."""
         tester = find_tester(self.records, attributes["email"]) or super().create(attributes, {})
         groups = (self.records.get("betaGroups", id) for id in links.get("betaGroups", []))
         self.link(tester, "betaGroups", [group for group in groups if group])
@@ -106,10 +106,10 @@ def find_tester(records: Records, email: str) -> Document | None:
 
 
 def install(records: Records, email: str, version: str, build_number: str, device: Document) -> Document:
-    """What happens when a tester installs a build from TestFlight. Raises Answer with `{"error"}` if he cannot."""
+    """A tester installs a build from TestFlight. Raises Answer with `{"error"}` if TestFlight does not offer it."""
     tester = find_tester(records, email)
     if tester is None:
-        raise Answer({"error": f"there is no tester {email}"}, 404)
+        raise Answer({"error": f"no tester {email}"}, 404)
     offered = [
         build
         for build in records.kinds["betaTesters"].related(tester, "builds")
@@ -137,10 +137,10 @@ def install(records: Records, email: str, version: str, build_number: str, devic
 
 
 def use(records: Records, email: str, sessions: int, crashes: int) -> Document:
-    """What happens when a tester uses the build that he installed last."""
+    """A tester uses the build that was installed last."""
     tester = find_tester(records, email)
     if tester is None or not tester.get("installs"):
-        raise Answer({"error": f"{email} has installed nothing"}, 404)
+        raise Answer({"error": f"{email} has not installed a build"}, 404)
     last = tester["installs"][-1]
     last["sessions"] = last.get("sessions", 0) + sessions
     last["crashes"] = last.get("crashes", 0) + crashes

@@ -1,6 +1,6 @@
-"""Build uploads and their files: reserved, sent in parts to the storage, committed, processed (app-store-connect.md, section 13).
+"""Build uploads and their files: reserved, sent in parts to the storage, committed, processed.
 
-What the API does not document is settable: the size of a part and how long its address is good for.
+The size of a part and the lifetime of its URL are not documented by Apple, so they can be set.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ UTIS = (
     "com.apple.binary-property-list",
     "com.apple.xml-property-list",
 )
-ASSETS = {"assetFile": "ASSET", "assetDescriptionFile": "ASSET_DESCRIPTION", "assetSpiFile": "ASSET_SPI"}
+ASSET_TYPES = {"assetFile": "ASSET", "assetDescriptionFile": "ASSET_DESCRIPTION", "assetSpiFile": "ASSET_SPI"}
 
 
 class BuildUploads(Kind):
@@ -86,14 +86,14 @@ class BuildUploads(Kind):
         }
 
     def related(self, record: Document, relation: str) -> list[Document]:
-        if relation in ASSETS:
+        if relation in ASSET_TYPES:
             files = self.records.all("buildUploadFiles", buildUpload=record["id"])
-            return [file for file in files if file["attributes"]["assetType"] == ASSETS[relation]][-1:]
+            return [file for file in files if file["attributes"]["assetType"] == ASSET_TYPES[relation]][-1:]
         return super().related(record, relation)
 
 
 def upload_state(records: Records, upload: Document) -> str:
-    """`state.state` by now."""
+    """The current `state.state`."""
     committed = upload.get("committed_at")
     if committed is None:
         return "AWAITING_UPLOAD"
@@ -103,7 +103,7 @@ def upload_state(records: Records, upload: Document) -> str:
 
 
 def highest_delivered(records: Records, app: str, attributes: Document) -> str | None:
-    """The highest build number of a train that Apple has the bytes of, and has not refused."""
+    """The highest build number of a version whose upload is committed and not refused."""
     numbers = [
         upload["attributes"]["cfBundleVersion"]
         for upload in records.all("buildUploads", app=app)
@@ -130,7 +130,7 @@ class BuildUploadFiles(Kind):
         "uti": None,
     }
     required: ClassVar[Mapping[str, Accepts]] = {
-        "assetType": tuple(ASSETS.values()),
+        "assetType": tuple(ASSET_TYPES.values()),
         "fileName": str,
         "fileSize": int,
         "uti": UTIS,
@@ -153,7 +153,7 @@ class BuildUploadFiles(Kind):
 
     def update(self, record: Document, attributes: Document) -> None:
         if attributes.get("sourceFileChecksums"):
-            # Whatever is in it (botiverse/hands #199), and only now, with all bytes sent.
+            # whatever the value is, and only now, after all bytes were sent
             raise refusals.attribute_invalid(
                 "sourceFileChecksums",
                 f"'Checksums{attributes['sourceFileChecksums']}' is not a valid value for the attribute 'sourceFileChecksums'",

@@ -1,4 +1,4 @@
-"""Builds: born by processing an upload, never by a call. What state one is in follows from the time and from what was done to it.
+"""Builds: created by processing an upload, not by a call. The state of a build follows from the time and from its changes.
 
 upload COMPLETE … build record appears (PROCESSING) … VALID … internal state leaves PROCESSING …
   MISSING_EXPORT_COMPLIANCE until the flag is set, READY_FOR_BETA_TESTING, IN_BETA_TESTING with a group, EXPIRED after 90 days
@@ -12,7 +12,7 @@ from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, dat
 from rehearsal.cloud.store import Document
 
 BUILD_LIFE_SECONDS = 90 * 86400
-LONGEST_WHATS_NEW = 4000
+MAX_WHATS_NEW = 4000
 TESTABLE = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
 
 
@@ -101,7 +101,7 @@ class Builds(Kind):
 
 
 def reaches(records: Records, group: Document, build: Document) -> bool:
-    """Whether the build is in the group: put there, or because the group has access to all that came after it was made."""
+    """Whether the group has the build: it was added, or the group has access to all builds and is older than the build."""
     if group["attributes"].get("hasAccessToAllBuilds"):
         mine = group["links"]["app"] == build["links"]["app"] and build["uploaded_at"] >= group["made"]
         return bool(mine and records.shown(build)["processingState"] == "VALID")
@@ -109,7 +109,7 @@ def reaches(records: Records, group: Document, build: Document) -> bool:
 
 
 def internal_state(records: Records, build: Document) -> str:
-    """`internalBuildState` by now."""
+    """The current `internalBuildState`."""
     now = records.context.clock.now()
     shown = records.shown(build)
     if shown["expired"]:
@@ -127,7 +127,7 @@ def internal_state(records: Records, build: Document) -> str:
 
 
 def hold(records: Records, build: Document) -> None:
-    """Keep showing the state of now for a moment: Apple takes a while to act on what is about to be done."""
+    """Keep showing the current state for a while: Apple applies changes with a delay."""
     until = records.context.clock.now() + records.context.delays.beta_detail
     build["held"] = {"state": internal_state(records, build), "until": until}
     records.save(build)
@@ -172,7 +172,7 @@ class BuildBetaDetails(Kind):
 
 
 class BetaBuildLocalizations(Kind):
-    """The texts "What to Test". The entry of the app's primary locale is there from the start, without a text."""
+    """The "What to Test" texts. The entry of the primary locale exists from the start, without a text."""
 
     type = "betaBuildLocalizations"
     attributes: ClassVar[Mapping[str, Any]] = {"whatsNew": None, "locale": None}
@@ -187,7 +187,7 @@ class BetaBuildLocalizations(Kind):
         return bool(self.related(record, "build"))
 
     def create(self, attributes: Document, links: Document) -> Document:
-        _refuse_long(attributes)
+        _check_length(attributes)
         if any(
             each["attributes"]["locale"] == attributes["locale"]
             for each in self.records.all(self.type, build=links["build"])
@@ -202,13 +202,13 @@ class BetaBuildLocalizations(Kind):
         return super().create(attributes, links)
 
     def update(self, record: Document, attributes: Document) -> None:
-        _refuse_long(attributes)
+        _check_length(attributes)
         super().update(record, attributes)
 
 
-def _refuse_long(attributes: Document) -> None:
-    if len(attributes.get("whatsNew") or "") > LONGEST_WHATS_NEW:
-        raise refusals.attribute_invalid("whatsNew", f"The text is longer than {LONGEST_WHATS_NEW} characters.")
+def _check_length(attributes: Document) -> None:
+    if len(attributes.get("whatsNew") or "") > MAX_WHATS_NEW:
+        raise refusals.attribute_invalid("whatsNew", f"The text is longer than {MAX_WHATS_NEW} characters.")
 
 
 class BuildBetaNotifications(Kind):
@@ -227,15 +227,15 @@ class BuildBetaNotifications(Kind):
 
 
 def make_build(records: Records, upload: Document, facts: Document, outcome: str) -> Document:
-    """The build that comes out of an upload which was committed just now. `facts` are attributes, told by the IPA."""
+    """Store the build of an upload that was just committed. `facts` are attributes read from the IPA."""
     now, delays = records.context.clock.now(), records.context.delays
     visible = now + delays.upload_processing + delays.build_visible
     app = upload["links"]["app"]
-    train = _train(records, app, upload["attributes"])
+    pre_release = _pre_release_version(records, app, upload["attributes"])
     build = records.new(
         "builds",
         {"version": upload["attributes"]["cfBundleVersion"], **facts},
-        {"app": app, "preReleaseVersion": train["id"], "buildUpload": upload["id"]},
+        {"app": app, "preReleaseVersion": pre_release["id"], "buildUpload": upload["id"]},
         uploaded_at=now,
         visible_at=visible,
         valid_at=visible + delays.build_processing,
@@ -248,17 +248,17 @@ def make_build(records: Records, upload: Document, facts: Document, outcome: str
     return build
 
 
-def _train(records: Records, app: str, attributes: Document) -> Document:
-    """The pre-release version: 1.0 and 1.0.0 are one, under the spelling that came first."""
-    for train in records.context.store.all("appstore.preReleaseVersions"):
-        same = ordering(train["attributes"]["version"]) == ordering(attributes["cfBundleShortVersionString"])
-        if same and train["links"]["app"] == app and train["attributes"]["platform"] == attributes["platform"]:
-            return train
+def _pre_release_version(records: Records, app: str, attributes: Document) -> Document:
+    """The pre-release version. 1.0 and 1.0.0 are the same version, spelled as in its first upload."""
+    for known in records.context.store.all("appstore.preReleaseVersions"):
+        same = ordering(known["attributes"]["version"]) == ordering(attributes["cfBundleShortVersionString"])
+        if same and known["links"]["app"] == app and known["attributes"]["platform"] == attributes["platform"]:
+            return known
     version = {"version": attributes["cfBundleShortVersionString"], "platform": attributes["platform"]}
     return records.new("preReleaseVersions", version, {"app": app})
 
 
 def ordering(number: str) -> tuple[int, ...]:
-    """How Apple compares version numbers."""
+    """The sort key with which Apple compares version numbers."""
     parts = [int(part) for part in number.split(".")]
     return tuple(parts + [0] * (3 - len(parts)))

@@ -1,4 +1,4 @@
-"""Bundle IDs and their capabilities (app-store-connect.md, section 10)."""
+"""Bundle IDs and their capabilities."""
 
 import re
 import secrets
@@ -11,14 +11,14 @@ from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
 from rehearsal.cloud.store import Document
 
 TEAM_ID = "SLLABS4TM1"
-"""The team to which the account belongs; also the seed of its bundle IDs."""
+"""The team of the account; also the seed ID of its bundle IDs."""
 PLATFORMS = ("IOS", "MAC_OS", "UNIVERSAL")
 DEFAULT_CAPABILITIES = ("IN_APP_PURCHASE", "GAME_CENTER")
 CAPABILITY_TYPES = tuple(
     """ICLOUD IN_APP_PURCHASE GAME_CENTER PUSH_NOTIFICATIONS WALLET INTER_APP_AUDIO MAPS ASSOCIATED_DOMAINS PERSONAL_VPN
     APP_GROUPS HEALTHKIT HOMEKIT WIRELESS_ACCESSORY_CONFIGURATION APPLE_PAY DATA_PROTECTION SIRIKIT NETWORK_EXTENSIONS
     MULTIPATH HOT_SPOT NFC_TAG_READING CLASSKIT AUTOFILL_CREDENTIAL_PROVIDER ACCESS_WIFI_INFORMATION
-    NETWORK_CUSTOM_PROTOCOL COREMEDIA_HLS_LOW_LATENCY SYSTEM_EXTENSION_INSTALL USER_MANAGEMENT APPLE_ID_AUTH""".split()  # noqa: SIM905 - 28 words are better read as words
+    NETWORK_CUSTOM_PROTOCOL COREMEDIA_HLS_LOW_LATENCY SYSTEM_EXTENSION_INSTALL USER_MANAGEMENT APPLE_ID_AUTH""".split()  # noqa: SIM905 (easier to read than a column of strings)
 )
 SETTINGS = {
     "ICLOUD": ("ICLOUD_VERSION", ("XCODE_6", "XCODE_5")),
@@ -28,11 +28,11 @@ SETTINGS = {
     ),
     "APPLE_ID_AUTH": ("APPLE_ID_AUTH_APP_CONSENT", ("PRIMARY_APP_CONSENT",)),
 }
-"""The types that have a setting, and its options, the first of which is chosen when nobody chooses."""
+"""Capability types with a setting, and its options; the first one is the default."""
 
 
 def short_id() -> str:
-    """The form of the ids of bundle IDs, certificates and profiles."""
+    """An id as bundle IDs, certificates and profiles have them."""
     return "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(10))
 
 
@@ -68,7 +68,7 @@ class BundleIds(Kind):
                 "identifier",
                 f"An App ID with Identifier '{identifier}' is not available. Please enter a different string.",
             )
-        # What is made for iOS is told as UNIVERSAL (codemagic PR #45).
+        # Apple returns UNIVERSAL for IOS: https://github.com/codemagic-ci-cd/cli-tools/pull/45
         platform = "MAC_OS" if attributes["platform"] == "MAC_OS" else "UNIVERSAL"
         given = {name: value for name, value in attributes.items() if value is not None}
         record = super().create({**given, "platform": platform}, links)
@@ -89,7 +89,7 @@ class BundleIds(Kind):
         if relation == "app":
             identifier = record["attributes"]["identifier"]
             return [app for app in self.records.all("apps") if app["attributes"]["bundleId"] == identifier]
-        if relation == "profiles":  # zombies, too (app-store-connect.md, 10.1)
+        if relation == "profiles":  # includes profiles that only the bundle ID still lists
             profiles = self.context.store.all("appstore.profiles")
             return [each for each in profiles if each["links"]["bundleId"] == record["id"]]
         return super().related(record, relation)
@@ -108,7 +108,7 @@ class BundleIdCapabilities(Kind):
     }
 
     def create(self, attributes: Document, links: Document) -> Document:
-        """Enabling what is enabled already answers with it (asc PR #2586)."""
+        """Enabling a capability twice returns the existing one."""
         bundle_id = self.records.get("bundleIds", links["bundleId"])
         assert bundle_id
         type = attributes["capabilityType"]
@@ -146,12 +146,12 @@ def enable(records: Records, bundle_id: Document, type: str, settings: list[Any]
 
 
 def mark_changed(records: Records, bundle_id: Document) -> None:
-    """Note when the capabilities changed: profiles that are older become INVALID."""
+    """Store the time of a capability change: older profiles become INVALID."""
     records.save({**bundle_id, "changed": records.context.clock.now()})
 
 
 def _settings(type: str, given: list[Any]) -> list[Document] | None:
-    """The settings of a type as Apple tells them, every option listed. Refuses what the type does not have."""
+    """The settings of a type as Apple returns them, with every option. Refuses settings that the type does not have."""
     key, options = SETTINGS.get(type, ("", ()))
     chosen = options[0] if options else ""
     for setting in given:

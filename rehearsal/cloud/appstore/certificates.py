@@ -1,4 +1,4 @@
-"""Signing certificates: real ones, of the key that a CSR brings (app-store-connect.md, section 11). Deleting one revokes it."""
+"""Signing certificates: real ones, for the key in the CSR. Deleting a certificate revokes it."""
 
 import base64
 import binascii
@@ -15,17 +15,17 @@ from rehearsal.cloud.appstore.bundle_ids import TEAM_ID, short_id
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, date
 from rehearsal.cloud.store import Document
 
-LIMIT = 3
-"""How many unexpired ones of a type a team may have; `POST {control}/appstore/settings` changes it, and the next."""
+MAX_CERTIFICATES = 3
+"""Unexpired certificates of one type for a team. `POST {control}/appstore/settings` changes this and the next value."""
 DAYS = 365
-"""How long one lasts."""
+"""Lifetime of a certificate, in days."""
 TYPES = {
     "DISTRIBUTION": ("Apple Distribution", "Distribution"),
     "IOS_DISTRIBUTION": ("iPhone Distribution", "iOS Distribution"),
     "DEVELOPMENT": ("Apple Development", "Development"),
     "IOS_DEVELOPMENT": ("iPhone Developer", "iOS Development"),
 }
-"""What the certificates of a type are named, and what a refusal calls the type. Those of other products are not played."""
+"""Common name of a certificate, and the name of its type in errors. Other products are not implemented."""
 
 
 class Certificates(Kind):
@@ -52,11 +52,11 @@ class Certificates(Kind):
     def create(self, attributes: Document, links: Document) -> Document:
         type = attributes["certificateType"]
         key = _key_of(attributes["csrContent"])
-        name, called = TYPES[type]
+        name, label = TYPES[type]
         if len([each for each in self._current() if each["attributes"]["certificateType"] == type]) >= self._setting(
-            "certificate_limit", LIMIT
+            "certificate_limit", MAX_CERTIFICATES
         ):
-            raise refusals.entity(f"You already have a current {called} certificate or a pending certificate request.")
+            raise refusals.entity(f"You already have a current {label} certificate or a pending certificate request.")
         certificate = authority.issue(
             self.context, key, name, TEAM_ID, timedelta(days=self._setting("certificate_days", DAYS))
         )
@@ -72,13 +72,13 @@ class Certificates(Kind):
         return self.records.new(self.type, shown, expires=certificate.not_valid_after_utc.timestamp())
 
     def delete(self, record: Document) -> None:
-        """Profiles that hold it are INVALID a moment later."""
+        """Profiles with this certificate become INVALID after a delay."""
         for profile in self.records.all("profiles", certificates=record["id"]):
             self.records.save({**profile, "broken": self.context.clock.now()})
         super().delete(record)
 
     def _current(self) -> list[Document]:
-        """Those that count against the limit."""
+        """The certificates that count against the limit."""
         now = self.context.clock.now()
         return [each for each in self.records.all(self.type) if each["expires"] > now]
 
@@ -87,7 +87,7 @@ class Certificates(Kind):
 
 
 def _key_of(text: str) -> rsa.RSAPublicKey:
-    """The key of a certificate signing request: PEM, with or without its armour, of which only the key counts."""
+    """The public key of a certificate signing request in PEM, with or without the header lines."""
     body = "".join(line for line in text.splitlines() if not line.startswith("-----"))
     try:
         request = x509.load_der_x509_csr(base64.b64decode(body, validate=True))
@@ -101,5 +101,4 @@ def _key_of(text: str) -> rsa.RSAPublicKey:
 
 
 def _invalid() -> Exception:
-    """Recalled."""
     return refusals.attribute_invalid("csrContent", "Invalid Certificate Signing Request. Please upload a valid CSR.")

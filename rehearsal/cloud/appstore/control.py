@@ -1,18 +1,19 @@
-"""What people do at Apple and on their phones, as routes of the control address.
+"""Actions of people on Apple's website and on their phones, as routes of the control address.
 
-GET    /                                          the form of a new app, which Apple offers on its website only
+GET    /                                          the "New App" form, which exists on Apple's website only
 POST   /appstore/apps                             {"bundleId", "name", "primaryLocale", "sku"}, as JSON or from that form
-POST   /appstore/users                            {"email", "firstName", "lastName", "roles", "allAppsVisible"}: accepts an invitation, too
-POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; no issuer: an individual key
+POST   /appstore/users                            {"email", "firstName", "lastName", "roles", "allAppsVisible"}: adds a user, or accepts
+                                                  the invitation of this email address
+POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; without issuer_id: an individual key
 DELETE /appstore/keys/{key_id}                    revokes it
 POST   /appstore/agreements                       {"in_effect": false}
 POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365}
-POST   /appstore/strangers                        {"identifier"}: a bundle ID that another team has
-POST   /appstore/groups/{id}/testers              {"tester": id}: somebody adds one on the website
-POST   /appstore/zombies                          {"profile": id}: from now on only its bundle ID lists that profile
+POST   /appstore/strangers                        {"identifier"}: a bundle ID of another team
+POST   /appstore/groups/{id}/testers              {"tester": id}: adds a tester on the website
+POST   /appstore/zombies                          {"profile": id}: only its bundle ID lists that profile from now on
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
-POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that is installed last
-POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report on it
+POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that was installed last
+POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report about it
 POST   /appstore/reject                           {"codes": {"90683": "…"}}: the next upload fails with these
 GET    /appstore/state                            every record, by type
 """
@@ -62,7 +63,7 @@ class AppStoreControl(Service):
                 return self.show_form(request, answer.body["error"])
             raise
         if request.form:
-            return self.show_form(request, f"{form['name']} is created, its Apple ID is {app['id']}")
+            return self.show_form(request, f"{form['name']} was created with Apple ID {app['id']}")
         return {"id": app["id"], **app["attributes"]}, 201, {}
 
     @route("POST", "/appstore/users")
@@ -105,16 +106,16 @@ class AppStoreControl(Service):
         with self.store.transaction():
             group, tester = records.get("betaGroups", id), records.get("betaTesters", body["tester"])
             if group is None or tester is None:
-                raise Answer({"error": "there is no such group, or no such tester"}, 404)
+                raise Answer({"error": "no such group or tester"}, 404)
             records.kinds["betaGroups"].link(group, "betaTesters", [tester])
         return None, 204, {}
 
     @route("POST", "/appstore/zombies")
-    def bury_profile(self, request: Request) -> Any:
+    def hide_profile(self, request: Request) -> Any:
         with self.store.transaction():
             profile = self.store.get("appstore.profiles", _body(request, "profile")["profile"])
             if profile is None:
-                raise Answer({"error": "there is no such profile"}, 404)
+                raise Answer({"error": "no such profile"}, 404)
             return self.store.put("appstore.profiles", profile["id"], {**profile, "zombie": True})
 
     @route("POST", "/appstore/testers/<email>/install")
@@ -163,5 +164,5 @@ class AppStoreControl(Service):
 def _body(request: Request, *needed: str) -> Document:
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict) or any(name not in body for name in needed):
-        raise Answer({"error": f"send JSON with {', '.join(needed) or 'the settings'}"}, 400)
+        raise Answer({"error": f"the body must be a JSON object with {', '.join(needed) or 'the settings'}"}, 400)
     return body

@@ -1,4 +1,4 @@
-"""What testers send from TestFlight: crash reports and screenshots, each with a comment (app-store-connect.md, section 19)."""
+"""Feedback of testers: crash reports and screenshots, each with a comment."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -66,10 +66,10 @@ KINDS = {"crash": BetaFeedbackCrashSubmissions.type, "screenshot": BetaFeedbackS
 
 
 def send(records: Records, email: str, kind: str, comment: str) -> Document:
-    """What happens when a tester sends a report on the build that he installed last. Raises Answer with `{"error"}`."""
+    """A tester sends a report about the build that was installed last. Raises Answer with `{"error"}`."""
     tester = find_tester(records, email)
     if kind not in KINDS or tester is None or not tester.get("installs"):
-        raise Answer({"error": f"{email} has installed nothing, or '{kind}' is not one of {', '.join(KINDS)}"}, 404)
+        raise Answer({"error": f"{email} has not installed a build, or '{kind}' is not one of {', '.join(KINDS)}"}, 404)
     build = records.get("builds", tester["installs"][-1]["build"])
     assert build
     device = tester["devices"][-1]

@@ -1,4 +1,4 @@
-"""What Apple finds wrong with an IPA, with its codes. Not all that Apple checks: what a release pipeline gets wrong."""
+"""Apple's checks of an IPA, with its error codes: those for mistakes of a release pipeline."""
 
 import plistlib
 import re
@@ -15,8 +15,8 @@ from rehearsal.cloud.appstore.builds import ordering
 from rehearsal.cloud.appstore.bundle_ids import TEAM_ID
 from rehearsal.cloud.store import Document
 
-OLDEST_SDK = "26"
-"""Apple raises it every spring."""
+MIN_SDK = "26"
+"""Apple raises it every year."""
 PLATFORMS = {"IOS": "iPhoneOS", "MAC_OS": "MacOSX", "TV_OS": "AppleTVOS", "VISION_OS": "XROS"}
 APP = re.compile(r"(Payload/[^/]+\.app/)Info\.plist")
 ARM64, IOS = 0x0100000C, 2
@@ -51,13 +51,13 @@ def is_version(text: str) -> bool:
 
 
 def redundant(attributes: Document) -> Document:
-    """The entry for an upload whose numbers another one had taken before its bytes were there."""
+    """The error for an upload whose build number was taken by another upload before this one was committed."""
     about = attributes["cfBundleVersion"], attributes["cfBundleShortVersionString"]
     return {"code": "90189", "description": TEXTS["90189"].format(*about)}
 
 
 def info_plist(path: Path) -> dict[str, Any]:
-    """The app's; empty when there is none that can be read."""
+    """The Info.plist of the app; empty if it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             app = _app(archive)
@@ -68,7 +68,7 @@ def info_plist(path: Path) -> dict[str, Any]:
 
 
 def errors(path: Path, info: dict[str, Any], claimed: Document, bundle_id: str, now: float) -> list[Document]:
-    """Entries as in `state.errors`. `claimed` are the attributes of the upload, `bundle_id` is the app's."""
+    """Entries of `state.errors`. `claimed` are the attributes of the upload, `bundle_id` is that of the app."""
     return [
         {"code": code, "description": TEXTS[code].format(*about)}
         for code, *about in _found(path, info, claimed, bundle_id, now)
@@ -78,7 +78,7 @@ def errors(path: Path, info: dict[str, Any], claimed: Document, bundle_id: str, 
 def _found(
     path: Path, info: dict[str, Any], claimed: Document, bundle_id: str, now: float
 ) -> Iterator[tuple[str, ...]]:
-    """Codes, each with what its text tells."""
+    """Error codes, each with the arguments of its text."""
     if not info:
         yield ("90000",)
         return
@@ -118,8 +118,8 @@ def _info(info: dict[str, Any], claimed: Document) -> Iterator[tuple[str, ...]]:
     minimum, sdk = str(info.get("MinimumOSVersion", "")), str(info.get("DTPlatformVersion", ""))
     if not is_version(minimum):
         yield ("90530",)
-    if not is_version(sdk) or ordering(sdk) < ordering(OLDEST_SDK):
-        yield "90725", sdk, OLDEST_SDK
+    if not is_version(sdk) or ordering(sdk) < ordering(MIN_SDK):
+        yield "90725", sdk, MIN_SDK
     for key, value in info.items():
         if key.endswith("UsageDescription") and not str(value).strip():
             yield "90683", key
@@ -139,7 +139,7 @@ def _icons(info: dict[str, Any], names: set[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _program(info: dict[str, Any], program: bytes, names: set[str]) -> Iterator[tuple[str, ...]]:
-    """A universal executable begins with another number: here, too, only one for devices alone is taken."""
+    """Only a thin arm64 executable is accepted: a universal one has another magic number."""
     if len(program) < 32 or struct.unpack_from("<II", program) != (0xFEEDFACF, ARM64):
         yield "90087", "other architectures than arm64"
         return
@@ -151,8 +151,8 @@ def _program(info: dict[str, Any], program: bytes, names: set[str]) -> Iterator[
             platform, minimum = struct.unpack_from("<II", program, offset + 8)
             if platform != IOS:
                 yield "90087", "a simulator"
-            said = str(info.get("MinimumOSVersion", ""))
-            if is_version(said) and ordering(f"{minimum >> 16}.{minimum >> 8 & 0xFF}") != ordering(said):
+            declared = str(info.get("MinimumOSVersion", ""))
+            if is_version(declared) and ordering(f"{minimum >> 16}.{minimum >> 8 & 0xFF}") != ordering(declared):
                 yield ("90208",)
         offset += size
     if not signed or "_CodeSignature/CodeResources" not in names:
@@ -164,7 +164,7 @@ def _profile(info: dict[str, Any], profile: bytes, now: float) -> Iterator[tuple
         yield ("90174",)
         return
     try:
-        pkcs7.load_der_pkcs7_certificates(profile)  # a message without a signer is no profile
+        pkcs7.load_der_pkcs7_certificates(profile)  # a profile needs a signature
         values = plistlib.loads(profile[profile.index(b"<?xml") : profile.index(b"</plist>") + 8])
     except ValueError:
         yield "90161", "It cannot be read"

@@ -1,8 +1,8 @@
-"""What a type of resource is, and the records of all of them: the part of JSON:API that is the same for every object.
+"""Base of all resource types, and the records of all types: what is the same for every JSON:API resource.
 
-A `Kind` declares attributes, relationships, filters and operations; its hooks hold what is particular. A record is a document
-`{"type", "id", "number", "made", "attributes", "links": {relationship: id or [ids]}, …}`; what changes with time is worked out by
-`Kind.shown` and `Kind.visible` whenever somebody looks.
+A `Kind` declares attributes, relationships, filters and operations; hooks implement what is specific. A record is a document
+`{"type", "id", "number", "made", "attributes", "links": {relationship: id or [ids]}, …}`. `Kind.shown` and `Kind.visible` compute
+what changes with time on each read.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from rehearsal.cloud.context import Context
 from rehearsal.cloud.store import Document
 
 Accepts: TypeAlias = "type | tuple[str, ...]"
-"""What an attribute of a request may be: a JSON type, or one of these words."""
+"""Accepted values of an attribute in a request: a JSON type, or one of these strings."""
 
 CRUD = ("CREATE", "DELETE", "GET_COLLECTION", "GET_INSTANCE", "UPDATE")
 
@@ -24,10 +24,10 @@ CRUD = ("CREATE", "DELETE", "GET_COLLECTION", "GET_INSTANCE", "UPDATE")
 class Relation:
     """A relationship to resources of type `target`.
 
-    inverse: it is stored at the target, under this name       data_only: sent with data, without links
-    create: may be given when the resource is made             required: has to be
+    inverse: name under which the target stores it             data_only: returned with data, without links
+    create: can be set on creation                             required: must be set on creation
     linkage: methods of `/{id}/relationships/{name}`           related: whether `GET /{id}/{name}` exists
-    queryable: whether that GET takes the target's filters and includes
+    queryable: whether that GET accepts the target's filters and includes
     """
 
     target: str
@@ -42,24 +42,24 @@ class Relation:
 
 
 class Kind:
-    """Base of all types. A hook raises one of `refusals` to refuse."""
+    """Base of all types. A hook raises one of `refusals` to refuse a request."""
 
     type: ClassVar[str]
     operations: ClassVar[tuple[str, ...]] = CRUD
     provisioning: ClassVar[bool] = False
-    """Whether it belongs to certificates, identifiers and profiles, which individual keys cannot use."""
+    """Whether it belongs to Certificates, Identifiers & Profiles, which individual keys cannot use."""
     attributes: ClassVar[Mapping[str, Any]] = {}
-    """All attributes that are sent, with what they are when nobody has set them."""
+    """All attributes in responses, with their defaults."""
     required: ClassVar[Mapping[str, Accepts]] = {}
     optional: ClassVar[Mapping[str, Accepts]] = {}
     updatable: ClassVar[Mapping[str, Accepts]] = {}
     relations: ClassVar[Mapping[str, Relation]] = {}
     updatable_relations: ClassVar[tuple[str, ...]] = ()
     filters: ClassVar[tuple[str, ...]] = ()
-    """Attribute, relationship, or a path to one: `preReleaseVersion.version`."""
+    """Attributes, relationships, or paths to them: `preReleaseVersion.version`."""
     required_filters: ClassVar[tuple[str, ...]] = ()
     loose: ClassVar[tuple[str, ...]] = ()
-    """Filters that match any value which contains theirs."""
+    """Filters that match substrings."""
     sorts: ClassVar[tuple[str, ...]] = ()
     includes: ClassVar[tuple[str, ...]] = ()
 
@@ -71,7 +71,7 @@ class Kind:
         return str(uuid.uuid4())
 
     def create(self, attributes: Document, links: Document) -> Document:
-        """Make the resource; the request has been checked against what is declared."""
+        """Create the resource. The request was checked against the declarations."""
         return self.records.new(self.type, attributes, links)
 
     def update(self, record: Document, attributes: Document) -> None:
@@ -92,27 +92,27 @@ class Kind:
         self.records.save(record)
 
     def shown(self, record: Document) -> Document:
-        """The attributes as they are by now."""
+        """The current attributes."""
         return {**self.attributes, **record["attributes"]}
 
     def visible(self, record: Document) -> bool:
-        """Whether Apple shows the resource by now."""
+        """Whether the API already returns the resource."""
         return True
 
     def related(self, record: Document, relation: str) -> list[Document]:
-        """The visible resources at the other end."""
+        """The visible resources of a relationship."""
         return self.records.linked(record, relation)
 
 
 class Records:
-    """All resources of the account, of all kinds."""
+    """All resources of the account, of all types."""
 
     def __init__(self, context: Context, kinds: Iterable[type[Kind]]) -> None:
         self.context = context
         self.kinds = {kind.type: kind(self) for kind in kinds}
 
     def new(self, type: str, attributes: Document, links: Document | None = None, **private: Any) -> Document:
-        """Store a new record; `private` are fields that Apple does not show, or `id`."""
+        """Store a new record; `private` are internal fields, or `id`."""
         record = {
             "type": type,
             "id": private.pop("id", None) or self.kinds[type].new_id(),
@@ -131,7 +131,7 @@ class Records:
         self.context.store.delete(f"appstore.{record['type']}", record["id"])
 
     def get(self, type: str, id: str) -> Document | None:
-        """The resource, unless it is not visible yet."""
+        """The resource, if it is visible."""
         record = self.context.store.get(f"appstore.{type}", id)
         return record if record and self.kinds[type].visible(record) else None
 
@@ -146,7 +146,7 @@ class Records:
         return sorted(found, key=lambda record: int(record["number"]))
 
     def linked(self, record: Document, name: str) -> list[Document]:
-        """The visible resources at the other end of a relationship, as stored at either end."""
+        """The visible resources of a relationship, whichever side stores it."""
         relation = self.kinds[record["type"]].relations[name]
         if relation.inverse:
             return self.all(relation.target, **{relation.inverse: record["id"]})
@@ -158,7 +158,7 @@ class Records:
 
 
 def date(seconds: float) -> str:
-    """ISO 8601 with an offset, as most of the API writes dates."""
+    """ISO 8601 with an offset, the format of most dates in the API."""
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""Usage of a build, as the API's metrics tell it: no resources, but data points."""
+"""Usage metrics of a build: data points, not resources."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Users of the team and their invitations. Users come by accepting one, which a person does over the control address."""
+"""Users of the team and their invitations. A person accepts an invitation through the control address."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -78,13 +78,13 @@ class UserInvitations(Kind):
 
 
 def user(records: Records, email: str) -> Document | None:
-    """The user of the team with this address, in whatever case."""
+    """The user with this email address, ignoring case."""
     found = (each for each in records.all("users") if each["attributes"]["username"].lower() == email.lower())
     return next(found, None)
 
 
 def can_test(records: Records, email: str, app: str) -> bool:
-    """Whether somebody can be an internal tester: a user of the team with such a role and access to the app."""
+    """Whether a person can be an internal tester: a user with a suitable role and access to the app."""
     person = user(records, email)
     if person is None or not TESTING_ROLES & set(person["attributes"]["roles"]):
         return False
@@ -92,7 +92,7 @@ def can_test(records: Records, email: str, app: str) -> bool:
 
 
 def make_user(records: Records, person: Document) -> Document:
-    """What happens when somebody accepts an invitation (or was a user all along); the invitation is used up."""
+    """Add a user, or accept the invitation of this email address and delete it."""
     links: Document = {}
     for invitation in records.all("userInvitations"):
         if invitation["attributes"]["email"].lower() == person["email"].lower():

@@ -1,4 +1,4 @@
-"""What Apple does with an IPA once all of it is there: refuses it with codes (`inspection.py`), or makes a build of it."""
+"""Processing of a complete IPA: Apple refuses it with error codes (`inspection.py`) or creates a build."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from rehearsal.cloud.store import Document
 
 
 def limits(context: Context) -> Document:
-    """What `POST /appstore/settings` has set."""
+    """The values set with `POST /appstore/settings`."""
     return context.store.get("appstore.settings", "limits") or {}
 
 
 def process(records: Records, upload: Document, path: Path, *, taken: bool) -> None:
-    """Begin to process: the outcome is known now, and shown when it is time. `taken` is whether the build number is."""
+    """Process an upload. The outcome is decided now and shown after a delay. `taken`: the build number is already used."""
     app = records.get("apps", upload["links"]["app"])
     assert app
     info = inspection.info_plist(path)

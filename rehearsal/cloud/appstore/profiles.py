@@ -1,4 +1,4 @@
-"""Provisioning profiles: real ones, signed, of certificates and the capabilities of a bundle ID (section 12); and devices."""
+"""Provisioning profiles (real and signed, with the capabilities of the bundle ID), and devices."""
 
 import base64
 import plistlib
@@ -17,7 +17,7 @@ TYPES = {
     "IOS_APP_ADHOC": ("DISTRIBUTION", "IOS_DISTRIBUTION"),
     "IOS_APP_DEVELOPMENT": ("DEVELOPMENT", "IOS_DEVELOPMENT"),
 }
-"""The types of profiles, and of the certificates in them. Those of other platforms are not played."""
+"""Profile types and the certificate types they accept. Other platforms are not implemented."""
 ENTITLEMENTS: Mapping[str, Document] = {
     "PUSH_NOTIFICATIONS": {"aps-environment": "production"},
     "ASSOCIATED_DOMAINS": {"com.apple.developer.associated-domains": "*"},
@@ -25,7 +25,7 @@ ENTITLEMENTS: Mapping[str, Document] = {
     "DATA_PROTECTION": {"com.apple.developer.default-data-protection": "NSFileProtectionComplete"},
     "HEALTHKIT": {"com.apple.developer.healthkit": True},
 }
-"""What some capabilities put into a profile."""
+"""Entitlements that capabilities add to a profile."""
 
 
 class Profiles(Kind):
@@ -67,7 +67,7 @@ class Profiles(Kind):
             raise refusals.entity(f"There is no App ID with ID '{bundle_id['id']}' on this team.")
         certificates = [each for id in links["certificates"] if (each := self.records.get("certificates", id))]
         for certificate in certificates:
-            if certificate["attributes"]["certificateType"] not in TYPES[type] or self._is_over(certificate["expires"]):
+            if certificate["attributes"]["certificateType"] not in TYPES[type] or self._is_past(certificate["expires"]):
                 raise refusals.relationship_invalid("certificates", "certificates", certificate["id"])
         if any(each["attributes"]["name"] == name for each in self.context.store.all("appstore.profiles")):
             raise refusals.entity(
@@ -87,21 +87,21 @@ class Profiles(Kind):
         return self.records.new(self.type, shown, links, expires=expires)
 
     def shown(self, record: Document) -> Document:
-        state = "INVALID" if self._is_broken(record) or self._is_over(record["expires"]) else "ACTIVE"
+        state = "INVALID" if self._is_broken(record) or self._is_past(record["expires"]) else "ACTIVE"
         return {**super().shown(record), "profileState": state}
 
     def visible(self, record: Document) -> bool:
-        """A zombie is shown only by its bundle ID, and its name stays taken."""
+        """A zombie profile is listed by its bundle ID only, and its name stays taken."""
         return not record.get("zombie", False)
 
     def _is_broken(self, record: Document) -> bool:
-        """Whether a certificate of it was revoked, or its bundle ID's capabilities changed, long enough ago to show."""
+        """Whether a revoked certificate or a capability change already makes the profile INVALID."""
         bundle_id = self.context.store.get("appstore.bundleIds", record["links"]["bundleId"])
         changed = (bundle_id or {}).get("changed", 0.0)
         times = [record.get("broken"), changed if changed > record["made"] else None, None if bundle_id else 0.0]
-        return any(at is not None and self._is_over(at + self.context.delays.profile_invalid) for at in times)
+        return any(at is not None and self._is_past(at + self.context.delays.profile_invalid) for at in times)
 
-    def _is_over(self, at: float) -> bool:
+    def _is_past(self, at: float) -> bool:
         return bool(self.context.clock.now() >= at)
 
     def _content(
@@ -139,7 +139,7 @@ class Profiles(Kind):
 
 
 class Devices(Kind):
-    """No DELETE, as at Apple. Nothing here needs them but the rule that a profile for the App Store takes none."""
+    """Devices cannot be deleted. They exist for the rule that an App Store profile accepts none."""
 
     type = "devices"
     operations = ("CREATE", "GET_COLLECTION", "GET_INSTANCE", "UPDATE")

@@ -1,4 +1,4 @@
-"""The query of a GET: what Apple takes, and what it does. Anything else is refused, as Apple refuses it."""
+"""The query parameters of a GET: checks them as Apple does, and applies them."""
 
 import base64
 import re
@@ -11,15 +11,15 @@ from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.kinds import Kind, Records
 from rehearsal.cloud.store import Document
 
-LONGEST_PAGE = 200
-LONGEST_RELATED = 50
+MAX_PAGE = 200
+MAX_RELATED = 50
 PAGE = 50
 RELATED = 10
 
 
 @dataclass(kw_only=True)
 class Query:
-    """A query that has been checked. `fields` and `related_limits` are by type and by relationship."""
+    """A checked query. `fields` is by type, `related_limits` by relationship."""
 
     filters: dict[str, list[str]] = field(default_factory=dict)
     include: tuple[str, ...] = ()
@@ -31,8 +31,9 @@ class Query:
 
 
 def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: bool = True) -> Query:
-    """Check the query of a GET of one resource of `kind`, or of many. `full` is False for lists under another resource,
-    which take neither filters nor includes."""
+    """Check the query of a GET of one resource of `kind`, or of a list.
+
+    `full` is False for lists under another resource, which accept neither filters nor includes."""
     query = Query()
     for name in request.args:
         values = request.args.getlist(name)
@@ -54,9 +55,9 @@ def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: b
                 raise refusals.parameter_invalid(name, f"'{value}' is not a valid sort key")
             query.sort = value
         elif name == "limit" and many:
-            query.limit = _number(name, value, LONGEST_PAGE)
+            query.limit = _number(name, value, MAX_PAGE)
         elif family == "limit" and inner in kind.includes and kind.relations[inner].many:
-            query.related_limits[inner] = _number(name, value, LONGEST_RELATED)
+            query.related_limits[inner] = _number(name, value, MAX_RELATED)
         elif name == "cursor" and many:
             query.start = _position(value)
         else:
@@ -68,7 +69,7 @@ def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: b
 
 
 def select(query: Query, records: Records, found: list[Document]) -> tuple[list[Document], str | None, int]:
-    """The page that was asked for, the cursor of the next one, and how many there are in all."""
+    """The requested page, the cursor of the next one, and the total number."""
     matching = [record for record in found if _matches(query, records, record)]
     if query.sort:
         attribute = query.sort.lstrip("-")
@@ -103,9 +104,9 @@ def _fields(kind: Kind, name: str, value: str) -> list[str]:
     return chosen
 
 
-def _number(name: str, value: str, most: int) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= most:
-        raise refusals.parameter_invalid(name, f"'{value}' is not between 1 and {most}")
+def _number(name: str, value: str, maximum: int) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= maximum:
+        raise refusals.parameter_invalid(name, f"'{value}' is not between 1 and {maximum}")
     return int(value)
 
 
@@ -123,7 +124,7 @@ def _matches(query: Query, records: Records, record: Document) -> bool:
 
 
 def _at(records: Records, record: Document, path: str) -> list[Any]:
-    """All values at a path: attributes as they are, resources as their ids."""
+    """All values at a path: values of attributes, ids of resources."""
     first, _, rest = path.partition(".")
     if first == "id":
         return [record["id"]]

@@ -1,6 +1,6 @@
-"""Apple's refusals, word for word where they are known (app-store-connect.md, sections 6 and 22). Each is raised.
+"""Apple's errors; handlers raise them. Texts are exact where a public source quotes them.
 
-Texts that no source quotes are marked `recalled`: match on status and code, not on them.
+The texts of functions with the docstring "Text assumed." have no such source: match status and code only.
 """
 
 import uuid
@@ -18,7 +18,7 @@ def refuse(
     pointer: str | None = None,
     parameter: str | None = None,
 ) -> Answer:
-    """An answer with one entry, in Apple's envelope: `status` is a string in it, `detail` may be missing."""
+    """A response with one error, in Apple's envelope: `status` is a string in it, `detail` is optional."""
     error: dict[str, Any] = {"id": str(uuid.uuid4()), "status": str(status), "code": code, "title": title}
     if detail is not None:
         error["detail"] = detail
@@ -76,7 +76,7 @@ def no_such_resource(type: str, id: str) -> Answer:
 
 
 def no_such_path() -> Answer:
-    """Recalled."""
+    """Text assumed."""
     return refuse(
         404,
         "NOT_FOUND",
@@ -115,7 +115,7 @@ def parameter_invalid(name: str, detail: str) -> Answer:
 
 
 def parameter_missing(name: str) -> Answer:
-    """Recalled."""
+    """Text assumed."""
     return refuse(
         400,
         "PARAMETER_ERROR.REQUIRED",
@@ -126,12 +126,12 @@ def parameter_missing(name: str) -> Answer:
 
 
 def unreadable_document(detail: str) -> Answer:
-    """Recalled."""
+    """Text assumed."""
     return refuse(422, "ENTITY_UNPROCESSABLE", "The request entity is not a valid request document object", detail)
 
 
 def entity(detail: str) -> Answer:
-    """`ENTITY_ERROR`, whose detail tells what is wrong."""
+    """`ENTITY_ERROR` with the reason as detail."""
     return refuse(409, "ENTITY_ERROR", "There is a problem with the request entity", detail)
 
 
@@ -156,7 +156,7 @@ def attribute_unknown(type: str, name: str) -> Answer:
 
 
 def attribute_not_allowed(name: str, operation: str) -> Answer:
-    """Recalled."""
+    """Text assumed."""
     return refuse(
         409,
         "ENTITY_ERROR.ATTRIBUTE.NOT_ALLOWED",
@@ -187,7 +187,7 @@ def relationship_unknown(type: str, name: str) -> Answer:
 
 
 def relationship_required(name: str) -> Answer:
-    """Recalled."""
+    """Text assumed."""
     return refuse(
         409,
         "ENTITY_ERROR.RELATIONSHIP.REQUIRED",
@@ -218,7 +218,7 @@ def relationship_invalid(name: str, type: str = "", id: str = "") -> Answer:
 
 
 def state(detail: str | None = None) -> Answer:
-    """Another resource is not in the state that this call needs."""
+    """Another resource is not in the required state."""
     return refuse(
         409, "STATE_ERROR", "The request cannot be fulfilled because of the state of another resource.", detail
     )

@@ -1,4 +1,4 @@
-"""The bodies of POST, PATCH and DELETE: checked against what a kind declares, and refused as Apple refuses them."""
+"""The bodies of POST, PATCH and DELETE, checked against the declarations of a `Kind`."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def change(kind: Kind, request: Request, id: str) -> Document:
 
 
 def linkage(records: Records, relation: Relation, request: Request) -> list[Document]:
-    """The resources that a linkage body names, all of which exist."""
+    """The resources that a linkage body names. Raises a refusal if one does not exist."""
     data = _document(request).get("data")
     if not isinstance(data, list) or not data:
         raise refusals.unreadable_document("The document has no list of resource identifiers under 'data'")

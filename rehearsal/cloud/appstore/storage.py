@@ -1,7 +1,7 @@
-"""The storage behind App Store Connect: presigned addresses that take the parts of a file, and nothing but these.
+"""The storage behind App Store Connect: presigned URLs for the parts of a file.
 
-An address is good for one part of one file until it expires. It takes exactly the headers that were announced, exactly as many
-bytes, and refuses a bearer token, as S3 does.
+A URL is valid for one part of one file until it expires. It accepts exactly the announced headers and number of bytes, and refuses a
+bearer token, as S3 does.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class Part:
 class Storage(Service):
     name: ClassVar[str] = "storage"
     journaled: ClassVar[bool] = False
-    """Parts are too large to keep twice: it writes its own entries, without the bytes."""
+    """Parts are too large for the journal: `put_part` writes entries without the bytes."""
 
     @route("PUT", "/<file>/<int:number>")
     def put_part(self, request: Request, file: str, number: int) -> Any:
@@ -79,7 +79,7 @@ class Storage(Service):
 
 
 def parts(file: Document) -> list[Part]:
-    """The parts in which a file has to come."""
+    """The parts of a file."""
     size, each = file["attributes"]["fileSize"], file["part_bytes"]
     offsets = range(0, size, each)
     return [Part(index + 1, offset, min(each, size - offset)) for index, offset in enumerate(offsets)]
@@ -90,7 +90,7 @@ def has(context: Context, file: Document, part: Part) -> bool:
 
 
 def operations(context: Context, file: Document) -> list[Document]:
-    """`uploadOperations` of a file. They stay what they were when the file was reserved, also when they have expired."""
+    """The `uploadOperations` of a file. They do not change after the reservation, even if they expire."""
     expires = int(file["made"] + context.delays.url_lifetime)
     return [
         {
@@ -108,7 +108,7 @@ def operations(context: Context, file: Document) -> list[Document]:
 
 
 def content(context: Context, file: str) -> Path:
-    """What has been received of a file."""
+    """The file with the received bytes."""
     folder = context.files / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / file
@@ -121,7 +121,7 @@ def discard(context: Context, file: Document) -> None:
 
 
 def _write(path: Path, request: Request, part: Part) -> int:
-    """Put the body where it belongs in the file; how many bytes came. Parts are written side by side."""
+    """Write the body at its offset in the file. Returns the number of bytes. Parts are written in parallel."""
     received = 0
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:

@@ -1,7 +1,8 @@
-"""What every call to Fly goes through: the token, the rate limit, the app that the path names, Fly's form of an error.
+"""Base of Fly's APIs: authentication, rate limits, access to apps, and Fly's error format.
 
 Documents in the store: `fly_token`, `fly_app`, `fly_certificate`, `fly_dns`, `fly_ip`, `fly_postgres`, `fly_secrets`,
-`fly_volume`, `fly_snapshot`, `fly_machine`, `fly_image`, `fly_release`, `fly_logs`. What a document knows beyond the public object is in fields that begin with an underscore.
+`fly_volume`, `fly_snapshot`, `fly_machine`, `fly_image`, `fly_release`, `fly_logs`. A document is the public object; additional
+fields begin with an underscore. See `infra-docs/vendors/fly.md`.
 """
 
 import threading
@@ -23,7 +24,7 @@ STRANGERS = "strangers"
 ORGANIZATIONS = {OUR_ORG: ("Sol Labs", 1001), STRANGERS: ("Strangers", 1002)}
 DEFAULT_TOKENS = {"fo1_rehearsal": OUR_ORG, "fo1_strangers": STRANGERS}
 PREFIXES = ("fo1_", "fm2_")
-"""Tokens that begin so are of our organisation unless they were registered for another one."""
+"""Tokens with these prefixes belong to our organisation unless they are registered for another one."""
 REGIONS = {
     "ams": "Amsterdam, Netherlands",
     "fra": "Frankfurt, Germany",
@@ -38,13 +39,13 @@ REGIONS = {
 }
 
 RATES = {"get_machine": (5.0, 10)}
-"""Calls a second and burst, per action and object, where it is not the usual 1 and 3."""
-USUAL_RATE = (1.0, 3)
+"""Calls per second and burst, for each action and object. All others have `DEFAULT_RATE`."""
+DEFAULT_RATE = (1.0, 3)
 DELETE_APP_RATE = (100 / 60, 100)
 
 
 class FlyApi(Service):
-    """Base of the two APIs; the parts of the Machines API are subclasses that `MachinesApi` puts together."""
+    """Base of the two APIs. `MachinesApi` inherits from the parts of the Machines API, which are subclasses."""
 
     def __init__(self, context: Context, machines: Machines) -> None:
         super().__init__(context)
@@ -52,10 +53,10 @@ class FlyApi(Service):
         self._buckets: dict[str, tuple[float, float]] = {}
         self._buckets_lock = threading.Lock()
 
-    # What every call goes through.
+    # What applies to every call.
 
     def admit(self, request: Request) -> None:
-        """Refuse a call without a valid token, or a write with a token that may only read."""
+        """Refuse a call without a valid token, and a write with a read-only token."""
         token = self.token(request)
         if token.get("may") == "read" and request.method != "GET":
             raise forbidden()
@@ -76,8 +77,8 @@ class FlyApi(Service):
         return known
 
     def limit(self, action: str, identifier: str, rate: tuple[float, int] | None = None) -> None:
-        """Count one `action` on the machine or app `identifier`. Raises Answer 429 when that was too many."""
-        per_second, burst = rate or RATES.get(action, USUAL_RATE)
+        """Count one `action` on the machine or app `identifier`. Raises Answer 429 above the rate."""
+        per_second, burst = rate or RATES.get(action, DEFAULT_RATE)
         per_second, size = per_second * self.context.delays.rate_scale, burst * self.context.delays.rate_scale
         key, now = f"{action} {identifier}", self.context.clock.now()
         with self._buckets_lock:
@@ -88,7 +89,7 @@ class FlyApi(Service):
             raise fly_error(429, "rate limit exceeded")
 
     def not_found(self, request: Request) -> Any:
-        return {"error": f"the double does not play {request.method} {request.path}", "status": "unknown"}, 501, {}
+        return {"error": f"the double does not implement {request.method} {request.path}", "status": "unknown"}, 501, {}
 
     def throttled(self, request: Request) -> Any:
         return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
@@ -104,12 +105,12 @@ class FlyApi(Service):
             {},
         )
 
-    # Looking things up.
+    # Lookups.
 
     def app(self, request: Request, name: str, action: str = "") -> Document:
-        """The app, for a call on something in it: new ones are not seen yet, those of others are not seen at all.
+        """The app, for a call on something in it. Counts `action` against the app's rate limit, if given.
 
-        Counts `action` against the app's rate limit, if one is given. Raises Answer.
+        Raises Answer 404 for an app that is too new or deleted, and 403 for one of another organisation.
         """
         app = self.living_app(name)
         if app is None or self.context.clock.now() < app["_visible_at"] or app["_gone_at"] is not None:
@@ -121,7 +122,7 @@ class FlyApi(Service):
         return app
 
     def living_app(self, name: str) -> Document | None:
-        """The app, unless it is deleted; deletion takes its time."""
+        """The app, unless its deletion is complete."""
         app = self.store.get("fly_app", name)
         if app and app["_gone_at"] is not None and self.context.clock.now() >= app["_gone_at"]:
             self.store.delete("fly_app", name)
@@ -129,15 +130,15 @@ class FlyApi(Service):
         return app
 
     def region(self, code: str | None) -> str:
-        """A region that exists; the nearest when none is asked for. Raises Answer 400."""
+        """The region, or the nearest one for None. Raises Answer 400 for an unknown region."""
         if code is not None and code not in REGIONS:
             raise refused(f"invalid_argument: region {code} not found")
         return code or "sjc"
 
 
-def fly_error(status: int, text: str, word: str = "unknown") -> Answer:
-    """Fly's refusal: `word` is one of unknown, insufficient_capacity, volume_placement_capacity, name_taken."""
-    return Answer({"error": text, "status": word}, status)
+def fly_error(status: int, text: str, code: str = "unknown") -> Answer:
+    """An error of the Machines API. `code` is one of unknown, insufficient_capacity, volume_placement_capacity, name_taken."""
+    return Answer({"error": text, "status": code}, status)
 
 
 def forbidden() -> Answer:

@@ -1,4 +1,4 @@
-"""Apps: global names, an organisation each, seen late, deleted slowly (fly.md, section 5)."""
+"""Apps: names are global, each app has an organisation; new apps appear late and deletion takes time."""
 
 import re
 from typing import Any
@@ -81,7 +81,7 @@ class Apps(FlyApi):
         if org not in (mine, "personal"):
             raise forbidden()
         names = [app["name"] for app in self.store.all("fly_app") if app["organization"]["slug"] == mine]
-        apps = [self._seen(app) for app in map(self.living_app, names) if app]
+        apps = [self._shown(app) for app in map(self.living_app, names) if app]
         return {"total_apps": len(apps), "apps": apps}
 
     @route("GET", "/v1/apps/<name>")
@@ -92,7 +92,7 @@ class Apps(FlyApi):
         if app["organization"]["slug"] != self.token(request)["org"]:
             raise forbidden()
         self.limit("get_app", name)
-        return self._seen(app)
+        return self._shown(app)
 
     @route("DELETE", "/v1/apps/<name>")
     def delete_app(self, request: Request, name: str) -> Any:
@@ -113,7 +113,7 @@ class Apps(FlyApi):
             )
         return None, 202, {}
 
-    def _seen(self, app: Document) -> Document:
+    def _shown(self, app: Document) -> Document:
         machines = [one for one in self.machines.of_app(app["name"]) if one["state"] != "destroyed"]
         volumes = [one for one in self.store.all("fly_volume", _app=app["name"]) if one["_deleted_at"] is None]
         status = "deployed" if machines or app["_released"] else "pending"

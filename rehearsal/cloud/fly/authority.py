@@ -1,4 +1,4 @@
-"""A certificate authority of the rehearsal, so that what speaks TLS in production speaks it here too."""
+"""A certificate authority for the doubles: what uses TLS in production uses TLS here too."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ LIFETIME = timedelta(days=90)
 
 
 class Authority:
-    """Its key and certificate, and those it has issued, are files in `folder`; they are made when first asked for."""
+    """Keys and certificates, its own and issued ones, are files in `folder`, created on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -21,7 +21,7 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """What a client has to trust."""
+        """The root certificate that a client has to trust."""
         return self._own()[0]
 
     def issue(self, address: str) -> tuple[Path, Path]:

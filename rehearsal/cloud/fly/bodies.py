@@ -1,7 +1,7 @@
-"""Request bodies, read as strictly as Go's decoder reads them into Fly's structs: unknown fields and wrong types are refused.
+"""Checks request bodies as strictly as Go's decoder does with Fly's structs: unknown fields and wrong types are refused.
 
 A shape is a type, `[shape]` for a list, `{"*": shape}` for a map, `{"field": shape, …}` for an object, or a tuple of
-alternatives. `null` stands for an absent value everywhere.
+alternatives. `null` is the same as an absent value.
 """
 
 import json
@@ -115,7 +115,7 @@ MACHINE_CONFIG: Shape = {
     "cache_drive": {"size_mb": int},
     "spot": {"max_price_fraction": (float, int)},
 }
-"""fly.MachineConfig, without containers and processes, which a launch does not use."""
+"""`fly.MachineConfig` (fly-go, `machine_types.go`), without containers and processes, which a launch does not use."""
 
 
 def read(request: Request, shape: Shape, struct: str) -> Document:
@@ -135,7 +135,7 @@ def read(request: Request, shape: Shape, struct: str) -> Document:
 
 
 def refused(text: str) -> Answer:
-    """400, the answer to a request that makes no sense."""
+    """A 400 response."""
     return Answer({"error": text, "status": "unknown"}, 400)
 
 

@@ -1,7 +1,7 @@
-"""Certificates of an app's own hostnames, issued by ACME as soon as DNS is right (fly.md, section 10).
+"""Certificates of custom hostnames, issued by ACME once the DNS records are correct.
 
-Documents: `fly_certificate` by "app hostname", `fly_dns` by hostname. What people do at their DNS provider comes in over the
-control address. A certificate's status is worked out from both whenever somebody looks.
+Documents: `fly_certificate` by "app hostname", `fly_dns` by hostname. DNS records are set through the control address. The status
+of a certificate is computed from both on each read.
 """
 
 import re
@@ -17,7 +17,7 @@ from rehearsal.cloud.store import Document
 
 HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 LIFETIME = 90 * 86400.0
-PAGE, LONGEST_PAGE = 25, 500
+PAGE, MAX_PAGE = 25, 500
 
 
 class Certificates(FlyApi):
@@ -28,7 +28,7 @@ class Certificates(FlyApi):
         app = self.app(request, name, "list_certificates")
         wanted = request.args.get("filter", "")
         found = [one for one in self.store.all("fly_certificate", _app=name) if wanted in one["hostname"]]
-        limit = min(int(request.args.get("limit", PAGE)), LONGEST_PAGE)
+        limit = min(int(request.args.get("limit", PAGE)), MAX_PAGE)
         start = int(request.args.get("cursor", 0))
         page = {
             "certificates": [self._certificate_summary(app, one) for one in found[start : start + limit]],
@@ -88,7 +88,7 @@ class Certificates(FlyApi):
         return None, 204, {}
 
     def app_of(self, hostname: str) -> str | None:
-        """The app that answers for a hostname of its own: the one with an active certificate for it, if its DNS points there."""
+        """The app behind a custom hostname: the one with an active certificate, if the DNS records point to it."""
         for certificate in self.store.all("fly_certificate", hostname=hostname):
             if self._points_here(certificate) and self._certificate_status(certificate) == "active":
                 return str(certificate["_app"])
@@ -112,7 +112,7 @@ class Certificates(FlyApi):
         return "active" if issued_at is not None and issued_at <= self.context.clock.now() else "pending_validation"
 
     def _issued_at(self, certificate: Document) -> float | None:
-        """When it is, or will be, issued; None as long as nobody has set DNS."""
+        """When the certificate is or will be issued; None while the DNS records are not set."""
         dns = self.store.get("fly_dns", certificate["hostname"])
         if dns is None or not (self._points_here(certificate) or dns.get("challenge_of") == certificate["_app"]):
             return None

@@ -1,4 +1,4 @@
-"""Health checks of a machine: a real request to its process, at the check's interval, for the version that runs (fly.md, 6.8)."""
+"""Health checks of a machine: a real request to its process, at the interval of the check."""
 
 from collections.abc import Iterator
 
@@ -8,22 +8,21 @@ from rehearsal.cloud.fly.runtime import Runtime, Unanswered
 from rehearsal.cloud.store import Document
 
 INTERVAL, TIMEOUT, GRACE = 10.0, 2.0, 5.0
-"""Seconds, where the check says nothing."""
+"""Defaults, in seconds."""
 
 
-def run_due(machine: Document, runtime: Runtime, now: float, most_seconds: float) -> bool:
-    """Run every check whose time has come, and write its result into the machine; whether there was one. Intervals are cut to
-    `most_seconds`.
+def run_due(machine: Document, runtime: Runtime, now: float, max_seconds: float) -> bool:
+    """Run every check that is due and store its result in the machine. Returns whether a check ran.
 
-    A check has no result before it has run for this start of the machine."""
+    Intervals are at most `max_seconds`. A check has no result until it has run after the current start of the machine."""
     results = {check["name"]: check for check in machine["checks"]}
     ran = False
     for name, port, check in of_config(machine["config"]):
         known = results.get(name)
-        pause = min(_seconds(check, "interval", INTERVAL), most_seconds)
+        pause = min(_seconds(check, "interval", INTERVAL), max_seconds)
         if now < (known["_ran_at"] if known else machine["_checks_at"]) + pause:
             continue
-        status, output = _ask(machine["id"], runtime, port, check)
+        status, output = _probe(machine["id"], runtime, port, check)
         if status == "critical" and now < machine["_checks_at"] + _seconds(check, "grace_period", GRACE):
             status = "warning"
         results[name] = {"name": name, "status": status, "output": output, "updated_at": rfc3339(now), "_ran_at": now}
@@ -33,7 +32,7 @@ def run_due(machine: Document, runtime: Runtime, now: float, most_seconds: float
 
 
 def of_config(config: Document) -> Iterator[tuple[str, int, Document]]:
-    """Name, port and definition of each check of a config; service checks are numbered over all services."""
+    """Name, port and definition of each check in a config. Service checks are numbered across all services."""
     number = 0
     for service in config.get("services") or ():
         for check in service.get("checks") or ():
@@ -45,18 +44,18 @@ def of_config(config: Document) -> Iterator[tuple[str, int, Document]]:
 
 
 def routable(machine: Document) -> bool:
-    """Whether the proxy sends requests to it: started, not cordoned, and no service or readiness check is failing."""
+    """Whether the proxy routes to the machine: started, not cordoned, no service check or readiness check is critical."""
     ready = {
         name for name, check in (machine["config"].get("checks") or {}).items() if check.get("kind") == "readiness"
     }
-    decisive = [
+    routing_checks = [
         check for check in machine["checks"] if check["name"].startswith("servicecheck-") or check["name"] in ready
     ]
-    failing = any(check["status"] == "critical" for check in decisive)
+    failing = any(check["status"] == "critical" for check in routing_checks)
     return machine["state"] == "started" and not machine["cordoned"] and not failing
 
 
-def _ask(id: str, runtime: Runtime, port: int, check: Document) -> tuple[str, str]:
+def _probe(id: str, runtime: Runtime, port: int, check: Document) -> tuple[str, str]:
     timeout = _seconds(check, "timeout", TIMEOUT)
     try:
         method = (check.get("method") or "GET").upper()

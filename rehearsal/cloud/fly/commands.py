@@ -1,6 +1,6 @@
-"""Commands inside a machine, over the API's `exec`: run on this computer with the machine's environment, below its root.
+"""Executes commands in a machine (`exec`): on this computer, with the machine's environment, in its root folder.
 
-Known are the few programs that a launch asks for; any other is `not found`, as in an image that lacks it.
+Only the programs that a launch uses are available; any other is `not found`, as in an image without it.
 """
 
 import os
@@ -11,24 +11,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cloud.fly.programs import PLACES
+from rehearsal.cloud.fly.programs import SEARCH_PATH
 
 NOT_FOUND, TIMED_OUT = 127, 124
-KNOWN = {
+PROGRAMS_HERE = {
     "python3": sys.executable,
-    "promtool": shutil.which("promtool", path=PLACES),
-    "amtool": shutil.which("amtool", path=PLACES),
+    "promtool": shutil.which("promtool", path=SEARCH_PATH),
+    "amtool": shutil.which("amtool", path=SEARCH_PATH),
     "rm": shutil.which("rm"),
-    "litestream": shutil.which("litestream", path=PLACES),
+    "litestream": shutil.which("litestream", path=SEARCH_PATH),
 }
-"""Where they are here; None for one that is not installed."""
+"""Paths on this computer; None if not installed."""
 
 
 def run(
     command: Sequence[str], env: Mapping[str, str], root: Path, seconds: float, translate: Callable[[str], str]
 ) -> dict[str, Any]:
-    """Fly's answer to `exec`. `translate` turns an argument into what it is on this computer."""
-    found = KNOWN.get(command[0].rpartition("/")[2])
+    """Fly's response to `exec`. `translate` turns an argument into its value on this computer."""
+    found = PROGRAMS_HERE.get(command[0].rpartition("/")[2])
     if found is None:
         return _answer(NOT_FOUND, "", f"{command[0]}: not found")
     try:
@@ -42,7 +42,7 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _answer(TIMED_OUT, "", f"{command[0]}: not within {seconds:g} s")
+        return _answer(TIMED_OUT, "", f"{command[0]}: timed out after {seconds:g} s")
     return _answer(done.returncode, done.stdout, done.stderr)
 
 

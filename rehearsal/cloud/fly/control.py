@@ -1,14 +1,14 @@
-"""What people and hosts do at Fly, as routes of the control address.
+"""Actions of people and hosts at Fly, as routes of the control address.
 
 POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
                        "requires"?: ["SESSION_KEY"], "broken"?}
-                      pushes an image: the registry knows it from now on, and machines know what to run for it
-POST /fly/apps        {"name", "org"}: an app that somebody made by hand, or that belongs to strangers
+                      pushes an image: adds it to the registry, and sets what machines run for it
+POST /fly/apps        {"name", "org"}: creates an app by hand, in any organisation
 POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app, "limited_until"?: seconds since 1970}
-                      what somebody entered at the DNS provider: the address records or the CNAME, the CNAME of the ACME
-                      challenge, the TXT record of the ownership; an app's name stands for the values that it asks for;
-                      until when the certificate authority takes no more requests for it
-POST /fly/migrations  {"volume": "vol_…"}: Fly moves a volume, and its machine, to another host
+                      sets DNS records: address records or CNAME, CNAME of the ACME challenge, TXT record of the ownership;
+                      the name of an app stands for the values that Fly requires for it; `limited_until` is the end of a rate
+                      limit of the certificate authority
+POST /fly/migrations  {"volume": "vol_…"}: Fly migrates a volume and its machine to another host
 GET  /fly/state       every document of Fly, by kind
 """
 
@@ -43,27 +43,27 @@ class FlyControl(Service):
 
     @route("POST", "/fly/images")
     def push_image(self, request: Request) -> Any:
-        told = request.get_json(force=True)
-        reference = told["reference"]
+        body = request.get_json(force=True)
+        reference = body["reference"]
         image = {
             "reference": reference,
-            "digest": told.get("digest") or digest_of(reference),
-            "runs": told.get("runs", "solserver"),
-            "version": told.get("version", reference.rpartition(":")[2]),
-            "requires": told.get("requires", []),
-            "broken": told.get("broken"),
+            "digest": body.get("digest") or digest_of(reference),
+            "runs": body.get("runs", "solserver"),
+            "version": body.get("version", reference.rpartition(":")[2]),
+            "requires": body.get("requires", []),
+            "broken": body.get("broken"),
         }
         return self.store.put("fly_image", reference, image), 201, {}
 
     @route("POST", "/fly/apps")
     def make_app(self, request: Request) -> Any:
-        told = request.get_json(force=True)
-        return self._machines_api.make_app(told["name"], told["org"]), 201, {}
+        body = request.get_json(force=True)
+        return self._machines_api.make_app(body["name"], body["org"]), 201, {}
 
     @route("POST", "/fly/dns")
     def set_dns(self, request: Request) -> Any:
-        told = request.get_json(force=True)
-        return self.store.put("fly_dns", told["hostname"], {**told, "_at": self.context.clock.now()}), 201, {}
+        body = request.get_json(force=True)
+        return self.store.put("fly_dns", body["hostname"], {**body, "_at": self.context.clock.now()}), 201, {}
 
     @route("POST", "/fly/migrations")
     def migrate_volume(self, request: Request) -> Any:

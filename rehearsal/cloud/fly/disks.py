@@ -1,4 +1,4 @@
-"""What is on the volumes and in the databases: a real folder for each volume, snapshot and database."""
+"""The content of volumes, snapshots and databases: a real folder for each."""
 
 import shutil
 import tempfile
@@ -19,24 +19,24 @@ class Disks:
         return self._folder
 
     def volume(self, id: str) -> Path:
-        """The folder of a volume, made when it is first asked for."""
-        return self._made(self.folder / "volumes" / id)
+        """The folder of a volume, created on first use."""
+        return self._created(self.folder / "volumes" / id)
 
     def new_root(self, machine_id: str) -> Path:
-        """An empty root file system: a machine loses its old one with each start of a version."""
+        """An empty root file system: each start of a machine begins with a new one."""
         root = self.folder / "machines" / machine_id
         shutil.rmtree(root, ignore_errors=True)
-        return self._made(root)
+        return self._created(root)
 
     def take_snapshot(self, volume_id: str, snapshot_id: str) -> None:
-        """Copy as it is: a snapshot is crash-consistent, no more."""
+        """Copy the folder as it is: a snapshot is only crash-consistent."""
         shutil.copytree(self.volume(volume_id), self.folder / "snapshots" / snapshot_id, dirs_exist_ok=True)
 
     def restore(self, snapshot_id: str, volume_id: str) -> None:
         shutil.copytree(self.folder / "snapshots" / snapshot_id, self.volume(volume_id), dirs_exist_ok=True)
 
-    def become(self, other: "Disks") -> None:
-        """Hold copies of the volumes and snapshots of another."""
+    def copy_from(self, other: "Disks") -> None:
+        """Copy the volumes and snapshots of another instance."""
         for kind in ("volumes", "snapshots"):
             if (other.folder / kind).exists():
                 shutil.copytree(other.folder / kind, self.folder / kind)
@@ -48,12 +48,12 @@ class Disks:
         shutil.rmtree(self.folder / "volumes" / id, ignore_errors=True)
 
     def database(self, cluster_id: str, name: str) -> Path:
-        """The folder of a database of Managed Postgres, made when a server first connects."""
-        return self._made(self.folder / "postgres" / cluster_id / name)
+        """The folder of a Managed Postgres database, created when a server first connects."""
+        return self._created(self.folder / "postgres" / cluster_id / name)
 
     def back_up(self, cluster_id: str, backup_id: str) -> None:
-        """Copy what is in all databases of a cluster."""
-        source = self._made(self.folder / "postgres" / cluster_id)
+        """Copy all databases of a cluster."""
+        source = self._created(self.folder / "postgres" / cluster_id)
         shutil.copytree(source, self.folder / "backups" / cluster_id / backup_id, dirs_exist_ok=True)
 
     def restore_backup(self, cluster_id: str, backup_id: str, to: str) -> None:
@@ -70,6 +70,6 @@ class Disks:
             self._folder = None
 
     @staticmethod
-    def _made(folder: Path) -> Path:
+    def _created(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder

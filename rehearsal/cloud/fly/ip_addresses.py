@@ -1,4 +1,4 @@
-"""Addresses of an app: no ids, the address is the identity (fly.md, section 9)."""
+"""IP addresses of an app. They have no ids: the address is the key."""
 
 from typing import Any
 

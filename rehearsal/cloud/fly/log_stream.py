@@ -1,22 +1,22 @@
-"""Fly's log stream: a real NATS server, where Debian's is installed, to which every line of every machine is published."""
+"""Fly's log stream: a real NATS server, if `nats-server` is installed, that gets every log line of every machine."""
 
 import contextlib
 import json
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from typing import Any
 
-from rehearsal.cloud.fly.programs import PLACES
+from rehearsal.cloud.fly.programs import SEARCH_PATH
+from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 
 HOST = "127.0.0.1"
 START_SECONDS = 5.0
 
 
 class LogStream:
-    """Started when somebody first listens; without a server, lines are published to nobody, as in a network without readers."""
+    """Starts with the first subscriber. Without `nats-server` lines are dropped."""
 
     def __init__(self) -> None:
         self.port: int | None = None
@@ -24,15 +24,14 @@ class LogStream:
         self._connection: socket.socket | None = None
 
     def start(self) -> int | None:
-        """The port of the server; None where there is no `nats-server`."""
-        found = shutil.which("nats-server", path=PLACES)
+        """Start the server if needed. Returns its port; None without `nats-server`."""
+        found = shutil.which("nats-server", path=SEARCH_PATH)
         if self.port is None and found:
             with socket.socket() as probe:
                 probe.bind((HOST, 0))
                 port: int = probe.getsockname()[1]
-            leash = [sys.executable, "-m", "rehearsal.standins.leash"]
             self._server = subprocess.Popen(
-                [*leash, found, "--addr", HOST, "--port", str(port)],
+                [*EXIT_WITH_PARENT, found, "--addr", HOST, "--port", str(port)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -42,7 +41,7 @@ class LogStream:
         return self.port
 
     def publish(self, line: dict[str, Any]) -> None:
-        """One log line, in Fly's form: `{"event", "fly": {"app", "region"}, "log", "message", "timestamp"}`."""
+        """Publish a log line, in Fly's format: `{"event", "fly": {"app", "region"}, "log", "message", "timestamp"}`."""
         if self._connection is None:
             return
         fly, content = line["fly"], json.dumps(line).encode()

@@ -1,15 +1,15 @@
-"""The network and the clock of machines that run a program of this computer: what their files and arguments say, on loopback.
+"""Rewrites the files, arguments and variables of a machine that runs a real program, so that the program works on loopback.
 
-The configuration is the one that the machine was given, but for four things, replaced in the text and nothing else:
+Exactly four things are replaced in the text:
 
 - A private name with its port, `<group>.process.<app>.internal:9093`, becomes a port of 127.0.0.1, and so does the port on which
   the program itself listens.
-- A public host, `api.fly.io` or that of an `https://` address, becomes a port of 127.0.0.1 behind which the double of Fly's API
-  or of its edge answers with TLS; `SSL_CERT_FILE` names the authority that signed for it. So nothing leaves this computer.
+- A public host, `api.fly.io` or the host of an `https://` URL, becomes a port of 127.0.0.1 where the double of Fly's API or proxy
+  answers with TLS. `SSL_CERT_FILE` names the root certificate. So nothing leaves this computer.
 - The address of Fly's log stream becomes that of a NATS server (`log_stream`).
-- Durations are divided by the delay `monitor_speed`, all by the same number, so that a minute's patience is had in seconds.
+- Durations are divided by the delay `monitor_speed`, so that a wait of minutes takes seconds.
 
-An absolute path in an argument is taken below the machine's root, as with every program here.
+An absolute path in an argument is taken below the machine's root, as for every program here.
 """
 
 import re
@@ -33,7 +33,7 @@ HOST = "127.0.0.1"
 PRIVATE = re.compile(r"(?P<group>[a-z0-9-]+)\.process\.(?P<app>[a-z0-9-]+)\.internal:(?P<port>\d+)")
 PUBLIC = re.compile(r"api\.fly\.io|(?<=https://)(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w.-])")
 OWN = re.compile(r"(?P<before>\bhttp://|\"|^|--web\.listen-address=)(?:localhost)?:(?P<port>\d{4,5})\b")
-"""Where a machine listens, and its own ports in its own files."""
+"""The listen address of a machine, and its own ports in its own files."""
 PATH = re.compile(r"^(?P<flag>--[a-z._-]+=)?/")
 FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
 PLATFORM = "api.fly.io"
@@ -50,7 +50,7 @@ MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 
 
 class Loopback:
-    """One for all machines of a world; `close` ends the TLS listeners."""
+    """Shared by all machines; `close` stops the TLS listeners."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -66,14 +66,14 @@ class Loopback:
         self._platform, self._edge = platform, edge
 
     def port(self, app: str, group: str, port: int) -> int:
-        """The port of this computer that stands for `port` of the machines of a process group."""
+        """The local port for `port` of the machines of a process group."""
         with self._lock:
             if (app, group, port) not in self._ports:
                 self._ports[app, group, port] = free_port()
             return self._ports[app, group, port]
 
     def text(self, text: str, app: str, group: str) -> str:
-        """A file's content, an argument, or a variable of a machine, as it is on this computer."""
+        """The content of a file, an argument or a variable, rewritten for this computer."""
         text = PRIVATE.sub(
             lambda found: f"{HOST}:{self.port(found['app'], found['group'], int(found['port']))}",
             text,
@@ -83,7 +83,7 @@ class Loopback:
         text = text.replace(FLY_LOG_STREAM, f"nats://{HOST}:{stream}") if stream else text
         text = PUBLIC.sub(lambda found: f"{HOST}:{self._public_port(found[0])}", text)
         for pattern in DURATIONS:
-            text = pattern.sub(self._sooner, text)
+            text = pattern.sub(self._scaled, text)
         return text
 
     def argument(self, argument: str, root: Path, app: str, group: str) -> str:
@@ -95,7 +95,7 @@ class Loopback:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What makes a program trust the doubles' certificates."""
+        """Variables that make a program trust the certificates of the doubles."""
         return {"SSL_CERT_FILE": str(self._authority.certificate)}
 
     def close(self) -> None:
@@ -105,10 +105,10 @@ class Loopback:
 
     @property
     def _authority(self) -> authority.Authority:
-        assert self._context.folder is not None, "programs of this computer need a world with a folder"
+        assert self._context.folder is not None, "real programs need a context with a folder"
         return authority.Authority(self._context.folder / "authority")
 
-    def _sooner(self, found: "re.Match[str]") -> str:
+    def _scaled(self, found: "re.Match[str]") -> str:
         milliseconds = int(found["number"]) * MILLISECONDS[found["unit"]]
         unchanged = self.speed == 1 or not milliseconds
         return found[0] if unchanged else f"{found['before']}{round(milliseconds / self.speed)}ms"
@@ -131,7 +131,7 @@ class Loopback:
         return server
 
     def _named(self, host: str) -> WSGIApplication:
-        """The double of `host`, asked under that name by a machine."""
+        """The double of `host`, for requests from machines."""
 
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             environ["HTTP_HOST"] = host
@@ -145,11 +145,11 @@ class Loopback:
 
 class _Server(wsgi.Server):
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Nothing: a client that goes away in the middle is no news."""
+        """Ignore clients that disconnect."""
 
 
 def below(root: Path, argument: str) -> str:
-    """An argument whose absolute path is taken below the root of its machine."""
+    """An argument with its absolute path moved below the root of the machine."""
     return PATH.sub(lambda found: f"{found['flag'] or ''}{root}/", argument)
 
 

@@ -1,4 +1,4 @@
-"""A machine config as Fly takes it and as it shows it (fly.md, 6.9 and 3.3)."""
+"""The machine config: what Fly accepts, and how it shows it. See `infra-docs/vendors/fly.md`."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ SIGNALS = {"SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGT
 CPUS = {"shared": (1, 2, 4, 6, 8), "performance": (1, 2, 4, 6, 8, 10, 12, 14, 16)}
 MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
 DURATIONS = ("interval", "timeout", "grace_period")
-MOST_CHECK_SECONDS = 60.0
+MAX_CHECK_SECONDS = 60.0
 
 
 def seconds_of(duration: str | float) -> float:
@@ -26,7 +26,7 @@ def seconds_of(duration: str | float) -> float:
 
 
 def check(config: Document) -> None:
-    """Raise Answer 400 for a config that Fly does not take, whatever machine it is for."""
+    """Raise Answer 400 for a config that Fly refuses for any machine."""
     if not config.get("image"):
         raise refused("invalid_argument: config.image is required")
     _check_guest(config.get("guest") or {})
@@ -52,16 +52,16 @@ def check(config: Document) -> None:
     for service in config.get("services") or ():
         _check_service(service)
     for name, one in (config.get("checks") or {}).items():
-        _check_check(one, f"checks.{name}")
+        _check_health_check(one, f"checks.{name}")
         if not one.get("port"):
             raise refused(f"invalid_argument: checks.{name} needs a port")
 
 
 def shown(config: Document) -> Document:
-    """The config as answers spell it: booleans for `autostop`, durations as Go writes them, the guest filled in."""
-    spelled: Document = _spelled(config, "")
-    guest = {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256, **(spelled.get("guest") or {})}
-    return {"init": {}, **spelled, "guest": guest}
+    """The config as responses contain it: booleans for `autostop`, durations as Go writes them, guest defaults filled in."""
+    normalized: Document = _normalized(config, "")
+    guest = {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256, **(normalized.get("guest") or {})}
+    return {"init": {}, **normalized, "guest": guest}
 
 
 def _check_guest(guest: Document) -> None:
@@ -70,10 +70,10 @@ def _check_guest(guest: Document) -> None:
         raise refused(f"invalid_argument: invalid cpu_kind {kind!r}")
     if cpus not in CPUS[kind]:
         raise refused(f"invalid_argument: invalid number of CPUs: {cpus}")
-    least, most = (amount * cpus for amount in MEMORY_PER_CPU[kind])
-    if memory % 256 or not least <= memory <= most:
+    lowest, highest = (amount * cpus for amount in MEMORY_PER_CPU[kind])
+    if memory % 256 or not lowest <= memory <= highest:
         raise refused(
-            f"invalid_argument: invalid config.guest.memory_mb: {memory}, must be from {least} to {most} by 256"
+            f"invalid_argument: invalid config.guest.memory_mb: {memory}, must be from {lowest} to {highest} by 256"
         )
 
 
@@ -87,13 +87,13 @@ def _check_service(service: Document) -> None:
         if unknown:
             raise refused(f"invalid_argument: unknown handler {min(unknown)!r}")
     for one in service.get("checks") or ():
-        _check_check(one, "services.checks")
+        _check_health_check(one, "services.checks")
         for name in ("interval", "timeout"):
-            if one.get(name) and seconds_of(one[name]) > MOST_CHECK_SECONDS:
+            if one.get(name) and seconds_of(one[name]) > MAX_CHECK_SECONDS:
                 one[name] = "1m0s"
 
 
-def _check_check(one: Document, where: str) -> None:
+def _check_health_check(one: Document, where: str) -> None:
     if one.get("type") not in ("http", "tcp"):
         raise refused(f"invalid_argument: {where}.type must be http or tcp")
     for name in DURATIONS:
@@ -103,12 +103,12 @@ def _check_check(one: Document, where: str) -> None:
         raise refused(f"invalid_argument: {where}.kind must be informational or readiness")
 
 
-def _spelled(value: Any, key: str) -> Any:
+def _normalized(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        free = key in ("env", "metadata")
-        return {name: item if free else _spelled(item, name) for name, item in value.items()}
+        verbatim = key in ("env", "metadata")
+        return {name: item if verbatim else _normalized(item, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [_spelled(item, key) for item in value]
+        return [_normalized(item, key) for item in value]
     if key == "autostop":
         return {"off": False, "stop": True}.get(value, value) if isinstance(value, str) else value
     if key in DURATIONS:

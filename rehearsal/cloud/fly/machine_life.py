@@ -1,8 +1,8 @@
-"""The life of a machine: what state it is in by now, its process, its checks, its restarts.
+"""The lifecycle of a machine: its current state, process, health checks and restarts.
 
-Nothing happens on a timer. A machine's document says what it was doing since when; `find` takes the steps that are due, so time
-may jump and the program may be restarted in between. With real processes, `keep_alive` looks at all machines now and then, or
-a machine at which nobody looks would not start.
+There are no timers. A machine's document has its state and when it entered it; `find` executes the transitions that are due. So
+the clock can jump, and the doubles can be restarted at any time. With real processes a thread reads all machines regularly, since
+a machine that nobody reads would not start.
 
     created ──> starting ──> started ──> stopping | suspending ──> stopped | suspended
     replacing ──> starting, or stopped when it was not running before          restarting ──> starting
@@ -30,13 +30,13 @@ from rehearsal.standins import solserver
 LOG_LINES = 100
 EVENTS = 50
 STOP_SECONDS = 5.0
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "starting", "destroying": "destroyed"}
-"""States that wait for the end of the process, and what comes then."""
+"""States that wait for the process to end, and the state that follows."""
 
 
 class Machines:
-    """All machines of the world. Use `changing` to change one: it holds the store meanwhile."""
+    """All machines. `changing` locks the store while a machine is changed."""
 
     def __init__(self, context: Context, loopback: Loopback) -> None:
         self._context, self._store, self._clock = context, context.store, context.clock
@@ -56,7 +56,7 @@ class Machines:
         self.disks.close()
 
     def resume(self) -> None:
-        """Run what the store says is running: the world was restarted, or is a copy of another."""
+        """Start the processes of all machines that are started: after a restart of the doubles, or in a copy."""
         with self._store.transaction():
             for machine in self._store.all("fly_machine", state="started"):
                 self._run(machine, machine["_since"])
@@ -64,7 +64,7 @@ class Machines:
     # Reading and changing.
 
     def find(self, id: str) -> Document | None:
-        """The machine as it is by now, or None when nothing is left of it."""
+        """The machine in its current state, or None once it is gone."""
         with self._store.transaction():
             machine = self._store.get("fly_machine", id)
             if machine is None:
@@ -90,7 +90,7 @@ class Machines:
 
     @contextmanager
     def changing(self, id: str) -> Iterator[Document]:
-        """The machine, to be changed in the block and stored after it. Raises KeyError when there is none."""
+        """The machine; changes made in the block are stored. Raises KeyError if there is none."""
         with self._store.transaction():
             machine = self.find(id)
             if machine is None:
@@ -98,8 +98,8 @@ class Machines:
             yield machine
             self._store.put("fly_machine", id, machine)
 
-    def seen(self, machine: Document) -> Document:
-        """The machine as the API shows it: just after an update, the old version still looks started and healthy."""
+    def shown(self, machine: Document) -> Document:
+        """The machine as the API shows it. Right after an update the old version still appears started and healthy."""
         checks = [public(check) for check in machine["checks"]]
         shown = {**public(machine), "checks": checks, "version": machine["instance_id"]}
         age = self._clock.now() - machine["_since"]
@@ -107,15 +107,15 @@ class Machines:
             shown["state"] = "started"
         return shown
 
-    # What can be done to a machine; each takes the document inside `changing`.
+    # Operations on a machine; each takes the document inside `changing`.
 
     def launch(self, machine: Document, *, launch: bool) -> None:
-        """A new machine begins its life."""
+        """Begin the lifecycle of a new machine."""
         machine["_launch"] = launch
         self._event(machine, "launch", "created", self._clock.now())
 
     def replace(self, machine: Document, following: Document, *, launch: bool) -> None:
-        """Go over to another version; `following` are the fields of the document that the version brings."""
+        """Replace the running version; `following` has the fields of the new version."""
         machine["_next"], machine["_launch"] = following, launch
         self._enter(machine, "replacing", self._clock.now())
         self._event(machine, "update", "replacing", self._clock.now())
@@ -134,7 +134,7 @@ class Machines:
         self._end_process(machine)
 
     def move_volume(self, id: str | None, old: str, new: str) -> None:
-        """A volume is on another host: its machine goes there too, and has the copy mounted."""
+        """Move a volume, and the machine `id` that mounts it, to another host."""
         self.disks.move_volume(old, new)
         if id:
             with self.changing(id) as machine:
@@ -143,7 +143,7 @@ class Machines:
                 self.end(machine, "restarting")
 
     def drop_app(self, app: str) -> None:
-        """The app is deleted: nothing of its machines and volumes is left."""
+        """Delete the machines and volumes of a deleted app."""
         for machine in self._store.all("fly_machine", _app=app):
             self.runtime.stop(machine["id"], 0.0)
             self._store.delete("fly_machine", machine["id"])
@@ -154,12 +154,12 @@ class Machines:
     # Logs.
 
     def log(self, id: str, line: str) -> None:
-        """Keep a line that the machine wrote; JSON lines bring their own level."""
+        """Store a log line of the machine; a JSON line has its own level."""
         try:
-            told = json.loads(line)
+            parsed = json.loads(line)
         except ValueError:
-            told = {}
-        level = told.get("level", "info") if isinstance(told, dict) else "info"
+            parsed = {}
+        level = parsed.get("level", "info") if isinstance(parsed, dict) else "info"
         with self._store.transaction():
             machine = self._store.get("fly_machine", id)
             if machine is None:
@@ -187,10 +187,10 @@ class Machines:
             }
         )
 
-    # Time passes.
+    # Transitions.
 
     def _step(self, machine: Document) -> bool:
-        """Take the next step that is due; False when there is none."""
+        """Execute the next transition that is due; False if there is none."""
         now, state, half = self._clock.now(), machine["state"], self._delay("machine_start") / 2
         due = machine["_since"] + half
         if state == "created" and now >= due:
@@ -261,20 +261,20 @@ class Machines:
         }
 
     def _crashed(self, machine: Document, exit: Exit) -> None:
-        """The process ended by itself: the restart policy decides."""
+        """The process ended by itself: apply the restart policy."""
         restart = machine["config"].get("restart") or {}
-        policy, most = restart.get("policy") or "on-failure", restart.get("max_retries") or 10
-        again = policy == "always" or (policy == "on-failure" and exit.code != 0 and machine["_restarts"] < most)
+        policy, max_retries = restart.get("policy") or "on-failure", restart.get("max_retries") or 10
+        again = policy == "always" or (policy == "on-failure" and exit.code != 0 and machine["_restarts"] < max_retries)
         at = max(exit.at, machine["_since"])
         self.log(machine["id"], f"Main child exited normally with code: {exit.code}")
         self._exit_event(machine, exit, at, requested=False, restarting=again)
         machine["_restarts"] += again
         if not again and policy == "on-failure" and exit.code:
-            self.log(machine["id"], f"machine has reached its max restart count of {most}")
+            self.log(machine["id"], f"machine has reached its max restart count of {max_retries}")
         self._enter(machine, "starting" if again else "stopped", at)
 
     def _ended(self, machine: Document, exit: Exit) -> None:
-        """The process ended because we asked it to, or had ended before."""
+        """The process ended on request, or had already ended."""
         following, at = ENDING[machine["state"]], max(exit.at, machine["_since"])
         if exit.at >= machine["_since"]:
             self._exit_event(machine, exit, at, requested=True, restarting=following == "starting")
@@ -302,7 +302,7 @@ class Machines:
             ]
 
     def _exit_event(self, machine: Document, exit: Exit, at: float, *, requested: bool, restarting: bool) -> None:
-        told = {
+        exit_event = {
             "exit_code": exit.code,
             "guest_exit_code": exit.code,
             "guest_signal": -1,
@@ -312,7 +312,7 @@ class Machines:
             "signal": -1,
             "exited_at": rfc3339(at),
         }
-        request = {"exit_event": told, "restart_count": machine["_restarts"]}
+        request = {"exit_event": exit_event, "restart_count": machine["_restarts"]}
         self._event(machine, "exit", "stopped", at, request=request)
 
     def _event(
@@ -325,7 +325,7 @@ class Machines:
         return float(getattr(self._context.delays, name))
 
     def _keep_alive(self) -> None:
-        """Real processes need somebody who looks: start what is due, notice what has ended."""
-        while not self._closed.wait(LOOK_SECONDS):
+        """Read all machines regularly: start what is due, notice what has ended."""
+        while not self._closed.wait(POLL_SECONDS):
             for machine in self._store.all("fly_machine"):
                 self.find(machine["id"])

@@ -1,7 +1,4 @@
-"""Machines over the API: made, replaced as a whole, waited for, leased, stopped and destroyed (fly.md, section 6).
-
-What becomes of them is in `machine_life`; here are the requests and what Fly refuses.
-"""
+"""The machine endpoints: requests, and what Fly refuses. The lifecycle of a machine is in `machine_life`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +26,9 @@ CREATE = {
 }
 UPDATE = {**CREATE, "current_version": str}
 EXECUTE = {"command": [str], "container": str, "machine": bool, "stdin": str, "timeout": int, "cmd": str}
-MOST_EXECUTE_SECONDS = 60
-WAITED_FOR = ("started", "stopped", "suspended", "destroyed", "settled")
-LOOK_SECONDS = 0.05
+MAX_EXECUTE_SECONDS = 60
+WAIT_STATES = ("started", "stopped", "suspended", "destroyed", "settled")
+POLL_SECONDS = 0.05
 DEAD_ENDS = ("failed", "destroyed")
 
 
@@ -41,7 +38,7 @@ class MachinesPart(FlyApi):
     @route("GET", "/v1/apps/<name>/machines")
     def list_machines(self, request: Request, name: str) -> Any:
         self.app(request, name, "list_machines")
-        shown = [self.machines.seen(machine) for machine in self.machines.of_app(name)]
+        shown = [self.machines.shown(machine) for machine in self.machines.of_app(name)]
         wanted = {key.partition(".")[2]: text for key, text in request.args.items() if key.startswith("metadata.")}
         gone = "include_deleted" in request.args
         return [
@@ -93,7 +90,7 @@ class MachinesPart(FlyApi):
             app = self.store.get("fly_app", name)
             assert app is not None
             self.store.put("fly_app", name, {**app, "_released": True})
-        return {**self.machines.seen(machine), **({"nonce": nonce} if nonce else {})}
+        return {**self.machines.shown(machine), **({"nonce": nonce} if nonce else {})}
 
     @route("GET", "/v1/apps/<name>/machines/<id>")
     def get_machine(self, request: Request, name: str, id: str) -> Any:
@@ -102,7 +99,7 @@ class MachinesPart(FlyApi):
         machine = self._machine(name, id)
         if self.context.clock.now() < machine["_visible_at"]:
             raise fly_error(404, "machine not found")
-        return self.machines.seen(machine)
+        return self.machines.shown(machine)
 
     @route("POST", "/v1/apps/<name>/machines/<id>")
     def update_machine(self, request: Request, name: str, id: str) -> Any:
@@ -122,7 +119,7 @@ class MachinesPart(FlyApi):
             was_running = machine["state"] in ("started", "starting", "created", "replacing")
             following = self._version(name, config, body)
             self.machines.replace(machine, following, launch=was_running and not body.get("skip_launch"))
-            answer = {**self.machines.seen(machine), **{key: following[key] for key in ("config", "instance_id")}}
+            answer = {**self.machines.shown(machine), **{key: following[key] for key in ("config", "instance_id")}}
         return {**answer, "version": following["instance_id"], "name": body.get("name") or machine["name"]}
 
     @route("DELETE", "/v1/apps/<name>/machines/<id>")
@@ -163,10 +160,10 @@ class MachinesPart(FlyApi):
 
     @route("POST", "/v1/apps/<name>/machines/<id>/exec")
     def execute(self, request: Request, name: str, id: str) -> Any:
-        """Runs a command in a started machine, for at most a minute."""
+        """Run a command in a started machine, for at most a minute."""
         body = bodies.read(request, EXECUTE, "MachineExecRequest")
-        seconds = body.get("timeout") or MOST_EXECUTE_SECONDS
-        if not body.get("command") or not 0 < seconds <= MOST_EXECUTE_SECONDS:
+        seconds = body.get("timeout") or MAX_EXECUTE_SECONDS
+        if not body.get("command") or not 0 < seconds <= MAX_EXECUTE_SECONDS:
             raise bodies.refused("invalid_argument: command is required, and timeout is at most 60 seconds")
         with self._changed(request, name, id, "exec") as machine:
             if machine["state"] != "started":
@@ -187,11 +184,11 @@ class MachinesPart(FlyApi):
 
     @route("GET", "/v1/apps/<name>/machines/<id>/wait")
     def wait_for_machine(self, request: Request, name: str, id: str) -> Any:
-        """Answers when the state is reached, and 408 after `timeout` seconds."""
+        """Answer once the state is reached, or 408 after `timeout` seconds."""
         self.app(request, name)
         self.limit("get_machine", id)
         state, seconds = request.args.get("state", "started"), float(request.args.get("timeout", 60))
-        if state not in WAITED_FOR or not 1 <= seconds <= 60:
+        if state not in WAIT_STATES or not 1 <= seconds <= 60:
             raise bodies.refused("invalid_argument: state or timeout is not valid")
         wanted = request.args.get("version") or request.args.get("instance_id")
         deadline = self.context.clock.now() + seconds
@@ -210,7 +207,7 @@ class MachinesPart(FlyApi):
                     408,
                     f"deadline_exceeded: machine failed to reach desired state, {state}, currently {machine['state']}",
                 )
-            self.context.clock.sleep(LOOK_SECONDS)
+            self.context.clock.sleep(POLL_SECONDS)
 
     @route("GET", "/v1/apps/<name>/machines/<id>/lease")
     def read_lease(self, request: Request, name: str, id: str) -> Any:
@@ -238,12 +235,12 @@ class MachinesPart(FlyApi):
             machine["_lease"] = None
         return {"status": "success"}
 
-    # What the requests have in common.
+    # Shared by the requests.
 
     @contextmanager
     def _changed(self, request: Request, app: str, id: str, action: str) -> Iterator[Document]:
-        """The machine, for the holder of its lease or when nobody holds it."""
-        self.machines.find(id)  # What time has done to it stays done when the call is refused.
+        """The machine, if the caller holds its lease or nobody does. Changes made in the block are stored."""
+        self.machines.find(id)  # transitions that are due stay even if the call is refused
         with self.store.transaction():
             self.app(request, app)
             self.limit(action, id)
@@ -266,13 +263,13 @@ class MachinesPart(FlyApi):
         return [machine for machine in self.machines.of_app(app) if machine["state"] != "destroyed"]
 
     def _version(self, app: str, config: Document, body: Document) -> Document:
-        """The fields of a machine that belong to one version of it."""
+        """The fields of a machine that belong to one version."""
         reference = config["image"]
         image = self._image(reference)
         held = self.store.get("fly_secrets", app) or {"version": 0, "versions": []}
-        least = body.get("min_secrets_version") or 0
-        if least > held["version"]:
-            raise bodies.refused(f"invalid_argument: secrets version {least} does not exist")
+        min_version = body.get("min_secrets_version") or 0
+        if min_version > held["version"]:
+            raise bodies.refused(f"invalid_argument: secrets version {min_version} does not exist")
         secrets = held["versions"][-1]["values"] if held["versions"] and not body.get("skip_secrets") else {}
         registry, _, rest = image["reference"].partition("/")
         repository, _, tag = rest.partition(":")
@@ -289,9 +286,9 @@ class MachinesPart(FlyApi):
             pinned = f"{image['reference'].rpartition(':')[0]}@{image['digest']}"
             if reference in (image["reference"], pinned, f"{image['reference']}@{image['digest']}"):
                 return image
-        public = public_image(reference)
-        if public:
-            return public
+        found = public_image(reference)
+        if found:
+            return found
         raise fly_error(400, f"failed to get manifest {reference}: MANIFEST_UNKNOWN: manifest unknown")
 
     def _free_volume(self, app: str, region: str, config: Document, machine_id: str) -> Document | None:

@@ -1,4 +1,4 @@
-"""The Machines API (api.machines.dev) as one service, put together from its parts."""
+"""The Machines API (api.machines.dev): one service made of its parts."""
 
 from typing import ClassVar
 

@@ -1,7 +1,7 @@
-"""What Fly measures of an app, as its `/federate` tells it: the last sample of each series, with its own time (observability.md, 2).
+"""Fly's metrics of an app, as `/federate` returns them: the last sample of each series, with its timestamp.
 
-Everything here is seen, not made up: machines and their exits from their documents, the file system of a volume from its folder,
-answers from the proxy's counts, and what the machine's `metrics` setting names from the machine itself.
+Every value is measured: machines and exits from their documents, file systems from the folders of volumes, responses from the
+counts of the proxy, and the metrics of the `metrics` section from the machine itself.
 """
 
 import re
@@ -15,7 +15,7 @@ from rehearsal.cloud.store import Document, Store
 
 BLOCK = 4096
 RECENT = 300.0
-"""Seconds that a sample is told for."""
+"""Seconds for which a sample is returned."""
 SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)(?:\s+\d+)?")
 APP = re.compile(r'app="([^"]+)"')
 NAMES = re.compile(r'__name__=~"([^"]+)"')
@@ -33,16 +33,16 @@ def of_app(app: str, machines: Machines, store: Store, now: float) -> Iterator[t
             yield from _file_systems(machine, labels, store, machines.disks, now)
             yield from _own(machine, labels, machines.runtime, now)
         for event in machine["events"]:
-            told = (event.get("request") or {}).get("exit_event")
-            if told and event["timestamp"] / 1000 > now - RECENT:
-                at = datetime.fromisoformat(told["exited_at"]).timestamp()
-                yield _line("fly_instance_exit_code", labels, told["exit_code"], at)
-                yield _line("fly_instance_exit_oom", labels, int(told["oom_killed"]), at)
+            exit_event = (event.get("request") or {}).get("exit_event")
+            if exit_event and event["timestamp"] / 1000 > now - RECENT:
+                at = datetime.fromisoformat(exit_event["exited_at"]).timestamp()
+                yield _line("fly_instance_exit_code", labels, exit_event["exit_code"], at)
+                yield _line("fly_instance_exit_oom", labels, int(exit_event["oom_killed"]), at)
                 break
 
 
 def wanted(match: str) -> tuple[str | None, "re.Pattern[str]"]:
-    """The app and the names that a selector of `match[]` asks for."""
+    """The app and the metric names of a `match[]` selector."""
     app, names = APP.search(match), NAMES.search(match)
     return app[1] if app else None, re.compile(names[1] if names else ".*")
 
@@ -60,11 +60,11 @@ def _file_systems(
 
 
 def _own(machine: Document, labels: Mapping[str, str], runtime: Runtime, now: float) -> Iterator[tuple[str, str]]:
-    asked = machine["config"].get("metrics")
-    if not asked:
+    endpoint = machine["config"].get("metrics")
+    if not endpoint:
         return
     try:
-        answer = runtime.ask(machine["id"], asked["port"], "GET", asked.get("path") or "/metrics")
+        answer = runtime.ask(machine["id"], endpoint["port"], "GET", endpoint.get("path") or "/metrics")
     except Unanswered:
         return
     for text in answer.body.decode(errors="replace").splitlines():

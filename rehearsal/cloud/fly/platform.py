@@ -1,5 +1,4 @@
-"""api.fly.io, as far as a launch and its monitor use it: the log lines of an app, its release records, and the metrics of an
-organisation (fly.md, sections 13 and 15.1; observability.md, section 2)."""
+"""api.fly.io: log lines and release records of an app, and the metrics of an organisation."""
 
 import re
 from typing import Any, ClassVar
@@ -14,21 +13,20 @@ from rehearsal.cloud.service import route
 SECTIONS = """
     app primary_region kill_signal kill_timeout swap_size_mb console_command experimental build deploy env processes mounts
     http_service services checks files host_dedication_id machine_config container machine_checks restart vm statics metrics
-""".split()  # noqa: SIM905 (a list of names is read more easily than a column of strings)
-"""What a fly.toml may hold: a release records one as its definition."""
+""".split()  # noqa: SIM905 (easier to read than a column of strings)
+"""The sections of a fly.toml, which a release contains as its definition."""
 DEFINITION = dict.fromkeys(SECTIONS, (str, int, float, dict, list))
 STRATEGIES = ("BLUEGREEN", "CANARY", "IMMEDIATE", "ROLLING", "ROLLING_ONE", "SIMPLE")
 RELEASE = {"app_name": str, "strategy": str, "definition": DEFINITION, "image": str, "build_id": int}
-FAILED = re.compile(
+FAILED_RESPONSES = re.compile(
     r'sum\(increase_pure\(fly_edge_http_responses_count\{app="(?P<app>[^"]+)",status=~"5\.\."\}\[(?P<seconds>\d+)s\]\)\)'
 )
-"""The one query that is played."""
+"""The only PromQL query that is implemented."""
 RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
 
 
 class Platform(FlyApi):
-    """`/api/v1/apps/{name}/logs`, `/api/v1/releases`, and of `/prometheus/{org}` `/federate` and one query. GraphQL is not played: it
-    answers 501."""
+    """`/api/v1/apps/{name}/logs`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`. GraphQL answers 501."""
 
     name: ClassVar[str] = "fly_platform"
 
@@ -89,11 +87,11 @@ class Platform(FlyApi):
     def query(self, request: Request, org: str) -> Any:
         if self.token(request)["org"] != org:
             raise forbidden()
-        asked = FAILED.fullmatch(request.args.get("query", ""))
-        if asked is None:
-            return {"status": "error", "errorType": "422", "error": "the double does not play this query"}, 422, {}
+        query = FAILED_RESPONSES.fullmatch(request.args.get("query", ""))
+        if query is None:
+            return {"status": "error", "errorType": "422", "error": "the double does not implement this query"}, 422, {}
         now = self.context.clock.now()
-        failed = (self.store.get("fly_edge_failed", asked["app"]) or {"at": []})["at"]
-        count = sum(at > now - int(asked["seconds"]) for at in failed)
+        failed = (self.store.get("fly_edge_failed", query["app"]) or {"at": []})["at"]
+        count = sum(at > now - int(query["seconds"]) for at in failed)
         result = [{"metric": {}, "value": [now, str(count)]}] if failed else []
         return {"status": "success", "data": {"resultType": "vector", "result": result}}

@@ -1,7 +1,7 @@
-"""Managed Postgres: clusters that outlive every app, their databases, users, backups and attachments (fly.md, section 11).
+"""Managed Postgres: clusters, which do not belong to an app, with their databases, users, backups and attachments.
 
-What is in a database is a folder (`Disks.database`); the server in a machine finds it when its DATABASE_URL names a cluster that is
-ready, one of its databases, and a user with the right password. Documents: `fly_postgres` by the cluster's id.
+The content of a database is a folder (`Disks.database`). The server in a machine gets it if its DATABASE_URL names a cluster, one
+of its databases, and a user with the correct password (`databases`). Documents: `fly_postgres` by the id of the cluster.
 """
 
 import re
@@ -50,7 +50,7 @@ class Postgres(FlyApi):
         org = self._org(request, request.args.get("org_slug"))
         return {
             "data": [
-                self._cluster_summary(one) for one in self.store.all("fly_postgres", _org=org) if not self._swept(one)
+                self._cluster_summary(one) for one in self.store.all("fly_postgres", _org=org) if not self._is_gone(one)
             ]
         }
 
@@ -81,7 +81,7 @@ class Postgres(FlyApi):
         return {"data": self._shown_cluster(self._new_cluster(about))}, 201, {}
 
     def _new_cluster(self, about: Document) -> Document:
-        """A cluster that begins to be made."""
+        """Store a new cluster, whose creation begins now."""
         fresh: Document = {
             "_created": self.context.clock.now(),
             "_gone_at": None,
@@ -99,7 +99,7 @@ class Postgres(FlyApi):
     @route("DELETE", "/v1/postgres/<id>")
     def delete_cluster(self, request: Request, id: str) -> Any:
         with self.store.transaction():
-            cluster = self._living_cluster(request, id)
+            cluster = self._existing_cluster(request, id)
             gone_at = self.context.clock.now() + self.context.delays.postgres_gone
             self.store.put("fly_postgres", id, {**cluster, "_gone_at": gone_at})
         return None, 202, {}
@@ -108,7 +108,7 @@ class Postgres(FlyApi):
     def attach(self, request: Request, id: str) -> Any:
         app = bodies.read(request, {"app_name": str}, "createPostgresAttachmentRequest").get("app_name") or ""
         with self.store.transaction():
-            cluster = self._living_cluster(request, id)
+            cluster = self._existing_cluster(request, id)
             if self.living_app(app) is None:
                 raise _refused(404, "App not found")
             known = app in cluster["_attached"]
@@ -120,7 +120,7 @@ class Postgres(FlyApi):
     @route("DELETE", "/v1/postgres/<id>/attachments/<app>")
     def detach(self, request: Request, id: str, app: str) -> Any:
         with self.store.transaction():
-            cluster = self._living_cluster(request, id)
+            cluster = self._existing_cluster(request, id)
             if app not in cluster["_attached"]:
                 raise _refused(404, "Attachment not found")
             kept = [one for one in cluster["_attached"] if one != app]
@@ -154,7 +154,7 @@ class Postgres(FlyApi):
         body = bodies.read(request, shape, "restorePostgresClusterRequest")
         wanted = body.get("backup_id")
         if not wanted:
-            raise _refused(422, "backup_id is missing; the double restores no point in time")
+            raise _refused(422, "backup_id is missing; the double does not restore to a point in time")
         with self.store.transaction():
             source = self._ready_cluster(request, id)
             found = [one for one in source["_backups"] if one["id"] == wanted]
@@ -230,7 +230,7 @@ class Postgres(FlyApi):
         self._change_cluster(request, id, lambda cluster: _user(cluster, name).update(password=_password()))
         return self.get_credentials(request, id, name)
 
-    # Looking things up.
+    # Lookups.
 
     def _org(self, request: Request, slug: str | None) -> str:
         mine = str(self.token(request)["org"])
@@ -242,22 +242,22 @@ class Postgres(FlyApi):
 
     def _cluster(self, request: Request, id: str) -> Document:
         cluster = self.store.get("fly_postgres", id)
-        if cluster is None or self._swept(cluster):
+        if cluster is None or self._is_gone(cluster):
             raise _refused(404, "Cluster not found")
         if cluster["_org"] != self.token(request)["org"]:
             raise forbidden()
         self.limit("postgres", id, (5.0, 20))
         return cluster
 
-    def _living_cluster(self, request: Request, id: str) -> Document:
+    def _existing_cluster(self, request: Request, id: str) -> Document:
         cluster = self._cluster(request, id)
         if cluster["_gone_at"] is not None:
             raise _refused(410, "This cluster is being deleted")
         return cluster
 
     def _ready_cluster(self, request: Request, id: str) -> Document:
-        """Databases, users and backups are kept by a program of the cluster, which is not there before the cluster is."""
-        cluster = self._living_cluster(request, id)
+        """The cluster, once it is ready: until then requests about databases, users and backups get 503."""
+        cluster = self._existing_cluster(request, id)
         if self._cluster_status(cluster) != "ready":
             raise Answer({"error": "pg-admin is unavailable"}, 503, {"Retry-After": RETRY_SECONDS})
         return cluster
@@ -268,8 +268,8 @@ class Postgres(FlyApi):
             change(cluster)
             self.store.put("fly_postgres", id, cluster)
 
-    def _swept(self, cluster: Document) -> bool:
-        """Whether a deleted cluster is gone by now, with all that was in it."""
+    def _is_gone(self, cluster: Document) -> bool:
+        """Whether the deletion of a cluster is complete; deletes its content then."""
         if cluster["_gone_at"] is None or self.context.clock.now() < cluster["_gone_at"]:
             return False
         self.store.delete("fly_postgres", cluster["id"])
@@ -338,5 +338,5 @@ def _password() -> str:
 
 
 def _refused(status: int, text: str) -> Answer:
-    """The refusal in the form of this part of the API: no `status` word."""
+    """An error in the format of this part of the API: without `status`."""
     return Answer({"error": text}, status)

@@ -1,4 +1,4 @@
-"""The public edge: routes a request by its Host header to a healthy machine of the app, as Fly's proxy does."""
+"""Fly's proxy: routes a request by its Host header to a healthy machine of the app."""
 
 from typing import Any, ClassVar
 
@@ -13,12 +13,12 @@ from rehearsal.cloud.service import Service, route
 from rehearsal.cloud.store import Document
 
 DOMAIN = ".fly.dev"
-REMEMBERED = 999
-"""Failed answers whose time is kept."""
+MAX_FAILURES = 999
+"""Number of failed responses whose time is kept."""
 
 
 class Proxy(Service):
-    """Any path of any app's public hostname. An app without an address has no hostname: nobody answers for it."""
+    """Any path of any app's public hostname. An app without an IP address has no hostname."""
 
     name: ClassVar[str] = "proxy"
 
@@ -44,16 +44,16 @@ class Proxy(Service):
             self.store.put("fly_edge", app, {**counts, status: counts.get(status, 0) + 1})
             if response.status_code >= 500:
                 failed = (self.store.get("fly_edge_failed", app) or {"at": []})["at"]
-                self.store.put("fly_edge_failed", app, {"at": [*failed[-REMEMBERED:], self.context.clock.now()]})
+                self.store.put("fly_edge_failed", app, {"at": [*failed[-MAX_FAILURES:], self.context.clock.now()]})
         return response
 
     def _answer(self, app: str, request: Request) -> Response:
         for machine in self._machines.of_app(app):
             if routable(machine):
-                return self._ask(machine, request)
+                return self._forward(machine, request)
         return Response("no healthy machine", 503)
 
-    def _ask(self, machine: Document, request: Request) -> Response:
+    def _forward(self, machine: Document, request: Request) -> Response:
         port = next((service["internal_port"] for service in machine["config"].get("services") or ()), None)
         if port is None:
             return Response("the machine has no service", 503)

@@ -1,4 +1,4 @@
-"""Regions, and what they have room for (fly.md, section 12). A region that is in `fly_full` has none."""
+"""Regions and their capacity. A region with a `fly_full` document has none."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ PLACEMENTS = {
     "volume_size_bytes": int,
     "weights": {"*": int},
 }
-ORGANISATION_LIMIT = 50
-"""Machines that one organisation may have in a region."""
+MAX_MACHINES = 50
+"""Maximum number of machines of one organisation in a region."""
 
 
 class Regions(FlyApi):
-    """`/v1/platform/regions`, and `/v1/platform/placements`, which is a POST and changes nothing."""
+    """`/v1/platform/regions`, and `/v1/platform/placements`, a POST that changes nothing."""
 
     @route("GET", "/v1/platform/regions")
     def list_regions(self, request: Request) -> Any:
@@ -34,10 +34,10 @@ class Regions(FlyApi):
         body = bodies.read(request, PLACEMENTS, "getPlacementsRequest")
         if body.get("org_slug") != self.token(request)["org"]:
             raise forbidden()
-        count = body.get("count") or ORGANISATION_LIMIT
+        count = body.get("count") or MAX_MACHINES
         codes = [self.region(code) for code in (body.get("region") or "sjc").split(",")]
-        rooms = [{"region": code, "count": count, "concurrency": 1} for code in codes if not self._is_full(code)]
-        return {"regions": rooms}
+        capacities = [{"region": code, "count": count, "concurrency": 1} for code in codes if not self._is_full(code)]
+        return {"regions": capacities}
 
     def _is_full(self, region: str) -> bool:
         return self.store.get("fly_full", region) is not None

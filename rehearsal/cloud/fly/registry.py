@@ -1,7 +1,7 @@
-"""The registry: the manifest lookup of the OCI distribution protocol, with its bearer-token handshake.
+"""A container registry: the manifest lookup of the OCI distribution protocol, with its bearer token handshake.
 
-It knows the images that were registered over the control address (`fly_image` documents) and no others. Those of
-`registry.fly.io` are private: the token service wants a Fly token as password. All others are public.
+It has the images that were pushed through the control address (`fly_image` documents). Images of `registry.fly.io` are private:
+the token service needs a Fly token as password. All others are public.
 """
 
 import base64
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly.api import DEFAULT_TOKENS, PREFIXES
-from rehearsal.cloud.fly.programs import DOCKER_HUB, TAGGED
+from rehearsal.cloud.fly.programs import DOCKER_HUB, PUBLIC_TAGS
 from rehearsal.cloud.service import Answer, Service, route
 from rehearsal.cloud.store import Document
 
@@ -50,7 +50,7 @@ class Registry(Service):
         return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
 
     def _find(self, repository: str, target: str) -> Document | None:
-        if f"{repository}:{target}" in TAGGED:
+        if f"{repository}:{target}" in PUBLIC_TAGS:
             reference = f"{DOCKER_HUB}/{repository}:{target}"
             return {"reference": reference, "digest": digest_of(reference)}
         for image in self.store.all("fly_image"):
@@ -62,7 +62,7 @@ class Registry(Service):
 
 
 def digest_of(reference: str) -> str:
-    """A digest for an image of which only the name matters."""
+    """The digest of an image without content, from its name."""
     return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
 
 

@@ -1,8 +1,7 @@
-"""What runs in the machines: a process of this computer for each, or, without a folder, an object in memory.
+"""Runs the machines: each as a process on this computer or, without a folder, as an object in memory.
 
-Both run the same stand-in with the same environment, the same root file system (a folder) and the same volume in it. A public
-image whose program is installed here is run for real, as a process (`programs`, `loopback`).
-`Runtime` is what the life of a machine needs from either.
+Both run the same stand-in with the same environment, root file system (a folder) and volume. A public image whose program is
+installed here runs that program (`programs`, `loopback`). `Runtime` is the interface of both.
 """
 
 import contextlib
@@ -22,25 +21,25 @@ from typing import Any, Protocol
 from rehearsal.cloud.clock import Clock
 from rehearsal.cloud.fly import commands
 from rehearsal.cloud.fly.loopback import Loopback, below, free_port
-from rehearsal.cloud.fly.programs import PLACES, PROGRAMS, Program
+from rehearsal.cloud.fly.programs import PROGRAMS, SEARCH_PATH, Program
 from rehearsal.cloud.store import Document
 from rehearsal.standins import idle, solserver
+from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 
-LEASH = (sys.executable, "-m", "rehearsal.standins.leash")
 WITH_REPLICA = "etc/with-replica"
 METRICS_PORT = 9090
-"""Where Litestream tells of itself."""
+"""Litestream's metrics."""
 CRASH_SECONDS = 0.05
-"""How long a program in memory takes to fail at its start."""
+"""Time until a program in memory fails at its start."""
 
 
 class Unanswered(Exception):
-    """No answer from inside the machine; the text says why, as a health check reports it."""
+    """The machine did not answer; the message is the reason, as a health check reports it."""
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How a process ended. `at` is the clock's time; `code` is 128 + n after signal n."""
+    """The end of a process. `at` is a time of the clock; `code` is 128 + n after signal n."""
 
     at: float
     code: int
@@ -55,47 +54,47 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What a process is started with."""
+    """What a process needs to start."""
 
     image: Document
     config: Document
     env: dict[str, str]
     root: Path
     at: float
-    """The clock's time."""
+    """A time of the clock."""
 
     @property
     def place(self) -> tuple[str, str]:
-        """App and process group: what its private name is made of."""
+        """App and process group, the parts of the private name."""
         return self.env["FLY_APP_NAME"], (self.config.get("metadata") or {}).get("fly_process_group", "app")
 
 
 class Runtime(Protocol):
-    """One process a machine, by the machine's id."""
+    """One process for each machine, by the id of the machine."""
 
     def start(self, id: str, start: Start) -> None: ...
 
     def exit(self, id: str) -> Exit | None:
-        """How the last process ended; None while it runs."""
+        """The end of the last process; None while it runs."""
 
     def stop(self, id: str, seconds: float) -> None:
-        """Ask the process to end, and kill it after `seconds`. Does not wait."""
+        """Terminate the process, and kill it after `seconds`. Does not wait."""
 
     def kill(self, id: str, code: int, *, oom: bool) -> None:
-        """Let the process end at once with that code, as if by itself."""
+        """End the process at once with this exit code, as in a crash."""
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         """One HTTP request to a port of the machine. Raises Unanswered."""
 
     def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
-        """Run a command inside the machine; Fly's answer."""
+        """Run a command in the machine. Returns Fly's response."""
 
     def close(self) -> None:
         """End all processes."""
 
 
 class InMemory:
-    """The stand-in as an object: no process, no thread, no socket; its database is a real file nevertheless."""
+    """Runs the stand-in as an object, without process, thread or socket. Its database is a real file."""
 
     def __init__(self, clock: Clock, log: Callable[[str, str], None]) -> None:
         self._clock, self._log = clock, log
@@ -159,15 +158,15 @@ class InMemory:
 
 
 class Processes:
-    """A process for each machine. It ends with us, however we end: its standard input is our leash."""
+    """Runs a process for each machine. It exits with this process: its standard input is a pipe from here."""
 
     def __init__(self, clock: Clock, log: Callable[[str, str], None], loopback: Loopback) -> None:
         self._clock, self._log, self._loopback = clock, log, loopback
         self._running: dict[str, tuple[subprocess.Popen[str], dict[int, int]]] = {}
-        """The process, and for each port of the machine the one of this computer."""
+        """The process, and the local port for each port of the machine."""
         self._starts: dict[str, Start] = {}
         self._exits: dict[str, Exit] = {}
-        self._told: dict[str, Exit] = {}
+        self._forced: dict[str, Exit] = {}
 
     def start(self, id: str, start: Start) -> None:
         program = PROGRAMS.get(start.image["runs"])
@@ -177,7 +176,7 @@ class Processes:
         else:
             inner = solserver.port_of(start.env)
             ports = {inner: free_port(), METRICS_PORT: self._loopback.port(*start.place, METRICS_PORT)}
-            command, env = [*_standin(start, ports[inner]), "--leashed"], start.env
+            command, env = [*_standin(start, ports[inner]), "--exit-with-parent"], start.env
             if start.env.get("BUCKET_NAME") and (start.root / WITH_REPLICA).exists():
                 command, env = self._replicated(id, start, _standin(start, ports[inner]))
         process = subprocess.Popen(
@@ -189,45 +188,48 @@ class Processes:
             text=True,
         )
         self._exits.pop(id, None)
-        self._told.pop(id, None)
+        self._forced.pop(id, None)
         self._running[id] = (process, ports)
         self._starts[id] = start
         threading.Thread(target=self._read_logs, args=(id, process), daemon=True).start()
 
     def _program(self, id: str, program: Program, start: Start, port: int) -> tuple[list[str], dict[str, str]]:
-        """The command and the environment for a program of this computer, or for an idle stand-in."""
+        """The command and environment of a real program, or of an idle stand-in if it is not installed."""
         found = program.path()
         if found is None:
             self._log(
-                id, f"NOT PLAYED: {program.binary} is not installed here (`make monitoring-tools`); this one is idle"
+                id,
+                f"NOT RUN: {program.binary} is not installed here (`make monitoring-tools`); an idle stand-in takes its place",
             )
-            return [*LEASH, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
+            return [*EXIT_WITH_PARENT, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
         self._translate_files(start)
         arguments = list((start.config.get("init") or {}).get("cmd") or ())
         if program.listens and not any(each.startswith(program.listens) for each in arguments):
             arguments.append(f"{program.listens}:{program.port}")
-        if program.patience:
-            arguments.append(f"{program.patience}{0.5 / self._loopback.speed:g}")
+        if program.timeout_flag:
+            arguments.append(f"{program.timeout_flag}{0.5 / self._loopback.speed:g}")
         if not program.listens:
-            arguments = arguments[1:]  # The image's entry point takes the whole command, the program's name included.
+            arguments = arguments[1:]  # the entry point of the image expects the program's name first
         env = {name: self._loopback.text(value, *start.place) for name, value in start.env.items()}
-        command = [*LEASH, found, *(self._loopback.argument(each, start.root, *start.place) for each in arguments)]
+        command = [
+            *EXIT_WITH_PARENT,
+            found,
+            *(self._loopback.argument(each, start.root, *start.place) for each in arguments),
+        ]
         return command, {**env, **self._loopback.environment}
 
     def _replicated(self, id: str, start: Start, server: list[str]) -> tuple[list[str], dict[str, str]]:
-        """As the released image starts it: `with-replica`, and the server as its command."""
-        if shutil.which("litestream", path=PLACES) is None:
-            self._log(
-                id, "NOT PLAYED: litestream is not installed here (`make monitoring-tools`); nothing is replicated"
-            )
-            return [*server, "--leashed"], start.env
+        """Start the server as the released image does: with `with-replica`."""
+        if shutil.which("litestream", path=SEARCH_PATH) is None:
+            self._log(id, "NOT RUN: litestream is not installed here (`make monitoring-tools`); nothing is replicated")
+            return [*server, "--exit-with-parent"], start.env
         self._translate_files(start)
         settings = {
-            "PATH": f"{PLACES}:{os.environ.get('PATH', '')}",
+            "PATH": f"{SEARCH_PATH}:{os.environ.get('PATH', '')}",
             "LITESTREAM_CONFIG": str(start.root / "etc/litestream.yml"),
             "LITESTREAM_DATABASE": below(start.root, start.env["DATABASE_PATH"]),
         }
-        return [*LEASH, "sh", str(start.root / WITH_REPLICA), *server], {**start.env, **settings}
+        return [*EXIT_WITH_PARENT, "sh", str(start.root / WITH_REPLICA), *server], {**start.env, **settings}
 
     def _translate_files(self, start: Start) -> None:
         for file in start.config.get("files") or ():
@@ -241,10 +243,10 @@ class Processes:
             return Exit(0.0, 0)
         code = self._running[id][0].poll()
         if code is not None and id not in self._exits:
-            told = self._told.get(id)
+            forced = self._forced.get(id)
             code = 128 - code if code < 0 else code
-            oom = told.oom if told else code == solserver.EXIT_OOM
-            self._exits[id] = Exit(self._clock.now(), told.code if told else code, oom)
+            oom = forced.oom if forced else code == solserver.EXIT_OOM
+            self._exits[id] = Exit(self._clock.now(), forced.code if forced else code, oom)
         return self._exits.get(id)
 
     def stop(self, id: str, seconds: float) -> None:
@@ -255,7 +257,7 @@ class Processes:
 
     def kill(self, id: str, code: int, *, oom: bool) -> None:
         if self.exit(id) is None:
-            self._told[id] = Exit(0.0, code, oom)
+            self._forced[id] = Exit(0.0, code, oom)
             self._running[id][0].kill()
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
@@ -289,7 +291,7 @@ class Processes:
 
     def _read_logs(self, id: str, process: "subprocess.Popen[str]") -> None:
         for line in process.stdout or ():
-            with contextlib.suppress(Exception):  # The world may end while the last lines come.
+            with contextlib.suppress(Exception):  # the world may be closed while the last lines arrive
                 self._log(id, line.rstrip("\n"))
 
 

@@ -1,5 +1,4 @@
-"""Secrets of an app: written in batches, shown as opaque digests, staged until a machine gets a new version
-(fly.md, section 8.1)."""
+"""Secrets of an app: written in batches, shown as opaque digests, not deployed until a machine gets a new version."""
 
 import hashlib
 import re
@@ -23,9 +22,9 @@ class Secrets(FlyApi):
     def list_secrets(self, request: Request, name: str) -> Any:
         app = self.app(request, name, "list_secrets")
         held = self._held(name)
-        least = request.args.get("min_version") or request.args.get("version")
-        if least and not (least.isdigit() and int(least) <= held["version"]):
-            raise bodies.refused(f"invalid_argument: secrets version {least} does not exist")
+        min_version = request.args.get("min_version") or request.args.get("version")
+        if min_version and not (min_version.isdigit() and int(min_version) <= held["version"]):
+            raise bodies.refused(f"invalid_argument: secrets version {min_version} does not exist")
         return {"secrets": self._listed(app, held)}
 
     @route("POST", "/v1/apps/<name>/secrets")
@@ -51,7 +50,7 @@ class Secrets(FlyApi):
         return {"version": held["version"], "Version": held["version"]}
 
     def _held(self, name: str) -> Document:
-        """`now` maps a name to its value and times; `versions` keeps the values of each version for the machines."""
+        """`now` maps a name to its value and timestamps; `versions` keeps the values of each version for the machines."""
         nothing = {"_app": name, "_key": name, "version": 0, "now": {}, "versions": []}
         return self.store.get("fly_secrets", name) or nothing
 

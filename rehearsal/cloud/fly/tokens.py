@@ -1,4 +1,4 @@
-"""What a token is for, as it may ask itself (fly.md, section 12)."""
+"""What a token gives access to, as its holder can query it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rehearsal.cloud.service import route
 
 
 class Tokens(FlyApi):
-    """`/v1/tokens/current`. A token that is not for the whole organisation has `apps`, their names, in `fly_token`."""
+    """`/v1/tokens/current`. A token for single apps has their names as `apps` in its `fly_token` document."""
 
     @route("GET", "/v1/tokens/current")
     def show_token(self, request: Request) -> Any:

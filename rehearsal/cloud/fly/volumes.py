@@ -1,5 +1,4 @@
-"""Volumes: bound to one machine, grown but never shrunk, deleted softly; snapshots that are taken in the background
-(fly.md, section 7)."""
+"""Volumes: attached to one machine, can grow but not shrink, deleted softly. Snapshots are taken in the background."""
 
 import re
 from typing import Any
@@ -28,7 +27,7 @@ CREATE = {
     "source_volume_id": str,
 }
 NAME = re.compile(r"[a-z0-9_]{1,30}")
-SHOWN_AFTER_DELETION = 86_400.0
+LISTED_AFTER_DELETION = 86_400.0
 
 
 class Volumes(FlyApi):
@@ -67,7 +66,7 @@ class Volumes(FlyApi):
         return public(volume)
 
     def make_volume(self, app: str, region: str, body: Document) -> Document:
-        """Store a new, free volume."""
+        """Store a new, unattached volume."""
         now, id = self.context.clock.now(), f"vol_{random_id(16)}"
         return self.store.put(
             "fly_volume",
@@ -109,7 +108,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("update_volume", id)
-            return public(self.store.put("fly_volume", id, {**self._living_volume(name, id), **body}))
+            return public(self.store.put("fly_volume", id, {**self._existing_volume(name, id), **body}))
 
     @route("PUT", "/v1/apps/<name>/volumes/<id>/extend")
     def extend_volume(self, request: Request, name: str, id: str) -> Any:
@@ -118,7 +117,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("extend_volume", id)
-            volume = self._living_volume(name, id)
+            volume = self._existing_volume(name, id)
             if size <= volume["size_gb"]:
                 raise bodies.refused(f"invalid_argument: volumes can only grow: {id} has {volume['size_gb']} GB")
             machine = self.machines.find(volume["attached_machine_id"]) if volume["attached_machine_id"] else None
@@ -130,19 +129,19 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("delete_volume", id)
-            volume = self._living_volume(name, id)
+            volume = self._existing_volume(name, id)
             if volume["attached_machine_id"]:
                 machine = volume["attached_machine_id"]
                 raise fly_error(412, f"failed_precondition: volume is currently bound to machine: {machine}")
             return public(self.drop_volume(volume))
 
     def drop_volume(self, volume: Document) -> Document:
-        """Delete it softly: it is listed for a day longer."""
+        """Delete it softly: it is listed for one more day."""
         gone = {"state": "pending_destroy", "attached_machine_id": None, "_deleted_at": self.context.clock.now()}
         return self.store.put("fly_volume", volume["id"], {**volume, **gone})
 
     def migrate(self, id: str) -> Document:
-        """Move a volume to another host: a copy under a new id and the same name, which its machine has mounted from then on."""
+        """Move a volume to another host: its machine then mounts a copy with a new id and the same name."""
         with self.store.transaction():
             old = self.store.get("fly_volume", id)
             assert old is not None
@@ -167,7 +166,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("create_snapshot", id)
-            volume, now = self._living_volume(name, id), self.context.clock.now()
+            volume, now = self._existing_volume(name, id), self.context.clock.now()
             snapshot_id = f"vs_{random_id(22)}"
             self.machines.disks.take_snapshot(id, snapshot_id)
             self.store.put(
@@ -196,19 +195,19 @@ class Volumes(FlyApi):
             raise fly_error(404, "volume not found")
         return settled
 
-    def _living_volume(self, app: str, id: str) -> Document:
+    def _existing_volume(self, app: str, id: str) -> Document:
         volume = self._volume(app, id)
         if volume["_deleted_at"] is not None:
             raise fly_error(404, "volume not found")
         return volume
 
     def _settled(self, volume: Document) -> Document | None:
-        """The volume as time has made it; None when nothing of it is left."""
+        """The current state of the volume; None once it is no longer listed."""
         now = self.context.clock.now()
         if volume["attached_machine_id"]:
-            self.machines.find(volume["attached_machine_id"])  # It may have destroyed itself meanwhile.
+            self.machines.find(volume["attached_machine_id"])  # it may have been destroyed since
             volume = self.store.get("fly_volume", volume["id"]) or volume
-        if volume["_deleted_at"] is not None and now >= volume["_deleted_at"] + SHOWN_AFTER_DELETION:
+        if volume["_deleted_at"] is not None and now >= volume["_deleted_at"] + LISTED_AFTER_DELETION:
             return None
         if volume["state"] == "hydrating" and now >= volume["_hydrated_at"]:
             volume["state"] = "created"
