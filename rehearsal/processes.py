@@ -7,11 +7,10 @@ doubles keep answering while the engine finishes its running steps.
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from rehearsal.standins import leash
+from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 
 POLL_SECONDS = 0.1
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
@@ -66,7 +65,7 @@ def run(
     each line of output goes there instead of to the terminal. Raises Interrupted after a forwarded signal, and Killed.
     """
     with subprocess.Popen(
-        [sys.executable, leash.__file__, *command],
+        [*EXIT_WITH_PARENT, *command],
         env=environment,
         stdin=subprocess.PIPE,  # its end tells the program that this process has ended
         stdout=subprocess.PIPE if on_line else None,

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from rehearsal.cloud.fly.programs import PLACES
+from rehearsal.cloud.fly.programs import SEARCH_PATH
 
 BY_MONITORING_TOOLS = "`make monitoring-tools` installs it"
 INSTALL = {
@@ -40,7 +40,7 @@ def uses(*programs: str) -> pytest.MarkDecorator:
 
 def find(program: str) -> str | None:
     """Where it is: in `.tools/bin` or on PATH."""
-    return shutil.which(program, path=PLACES)
+    return shutil.which(program, path=SEARCH_PATH)
 
 
 def skip_without_programs(item: pytest.Item) -> None:

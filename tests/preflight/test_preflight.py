@@ -383,7 +383,7 @@ def test_a_stack_that_cannot_be_read_is_blocked(
 
     assert main(["--stack", "rehearsal"]) == 1
 
-    assert "set PULUMI_CONFIG_PASSPHRASE to the one it was made with" in capsys.readouterr().err
+    assert "set PULUMI_CONFIG_PASSPHRASE to the one it was created with" in capsys.readouterr().err
 
 
 def test_a_tester_whom_up_invites_is_no_obstacle(preflight: Preflight) -> None:
