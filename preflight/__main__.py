@@ -1,6 +1,6 @@
-"""`python -m preflight --stack NAME`: a table of what is ok, what may go wrong, and what would stop a launch, with the remedies.
+"""`python -m preflight --stack NAME`: checks, without changing anything, whether `pulumi up` would succeed.
 
-Exits with 1 when something is blocked, else with 0.
+Prints a table of findings with their remedies. Exits with 1 if a finding is `blocked`.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def examine(stack: StackView) -> Subject:
-    """What is to be looked at, whether its settings are right or not."""
+    """The subject of the checks, with the problems of its settings, if any."""
     problems: tuple[SettingProblem, ...] = ()
     try:
         settings = read_settings(stack.values, stack.secret_keys, stack.folder)
@@ -80,8 +80,8 @@ def examine(stack: StackView) -> Subject:
 
 
 def table(stack: str, findings: Mapping[str, list[Finding]]) -> Iterator[str]:
-    """The findings as people read them."""
-    yield f"Preflight of stack {stack}; nothing is changed by it"
+    """The lines of the table."""
+    yield f"Preflight of stack {stack}; this changes nothing"
     for group, checks in CHECKS.items():
         yield f"\n{group}"
         for name in checks:
@@ -91,10 +91,10 @@ def table(stack: str, findings: Mapping[str, list[Finding]]) -> Iterator[str]:
                     yield f"{'':<27}→ {finding.remedy}"
     counted = [finding.verdict for row in findings.values() for finding in row]
     blocked, warned = counted.count(Verdict.BLOCKED), counted.count(Verdict.WARNING)
-    yield f"\n{counted.count(Verdict.OK)} ok, {warned} to think about, {blocked} would stop the launch."
+    yield f"\n{counted.count(Verdict.OK)} ok, {warned} warnings, {blocked} blocked."
 
 
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    os._exit(code)  # A check that was given up may still be waiting for an answer.
+    os._exit(code)  # a check beyond its time limit may still be running

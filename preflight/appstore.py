@@ -1,9 +1,9 @@
-"""App Store Connect: the key and its role, agreements, the app, certificates, testers, the build number."""
+"""Checks of App Store Connect: the key and its role, agreements, the app, certificates, testers, the build number."""
 
 import functools
 from collections.abc import Iterator
 
-from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
+from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers.appstore.api import team
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
@@ -13,41 +13,39 @@ from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
 KEY, AGREEMENTS, CLOCK = "App Store key", "Agreements", "Clock"
-CERTIFICATES = 3
-"""Distribution certificates that a team may have: Apple's documentation says one of each type, teams have seen two and three."""
+MAX_CERTIFICATES = 3
+"""Distribution certificates of a team: Apple documents one of each type, teams report two and three."""
 
 
 def key(subject: Subject) -> Iterator[Finding]:
     try:
         AppStore(subject.config).list_all(Certificate, doing="use the key")
     except ClockWrong:
-        yield blocked(
-            "Apple does not accept its token, which this computer's clock has dated", f"see to the row {CLOCK} first"
-        )
+        yield blocked("Apple refuses its tokens because of this computer's clock", f"fix the row {CLOCK} first")
     except (KeyRejected, RoleMissing) as error:
-        what = "Apple does not accept it" if isinstance(error, KeyRejected) else "it may not read certificates"
+        what = "Apple refuses it" if isinstance(error, KeyRejected) else "it cannot read certificates"
         yield blocked(what, error.remedy)
     except AgreementMissing:
         yield ok("accepted")
     else:
-        yield ok("accepted, and may read certificates; whether it may make one shows only when `up` does")
+        yield ok("accepted, and can read certificates; whether it can create one is only known in `up`")
 
 
 def _with_key(check: Check) -> Check:
-    """What is wrong with the whole account is told once, by the row that is about it."""
+    """Report a problem of the whole account once, in its own row."""
 
     @functools.wraps(check)
     def checked(subject: Subject) -> Iterator[Finding]:
         try:
             AppStore(subject.config)
         except ProviderError:
-            raise NotLookedAt(KEY) from None
+            raise NotChecked(KEY) from None
         try:
             yield from check(subject)
         except (ClockWrong, KeyRejected):
-            raise NotLookedAt(KEY) from None
+            raise NotChecked(KEY) from None
         except AgreementMissing:
-            raise NotLookedAt(AGREEMENTS) from None
+            raise NotChecked(AGREEMENTS) from None
 
     return checked
 
@@ -55,9 +53,11 @@ def _with_key(check: Check) -> Check:
 @_with_key
 def agreements(subject: Subject) -> Iterator[Finding]:
     try:
-        AppStore(subject.config).list_all(App, doing="look whether the agreements are in effect")
+        AppStore(subject.config).list_all(App, doing="check that the agreements are in effect")
     except AgreementMissing as error:
-        yield blocked("a required agreement is not signed, or has expired: nothing works until it is", error.remedy)
+        yield blocked(
+            "a required agreement is not signed, or has expired: until it is signed nothing works", error.remedy
+        )
         return
     yield ok("in effect")
 
@@ -68,12 +68,12 @@ def bundle_id(subject: Subject) -> Iterator[Finding]:
     if _bundle_id(subject):
         yield ok(f"{identifier} is registered to this team")
     else:
-        yield ok(f"{identifier} is registered by `up`; whether another team has it shows only then")
+        yield ok(f"{identifier} will be registered by `up`; whether another team has it is only known then")
 
 
 @_with_key
 def app_entry(subject: Subject) -> Iterator[Finding]:
-    """The entry that only people can make, and only for a bundle ID that is registered."""
+    """The app entry, which a person creates, after the bundle ID is registered."""
     ios = subject.settings.ios
     listed = AppStore(subject.config).list_all(
         App, doing=f"look up the app entry of {ios.bundle_id}", query={"filter[bundleId]": ios.bundle_id}
@@ -86,25 +86,25 @@ def app_entry(subject: Subject) -> Iterator[Finding]:
         AppArgs(bundle_id=ios.bundle_id, name=ios.app_name, sku=ios.sku, primary_locale=ios.primary_locale)
     )
     if ios.wait_for_app_entry:
-        yield warning(f"not there; `up` waits {ios.wait_for_app_entry} s for somebody to make it", instructions)
+        yield warning(f"missing; `up` waits {ios.wait_for_app_entry} s for a person to create it", instructions)
     elif not _bundle_id(subject):
         yield warning(
-            "not there; the first `up` registers the bundle ID, and stops for it",
-            f"have the account holder at hand: {instructions}",
+            "missing; the first `up` registers the bundle ID, then stops until the entry exists",
+            f"have the Account Holder ready: {instructions}",
         )
     else:
-        yield blocked("not there", instructions)
+        yield blocked("missing", instructions)
 
 
 @_with_key
 def certificates(subject: Subject) -> Iterator[Finding]:
-    """Whether a certificate of the type that the stack wants can be made, or is there."""
+    """Whether the certificate of the stack exists, or can be created."""
     signing = subject.settings.ios.signing
     if signing is None:
         yield ok("builds are signed elsewhere: solos:signing is empty")
         return
     if signing.p12:
-        yield ok("the one in solos:signingSecrets.p12 is taken over")
+        yield ok("the certificate in solos:signingSecrets.p12 is used")
         return
     type = signing.certificate
     listed = AppStore(subject.config).list_all(
@@ -112,19 +112,21 @@ def certificates(subject: Subject) -> Iterator[Finding]:
     )
     ours = [each for each in listed if each.id in subject.stack.made.get("appstore:Certificate", ())]
     if ours:
-        yield ok(f"this stack's is there, until {_day(ours[0])}")
+        yield ok(f"the certificate of this stack is valid until {_day(ours[0])}")
         return
-    there = ", ".join(f"{each.serial_number} until {_day(each)}" for each in listed)
+    in_use = ", ".join(f"{each.serial_number} until {_day(each)}" for each in listed)
     remedy = (
-        "give the stack one of them (solos:signingSecrets.p12 and .password), or revoke one that nobody needs at "
+        "configure one of them (solos:signingSecrets.p12 and .password), or revoke an unused one at "
         "https://developer.apple.com/account/resources/certificates"
     )
-    if len(listed) >= CERTIFICATES:
-        yield blocked(f"{len(listed)} of {CERTIFICATES} are taken: {there}", remedy)
+    if len(listed) >= MAX_CERTIFICATES:
+        yield blocked(f"{len(listed)} of {MAX_CERTIFICATES} are in use: {in_use}", remedy)
     elif listed:
-        yield warning(f"{len(listed)} of {CERTIFICATES} are taken: {there}; to some teams Apple gives fewer", remedy)
+        yield warning(
+            f"{len(listed)} of {MAX_CERTIFICATES} are in use: {in_use}; some teams have a lower limit", remedy
+        )
     else:
-        yield ok(f"none of {CERTIFICATES} is taken")
+        yield ok(f"none of {MAX_CERTIFICATES} is in use")
 
 
 @_with_key
@@ -137,15 +139,18 @@ def testers(subject: Subject) -> Iterator[Finding]:
     inviting = subject.settings.ios.invite_testers
     for email in missing:
         if team.key(email) in invited:
-            waits = warning if inviting else blocked
-            yield waits(
-                f"{email} is invited as a user of the team, and has not accepted", "ask them to, by Apple's e-mail"
+            report = warning if inviting else blocked
+            yield report(
+                f"{email} has not accepted the invitation to the team", "ask them to accept it, in Apple's email"
             )
         elif inviting:
-            yield warning(f"{email} is no user of the team; `up` invites them", "tell them of Apple's e-mail")
+            yield warning(
+                f"{email} is not a user of the team; `up` invites them",
+                "tell them to accept the invitation in Apple's email",
+            )
         else:
             yield blocked(
-                f"{email} is no user of the team, and only users can test internally",
+                f"{email} is not a user of the team; internal testers must be",
                 "invite them at https://appstoreconnect.apple.com/access/users",
             )
     if not missing:
@@ -154,7 +159,7 @@ def testers(subject: Subject) -> Iterator[Finding]:
 
 @_with_key
 def build_number(subject: Subject) -> Iterator[Finding]:
-    """Whether Apple would take the number: above all others of the version, unless this stack has brought it there."""
+    """Whether Apple accepts the build number: it must be the highest of the version, unless this stack uploaded it."""
     release, store = subject.settings.release, AppStore(subject.config)
     builds = store.list_all(
         Build,
@@ -167,12 +172,12 @@ def build_number(subject: Subject) -> Iterator[Finding]:
     numbers = [build.version for build in builds]
     wanted = versions.ordering(release.build)
     if subject.stack.made.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
-        yield ok(f"{release.version} ({release.build}): this stack has brought {', '.join(numbers)} there")
+        yield ok(f"{release.version} ({release.build}): this stack uploaded {', '.join(numbers)}")
         return
     higher = [number for number in numbers if versions.ordering(number) >= wanted]
     if higher:
         yield blocked(
-            f"Apple has {', '.join(higher)} of {release.version} already, and takes higher numbers only",
+            f"{release.version} already has {', '.join(higher)}, and Apple accepts higher numbers only",
             f"`pulumi config set build {versions.next_free(release.build, numbers)}`, and build the IPA with it",
         )
     else:

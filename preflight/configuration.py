@@ -1,4 +1,4 @@
-"""The stack's configuration, fly.toml and the IPA: the problems that the program itself would report at preview."""
+"""Checks of the stack configuration, fly.toml and the IPA: the problems that the program would report at preview."""
 
 from collections.abc import Iterator
 

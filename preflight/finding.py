@@ -1,6 +1,5 @@
-"""What a check finds, and how checks are run: side by side, each by itself, and given up in the end."""
+"""Findings of checks, and how checks run: in parallel, isolated from each other, with a time limit."""
 
-import re
 import threading
 import time
 import traceback
@@ -16,23 +15,20 @@ from preflight.stack import StackView
 from providers.errors import ProviderError
 
 SECONDS = 20.0
-"""When a check is given up. The vendors answer within one or two; the clients go on trying for longer."""
-
-REFUSED = re.compile(r"(?P<text>.*?HTTP \d+[^;]*); (?P<remedy>.*)", re.DOTALL)
-"""How the clients' errors are made: what happened, then what to do."""
+"""Time limit of all checks. The vendors answer within one or two seconds; the clients retry for longer."""
 
 
 class Verdict(Enum):
     OK = "ok"
     WARNING = "warning"
-    """It may go well."""
+    """`up` may still succeed."""
     BLOCKED = "blocked"
-    """`up` would stop there."""
+    """`up` would fail."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row. `remedy` says what to do; it is empty when nothing has to be done, or when `text` says it."""
+    """A row of the table. `remedy` is empty if there is nothing to do, or if `text` says what to do."""
 
     verdict: Verdict
     text: str
@@ -53,26 +49,26 @@ def blocked(text: str, remedy: str = "") -> Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is looked at. `settings` are as far as they could be read; `problems` say what is wrong with them."""
+    """The stack to check. `settings` are what could be read; `problems` say what is wrong with them."""
 
     stack: StackView
     settings: Settings
     problems: Sequence[SettingProblem]
     config: Config
-    """The same as the engine would give it to providers."""
+    """The configuration as the engine passes it to providers."""
 
 
 Check = Callable[[Subject], Iterator[Finding]]
 
 
-class NotLookedAt(ProviderError):
-    """The check needs what another one has found missing; the text is that other one's name."""
+class NotChecked(ProviderError):
+    """The check needs the result of another one, which failed; the message is the name of that one."""
 
     __module__ = "builtins"
 
 
 def run(checks: Mapping[str, Check], subject: Subject, seconds: float = SECONDS) -> dict[str, list[Finding]]:
-    """The findings of all checks by name, in the order of `checks`. What one does never hides another."""
+    """The findings of all checks by name, in the order of `checks`. A failing check does not affect the others."""
     findings: dict[str, list[Finding]] = {}
     threads = [
         threading.Thread(
@@ -88,7 +84,7 @@ def run(checks: Mapping[str, Check], subject: Subject, seconds: float = SECONDS)
     late = [
         blocked(
             f"no answer within {seconds:g} s",
-            "look at the network and at the vendors' status pages, then run this again",
+            "check the network and the vendors' status pages, then run this again",
         )
     ]
     return {name: findings.get(name, late) for name in checks}
@@ -97,12 +93,11 @@ def run(checks: Mapping[str, Check], subject: Subject, seconds: float = SECONDS)
 def _found(check: Check, subject: Subject) -> list[Finding]:
     try:
         return list(check(subject))
-    except NotLookedAt as needs:
-        return [blocked("cannot be looked at", f"see to the row {needs!s} first")]
+    except NotChecked as needs:
+        return [blocked("not checked", f"fix the row {needs!s} first")]
     except ProviderError as error:
-        told = REFUSED.fullmatch(str(error))
-        return [blocked(told["text"], told["remedy"]) if told else blocked(str(error))]
-    except Exception as defect:  # noqa: BLE001 (one check must not hide the others)
-        place = traceback.extract_tb(defect.__traceback__, limit=-1)[0]
-        text = f"{type(defect).__name__}: {defect} (a defect, at {place.filename}:{place.lineno})"
+        return [blocked(error.message, error.remedy)]
+    except Exception as bug:  # noqa: BLE001 (one check must not affect the others)
+        place = traceback.extract_tb(bug.__traceback__, limit=-1)[0]
+        text = f"{type(bug).__name__}: {bug} (a bug, at {place.filename}:{place.lineno})"
         return [blocked(text, "please report it with this line")]

@@ -1,4 +1,4 @@
-"""Fly.io: the token and what it is for, names, room, the image, the hostname."""
+"""Checks of Fly.io: the token and its scope, names, capacity, the image, the hostname."""
 
 import functools
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from pulumi.dynamic import ConfigureRequest
 
 from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
-from preflight.finding import Check, Finding, NotLookedAt, Subject, blocked, ok, warning
+from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
 from providers.fly.api import certificates
@@ -16,50 +16,50 @@ from providers.fly.image import ImageArgs, ImageProvider
 from providers.http import Http
 
 ROW = "Fly token"
-REMEDY = "make one with `fly tokens create org -o {org}`, and set FLY_API_TOKEN to it"
+REMEDY = "create one with `fly tokens create org -o {org}`, and set FLY_API_TOKEN to it"
 GIGABYTE = 1 << 30
 
 
 def token(subject: Subject) -> Iterator[Finding]:
     org, remedy = subject.settings.backend.org, REMEDY.format(org=subject.settings.backend.org or "ORG")
     try:
-        described = Fly(subject.config).call("GET", "/tokens/current", doing="say what the token is for")
+        described = Fly(subject.config).call("GET", "/tokens/current", doing="read the scope of the token")
     except FlyError as error:
         if error.status == 401:
-            yield blocked("Fly does not accept it: it is wrong, or has expired", remedy)
+            yield blocked("Fly refuses it: it is invalid or has expired", remedy)
             return
         described = {}
     except ProviderError as error:
-        yield blocked(str(error))
+        yield blocked(error.message, error.remedy)
         return
     tokens = (described or {}).get("tokens") or []
     apps = sorted({app for each in tokens for app in each.get("apps") or ()})
     wanted = [name for name in _app_names(subject) if name not in apps]
     if apps and (wanted or subject.settings.backend.unique_names):
         yield blocked(
-            f"it is for {', '.join(apps)} alone, and the stack has {', '.join(wanted) or 'names of its own'}", remedy
+            f"it is limited to {', '.join(apps)}; the stack has {', '.join(wanted) or 'unique names'}", remedy
         )
         return
     of = ", ".join(sorted({str(each.get("organization") or each.get("org_slug")) for each in tokens}))
     yield ok(f"accepted{f', of {of}' if of else ''}")
     if tokens and org and org not in {each.get("org_slug") for each in tokens}:
-        yield blocked(f"it is not of the organisation {org!r}", remedy)
+        yield blocked(f"it does not belong to organisation {org!r}", remedy)
 
 
 def _with_token(check: Check) -> Check:
-    """A refused or missing token is told once, by the check of the token."""
+    """Report a refused or missing token once, in its own row."""
 
     @functools.wraps(check)
     def checked(subject: Subject) -> Iterator[Finding]:
         try:
             Fly(subject.config)
         except ProviderError:
-            raise NotLookedAt(ROW) from None
+            raise NotChecked(ROW) from None
         try:
             yield from check(subject)
         except FlyError as error:
             if error.status == 401:
-                raise NotLookedAt(ROW) from None
+                raise NotChecked(ROW) from None
             raise
 
     return checked
@@ -72,8 +72,8 @@ def organisation(subject: Subject) -> Iterator[Finding]:
     try:
         Fly(subject.config).call("GET", "/apps", doing=f"list the apps of the organisation {org!r}", params=params)
     except (Forbidden, NotFound):
-        remedy = f"correct solos:org (`fly orgs list` shows the slugs), or {REMEDY.format(org=org)}"
-        yield blocked(f"there is no organisation {org!r}, or the token is not for it", remedy)
+        remedy = f"fix solos:org (`fly orgs list` shows the slugs), or {REMEDY.format(org=org)}"
+        yield blocked(f"no organisation {org!r}, or the token has no access to it", remedy)
         return
     yield ok(org)
 
@@ -82,7 +82,7 @@ def organisation(subject: Subject) -> Iterator[Finding]:
 def app_name(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
     if backend.unique_names:
-        yield ok(f"{backend.app}-…, with an ending of its own: solos:uniqueNames")
+        yield ok(f"{backend.app}-…, with a random suffix: solos:uniqueNames")
         return
     for name in _app_names(subject):
         yield _name(subject, name)
@@ -90,27 +90,27 @@ def app_name(subject: Subject) -> Iterator[Finding]:
 
 def _name(subject: Subject, name: str) -> Finding:
     org = subject.settings.backend.org
-    remedy = "choose another one: solos:app, or `app` in fly.toml"
+    remedy = "choose another name: solos:app, or `app` in fly.toml"
     try:
         found = Fly(subject.config).call("GET", f"/apps/{name}", doing=f"look up the app {name!r}")
     except NotFound:
         return ok(f"{name} is free")
     except Forbidden:
-        return blocked(f"{name} is taken by another organisation, or the token may not read it", remedy)
+        return blocked(f"{name} is taken by another organisation, or the token cannot read it", remedy)
     owner = (found.get("organization") or {}).get("slug", "")
     if org not in (owner, "personal"):
-        return blocked(f"{name} is of the organisation {owner!r}, not of {org!r}", remedy)
+        return blocked(f"{name} belongs to organisation {owner!r}, not {org!r}", remedy)
     if name in subject.stack.made.get("fly:App", ()):
-        return ok(f"{name} is this stack's")
+        return ok(f"{name} belongs to this stack")
     return warning(
-        f"{name} is there, made by somebody else than this stack: `up` takes it over",
+        f"{name} exists and is not in this stack: `up` adopts it",
         f"see what that changes first: `python -m adoption --stack {subject.stack.name}`",
     )
 
 
 @_with_token
 def region(subject: Subject) -> Iterator[Finding]:
-    """Room for the machine with its volume, and for the monitor's."""
+    """Capacity for the machine with its volume, and for the monitor."""
     settings = subject.settings
     machine, monitoring = settings.backend.fly_toml, settings.monitoring
     known = Fly(subject.config).call("GET", "/platform/regions", doing="list the regions")
@@ -120,26 +120,26 @@ def region(subject: Subject) -> Iterator[Finding]:
         wanted["volume_size_bytes"] = machine.mount.initial_size_gb * GIGABYTE
     code, where = machine.primary_region or "", "primary_region of fly.toml"
     machines = len(subject.stack.made.get("fly:Machine", ()))
-    yield ok(f"{code}: the machine is there") if machines else _room(subject, regions, code, wanted, where)
+    yield ok(f"{code}: the machine exists") if machines else _capacity(subject, regions, code, wanted, where)
     if settings.backend.database.kind == "postgres" and regions.get(code, {}).get("mpg_available") is False:
         yield blocked(f"{code} has no Managed Postgres", f"choose another region: {where}")
     if monitoring and machines <= 1:
-        yield _room(subject, regions, monitoring.region, {}, "solos:monitoring.region")
+        yield _capacity(subject, regions, monitoring.region, {}, "solos:monitoring.region")
 
 
-def _room(subject: Subject, regions: dict[Any, Any], code: str, wanted: dict[str, Any], where: str) -> Finding:
+def _capacity(subject: Subject, regions: dict[Any, Any], code: str, wanted: dict[str, Any], where: str) -> Finding:
     if code not in regions:
-        return blocked(f"there is no region {code!r} at Fly", f"correct {where}; `fly platform regions` lists them")
+        return blocked(f"no region {code!r} at Fly", f"fix {where}; `fly platform regions` lists them")
     if regions[code].get("deprecated"):
-        return blocked(f"{code} is being closed by Fly", f"choose another region: {where}")
+        return blocked(f"{code} is deprecated by Fly", f"choose another region: {where}")
     body = {"org_slug": subject.settings.backend.org, "region": code, "count": 1, **wanted}
     answer = Fly(subject.config).call(
-        "POST", "/platform/placements", doing=f"look for room in {code}", body=body, safe=True
+        "POST", "/platform/placements", doing=f"check the capacity of {code}", body=body, safe=True
     )
     if any(row.get("region") == code and row.get("count", 0) > 0 for row in answer.get("regions") or ()):
-        return ok(f"{code} has room")
+        return ok(f"{code} has capacity")
     return blocked(
-        f"{code} has no room for such a machine now",
+        f"{code} has no capacity for this machine now",
         f"try again later, use a smaller [[vm]], or choose another region: {where}",
     )
 
@@ -157,51 +157,54 @@ def image(subject: Subject) -> Iterator[Finding]:
 
 
 def hostname(subject: Subject) -> Iterator[Finding]:
-    """Whether DNS leads a hostname of the team's own to the app."""
+    """Whether the DNS records of a custom hostname point to the app."""
     if subject.settings.backend.domain:
         yield from _dns(subject)
     else:
-        yield ok("the app's own, <app>.fly.dev: nothing to enter at a DNS provider")
+        yield ok("the app's own, <app>.fly.dev: needs no DNS records")
 
 
 @_with_token
 def _dns(subject: Subject) -> Iterator[Finding]:
-    """As Fly sees it."""
+    """Whether Fly sees the DNS records."""
     backend = subject.settings.backend
     found = None if backend.unique_names else certificates.find(Fly(subject.config), backend.app, backend.domain)
     if found is None:
         yield warning(
-            f"{backend.domain}: the first `up` asks for its certificate, and says what to enter at the DNS provider",
-            "have somebody at hand who can; solos:waitForDomain says how long `up` waits for that",
+            f"{backend.domain}: the first `up` requests its certificate, and prints the DNS records to create",
+            "have somebody ready who can create them; solos:waitForDomain is how long `up` waits",
         )
     elif found.get("configured"):
-        yield ok(f"{backend.domain} leads to {backend.app}")
+        yield ok(f"{backend.domain} points to {backend.app}")
     else:
-        yield blocked(f"{backend.domain} does not lead to {backend.app}", f"enter {certificates.to_enter(found)}")
+        yield blocked(
+            f"{backend.domain} does not point to {backend.app}",
+            f"create the DNS records {certificates.to_enter(found)}",
+        )
 
 
 def metrics_token(subject: Subject) -> Iterator[Finding]:
-    """The read-only token that the monitor has."""
+    """The read-only token of the monitor."""
     if subject.settings.monitoring is None:
-        yield ok("there is no monitor")
+        yield ok("monitoring is not configured")
         return
     given, org = subject.settings.monitoring.metrics_token, subject.settings.backend.org
     if not given:
-        raise NotLookedAt("Secrets")
+        raise NotChecked("Secrets")
     base = configuration.endpoint(subject.config, "fly", MACHINES_API)
     line = Http(base, service="Fly", authorize=lambda _again: authorization(given), explain=explain)
     try:
-        line.request("GET", "/v1/apps", doing="use the monitor's token", params={"org_slug": org, "limit": 1})
+        line.request("GET", "/v1/apps", doing="check the monitor's token", params={"org_slug": org, "limit": 1})
     except FlyError as error:
         if error.status not in (401, 403):
             raise
         yield blocked(
-            f"Fly does not accept the monitor's token for {org!r}",
-            f"make one with `fly tokens create readonly -o {org}`: "
+            f"Fly refuses the monitor's token for {org!r}",
+            f"create one with `fly tokens create readonly -o {org}`: "
             "`pulumi config set --secret --path 'solos:monitoringSecrets.metricsToken'`",
         )
         return
-    yield ok(f"the monitor's token reads {org}")
+    yield ok(f"the monitor's token can read {org}")
 
 
 def _app_names(subject: Subject) -> list[str]:

@@ -1,18 +1,18 @@
-"""A small Pulumi engine, for rehearsals and tests on machines without the Pulumi CLI.
+"""A small Pulumi engine for rehearsals and tests on machines without the Pulumi CLI.
 
-It speaks Pulumi's own protocols: the program runs against its resource monitor, dynamic resources are served by the SDK's own
-provider process, and the state is kept where and as the CLI keeps it, so that either can go on where the other stopped.
+It implements Pulumi's protocols: the program runs against its resource monitor, the provider process of the SDK serves dynamic
+resources, and the state has the CLI's format and location, so either engine can continue where the other stopped.
 
+    local_stack  the configuration of a stack, whose endpoints must be on this machine
+    stack_file   changes to a stack file: `pulumi config`, `pulumi stack init`
     values       property values: secrets, unknowns, protobuf
-    crypter      secrets in state and configuration, as the CLI's passphrase provider encrypts them
-    project      Pulumi.yaml and Pulumi.<stack>.yaml as checked configuration
-    snapshot     what exists: entries in dependency order
+    snapshot     the resources in the state, in dependency order
     backend      the snapshot as a file, and its lock
-    plugins      who serves a resource: the dynamic provider process, command, random
-    deployment   one resource: what to do about it, and doing it
-    monitor      what the program sees
+    plugins      serve resources: the dynamic provider process, command, random
+    deployment   decides and executes the step of each resource
+    monitor      the gRPC services for the program
     operations   preview, up, refresh, destroy
-    display      what a person sees
+    display      the output
 
-It is no replacement for the CLI: it refuses other plugins, other backends, and any endpoint that is not on this machine.
+It does not replace the CLI: it refuses other plugins, other backends, and endpoints that are not on this machine.
 """

@@ -1,4 +1,4 @@
-"""`python -m rehearsal.engine COMMAND --stack NAME`: the embedded engine, with the CLI's words and exit codes."""
+"""`python -m rehearsal.engine COMMAND --stack NAME`: the embedded engine, with the commands and exit codes of the CLI."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from project.files import BadProject
 from rehearsal.engine.backend import Locked
 from rehearsal.engine.display import short_type
 from rehearsal.engine.local_stack import load
-from rehearsal.engine.operations import Engine, NotForgotten
+from rehearsal.engine.operations import Engine, NotDeletable
 from rehearsal.engine.stack_file import StackFile
 from rehearsal.engine.values import mapped, plain
 
@@ -20,14 +20,14 @@ CHANGES_FOUND = 7
 
 
 class Refused(Exception):
-    """What was asked for is not there; the message says so."""
+    """The requested output or key does not exist."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (BadProject, WrongPassphrase, Locked, NotForgotten, Refused) as error:
+    except (BadProject, WrongPassphrase, Locked, NotDeletable, Refused) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return code
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     everywhere.add_argument("--cwd", "-C", type=Path, default=Path(), help="the project's folder")
     everywhere.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
     everywhere.add_argument(
-        "--yes", "-y", action="store_true", help="accepted for the CLI's sake: nothing is asked here"
+        "--yes", "-y", action="store_true", help="accepted for compatibility: this engine never asks"
     )
     of_a_stack = argparse.ArgumentParser(add_help=False, parents=[everywhere])
     of_a_stack.add_argument("--stack", "-s", required=True)
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name in ("preview", "up", "refresh", "destroy"):
         operation = command(commands, name, _operate)
-        operation.add_argument("--refresh", "-r", action="store_true", help="read every object first (preview, up)")
+        operation.add_argument("--refresh", "-r", action="store_true", help="refresh the state first (preview, up)")
         operation.add_argument("--skip-preview", "-f", action="store_true")
         operation.add_argument("--expect-no-changes", action="store_true", help="exit code 7 if there are any")
 
@@ -149,18 +149,18 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("get", "set", "rm"):
         about_one = command(config, name, _config)
         about_one.add_argument("key")
-        about_one.add_argument("--path", action="store_true", help="the key leads into an object or a list")
+        about_one.add_argument("--path", action="store_true", help="the key is a path into an object or a list")
         if name == "set":
-            about_one.add_argument("value", nargs="?", help="read from the standard input where it is not given")
+            about_one.add_argument("value", nargs="?", help="default: read from standard input")
             about_one.add_argument("--secret", action="store_true", help="encrypt it")
-            about_one.add_argument("--type", choices=["string"], help="leave it a text, whatever it looks like")
+            about_one.add_argument("--type", choices=["string"], help="keep the value a string")
 
     state = commands.add_parser("state").add_subparsers(required=True)
     for name in ("unprotect", "delete"):
         about_some = command(state, name, _state)
         about_some.add_argument("urns", nargs="*")
     state.choices["unprotect"].add_argument("--all", action="store_true")
-    state.choices["delete"].add_argument("--target-dependents", action="store_true", help="and what depends on it")
+    state.choices["delete"].add_argument("--target-dependents", action="store_true", help="also delete its dependents")
     return parser
 
 

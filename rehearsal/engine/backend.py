@@ -1,5 +1,5 @@
-"""Keeps snapshots where and as the CLI's file backend keeps them: `.pulumi/stacks/<project>/<stack>.json`, saved atomically
-after each step, with a lock file against a second run."""
+"""Stores snapshots like the CLI's file backend: `.pulumi/stacks/<project>/<stack>.json`, saved atomically after each step, with a
+lock file."""
 
 import getpass
 import hashlib
@@ -21,7 +21,7 @@ from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import SECRET, SIGNATURE, Secret, mapped
 
 VERSION = "3.0.0-rehearsal"
-"""What stands in the manifest for the version of the engine."""
+"""The engine version in the manifest."""
 FIELDS = {
     "urn": "urn",
     "custom": "custom",
@@ -44,19 +44,19 @@ FIELDS = {
     "created": "created",
     "modified": "modified",
 }
-"""The state's names of an entry's fields."""
+"""Names in the state file, and the fields of `Entry`."""
 ALWAYS_WRITTEN = ("urn", "custom", "type")
 
 
 class Locked(Exception):
-    """Another run is at work on the stack."""
+    """Another run holds the lock of the stack."""
 
 
 class Backend:
     """The file of one stack."""
 
     def __init__(self, stack: DecryptedConfig, url: str | None = None) -> None:
-        """`url` is that of `PULUMI_BACKEND_URL`, which counts if none is given. Raises BadProject for one that is no folder."""
+        """`url` defaults to `PULUMI_BACKEND_URL`. Raises BadProject for a backend that is not a folder."""
         self.stack = stack
         url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / REHEARSAL_BACKEND).absolute().as_uri()
         root = backend_folder(url)
@@ -69,7 +69,7 @@ class Backend:
         self._lock: Path | None = None
 
     def load(self) -> Snapshot:
-        """What the last run left; empty for a new stack."""
+        """The saved snapshot; empty for a new stack."""
         if not self.path.exists():
             return Snapshot()
         deployment = json.loads(self.path.read_text())["checkpoint"]["latest"] or {}
@@ -80,7 +80,7 @@ class Backend:
         )
 
     def save(self, snapshot: Snapshot) -> None:
-        """Replace the file in one step: a run that is killed leaves the old one or the new one."""
+        """Replace the file atomically: after a kill it is the old one or the new one."""
         with snapshot.lock:
             checkpoint = {
                 "stack": f"organization/{self.stack.project}/{self.stack.name}",
@@ -114,7 +114,7 @@ class Backend:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs, also the CLI's, away from the stack. A dead run's lock on this machine is taken over. Raises Locked."""
+        """Lock the stack, for the CLI too. Takes over the lock of a dead process on this machine. Raises Locked."""
         folder = self.root / "locks" / "organization" / self.stack.project / self.stack.name
         folder.mkdir(parents=True, exist_ok=True)
         for other in folder.glob("*.json"):
@@ -124,7 +124,7 @@ class Backend:
                 continue
             raise Locked(
                 f"stack {self.stack.name} is locked by process {holder['pid']} of {holder['username']} on "
-                f"{holder['hostname']} since {holder['timestamp']}: wait for it, or delete {other} if it is dead"
+                f"{holder['hostname']} since {holder['timestamp']}: wait for it, or delete {other} if that process no longer runs"
             )
         self._lock = folder / f"{uuid.uuid4()}.json"
         holder = {"pid": os.getpid(), "username": getpass.getuser(), "hostname": socket.gethostname()}
@@ -135,7 +135,7 @@ class Backend:
             self.unlock()
 
     def unlock(self) -> None:
-        """Let others work on the stack."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.unlink(missing_ok=True)
 
@@ -153,7 +153,7 @@ def _is_alive(pid: int) -> bool:
 def _read_entry(data: Mapping[str, Any], crypter: Crypter) -> Entry:
     known = {ours: data[theirs] for theirs, ours in FIELDS.items() if data.get(theirs) is not None}
     for name in ("inputs", "outputs"):
-        known[name] = _unsealed(known.get(name) or {}, crypter)
+        known[name] = _decrypted(known.get(name) or {}, crypter)
     known["property_dependencies"] = {key: urns or [] for key, urns in known.get("property_dependencies", {}).items()}
     return Entry(**known, others={key: value for key, value in data.items() if key not in FIELDS})
 
@@ -163,31 +163,31 @@ def _written(entry: Entry, crypter: Crypter) -> dict[str, Any]:
     written = {key: value for key, value in values.items() if value or key in ALWAYS_WRITTEN}
     for name in ("inputs", "outputs"):
         if name in written:
-            written[name] = _tidy(mapped(written[name], lambda secret: _sealed(secret, crypter)))
+            written[name] = _whole_numbers(mapped(written[name], lambda secret: _encrypted(secret, crypter)))
     return {**written, **entry.others}
 
 
-def _sealed(secret: Secret, crypter: Crypter) -> dict[str, str]:
-    text = json.dumps(_tidy(mapped(secret.value, lambda inner: inner.value)))
+def _encrypted(secret: Secret, crypter: Crypter) -> dict[str, str]:
+    text = json.dumps(_whole_numbers(mapped(secret.value, lambda inner: inner.value)))
     return {SIGNATURE: SECRET, "ciphertext": crypter.encrypt(text)}
 
 
-def _unsealed(value: Any, crypter: Crypter) -> Any:
+def _decrypted(value: Any, crypter: Crypter) -> Any:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET:
             return Secret(json.loads(crypter.decrypt(value["ciphertext"])))
-        return {key: _unsealed(item, crypter) for key, item in value.items()}
+        return {key: _decrypted(item, crypter) for key, item in value.items()}
     if isinstance(value, list):
-        return [_unsealed(item, crypter) for item in value]
+        return [_decrypted(item, crypter) for item in value]
     return value
 
 
-def _tidy(value: Any) -> Any:
+def _whole_numbers(value: Any) -> Any:
     """Whole numbers as the CLI writes them: `3`, not `3.0`."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
-        return {key: _tidy(item) for key, item in value.items()}
+        return {key: _whole_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [_whole_numbers(item) for item in value]
     return value

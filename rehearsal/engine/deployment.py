@@ -1,6 +1,6 @@
-"""One run over a snapshot: decides for each resource what to do about it, does it, and records it at once.
+"""One run over a snapshot: decides the step of each resource, executes and records it.
 
-A preview takes the same way and stops short of the plugins' `create`, `update` and `delete`.
+A preview does the same without the plugins' `create`, `update` and `delete`.
 """
 
 import threading
@@ -17,16 +17,16 @@ from rehearsal.engine.plugins import DYNAMIC, Diff, Incomplete, Plugin, StepFail
 from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
 
-DELETES_AT_ONCE = 8
+PARALLEL = 8
 
 
 class Stopped(Exception):
-    """Another step has failed, or somebody pressed Ctrl-C: nothing new is begun."""
+    """Another step failed, or the run was interrupted: no new step starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A resource as the program wants it."""
+    """A resource as the program declares it."""
 
     type: str
     name: str
@@ -34,7 +34,7 @@ class Goal:
     custom: bool
     inputs: Properties
     version: str = ""
-    """Of the plugin."""
+    """Plugin version."""
     dependencies: list[str] = field(default_factory=list)
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     additional_secret_outputs: list[str] = field(default_factory=list)
@@ -43,13 +43,13 @@ class Goal:
     deleted_with: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     delete_before_replace: bool | None = None
-    """None leaves it to the plugin."""
+    """None: the plugin decides."""
     aliases: list[str] = field(default_factory=list)
-    """URNs that the resource had before."""
+    """Previous URNs of the resource."""
 
 
 class Deployment:
-    """`register` is called from many threads, once for each resource; `delete_leftovers` when there are no more."""
+    """Applies registrations, from many threads. `delete_leftovers` comes after the last one."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class Deployment:
         display: Display,
         save: Callable[[Snapshot], None] | None,
     ) -> None:
-        """`save` is called after each change; without it this is a preview."""
+        """`save` is called after each change; None for a preview."""
         self.stack = stack
         self.snapshot = snapshot
         self.display = display
         self.preview = save is None
         self._plugins = plugins
         self._save = save
-        self._deciding = threading.Lock()
-        """The CLI's engine, too, sends check and diff one at a time."""
+        self._planning = threading.Lock()
+        """Check and diff run one at a time, as in the CLI."""
         self._seen: set[str] = set()
         self._running = 0
         self._idle = threading.Condition()
@@ -76,11 +76,11 @@ class Deployment:
         self.failed = False
 
     def when_stopped(self, call: Callable[[], None]) -> None:
-        """`call` ends the program when a step has failed."""
+        """Set the callback that stops the program."""
         self._stop = call
 
     def stop(self) -> None:
-        """Begin nothing new; what is running goes on and is recorded."""
+        """Start no new step. Running steps finish and are recorded."""
         self.stopped = True
         self._stop()
 
@@ -96,16 +96,17 @@ class Deployment:
     # Registration.
 
     def register(self, goal: Goal) -> Entry:
-        """Make the resource be as `goal` says; the entry as it is then. In a preview its `id` may be empty, and outputs that
-        only an update will tell are missing. Raises Stopped, also after its own failure, which is reported."""
+        """Bring the resource to `goal` and return its entry. In a preview `id` can be empty, and computed outputs are missing.
+
+        Raises Stopped, also after a failure of this step, which is then already shown."""
         urn = self.urn(goal.type, goal.name, goal.parent)
         with self._step(urn):
-            with self._deciding:
-                act = self._decide(goal, urn)
+            with self._planning:
+                act = self._plan(goal, urn)
             return act()
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """What a component, or the stack, has as outputs."""
+        """Set the outputs of a component or the stack."""
         with self.snapshot.lock:
             entry = next(entry for entry in self.snapshot.done if entry.urn == urn)
             changes = difference(entry.outputs, outputs)
@@ -133,14 +134,14 @@ class Deployment:
         except Stopped:
             raise
         except BaseException as defect:
-            self.fail(urn, f"a defect of the embedded engine: {type(defect).__name__}: {defect}")
+            self.fail(urn, f"bug in the embedded engine: {type(defect).__name__}: {defect}")
             raise
         finally:
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
 
-    def _decide(self, goal: Goal, urn: str) -> Callable[[], Entry]:
+    def _plan(self, goal: Goal, urn: str) -> Callable[[], Entry]:
         if urn in self._seen:
             raise StepFailed(f"Duplicate resource URN '{urn}'; try giving it a unique name")
         self._seen.add(urn)
@@ -156,9 +157,7 @@ class Deployment:
         diff = self._compare(plugin, old, inputs)
         if diff.replaces and diff.changes is not False:
             if old.protect:
-                raise StepFailed(
-                    f"{old.name} cannot be replaced because it is protected; unprotect it first if it must be"
-                )
+                raise StepFailed(f"{old.name} cannot be replaced because it is protected; unprotect it first")
             entry.inputs = self._checked(plugin, urn, {}, wanted)
             first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
             return lambda: self._replace(entry, old, plugin, old_first=first)
@@ -192,7 +191,7 @@ class Deployment:
         return self._plugins[package(type)]
 
     def _default_provider(self, goal: Goal) -> str:
-        """The entry that the state needs for each plugin, made at its first use: `<URN>::<id>`."""
+        """`<URN>::<id>` of the provider entry of a plugin, created on first use."""
         plugin = package(goal.type)
         suffix = f"_{goal.version.replace('.', '_')}" if goal.version else ""
         type = f"pulumi:providers:{plugin}"
@@ -220,7 +219,7 @@ class Deployment:
         diff = plugin.diff(old.urn, old.id, plain(old.inputs), plain(old.outputs), plain(inputs))
         return diff if diff.changes is not None else Diff(any(difference(old.inputs, inputs)), diff.replaces)
 
-    # The steps.
+    # Steps.
 
     def _component(self, entry: Entry, old: Entry | None) -> Entry:
         if old is not None:
@@ -249,9 +248,9 @@ class Deployment:
     def _replace(self, entry: Entry, old: Entry, plugin: Plugin, *, old_first: bool) -> Entry:
         changes = list(difference(old.inputs, entry.inputs))
         if old_first:
-            for victim in [*self._replaced_with(old), old]:
-                self._delete(victim, forget=False)
-                victim.pending_replacement = True
+            for deleted in [*self._replaced_with(old), old]:
+                self._delete(deleted, forget=False)
+                deleted.pending_replacement = True
                 self._record()
         if self.preview:
             self.display.step("replace", entry.urn, changes)
@@ -260,7 +259,7 @@ class Deployment:
             return entry
         self._make(entry, plugin, old if old_first else None, "replace", changes)
         if not old_first:
-            old.delete = True  # At the very end: until then its dependents may need it.
+            old.delete = True  # at the end: until then dependents may need it
             self._record()
         return entry
 
@@ -281,7 +280,7 @@ class Deployment:
                 self._finish(entry, instead_of)
                 raise
             if not entry.id:
-                raise StepFailed("the provider made an object without an id")
+                raise StepFailed("the provider returned no id")
             self._take_outputs(entry, outputs)
             entry.created = entry.modified = now()
             self._finish(entry, instead_of)
@@ -313,7 +312,7 @@ class Deployment:
         entry.outputs = marked_like(entry.inputs, outputs, set(entry.additional_secret_outputs))
 
     def _replaced_with(self, old: Entry) -> list[Entry]:
-        """Who depends on `old` and would be replaced because of it, those that depend on others first."""
+        """Dependents that would be replaced together with `old`, in deletion order."""
         found: list[Entry] = []
         for entry in [entry for entry in self.snapshot.dependents(old.urn) if entry.custom and not entry.delete]:
             affected = {key for key, urns in entry.property_dependencies.items() if old.urn in urns}
@@ -322,29 +321,29 @@ class Deployment:
                 found += [*self._replaced_with(entry), entry]
         return list(dict.fromkeys(found))
 
-    # What the program does not want any more.
+    # Deletion.
 
     def delete_leftovers(self) -> None:
-        """Delete what was not registered in this run and what was replaced, dependents first, several at once.
+        """Delete what was not registered in this run and what was replaced: in parallel, dependents first.
 
-        What cannot be deleted stays, with all that it needs. Protected objects refuse before anything is deleted."""
+        What cannot be deleted is kept with its dependencies. A protected resource fails the run before any deletion."""
         leftovers = [entry for entry in self.snapshot.old if not self.stopped]
         for entry in leftovers:
             if entry.protect and not entry.delete:
                 self.fail(
                     entry.urn,
-                    f"{entry.name} cannot be deleted because it is protected; unprotect it first if it must be",
+                    f"{entry.name} cannot be deleted because it is protected; unprotect it first",
                 )
         if self.stopped:
             return
-        going = {entry.urn for entry in leftovers if not entry.delete}
+        deleting = {entry.urn for entry in leftovers if not entry.delete}
         remaining, running = list(leftovers), dict[Future[None], Entry]()
-        with ThreadPoolExecutor(DELETES_AT_ONCE, thread_name_prefix="delete") as threads:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="delete") as threads:
             while True:
-                standing = [*remaining, *running.values()]
-                for entry in [each for each in remaining if not self.stopped and _is_free(each, standing)]:
+                existing = [*remaining, *running.values()]
+                for entry in [each for each in remaining if not self.stopped and _is_free(each, existing)]:
                     remaining.remove(entry)
-                    gone_with = entry.deleted_with in going
+                    gone_with = entry.deleted_with in deleting
                     running[threads.submit(self._delete_last, entry, gone_with)] = entry
                 if not running:
                     return
@@ -352,7 +351,7 @@ class Deployment:
                 for future in finished:
                     entry = running.pop(future)
                     if future.exception():
-                        remaining.append(entry)  # It stays, and so does what it needs.
+                        remaining.append(entry)  # kept, and so are its dependencies
 
     def _delete_last(self, entry: Entry, gone_with: bool) -> None:
         with self._step(entry.urn):
@@ -376,12 +375,12 @@ class Deployment:
             self.snapshot.forget(entry)
             self._record()
 
-    # Drift.
+    # Refresh.
 
     def refresh(self) -> None:
-        """Read every object and take over what is different. What cannot be read stays as it was, and fails the run."""
+        """Read every object and update the state. An object that cannot be read is kept as it is and fails the run."""
         entries = [entry for entry in self.snapshot if entry.custom and not entry.is_provider and not entry.delete]
-        with ThreadPoolExecutor(DELETES_AT_ONCE, thread_name_prefix="read") as threads:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="read") as threads:
             gone = list(threads.map(self._read, entries))
         for entry, is_gone in zip(entries, gone, strict=True):
             if is_gone:
@@ -417,11 +416,11 @@ class Deployment:
         self.display.step("changed" if changes else "same", entry.urn, changes)
         return False
 
-    # The record.
+    # Recording.
 
     @contextmanager
     def _pending(self, kind: str, entry: Entry) -> Iterator[None]:
-        """What is under way is in the state before it begins, in case this process is killed."""
+        """Record an operation as pending before it starts, in case this process is killed."""
         with self.snapshot.lock:
             self.snapshot.pending = [each for each in self.snapshot.pending if each[1].urn != entry.urn]
             self.snapshot.pending.append((kind, entry))
@@ -443,5 +442,5 @@ class Deployment:
             self._save(self.snapshot)
 
 
-def _is_free(entry: Entry, standing: Iterable[Entry]) -> bool:
-    return not any(entry.urn in other.needs() for other in standing if other.urn != entry.urn)
+def _is_free(entry: Entry, existing: Iterable[Entry]) -> bool:
+    return not any(entry.urn in other.needs() for other in existing if other.urn != entry.urn)

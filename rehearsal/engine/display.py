@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line a resource with what changed, progress of long steps, errors, a summary. No secrets."""
+"""The output of a run: a line for each resource with its changes, progress, errors and a summary. Never shows secrets."""
 
 import json
 import sys
@@ -33,8 +33,8 @@ PAST = {
     "changed": "changed",
 }
 NOT_SHOWN = ("__provider",)
-SHORT = 100
-"""Longer values are cut in the middle of a line."""
+MAX_LENGTH = 100
+"""Longer values are cut in the middle."""
 CUT = " … "
 MARGIN = "    "
 
@@ -43,18 +43,18 @@ Change = tuple[str, Any, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """Something that was done (or, in a preview, would be)."""
+    """A step of a run, or of a preview."""
 
     operation: str
     urn: str
     changes: tuple[str, ...]
-    """Paths of the inputs that changed, or of the outputs that had drifted."""
+    """Paths of changed inputs, or of drifted outputs."""
     seconds: float = 0.0
-    """How long it took, of a step that takes a while."""
+    """Duration, for steps that call a plugin."""
 
 
 class Display:
-    """One run's output. Used from many threads. `steps` and `errors` are kept for those who run the engine from Python."""
+    """The output of one run. Thread-safe. `steps` and `errors` are for callers from Python."""
 
     def __init__(self, title: str, out: TextIO | None = None, *, preview: bool = False, quiet: bool = False) -> None:
         """`quiet` shows errors only."""
@@ -65,14 +65,14 @@ class Display:
         self._preview = preview
         self._quiet = quiet
         self.program_is_ending = False
-        """A step has failed, or somebody pressed Ctrl-C: what the program still prints is of no interest."""
+        """A step failed or the run was interrupted: further output of the program is dropped."""
         self._lock = threading.RLock()
         self._began = time.monotonic()
         self._outputs: Properties = {}
         self._print(f"{title}:")
 
     def step(self, operation: str, urn: str, changes: Sequence[Change], seconds: float | None = None) -> None:
-        """A step is done."""
+        """Show a completed step."""
         if ":pulumi:providers:" in urn:
             return
         shown = [change for change in changes if change[0] not in NOT_SHOWN]
@@ -88,13 +88,13 @@ class Display:
 
     @contextmanager
     def timed(self, operation: str, urn: str, changes: Sequence[Change]) -> Iterator[None]:
-        """A step that takes a while; it is shown when it is done."""
+        """Time a step, and show it when it is complete."""
         began = time.monotonic()
         yield
         self.step(operation, urn, changes, time.monotonic() - began)
 
     def say(self, urn: str, text: str) -> None:
-        """Progress of a resource; without a `urn`, what the program or a provider prints."""
+        """Show progress of a resource or, without `urn`, output of the program or a provider."""
         if urn or not self.program_is_ending:
             self._print(f"   {_label(urn)} {text}" if urn else f"   {text}")
 
@@ -104,7 +104,7 @@ class Display:
             self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
 
     def outputs(self, outputs: Properties, changes: Sequence[Change]) -> None:
-        """The stack's outputs, for the end."""
+        """Set the stack outputs for the summary."""
         self._outputs = outputs
 
     def summary(self) -> None:
@@ -155,7 +155,7 @@ def short_type(type: str) -> str:
 
 
 def _laid_out(name: str, value: Any, margin: str) -> Iterator[str]:
-    """An output by its name: on one line, or an object that is too long for that with a line for each of its values."""
+    """A stack output: on one line, or with a line for each value of a long object."""
     shown = _shown(value)
     if isinstance(value, dict) and CUT in shown:
         yield f"{margin}{name}:"
@@ -172,11 +172,11 @@ def _shown(value: Any) -> str:
         return "[secret]"
     text = json.dumps(_whole(mapped(value, lambda secret: "[secret]")), ensure_ascii=False)
     text = text.replace(f'"{UNKNOWN}"', "[unknown]")
-    return text if len(text) <= SHORT else f"{text[: SHORT // 2]}{CUT}{text[-SHORT // 2 + 3 :]}"
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH // 2]}{CUT}{text[-MAX_LENGTH // 2 + 3 :]}"
 
 
 def _whole(value: Any) -> Any:
-    """`value` with 15 for 15.0: on the wire every number is a float."""
+    """`value` with 15 for 15.0: on the wire all numbers are floats."""
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""`command:local:Command`, with the semantics of the plugin of pulumi-command 1.2.1 (pulumi-engine.md, section 14).
+"""`command:local:Command`, with the semantics of pulumi-command 1.2.1.
 
-Any changed input runs `update`, or `create` again without one; a changed trigger replaces. Asset and archive paths are refused.
+A changed input runs `update`, or `create` if there is none; a changed trigger replaces. Asset and archive paths are refused.
 """
 
 import os
@@ -26,7 +26,7 @@ LOGGED = {
 
 
 class CommandPlugin:
-    """Runs commands of this machine in the project's folder. `say` gets what they print, with the URN."""
+    """Runs commands in the folder of the project. `say` gets the URN and each line of output."""
 
     def __init__(self, folder: Path, say: Callable[[str, str], None]) -> None:
         self._folder = folder

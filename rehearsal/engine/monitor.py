@@ -1,4 +1,4 @@
-"""What the program and the provider process see of the engine: two gRPC services on one loopback port."""
+"""The engine's gRPC services for the program and the provider process, on one loopback port."""
 
 import threading
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from rehearsal.engine.deployment import Deployment, Goal, Stopped
 from rehearsal.engine.display import Display
 from rehearsal.engine.values import from_wire, to_wire
 
-REGISTRATIONS_AT_ONCE = 64
+PARALLEL_REGISTRATIONS = 64
 FEATURES = (resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS, resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH)
-"""Without the others the SDK sends plain values, and aliases as URNs."""
+"""Without further features the SDK sends plain values, and aliases as URNs."""
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """Passes registrations on to the deployment of the moment."""
+    """Passes registrations to the current deployment."""
 
     deployment: Deployment
 
@@ -37,9 +37,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         )
 
     def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
-        unserved = _unserved(request)
-        if unserved:
-            self.deployment.fail("", f"the embedded engine does not serve {unserved}: install the Pulumi CLI for it")
+        unsupported = _unsupported(request)
+        if unsupported:
+            self.deployment.fail("", f"the embedded engine does not serve {unsupported}: install the Pulumi CLI for it")
         try:
             entry = self.deployment.register(_goal(request))
         except Stopped:
@@ -55,13 +55,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """The program has registered everything."""
+        """The program has registered all resources."""
         self.deployment.delete_leftovers()
         return empty_pb2.Empty()
 
 
 class Messages(engine_pb2_grpc.EngineServicer):
-    """Shows what the program and the providers say."""
+    """Shows messages of the program and the providers."""
 
     def __init__(self, display: Callable[[], Display]) -> None:
         self._display = display
@@ -85,12 +85,12 @@ class Messages(engine_pb2_grpc.EngineServicer):
 
 
 class Server:
-    """Both services, listening from the start until `close`."""
+    """Serves both until `close`."""
 
     def __init__(self) -> None:
         self.monitor = Monitor()
         self._lock = threading.Lock()
-        self._server = grpc.server(ThreadPoolExecutor(REGISTRATIONS_AT_ONCE), options=_GRPC_CHANNEL_OPTIONS)
+        self._server = grpc.server(ThreadPoolExecutor(PARALLEL_REGISTRATIONS), options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self.monitor, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(Messages(lambda: self.monitor.deployment.display), self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -100,7 +100,7 @@ class Server:
         self._server.stop(None)
 
 
-def _unserved(request: Any) -> str:
+def _unsupported(request: Any) -> str:
     wanted = {
         "remote components": request.remote,
         "explicit providers": request.provider or request.type.startswith("pulumi:providers:"),

@@ -1,4 +1,4 @@
-"""preview, up, refresh and destroy, from reading the stack to the exit code."""
+"""The operations: preview, up, refresh, destroy, and changes to the state."""
 
 import json
 import os
@@ -25,11 +25,11 @@ from rehearsal.engine.values import Properties, plain
 
 SCRIPT = Path(__file__).with_name("program.py")
 FORCED = 8
-"""Exit code of a run that was interrupted twice, as the CLI has it."""
+"""Exit code after a second interrupt, as with the CLI."""
 
 
-class NotForgotten(Exception):
-    """The resource cannot be taken out of the state; the message says why."""
+class NotDeletable(Exception):
+    """The resource cannot be removed from the state; the message is the reason."""
 
 
 class Engine:
@@ -40,7 +40,7 @@ class Engine:
         self.backend = backend or Backend(stack)
 
     def preview(self, *, refresh: bool = False) -> Display:
-        """What `up` would do. Changes nothing; calls nobody unless `refresh` says to look first."""
+        """Show what `up` would do. Calls the vendors only with `refresh`."""
         display = Display(f"Previewing update ({self.stack.name})", preview=True)
         snapshot = self.backend.load()
         with self._plugins(self.stack.config) as (server, plugins):
@@ -52,10 +52,10 @@ class Engine:
         return display
 
     def up(self, *, refresh: bool = False, skip_preview: bool = False) -> Display:
-        """Make the world be as the program says. A preview comes first: what it refuses is refused before anything changes."""
+        """Apply the program. Previews first, so that an invalid program changes nothing."""
         display = Display(f"Updating ({self.stack.name})")
         with self.backend.locked(), self._plugins(self.stack.config) as (server, plugins):
-            snapshot = self._taken_up(display)
+            snapshot = self._load_for_run(display)
             if refresh:
                 self._refresh(snapshot, server, plugins, display, self.backend.save)
                 snapshot = self.backend.load()
@@ -69,20 +69,20 @@ class Engine:
         return display
 
     def refresh(self) -> Display:
-        """Compare the state with the world, and take over what is different."""
+        """Update the state to the actual objects."""
         display = Display(f"Refreshing ({self.stack.name})")
         with self.backend.locked():
-            snapshot = self._taken_up(display)
+            snapshot = self._load_for_run(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
                 self._refresh(snapshot, server, plugins, display, self.backend.save)
         display.summary()
         return display
 
     def destroy(self) -> Display:
-        """Delete everything that is in the state, dependents first."""
+        """Delete every resource in the state, dependents first."""
         display = Display(f"Destroying ({self.stack.name})")
         with self.backend.locked():
-            snapshot = self._taken_up(display)
+            snapshot = self._load_for_run(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
                 server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, self.backend.save)
                 with self._interruptible(server.monitor.deployment):
@@ -95,11 +95,11 @@ class Engine:
         return next((entry.outputs for entry in self.backend.load() if entry.urn == self.stack.urn), {})
 
     def export(self) -> dict[str, Any]:
-        """What `pulumi stack export` prints."""
+        """The output of `pulumi stack export`."""
         return {"version": 3, "deployment": self.backend.deployment(self.backend.load())}
 
     def unprotect(self, urns: Collection[str]) -> None:
-        """`pulumi state unprotect`; of every resource when no URN is given."""
+        """`pulumi state unprotect`, for all resources if no URN is given."""
         with self.backend.locked():
             snapshot = self.backend.load()
             for entry in snapshot:
@@ -107,29 +107,29 @@ class Engine:
             self.backend.save(snapshot)
 
     def forget(self, urn: str, *, with_dependents: bool) -> None:
-        """`pulumi state delete`: the object stays as it is, and the stack knows of it no more. Raises NotForgotten."""
+        """`pulumi state delete`: removes the resource from the state, not the object. Raises NotDeletable."""
         with self.backend.locked():
             snapshot = self.backend.load()
-            going = [urn]
-            for each in going:  # It grows: what depends on a dependent goes too.
-                going += [other.urn for other in snapshot.dependents(each) if other.urn not in going]
-            if len(going) > 1 and not with_dependents:
-                raise NotForgotten(f"{urn} can't be safely deleted because {', '.join(going[1:])} depend on it")
-            for each in reversed(going):
+            removed = [urn]
+            for each in removed:  # grows in the loop: dependents of dependents too
+                removed += [other.urn for other in snapshot.dependents(each) if other.urn not in removed]
+            if len(removed) > 1 and not with_dependents:
+                raise NotDeletable(f"{urn} can't be safely deleted because {', '.join(removed[1:])} depend on it")
+            for each in reversed(removed):
                 entry = snapshot.find([each])
                 if entry is None:
-                    raise NotForgotten(f"No such resource {each!r} exists in the current state")
+                    raise NotDeletable(f"No such resource {each!r} exists in the current state")
                 if entry.protect:
-                    raise NotForgotten(f"{each} can't be safely deleted because it is protected: unprotect it first")
+                    raise NotDeletable(f"{each} can't be safely deleted because it is protected: unprotect it first")
                 snapshot.forget(entry)
             self.backend.save(snapshot)
 
-    def _taken_up(self, display: Display) -> Snapshot:
-        """What the last run left. Of what a killed one was at, only creations matter: they may have happened."""
+    def _load_for_run(self, display: Display) -> Snapshot:
+        """The state of the last run. Of its pending operations only creations are kept: they may have happened."""
         snapshot = self.backend.load()
         snapshot.pending = [(kind, entry) for kind, entry in snapshot.pending if kind == "creating"]
         for _, entry in snapshot.pending:
-            display.say(entry.urn, "was being created when the last run was killed; what it made is looked for again")
+            display.say(entry.urn, "was being created when the last run was killed; an existing object is looked up")
         return snapshot
 
     @contextmanager
@@ -173,7 +173,7 @@ class Engine:
         display: Display,
         save: Callable[[Snapshot], None] | None,
     ) -> None:
-        """The program, and all that comes of it."""
+        """Run the program and apply what it registers."""
         deployment = server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save)
         environment = {
             **os.environ,
@@ -185,7 +185,7 @@ class Engine:
             [sys.executable, "-u", SCRIPT, server.address, server.address, self.stack.project, self.stack.name, phase],
             cwd=self.stack.folder,
             env=environment,
-            stdin=subprocess.PIPE,  # Its end tells the program that this engine is gone.
+            stdin=subprocess.PIPE,  # closes when this engine exits
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -203,7 +203,7 @@ class Engine:
 
     @contextmanager
     def _interruptible(self, deployment: Deployment) -> Iterator[None]:
-        """The first Ctrl-C lets running steps end and begins no others; the second ends the process, and leaves them pending."""
+        """The first Ctrl-C lets running steps finish and starts no others. The second exits and leaves them pending."""
         interrupted = False
 
         def interrupt(number: int, frame: object) -> None:
@@ -212,9 +212,7 @@ class Engine:
                 self.backend.unlock()
                 os._exit(FORCED)
             interrupted = True
-            deployment.display.error(
-                "", "interrupted: running steps are finished first; press Ctrl-C again to leave at once"
-            )
+            deployment.display.error("", "interrupted: waiting for running steps; press Ctrl-C again to exit at once")
             deployment.stop()
 
         if threading.current_thread() is not threading.main_thread():
@@ -234,7 +232,7 @@ def _end(process: subprocess.Popen[str], display: Display) -> None:
 
 
 def _stored_config(snapshot: Snapshot) -> Properties:
-    """The configuration of the last `up`, which is what the CLI gives providers in `refresh` and `destroy`."""
+    """The configuration of the last `up`: the CLI passes it to providers in `refresh` and `destroy`."""
     urn = "::pulumi:providers:pulumi-python::default"
     stored = next((entry.inputs for entry in snapshot if entry.urn.endswith(urn)), {})
     return {key: plain(value) for key, value in stored.items()}

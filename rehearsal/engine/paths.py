@@ -1,4 +1,4 @@
-"""Property paths as `ignoreChanges` has them: `colour`, `config.env.LEVEL`, `tags[0]`, `env["A.B"]`."""
+"""Property paths of `ignoreChanges` and `pulumi config --path`: `colour`, `config.env.LEVEL`, `tags[0]`, `env["A.B"]`."""
 
 import copy
 import re
@@ -11,7 +11,7 @@ STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)')
 
 
 def keep_old(paths: Iterable[str], old: Properties, new: Properties) -> Properties:
-    """`new` with the values that `old` has at `paths`; what `old` does not have is left out there."""
+    """`new` with the values of `old` at `paths`; a path that `old` lacks is removed."""
     kept = copy.deepcopy(new)
     for path in paths:
         _copy(steps_of(path), old, kept)
@@ -19,7 +19,7 @@ def keep_old(paths: Iterable[str], old: Properties, new: Properties) -> Properti
 
 
 def steps_of(path: str) -> list[str | int]:
-    """The keys and the places in lists that lead there."""
+    """The keys and list indices of a path."""
     return [text or (int(index) if index else name) for text, index, name in STEP.findall(path)]
 
 

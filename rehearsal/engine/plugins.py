@@ -1,6 +1,6 @@
-"""Who serves a resource: the SDK's own process for dynamic resources, and in this process `command` and `random`.
+"""Plugins: the provider process of the SDK for dynamic resources; `command` and `random` run in this process.
 
-Every other plugin is refused by name, because there would be nobody to serve it.
+Any other plugin is refused.
 """
 
 import os
@@ -26,33 +26,33 @@ DYNAMIC = "pulumi-python"
 
 
 class StepFailed(Exception):
-    """A plugin could not do what it was asked; the message is what a person sees."""
+    """An operation of a plugin failed; the message is shown."""
 
 
 class Incomplete(StepFailed):
-    """The object exists, but not as it should be: it is recorded, and `update` is called next time."""
+    """The object exists but is incomplete: it is recorded, and the next `up` calls `update`."""
 
     def __init__(self, id: str, outputs: Properties, inputs: Properties, reasons: list[str]) -> None:
         super().__init__("\n".join(f"* {reason}" for reason in reasons))
         self.id = id
         self.outputs = outputs
         self.inputs = inputs
-        """Empty unless the plugin says what the inputs are now."""
+        """The current inputs, if the plugin returns them; else empty."""
         self.reasons = reasons
 
 
 @dataclass(frozen=True)
 class Diff:
-    """What a plugin says about new inputs."""
+    """The result of a plugin's diff."""
 
     changes: bool | None
-    """None leaves it to the engine to compare inputs."""
+    """None: the engine compares the inputs."""
     replaces: list[str] = field(default_factory=list)
     delete_before_replace: bool = False
 
 
 class Plugin(Protocol):
-    """What every plugin does. Secrets stand in clear in what it gets; what it returns may mark some."""
+    """The interface of a plugin. Secrets in arguments are decrypted; results can contain marked secrets."""
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]: ...
 
@@ -63,7 +63,7 @@ class Plugin(Protocol):
     def update(self, urn: str, id: str, old_inputs: Properties, olds: Properties, news: Properties) -> Properties: ...
 
     def read(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> tuple[str, Properties, Properties]:
-        """The object's id (empty when it is gone), inputs and outputs."""
+        """Id (empty if the object is gone), inputs and outputs."""
 
     def delete(self, urn: str, id: str, inputs: Properties, outputs: Properties) -> None: ...
 
@@ -76,12 +76,12 @@ def package(type: str) -> str:
 
 
 class DynamicPlugin:
-    """`python -m pulumi.dynamic`, started at the first call and ended by `close`."""
+    """`python -m pulumi.dynamic`, started by the first call and stopped by `close`."""
 
     def __init__(
         self, folder: Path, project: str, config: Properties, engine_address: str, say: Callable[[str], None]
     ) -> None:
-        """`say` gets what the provider prints, line by line."""
+        """`say` gets each line that the provider prints."""
         self._folder = folder
         self._project = project
         self._config = config
@@ -145,8 +145,8 @@ class DynamicPlugin:
             raise _failure(error) from None
 
     def _start(self) -> None:
-        """Its own session, so that Ctrl-C reaches this engine only, which then waits for the step that is running; on a leash, so
-        that it ends with this engine, also where that is killed."""
+        """Start the process in its own session, so that Ctrl-C reaches the engine only, which waits for running steps. It exits with
+        the engine, even if that is killed."""
         environment = {**os.environ, "PULUMI_PROJECT": self._project, "PULUMI_CONFIG": "{}"}
         self._process = subprocess.Popen(
             [*EXIT_WITH_PARENT, sys.executable, "-u", "-m", "pulumi.dynamic", self._engine_address],
@@ -166,7 +166,7 @@ class DynamicPlugin:
         self._stub = stub
 
     def _first_number(self) -> int:
-        """The port, which is the first thing that the process prints, unless it dies."""
+        """The port: the first line that the process prints. Raises StepFailed if it exits before."""
         printed = []
         for line in self._output():
             if line.strip().isdigit():

@@ -1,7 +1,7 @@
-"""Runs a Pulumi program as the Python language host does. A script of its own process, never imported.
+"""Runs a Pulumi program like the Python language host. Started as a script in a process of its own.
 
 Arguments: monitor address, engine address, project, stack, `preview` or `update`. The current directory is the project's.
-The configuration comes in `PULUMI_CONFIG` and `PULUMI_CONFIG_SECRET_KEYS`, where the SDK looks for it.
+The configuration is in `PULUMI_CONFIG` and `PULUMI_CONFIG_SECRET_KEYS`, where the SDK reads it.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 ERROR_WAS_SHOWN = 32
 THREADS = 64
-"""Each registered resource holds one while the engine works on it."""
+"""Each registration in progress needs a thread."""
 
 
 def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int:
-    threading.Thread(target=_end_with_engine, daemon=True).start()
+    threading.Thread(target=_exit_with_engine, daemon=True).start()
     import pulumi
     from pulumi.runtime.stack import run_in_stack
 
@@ -36,8 +36,8 @@ def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int
     )
     pulumi.runtime.configure(settings)
     sys.argv = ["."]
-    sys.path[0] = ""  # Not this script's folder, whose modules are nobody else's business.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # A failed step leaves futures that nobody awaits.
+    sys.path[0] = ""  # instead of the folder of this script
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # futures of a failed step are never awaited
 
     def run() -> None:
         runpy.run_path("__main__.py", run_name="__main__")
@@ -51,14 +51,14 @@ def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int
         except pulumi.RunError as error:
             pulumi.log.error(str(error))
             return ERROR_WAS_SHOWN
-        except Exception:  # noqa: BLE001 (whatever the program did wrong is shown)
+        except Exception:  # noqa: BLE001 (any error of the program is shown)
             pulumi.log.error(f"Program failed with an unhandled exception:\n{traceback.format_exc()}")
             return ERROR_WAS_SHOWN
     return 0
 
 
-def _end_with_engine() -> None:
-    """Standard input ends when the engine does, also where that is killed: nobody would answer this program any more."""
+def _exit_with_engine() -> None:
+    """Exit with the engine: standard input closes, even if the engine is killed."""
     while os.read(0, 1024):
         pass
     os._exit(ERROR_WAS_SHOWN)

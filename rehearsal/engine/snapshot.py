@@ -1,4 +1,4 @@
-"""What exists, as far as the engine knows: entries in dependency order, and what was being done when a run was killed."""
+"""The resources in the state, in dependency order, and the pending operations."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from rehearsal.engine.values import Properties
 
 @dataclass(kw_only=True, eq=False)
 class Entry:
-    """One resource. Compared by identity: while it is replaced, two entries have the same URN."""
+    """A resource in the state. Compared by identity: during a replacement two entries have the same URN."""
 
     urn: str
     type: str
@@ -23,22 +23,22 @@ class Entry:
     dependencies: list[str] = field(default_factory=list)
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     provider: str = ""
-    """`<URN of the provider's entry>::<its id>`."""
+    """`<URN>::<id>` of the provider's entry."""
     protect: bool = False
     retain_on_delete: bool = False
     deleted_with: str = ""
     additional_secret_outputs: list[str] = field(default_factory=list)
     init_errors: list[str] = field(default_factory=list)
-    """Why the object is not as it should be; the next `up` mends it."""
+    """Why the object is incomplete; the next `up` updates it."""
     delete: bool = False
-    """Replaced already; only the deletion is left to do."""
+    """Replaced; still to be deleted."""
     pending_replacement: bool = False
-    """Deleted already; the new one is still to be made."""
+    """Deleted; its replacement is still to be created."""
     external: bool = False
     created: str = ""
     modified: str = ""
     others: dict[str, Any] = field(default_factory=dict)
-    """Fields of the CLI's that this engine only keeps."""
+    """Other fields of the CLI, kept as they are."""
 
     @property
     def name(self) -> str:
@@ -49,20 +49,20 @@ class Entry:
         return self.type.startswith("pulumi:providers:")
 
     def needs(self) -> set[str]:
-        """URNs of what must exist as long as this does."""
+        """URNs that this resource depends on."""
         provider = self.provider.rpartition("::")[0]
         ordered = {self.parent, provider, self.deleted_with, *self.dependencies}
         return (ordered | {urn for urns in self.property_dependencies.values() for urn in urns}) - {""}
 
 
 class Snapshot:
-    """All entries. `done` are those that this run has dealt with, in the order in which it did; `old` are the rest."""
+    """All entries. `done` are those that this run has processed, in order; `old` are the others."""
 
     def __init__(self, entries: Iterable[Entry] = (), pending: Iterable[tuple[str, Entry]] = ()) -> None:
         self.old = list(entries)
         self.done: list[Entry] = []
         self.pending = list(pending)
-        """`("creating", entry)`: what a killed run was at, and what this one is at."""
+        """`("creating", entry)`: pending operations of a killed run and of this one."""
         self.lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -70,19 +70,19 @@ class Snapshot:
             return iter([*self.done, *self.old])
 
     def find(self, urns: Iterable[str]) -> Entry | None:
-        """The living entry of the last run with the first of these URNs that there is."""
+        """The entry of the last run with the first of these URNs that exists."""
         by_urn = {entry.urn: entry for entry in self.old if not entry.delete}
         return next((by_urn[urn] for urn in urns if urn in by_urn), None)
 
     def finish(self, entry: Entry, instead_of: Entry | None) -> None:
-        """`entry` is how things are now. It takes the place of an old one, which is forgotten."""
+        """Add a processed entry, in place of an old one."""
         with self.lock:
             if instead_of is not None:
                 self.old.remove(instead_of)
             self.done.append(entry)
 
     def forget(self, entry: Entry) -> None:
-        """The object is gone; nobody depends on it any more."""
+        """Remove an entry and the references to it."""
         with self.lock:
             for entries in (self.old, self.done):
                 if entry in entries:
@@ -102,5 +102,5 @@ class Snapshot:
 
 
 def now() -> str:
-    """The time as state holds it."""
+    """The current time in the format of the state."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -1,6 +1,6 @@
-"""Property values: plain JSON, plus `Secret` around a value and `UNKNOWN` for one that only an update will tell.
+"""Property values: plain JSON, `Secret` around a secret value, and `UNKNOWN` for values that only an update can compute.
 
-On the wire and in state a secret is an object with a signature key (pulumi-engine.md, sections 12 and 13).
+On the wire and in state a secret is an object with a signature key; see `infra-docs/vendors/pulumi.md`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ Properties: TypeAlias = dict[str, Value]
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is encrypted in state and never shown."""
+    """A value that is encrypted in state and never printed."""
 
     value: Value
 
@@ -40,7 +40,7 @@ def _from_wire(value: struct_pb2.Value) -> Value:
 
 
 def to_wire(properties: Mapping[str, Value], *, with_secrets: bool) -> struct_pb2.Struct:
-    """A protobuf structure; `with_secrets` keeps the marks of secrets, otherwise their values stand in clear."""
+    """A protobuf structure; `with_secrets` keeps secrets marked, otherwise they become plain values."""
     struct = struct_pb2.Struct()
     struct.update(mapped(properties, _marked if with_secrets else _opened))
     return struct
@@ -55,7 +55,7 @@ def _opened(secret: Secret) -> Value:
 
 
 def mapped(value: Value, change: Callable[[Secret], Value]) -> Value:
-    """`value` with every secret in it changed, outermost first."""
+    """`value` with `change` applied to every secret in it, outermost first."""
     if isinstance(value, Secret):
         return mapped(change(value), change)
     if isinstance(value, Mapping):
@@ -66,16 +66,12 @@ def mapped(value: Value, change: Callable[[Secret], Value]) -> Value:
 
 
 def plain(value: Value) -> Value:
-    """`value` in clear."""
+    """`value` with all secrets decrypted."""
     return mapped(value, _opened)
 
 
 def has_secret(value: Value) -> bool:
     return isinstance(value, Secret) or any(has_secret(item) for item in _items(value))
-
-
-def has_unknown(value: Value) -> bool:
-    return value == UNKNOWN or any(has_unknown(item) for item in _items(value))
 
 
 def _items(value: Value) -> Iterator[Value]:
@@ -102,7 +98,7 @@ def _marked_like(given: Value, value: Value) -> Value:
 
 
 def difference(old: Value, new: Value, path: str = "") -> Iterator[tuple[str, Value, Value]]:
-    """Where two values differ, deepest place first: `("config.env.LEVEL", "info", "debug")`; None stands for absent."""
+    """The paths where two values differ: `("config.env.LEVEL", "info", "debug")`; None for an absent value."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)

@@ -84,14 +84,14 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
     "a revoked Fly token": (
         "Fly token",
         configure(flyApiToken="nonsense"),
-        "does not accept it",
+        "Fly refuses it",
         "fly tokens create org",
     ),
     "no Fly token": ("Fly token", configure(flyApiToken=""), "the Fly token is missing", ""),
     "a token of another organisation": (
         "Fly token",
         configure(flyApiToken="fo1_strangers"),
-        "not of the organisation 'sol-labs'",
+        "does not belong to organisation 'sol-labs'",
         "fly tokens create org -o sol-labs",
     ),
     "a token for one other app": (
@@ -99,7 +99,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         lambda world, preflight: world.store.put(
             "fly_token", "fo1_rehearsal", {"token": "fo1_rehearsal", "org": "sol-labs", "may": "all", "apps": ["other"]}
         ),
-        "for other alone, and the stack has solos-prod",
+        "limited to other; the stack has solos-prod",
         "fly tokens create org",
     ),
     "an organisation that is not ours": (
@@ -118,13 +118,13 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
     "a full region": (
         "Region",
         lambda world, preflight: world.store.put("fly_full", "sjc", {}),
-        "sjc has no room",
+        "sjc has no capacity",
         "primary_region of fly.toml",
     ),
     "a region that does not exist": (
         "Region",
         configure(monitoring={"page": "webhook", "logs": "false", "region": "xxx"}),
-        "there is no region 'xxx'",
+        "no region 'xxx'",
         "solos:monitoring.region",
     ),
     "an image that was never pushed": (
@@ -136,13 +136,13 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
     "a metrics token that is refused": (
         "Metrics token",
         lambda world, preflight: preflight.values["monitoringSecrets"].update(metricsToken="nonsense"),
-        "does not accept the monitor's token",
+        "refuses the monitor's token",
         "fly tokens create readonly",
     ),
     "a revoked key": (
         "App Store key",
         lambda world, preflight: control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}"),
-        "does not accept it",
+        "Apple refuses it",
         "create a new key there",
     ),
     "no key": ("App Store key", configure(ascKeyId=""), "the App Store Connect key ID is missing", ""),
@@ -152,17 +152,17 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "a required agreement",
         "the Account Holder signs it",
     ),
-    "no app entry": ("App entry", without_entry, "not there", "Bundle ID: com.sollabs.solos; SKU"),
+    "no app entry": ("App entry", without_entry, "missing", "Bundle ID: com.sollabs.solos; SKU"),
     "a tester without an account": (
         "Testers",
         configure(testers=[{"email": "noor@sollabs.example"}]),
-        "noor@sollabs.example is no user of the team",
+        "noor@sollabs.example is not a user of the team",
         "https://appstoreconnect.apple.com/access/users",
     ),
     "a build number that is used up": (
         "Build number",
         built,
-        "Apple has 0 of 1.0.0 already",
+        "1.0.0 already has 0",
         "pulumi config set build 0.1",
     ),
 }
@@ -177,7 +177,7 @@ def test_what_would_stop_the_launch_is_blocked_with_its_remedy(world: World, pre
 
     assert blocked, preflight.row(name)
     assert text in blocked[0].text
-    assert remedy in blocked[0].remedy
+    assert remedy in f"{blocked[0].text} {blocked[0].remedy}"
 
 
 def test_an_individual_key_may_not_do_what_a_launch_needs(world: World, preflight: Preflight) -> None:
@@ -197,7 +197,7 @@ def test_a_key_that_is_refused_is_told_once(world: World, preflight: Preflight) 
 
     findings = preflight()
 
-    assert findings["Testers"][0].remedy == "see to the row App Store key first"
+    assert findings["Testers"][0].remedy == "fix the row App Store key first"
     assert findings["Fly token"][0].verdict is Verdict.OK
 
 
@@ -210,7 +210,7 @@ def test_a_clock_that_is_off_is_told_before_apple_refuses_its_tokens(
     (apples, flys) = preflight.row("Clock")
 
     assert (apples.verdict, flys.verdict) == (verdict, verdict)
-    assert ("set it right" in apples.remedy) == (verdict is Verdict.BLOCKED)
+    assert ("correct the clock" in apples.remedy) == (verdict is Verdict.BLOCKED)
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(50e9, Verdict.OK), (1e9, Verdict.WARNING), (1e8, Verdict.BLOCKED)])
@@ -243,7 +243,7 @@ def test_without_the_programs_a_launch_is_blocked(preflight: Preflight, monkeypa
     findings = preflight()
 
     assert "install it from" in findings["Pulumi CLI"][0].remedy
-    assert "begins with 'xcodebuild', which is no program" in findings["Archive"][0].text
+    assert "starts with 'xcodebuild', which is not installed" in findings["Archive"][0].text
 
 
 def certificates(world: World, count: int) -> list[str]:
@@ -268,7 +268,7 @@ def test_certificates_that_leave_no_room_for_one_are_told(
     (finding,) = preflight.row("Certificates")
 
     assert finding.verdict is verdict
-    assert ("revoke one that nobody needs" in finding.remedy) == bool(count)
+    assert ("revoke an unused one" in finding.remedy) == bool(count)
 
 
 def test_builds_that_are_signed_elsewhere_need_no_certificate(world: World, preflight: Preflight) -> None:
@@ -292,9 +292,9 @@ def test_what_the_stack_has_made_already_blocks_nothing(world: World, preflight:
 
     findings = preflight()
 
-    assert findings["App name"][0] == ok("solos-prod is this stack's")
-    assert findings["Region"] == [ok("sjc: the machine is there")]
-    assert findings["Certificates"] == [ok("this stack's is there, until 2027-11-27")]
+    assert findings["App name"][0] == ok("solos-prod belongs to this stack")
+    assert findings["Region"] == [ok("sjc: the machine exists")]
+    assert findings["Certificates"] == [ok("the certificate of this stack is valid until 2027-11-27")]
     assert findings["Build number"][0].verdict is Verdict.OK
 
 
@@ -313,7 +313,7 @@ def test_the_app_entry_of_a_new_bundle_id_can_be_made_after_the_first_up(world: 
     finding = preflight.row("App entry")[0]
 
     assert finding.verdict is Verdict.WARNING
-    assert "have the account holder at hand" in finding.remedy
+    assert "have the Account Holder ready" in finding.remedy
 
 
 def test_a_hostname_of_the_team_needs_somebody_at_its_dns_provider(world: World, preflight: Preflight) -> None:
@@ -323,7 +323,7 @@ def test_a_hostname_of_the_team_needs_somebody_at_its_dns_provider(world: World,
     certify(world, preflight.values["domain"])
     (finding,) = preflight.row("Hostname")
     assert finding.verdict is Verdict.BLOCKED
-    assert "enter " in finding.remedy
+    assert "create the DNS records " in finding.remedy
     assert "api.sollabs.example" in finding.remedy
 
     control(world, "POST", "/fly/dns", {"hostname": "api.sollabs.example", "points_to": APP})
@@ -360,7 +360,7 @@ def test_one_check_that_breaks_or_hangs_hides_no_other(preflight: Preflight) -> 
 
     findings = run({"a": breaks, "b": hangs, "c": works}, None, seconds=0.2)  # type: ignore[arg-type]
 
-    assert "ZeroDivisionError: of all things (a defect, at" in findings["a"][0].text
+    assert "ZeroDivisionError: of all things (a bug, at" in findings["a"][0].text
     assert "no answer within 0.2 s" in findings["b"][0].text
     assert findings["c"] == [ok("well")]
 
@@ -372,7 +372,7 @@ def test_the_table_gives_each_finding_a_line_and_its_remedy_another() -> None:
     shown = "\n".join(table("prod", rows))
 
     assert "  blocked  Disk            0.1 GB free\n                           → make room\n" in shown
-    assert shown.endswith(f"{len(rows) - 1} ok, 0 to think about, 1 would stop the launch.")
+    assert shown.endswith(f"{len(rows) - 1} ok, 0 warnings, 1 blocked.")
 
 
 def test_a_stack_that_cannot_be_read_is_blocked(
@@ -394,5 +394,5 @@ def test_a_tester_whom_up_invites_is_no_obstacle(preflight: Preflight) -> None:
 
     assert (finding.verdict, finding.text) == (
         Verdict.WARNING,
-        "noor@sollabs.example is no user of the team; `up` invites them",
+        "noor@sollabs.example is not a user of the team; `up` invites them",
     )
