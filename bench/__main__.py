@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: measure what is named, or everything."""
+"""`python -m bench [NAME …]`: run the named benchmarks, or all."""
 
 import argparse
 import os
@@ -21,20 +21,20 @@ BENCHES = {
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all without one")
-    parser.add_argument("--rounds", type=int, default=Options.rounds, help="how often each pair is measured")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; default: all")
+    parser.add_argument("--rounds", type=int, default=Options.rounds, help="how often to measure each pair")
     parser.add_argument(
-        "--mib", type=int, nargs="+", default=Options.mib, help="sizes of the IPAs that are uploaded (4096 for 4 GiB)"
+        "--mib", type=int, nargs="+", default=Options.mib, help="sizes of the IPAs to upload (4096 for 4 GiB)"
     )
-    given = parser.parse_args(arguments)
-    unknown = set(given.names) - BENCHES.keys()
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - BENCHES.keys()
     if unknown:
-        parser.error(f"there is no bench {', '.join(sorted(unknown))}: choose of {', '.join(BENCHES)}")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # A second run finds its bytecode, as on anybody's machine.
-    for name in given.names or BENCHES:
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}: choose from {', '.join(BENCHES)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # later runs use the bytecode of the first, as on a user's machine
+    for name in options.names or BENCHES:
         began = time.monotonic()
         print(f"{name}", flush=True)
-        BENCHES[name](Options(rounds=given.rounds, mib=tuple(given.mib)))
+        BENCHES[name](Options(rounds=options.rounds, mib=tuple(options.mib)))
         print(f"  (measured in {time.monotonic() - began:.0f} s)\n", flush=True)
     return 0
 

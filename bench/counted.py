@@ -1,6 +1,6 @@
-"""Calls counted in the doubles' journals, against the smallest set that could do it (`smallest.py`).
+"""Counts the calls in the journal of the doubles, and compares them to the minimum (`smallest.py`).
 
-Looks while a vendor works are counted apart: how many there are depends on how long it takes.
+Polls while a vendor works are counted separately: their number depends on how long that takes.
 """
 
 import re
@@ -11,25 +11,23 @@ from typing import Any
 from bench.smallest import Need
 
 
-def tell(what: str, journal: Iterable[dict[str, Any]], smallest: Sequence[Need]) -> None:
-    """The figure, and each kind of call of which there are more than needed."""
+def report(what: str, journal: Iterable[dict[str, Any]], smallest: Sequence[Need]) -> None:
+    """Print the totals, and each kind of call that exceeds the minimum."""
     calls = Counter(_kind(each) for each in journal)
     needed: Counter[str] = Counter()
     for need in smallest:
         needed[need.call] += need.times
     waits = {need.call for need in smallest if need.waits}
-    looks = sum(number - needed[call] for call, number in calls.items() if call in waits and number > needed[call])
-    total = calls.total() - looks
+    polls = sum(number - needed[call] for call, number in calls.items() if call in waits and number > needed[call])
+    total = calls.total() - polls
     ratio = f", {total / needed.total():.2f} times" if needed else ""
-    print(
-        f"  {what:<22}{total} calls, {needed.total()} could do it{ratio}; and {looks} looks while waiting", flush=True
-    )
+    print(f"  {what:<22}{total} calls, minimum {needed.total()}{ratio}; and {polls} polls", flush=True)
     for call, number in sorted(calls.items()):
         if call not in waits and number > needed[call]:
             print(f"      {number - needed[call]} more of {call}")
     for call, number in sorted(needed.items()):
         if calls[call] < number:
-            print(f"      {number - calls[call]} fewer of {call}: the smallest set is not the smallest")
+            print(f"      {number - calls[call]} fewer of {call}: the minimum in smallest.py is too high")
 
 
 def _kind(entry: dict[str, Any]) -> str:

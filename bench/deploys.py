@@ -1,7 +1,7 @@
-"""How long deployments take, against their critical path, and how long an update keeps the backend from answering.
+"""The duration of deployments, compared to their critical path, and the downtime of an update.
 
-The critical path is the longest chain of steps that need each other, each as long as it took: what no engine could do faster
-with these providers. What the providers themselves could save is in `calls`.
+The critical path is the longest chain of dependent steps with their measured durations: the lower bound for any engine with these
+providers. What the providers could save is in `calls`.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine
 
 PROBE_SECONDS = 0.005
-"""Between two requests at the public address."""
+"""Between two requests to the public address."""
 
 
 def run(options: Options) -> None:
     for latency in options.latencies:
         _deployments(latency, min(options.rounds, 3))
-    _gap(options.rounds)
+    _downtime(options.rounds)
 
 
 def _deployments(latency: float, rounds: int) -> None:
-    """First deploy, no-op and update, with the vendors taking `latency` seconds for each answer."""
+    """First deploy, no-op and update, with `latency` seconds for each response of a vendor."""
     measured: dict[str, list[tuple[float, float]]] = {}
     longest: dict[str, list[str]] = {}
     for _ in range(rounds):
@@ -52,25 +52,25 @@ def _deployments(latency: float, rounds: int) -> None:
     for phase, figures in measured.items():
         wall = statistics.median(wall for wall, _ in figures)
         ratios = [wall / seconds for wall, seconds in figures if seconds]
-        told = f"{phase + ' at ' + format(1000 * latency, '.0f') + ' ms':<24}{wall:5.1f} s"
+        line = f"{phase + ' at ' + format(1000 * latency, '.0f') + ' ms':<24}{wall:5.1f} s"
         if ratios:
-            told += (
+            line += (
                 f", {statistics.median(ratios):.2f} times its critical path ({min(ratios):.2f} to {max(ratios):.2f})"
             )
-        print(f"  {told}", flush=True)
+        print(f"  {line}", flush=True)
         if longest[phase]:
             print(f"      {' → '.join(longest[phase])}", flush=True)
 
 
 def _phases(launch: Launch) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """What is done, and what has to be done by people or in the stack file before."""
+    """Each phase, with what people or the stack file have to do before it."""
     yield "first deploy", lambda: None
     yield "no-op", launch.install
     yield "update", lambda: launch.release_next(NEXT_RELEASE, build="0.1")
 
 
 def _up(launch: Launch) -> Display:
-    """`up` without a preview, in this process, so that the steps' times are known."""
+    """`up` without a preview, in this process, which gives access to the durations of the steps."""
     printed = io.StringIO()
     with patch.dict(os.environ, launch.stack.environment), contextlib.redirect_stdout(printed):
         display = Engine(load(launch.stack.project.absolute(), "test")).up(skip_preview=True)
@@ -80,7 +80,7 @@ def _up(launch: Launch) -> Display:
 
 
 def critical_path(steps: list[Step], resources: list[dict[str, Any]]) -> tuple[float, list[str]]:
-    """The seconds of the longest chain, and the resources on it that took a while; deletions come after all others."""
+    """The duration of the longest chain, and the timed resources on it; deletions come after all other steps."""
     needs = {
         each["urn"]: {
             *each.get("dependencies", ()),
@@ -107,8 +107,8 @@ def _name(urn: str, seconds: float) -> str:
     return f"{short_type(urn.split('::')[2]).partition(':')[2]} {seconds:.1f} s"
 
 
-def _gap(rounds: int) -> None:
-    """How long the public address gives no good answer during an update, against a bare restart of the same machine."""
+def _downtime(rounds: int) -> None:
+    """The downtime of the public address in an update, compared to a restart of the same machine."""
     with new_launch() as launch:
         launch.stack.configure(database={"kind": "sqlite", "restoreDrill": "false"})
         launch.first_up()
@@ -116,7 +116,7 @@ def _gap(rounds: int) -> None:
         (machine,) = launch.control("GET", "/fly/state")["fly_machine"]
         restart = f"{launch.addresses['fly']}/v1/apps/{app['name']}/machines/{machine['id']}/restart"
         token = {"Authorization": f"Bearer {launch.stack.environment['FLY_API_TOKEN']}"}
-        gaps: tuple[list[float], list[float]] = ([], [])
+        downtimes: tuple[list[float], list[float]] = ([], [])
         for number in range(rounds):
             with _probing(launch, app["name"]) as updating:
                 launch.release_next(RELEASE if number % 2 else NEXT_RELEASE)
@@ -124,14 +124,14 @@ def _gap(rounds: int) -> None:
             with _probing(launch, app["name"]) as restarting:
                 httpx.post(restart, headers=token).raise_for_status()
                 time.sleep(1.0)
-            gaps[0].append(updating())
-            gaps[1].append(restarting())
-        print(f"  without an answer     {Paired(*gaps)}, of an update and of a bare restart", flush=True)
+            downtimes[0].append(updating())
+            downtimes[1].append(restarting())
+        print(f"  downtime              {Paired(*downtimes)}, of an update and of a restart", flush=True)
 
 
 @contextmanager
 def _probing(launch: Launch, app: str) -> Iterator[Callable[[], float]]:
-    """Asks the public address all the time; afterwards, the longest time between two good answers."""
+    """Request the public address continuously. Yields a function for the longest time between two successful responses."""
     good, ended = [time.monotonic()], threading.Event()
 
     def ask() -> None:

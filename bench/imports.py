@@ -1,6 +1,6 @@
-"""What the program loads before its first line, and the provider process to serve all of its resources, against `import pulumi`.
+"""The imports of the program, and of the provider process for all resources, compared to `import pulumi`.
 
-Each is a process that loads and ends, as every run of the engine starts two.
+Each is measured as a process of its own; every run of the engine starts two.
 """
 
 import ast
@@ -23,13 +23,13 @@ def run(options: Options) -> None:
 
 
 def of_the_program() -> str:
-    """The imports of `__main__.py`, as they stand there."""
+    """The import statements of `__main__.py`."""
     body = ast.parse(PROGRAM.read_text(encoding="utf-8")).body
     return "\n".join(ast.unparse(each) for each in body if isinstance(each, ast.Import | ast.ImportFrom))
 
 
 def of_the_provider_process() -> str:
-    """The SDK's server, and every module of ours that a resource of some stack may need."""
+    """The server of the SDK, and every provider module."""
     ours = [each.name for each in pkgutil.walk_packages(providers.__path__, "providers.") if not each.ispkg]
     return f"import dill, grpc, pulumi.dynamic, {', '.join(ours)}"
 

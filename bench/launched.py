@@ -1,4 +1,4 @@
-"""The launch that is measured: doubles in a process of their own, and a stack of either engine against them."""
+"""The launch to measure: doubles in their own process, and a stack on either engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class Launch:
     people: People
 
     def run(self, operation: str, *options: str) -> None:
-        """An operation of the engine, which has to succeed."""
+        """Run an operation that must succeed."""
         if self.stack.run(operation, *options):
             raise SystemExit(f"{operation} failed:\n{self.stack.text}")
 
@@ -31,12 +31,12 @@ class Launch:
         self.run("up", "--skip-preview")
 
     def install(self) -> None:
-        """The testers' part, and the `up` that sees it: after it nothing is left to do but to declare."""
+        """The testers install the build, and `up` records it: only the launch declaration is missing then."""
         self.people.install(self.stack.config["solos:version"], self.stack.config["solos:build"])
         self.run("up", "--skip-preview")
 
     def release_next(self, image: str, **config: str) -> None:
-        """What the next `up` is to bring: another image of the backend, and whatever else."""
+        """Configure another image, and other changes, for the next `up`."""
         self.stack.configure(image=image, expectBody=f'"{image.rpartition(":")[2]}"', **config)
 
     def journal(self) -> list[dict[str, Any]]:
@@ -51,13 +51,13 @@ class Launch:
 
 
 def engines() -> list[str]:
-    """The embedded one, and the CLI where it is on PATH."""
+    """The embedded engine, and the CLI if it is installed."""
     return ["embedded", *(["pulumi"] if has_pulumi() else [])]
 
 
 @contextmanager
 def new_launch(engine: str = "embedded") -> Iterator[Launch]:
-    """A stack that has never been up, in an empty world, as long as the block runs."""
+    """A new stack with empty doubles."""
     with TemporaryDirectory(prefix="bench-") as name, doubles(Path(name)) as addresses:
         stack = Stack(Path(name), addresses, engine)
         with people(stack, addresses) as team:

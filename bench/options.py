@@ -1,4 +1,4 @@
-"""How much is measured: the defaults take minutes, a test takes the least."""
+"""How much to measure: the defaults take minutes, tests use the minimum."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 @dataclass(frozen=True, kw_only=True)
 class Options:
     rounds: int = 5
-    """How often each pair is measured."""
+    """How often to measure each pair."""
     mib: tuple[int, ...] = (64, 1024)
-    """Sizes of the IPAs that are uploaded."""
+    """Sizes of the IPAs to upload."""
     testers: tuple[int, ...] = (1, 10, 100)
     latencies: tuple[float, ...] = (0.0, 0.1)
-    """Seconds that the vendors take to answer a call."""
+    """Seconds for each response of a vendor."""

@@ -1,4 +1,4 @@
-"""Two ways of doing the same, measured in turns: how many times the one is of the other."""
+"""Compares the durations of two functions, measured alternately."""
 
 import statistics
 import time
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Paired:
-    """Seconds of each round; a round measures both, so what slows the machine down slows both."""
+    """Seconds of each round. A round measures both, so that noise affects both."""
 
     ours: list[float]
     theirs: list[float]
 
     @property
     def ratio(self) -> float:
-        """Of the times: 2.0 when ours takes twice as long."""
+        """Median ratio: 2.0 if ours takes twice as long."""
         return statistics.median(self._ratios)
 
     @property
@@ -29,7 +29,7 @@ class Paired:
 
 
 def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> Paired:
-    """Measure both `rounds` times, the one that begins changing with each round; each is run once before that."""
+    """Measure both `rounds` times, alternating the order, after one run of each as a warm-up."""
     ours(), theirs()
     seconds: dict[Callable[[], object], list[float]] = {ours: [], theirs: []}
     for number in range(rounds):
@@ -39,7 +39,7 @@ def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int
 
 
 def timed(way: Callable[[], object]) -> float:
-    """How many seconds it takes."""
+    """The duration in seconds."""
     began = time.monotonic()
     way()
     return time.monotonic() - began

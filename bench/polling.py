@@ -1,4 +1,4 @@
-"""An hour in which Apple processes a build, on a simulated clock: the calls that wait, out of what is left of the hour's budget."""
+"""The polls of an hour in which Apple processes a build, on a simulated clock, and the rate limit that is left."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,14 +25,14 @@ def run(options: Options) -> None:
             build = Driven(configured(BuildProvider))
             build.up(**build_arguments(Path(folder), app))
             api: Any = world.services["appstore"]
-            for _ in range(MAX_HOURLY_CALLS - left):  # Somebody else's, with the same key.
-                api.budget.spend(ASC_KEY_ID)
+            for _ in range(MAX_HOURLY_CALLS - left):  # calls of another client with the same key
+                api.hourly_limit.count(ASC_KEY_ID)
             seen, began = len(world.journal.entries("appstore")), world.clock.now()
             gate = Driven(configured(ProcessedBuildProvider))
             gate.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
             calls = len(world.journal.entries("appstore")) - seen
             minutes = (world.clock.now() - began) / 60
             print(
-                f"  {minutes:.0f} minutes of waiting: {calls} calls, {calls / left:.0%} of the {left} that the hour had left",
+                f"  {minutes:.0f} minutes of waiting: {calls} calls, {calls / left:.0%} of the {left} calls left in the hour",
                 flush=True,
             )

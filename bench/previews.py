@@ -1,6 +1,6 @@
-"""A preview, and an `up` without changes, of the whole launch against as many empty dynamic resources.
+"""A preview and an `up` without changes of the whole launch, compared to the same number of empty dynamic resources.
 
-Neither makes a call, so what is measured is what the program, its imports and the adapter cost beyond the engine's own.
+Neither makes a call, so this measures the cost of the program, its imports and the provider base class.
 """
 
 import os
@@ -20,7 +20,6 @@ from bench.paired import paired
 from rehearsal.endpoints import NOWHERE
 
 EMPTY = Path(__file__).with_name("empty")
-"""The embedded engine serves no stack that does not say where its vendors are."""
 OPERATIONS = ("preview", "up")
 
 
@@ -42,7 +41,7 @@ def run(options: Options) -> None:
 
 @contextmanager
 def _empty(engine: str, count: int) -> Iterator[Callable[..., None]]:
-    """Runs operations on a stack of `count` empty dynamic resources, which is up."""
+    """Yields a function that runs operations on a deployed stack of `count` empty dynamic resources."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "state").mkdir()

@@ -1,8 +1,8 @@
-"""One upload in a process of its own, so that its memory can be told: `python -m bench.sender WAY`, with JSON on standard input.
+"""One upload in its own process, to measure its memory: `python -m bench.sender WAY`, with JSON on standard input.
 
-`ours` is `providers.appstore.api.upload`; `bare` makes the same reservation and the same commit, and sends the same parts, as many at
-once, with nothing but sockets between. Prints `{"seconds", "bytes_over_idle", "digest_seconds"}`: the peak of memory is counted from when all is loaded and one
-call was made; the digest is what `Build` takes of the IPA before it sends a byte.
+`ours` is `providers.appstore.api.upload`; `bare` makes the same reservation and commit, and sends the same parts with the same
+parallelism over plain sockets. Prints `{"seconds", "bytes_over_idle", "digest_seconds"}`. Idle memory is measured after all imports and
+one call; the digest is what `Build` computes before an upload.
 """
 
 import json
@@ -100,19 +100,19 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
 
 
 def _memory() -> int:
-    """Bytes in memory now; where the system does not tell, the most so far."""
-    return _of_status("VmRSS") if STATUS.exists() else _peak()
+    """Current memory in bytes; the peak where the system does not report it."""
+    return _from_status("VmRSS") if STATUS.exists() else _peak()
 
 
 def _peak() -> int:
-    """The most so far. Linux tells it of the process itself only here: `ru_maxrss` begins with what its parent had."""
+    """Peak memory in bytes. On Linux `ru_maxrss` includes the parent process, so read it from /proc."""
     if STATUS.exists():
-        return _of_status("VmHWM")
+        return _from_status("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _of_status(name: str) -> int:
+def _from_status(name: str) -> int:
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
 

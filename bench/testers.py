@@ -1,6 +1,6 @@
-"""How many API calls it takes to bring 1, 10 and 100 people into the group, and to look whether they are still there."""
+"""The number of API calls to add 1, 10 and 100 testers to a group, and to read them."""
 
-from bench.counted import tell
+from bench.counted import report
 from bench.in_process import configured, world_in_process
 from bench.options import Options
 from bench.smallest import READING_TESTERS, testers
@@ -27,7 +27,7 @@ def run(options: Options) -> None:
                 app_id=app,
                 testers=[{"email": email, "first_name": "T", "last_name": "Ester"} for email in people],
             )
-            tell(f"adding {count}", world.journal.entries("appstore")[seen:], testers(count))
+            report(f"adding {count}", world.journal.entries("appstore")[seen:], testers(count))
             seen = len(world.journal.entries("appstore"))
             members.refresh()
-            tell(f"reading {count}", world.journal.entries("appstore")[seen:], READING_TESTERS)
+            report(f"reading {count}", world.journal.entries("appstore")[seen:], READING_TESTERS)

@@ -1,6 +1,6 @@
-"""An IPA's upload against a bare parallel PUT of the same bytes to the same double, and the memory that it takes.
+"""The upload of an IPA, compared to a bare parallel PUT of the same bytes to the same double, and its memory.
 
-Both read the file in the same pieces and send as many parts at once. The file is sparse: nothing on the way looks into it.
+Both read the file in pieces of the same size and send the same number of parts in parallel. The file is sparse.
 """
 
 import itertools
@@ -18,14 +18,14 @@ import httpx
 from bench.options import Options
 from bench.paired import Paired
 from harness.driver import Driven
-from harness.inprocess import PROJECT, made
+from harness.inprocess import PROJECT, configured_provider
 from harness.program import ROOT, doubles
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.endpoints import ENDPOINTS
 
 BUNDLE_ID = "com.sollabs.solos"
-MOST_MIB = 4096
-"""Of a file, in all rounds and in each way: what is large is measured less often."""
+MAX_MIB = 4096
+"""Total size of all rounds: large files are measured less often."""
 
 
 def run(options: Options) -> None:
@@ -59,11 +59,11 @@ def run(options: Options) -> None:
                 found: dict[str, float] = json.loads(done.stdout)
                 return found
 
-            rounds = max(1, min(options.rounds, MOST_MIB // mib))
-            _tell(mib, rounds, send)
+            rounds = max(1, min(options.rounds, MAX_MIB // mib))
+            _report(mib, rounds, send)
 
 
-def _tell(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> None:
+def _report(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> None:
     found: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
     for number in range(rounds):
         for way in ("ours", "bare") if number % 2 else ("bare", "ours"):
@@ -74,7 +74,7 @@ def _tell(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> Non
     digest = statistics.median(each["digest_seconds"] for each in found["ours"])
     print(f"  {mib:>5} MiB  {speed} as fast as a bare PUT", flush=True)
     print(
-        f"      at most {memory:.0f} MiB of memory over idle; the digest of the IPA takes {digest:.2f} s before",
+        f"      at most {memory:.0f} MiB of memory over idle; computing the digest takes {digest:.2f} s",
         flush=True,
     )
 
@@ -90,9 +90,9 @@ def _settings(folder: Path, addresses: dict[str, str]) -> dict[str, Any]:
 
 
 def _make_app(settings: dict[str, Any], addresses: dict[str, str]) -> str:
-    """The bundle ID and the entry of an app, which is there at once; its Apple ID."""
+    """Register the bundle ID and create the app entry. Returns its Apple ID."""
     httpx.post(f"{addresses['control']}/delays", json={"app_entry_visible": 0}).raise_for_status()
-    Driven(made(settings, BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
+    Driven(configured_provider(settings, BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
     entry = httpx.post(f"{addresses['control']}/appstore/apps", json=form).raise_for_status().json()
     return str(entry["id"])

@@ -1,4 +1,4 @@
-"""An app in App Store Connect with a group of testers, and IPAs of it: where the tests of builds start."""
+"""An app in App Store Connect with a tester group, and IPAs of it: the starting point of tests of builds."""
 
 from pathlib import Path
 from typing import Any
@@ -21,25 +21,25 @@ NAMES = {ADA: ("Ada", "Ferreira"), GRACE: ("Grace", "Okafor")}
 
 
 def settle(world: World) -> None:
-    """Files come in parts of 1200 bytes: an IPA of the tests has three of them."""
+    """Set the part size to 1200 bytes, so that the IPA of a test has three parts."""
     control(world, "POST", "/appstore/settings", {"part_bytes": 1200})
 
 
 def fill_in_the_form(world: World) -> str:
-    """What a person does on Apple's website, unless it has been done; the app's Apple ID."""
+    """Create the app entry on Apple's website, unless it exists. Returns the Apple ID."""
     entries = control(world, "GET", "/appstore/state")["apps"]
     form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
     return str((entries or [control(world, "POST", "/appstore/apps", form)])[0]["id"])
 
 
 def become_user(world: World, email: str) -> None:
-    """Somebody is a user of the team from now on, by an invitation or without one."""
+    """Add a user to the team, with or without an invitation."""
     first, last = NAMES[email]
     control(world, "POST", "/appstore/users", {"email": email, "firstName": first, "lastName": last})
 
 
 def make_app(world: World, configured: Any) -> str:
-    """The bundle ID registered, and the entry made by a person; its Apple ID."""
+    """Register the bundle ID and create the app entry. Returns the Apple ID."""
     settle(world)
     Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     app = fill_in_the_form(world)
@@ -48,7 +48,7 @@ def make_app(world: World, configured: Any) -> str:
 
 
 def make_group(world: World, configured: Any, app: str) -> Driven:
-    """The internal group, with Ada in it."""
+    """Create the internal group with Ada as a tester."""
     become_user(world, ADA)
     group = Driven(configured(BetaGroupProvider))
     group.up(app_id=app, name="Internal Testers")
@@ -57,13 +57,13 @@ def make_group(world: World, configured: Any, app: str) -> Driven:
 
 
 def person(email: str) -> dict[str, str]:
-    """A tester, as an argument of `BetaTesters`."""
+    """A tester in the arguments of `BetaTesters`."""
     first, last = NAMES[email]
     return {"email": email, "first_name": first, "last_name": last}
 
 
 def build_arguments(folder: Path, app: str, **changes: Any) -> dict[str, Any]:
-    """Arguments of a `Build` whose IPA is made here; `changes` are those of `standins.ipa.write`."""
+    """Arguments of a `Build` with a new IPA; `changes` are arguments of `standins.ipa.write`."""
     about = {"bundle_id": BUNDLE_ID, "version": "1.0.0", "build": "0", **changes}
     path = standin.write(folder / f"solmobile-{about['build']}.ipa", **about)
     return {

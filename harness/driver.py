@@ -1,6 +1,6 @@
-"""Runs providers as the engine does, without one: check, diff and the step they lead to, with every value through JSON.
+"""Runs providers like the engine, without an engine: check, diff and the resulting operation, with every value through JSON.
 
-Numbers come back as floats and None disappears, as they do on the wire (pulumi-engine.md, section 2).
+Numbers become floats and None disappears, as on the wire (`infra-docs/vendors/pulumi.md`).
 """
 
 import json
@@ -18,15 +18,15 @@ from rehearsal.cloud.world import World
 
 
 class Refused(Exception):
-    """`check` found something wrong with the inputs."""
+    """`check` reported failures."""
 
 
 @dataclass
 class Driven:
-    """One resource of one stack. `up` is idempotent as `pulumi up` is; `steps` notes what it came to.
+    """One resource of a stack. `up` is idempotent like `pulumi up`; `steps` records its operations.
 
-    An `Incomplete` object is kept, as the engine keeps it, and updated by the next `up` whatever its arguments. So is one that
-    was replaced and could not be deleted: the next `up` or `destroy` deletes it."""
+    Like the engine, it keeps an `Incomplete` object and updates it in the next `up`, whatever the arguments. It also keeps a
+    replaced object that could not be deleted; the next `up` or `destroy` deletes it."""
 
     provider: Provider[Any, Any]
     id: str = ""
@@ -35,16 +35,16 @@ class Driven:
     steps: list[str] = field(default_factory=list)
     unfinished: bool = False
     replaced: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Id and outputs of objects that others have taken the place of, and that are still to be deleted."""
+    """Id and outputs of replaced objects that are still to be deleted."""
 
     def up(self, **arguments: Any) -> dict[str, Any]:
-        """Make the object be as the arguments say; its outputs. Raises Refused, and what the provider raises."""
+        """Apply the arguments and return the outputs. Raises Refused, and what the provider raises."""
         outputs = self.step(**arguments)
         self.delete_replaced()
         return outputs
 
     def step(self, **arguments: Any) -> dict[str, Any]:
-        """As `up`, but an object that is replaced is not deleted yet: the engine does that once everything else is done."""
+        """Like `up`, without deleting a replaced object: the engine does that at the end."""
         inputs = self._checked(self.inputs if self.id else {}, arguments)
         if not self.id:
             return self._create(inputs)
@@ -57,7 +57,7 @@ class Driven:
             self._create(inputs, step="replace")
             self.replaced.append(old)
         elif diff.changes or self.unfinished:
-            with self._unfinished_kept(inputs):
+            with self._incomplete_kept(inputs):
                 result = self.provider.update(self.id, wire(self.outputs), wire(inputs))
             self._keep("update", self.id, inputs, result.outs)
         else:
@@ -65,11 +65,11 @@ class Driven:
         return self.outputs
 
     def diff(self, **arguments: Any) -> DiffResult:
-        """What the engine would be told about these arguments."""
+        """The result of the provider's diff for these arguments."""
         return self.provider.diff(self.id, wire(self.outputs), self._checked(self.inputs, arguments))
 
     def refresh(self) -> bool:
-        """Whether the object is still there; its inputs and outputs are as they are now."""
+        """Read the object and update inputs and outputs. Returns whether it still exists."""
         result = self.provider.read(self.id, wire(self.outputs))
         if not result.id:
             self.id, self.inputs, self.outputs = "", {}, {}
@@ -90,7 +90,7 @@ class Driven:
         self.id, self.inputs, self.outputs = "", {}, {}
 
     def _create(self, inputs: dict[str, Any], step: str = "create") -> dict[str, Any]:
-        with self._unfinished_kept(inputs):
+        with self._incomplete_kept(inputs):
             result = self.provider.create(wire(inputs))
         assert result.id
         self._keep(step, result.id, inputs, result.outs)
@@ -103,7 +103,7 @@ class Driven:
         return wire(result.inputs)
 
     @contextmanager
-    def _unfinished_kept(self, inputs: dict[str, Any]) -> Iterator[None]:
+    def _incomplete_kept(self, inputs: dict[str, Any]) -> Iterator[None]:
         try:
             yield
         except Incomplete as incomplete:
@@ -117,32 +117,31 @@ class Driven:
 
 
 @dataclass
-class Stack:
-    """The resources of a stack with the state that an engine keeps: a step that did not end is not in it.
+class DrivenStack:
+    """The resources of a stack, with the state that an engine would have: an operation that did not finish is not in it.
 
-    A subclass has an `up`, which calls `do` for one resource after the other, in the order in which the engine goes about them,
-    and ends with `finish`."""
+    A subclass has an `up` that calls `do` for each resource in the order of the engine, and ends with `finish`."""
 
     settings: dict[str, Any] = field(repr=False)
     """The stack configuration, without the project's prefix."""
     resources: dict[str, Driven] = field(default_factory=dict)
 
     def do(self, name: str, provider: Callable[[], Provider[Any, Any]], /, **arguments: Any) -> dict[str, Any]:
-        """The step of one resource; its outputs. Stops the `up` by raising what the provider raises."""
+        """Run the operation of one resource and return its outputs. Raises what the provider raises."""
         if name not in self.resources:
-            made = provider()
+            instance = provider()
             values = {f"solos:{key}": value for key, value in self.settings.items()}
-            made.configure(ConfigureRequest(Config(values, "solos")))
-            self.resources[name] = Driven(made)
+            instance.configure(ConfigureRequest(Config(values, "solos")))
+            self.resources[name] = Driven(instance)
         return self.resources[name].step(**arguments)
 
     def finish(self) -> None:
-        """Delete what was replaced, the dependents first."""
+        """Delete replaced objects, dependents first."""
         for resource in reversed(list(self.resources.values())):
             resource.delete_replaced()
 
     def copy(self, world: World) -> Self:
-        """The same, with a state of its own, for a copy of the world."""
+        """A copy with its own state, for a copy of the world."""
         copies = {name: replace(one, steps=[], replaced=[*one.replaced]) for name, one in self.resources.items()}
         return replace(self, resources=copies)
 
@@ -153,7 +152,7 @@ class Stack:
 
 
 def wire(properties: dict[str, Any]) -> dict[str, Any]:
-    """Properties as they arrive on the other side."""
+    """Properties after serialization."""
     arrived: dict[str, Any] = json.loads(json.dumps(_unwrapped(properties)), parse_int=float)
     return {key: _without_none(value) for key, value in arrived.items() if value is not None}
 

@@ -1,12 +1,12 @@
-"""The doubles inside the test's own process: providers talk HTTP to them without a socket, and time moves only by waiting.
+"""The doubles in this process: providers call them over HTTP without a socket, and the clock advances only by waiting.
 
-Fixtures (`tests/conftest.py` offers them to every test):
+Fixtures (available to every test through `tests/conftest.py`):
 
-    world         the doubles, in memory, on a manual clock that the providers wait on too
-    settings      what the stack configuration says: the endpoints and the credentials; a test may change it
-    configured    `configured(SomeProvider)` is an instance as the engine hands it to a call
+    world         the doubles, in memory, on a manual clock that the providers use too
+    settings      the stack configuration: endpoints and credentials; a test can change it
+    configured    `configured(SomeProvider)` is an instance, configured as the engine does it
 
-A fault that breaks the connection is an httpx.ReadError; one that hangs moves the clock by the caller's timeout and is an
+A fault that breaks the connection raises httpx.ReadError; one that hangs advances the clock by the timeout and raises
 httpx.ReadTimeout.
 """
 
@@ -47,14 +47,14 @@ ProviderT = TypeVar("ProviderT", bound=Provider[Any, Any])
 
 
 class SharedClock(ManualClock):
-    """The one clock of the doubles and of `providers.waiting`."""
+    """The clock of the doubles and of `providers.waiting`."""
 
     def wall(self) -> float:
         return self.now()
 
 
 class Doubles(httpx.BaseTransport):
-    """Hands a request to the service that its host names, and acts out broken connections."""
+    """Passes a request to the service of its host, and simulates broken connections."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -65,7 +65,7 @@ class Doubles(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         service = self._services.get(request.url.host)
         if service is None:
-            raise httpx.ConnectError(f"there is no double of {request.url.host}")
+            raise httpx.ConnectError(f"no double for {request.url.host}")
         try:
             return service.handle_request(request)
         except Hung as hung:
@@ -82,14 +82,13 @@ def asc_key() -> ec.EllipticCurvePrivateKey:
 
 
 def asc_private_key() -> str:
-    """The same as the text of a .p8 file."""
+    """The key in the format of a .p8 file."""
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return asc_key().private_bytes(*form).decode()
 
 
 def new_world(private_key: str | None = None) -> World:
-    """Doubles of both vendors on a clock of their own; our key is registered at App Store Connect, or `private_key`, which
-    was made in another process."""
+    """New doubles on a manual clock. Our key, or `private_key` from another process, is registered in App Store Connect."""
     world = World(clock=SharedClock())
     for name in world.services:
         world.addresses[name] = address(name)
@@ -101,7 +100,7 @@ def new_world(private_key: str | None = None) -> World:
 
 
 def copy_of(world: World) -> World:
-    """Another world in which all is as in this one, at the same time of its own clock."""
+    """A copy of a world, with its own clock at the same time."""
     copy = new_world()
     copy.delays = world.delays
     copy.clock.sleep(world.clock.now() - copy.clock.now())
@@ -113,25 +112,25 @@ def copy_of(world: World) -> World:
     return copy
 
 
-def lead_to(monkeypatch: pytest.MonkeyPatch, world: World, transport: httpx.BaseTransport) -> None:
-    """Let the providers talk through `transport` and wait on the world's clock, as a process that has just begun."""
-    # Another function each time: `providers.http` keeps one connection pool and one pacing account per function.
+def route_to(monkeypatch: pytest.MonkeyPatch, world: World, transport: httpx.BaseTransport) -> None:
+    """Let the providers use `transport` and the clock of the world, as in a new process."""
+    # a new function each time: `providers.http` keeps connections and rate limits for each function
     monkeypatch.setattr(http, "make_transport", lambda base_url: transport)
     monkeypatch.setattr(waiting, "clock", world.clock)
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The doubles; `http.make_transport` leads to them as long as the test runs."""
+    """The doubles; in the test `http.make_transport` leads to them."""
     world = new_world()
-    lead_to(monkeypatch, world, Doubles(world))
+    route_to(monkeypatch, world, Doubles(world))
     yield world
     world.close()
 
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The stack configuration without the project's prefix. Credentials of the machine that runs the tests do not count."""
+    """The stack configuration without the prefix of the project. Credentials in the environment are removed."""
     for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(f"{variable}_PATH", raising=False)
@@ -139,7 +138,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def stack_settings() -> dict[str, Any]:
-    """The endpoints and the credentials of the doubles."""
+    """Endpoints and credentials of the doubles."""
     return {
         "endpoints": json.dumps(URLS),
         "flyApiToken": FLY_TOKEN,
@@ -151,12 +150,12 @@ def stack_settings() -> dict[str, Any]:
 
 @pytest.fixture
 def configured(world: World, settings: dict[str, Any]) -> Callable[[type[ProviderT]], ProviderT]:
-    """Makes providers as the engine does: without arguments, then configured."""
-    return functools.partial(made, settings)
+    """Creates providers like the engine: without arguments, then `configure`."""
+    return functools.partial(configured_provider, settings)
 
 
-def made(settings: dict[str, Any], provider: type[ProviderT]) -> ProviderT:
-    """A provider as the engine hands it to a call."""
+def configured_provider(settings: dict[str, Any], provider: type[ProviderT]) -> ProviderT:
+    """A provider, configured as the engine does it."""
     instance = provider()
     config = Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT)
     instance.configure(ConfigureRequest(config))
@@ -164,7 +163,7 @@ def made(settings: dict[str, Any], provider: type[ProviderT]) -> ProviderT:
 
 
 def control(world: World, method: str, path: str, body: Any = None) -> Any:
-    """One call to the control address: the human's part, and what no vendor offers."""
+    """A call to the control address of the doubles."""
     with httpx.Client(transport=Doubles(world), base_url="http://control.test") as client:
         answer = client.request(method, path, json=body)
     assert answer.is_success, f"control: {method} {path}: HTTP {answer.status_code} {answer.text}"

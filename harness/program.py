@@ -1,6 +1,6 @@
-"""The whole program under test: a project of its own, its stack's configuration, and commands of either engine as processes.
+"""The whole program in a test: its own project, a stack configuration, and commands of either engine as processes.
 
-Neither is the repository's: a team edits those for its own app, and no test may depend on what it writes there.
+Neither is the repository's: a team edits those for its own app, and tests must not depend on them.
 """
 
 import copy
@@ -38,11 +38,11 @@ FOLDERS = (
     "monitoring",
     "xcode",
 )
-"""What the program consists of."""
+"""The files and folders of the program."""
 FLY_TOML = Path(__file__).with_name("fly.toml")
 PASSPHRASE = "rehearsal"
 SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
-"""Of PASSPHRASE; made by the Pulumi CLI."""
+"""The salt of PASSPHRASE, from the Pulumi CLI."""
 CONFIG: dict[str, Any] = {
     "org": "sol-labs",
     "app": "solos-rehearsal",
@@ -68,7 +68,7 @@ CONFIG: dict[str, Any] = {
     "whatToTest": {"en-US": "The first build with the production backend. Please sign up and add a day."},
     "protect": "false",
 }
-"""A stack that can be launched, without the project's prefix."""
+"""A stack that can be launched, without the prefix of the project."""
 
 
 def engine_config(values: Mapping[str, Any]) -> dict[str, str]:
@@ -86,23 +86,23 @@ def engine_config(values: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def doubles(folder: Path) -> Iterator[dict[str, str]]:
-    """Doubles in a process of their own, by name, with everything that `folder / "world"` holds from before."""
+    """Addresses of doubles in their own process, with the state in `folder / "world"`."""
     with served(folder / "world") as there:
         yield there.addresses
 
 
 def people(stack: "Stack", addresses: dict[str, str]) -> People:
-    """The account holder and the testers of a stack."""
+    """The Account Holder and the testers of a stack."""
     config = stack.config
     form = AppForm(config["solos:bundleId"], config["solos:appName"], sku=config["solos:bundleId"])
     return People(addresses["control"], form, config["solos:testers"])
 
 
 class Stack:
-    """A stack with the configuration CONFIG, its endpoints at these doubles."""
+    """A stack with the configuration CONFIG and the endpoints of these doubles."""
 
     def __init__(self, folder: Path, addresses: dict[str, str], engine: str = "embedded") -> None:
-        """`folder` keeps its state, and a project whose fly.toml a test can change."""
+        """`folder` has the state, and a copy of the project that a test can change."""
         self.folder = folder
         self.project = folder / "project"
         self._engine = engine
@@ -120,28 +120,28 @@ class Stack:
         }
         self.text = ""
         if is_new:
-            lay_out_project(self.project)
+            create_project(self.project)
         self.configure(endpoints={key: addresses[name] for key, name in ENDPOINTS.items()})
         if is_new and engine == "pulumi":
             (folder / "state").mkdir()
             assert self._command("pulumi", "stack", "init", "test") == 0, self.text
 
     def edit(self, name: str, before: str, after: str) -> None:
-        """Change a text that a file of the project has once."""
+        """Replace a text that occurs once in a file of the project."""
         text = (self.project / name).read_text()
         assert text.count(before) == 1, f"{name} has {text.count(before)} times {before!r}"
         (self.project / name).write_text(text.replace(before, after))
 
     def forget(self, name: str) -> None:
-        """Take a credential out of the environment."""
+        """Remove a credential from the environment."""
         del self.environment[name]
 
     def give(self, name: str, value: str) -> None:
-        """Put a credential into the environment."""
+        """Add a credential to the environment."""
         self.environment[name] = value
 
     def configure(self, **changes: Any) -> None:
-        """Set keys of the stack file, without their `solos:`; None takes one away."""
+        """Set keys of the stack file, without `solos:`; None removes a key."""
         for key, value in changes.items():
             self.config.pop(f"solos:{key}", None)
             if value is not None:
@@ -149,7 +149,7 @@ class Stack:
         self._file.write_text(yaml.safe_dump(self._document))
 
     def run(self, operation: str, *options: str) -> int:
-        """`preview`, `up`, `refresh` or `destroy`; the exit code. What was printed is in `text`."""
+        """Run `preview`, `up`, `refresh` or `destroy`. Returns the exit code; the output is in `text`."""
         if self._engine == "pulumi":
             options = ("--non-interactive", "--diff", *options)
             start = ["pulumi"]
@@ -159,7 +159,7 @@ class Stack:
         return self._command(*start, operation, *confirmed, *options, "--stack", "test")
 
     def state(self) -> str:
-        """The file that the engine keeps."""
+        """The state file."""
         return (self.folder / "state/.pulumi/stacks/solos/test.json").read_text()
 
     def outputs(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Stack:
         return outputs
 
     def resources(self) -> list[dict[str, Any]]:
-        """Everything in the state, as `pulumi stack export` writes it."""
+        """The resources in the output of `pulumi stack export`."""
         export = [sys.executable, "-m", "rehearsal.engine", "stack", "export"]
         if self._engine == "pulumi":
             export = ["pulumi", "stack", "export"]
@@ -191,7 +191,7 @@ class Stack:
         return done.returncode
 
 
-def lay_out_project(folder: Path) -> None:
+def create_project(folder: Path) -> None:
     """Make the new `folder` a project with the repository's program, and FLY_TOML as the machine that it declares."""
     folder.mkdir()
     for name in TEXTS:
@@ -223,7 +223,7 @@ def has_pulumi() -> bool:
 
 
 def calls(addresses: dict[str, str], service: str | None = None) -> list[str]:
-    """The calls that have reached the vendors so far, as `service METHOD /path`."""
+    """The calls to the vendors so far, as `service METHOD /path`."""
     entries = httpx.get(f"{addresses['control']}/journal").json()
     return [
         f"{each['service']} {each['method']} {each['path']}" for each in entries if service in (None, each["service"])
@@ -231,12 +231,12 @@ def calls(addresses: dict[str, str], service: str | None = None) -> list[str]:
 
 
 def fly(addresses: dict[str, str]) -> dict[str, list[Any]]:
-    """What is at Fly, by kind."""
+    """The objects at Fly, by kind."""
     state: dict[str, list[Any]] = httpx.get(f"{addresses['control']}/fly/state").json()
     return state
 
 
 def appstore(addresses: dict[str, str]) -> dict[str, list[Any]]:
-    """What is in App Store Connect, by type."""
+    """The objects in App Store Connect, by type."""
     state: dict[str, list[Any]] = httpx.get(f"{addresses['control']}/appstore/state").json()
     return state

@@ -1,4 +1,4 @@
-"""`empty:count` dynamic resources without inputs and without a thought."""
+"""`empty:count` dynamic resources without inputs."""
 
 import pulumi
 from nothing import Nothing

@@ -1,4 +1,4 @@
-"""The least that a dynamic resource can be."""
+"""The smallest dynamic resource."""
 
 from typing import Any
 

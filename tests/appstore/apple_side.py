@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from harness.appstore import ADA, BUNDLE_ID, fill_in_the_form, person
-from harness.driver import Stack
+from harness.driver import DrivenStack
 from harness.inprocess import control
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationProvider
@@ -26,7 +26,7 @@ APP = {"bundle_id": BUNDLE_ID, "name": "SolOS", "sku": "solos", "primary_locale"
 
 
 @dataclass(kw_only=True)
-class AppleSide(Stack):
+class AppleSide(DrivenStack):
     world: World = field(repr=False)
     builds: dict[str, dict[str, Any]] = field(repr=False)
     """Arguments of `Build` by build number, but for the app."""

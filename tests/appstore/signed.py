@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.appstore import BUNDLE_ID
-from harness.driver import Stack
+from harness.driver import DrivenStack
 from harness.inprocess import control
 from providers.appstore import certificate
 from providers.appstore.bundle_id import BundleIdProvider
@@ -19,7 +19,7 @@ from rehearsal.cloud.world import World
 
 
 @dataclass(kw_only=True)
-class Signed(Stack):
+class Signed(DrivenStack):
     revoke: bool = False
     """Whether a certificate is revoked that is replaced or destroyed."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven
-from harness.inprocess import Doubles, control, lead_to
+from harness.inprocess import Doubles, control, route_to
 from providers.appstore.api import upload
 from providers.appstore.build import BuildProvider, VersionTaken
 from providers.appstore.ipa.reader import inspect
@@ -149,7 +149,7 @@ def test_the_storage_gets_apples_headers_and_no_others(
             sent.extend([request] if request.url.host == "storage.test" else [])
             return super().handle_request(request)
 
-    lead_to(monkeypatch, world, Watched(world))
+    route_to(monkeypatch, world, Watched(world))
 
     build.up(**build_arguments(tmp_path, app))
 
@@ -175,7 +175,7 @@ def test_parts_go_out_side_by_side_and_never_more_than_four(
                 at_once -= 1
             return super().handle_request(request)
 
-    lead_to(monkeypatch, world, Slow(world))
+    route_to(monkeypatch, world, Slow(world))
     size = 1200 * 2 * upload.PARALLEL_PARTS
 
     build.up(**build_arguments(tmp_path, app, files={"filler": os.urandom(size - 4000)}))

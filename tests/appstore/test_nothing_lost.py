@@ -16,4 +16,4 @@ def test_nothing_is_lost_whatever_happens_to_any_call(
     with capsys.disabled():
         print("", found, sep="\n")
     assert found.points > 500
-    assert not found.astray, "\n".join(f"{point}: {wrong}" for point, wrong in found.astray.items())
+    assert not found.failures, "\n".join(f"{point}: {wrong}" for point, wrong in found.failures.items())

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from harness.appstore import calls
-from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, lead_to
+from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, Doubles, SharedClock, asc_private_key, control, route_to
 from providers import waiting
 from providers.appstore.api import token
 from providers.appstore.api.client import AppStore
@@ -38,7 +38,7 @@ class Heard(Doubles):
 def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Heard:
     heard = Heard(world)
     heard.tokens = []
-    lead_to(monkeypatch, world, heard)
+    route_to(monkeypatch, world, heard)
     token._key.cache_clear()  # a process that has just begun
     return heard
 

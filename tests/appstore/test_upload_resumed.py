@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.inprocess import Doubles, copy_of, lead_to
+from harness.inprocess import Doubles, copy_of, route_to
 from providers.errors import Unexpected
 from rehearsal.cloud.world import World
 from tests.appstore.apple_side import AppleSide, held
 from tests.appstore.journeys import nothing_yet
-from tests.faults import Killed
+from tests.fault_transport import Killed
 
 PART_BYTES = 1200
 WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALID")]}
@@ -48,10 +48,10 @@ def test_killed_at_any_byte_it_is_continued(settings: dict[str, Any], world: Wor
     boundaries = {at + aside for at in range(0, size, PART_BYTES) for aside in (-1, 0, 1)}
     moments = sorted({*boundaries, *range(0, size, 61), size - 1, size} - {-1})
 
-    astray = {at: found for at in moments if (found := interrupted(before, world, at)) != WHOLE}
+    failures = {at: found for at in moments if (found := interrupted(before, world, at)) != WHOLE}
 
     assert len(moments) > 40
-    assert not astray
+    assert not failures
 
 
 def interrupted(before: AppleSide, world: World, at: int) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def interrupted(before: AppleSide, world: World, at: int) -> dict[str, Any]:
     copy = copy_of(world)
     testflight = before.copy(copy)
     with pytest.MonkeyPatch.context() as patch:
-        lead_to(patch, copy, CutOff(copy, at))
+        route_to(patch, copy, CutOff(copy, at))
         with pytest.raises(Unexpected, match="Killed"):  # what the adapter makes of it
             testflight.up()
-        lead_to(patch, copy, Doubles(copy))
+        route_to(patch, copy, Doubles(copy))
         testflight.up()
         found = held(copy)
     copy.close()

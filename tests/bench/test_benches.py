@@ -1,4 +1,4 @@
-"""Each bench can still be measured, on the least that it takes; what it finds is nobody's business here."""
+"""Each benchmark runs, with minimal options. Its results are not checked."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from bench.options import Options
 from bench.paired import Paired, paired
 from rehearsal.engine.display import Step
 
-LEAST = Options(rounds=1, mib=(1,), testers=(1,))
+MINIMAL = Options(rounds=1, mib=(1,), testers=(1,))
 
 
-def test_ratios_are_of_each_round_and_the_middle_one_counts() -> None:
+def test_median_ratio() -> None:
     measured = Paired(ours=[2.0, 6.0, 5.0], theirs=[1.0, 2.0, 2.0])
 
     assert measured.ratio == 2.5
     assert str(measured) == "2.50 times (2.00 to 3.00 in 3 rounds; 5.00 s against 2.00 s)"
 
 
-def test_both_ways_are_run_in_turns() -> None:
+def test_alternating_order() -> None:
     order: list[str] = []
 
     paired(lambda: order.append("ours"), lambda: order.append("theirs"), rounds=2)
@@ -27,22 +27,22 @@ def test_both_ways_are_run_in_turns() -> None:
     assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
 
 
-def test_calls_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    testers.run(LEAST)
-    polling.run(LEAST)
+def test_calls_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    testers.run(MINIMAL)
+    polling.run(MINIMAL)
 
     printed = capsys.readouterr().out
     assert "adding 1 " in printed
     assert "60 minutes of waiting" in printed
 
 
-def test_an_upload_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    uploads.run(LEAST)
+def test_upload_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    uploads.run(MINIMAL)
 
     assert "1 MiB" in capsys.readouterr().out
 
 
-def test_the_critical_path_is_the_longest_chain_of_what_needs_each_other() -> None:
+def test_critical_path() -> None:
     urns = {name: f"urn:pulumi:test::solos::solos:{name}::{name}" for name in ("App", "Volume", "Machine", "Rollout")}
     resources: list[dict[str, Any]] = [
         {"urn": urns["App"]},
@@ -64,6 +64,6 @@ def test_the_critical_path_is_the_longest_chain_of_what_needs_each_other() -> No
     assert names == ["App 1.0 s", "Volume 0.5 s", "Machine 2.0 s"]
 
 
-def test_the_imports_of_the_program_and_of_its_providers_can_be_run() -> None:
+def test_imports_run() -> None:
     imports.load(imports.of_the_program())
     imports.load(imports.of_the_provider_process())

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any
 
-from harness.driver import Stack
+from harness.driver import DrivenStack
 from providers.checks.rollout import RolloutProvider
 from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
@@ -22,7 +22,7 @@ RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 """Tags of solserver that are in the registry, and how they are broken."""
 
 
-class Backend(Stack):
+class Backend(DrivenStack):
     def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, size_gb: int = 1, **env: str) -> None:
         """Make the backend be as told; stops at the first step that fails, by raising what it raised."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}

@@ -7,7 +7,7 @@ import pytest
 from pulumi.dynamic import Config
 
 from harness.driver import Driven
-from harness.inprocess import PROJECT, lead_to
+from harness.inprocess import PROJECT, route_to
 from providers.errors import ProviderError
 from providers.fly.api.client import (
     Fly,
@@ -123,7 +123,7 @@ def test_an_answer_that_is_no_json_asks_whether_the_endpoint_is_right(
     world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
-    lead_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
+    route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
 
     with pytest.raises(ProviderError, match=r"no JSON \(fly-request-id 01ABC\); is the endpoint right"):
         client(settings).call("GET", "/apps/solos-prod", doing="look")

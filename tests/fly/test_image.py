@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from harness.driver import Driven, Refused
-from harness.inprocess import FLY_TOKEN, lead_to
+from harness.inprocess import FLY_TOKEN, route_to
 from providers.errors import ProviderError
 from providers.fly.image import ImageProvider, parse
 from rehearsal.cloud.world import World
@@ -33,7 +33,7 @@ def through(
 
     def make(handler: Handler) -> Driven:
         settings["endpoints"] = "{}"
-        lead_to(monkeypatch, world, httpx.MockTransport(handler))
+        route_to(monkeypatch, world, httpx.MockTransport(handler))
         return Driven(configured(ImageProvider))
 
     return make

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from harness.driver import Driven
-from harness.inprocess import Doubles, lead_to
+from harness.inprocess import Doubles, route_to
 from providers.errors import Incomplete, ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
@@ -179,7 +179,7 @@ def test_what_somebody_else_changes_at_the_last_moment_is_left_as_it_is(
             return super().handle_request(request)
 
     meddled: list[dict[str, Any]] = []
-    lead_to(monkeypatch, world, Meddled(world))
+    route_to(monkeypatch, world, Meddled(world))
 
     told = failure(running, changed(served))
 

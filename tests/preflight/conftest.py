@@ -9,7 +9,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import control
-from harness.program import CONFIG, IMAGE, engine_config, lay_out_project
+from harness.program import CONFIG, IMAGE, create_project, engine_config
 from preflight.__main__ import CHECKS, examine
 from preflight.finding import Finding, run
 from preflight.stack import StackView
@@ -57,7 +57,7 @@ def preflight(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Preflight:
-    lay_out_project(tmp_path / "project")
+    create_project(tmp_path / "project")
     control(world, "POST", "/fly/images", {"reference": IMAGE})
     for tester in CONFIG["testers"]:
         control(world, "POST", "/appstore/users", tester)

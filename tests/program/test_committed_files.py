@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from components.settings import BadSettings, read
-from harness.program import ROOT, engine_config, lay_out_project
+from harness.program import ROOT, create_project, engine_config
 from rehearsal.engine.stack_file import StackFile
 from tests.program.test_settings import MONITORING_SECRETS
 
@@ -24,7 +24,7 @@ STACKS = ("prod", "rehearsal", "live")
 def project(tmp_path: Path) -> Path:
     """A copy of the project with its committed stack files and fly.toml, for a test to edit."""
     folder = tmp_path / "project"
-    lay_out_project(folder)
+    create_project(folder)
     for name in ("fly.toml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
         shutil.copy(ROOT / name, folder)
     return folder

@@ -10,7 +10,7 @@ import yaml
 
 from checklist.rows import waiver_problem
 from components.settings import CREDENTIALS, BadSettings, Settings, read
-from harness.program import ROOT, engine_config, lay_out_project
+from harness.program import ROOT, create_project, engine_config
 from rehearsal.standins import ipa
 
 GOOD: dict[str, Any] = {
@@ -39,7 +39,7 @@ Problems = Callable[..., tuple[str, ...]]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project folder whose fly.toml a test may change."""
-    lay_out_project(tmp_path / "project")
+    create_project(tmp_path / "project")
     return tmp_path / "project"
 
 
