@@ -27,16 +27,13 @@ protected = pulumi.ResourceOptions(protect=settings.protect)
 
 deployment = Deployment("solos", settings.backend, settings.ios, settings.release, protected)
 backend = deployment.backend
-monitoring = (
-    Monitoring("monitoring", settings.monitoring, settings.backend, backend=backend) if settings.monitoring else None
-)
+monitoring = Monitoring("monitoring", settings.monitoring, backend) if settings.monitoring else None
 launch = Launch(
     "launch",
     settings.launch,
     settings.release,
     deployment=deployment,
     monitoring=monitoring,
-    org=settings.backend.org,
     opts=protected,
 )
 

@@ -30,6 +30,7 @@ DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
 class Backend(Component):
     """The backend is verified once `rollout` exists: what needs a healthy backend depends on that."""
 
+    settings: BackendSettings
     app: pulumi.Output[str]
     machine: Machine
     image: pulumi.Output[str]
@@ -43,13 +44,11 @@ class Backend(Component):
     """Of the custom hostname: expiry, issuer and DNS records; None without one."""
     last_update: pulumi.Output[dict[str, Any]]
     """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
-    restored_at: pulumi.Output[str] | None
-    """When the database was last restored from a backup; None when the restore drill is off."""
 
     def __init__(self, name: str, settings: BackendSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         """`protect` in `opts` protects the app and its data."""
         super().__init__(name, opts)
-        self._settings = settings
+        self.settings = settings
         fly_toml = settings.fly_toml
 
         app = App(
@@ -116,11 +115,10 @@ class Backend(Component):
             ),
             self.child_opts(*addresses, *([domain] if domain else []), machine),
         )
-        self.restored_at = None
         if volume and settings.database.restore_drill:
-            self.restored_at = self._prove_restore(volume)
+            self._prove_restore(volume)
         if postgres and settings.database.restore_drill:
-            self.restored_at = postgres.prove_restore(after=self.rollout)
+            postgres.prove_restore(after=self.rollout)
         self.certificate = _certificate(domain) if domain else None
         self.last_update = pulumi.Output.all(
             verifiedAt=machine.verified_at,
@@ -133,15 +131,15 @@ class Backend(Component):
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
     def _app_name(self) -> pulumi.Input[str]:
-        if not self._settings.unique_names:
-            return self._settings.app
+        if not self.settings.unique_names:
+            return self.settings.app
         suffix = random.RandomString(
             f"{self.name}-suffix", length=SUFFIX_LENGTH - 1, special=False, upper=False, opts=self.child_opts()
         )
-        return pulumi.Output.concat(self._settings.app, "-", suffix.result)
+        return pulumi.Output.concat(self.settings.app, "-", suffix.result)
 
     def _image(self) -> Image:
-        name, settings = f"{self.name}-image", self._settings
+        name, settings = f"{self.name}-image", self.settings
         if settings.image_build is None:
             return Image(name, ImageArgs(reference=settings.image), self.child_opts())
         built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.child_opts())
@@ -150,7 +148,7 @@ class Backend(Component):
         )
 
     def _secret_values(self) -> dict[str, pulumi.Input[str]]:
-        given = self._settings.given_secrets
+        given = self.settings.given_secrets
         generated: dict[str, pulumi.Input[str]] = {
             name: random.RandomPassword(
                 f"{self.name}-{name.lower().replace('_', '-')}",
@@ -167,13 +165,13 @@ class Backend(Component):
         """Waits until the custom hostname has a certificate, and so leads to the app."""
         certificate = Certificate(
             f"{self.name}-certificate",
-            CertificateArgs(app=app.name, hostname=self._settings.domain),
+            CertificateArgs(app=app.name, hostname=self.settings.domain),
             self.child_opts(*addresses),
         )
         return IssuedCertificate(
             f"{self.name}-domain",
             IssuedCertificateArgs(
-                app=app.name, hostname=certificate.hostname, dns_seconds=self._settings.wait_for_domain
+                app=app.name, hostname=certificate.hostname, dns_seconds=self.settings.wait_for_domain
             ),
             self.child_opts(certificate),
         )
@@ -181,46 +179,46 @@ class Backend(Component):
     def _postgres(self, app: App, image: Image) -> Postgres:
         return Postgres(
             f"{self.name}-postgres",
-            self._settings.database,
-            org=self._settings.org,
+            self.settings.database,
+            org=self.settings.org,
             app=app.name,
-            region=self._settings.region,
+            region=self.settings.region,
             release=image.pinned,
             opts=self.protected_opts(),
         )
 
     def _volume(self, app: App, image: Image) -> Volume:
         """A protected volume gets a last snapshot before it is deleted, which is possible once it is unprotected."""
-        mount = self._settings.fly_toml.mount
+        mount = self.settings.fly_toml.mount
         assert mount is not None
         return Volume(
             f"{self.name}-volume",
             VolumeArgs(
                 app=app.name,
                 name=mount.source,
-                region=self._settings.region,
+                region=self.settings.region,
                 size_gb=mount.initial_size_gb,
                 snapshot_retention=mount.snapshot_retention,
                 scheduled_snapshots=mount.scheduled_snapshots,
-                guest=self._settings.fly_toml.guest,
+                guest=self.settings.fly_toml.guest,
                 image=image.pinned,
-                from_snapshot=self._settings.database.from_snapshot,
+                from_snapshot=self.settings.database.from_snapshot,
                 last_snapshot=self.is_protected,
             ),
             self.protected_opts(),
         )
 
-    def _prove_restore(self, volume: Volume) -> pulumi.Output[str]:
+    def _prove_restore(self, volume: Volume) -> None:
         """For each release, the proof that its database can be restored: from a snapshot, and from the replica if there is one."""
-        fly_toml, database = self._settings.fly_toml, self._settings.fly_toml.env["DATABASE_PATH"]
+        fly_toml, database = self.settings.fly_toml, self.settings.fly_toml.env["DATABASE_PATH"]
         assert fly_toml.mount is not None
         python = Image(f"{self.name}-drill-image", ImageArgs(reference=DRILL_IMAGE), self.child_opts())
-        drill = RestoreDrill(
+        RestoreDrill(
             f"{self.name}-restore-drill",
             RestoreDrillArgs(
                 app=self.app,
                 volume_id=volume.id,
-                region=self._settings.region,
+                region=self.settings.region,
                 image=python.pinned,
                 mount=fly_toml.mount.destination,
                 database=database,
@@ -228,13 +226,12 @@ class Backend(Component):
             ),
             self.child_opts(self.rollout),
         )
-        if self._settings.has_replica:
+        if self.settings.has_replica:
             ReplicaDrill(
                 f"{self.name}-replica-drill",
                 ReplicaDrillArgs(app=self.app, machine_id=self.machine.id, database=database, release=self.image),
                 self.child_opts(self.rollout),
             )
-        return drill.restored_at
 
 
 def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:

@@ -61,13 +61,12 @@ class Postgres(Component):
         )
         self.register_outputs({"backup": self.backup.id})
 
-    def prove_restore(self, after: pulumi.Resource) -> pulumi.Output[str]:
+    def prove_restore(self, after: pulumi.Resource) -> None:
         """For each backup, the proof that the database can be restored from it."""
-        drill = PostgresRestoreDrill(
+        PostgresRestoreDrill(
             f"{self.name}-restore-drill",
             PostgresRestoreDrillArgs(
                 org=self._org, cluster_id=self.backup.cluster_id, backup_id=self.backup.id, database=SERVER
             ),
             self.child_opts(after),
         )
-        return drill.restored_at

@@ -33,7 +33,6 @@ class Launch(Component):
         *,
         deployment: Deployment,
         monitoring: Monitoring | None,
-        org: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`protect` in `opts` protects the records."""
@@ -66,7 +65,7 @@ class Launch(Component):
                     declared_by=settings.declared_by,
                     hostname=backend.hostname,
                     path=backend.health_path,
-                    org=org,
+                    org=backend.settings.org,
                     app=backend.app,
                     machine_id=backend.machine.id,
                     verified_at=backend.rollout.verified_at,

@@ -26,21 +26,16 @@ class Monitoring(Component):
     app: pulumi.Output[str]
     machines: dict[str, Machine]
     """By the name of the program."""
-    watch: Watch | None = None
-    """The proof that Prometheus sees the backend; None when the drill is off."""
-    alert_drill: AlertDrill | None = None
-    """The proof that a page arrives; None when the drill is off."""
 
     def __init__(
         self,
         name: str,
         settings: MonitoringSettings,
-        watched: BackendSettings,
-        *,
         backend: Backend,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
+        watched = backend.settings
         app = App(
             f"{name}-app", AppArgs(name=pulumi.Output.concat(backend.app, SUFFIX), org=watched.org), self.child_opts()
         )
@@ -87,9 +82,9 @@ class Monitoring(Component):
         self.register_outputs({"app": app.name})
 
     def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
-        """Prove the monitor, once the backend is verified."""
+        """Once the backend is verified, the proof that Prometheus sees it and that a page arrives."""
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
-        self.watch = Watch(
+        watch = Watch(
             f"{self.name}-watch",
             WatchArgs(
                 app=app.name,
@@ -100,7 +95,7 @@ class Monitoring(Component):
             ),
             self.child_opts(backend.rollout, *self.machines.values()),
         )
-        self.alert_drill = AlertDrill(
+        AlertDrill(
             f"{self.name}-alert-drill",
             AlertDrillArgs(
                 app=app.name,
@@ -108,7 +103,7 @@ class Monitoring(Component):
                 watched=backend.app,
                 route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
             ),
-            self.child_opts(self.watch),
+            self.child_opts(watch),
         )
 
 
