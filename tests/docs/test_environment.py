@@ -7,12 +7,12 @@ from components.config import SettingText
 from documents.environment import PATH, render
 
 
-def test_the_document_is_what_the_contract_says() -> None:
+def test_document_is_current() -> None:
     assert PATH.read_text(encoding="utf-8") == render(), "infra-docs/ENVIRONMENT.md lags: run `make docs`"
 
 
 @pytest.mark.parametrize("variable", environment.CONTRACT, ids=lambda variable: variable.name)
-def test_every_variable_has_one_row(variable: environment.Variable) -> None:
+def test_one_row_per_variable(variable: environment.Variable) -> None:
     rows = [line for line in render().splitlines() if line.startswith(f"| `{variable.name}` |")]
 
     assert len(rows) == 1

@@ -23,23 +23,23 @@ def _file(config: dict[str, Any], path: str) -> str:
 
 
 @by_name
-def test_an_image_is_a_released_version_and_pinned(name: str) -> None:
+def test_images_are_pinned(name: str) -> None:
     assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}", IMAGES[name])
 
 
 @by_name
-def test_nothing_of_the_monitor_is_reachable_from_outside(name: str) -> None:
+def test_machines_are_private(name: str) -> None:
     assert not MACHINES[name].keys() & {"services", "mounts"}
 
 
 @by_name
-def test_a_machine_is_found_by_the_name_of_its_group(name: str) -> None:
+def test_process_group_is_name(name: str) -> None:
     assert MACHINES[name]["metadata"] == {"fly_process_group": name, "fly_platform_version": "v2"}
     assert MACHINES[name]["restart"] == {"policy": "always"}
 
 
 @by_name
-def test_no_placeholder_is_left_in_a_file(name: str) -> None:
+def test_no_placeholder_left(name: str) -> None:
     files = [base64.b64decode(file.get("raw_value", "")).decode() for file in MACHINES[name]["files"]]
 
     if name == "logs":  # Telegraf fills in its environment itself.
@@ -47,14 +47,14 @@ def test_no_placeholder_is_left_in_a_file(name: str) -> None:
     assert not any("${" in file for file in files)
 
 
-def test_files_that_depend_on_no_stack_go_in_as_they_stand() -> None:
+def test_static_files_are_unchanged() -> None:
     assert _file(MACHINES["blackbox"], "/etc/blackbox_exporter/config.yml") == (FILES / "blackbox.yml").read_text()
     assert _file(MACHINES["logs"], "/etc/telegraf/telegraf.conf") == (FILES / "telegraf.conf").read_text()
     for rule in FILES.glob("rules/*.yml"):
         assert _file(MACHINES["prometheus"], f"/etc/prometheus/rules/{rule.name}") == rule.read_text()
 
 
-def test_secrets_reach_files_by_name_only() -> None:
+def test_secret_files_by_name() -> None:
     by_secret = {
         file["secret_name"]: file["guest_path"]
         for config in MACHINES.values()
@@ -68,7 +68,7 @@ def test_secrets_reach_files_by_name_only() -> None:
     }
 
 
-def test_managed_postgres_has_no_rules_about_a_volume() -> None:
+def test_postgres_has_no_volume_rules() -> None:
     prometheus = machines(replace(EXAMPLE, sqlite=False, replica=False))["prometheus"]
 
     rules = {Path(file["guest_path"]).name for file in prometheus["files"] if "/rules/" in file["guest_path"]}
@@ -76,7 +76,7 @@ def test_managed_postgres_has_no_rules_about_a_volume() -> None:
     assert rules == {"availability.yml", "quality.yml", "logs.yml", "monitor.yml", "records.yml"}
 
 
-def test_a_stack_without_the_log_machine_neither_scrapes_it_nor_has_its_rules() -> None:
+def test_without_log_machine() -> None:
     declared = machines(replace(EXAMPLE, logs=False))
 
     jobs = yaml.safe_load(_file(declared["prometheus"], "/etc/prometheus/prometheus.yml"))["scrape_configs"]
@@ -87,21 +87,21 @@ def test_a_stack_without_the_log_machine_neither_scrapes_it_nor_has_its_rules() 
 
 
 @pytest.mark.parametrize("logs", [True, False])
-def test_what_has_to_be_up_is_what_is_scraped(logs: bool) -> None:
+def test_sources_are_scrape_jobs(logs: bool) -> None:
     rendered = yaml.safe_load(prometheus_yml(replace(EXAMPLE, logs=logs)))
 
     assert sources(logs=logs) == [job["job_name"] for job in rendered["scrape_configs"]]
 
 
 @pytest.mark.parametrize("sink", SINKS)
-def test_a_sink_is_one_more_file_of_the_log_machine(sink: str) -> None:
+def test_sink_file(sink: str) -> None:
     logs = machines(replace(EXAMPLE, sink=sink, sink_url="https://logs.example"))["logs"]
 
     assert _file(logs, "/etc/telegraf/telegraf.d/sink.conf") == (FILES / "sinks" / f"{sink}.conf").read_text()
     assert logs["env"]["LOG_SINK_URL"] == "https://logs.example"
 
 
-def test_every_scraped_machine_is_one_that_exists() -> None:
+def test_scraped_machines_exist() -> None:
     scraped = yaml.safe_load(_file(MACHINES["prometheus"], "/etc/prometheus/prometheus.yml"))["scrape_configs"]
 
     hosts = {
@@ -120,7 +120,7 @@ def test_every_scraped_machine_is_one_that_exists() -> None:
 
 
 @needs("promtool")
-def test_prometheus_accepts_its_files(run: Run, tmp_path: Path) -> None:
+def test_prometheus_accepts_files(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["prometheus"], tmp_path)
 
     output = run("promtool", "check", "config", root / "etc/prometheus/prometheus.yml")
@@ -130,7 +130,7 @@ def test_prometheus_accepts_its_files(run: Run, tmp_path: Path) -> None:
 
 
 @needs("amtool")
-def test_alertmanager_accepts_its_file(run: Run, tmp_path: Path) -> None:
+def test_alertmanager_accepts_file(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["alertmanager"], tmp_path)
 
     output = run("amtool", "check-config", root / "etc/alertmanager/alertmanager.yml")
@@ -140,7 +140,7 @@ def test_alertmanager_accepts_its_file(run: Run, tmp_path: Path) -> None:
 
 
 @needs("prometheus-blackbox-exporter")
-def test_the_prober_accepts_its_file(run: Run, tmp_path: Path) -> None:
+def test_blackbox_accepts_file(run: Run, tmp_path: Path) -> None:
     root = unpack(MACHINES["blackbox"], tmp_path)
 
     output = run(
@@ -152,7 +152,7 @@ def test_the_prober_accepts_its_file(run: Run, tmp_path: Path) -> None:
 
 @needs("telegraf")
 @pytest.mark.parametrize("sink", [None, *SINKS])
-def test_telegraf_accepts_its_files(run: Run, tmp_path: Path, sink: str | None) -> None:
+def test_telegraf_accepts_files(run: Run, tmp_path: Path, sink: str | None) -> None:
     root = unpack(machines(replace(EXAMPLE, sink=sink))["logs"], tmp_path)
 
     run(

@@ -1,4 +1,4 @@
-"""A production that somebody has made by hand with `fly` is taken over: nothing twice, nothing lost, every difference shown."""
+"""A backend that was created by hand is adopted: nothing is created twice or lost, and all differences are shown."""
 
 import sys
 import time
@@ -98,7 +98,7 @@ def survey(stack: Stack, tmp_path: Path) -> Callable[[], int]:
     return run
 
 
-def test_the_survey_says_what_it_found_and_changes_nothing(
+def test_survey_changes_nothing(
     stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int]
 ) -> None:
     before = len(calls(addresses))
@@ -116,7 +116,7 @@ def test_the_survey_says_what_it_found_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("people")
-def test_up_takes_over_what_was_made_by_hand(stack: Stack, addresses: dict[str, str], by_hand: ByHand) -> None:
+def test_up_adopts_existing(stack: Stack, addresses: dict[str, str], by_hand: ByHand) -> None:
     stack.configure(secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
     assert stack.run("up") != 0
     assert "go on with that one, by the name that `fly machine list` shows" in stack.text
@@ -132,7 +132,7 @@ def test_up_takes_over_what_was_made_by_hand(stack: Stack, addresses: dict[str, 
 
 @needs("pulumi")
 @pytest.mark.usefixtures("people")
-def test_an_imported_production_previews_exactly_what_differs(
+def test_import_previews_differences(
     stack: Stack, addresses: dict[str, str], by_hand: ByHand, survey: Callable[[], int], tmp_path: Path
 ) -> None:
     stack.configure(machine=MACHINE, secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})

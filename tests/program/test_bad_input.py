@@ -1,4 +1,4 @@
-"""Mistakes in what a stack is given, through either engine: refused at preview, all at once, each by its key or line; no call."""
+"""Mistakes in the settings, on both engines: all are reported at preview, each with its key or line, without any call."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from harness.program import Stack, calls
 from rehearsal.standins import ipa
 
 
-def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
+def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
     elsewhere: dict[str, object] = {"API_BASE_URL": "https://elsewhere.example"}
     ipa.write(tmp_path / "other.ipa", bundle_id="com.sollabs.other", version="0.9.0", build="7", info=elsewhere)
     stack.configure(orgg="sol-labs", version="1.0.0-v0", archive="", ipa=str(tmp_path / "other.ipa"))
@@ -20,7 +20,7 @@ def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], 
 
     assert stack.run("preview") != 0
 
-    told = [line.strip() for line in stack.text.splitlines() if line.strip().startswith(("solos:", "fly.toml:"))]
+    found = [line.strip() for line in stack.text.splitlines() if line.strip().startswith(("solos:", "fly.toml:"))]
     for start, what in {
         "fly.toml:15: ": "DATABASE_PATH is /tmp/solos.sqlite3, which is not on the volume at /data",
         "fly.toml:33: ": "min_machines_running is 2, but v0 runs on one machine",
@@ -33,12 +33,12 @@ def test_all_mistakes_are_told_at_once(stack: Stack, addresses: dict[str, str], 
         f"solos:ipa: {tmp_path}/other.ipa: its version ": "0.9.0",
         f"solos:ipa: {tmp_path}/other.ipa: its Info.plist ": "API_BASE_URL = https://elsewhere.example, the stack",
     }.items():
-        assert [line for line in told if line.startswith(start) and what in line], f"{start}{what}:\n{stack.text}"
+        assert [line for line in found if line.startswith(start) and what in line], f"{start}{what}:\n{stack.text}"
     assert "nothing was changed" in stack.text
     assert calls(addresses) == []
 
 
-def test_a_volume_and_an_ipa_that_are_not_there(stack: Stack, addresses: dict[str, str]) -> None:
+def test_missing_volume_and_ipa(stack: Stack, addresses: dict[str, str]) -> None:
     stack.edit("fly.toml", 'source = "data"', "")
     stack.configure(archive="", ipa="build/none.ipa")
 
@@ -57,7 +57,7 @@ def test_a_volume_and_an_ipa_that_are_not_there(stack: Stack, addresses: dict[st
         ("org", None, "is missing configuration value"),
     ],
 )
-def test_a_type_is_refused_in_the_words_of_the_cli(stack: Stack, key: str, value: str | None, problem: str) -> None:
+def test_refused_type(stack: Stack, key: str, value: str | None, problem: str) -> None:
     stack.configure(**{key: value})
 
     assert stack.run("preview") != 0

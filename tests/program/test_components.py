@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,8 +13,7 @@ from pulumi.runtime.settings import reset_options
 from components.backend.component import Backend
 from components.deployment import Deployment
 from components.settings import Settings, read
-from harness.program import ROOT
-from project.config import read as read_stack
+from harness.program import CONFIG, engine_config, lay_out_project
 
 PROTECTED = {"App", "Volume", "BundleId", "SigningKey", "Backend", "Deployment", "Signing", "TestFlight"}
 """What cannot be created again, and the components that contain it."""
@@ -47,11 +47,10 @@ class Engine(MockMonitor, Mocks):
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Those of the rehearsal stack."""
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "rehearsal")
-    stack = read_stack(ROOT, "rehearsal")
-    return read(stack.config, stack.secret_keys, ROOT)
+def settings(tmp_path: Path) -> Settings:
+    """The settings of a stack that can be launched."""
+    lay_out_project(tmp_path / "project")
+    return read(engine_config(CONFIG), (), tmp_path / "project")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a preview does not need, it does not load: the program and the provider process start with each run of the engine."""
+"""A preview does not import what only calls need: each run of the engine starts the program and the provider process."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
         "components.launch.component",
     ],
 )
-def test_what_only_calls_need_is_not_loaded(module: str) -> None:
+def test_preview_imports(module: str) -> None:
     loads = f"import sys, {module}; print(*sys.modules, sep='\\n')"
 
     loaded = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout

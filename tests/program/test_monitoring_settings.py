@@ -1,4 +1,4 @@
-"""What a stack may say about its monitor."""
+"""The settings of the monitor."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,22 +21,22 @@ ENCRYPTED = ("solos:monitoringSecrets",)
 
 
 def read(
-    told: Mapping[str, Any],
+    values: Mapping[str, Any],
     secrets: Mapping[str, Any],
     secret_keys: tuple[str, ...] = ENCRYPTED,
     app: str = "solos-prod",
 ) -> tuple[MonitoringSettings | None, list[str]]:
     """The settings, and what is wrong with them."""
-    config = StackConfig(engine_config({"monitoring": dict(told), "monitoringSecrets": dict(secrets)}), secret_keys)
+    config = StackConfig(engine_config({"monitoring": dict(values), "monitoringSecrets": dict(secrets)}), secret_keys)
     settings = read_monitoring(config, app, "sjc")
     return settings, [str(problem).removeprefix("solos:") for problem in config.problems]
 
 
-def test_a_stack_that_says_nothing_has_no_monitor() -> None:
+def test_no_monitor() -> None:
     assert read({}, {}) == (None, [])
 
 
-def test_what_is_left_out_has_a_default() -> None:
+def test_defaults() -> None:
     settings, problems = read({"page": "webhook"}, MONITORING_SECRETS | {"sinkToken": ""})
 
     assert problems == []
@@ -45,20 +45,20 @@ def test_what_is_left_out_has_a_default() -> None:
     assert settings.ticket == settings.page
 
 
-def test_no_secret_is_shown_by_accident() -> None:
+def test_repr_hides_secrets() -> None:
     settings, _ = read(GOOD, MONITORING_SECRETS)
 
     assert not [value for value in MONITORING_SECRETS.values() if value in repr(settings)]
 
 
 @pytest.mark.parametrize("name", ["metricsToken", "page", "ticket", "heartbeat", "sinkToken"])
-def test_a_secret_that_is_missing_is_named(name: str) -> None:
+def test_missing_secret(name: str) -> None:
     _, (problem,) = read(GOOD, {key: value for key, value in MONITORING_SECRETS.items() if key != name})
 
     assert problem.startswith(f"monitoringSecrets.{name}: is missing")
 
 
-def test_secrets_in_clear_are_refused_without_being_shown() -> None:
+def test_unencrypted_secrets() -> None:
     _, (problem,) = read(GOOD, MONITORING_SECRETS, secret_keys=())
 
     assert problem.startswith("monitoringSecrets: is not encrypted")
@@ -87,17 +87,17 @@ def test_secrets_in_clear_are_refused_without_being_shown() -> None:
         ({"dril": "false"}, "monitoring.dril: is unknown; did you mean drill?"),
     ],
 )
-def test_a_bad_value_is_refused_by_its_place(change: dict[str, str], problem: str) -> None:
+def test_refused_value(change: dict[str, str], problem: str) -> None:
     assert read(GOOD | change, MONITORING_SECRETS)[1] == [problem]
 
 
-def test_a_receivers_secret_is_a_url_and_is_not_shown() -> None:
+def test_receiver_secret_is_url() -> None:
     _, (problem,) = read(GOOD, MONITORING_SECRETS | {"ticket": "T0/B0/xyz"})
 
     assert problem == "monitoringSecrets.ticket: must be a URL that begins with https://"
 
 
-def test_an_app_name_leaves_room_for_the_monitors() -> None:
+def test_app_name_leaves_room() -> None:
     _, (problem,) = read(GOOD, MONITORING_SECRETS, app="a" * 56)
 
     assert problem.startswith("app: 'aaa")

@@ -1,4 +1,4 @@
-"""What a stack may say, and what is refused before anything is declared."""
+"""The settings of a stack: which are accepted, and which are refused before any resource is declared."""
 
 import re
 from collections.abc import Callable
@@ -61,14 +61,14 @@ def problems(settings: Read) -> Problems:
     return of
 
 
-def spoil(folder: Path, before: str, after: str) -> None:
+def edit(folder: Path, before: str, after: str) -> None:
     """Change one line of the folder's fly.toml."""
     text = (folder / "fly.toml").read_text()
     assert text.count(before) == 1
     (folder / "fly.toml").write_text(text.replace(before, after))
 
 
-def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None:
+def test_project_declares_all_keys(folder: Path) -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     declared = {key.removeprefix("solos:"): about for key, about in project.items() if key.startswith("solos:")}
     values = {key: about.get("default", "x") for key, about in declared.items()}
@@ -82,12 +82,12 @@ def test_the_project_file_describes_every_key_that_is_read(folder: Path) -> None
     assert set(unknown.remedy.removeprefix("known keys are ").split(", ")) == {*values, *CREDENTIALS}
 
 
-def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None:
-    spoil(folder, "internal_port = 8080", 'internal_port = "8080"')
+def test_reports_all_problems(folder: Path, problems: Problems) -> None:
+    edit(folder, "internal_port = 8080", 'internal_port = "8080"')
 
-    told = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
+    found = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
 
-    assert [each.split(": ")[0] for each in told] == [
+    assert [each.split(": ")[0] for each in found] == [
         "solos:version",
         "solos:image",
         "fly.toml:29",
@@ -96,7 +96,7 @@ def test_every_problem_is_told_at_once(folder: Path, problems: Problems) -> None
     ]
 
 
-def test_an_ipa_that_is_there_is_looked_into_beforehand(folder: Path, settings: Read, problems: Problems) -> None:
+def test_inspects_prebuilt_ipa(folder: Path, settings: Read, problems: Problems) -> None:
     (folder / "build").mkdir()
     path = folder / "build" / "solmobile.ipa"
     fits: dict[str, object] = {"API_BASE_URL": "https://solos-prod.fly.dev"}
@@ -104,10 +104,10 @@ def test_an_ipa_that_is_there_is_looked_into_beforehand(folder: Path, settings: 
     good = settings(archive=None, app="solos-prod")
     ipa.write(path, bundle_id="com.example.other", version="1.0.0", build="7", without=("Assets.car",))
 
-    told = problems(archive=None, app="solos-prod", minimumOs="16.0", usageDescriptions="NSCameraUsageDescription")
+    found = problems(archive=None, app="solos-prod", minimumOs="16.0", usageDescriptions="NSCameraUsageDescription")
 
     assert len(good.ios.sha256) == 64
-    assert [each.removeprefix("solos:ipa: build/solmobile.ipa: ") for each in told] == [
+    assert [each.removeprefix("solos:ipa: build/solmobile.ipa: ") for each in found] == [
         "its bundle ID is 'com.example.other', the stack's is 'com.sollabs.solos' (90054)",
         "its build number is 7, the stack's is 0",
         "its Info.plist says API_BASE_URL = nothing, the stack https://solos-prod.fly.dev",
@@ -117,7 +117,7 @@ def test_an_ipa_that_is_there_is_looked_into_beforehand(folder: Path, settings: 
     ]
 
 
-def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
+def test_error_lists_problems(settings: Read) -> None:
     with pytest.raises(BadSettings) as refused:
         settings(label="", orgg="x")
 
@@ -172,7 +172,7 @@ def test_the_error_counts_and_lists_the_problems(settings: Read) -> None:
         ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
     ],
 )
-def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: Any, problem: str) -> None:
+def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -> None:
     assert problems(**{key: value}) == (f"solos:{key}: {problem}",)
 
 
@@ -213,7 +213,7 @@ def test_a_bad_value_is_refused_by_its_key(problems: Problems, key: str, value: 
         ("testers", [{"mail": "ada@sollabs.example"}], "testers[0].mail: is unknown; did you mean email?"),
     ],
 )
-def test_a_bad_value_inside_is_refused_by_its_place(problems: Problems, key: str, value: Any, problem: str) -> None:
+def test_refused_nested_value(problems: Problems, key: str, value: Any, problem: str) -> None:
     assert problems(**{key: value})[0] == f"solos:{problem}"
 
 
@@ -224,7 +224,7 @@ def without_volume(folder: Path) -> None:
     (folder / "fly.toml").write_text(re.sub(r".*DATABASE_PATH.*\n", "", text))
 
 
-def test_sqlite_needs_a_volume(folder: Path, problems: Problems) -> None:
+def test_sqlite_needs_volume(folder: Path, problems: Problems) -> None:
     without_volume(folder)
 
     assert (
@@ -233,7 +233,7 @@ def test_sqlite_needs_a_volume(folder: Path, problems: Problems) -> None:
     )
 
 
-def test_a_backend_with_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
+def test_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
     without_volume(folder)
 
     database = settings(database={"kind": "postgres", "plan": "Launch", "diskSizeGb": "50"}).backend.database
@@ -246,10 +246,10 @@ def test_a_backend_with_postgres_needs_no_volume(folder: Path, settings: Read) -
     )
 
 
-def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None:
-    told = problems(("secrets",), database={"kind": "postgres"}, secrets={"BUCKET_NAME": "b"})
+def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
+    found = problems(("secrets",), database={"kind": "postgres"}, secrets={"BUCKET_NAME": "b"})
 
-    assert told == (
+    assert found == (
         (
             "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres; "
             "remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first"
@@ -272,15 +272,13 @@ def test_what_is_for_sqlite_is_refused_with_postgres(problems: Problems) -> None
         ),
     ],
 )
-def test_a_cluster_that_cannot_be_is_refused(
-    folder: Path, problems: Problems, database: dict[str, str], problem: str
-) -> None:
+def test_refused_cluster(folder: Path, problems: Problems, database: dict[str, str], problem: str) -> None:
     without_volume(folder)
 
     assert problems(database={"kind": "postgres", **database}) == (f"solos:{problem}",)
 
 
-def test_an_image_is_built_anew_for_what_counts_and_only_then(folder: Path, settings: Read) -> None:
+def test_image_source_hash(folder: Path, settings: Read) -> None:
     def source() -> str:
         build = settings(imageBuild={"command": "make push", "context": "server"}).backend.image_build
         assert build is not None
@@ -316,49 +314,49 @@ def test_an_image_is_built_anew_for_what_counts_and_only_then(folder: Path, sett
         ),
     ],
 )
-def test_a_build_that_cannot_be_is_refused(problems: Problems, build: dict[str, str], image: str, problem: str) -> None:
+def test_refused_image_build(problems: Problems, build: dict[str, str], image: str, problem: str) -> None:
     assert problems(imageBuild=build, image=image) == (f"solos:{problem}",)
 
 
-def test_testers_who_may_be_invited_need_both_names(problems: Problems) -> None:
-    told = problems(testers=[{"email": "ada@sollabs.example", "firstName": "Ada"}], inviteTesters="true")
+def test_invited_testers_need_names(problems: Problems) -> None:
+    found = problems(testers=[{"email": "ada@sollabs.example", "firstName": "Ada"}], inviteTesters="true")
 
-    assert told == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited",)
+    assert found == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited",)
 
 
-def test_testers_are_real_and_different_people(problems: Problems) -> None:
+def test_refused_testers(problems: Problems) -> None:
     emails = ["ada@sollabs.example", "ada.sollabs.example", "ADA@sollabs.example"]
 
-    told = problems(testers=[{"email": email} for email in emails])
+    found = problems(testers=[{"email": email} for email in emails])
 
-    assert told == (
+    assert found == (
         "solos:testers: 'ada.sollabs.example' is not a valid e-mail address",
         "solos:testers: ada@sollabs.example is listed 2 times",
     )
 
 
-def test_an_app_name_leaves_room_for_its_ending(problems: Problems) -> None:
+def test_app_name_leaves_room(problems: Problems) -> None:
     (problem,) = problems(app="a" * 57, uniqueNames="true")
 
     assert "is no Fly app name" in problem
 
 
-def test_a_credential_in_clear_is_refused_without_being_shown(problems: Problems) -> None:
+def test_unencrypted_credential(problems: Problems) -> None:
     (problem,) = problems(flyApiToken="fo1_verysecret")
 
     assert problem.startswith("solos:flyApiToken: is not encrypted")
     assert "verysecret" not in problem
 
 
-def test_an_encrypted_credential_is_accepted(settings: Read) -> None:
+def test_encrypted_credential(settings: Read) -> None:
     assert settings(("flyApiToken",), flyApiToken="fo1_verysecret").backend.org == "sol-labs"
 
 
-def test_a_stack_that_keeps_no_certificate_says_nothing_about_one(settings: Read) -> None:
+def test_no_signing(settings: Read) -> None:
     assert settings().ios.signing is None
 
 
-def test_signing_has_a_name_and_a_window_of_its_own(settings: Read) -> None:
+def test_signing_settings(settings: Read) -> None:
     signing = settings(signing={"certificate": "DISTRIBUTION", "renewBeforeDays": "45"}).ios.signing
 
     assert signing is not None
@@ -366,7 +364,7 @@ def test_signing_has_a_name_and_a_window_of_its_own(settings: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("changes", "problem"),
     [
         ({"certificate": "DEVELOPMENT"}, "solos:signing.certificate: must be DISTRIBUTION or IOS_DISTRIBUTION"),
         ({"certificate": "DISTRIBUTION", "renewBeforeDays": "400"}, "solos:signing.renewBeforeDays: "),
@@ -378,13 +376,13 @@ def test_signing_has_a_name_and_a_window_of_its_own(settings: Read) -> None:
         ({"certificate": "DISTRIBUTION", "profile": "x" * 51}, "solos:signing.profile: "),
     ],
 )
-def test_what_signing_cannot_be_is_refused(problems: Problems, wrong: dict[str, str], told: str) -> None:
-    (problem,) = problems(signing=wrong)
+def test_refused_signing(problems: Problems, changes: dict[str, str], problem: str) -> None:
+    (found,) = problems(signing=changes)
 
-    assert problem.startswith(told)
+    assert found.startswith(problem)
 
 
-def test_a_p12_that_does_not_open_is_refused_without_being_shown(problems: Problems) -> None:
+def test_p12_with_wrong_password(problems: Problems) -> None:
     secret = {"p12": "bm8gcDEy", "password": "hunter2"}
 
     (problem,) = problems(("signingSecrets",), signing={"certificate": "DISTRIBUTION"}, signingSecrets=secret)
@@ -393,13 +391,13 @@ def test_a_p12_that_does_not_open_is_refused_without_being_shown(problems: Probl
     assert "hunter2" not in problem
 
 
-def test_a_p12_in_clear_is_refused(problems: Problems) -> None:
+def test_unencrypted_p12(problems: Problems) -> None:
     found = problems(signing={"certificate": "DISTRIBUTION"}, signingSecrets={"p12": "bm8gcDEy"})
 
     assert any("solos:signingSecrets: is not encrypted" in problem for problem in found)
 
 
-def test_what_can_be_no_capability_is_refused(problems: Problems) -> None:
+def test_refused_capability(problems: Problems) -> None:
     (problem,) = problems(capabilities={"push": {}})
 
     assert problem.startswith("solos:capabilities: 'push' is not a capability type")
@@ -409,7 +407,7 @@ SIGNED = {"certificate": "DISTRIBUTION"}
 COMMIT = "89abcdef01"
 
 
-def test_files_for_xcode_have_the_usual_names(settings: Read, folder: Path) -> None:
+def test_xcode_default_files(settings: Read, folder: Path) -> None:
     (folder / "solmobile").mkdir()
 
     xcode = settings(signing=SIGNED, xcode={"checkout": "solmobile"}).ios.xcode
@@ -419,7 +417,7 @@ def test_files_for_xcode_have_the_usual_names(settings: Read, folder: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("changes", "problem"),
     [
         ({"checkout": "elsewhere"}, "solos:xcode.checkout: the folder 'elsewhere' does not exist"),
         ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig is not in the checkout"),
@@ -429,16 +427,16 @@ def test_files_for_xcode_have_the_usual_names(settings: Read, folder: Path) -> N
         ({"scheme": ""}, "solos:xcode.scheme: is missing"),
     ],
 )
-def test_what_cannot_be_archived_is_refused(problems: Problems, folder: Path, wrong: dict[str, str], told: str) -> None:
+def test_refused_xcode(problems: Problems, folder: Path, changes: dict[str, str], problem: str) -> None:
     (folder / "solmobile").mkdir()
     good = {"checkout": "solmobile", "workspace": "SolMobile.xcworkspace", "scheme": "Release", "commit": COMMIT}
 
-    (problem,) = problems(signing=SIGNED, archive=None, xcode={**good, **wrong})
+    (found,) = problems(signing=SIGNED, archive=None, xcode={**good, **changes})
 
-    assert problem.startswith(told)
+    assert found.startswith(problem)
 
 
-def test_an_ipa_is_made_in_one_way_and_signed_by_the_stack(problems: Problems, folder: Path) -> None:
+def test_refused_archive_and_xcode(problems: Problems, folder: Path) -> None:
     (folder / "solmobile").mkdir()
     xcode = {"checkout": "solmobile", "project": "SolMobile.xcodeproj", "scheme": "Release", "commit": COMMIT}
 
@@ -449,20 +447,20 @@ def test_an_ipa_is_made_in_one_way_and_signed_by_the_stack(problems: Problems, f
     assert any(problem.startswith("solos:archive: builds the IPA, and so does solos:xcode.commit") for problem in found)
 
 
-def test_a_number_and_a_boolean_that_the_cli_has_made_of_texts_are_taken(settings: Read) -> None:
+def test_numbers_and_booleans_in_objects(settings: Read) -> None:
     """`pulumi config set --path 'solos:database.restoreDrill' false` stores a boolean."""
-    told = settings(
+    found = settings(
         signing={"certificate": "DISTRIBUTION", "renewBeforeDays": 45, "revokeReplaced": True},
         database={"restoreDrill": False},
     )
 
-    assert told.ios.signing is not None
-    assert (told.ios.signing.renew_before_days, told.ios.signing.revoke) == (45, True)
-    assert told.backend.database.restore_drill is False
+    assert found.ios.signing is not None
+    assert (found.ios.signing.renew_before_days, found.ios.signing.revoke) == (45, True)
+    assert found.backend.database.restore_drill is False
 
 
-def test_a_port_where_no_server_listens_is_refused_at_preview(folder: Path, problems: Problems) -> None:
-    spoil(folder, "internal_port = 8080", "internal_port = 9999")
+def test_refused_port(folder: Path, problems: Problems) -> None:
+    edit(folder, "internal_port = 8080", "internal_port = 9999")
 
     assert list(problems()) == [
         "fly.toml:29: internal_port is 9999, but the server listens on 8080, the PORT of [env]; set both to the same port"

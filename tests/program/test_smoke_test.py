@@ -15,14 +15,14 @@ def smoke_test(sign_offs: dict[str, dict[str, str]]) -> SmokeTest:
     return SmokeTest(features=[SIGN_UP, OFFLINE], testers=[ADA, JUN], sign_offs=sign_offs)
 
 
-def test_every_tester_signs_off_what_is_theirs() -> None:
+def test_all_signed_off() -> None:
     test = smoke_test({ADA: {"sign-up": "passed"}, JUN: {"sign-up": "passed", "offline": "passed"}})
 
     assert test.open() == []
     assert test.summary() == {"signedOff": 3, "of": 3, "open": []}
 
 
-def test_what_is_missing_or_failed_is_told_by_name() -> None:
+def test_open_sign_offs() -> None:
     test = smoke_test({ADA: {"sign-up": "failed: no mail came"}})
 
     assert test.open() == [
@@ -61,7 +61,7 @@ def test_refused_sign_offs(sign_offs: dict[str, dict[str, str]], key: str, probl
         (2 * '[[features]]\nkey = "a"\ntry = "b"\nexpect = "c"\n', "'a' is defined twice"),
     ],
 )
-def test_a_plan_that_cannot_be_followed_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_refused_plan(tmp_path: Path, text: str, problem: str) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(text)
 
@@ -70,7 +70,7 @@ def test_a_plan_that_cannot_be_followed_is_refused(tmp_path: Path, text: str, pr
     assert problem in str(problems[0])
 
 
-def test_the_plan_of_this_repository_can_be_followed() -> None:
+def test_repository_plan() -> None:
     features, problems = read_plan(Path(__file__).parents[2] / "infra-docs" / "smoke-test.toml")
 
     assert problems == []

@@ -1,4 +1,4 @@
-"""The build settings in the checkout, and the archive made of a commit, in the whole program and on both engines."""
+"""The files for Xcode, and the archive of a commit, in the whole program on both engines."""
 
 import plistlib
 from pathlib import Path
@@ -44,7 +44,7 @@ def archives(mac: Mac) -> int:
 
 
 @pytest.mark.usefixtures("people")
-def test_a_build_is_made_of_the_commit_signed_by_the_stack_and_made_once(
+def test_archives_commit_once(
     stack: Stack, addresses: dict[str, str], mac: Mac, people: People, tmp_path: Path
 ) -> None:
     settings = f"{addresses['control']}/appstore/settings"
@@ -86,7 +86,7 @@ def test_a_build_is_made_of_the_commit_signed_by_the_stack_and_made_once(
         assert secret not in stack.text
 
 
-def test_an_address_is_not_taken_for_a_comment() -> None:
+def test_xcconfig_escapes_url() -> None:
     text = render_xcconfig(
         BUILD, url="https://solos-prod.fly.dev", team="TEAM", profile="SolOS App Store 1", type="DISTRIBUTION"
     )
@@ -97,7 +97,7 @@ def test_an_address_is_not_taken_for_a_comment() -> None:
     assert "CURRENT_PROJECT_VERSION = 0\n" in text
 
 
-def test_the_export_keeps_the_build_number() -> None:
+def test_export_keeps_build_number() -> None:
     text = render_export_options(BUILD, team="TEAM", profile="SolOS App Store 1", type="IOS_DISTRIBUTION")
 
     options = plistlib.loads(text.encode())
