@@ -103,7 +103,7 @@ def _is_optional(hint: Any) -> bool:
     return hint is Any or (typing.get_origin(hint) in (Union, types.UnionType) and type(None) in typing.get_args(hint))
 
 
-def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:
+def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:  # noqa: C901, PLR0911 (one case per kind of type)
     if isinstance(value, Unknown) or hint is Any:
         return _integral(value)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

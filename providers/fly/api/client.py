@@ -204,7 +204,7 @@ def _vendor_text(response: "httpx.Response") -> tuple[str, str]:
     return str(text)[:300], word if isinstance(word, str) and word != "unknown" else ""
 
 
-def _cause(status: int, text: str, word: str) -> tuple[type[FlyError], str]:
+def _cause(status: int, text: str, word: str) -> tuple[type[FlyError], str]:  # noqa: C901, PLR0911, PLR0912 (one case per refusal)
     """What kind of refusal it is and what to do about it. Fly's `status` word decides where there is one."""
     lower = text.lower()
     capacity = "insufficient resources" in lower or "could not reserve resource" in lower

@@ -192,13 +192,13 @@ class _Reader:
         self._group = ProcessGroup(names[0], is_named=True)
         command = section.take(names[0], str, "")
         try:
-            words = shlex.split(command)
-            if words != shlex.split(command, comments=True):
-                section.problem("has a # outside of quotes, which begins a comment for fly deploy: quote it", names[0])
-            return words or None
+            words, without_comment = shlex.split(command), shlex.split(command, comments=True)
         except ValueError as error:
             section.problem(f"cannot be split into words: {error}", names[0])
             return None
+        if words != without_comment:
+            section.problem("has a # outside of quotes, which begins a comment for fly deploy: quote it", names[0])
+        return words or None
 
     def _env(self, region: str | None) -> dict[str, str]:
         section = self._top.table("env")

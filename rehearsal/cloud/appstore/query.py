@@ -39,33 +39,66 @@ def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: b
         values = request.args.getlist(name)
         if len(values) > 1:
             raise refusals.parameter_invalid(name, f"The parameter '{name}' was given more than once")
-        value = values[0]
-        family, inner = _split(name)
-        if family == "filter" and many and full and inner in kind.filters:
-            query.filters[inner] = value.split(",")
-        elif family == "fields" and inner in records.kinds:
-            query.fields[inner] = _fields(records.kinds[inner], name, value)
-        elif name == "include" and full and kind.includes:
-            query.include = tuple(value.split(","))
-            for relation in query.include:
-                if relation not in kind.includes:
-                    raise refusals.parameter_invalid(name, f"'{relation}' is not a valid relationship name")
-        elif name == "sort" and many and full and kind.sorts:
-            if value.lstrip("-") not in kind.sorts:
-                raise refusals.parameter_invalid(name, f"'{value}' is not a valid sort key")
-            query.sort = value
-        elif name == "limit" and many:
-            query.limit = _number(name, value, MAX_PAGE)
-        elif family == "limit" and inner in kind.includes and kind.relations[inner].many:
-            query.related_limits[inner] = _number(name, value, MAX_RELATED)
-        elif name == "cursor" and many:
-            query.start = _position(value)
-        else:
+        known = _set_for_all(query, records, kind, name, values[0]) or (many and _set_page(query, name, values[0]))
+        known = known or (full and _set_related(query, kind, name, values[0]))
+        known = known or (many and full and _set_filter_or_sort(query, kind, name, values[0]))
+        if not known:
             raise refusals.parameter_illegal(name)
     for needed in kind.required_filters if many and full else ():
         if needed not in query.filters:
             raise refusals.parameter_missing(f"filter[{needed}]")
     return query
+
+
+# Each of these sets one parameter in `query`, and returns whether it has this parameter.
+
+
+def _set_for_all(query: Query, records: Records, kind: Kind, name: str, value: str) -> bool:
+    """`fields[type]` and `limit[relationship]`."""
+    family, inner = _split(name)
+    if family == "fields" and inner in records.kinds:
+        query.fields[inner] = _fields(records.kinds[inner], name, value)
+    elif family == "limit" and inner in kind.includes and kind.relations[inner].many:
+        query.related_limits[inner] = _number(name, value, MAX_RELATED)
+    else:
+        return False
+    return True
+
+
+def _set_page(query: Query, name: str, value: str) -> bool:
+    """`limit` and `cursor`."""
+    if name == "limit":
+        query.limit = _number(name, value, MAX_PAGE)
+    elif name == "cursor":
+        query.start = _position(value)
+    else:
+        return False
+    return True
+
+
+def _set_related(query: Query, kind: Kind, name: str, value: str) -> bool:
+    """`include`."""
+    if name != "include" or not kind.includes:
+        return False
+    query.include = tuple(value.split(","))
+    for relation in query.include:
+        if relation not in kind.includes:
+            raise refusals.parameter_invalid(name, f"'{relation}' is not a valid relationship name")
+    return True
+
+
+def _set_filter_or_sort(query: Query, kind: Kind, name: str, value: str) -> bool:
+    """`filter[attribute]` and `sort`."""
+    family, inner = _split(name)
+    if family == "filter" and inner in kind.filters:
+        query.filters[inner] = value.split(",")
+    elif name == "sort" and kind.sorts:
+        if value.lstrip("-") not in kind.sorts:
+            raise refusals.parameter_invalid(name, f"'{value}' is not a valid sort key")
+        query.sort = value
+    else:
+        return False
+    return True
 
 
 def select(query: Query, records: Records, found: list[Document]) -> tuple[list[Document], str | None, int]:

@@ -1,6 +1,7 @@
 """The machine config: what Fly accepts, and how it shows it. See `infra-docs/vendors/fly.md`."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rehearsal.cloud.fly.bodies import refused
@@ -30,25 +31,12 @@ def check(config: Document) -> None:
     if not config.get("image"):
         raise refused("invalid_argument: config.image is required")
     _check_guest(config.get("guest") or {})
-    if len(config.get("mounts") or ()) > 1:
-        raise refused("invalid_argument: a machine can only have 1 mount")
-    for mount in config.get("mounts") or ():
-        if not str(mount.get("path", "")).startswith("/") or not mount.get("volume"):
-            raise refused("invalid_argument: a mount needs a volume and an absolute path")
-        if mount.get("add_size_gb") and mount.get("add_size_percent"):
-            raise refused("invalid_argument: add_size_gb and add_size_percent are mutually exclusive")
-    policy = (config.get("restart") or {}).get("policy", "on-failure")
-    if policy not in ("no", "always", "on-failure"):
-        raise refused(f"invalid_argument: unknown restart policy {policy!r}")
+    _check_mounts(config.get("mounts") or ())
+    _check_lifecycle(config.get("restart") or {}, config.get("stop_config") or {})
     for file in config.get("files") or ():
         given = [name for name in ("raw_value", "secret_name", "image_config") if file.get(name)]
         if not str(file.get("guest_path", "")).startswith("/") or len(given) != 1:
             raise refused("invalid_argument: a file needs an absolute guest_path and one of raw_value and secret_name")
-    stop = config.get("stop_config") or {}
-    if stop.get("signal") and stop["signal"] not in SIGNALS:
-        raise refused(f"invalid_argument: unknown signal {stop['signal']!r}")
-    if stop.get("timeout") and seconds_of(stop["timeout"]) > 300:
-        raise refused("invalid_argument: stop_config.timeout must be at most 5m")
     for service in config.get("services") or ():
         _check_service(service)
     for name, one in (config.get("checks") or {}).items():
@@ -75,6 +63,26 @@ def _check_guest(guest: Document) -> None:
         raise refused(
             f"invalid_argument: invalid config.guest.memory_mb: {memory}, must be from {lowest} to {highest} by 256"
         )
+
+
+def _check_mounts(mounts: Sequence[Document]) -> None:
+    if len(mounts) > 1:
+        raise refused("invalid_argument: a machine can only have 1 mount")
+    for mount in mounts:
+        if not str(mount.get("path", "")).startswith("/") or not mount.get("volume"):
+            raise refused("invalid_argument: a mount needs a volume and an absolute path")
+        if mount.get("add_size_gb") and mount.get("add_size_percent"):
+            raise refused("invalid_argument: add_size_gb and add_size_percent are mutually exclusive")
+
+
+def _check_lifecycle(restart: Document, stop: Document) -> None:
+    policy = restart.get("policy", "on-failure")
+    if policy not in ("no", "always", "on-failure"):
+        raise refused(f"invalid_argument: unknown restart policy {policy!r}")
+    if stop.get("signal") and stop["signal"] not in SIGNALS:
+        raise refused(f"invalid_argument: unknown signal {stop['signal']!r}")
+    if stop.get("timeout") and seconds_of(stop["timeout"]) > 300:
+        raise refused("invalid_argument: stop_config.timeout must be at most 5m")
 
 
 def _check_service(service: Document) -> None:
