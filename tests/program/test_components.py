@@ -13,7 +13,7 @@ from pulumi.runtime.settings import reset_options
 from components.backend.component import Backend
 from components.deployment import Deployment
 from components.settings import Settings, read
-from harness.program import CONFIG, engine_config, lay_out_project
+from harness.program import CONFIG, create_project, engine_config
 
 PROTECTED = {"App", "Volume", "BundleId", "SigningKey", "Backend", "Deployment", "Signing", "TestFlight"}
 """What cannot be created again, and the components that contain it."""
@@ -49,7 +49,7 @@ class Engine(MockMonitor, Mocks):
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """The settings of a stack that can be launched."""
-    lay_out_project(tmp_path / "project")
+    create_project(tmp_path / "project")
     return read(engine_config(CONFIG), (), tmp_path / "project")
 
 
