@@ -21,7 +21,7 @@ from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BuildUpload
 from providers.appstore.ipa import reader, versions
 from providers.appstore.ipa.problems import Expected, problems
-from providers.errors import ErrorText, Problem, ProviderError
+from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
@@ -42,7 +42,7 @@ VERSION_TAKEN = ErrorText(
     error=VersionTaken,
 )
 NOT_ACCEPTABLE = ErrorText("{path} cannot be uploaded: {problems}", remedy="fix the IPA, then run `pulumi up` again")
-OTHER_FILE = "it is not the file of the preview"
+OTHER_FILE = ProblemText("ipa", "it is not the file of the preview")
 CHANGED_MEANWHILE = ErrorText(
     "{path} was changed while it was uploaded, so the uploaded build is unusable", remedy="use the next build number"
 )
@@ -139,9 +139,9 @@ def _check_ipa(args: BuildArgs, path: Path) -> None:
     )
     found = problems(reader.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
     if reader.sha256(path) != args.sha256:
-        found.append(OTHER_FILE)
+        found.append(OTHER_FILE())
     if found:
-        raise NOT_ACCEPTABLE(path=path, problems="; ".join(found))
+        raise NOT_ACCEPTABLE(path=path, problems="; ".join(map(str, found)))
 
 
 def _reservation(store: AppStore, args: BuildArgs) -> BuildUpload:

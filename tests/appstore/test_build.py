@@ -121,7 +121,7 @@ def test_an_ipa_goes_up_only_if_signed_by_the_stacks_team_and_certificate(
     (tmp_path / "others").mkdir()
     others = build_arguments(tmp_path / "others", app)
 
-    with pytest.raises(ProviderError, match="belongs to team SLLABS4TM1, the stack's is SLLABS4TM2"):
+    with pytest.raises(ProviderError, match="belongs to team SLLABS4TM1, the stack's team is SLLABS4TM2"):
         build.up(**arguments, certificate=certificate, team_id="SLLABS4TM2")
     with pytest.raises(ProviderError, match="does not contain the stack's distribution certificate"):
         build.up(**others, certificate=certificate, team_id="SLLABS4TM1")

@@ -12,7 +12,7 @@ import pytest
 from harness.appstore import BUNDLE_ID
 from providers.appstore.ipa.problems import Expected, problems
 from providers.appstore.ipa.reader import inspect
-from providers.errors import ProviderError
+from providers.errors import Problem, ProviderError
 from rehearsal.cloud.appstore import inspection
 from rehearsal.standins import ipa as standin
 
@@ -85,8 +85,8 @@ def test_what_apple_refuses_with_a_code_is_refused_with_that_code(tmp_path: Path
     assert codes(ours) == {error["code"] for error in apples}
 
 
-def codes(sentences: list[str]) -> set[str]:
-    return {code for sentence in sentences for code in re.findall(r"\((\d{5})\)", sentence)}
+def codes(found: list[Problem]) -> set[str]:
+    return {code for problem in found for code in re.findall(r"\((\d{5})\)", str(problem))}
 
 
 def test_an_ipad_app_for_the_full_screen_may_stand_upright(tmp_path: Path) -> None:
@@ -100,7 +100,10 @@ def test_an_ipad_app_for_the_full_screen_may_stand_upright(tmp_path: Path) -> No
     [
         ({"version": "0.1"}, "its build number is 0, the stack's is 0.1"),
         ({"short_version": "1.0.1"}, "its version is 1.0.0, the stack's is 1.0.1"),
-        ({"info": {"API_BASE_URL": "https://solos.fly.dev"}}, "says API_BASE_URL = nothing, the stack https://solos"),
+        (
+            {"info": {"API_BASE_URL": "https://solos.fly.dev"}},
+            "has API_BASE_URL = nothing, the stack expects https://solos",
+        ),
         ({"minimum_os": "16.0"}, "it needs iOS 17.0, but the stack promises iOS 16.0"),
         ({"usage_descriptions": ["NSCameraUsageDescription"]}, "no text for NSCameraUsageDescription"),
         ({"certificate": b"another"}, "does not contain the stack's distribution certificate"),
@@ -112,7 +115,7 @@ def test_what_does_not_fit_the_stack_is_told_by_name(tmp_path: Path, wanted: dic
 
     (found,) = problems(inspect(path), Expected(**vars(EXPECTED) | wanted))
 
-    assert problem in found
+    assert problem in str(found)
 
 
 def test_the_stacks_own_certificate_is_found_in_the_profile(tmp_path: Path) -> None:
@@ -134,7 +137,7 @@ def test_a_profile_that_ends_tomorrow_is_told(tmp_path: Path) -> None:
 
     (problem,) = problems(found, EXPECTED, evening)
 
-    assert "expires within a day" in problem
+    assert "expires within a day" in str(problem)
 
 
 def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None:
@@ -149,7 +152,7 @@ def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None
 
     (problem,) = problems(inspect(made(tmp_path, files={"SolOS": universal})), EXPECTED)
 
-    assert problem == "it is built for arm64, x86_64, it has to be for arm64 devices (90087)"
+    assert str(problem) == "it is built for arm64, x86_64; it has to be built for arm64 devices (90087)"
 
 
 @pytest.mark.parametrize(
@@ -160,14 +163,14 @@ def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None
 def test_what_is_no_profile_is_told(tmp_path: Path, content: bytes) -> None:
     path = made(tmp_path, files={"embedded.mobileprovision": content})
 
-    with pytest.raises(ProviderError, match="the profile is no CMS message"):
+    with pytest.raises(ProviderError, match="the profile is not a CMS message"):
         inspect(path)
 
 
 def test_what_is_no_ipa_is_told(tmp_path: Path) -> None:
     (tmp_path / "readme.ipa").write_text("hello")
 
-    with pytest.raises(ProviderError, match=r"readme\.ipa is not a readable IPA .*: export it again"):
+    with pytest.raises(ProviderError, match=r"readme\.ipa is not a valid IPA: .*; export it again"):
         inspect(tmp_path / "readme.ipa")
-    with pytest.raises(ProviderError, match=r"there is no IPA at .*missing\.ipa: build it, or correct the path"):
+    with pytest.raises(ProviderError, match=r"there is no IPA at .*missing\.ipa; build it, or fix the path"):
         inspect(tmp_path / "missing.ipa")

@@ -25,7 +25,7 @@ def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str], tmp_path:
         "fly.toml:15: ": "DATABASE_PATH is /tmp/solos.sqlite3, which is not on the volume at /data",
         "fly.toml:33: ": "min_machines_running is 2, but v0 runs on one machine",
         "solos:orgg: ": "is unknown; did you mean org?",
-        "solos:version: ": "version '1.0.0-v0' is not what Apple takes",
+        "solos:version: ": "version '1.0.0-v0' is not valid: Apple accepts one to three",
         "solos:whatToTest.en-US: ": "must be a string",
         "solos:testers: 'ada.sollabs' ": "is not a valid e-mail address",
         "solos:testers: ada@sollabs.example ": "is listed 2 times",

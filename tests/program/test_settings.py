@@ -110,9 +110,9 @@ def test_inspects_prebuilt_ipa(folder: Path, settings: Read, problems: Problems)
     assert [each.removeprefix("solos:ipa: build/solmobile.ipa: ") for each in found] == [
         "its bundle ID is 'com.example.other', the stack's is 'com.sollabs.solos' (90054)",
         "its build number is 7, the stack's is 0",
-        "its Info.plist says API_BASE_URL = nothing, the stack https://solos-prod.fly.dev",
+        "its Info.plist has API_BASE_URL = nothing, the stack expects https://solos-prod.fly.dev",
         "it needs iOS 17.0, but the stack promises iOS 16.0",
-        "Info.plist has no text for NSCameraUsageDescription, which is shown when the app asks for permission (90683)",
+        "Info.plist has no text for NSCameraUsageDescription, which iOS shows when the app asks for permission (90683)",
         "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)",
     ]
 
@@ -138,9 +138,9 @@ def test_error_lists_problems(settings: Read) -> None:
         (
             "version",
             "1.0.0 (v0)",
-            "version '1.0.0 (v0)' is not what Apple takes: one to three whole numbers joined by dots",
+            "version '1.0.0 (v0)' is not valid: Apple accepts one to three whole numbers joined by dots",
         ),
-        ("build", "v0", "build 'v0' is not what Apple takes: one to three whole numbers joined by dots"),
+        ("build", "v0", "build 'v0' is not valid: Apple accepts one to three whole numbers joined by dots"),
         (
             "bundleId",
             "solos",
@@ -151,7 +151,7 @@ def test_error_lists_problems(settings: Read) -> None:
         (
             "minimumOs",
             "seventeen",
-            "iOS 'seventeen' is not what Apple takes: one to three whole numbers joined by dots",
+            "iOS 'seventeen' is not valid: Apple accepts one to three whole numbers joined by dots",
         ),
         (
             "usageDescriptions",

@@ -1,4 +1,4 @@
-"""Provisioning profiles: property lists in a CMS signature, as they lie in an IPA and as the API sends them (in base64)."""
+"""Provisioning profiles: property lists in a CMS message, as in an IPA, and as the API sends them (in base64)."""
 
 import base64
 import plistlib
@@ -12,7 +12,7 @@ _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a profile says. `kind` is one of App Store, Ad Hoc, Development, Enterprise."""
+    """The content of a profile. `kind` is one of App Store, Ad Hoc, Development, Enterprise."""
 
     name: str
     uuid: str
@@ -25,13 +25,13 @@ class Profile:
     """DER."""
 
     def covers(self, bundle_id: str) -> bool:
-        """Whether an app with that bundle ID may be signed with it."""
+        """Whether an app with that bundle ID can be signed with it."""
         named = self.application_id.partition(".")[2]
         return named in (bundle_id, "*") or (named.endswith(".*") and bundle_id.startswith(named[:-1]))
 
 
 def read(content: bytes) -> Profile:
-    """The facts in an `embedded.mobileprovision`. Raises ValueError for what is none."""
+    """The content of an `embedded.mobileprovision`. Raises ValueError when it is not one."""
     values = plistlib.loads(_signed(content))
     entitlements = values.get("Entitlements") or {}
     if values.get("ProvisionsAllDevices"):
@@ -52,14 +52,14 @@ def read(content: bytes) -> Profile:
 
 
 def read_encoded(encoded: str) -> Profile:
-    """The same of a `profileContent`."""
+    """The same for a `profileContent` of the API."""
     return read(base64.b64decode(encoded))
 
 
 def _signed(message: bytes) -> bytes:
-    """What a CMS message signs (RFC 5652, 5): ContentInfo > SignedData > EncapsulatedContentInfo > its octets.
+    """The signed content of a CMS message (RFC 5652, section 5): ContentInfo > SignedData > EncapsulatedContentInfo > octets.
 
-    The signature itself is Apple's business: it decides on the upload. Here a profile is only read.
+    The signature is not checked here; Apple checks it at the upload.
     """
     try:
         (_, content_info), *_ = _elements(message)
@@ -69,18 +69,18 @@ def _signed(message: bytes) -> bytes:
         _, (_, wrapped) = _elements(encapsulated)
         ((tag, octets),) = _elements(wrapped)
     except ValueError:
-        raise ValueError("the profile is no CMS message with a content") from None
+        raise ValueError("the profile is not a CMS message with content") from None
     if kind != _SIGNED_DATA:
         raise ValueError("the profile is not signed")
     return b"".join(piece for _, piece in _elements(octets)) if tag & _CONSTRUCTED else octets
 
 
 def _elements(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """The DER elements that follow each other, each as tag and content."""
+    """A sequence of DER elements, each as tag and content."""
     position = 0
     while position < len(encoded):
         if len(encoded) < position + 2:
-            raise ValueError("an element is cut off")
+            raise ValueError("a DER element is truncated")
         tag, length = encoded[position], encoded[position + 1]
         position += 2
         if length & 0x80:
@@ -88,6 +88,6 @@ def _elements(encoded: bytes) -> Iterator[tuple[int, bytes]]:
             length = int.from_bytes(encoded[position : position + octets])
             position += octets
         if position + length > len(encoded):
-            raise ValueError("an element is cut off")
+            raise ValueError("a DER element is truncated")
         yield tag, encoded[position : position + length]
         position += length

@@ -2,40 +2,94 @@
 
     for problem in problems(inspect(path), Expected(bundle_id="com.example.app", short_version="1.0.0", version="0")): ...
 
-Numbers in parentheses are Apple's own codes (ITMS-…), those with which it would refuse the upload: from app-store-connect.md, 13.2,
-and from refusals that people have shown (fastlane #7988: 90159; airsdk #137: 90164, #866: 90034; eas-cli #179: 90474).
+Numbers in parentheses are the codes with which Apple would reject the upload (ITMS-90022 and so on; Apple documents few of them, most
+are in rejections that developers have published).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from providers.appstore.ipa import mach_o, versions
-from providers.appstore.ipa.reader import Ipa
+from providers.appstore.ipa.reader import InfoPlist, Ipa
+from providers.errors import Problem, ProblemText
 
 MINIMUM_SDK = "26"
-"""What Apple takes since 28 April 2026 (keymanapp/keyman #15475). It raises the number every spring."""
+"""The oldest SDK that Apple accepts since 28 April 2026 (https://developer.apple.com/news/upcoming-requirements/). Apple raises it
+every spring."""
 _ORIENTATIONS = {
     f"UIInterfaceOrientation{name}" for name in ("Portrait", "PortraitUpsideDown", "LandscapeLeft", "LandscapeRight")
 }
 _IPAD = 2
 
+BUNDLE_ID = ProblemText("ipa", "its bundle ID is '{actual}', the stack's is '{expected}' (90054)")
+VERSION_INVALID = ProblemText("ipa", "its {problem} (90060)")
+BUILD_INVALID = ProblemText("ipa", "its {problem}")
+NUMBER_DIFFERS = ProblemText("ipa", "its {what} is {actual}, the stack's is {expected}")
+VALUE_DIFFERS = ProblemText("ipa", "its Info.plist has {key} = {actual}, the stack expects {expected}")
+MINIMUM_OS_INVALID = ProblemText("ipa", "its {problem} (90530)")
+NEEDS_LATER_OS = ProblemText("ipa", "it needs iOS {actual}, but the stack promises iOS {expected}")
+OTHER_PLATFORM = ProblemText("ipa", "its CFBundleSupportedPlatforms is {actual}; it has to be iPhoneOS (90562)")
+OLD_SDK = ProblemText(
+    "ipa",
+    "it is built with {actual}; Apple accepts {expected} or later (90725)",
+    remedy="update Xcode and build it again",
+)
+NO_USAGE_TEXT = ProblemText(
+    "ipa", "Info.plist has no text for {key}, which iOS shows when the app asks for permission (90683)"
+)
+NO_COMPLIANCE = ProblemText(
+    "ipa",
+    "Info.plist has no ITSAppUsesNonExemptEncryption, so every build waits for an answer in App Store Connect",
+)
+NO_ICON_NAME = ProblemText(
+    "ipa",
+    "Info.plist has no icon name (CFBundleIconName) (90713)",
+    remedy="put the app's icon into an asset catalogue",
+)
+NO_ICON = ProblemText("ipa", "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)")
+NO_ORIENTATIONS = ProblemText(
+    "ipa",
+    "it runs on iPads, but not in {missing} (90474)",
+    remedy="support these orientations, or set UIRequiresFullScreen",
+)
+NO_LAUNCH_SCREEN = ProblemText(
+    "ipa", "it runs on iPads, but has neither UILaunchStoryboardName nor UILaunchScreen (90475)"
+)
+OTHER_ARCHITECTURE = ProblemText("ipa", "it is built for {actual}; it has to be built for arm64 devices (90087)")
+OS_DIFFERS = ProblemText("ipa", "its executable needs iOS {executable}, its Info.plist says {info} (90208)")
+NOT_SIGNED = ProblemText("ipa", "it is not signed (90034)", remedy="archive it with the distribution certificate")
+NO_PROFILE = ProblemText("ipa", "it has no embedded.mobileprovision (90174)", remedy="export it for the App Store")
+OTHER_KIND = ProblemText(
+    "ipa", "its provisioning profile '{name}' is for {kind}; it has to be for the App Store (90161)"
+)
+PROFILE_EXPIRED = ProblemText("ipa", "its provisioning profile '{name}' expired on {date} (90161)")
+PROFILE_EXPIRES = ProblemText("ipa", "its provisioning profile '{name}' expires within a day, on {date}")
+OTHER_TEAM = ProblemText(
+    "ipa", "its provisioning profile '{name}' belongs to team {actual}, the stack's team is {expected} (90159)"
+)
+OTHER_APP = ProblemText("ipa", "its provisioning profile '{name}' is for bundle ID {bundle_id} (90164)")
+OTHER_CERTIFICATE = ProblemText(
+    "ipa",
+    "its provisioning profile '{name}' does not contain the stack's distribution certificate",
+    remedy="archive it again, with a higher build number",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What an IPA shall be. None and empty mean: whatever it is."""
+    """What an IPA has to be. None and empty mean: no requirement."""
 
     bundle_id: str
     short_version: str
     version: str
     minimum_os: str | None = None
-    """The IPA may not ask for a later one, which would shut testers out."""
+    """The IPA must not need a later one, which would exclude testers."""
     minimum_sdk: str | None = MINIMUM_SDK
     info: Mapping[str, str] = field(default_factory=dict)
-    """Values of Info.plist that have to be as given: the endpoint, say."""
+    """Required values of Info.plist, for example the endpoint."""
     usage_descriptions: Sequence[str] = ()
-    """Info.plist keys (NSCameraUsageDescription, …) that may not be missing. None that is there may be empty."""
+    """Info.plist keys (NSCameraUsageDescription, …) that need a text. Keys of the kind that are there need one in any case."""
     team_id: str | None = None
     certificate: bytes | None = None
     """DER of the distribution certificate that the profile has to contain."""
@@ -43,105 +97,104 @@ class Expected:
     """Whether ITSAppUsesNonExemptEncryption has to be there."""
 
 
-def problems(ipa: Ipa, expected: Expected, now: datetime | None = None) -> list[str]:
-    """Everything for which Apple, or we, would refuse this IPA; empty when it may go up."""
+def problems(ipa: Ipa, expected: Expected, now: datetime | None = None) -> list[Problem]:
+    """Everything for which Apple, or the stack, would refuse this IPA; empty when it can be uploaded."""
     return [
         *_identity(ipa, expected),
         *_info_plist(ipa, expected),
         *_icons(ipa),
         *_ipad(ipa.info),
-        *_program(ipa),
+        *_executable(ipa),
         *_profile(ipa, expected, now or datetime.now(UTC)),
     ]
 
 
-def _identity(ipa: Ipa, expected: Expected) -> Iterator[str]:
+def _identity(ipa: Ipa, expected: Expected) -> Iterator[Problem]:
     if ipa.bundle_id != expected.bundle_id:
-        yield f"its bundle ID is '{ipa.bundle_id}', the stack's is '{expected.bundle_id}' (90054)"
-    for ours, theirs, what, code in (
-        (expected.short_version, ipa.short_version, "version", " (90060)"),
-        (expected.version, ipa.version, "build number", ""),
+        yield BUNDLE_ID(actual=ipa.bundle_id, expected=expected.bundle_id)
+    for ours, theirs, what, invalid in (
+        (expected.short_version, ipa.short_version, "version", VERSION_INVALID),
+        (expected.version, ipa.version, "build number", BUILD_INVALID),
     ):
-        malformed = versions.problem(theirs, what)
-        if malformed:
-            yield f"its {malformed}{code}"
+        problem = versions.problem(theirs, what)
+        if problem:
+            yield invalid(problem=problem)
         elif not versions.is_number(ours) or versions.ordering(theirs) != versions.ordering(ours):
-            yield f"its {what} is {theirs}, the stack's is {ours}"
+            yield NUMBER_DIFFERS(what=what, actual=theirs, expected=ours)
     for key, value in expected.info.items():
         if ipa.info.get(key) != value:
-            yield f"its Info.plist says {key} = {ipa.info.get(key, 'nothing')}, the stack {value}"
+            yield VALUE_DIFFERS(key=key, actual=ipa.info.get(key, "nothing"), expected=value)
 
 
-def _info_plist(ipa: Ipa, expected: Expected) -> Iterator[str]:
-    malformed = versions.problem(ipa.minimum_os, "MinimumOSVersion")
-    if malformed:
-        yield f"its {malformed} (90530)"
+def _info_plist(ipa: Ipa, expected: Expected) -> Iterator[Problem]:
+    problem = versions.problem(ipa.minimum_os, "MinimumOSVersion")
+    if problem:
+        yield MINIMUM_OS_INVALID(problem=problem)
     elif versions.is_number(promised := expected.minimum_os or "") and _is_later(ipa.minimum_os, promised):
-        yield f"it needs iOS {ipa.minimum_os}, but the stack promises iOS {promised}"
+        yield NEEDS_LATER_OS(actual=ipa.minimum_os, expected=promised)
     if ipa.info.get("CFBundleSupportedPlatforms") != ["iPhoneOS"]:
         named = ", ".join(map(str, ipa.info.get("CFBundleSupportedPlatforms") or ["nothing"]))
-        yield f"its CFBundleSupportedPlatforms is {named}, it has to be iPhoneOS (90562)"
+        yield OTHER_PLATFORM(actual=named)
     if expected.minimum_sdk and not (versions.is_number(ipa.sdk) and not _is_later(expected.minimum_sdk, ipa.sdk)):
-        built = f"SDK {ipa.sdk}" if ipa.sdk else "an SDK that it does not name"
-        yield f"it was built with {built}, Apple takes {expected.minimum_sdk} or later (90725): update Xcode"
-    asked = {*expected.usage_descriptions, *(key for key in ipa.info if key.endswith("UsageDescription"))}
-    for key in sorted(asked):
+        yield OLD_SDK(actual=f"SDK {ipa.sdk}" if ipa.sdk else "an unknown SDK", expected=expected.minimum_sdk)
+    keys = {*expected.usage_descriptions, *(key for key in ipa.info if key.endswith("UsageDescription"))}
+    for key in sorted(keys):
         if not str(ipa.info.get(key, "")).strip():
-            yield f"Info.plist has no text for {key}, which is shown when the app asks for permission (90683)"
+            yield NO_USAGE_TEXT(key=key)
     if expected.says_export_compliance and ipa.uses_non_exempt_encryption is None:
-        yield "Info.plist has no ITSAppUsesNonExemptEncryption: without it each build waits for an answer on the website"
+        yield NO_COMPLIANCE()
 
 
-def _icons(ipa: Ipa) -> Iterator[str]:
+def _icons(ipa: Ipa) -> Iterator[Problem]:
     if not ((ipa.info.get("CFBundleIcons") or {}).get("CFBundlePrimaryIcon") or {}).get("CFBundleIconName"):
-        yield "Info.plist names no icon set (CFBundleIconName): the app needs an asset catalogue with its icon (90713)"
+        yield NO_ICON_NAME()
     if not ipa.has_icon:
-        yield "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)"
+        yield NO_ICON()
 
 
-def _ipad(info: Mapping[str, Any]) -> Iterator[str]:
-    """An app that an iPad runs beside others has to be ready for any shape."""
+def _ipad(info: InfoPlist) -> Iterator[Problem]:
+    """An iPad can show an app beside others, so it has to support every orientation."""
     if _IPAD not in (info.get("UIDeviceFamily") or ()) or info.get("UIRequiresFullScreen"):
         return
     given = info.get("UISupportedInterfaceOrientations~ipad") or info.get("UISupportedInterfaceOrientations") or ()
     missing = sorted(_ORIENTATIONS - set(given))
     if missing:
-        yield f"it runs on iPads, but not in {', '.join(missing)}: support these, or set UIRequiresFullScreen (90474)"
+        yield NO_ORIENTATIONS(missing=", ".join(missing))
     if not (info.get("UILaunchStoryboardName") or "UILaunchScreen" in info):
-        yield "it runs on iPads, but has neither UILaunchStoryboardName nor UILaunchScreen (90475)"
+        yield NO_LAUNCH_SCREEN()
 
 
-def _program(ipa: Ipa) -> Iterator[str]:
-    built = ", ".join(each.architecture for each in ipa.slices) or "no executable"
+def _executable(ipa: Ipa) -> Iterator[Problem]:
+    architectures = ", ".join(each.architecture for each in ipa.slices) or "no processor (it has no executable)"
     for_simulator = any(each.platform == mach_o.IOS_SIMULATOR for each in ipa.slices)
-    if built != "arm64" or for_simulator:
-        yield f"it is built for {built}{' (simulator)' if for_simulator else ''}, it has to be for arm64 devices (90087)"
+    if architectures != "arm64" or for_simulator:
+        yield OTHER_ARCHITECTURE(actual=f"{architectures}{' (simulator)' if for_simulator else ''}")
     for each in ipa.slices:
         comparable = versions.is_number(each.minimum_os) and versions.is_number(ipa.minimum_os)
         if comparable and versions.ordering(each.minimum_os) != versions.ordering(ipa.minimum_os):
-            yield f"its executable needs iOS {each.minimum_os}, its Info.plist says {ipa.minimum_os} (90208)"
+            yield OS_DIFFERS(executable=each.minimum_os, info=ipa.minimum_os)
     if ipa.slices and not (ipa.has_sealed_resources and all(each.signed for each in ipa.slices)):
-        yield "it is not signed: archive it with the distribution certificate (90034)"
+        yield NOT_SIGNED()
 
 
-def _profile(ipa: Ipa, expected: Expected, now: datetime) -> Iterator[str]:
+def _profile(ipa: Ipa, expected: Expected, now: datetime) -> Iterator[Problem]:
     profile = ipa.profile
     if profile is None:
-        yield "it has no embedded.mobileprovision: it was not exported for the App Store (90174)"
+        yield NO_PROFILE()
         return
-    named = f"its provisioning profile '{profile.name}'"
+    name = profile.name
     if profile.kind != "App Store":
-        yield f"{named} is for {profile.kind}, it has to be for the App Store (90161)"
+        yield OTHER_KIND(name=name, kind=profile.kind)
     if profile.expires <= now:
-        yield f"{named} expired on {profile.expires:%Y-%m-%d} (90161)"
+        yield PROFILE_EXPIRED(name=name, date=f"{profile.expires:%Y-%m-%d}")
     elif profile.expires <= now + timedelta(days=1):
-        yield f"{named} expires within a day, on {profile.expires:%Y-%m-%d %H:%M} UTC"
+        yield PROFILE_EXPIRES(name=name, date=f"{profile.expires:%Y-%m-%d %H:%M} UTC")
     if expected.team_id and profile.team_id != expected.team_id:
-        yield f"{named} belongs to team {profile.team_id}, the stack's is {expected.team_id} (90159)"
+        yield OTHER_TEAM(name=name, actual=profile.team_id, expected=expected.team_id)
     if not profile.covers(ipa.bundle_id):
-        yield f"{named} is for bundle ID {profile.application_id.partition('.')[2]} (90164)"
+        yield OTHER_APP(name=name, bundle_id=profile.application_id.partition(".")[2])
     if expected.certificate and expected.certificate not in profile.certificates:
-        yield f"{named} does not contain the stack's distribution certificate: archive it anew, as a higher build"
+        yield OTHER_CERTIFICATE(name=name)
 
 
 def _is_later(one: str, other: str) -> bool:

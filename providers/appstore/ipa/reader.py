@@ -1,6 +1,6 @@
-"""What is inside an IPA: `inspect(Path("solmobile.ipa"))`. What Apple would say about it is in `problems.py`.
+"""What an IPA contains: `inspect(Path("app.ipa"))`. What Apple would refuse about it is in `problems.py`.
 
-Only the parts needed are read, so it is quick for any size and fit for previews.
+Only the necessary parts are read, so it is fast enough for previews at any size.
 """
 
 import hashlib
@@ -15,9 +15,18 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from providers.appstore.ipa import mach_o, mobileprovision
-from providers.errors import ProviderError
+from providers.errors import ErrorText
 
-LARGEST_PLIST = 16 << 20
+MAX_PLIST = 16 << 20
+InfoPlist = Mapping[str, Any]
+"""Info.plist, whose keys and types are Apple's and the app's."""
+
+MISSING = ErrorText("there is no IPA at {path}", remedy="build it, or fix the path")
+NOT_AN_IPA = ErrorText(
+    "{path} is not a valid IPA: it contains {count} apps under Payload/, not one", remedy="export it again"
+)
+NOT_READABLE = ErrorText("{path} is not a valid IPA: {fault}", remedy="export it again")
+CANNOT_READ = ErrorText("cannot read the IPA {path}: {reason}", remedy="fix its permissions, or the path")
 _UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
@@ -32,17 +41,17 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Ipa:
-    """The facts about an IPA. `info` is its whole Info.plist."""
+    """What an IPA contains. `info` is its whole Info.plist."""
 
     path: Path
     size: int
-    info: Mapping[str, Any]
+    info: InfoPlist
     profile: mobileprovision.Profile | None
     slices: tuple[mach_o.Slice, ...]
-    """Of the app's executable; none where that is missing."""
+    """Of the app's executable; empty if that is missing."""
     has_icon: bool
     has_sealed_resources: bool
-    """Whether it holds the list of digests that a signature consists of, beside the one in the executable."""
+    """Whether it has CodeResources, the digests of all files, which are part of a signature."""
 
     @property
     def bundle_id(self) -> str:
@@ -66,13 +75,13 @@ class Ipa:
 
     @property
     def uses_non_exempt_encryption(self) -> bool | None:
-        """What the app says about export compliance; None when it says nothing and App Store Connect will ask."""
+        """The app's answer about export compliance; None when it has none and App Store Connect will ask."""
         value = self.info.get("ITSAppUsesNonExemptEncryption")
         return None if value is None else value in (True, "true", "YES", "1")
 
 
 def inspect(path: Path) -> Ipa:
-    """Read an IPA. Raises ProviderError when it is not there or is no IPA."""
+    """Read an IPA. Raises ProviderError when the file does not exist or is not an IPA."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -90,9 +99,9 @@ def inspect(path: Path) -> Ipa:
                 has_sealed_resources=f"{app}_CodeSignature/CodeResources" in names,
             )
     except FileNotFoundError:
-        raise ProviderError(f"there is no IPA at {path}: build it, or correct the path") from None
+        raise MISSING(path=path) from None
     except _UNREADABLE as error:
-        raise ProviderError(f"{path} is not a readable IPA ({error}): export it again") from None
+        raise NOT_READABLE(path=path, fault=error) from None
 
 
 def sha256(path: Path) -> str:
@@ -101,23 +110,23 @@ def sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ProviderError(f"cannot read the IPA {path}: {error.strerror}") from None
+        raise CANNOT_READ(path=path, reason=error.strerror) from None
 
 
 def _app_folder(path: Path, names: Sequence[str]) -> str:
     folders = {"/".join(name.split("/")[:2]) + "/" for name in names if name.startswith("Payload/")}
     apps = sorted(folder for folder in folders if folder.endswith(".app/"))
     if len(apps) != 1:
-        raise ProviderError(f"{path} is no IPA: it holds {len(apps) or 'no'} apps under Payload/, not one")
+        raise NOT_AN_IPA(path=path, count=len(apps) or "no")
     return apps[0]
 
 
-def _plist(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
-    if archive.getinfo(name).file_size > LARGEST_PLIST:
-        raise ValueError(f"{name} is larger than {LARGEST_PLIST >> 20} MiB")
+def _plist(archive: zipfile.ZipFile, name: str) -> InfoPlist:
+    if archive.getinfo(name).file_size > MAX_PLIST:
+        raise ValueError(f"{name} is larger than {MAX_PLIST >> 20} MiB")
     content = plistlib.loads(archive.read(name))
     if not isinstance(content, dict):
-        raise plistlib.InvalidFileException(f"{name} is no dictionary")
+        raise plistlib.InvalidFileException(f"{name} is not a dictionary")
     return content
 
 
