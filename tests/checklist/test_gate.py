@@ -7,6 +7,7 @@ import pytest
 
 from checklist.row import State
 from checklist.rows import ROWS, examine, verdict, waiver_problem
+from providers.checks.launch_record import HEALTHY
 from tests.checklist.proven import known, without_monitor
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -67,6 +68,11 @@ def test_declaration_cannot_be_waived() -> None:
 def test_waiver_problem(key: str, problem: str) -> None:
     assert waiver_problem(key).startswith(problem)
     assert bool(waiver_problem(key)) == bool(problem)
+
+
+def test_key_that_the_record_adds_to() -> None:
+    """The record looks at the backend once more, under the key of this row, so that one waiver covers both."""
+    assert HEALTHY in {row.key for row in ROWS if row.blocks}
 
 
 def test_count_in_readme() -> None:
