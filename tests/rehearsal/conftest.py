@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.program import ROOT, lay_out_project
+from harness.program import ROOT, create_project
 from rehearsal.doubles import Control
 
 SECONDS = 90.0
@@ -33,7 +33,7 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.text = ""
-        lay_out_project(folder)
+        create_project(folder)
         self.write("Pulumi.rehearsal.yaml", self.stack_file())
 
     def stack_file(self, **changes: Any) -> str:
