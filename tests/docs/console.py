@@ -1,4 +1,4 @@
-"""The commands in a document: its `console` blocks, read chapter by chapter, and the comparison of what they print.
+"""Reads the `console` blocks of a document, chapter by chapter, and compares shown output with printed output.
 
     <!-- rehearsed: 1.0.1 is pushed -->
 
@@ -8,9 +8,9 @@
     https://solos-prod.fly.dev
     ```
 
-Lines that start with `$ ` are typed, `> ` goes on with the line before; what follows is what the command prints. `…` stands for
-what differs from time to time, a line of `…` for any number of lines. A command fails if and only if the word error is in what
-it is shown to print. `console not-run: REASON` is for people only. A comment `rehearsed` says what happened in the world then.
+A line that starts with `$ ` is a command, `> ` continues it; the lines after it are its output. `…` matches any text, a line of
+`…` any number of lines. A command is expected to fail if and only if its shown output contains the word error. Blocks marked
+`console not-run: REASON` are not run. A comment `rehearsed` is an event that happens at this point.
 """
 
 import re
@@ -28,12 +28,12 @@ SAME = (
     (re.compile(r"^Duration: .*"), "Duration:"),
     (re.compile(r"\s+"), " "),
 )
-"""Where the two engines, and two runs, print the same in other words: how long it took, and the start of a type."""
+"""Normalises what differs between the two engines and between runs: durations, and the prefix of a type."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that people or vendors did."""
+    """Something that a person or a vendor does."""
 
     line: int
     text: str
@@ -41,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Command:
-    """One command and what it prints; `not_run` says why it is for people only."""
+    """One command and its shown output; `not_run` is the reason why it is not run."""
 
     line: int
     text: str
@@ -55,14 +55,14 @@ class Command:
 
 @dataclass
 class Chapter:
-    """A part of the document below a heading of the second rank, with what happens in it, in order."""
+    """A section with a second-level heading: its events and commands, in order."""
 
     title: str
     steps: list[Event | Command] = field(default_factory=list)
 
 
 def read(path: Path) -> list[Chapter]:
-    """The chapters in which anything happens."""
+    """The chapters with at least one event or command."""
     chapters = [Chapter("")]
     block: list[tuple[int, str]] | None = None
     not_run = None
@@ -92,14 +92,14 @@ def _commands(lines: Iterable[tuple[int, str]], not_run: str | None) -> Iterator
         elif line.startswith("> ") and typed and not shown[-1]:
             typed[-1] = (typed[-1][0], f"{typed[-1][1]}\n{line.removeprefix('> ')}")
         elif line.strip():
-            assert shown, f"line {number}: a block begins with what is typed, after `$ `"
+            assert shown, f"line {number}: a block must begin with a command, after `$ `"
             shown[-1].append(line)
     for (number, text), output in zip(typed, shown, strict=True):
         yield Command(number, text, tuple(output), not_run)
 
 
 def difference(shown: Iterable[str], printed: str) -> str | None:
-    """What of `shown` was not printed, with all that was; None when all is as it is shown."""
+    """The first line of `shown` that was not printed, with the whole output; None if the output matches."""
     lines = [canonical for line in printed.splitlines() if (canonical := _canonical(line))]
     text = "".join(f"{line}\n" for line in lines)
     pattern = ""

@@ -1,7 +1,8 @@
-"""The world in which a document's commands are run: the doubles, a copy of the project, and a shell.
+"""The world in which the commands of a document run: test doubles, a copy of the project, and a shell.
 
-The copy's Pulumi.prod.yaml and fly.toml are those that the documents speak of, whatever the committed ones say by now. Endpoints
-and receivers are the doubles'. On PATH are `pulumi`, where it is not installed the embedded engine, and a `curl` that asks the doubles where the vendors are meant.
+The copy's Pulumi.prod.yaml and fly.toml are those that the documents describe, whatever the committed ones contain, with the
+endpoints and receivers of the doubles. PATH contains `pulumi` (the embedded engine if the CLI is not installed), and a `curl` that
+sends requests for the vendors to the doubles.
 """
 
 import json
@@ -39,10 +40,9 @@ PRODUCTION = {key: value for key, value in CONFIG.items() if key not in NOT_REHE
 }
 """The stack `prod` of the documents, without the project's prefix."""
 MONITOR_SPEED = 20
-PATIENCE = 20.0
-"""Seconds; never asserted on, only given up after."""
+TIMEOUT_SECONDS = 20.0
 ASKS = re.compile(r"\b(pulumi (?:up|destroy|refresh|cancel|state \w+)\b)")
-"""Commands that ask a person whether they are sure."""
+"""Commands that ask for confirmation."""
 CURL = """#!{python}
 import os, re, sys
 places = {places!r}
@@ -57,10 +57,10 @@ os.execv({curl!r}, ["curl", *(part for word in sys.argv[1:] for part in here(wor
 
 
 class World:
-    """One rehearsed world, in a folder of its own."""
+    """One world, in its own folder."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is empty, or a copy of that of another world, which is no longer running."""
+        """`folder` is empty, or a copy of the folder of a closed world."""
         self._folder = folder
         self._project = folder / "solos"
         self._file = self._project / "Pulumi.prod.yaml"
@@ -74,7 +74,11 @@ class World:
             self._lay_out()
         self._put_on_path()
         (folder / "exported").write_text("")
-        of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # With `make test` above it, make says which folder it enters.
+        of_make = (
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "MFLAGS",
+        )  # Under `make test`, an inner make would print the folder that it enters.
         self._environment = {
             **{name: value for name, value in os.environ.items() if name not in of_make},
             **self._doubles.credentials,
@@ -95,7 +99,7 @@ class World:
         self._served.__exit__(None, None, None)
 
     def type(self, command: str) -> tuple[int, str]:
-        """Run it as a person would who answers yes; its exit code and what it printed."""
+        """Run it with every question answered yes; returns its exit code and output."""
         asked = re.search(r"^pulumi config set --secret --path '?solos:monitoringSecrets\.(\w+)", command)
         exported = shlex.quote(str(self._folder / "exported"))
         confirmed = ASKS.sub(r"\1 --yes", command)
@@ -113,14 +117,14 @@ class World:
         return done.returncode, done.stdout
 
     def perform(self, event: Event) -> None:
-        """Let it happen."""
+        """Make the event happen."""
         for pattern, happen in EVENTS.items():
             if found := re.fullmatch(pattern, event.text):
                 happen(self, *found.groups())
                 return
-        raise AssertionError(f"line {event.line}: nobody knows how to play {event.text!r}")
+        raise AssertionError(f"line {event.line}: unknown event {event.text!r}")
 
-    # Where things are.
+    # Files and addresses.
 
     def _lay_out(self) -> None:
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
@@ -154,12 +158,12 @@ class World:
         }
 
     def _move(self, before: dict[str, str]) -> None:
-        """The doubles of a copied world have other ports; the stack's file and its state are told."""
+        """Replace the addresses of the copied world's doubles, whose ports have changed, in the stack file and the state."""
         now = {before[name]: self._doubles.addresses[name] for name in before}
         old = re.compile("|".join(rf"{re.escape(address)}\b" for address in now))
         for path in (self._file, *(self._folder / "state").rglob("prod.json")):
             path.write_text(old.sub(lambda found: now[found[0]], path.read_text()))
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self._doubles.browse(f"{APP}.fly.dev", "/health")[0] != 200 and time.monotonic() < deadline:
             time.sleep(0.05)
 
@@ -182,7 +186,7 @@ class World:
         path.write_text(text)
         path.chmod(0o755)
 
-    # What happens.
+    # Events.
 
     @property
     def config(self) -> dict[str, Any]:
@@ -190,7 +194,7 @@ class World:
         return config
 
     def configure(self, **changes: Any) -> None:
-        """Edit the stack file; None takes a key away."""
+        """Edit the stack file; None removes a key."""
         document = yaml.safe_load(self._file.read_text())
         for key, value in changes.items():
             document["config"].pop(f"solos:{key}", None)
@@ -198,7 +202,7 @@ class World:
                 document["config"][f"solos:{key}"] = value
         self._file.write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def without_a_monitor(self) -> None:
+    def without_monitor(self) -> None:
         waiver = {"reason": "one chapter launches with it", "by": "this test"}
         self.configure(
             monitoring=None,
@@ -251,19 +255,19 @@ class World:
             time.sleep(0.1)
 
     def lose_the_host(self) -> None:
-        """With the machine and its volume."""
+        """Delete the machine and its volume."""
         state = self._doubles.see("/fly/state")
         (machine,) = (each["id"] for each in state["fly_machine"] if each["_app"] == APP)
         volume = self._volume()
         self._doubles.fly("DELETE", f"/apps/{APP}/machines/{machine}?force=true")
         while self._doubles.fly("DELETE", f"/apps/{APP}/volumes/{volume}")[0] == 412:
-            time.sleep(0.1)  # It is bound to the machine for a moment longer.
+            time.sleep(0.1)  # the volume stays attached for a moment
 
     def accept(self, first_name: str, last_name: str, email: str) -> None:
         self._doubles.do("/appstore/users", email=email, firstName=first_name, lastName=last_name)
 
     def die_in_the_middle(self, tag: str) -> None:
-        """Of the update to the image `tag`, while Fly has not answered yet."""
+        """Kill `pulumi up` while it waits for Fly's answer to the update to the image `tag`."""
         self.configure(image=f"{IMAGE}:{tag}", expectBody=f'"{tag}"')
         self._doubles.do("/faults", kind="hang", service="fly", method="POST", path=r"/machines/\w+$", seconds=1)
         with subprocess.Popen(
@@ -277,7 +281,7 @@ class World:
             while self._doubles.see("/faults") and up.poll() is None:
                 time.sleep(0.05)
             assert up.poll() is None, f"the update was over before it could be killed: {up.communicate()[0]}"
-            for process in (up.pid, *_below(up.pid)):  # All of them: a laptop leaves nothing running.
+            for process in (up.pid, *_below(up.pid)):  # a dead laptop leaves no process running
                 os.kill(process, signal.SIGKILL)
 
     def _volume(self) -> str:
@@ -302,7 +306,7 @@ def absent_monitor() -> list[str]:
 
 
 def _below(process: int) -> Iterator[int]:
-    """What it has started, and what that has."""
+    """Its child processes, recursively."""
     listed = subprocess.run(["pgrep", "-P", str(process)], stdout=subprocess.PIPE, text=True, check=False)
     for child in map(int, listed.stdout.split()):
         yield child
@@ -321,4 +325,4 @@ EVENTS: dict[str, Callable[..., None]] = {
     r"(\S+) (\S+) accepts the invitation as (\S+)": World.accept,
     r"a laptop dies in the middle of the update to (\S+)": World.die_in_the_middle,
 }
-"""What a comment `rehearsed` may say, and who plays it."""
+"""The events that a comment `rehearsed` can name."""

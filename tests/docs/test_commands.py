@@ -1,5 +1,7 @@
-"""Every command of `fly` and `pulumi` that a document names is one that the program has, with those flags. Nothing is run: the
-program is asked for its help, which it refuses for a flag or a command that it does not know."""
+"""Every `fly` and `pulumi` command in the documents exists, with its flags.
+
+Runs each with `--help`, which fails for an unknown command or flag, and runs nothing else.
+"""
 
 import re
 import shlex
@@ -17,7 +19,7 @@ UNKNOWN = re.compile(r"unknown (?:flag|shorthand flag|command)|^Error: .*invalid
 
 
 def named(program: str) -> Iterator[str]:
-    """The commands of the documents, once each, without what is piped or substituted into them."""
+    """The distinct commands in the documents, without pipes and substitutions."""
     begun = re.compile(rf"(?:^|[`(|;&] ?|\$ )({program} [a-z].*?)(?=$|[`|;)]| && | # | > | < )", re.MULTILINE)
     seen = set()
     for document in DOCUMENTS:
@@ -27,13 +29,13 @@ def named(program: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("program", [pytest.param(each, marks=needs(each)) for each in ("pulumi", "fly")])
-def test_each_command_is_one_that_the_program_has(program: str) -> None:
+def test_commands_exist(program: str) -> None:
     wrong = []
     for command in named(program):
         try:
             words = shlex.split(command, comments=True)
         except ValueError:
-            continue  # A quotation that goes on in another line.
+            continue  # a quoted string that spans lines
         asked = subprocess.run(
             [*words, "--help"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )

@@ -1,4 +1,4 @@
-"""What the documents point at is there: files, sections, and targets of the Makefile."""
+"""Files, sections and Makefile targets that the documents refer to exist."""
 
 import re
 from collections.abc import Iterator
@@ -16,31 +16,31 @@ def of(document: Path, pattern: str) -> Iterator[re.Match[str]]:
 
 
 def anchors(document: Path) -> set[str]:
-    """The sections of a document, as links spell them."""
+    """The anchors of a document's headings."""
     headings = (match[1].lower() for match in of(document, r"(?m)^#+ (.+)$"))
     return {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
-    lost = []
+def test_links_resolve(document: Path) -> None:
+    broken = []
     for match in of(document, r"\]\((?!https?://|\$)([^)#\s]*)(?:#([^)\s]+))?\)"):
         target = (document.parent / match[1]) if match[1] else document
         if not target.exists() or (match[2] and match[2] not in anchors(target)):
-            lost.append(match[0])
+            broken.append(match[0])
 
-    assert lost == []
+    assert broken == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_files_that_are_named_exist(document: Path) -> None:
+def test_files_exist(document: Path) -> None:
     named = {match[1] for match in of(document, rf"`((?:{FOLDERS})/[\w./-]*)`")}
 
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_targets_that_are_named_exist(document: Path) -> None:
+def test_make_targets_exist(document: Path) -> None:
     targets = {match[1] for match in of(ROOT / "Makefile", r"(?m)^([a-z-]+):")}
     named = {match[1] for match in of(document, r"(?:`|^    |^)make ([a-z-]+)")}
 

@@ -1,7 +1,7 @@
-"""infra-docs/PRODUCTION_DEPLOYMENT.md does what it says: each command is run against the doubles, and prints what is shown.
+"""Runs each command of infra-docs/PRODUCTION_DEPLOYMENT.md against the doubles and compares its output with the document.
 
-Chapters run on the Pulumi CLI where it is installed, else on the embedded engine; those that begin in a launched world each get a
-copy of the same one. What cannot be run here is checked for its syntax, and counted in the closing line.
+Chapters run on the Pulumi CLI, or on the embedded engine if the CLI is not installed. Chapters that begin in a launched world
+each get a copy of the same one. Commands that cannot run here are checked for their syntax, and counted.
 """
 
 import fcntl
@@ -24,32 +24,32 @@ PATH = ROOT / "infra-docs" / "PRODUCTION_DEPLOYMENT.md"
 CHAPTERS = read(PATH)
 COMMANDS = [step for chapter in CHAPTERS for step in chapter.steps if isinstance(step, Command)]
 FROM_NOTHING, LAUNCHED = "in an empty world", "in a launched world"
-"""What the first comment of a chapter may say; without either, it goes on in the world of the one before."""
+"""The first event of a chapter. Without either, the chapter continues in the world of the one before."""
 FIRST_DEPLOYMENT = "First deployment"
 NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b|\bmake preflight\b")
-"""What the embedded engine does not have, and what wants to see the Pulumi CLI."""
+"""Commands that the embedded engine lacks, or that check for the Pulumi CLI."""
 
 
 def not_run_here(command: Command) -> str | None:
-    """Why a command is not run, if it is not."""
+    """The reason why a command is not run here; None if it is run."""
     if command.not_run:
         return command.not_run
     if re.search(r"\bfly [a-z]", command.text) and find("fly") is None:
-        return "want of flyctl"
+        return "needs flyctl"
     if NOT_EMBEDDED.search(command.text) and not has_pulumi():
-        return "want of the Pulumi CLI"
+        return "needs the Pulumi CLI"
     return None
 
 
 def stories() -> list[list[Chapter]]:
-    """Chapters that happen in one world, one after another."""
-    told: list[list[Chapter]] = []
+    """Chapters grouped by the world that they share."""
+    grouped: list[list[Chapter]] = []
     for chapter in CHAPTERS:
         first = chapter.steps[0]
-        if not told or (isinstance(first, Event) and first.text in (FROM_NOTHING, LAUNCHED)):
-            told.append([])
-        told[-1].append(chapter)
-    return told
+        if not grouped or (isinstance(first, Event) and first.text in (FROM_NOTHING, LAUNCHED)):
+            grouped.append([])
+        grouped[-1].append(chapter)
+    return grouped
 
 
 def called(story: list[Chapter]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def parameter(story: list[Chapter]) -> ParameterSet:
 
 @pytest.fixture(scope="session")
 def launched(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of a launched world, made once for all workers. The monitor is left out: one chapter launches with it."""
+    """The folder of a launched world, created once for all workers, without the monitor: one chapter launches with it."""
     shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
     folder = shared / "runbook-launched"
     with (shared / "runbook-lock").open("w") as lock:
@@ -83,11 +83,9 @@ def launched(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 def launch(folder: Path) -> None:
     folder.mkdir()
     world = World(folder)
-    world.without_a_monitor()
+    world.without_monitor()
     world.archive("1.0.0", "0")
-    world.type(
-        "pulumi stack init prod && pulumi up --stack prod"
-    )  # It ends where a person has to fill in Apple's form.
+    world.type("pulumi stack init prod && pulumi up --stack prod")  # stops until a person fills in Apple's form
     world.fill_in_apples_form()
     world.type("pulumi up --stack prod")
     world.install("1.0.0", "0")
@@ -99,9 +97,7 @@ def launch(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("story", [parameter(story) for story in stories()])
-def test_each_command_prints_what_is_shown(
-    story: list[Chapter], request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_commands_print_what_is_shown(story: list[Chapter], request: pytest.FixtureRequest, tmp_path: Path) -> None:
     folder = tmp_path / "world"
     if story[0].steps[0] == Event(story[0].steps[0].line, LAUNCHED):
         subprocess.run(["cp", "-a", request.getfixturevalue("launched"), folder], check=True)
@@ -110,14 +106,14 @@ def test_each_command_prints_what_is_shown(
     world = World(folder)
     try:
         for step in (step for chapter in story for step in chapter.steps):
-            if problem := let_happen(step, world) if isinstance(step, Event) else run(step, world):
+            if problem := perform(step, world) if isinstance(step, Event) else run(step, world):
                 pytest.fail(f"{PATH.name}:{step.line}: {step.text}\n{problem}", pytrace=False)
     finally:
         world.close()
 
 
-def let_happen(event: Event, world: World) -> str | None:
-    """What went wrong with it."""
+def perform(event: Event, world: World) -> str | None:
+    """Make the event happen; returns the problem, if any."""
     if event.text in (FROM_NOTHING, LAUNCHED):
         return None
     try:
@@ -128,7 +124,7 @@ def let_happen(event: Event, world: World) -> str | None:
 
 
 def run(command: Command, world: World) -> str | None:
-    """What is not as it is shown."""
+    """Run the command; returns how its result differs from the document, if it does."""
     if not_run_here(command):
         return None
     code, printed = world.type(command.text)
@@ -138,23 +134,23 @@ def run(command: Command, world: World) -> str | None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: f"line {command.line}")
-def test_a_command_is_one_for_the_shell(command: Command) -> None:
+def test_command_has_valid_syntax(command: Command) -> None:
     done = subprocess.run(["bash", "-n", "-c", command.text], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_not_run_is_counted() -> None:
+def test_skipped_commands_are_counted() -> None:
     reasons = Counter(filter(None, map(not_run_here, COMMANDS)))
     if absent := absent_monitor():
-        reasons[f"want of {', '.join(absent)}: the monitor's proof in {FIRST_DEPLOYMENT!r}"] = 1
+        reasons[f"needs {', '.join(absent)}: the monitor's drill in {FIRST_DEPLOYMENT!r}"] = 1
 
     if reasons:
-        told = ", ".join(f"{count} for {reason}" for reason, count in reasons.items())
-        pytest.skip(f"NOT TESTED: {reasons.total()} of {len(COMMANDS)} commands of the runbook: {told}")
+        counts = "; ".join(f"{count}: {reason}" for reason, count in reasons.items())
+        pytest.skip(f"NOT TESTED: {reasons.total()} of {len(COMMANDS)} commands of the runbook ({counts})")
 
 
-def test_every_alert_is_listed_with_its_section() -> None:
+def test_every_alert_is_listed() -> None:
     sections = re.findall(
         r"^### Alert: (\w+)$", (ROOT / "infra-docs" / "ALERTS.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -164,7 +160,7 @@ def test_every_alert_is_listed_with_its_section() -> None:
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)\s]+)\)", PATH.read_text(encoding="utf-8")))))
-def test_every_link_leads_somewhere(target: str) -> None:
+def test_links_resolve(target: str) -> None:
     name, _, section = target.partition("#")
     document = PATH.parent / name if name else PATH
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)

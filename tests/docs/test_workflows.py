@@ -1,4 +1,4 @@
-"""CI for users: workflows that parse, pin what they run, and hold no secret but by name."""
+"""The workflows are valid, pin their actions, and refer to secrets by name only."""
 
 import re
 import subprocess
@@ -22,21 +22,21 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 
 @needs("actionlint")
-def test_actionlint_finds_nothing() -> None:
+def test_actionlint_passes() -> None:
     found = subprocess.run([str(find("actionlint")), *WORKFLOWS], capture_output=True, text=True, check=False)
 
     assert found.stdout == ""
 
 
 @by_file
-def test_every_action_is_pinned_by_commit_and_says_its_version(workflow: Path) -> None:
+def test_actions_are_pinned_by_commit(workflow: Path) -> None:
     lines = [line for line in workflow.read_text(encoding="utf-8").splitlines() if "uses:" in line]
 
     assert [line for line in lines if not re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
 
 
 @by_file
-def test_every_make_target_exists(workflow: Path) -> None:
+def test_make_targets_exist(workflow: Path) -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     called = {match for step in steps(workflow) for match in re.findall(r"make ([a-z-]+)", step.get("run", ""))}
 
@@ -44,7 +44,7 @@ def test_every_make_target_exists(workflow: Path) -> None:
 
 
 @by_file
-def test_the_readme_tells_of_it_and_of_each_secret_and_variable(workflow: Path) -> None:
+def test_readme_documents_workflow_and_secrets(workflow: Path) -> None:
     named = set(re.findall(r"\b(?:secrets|vars)\.([A-Z_]+)", workflow.read_text(encoding="utf-8")))
 
     assert f"`{workflow.name}`" in README
@@ -52,7 +52,7 @@ def test_the_readme_tells_of_it_and_of_each_secret_and_variable(workflow: Path) 
 
 
 @by_file
-def test_no_token_of_the_repository_may_write_more_than_a_comment(workflow: Path) -> None:
+def test_token_can_write_comments_only(workflow: Path) -> None:
     permissions = yaml.safe_load(workflow.read_text(encoding="utf-8"))["permissions"]
 
     assert permissions["contents"] == "read"
