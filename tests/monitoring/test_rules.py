@@ -28,13 +28,13 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert: Alert) -> None:
     assert annotations["runbook"] == f"{RUNBOOK}#alert-{alert.name.lower()}"
 
 
-def test_each_runbook_link_hits_a_section_that_says_how_to_see_decide_and_act() -> None:
+def test_each_runbook_link_has_a_section_with_check_decide_act() -> None:
     text = (FILES.parent / RUNBOOK).read_text()
     sections = {part.partition("\n")[0]: part for part in text.split("\n### Alert: ")[1:]}
 
     assert set(sections) == {alert.name for alert in ALERTS} | {DRILL}
     assert not [
-        name for name, part in sections.items() for word in ("See", "Decide", "Act") if f"**{word}**" not in part
+        name for name, part in sections.items() for word in ("Check", "Decide", "Act") if f"**{word}**" not in part
     ]
 
 
