@@ -1,1 +1,1 @@
-"""The components of the launch: a folder each, and the settings that they are declared from."""
+"""What the launch is made of, as Pulumi components. No HTTP in here."""
