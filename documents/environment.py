@@ -8,53 +8,52 @@ PATH = Path(__file__).resolve().parents[1] / "infra-docs" / "ENVIRONMENT.md"
 
 ORIGINS: dict[Source, str] = {
     "fly.toml": "`[env]` of fly.toml",
-    "generated": "generated once, kept encrypted in the stack's state",
-    "given": "`solos:secrets`, encrypted in the stack's config",
-    "database": "read off the Managed Postgres cluster, kept encrypted in the stack's state",
-    "Fly": "set by Fly in every machine",
+    "generated": "generated once, and kept encrypted in the stack's state",
+    "given": "`solos:secrets`, encrypted in the stack's configuration",
+    "database": "read from the Managed Postgres cluster, and kept encrypted in the stack's state",
+    "Fly": "set by Fly on every machine",
 }
-"""Where a value comes from, as the document says it."""
 
 BEFORE = """\
 # The environment of solserver
 
-Every variable and secret that the server finds in its environment: the contract between the server and who runs it.
-This file is made from `components/backend/environment.py`, which the program checks at preview: `make docs` writes it anew, and a
-test fails when it lags.
+Every variable and secret in the server's environment. It is the contract between the server and its operator.
+This file is made from `components/backend/environment.py`, which the program checks at preview. `make docs` writes it, and a test
+fails when it is out of date.
 """
 
 AFTER = """\
-Fly adds a few more of its own, which are no part of this contract. No value of a secret stands in this repository, in a
-preview, in a log or in the launch report; `fly secrets list` shows names and digests.
+Fly sets a few more variables, which are not part of this contract. Values of secrets are not in this repository, in previews, in logs
+or in the launch report; `fly secrets list` shows names and digests.
 
-## Give a value
+## Set a value
 
-| The value is | Do |
+| Source | Do |
 | --- | --- |
-| in fly.toml | edit `[env]`, then `pulumi up`: the machine is updated, with the old version put back if the new one is not healthy |
-| given | `pulumi config set --secret --path 'solos:secrets.NAME'`, then `pulumi up`: all secrets change in one batch and the machine is rolled to them |
-| generated | nothing: the first `pulumi up` makes it. To go on with a value that there is already, give it as above |
-| of the database | nothing: `pulumi up` reads it when the cluster is ready |
+| fly.toml | edit `[env]`, then `pulumi up`: it updates the machine, and rolls back if the new version is not healthy |
+| `solos:secrets` | `pulumi config set --secret --path 'solos:secrets.NAME'`, then `pulumi up`: all changed secrets are set in one batch, and the machine is updated once |
+| generated | nothing: the first `pulumi up` generates it. To keep an existing value, set it in `solos:secrets` |
+| the cluster | nothing: `pulumi up` reads it when the cluster is ready |
 
-## Change a value that may be known to somebody
+## Rotate a secret that may have leaked
 
-| The value is | Do |
+| Source | Do |
 | --- | --- |
-| given | make a new one where it comes from, set it as above, `pulumi up`, and only then revoke the old one |
-| generated | `pulumi up --replace URN` with the URN of its `RandomPassword`, as `pulumi stack --show-urns` prints it |
-| of the database | rotate the user's password in the cluster's dashboard, then `pulumi refresh` and `pulumi up` |
+| `solos:secrets` | create a new value at its service, set it as above, `pulumi up`, and only then revoke the old one |
+| generated | `pulumi up --replace URN` with the URN of its `RandomPassword`, which `pulumi stack --show-urns` prints |
+| the cluster | rotate the user's password in the cluster's dashboard, then `pulumi refresh` and `pulumi up` |
 
 ## Add a variable
 
-Add it to `CONTRACT` in `components/backend/environment.py` with its source and purpose, run `make docs`, and commit both. A required
-variable that has no value is refused at preview, and so is a secret in fly.toml or a given one that the contract does not name.
+Add it to `CONTRACT` in `components/backend/environment.py` with its source and purpose, run `make docs`, and commit both. The preview
+refuses a required variable without a value, a secret in fly.toml, and a name in `solos:secrets` that is not in the contract.
 """
 
 
 def render() -> str:
     """The whole document."""
     rows = "\n".join(_row(variable) for variable in CONTRACT)
-    head = "| Name | Required | Secret | Comes from | What for |\n| --- | --- | --- | --- | --- |"
+    head = "| Name | Required | Secret | Source | Purpose |\n| --- | --- | --- | --- | --- |"
     return f"{BEFORE}\n{head}\n{rows}\n\n{AFTER}"
 
 
