@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from components.backend import environment
 from components.config import PROJECT
+from project.config import read_without_secrets
+from project.files import BadProject
 from providers.errors import ProviderError
 from providers.fly.adoption import LOCATE, OtherName, secret_names, unclaimed
 from providers.fly.api.client import Fly, NotFound
@@ -111,32 +112,15 @@ class _Monitor(MockMonitor):
 
 
 def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
-    """Run the program in `folder` against the existing objects. Raises what the program raises: pulumi.RunError for bad settings."""
-    values, secret_keys = read_config(folder, config_file or folder / f"Pulumi.{stack}.yaml")
-    os.environ["PULUMI_CONFIG"] = json.dumps(values)
-    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(secret_keys))
-    found = Survey(Config(values, PROJECT))
+    """Run the program in `folder` against the existing objects. Raises BadProject, and pulumi.RunError for bad settings."""
+    config = read_without_secrets(folder, stack, config_file)  # No lookup needs a secret.
+    os.environ["PULUMI_CONFIG"] = json.dumps(config.config)
+    os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(config.secret_keys))
+    found = Survey(Config(config.config, PROJECT))
     set_mocks(found, project=PROJECT, stack=stack, preview=True, monitor=_Monitor(found))
     program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]
     program()
     return found
-
-
-def read_config(folder: Path, config_file: Path) -> tuple[dict[str, str], set[str]]:
-    """The stack's configuration as the engine passes it, and the encrypted keys. Their values are not decrypted: no lookup needs
-    them."""
-    declared = yaml.safe_load((folder / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    given = yaml.safe_load(config_file.read_text(encoding="utf-8"))["config"]
-    values = {**{key: about["default"] for key, about in declared.items() if "default" in about}, **given}
-    secret_keys = {key for key, value in values.items() if "secure" in json.dumps(value)}
-    opened = {key: _without_secrets(value) for key, value in values.items()}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in opened.items()}, secret_keys
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return "encrypted" if value.keys() == {"secure"} else {key: _without_secrets(one) for key, one in value.items()}
-    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
 
 
 def main() -> int:
@@ -148,7 +132,7 @@ def main() -> int:
     try:
         found = survey(Path.cwd(), options.stack, options.config_file)
         report = list(_report(found))
-    except (ProviderError, pulumi.RunError) as error:
+    except (BadProject, ProviderError, pulumi.RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print("\n".join(report))

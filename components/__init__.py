@@ -1,1 +1,1 @@
-"""What the launch is made of, as Pulumi components. No HTTP in here."""
+"""The components of the launch: a folder each, and the settings that they are declared from."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.program import FOLDERS, ROOT, TEXTS
+from harness.program import ROOT, create_project
 from rehearsal.doubles import Control
 
 SECONDS = 90.0
@@ -34,12 +33,7 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.text = ""
-        folder.mkdir()
-        for name in TEXTS:
-            shutil.copy(ROOT / name, folder / name)
-        for name in FOLDERS:
-            (folder / name).symlink_to(ROOT / name)
-        (folder / ".venv").symlink_to(sys.prefix)
+        create_project(folder)
         self.write("Pulumi.rehearsal.yaml", self.stack_file())
 
     def stack_file(self, **changes: Any) -> str:
