@@ -1,4 +1,4 @@
-"""The transport that leads the providers' own HTTP client to the doubles without a socket."""
+"""The transport that connects the providers' HTTP client to the doubles without a socket."""
 
 import httpx
 import pytest
@@ -18,13 +18,14 @@ def client() -> http.Http:
     )
 
 
-def test_a_call_reaches_the_service_that_its_host_names(world: World) -> None:
+def test_host_selects_service(world: World) -> None:
     answer = client().request("GET", "/delays", doing="read the delays")
 
     assert answer.json()["machine_start"] == world.delays.machine_start
 
 
-def test_a_broken_connection_is_an_uncertain_write(world: World) -> None:
+def test_broken_connection(world: World) -> None:
+    """A write whose connection breaks is uncertain."""
     world.faults.arm(Fault("lose_after", service="control", method="POST"))
 
     with pytest.raises(Uncertain, match="ReadError"):
@@ -33,7 +34,8 @@ def test_a_broken_connection_is_an_uncertain_write(world: World) -> None:
     assert world.delays.machine_start == 9.0
 
 
-def test_a_call_that_hangs_costs_its_own_timeout_and_no_real_time(world: World) -> None:
+def test_hanging_call(world: World) -> None:
+    """A hanging call advances the clock by its timeout, without real time."""
     world.faults.arm(Fault("hang", service="control", method="POST"))
     before = waiting.clock.now()
 
@@ -43,6 +45,6 @@ def test_a_call_that_hangs_costs_its_own_timeout_and_no_real_time(world: World) 
     assert waiting.clock.now() - before == 20
 
 
-def test_a_host_without_a_double_refuses_the_connection(world: World) -> None:
+def test_unknown_host(world: World) -> None:
     with pytest.raises(httpx.ConnectError), httpx.Client(transport=http.make_transport("")) as client:
         client.get("http://api.example")

@@ -1,4 +1,4 @@
-"""The vendors take as long to answer as they are told to."""
+"""The delay `answer` of the doubles."""
 
 import httpx
 
@@ -7,7 +7,8 @@ from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
 
 
-def test_each_answer_takes_its_time_and_control_takes_none(world: World) -> None:
+def test_answer_delay(world: World) -> None:
+    """Each response of a vendor is delayed; the control address is not."""
     world.delays = Delays(answer=0.1)
     before = world.clock.now()
 

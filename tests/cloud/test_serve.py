@@ -32,7 +32,7 @@ def test_taken_port_is_refused(taken: int, tmp_path: Path) -> None:
     )
 
 
-def test_new_world_has_what_is_declared(tmp_path: Path) -> None:
+def test_new_world_is_seeded(tmp_path: Path) -> None:
     with doubles(tmp_path) as addresses:
         users = [user["username"] for user in appstore(addresses)["users"]]
         images = [image["reference"] for image in fly(addresses)["fly_image"]]

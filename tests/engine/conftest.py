@@ -1,4 +1,4 @@
-"""A small project for both engines: what `things/` declares, with one of everything, in a folder of its own."""
+"""A small project for both engines: a copy of `things/`, which declares one resource of each kind."""
 
 import contextlib
 import json
@@ -22,22 +22,22 @@ from tests.needs import needs
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "for tests"
 SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
-"""Made by the real CLI with the passphrase `x`."""
+"""Created by the Pulumi CLI for the passphrase `x`."""
 SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
-"""`hunter2`, encrypted by the real CLI."""
-PATIENCE = 60.0
-"""Seconds; never asserted on, only given up after."""
+"""`hunter2`, encrypted by the Pulumi CLI."""
+TIMEOUT = 60.0
+"""Seconds."""
 
 
 @dataclass
 class Things:
-    """The project and its stack `dev`; every operation returns the exit code and leaves what was printed in `text`."""
+    """The project and its stack `dev`. Operations return the exit code; the output is in `text`."""
 
     engine: str
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
     text: str = ""
-    _told: int = 0
+    _seen: int = 0
 
     @property
     def world(self) -> Path:
@@ -57,26 +57,26 @@ class Things:
         return self._run("destroy", "--yes")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """The operation in the background."""
+        """Start an operation in the background."""
         return subprocess.Popen(
             self.command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def until_called(self, call: str) -> None:
-        """Wait until the world has got this call."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait for this call."""
+        deadline = time.monotonic() + TIMEOUT
         while call not in self.calls():
-            assert time.monotonic() < deadline, f"no {call} within {PATIENCE:g} s"
+            assert time.monotonic() < deadline, f"no {call} within {TIMEOUT:g} s"
             time.sleep(0.05)
 
     def calls(self) -> set[str]:
-        """What reached the world since this was asked last; check and diff reach nothing and are left out."""
+        """The calls since the last use of this method, without check and diff."""
         lines = [json.loads(line) for line in (self.world / "calls").read_text().splitlines()]
-        new, self._told = lines[self._told :], len(lines)
+        new, self._seen = lines[self._seen :], len(lines)
         return {f"{call} {label}" for call, label in new if call not in ("check", "diff")}
 
     def objects(self) -> dict[str, dict[str, Any]]:
-        """What there is in the world, by id."""
+        """The existing objects by id."""
         return {path.stem: json.loads(path.read_text()) for path in self.world.glob("*.json")}
 
     def only(self, label: str) -> Path:
@@ -85,7 +85,7 @@ class Things:
         return path
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """The stack's entries by name."""
+        """The entries of the state by name."""
         path = self.folder / "state/.pulumi/stacks/things/dev.json"
         entries = json.loads(path.read_text())["checkpoint"]["latest"].get("resources") or []
         return {entry["urn"].rpartition("::")[2]: entry for entry in entries}
@@ -143,7 +143,7 @@ def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def end_leftovers(variable: str) -> None:
-    """End what a killed CLI leaves: the processes that have this in their environment. Where there is no /proc, they stay."""
+    """Kill the processes that a killed CLI leaves: those with this variable in their environment. Needs /proc."""
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if variable.encode() in environ.read_bytes().split(b"\0"):

@@ -1,4 +1,4 @@
-"""What a person does to a stack besides running it, `pulumi config` and `pulumi state`, alike on both engines."""
+"""`pulumi config` and `pulumi state`, on both engines."""
 
 import subprocess
 from typing import Any
@@ -9,8 +9,8 @@ import yaml
 from tests.engine.conftest import Things
 
 
-def typed(command: list[str], given: str = "") -> str:
-    """What it prints; it has to succeed."""
+def output_of(command: list[str], given: str = "") -> str:
+    """Run a command that must succeed. Returns its output."""
     return subprocess.run(command, input=given, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
@@ -28,28 +28,30 @@ def typed(command: list[str], given: str = "") -> str:
         ),
     ],
 )
-def test_a_value_is_kept_where_its_path_leads(things: Things, arguments: list[str], kept: dict[str, Any]) -> None:
-    typed(things.command("config", "set", *arguments))
+def test_config_set(things: Things, arguments: list[str], kept: dict[str, Any]) -> None:
+    output_of(things.command("config", "set", *arguments))
 
     config = yaml.safe_load((things.folder / "Pulumi.dev.yaml").read_text())["config"]
     assert {key: config[key] for key in kept} == kept
 
 
-def test_a_secret_is_encrypted_and_can_be_read_and_removed(things: Things) -> None:
+def test_config_secret(things: Things) -> None:
+    """A secret is encrypted in the file; it can be read and removed."""
     path = ["--path", "plan.token"]
     put, get, take = (
         things.command("config", *words) for words in (["set", "--secret", *path], ["get", *path], ["rm", *path])
     )
 
-    typed(put, "swordfish\n")
+    output_of(put, "swordfish\n")
 
     assert "swordfish" not in (things.folder / "Pulumi.dev.yaml").read_text()
-    assert typed(get).strip() == "swordfish"
-    typed(take)
+    assert output_of(get).strip() == "swordfish"
+    output_of(take)
     assert "token" not in (things.folder / "Pulumi.dev.yaml").read_text()
 
 
-def test_what_is_taken_out_of_the_state_stays_in_the_world(things: Things) -> None:
+def test_state_delete(things: Things) -> None:
+    """Removing a resource from the state keeps the object."""
     assert things.up() == 0, things.text
     urns = {name: entry["urn"] for name, entry in things.state().items()}
 
@@ -59,14 +61,14 @@ def test_what_is_taken_out_of_the_state_stays_in_the_world(things: Things) -> No
     assert refused.returncode != 0
     assert "can't be safely deleted" in refused.stdout + refused.stderr
 
-    typed(things.command("state", "delete", urns["second"], "--yes"))
+    output_of(things.command("state", "delete", urns["second"], "--yes"))
     assert "second" not in things.state()
     assert things.only("second").exists()
 
 
-def test_protection_is_lifted_in_the_state(things: Things) -> None:
+def test_state_unprotect(things: Things) -> None:
     assert things.up(plan={"protect": True}) == 0, things.text
 
-    typed(things.command("state", "unprotect", "--all", "--yes"))
+    output_of(things.command("state", "unprotect", "--all", "--yes"))
 
     assert not things.state()["first"].get("protect")

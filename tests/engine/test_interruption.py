@@ -1,4 +1,4 @@
-"""A run that is interrupted, once, twice, or killed: what it was at is recorded, and the next one goes on."""
+"""Runs that are interrupted once, twice, or killed: pending operations are recorded, and the next run continues."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ UP = ("up", "--yes", "--skip-preview")
 
 
 def pending(things: Things) -> list[str]:
-    """What the state says was being made, by name."""
+    """Names of the pending creations in the state."""
     state = json.loads((things.folder / "state/.pulumi/stacks/things/dev.json").read_text())
     operations = state["checkpoint"]["latest"].get("pending_operations") or []
     return [each["resource"]["urn"].rpartition("::")[2] for each in operations if each["type"] == "creating"]
@@ -20,14 +20,15 @@ def pending(things: Things) -> list[str]:
 
 @pytest.fixture
 def run(things: Things) -> subprocess.Popen[str]:
-    """An up that is at work on `first`, and takes seconds over it."""
+    """An `up` that is creating `first`, which takes seconds."""
     (things.world / "slow-first").write_text("4")
     run = things.start(*UP)
     things.until_called("create first")
     return run
 
 
-def test_ctrl_c_lets_the_running_step_end_and_begins_no_other(things: Things, run: subprocess.Popen[str]) -> None:
+def test_ctrl_c(things: Things, run: subprocess.Popen[str]) -> None:
+    """The first Ctrl-C lets running steps finish and starts no others."""
     run.send_signal(signal.SIGINT)
     text, _ = run.communicate()
 
@@ -42,7 +43,8 @@ def test_ctrl_c_lets_the_running_step_end_and_begins_no_other(things: Things, ru
     assert "second" in things.state()
 
 
-def test_ctrl_c_twice_leaves_at_once_and_the_next_up_makes_it_again(things: Things, run: subprocess.Popen[str]) -> None:
+def test_ctrl_c_twice(things: Things, run: subprocess.Popen[str]) -> None:
+    """The second Ctrl-C exits at once; the next `up` creates the object again."""
     run.send_signal(signal.SIGINT)
     assert run.stdout is not None
     while "again" not in run.stdout.readline():
@@ -57,15 +59,14 @@ def test_ctrl_c_twice_leaves_at_once_and_the_next_up_makes_it_again(things: Thin
     assert {"first", "second"} <= things.state().keys()
 
 
-def test_the_up_after_a_killed_one_says_what_was_under_way_and_goes_on(
-    things: Things, run: subprocess.Popen[str]
-) -> None:
+def test_killed_run(things: Things, run: subprocess.Popen[str]) -> None:
+    """The next `up` names the pending operation and continues."""
     run.kill()
     run.communicate()
 
     assert "first" in pending(things)
     (things.world / "slow-first").unlink()
-    if things.engine == "pulumi":  # Its lock is taken away by hand; the embedded engine sees that the holder is dead.
+    if things.engine == "pulumi":  # the CLI keeps the lock of a dead process, the embedded engine does not
         assert things.up() != 0
         assert "pulumi cancel" in things.text
         subprocess.run(things.command("cancel", "--yes"), check=True, capture_output=True)
@@ -75,7 +76,8 @@ def test_the_up_after_a_killed_one_says_what_was_under_way_and_goes_on(
     assert things.state()["first"]["id"] in things.objects()
 
 
-def test_a_second_run_on_a_stack_at_work_is_refused(things: Things, run: subprocess.Popen[str]) -> None:
+def test_lock(things: Things, run: subprocess.Popen[str]) -> None:
+    """A second run on a locked stack is refused."""
     assert things.up() != 0
 
     assert "lock" in things.text

@@ -1,4 +1,4 @@
-"""What the embedded engine is not for: refused by name, with what to do about it, before anything is made."""
+"""What the embedded engine does not support: refused before anything is created, with a remedy."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.parametrize("things", ["embedded"], indirect=True)
 
 
 @pytest.mark.parametrize(
-    ("declaration", "told"),
+    ("declaration", "message"),
     [
         (
             "pulumi.CustomResource('aws:s3/bucket:Bucket', 'files', {})",
@@ -30,17 +30,17 @@ pytestmark = pytest.mark.parametrize("things", ["embedded"], indirect=True)
         ),
     ],
 )
-def test_what_it_does_not_serve(things: Things, declaration: str, told: str) -> None:
+def test_unsupported_features(things: Things, declaration: str, message: str) -> None:
     program = things.folder / "__main__.py"
     program.write_text(f"{program.read_text()}\n{declaration}\n")
 
     assert things.up() == 1
 
-    assert told in things.text
+    assert message in things.text
     assert "Traceback" not in things.text
 
 
-def test_an_endpoint_that_is_not_on_this_machine(things: Things) -> None:
+def test_remote_endpoint(things: Things) -> None:
     endpoints = {**NOWHERE, "fly": "https://api.machines.dev", "extra": "http://192.0.2.1:80"}
     del endpoints["proxy"]
 
@@ -54,7 +54,7 @@ def test_an_endpoint_that_is_not_on_this_machine(things: Things) -> None:
     assert things.calls() == set()
 
 
-def test_a_state_that_is_kept_elsewhere(things: Things, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remote_backend(things: Things, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://team-state")
 
     assert things.preview() == 1
@@ -63,7 +63,7 @@ def test_a_state_that_is_kept_elsewhere(things: Things, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("passphrase", "told"),
+    ("passphrase", "message"),
     [
         (
             "mistyped",
@@ -72,8 +72,8 @@ def test_a_state_that_is_kept_elsewhere(things: Things, monkeypatch: pytest.Monk
         (None, "stack dev needs its passphrase: set PULUMI_CONFIG_PASSPHRASE"),
     ],
 )
-def test_a_passphrase_that_does_not_fit(
-    things: Things, monkeypatch: pytest.MonkeyPatch, passphrase: str | None, told: str
+def test_wrong_passphrase(
+    things: Things, monkeypatch: pytest.MonkeyPatch, passphrase: str | None, message: str
 ) -> None:
     if passphrase:
         monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", passphrase)
@@ -82,27 +82,27 @@ def test_a_passphrase_that_does_not_fit(
 
     assert things.preview() == 1
 
-    assert told in things.text
+    assert message in things.text
     assert things.text.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("Pulumi.yaml", "name: [", "Pulumi.yaml is not valid YAML"),
         ("Pulumi.yaml", "- a\n", "is not a mapping of keys to values"),
     ],
 )
-def test_a_file_that_cannot_be_read(things: Things, name: str, text: str, told: str) -> None:
+def test_invalid_file(things: Things, name: str, text: str, message: str) -> None:
     (things.folder / name).write_text(text)
 
     assert things.preview() == 1
 
-    assert told in things.text
+    assert message in things.text
     assert "Traceback" not in things.text
 
 
-def test_a_folder_without_a_project(things: Things) -> None:
+def test_missing_project(things: Things) -> None:
     (things.folder / "Pulumi.yaml").unlink()
 
     assert things.preview() == 1

@@ -1,4 +1,4 @@
-"""What an engine does to a world, pinned on the embedded one and, where it is installed, on the real one."""
+"""The behaviour of the engine, tested on the embedded one and, if installed, on the Pulumi CLI."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 from tests.engine.conftest import Things
 
 
-def test_a_preview_touches_nothing(things: Things) -> None:
+def test_preview_changes_nothing(things: Things) -> None:
     code = things.preview()
 
     assert code == 0, things.text
@@ -16,7 +16,7 @@ def test_a_preview_touches_nothing(things: Things) -> None:
     assert things.state() == {} if (things.folder / "state/.pulumi/stacks").exists() else True
 
 
-def test_up_makes_everything_once(things: Things) -> None:
+def test_up_is_idempotent(things: Things) -> None:
     assert things.up() == 0, things.text
     assert things.calls() == {"create first", "create box-lid", "create box-body", "create second"}
 
@@ -24,7 +24,7 @@ def test_up_makes_everything_once(things: Things) -> None:
     assert things.calls() == set()
 
 
-def test_a_changed_input_updates_what_it_reaches(things: Things) -> None:
+def test_update_reaches_dependents(things: Things) -> None:
     things.up()
     things.calls()
 
@@ -34,7 +34,8 @@ def test_a_changed_input_updates_what_it_reaches(things: Things) -> None:
     assert things.state()["box-body"]["outputs"]["colour"] == "blue"
 
 
-def test_a_replacement_is_made_before_the_old_one_goes_and_dependents_follow(things: Things) -> None:
+def test_create_before_delete(things: Things) -> None:
+    """A replacement is created first; dependents are replaced too."""
     things.up(plan={"chained": True})
     old = things.only("first")
     things.calls()
@@ -46,7 +47,8 @@ def test_a_replacement_is_made_before_the_old_one_goes_and_dependents_follow(thi
     assert len(things.objects()) == 4
 
 
-def test_a_replacement_that_goes_first_takes_its_dependents_along(things: Things) -> None:
+def test_delete_before_create(things: Things) -> None:
+    """Dependents are deleted before the resource."""
     things.up(plan={"chained": True, "alone": True})
     things.calls()
 
@@ -57,7 +59,7 @@ def test_a_replacement_that_goes_first_takes_its_dependents_along(things: Things
     assert steps == ["delete second", "delete first", "create first", "create second"]
 
 
-def test_what_the_program_no_longer_declares_is_deleted(things: Things) -> None:
+def test_undeclared_is_deleted(things: Things) -> None:
     things.up()
     things.calls()
 
@@ -67,7 +69,8 @@ def test_what_the_program_no_longer_declares_is_deleted(things: Things) -> None:
     assert "second" not in things.state()
 
 
-def test_a_renamed_resource_with_an_alias_is_the_same_one(things: Things) -> None:
+def test_alias(things: Things) -> None:
+    """A renamed resource with an alias is updated, not replaced."""
     things.up()
     before = things.state()["second"]["id"]
     things.calls()
@@ -75,10 +78,10 @@ def test_a_renamed_resource_with_an_alias_is_the_same_one(things: Things) -> Non
     assert things.up(plan={"second": "renamed"}) == 0, things.text
 
     assert things.state()["renamed"]["id"] == before
-    assert things.calls() == {"update renamed"}  # Its label is its name.
+    assert things.calls() == {"update renamed"}  # the label is the name
 
 
-def test_ignored_changes_are_not_made(things: Things) -> None:
+def test_ignore_changes(things: Things) -> None:
     things.up(plan={"ignore": ["colour"]})
     things.calls()
 
@@ -88,7 +91,8 @@ def test_ignored_changes_are_not_made(things: Things) -> None:
     assert "update first" not in things.calls()
 
 
-def test_a_protected_resource_is_neither_replaced_nor_destroyed(things: Things) -> None:
+def test_protect(things: Things) -> None:
+    """A protected resource is neither replaced nor deleted."""
     things.up(plan={"protect": True})
     things.calls()
 
@@ -99,7 +103,7 @@ def test_a_protected_resource_is_neither_replaced_nor_destroyed(things: Things) 
     assert things.only("first").exists()
 
 
-def test_a_retained_resource_outlives_its_stack(things: Things) -> None:
+def test_retain_on_delete(things: Things) -> None:
     things.up(plan={"retain": True})
 
     assert things.destroy() == 0, things.text
@@ -107,7 +111,7 @@ def test_a_retained_resource_outlives_its_stack(things: Things) -> None:
     assert [value["label"] for value in things.objects().values()] == ["first"]
 
 
-def test_destroy_leaves_nothing(things: Things) -> None:
+def test_destroy(things: Things) -> None:
     things.up()
     things.calls()
 
@@ -118,7 +122,8 @@ def test_destroy_leaves_nothing(things: Things) -> None:
     assert things.calls() == {"delete first", "delete second", "delete box-lid", "delete box-body"}
 
 
-def test_refresh_finds_what_is_gone_and_what_has_changed_and_up_repairs_it(things: Things) -> None:
+def test_refresh_and_repair(things: Things) -> None:
+    """Refresh finds deleted and changed objects, and `up` repairs them."""
     things.up()
     things.only("second").unlink()
     lid = things.only("box-lid")
@@ -135,11 +140,12 @@ def test_refresh_finds_what_is_gone_and_what_has_changed_and_up_repairs_it(thing
     assert json.loads(lid.read_text())["colour"] == "red"
 
 
-def test_a_failed_step_leaves_the_rest_standing_and_the_next_up_goes_on(things: Things) -> None:
+def test_failed_create(things: Things) -> None:
+    """Other resources are kept, and the next `up` continues."""
     (things.world / "fail-box-body").touch()
 
     assert things.up() == 1
-    assert "box-body cannot be had today" in things.text
+    assert "box-body is out of stock" in things.text
     assert {"first", "box-lid"} <= things.state().keys()
     assert "box-body" not in things.state()
 
@@ -149,7 +155,8 @@ def test_a_failed_step_leaves_the_rest_standing_and_the_next_up_goes_on(things: 
     assert "second" in things.state()
 
 
-def test_a_failed_deletion_keeps_what_it_needs(things: Things) -> None:
+def test_failed_delete(things: Things) -> None:
+    """A resource that cannot be deleted is kept with its dependencies."""
     things.up()
     (things.world / "fail-delete-second").touch()
 
@@ -162,7 +169,8 @@ def test_a_failed_deletion_keeps_what_it_needs(things: Things) -> None:
     assert things.objects() == {}
 
 
-def test_a_failed_update_keeps_the_old_inputs_and_is_repeated(things: Things) -> None:
+def test_failed_update(things: Things) -> None:
+    """The old inputs are kept, and the next `up` repeats the update."""
     things.up()
     (things.world / "fail-first").touch()
 
@@ -175,7 +183,8 @@ def test_a_failed_update_keeps_the_old_inputs_and_is_repeated(things: Things) ->
     assert "update first" in things.calls()
 
 
-def test_a_refused_input_stops_before_anything_is_made(things: Things) -> None:
+def test_check_failure(things: Things) -> None:
+    """A check failure stops the run before anything is created."""
     code = things.preview() if things.up(colour="beige") == 0 else 1
 
     assert code == 1
@@ -183,7 +192,8 @@ def test_a_refused_input_stops_before_anything_is_made(things: Things) -> None:
     assert "create first" not in things.calls()
 
 
-def test_secrets_are_neither_printed_nor_in_clear_in_state(things: Things) -> None:
+def test_secrets_stay_secret(things: Things) -> None:
+    """Secrets are not printed, and encrypted in the state."""
     assert things.up() == 0, things.text
 
     state = (things.folder / "state/.pulumi/stacks/things/dev.json").read_text()
@@ -194,7 +204,8 @@ def test_secrets_are_neither_printed_nor_in_clear_in_state(things: Things) -> No
     assert "ciphertext" in things.state()["things-dev"]["outputs"]["key"]
 
 
-def test_a_changed_trigger_runs_the_command_again(things: Things) -> None:
+def test_command_trigger(things: Things) -> None:
+    """A changed trigger replaces the command."""
     things.up()
     before = things.state()["said"]["id"]
 
@@ -204,14 +215,16 @@ def test_a_changed_trigger_runs_the_command_again(things: Things) -> None:
     assert things.state()["said"]["outputs"]["stdout"] == things.state()["pet"]["id"]
 
 
-def test_what_does_not_depend_on_each_other_is_made_at_the_same_time(things: Things) -> None:
+def test_parallel_steps(things: Things) -> None:
+    """Independent resources are created in parallel."""
     (things.world / "meet-first").write_text("box-lid")
     (things.world / "meet-box-lid").write_text("first")
 
     assert things.up() == 0, things.text
 
 
-def test_a_preview_knows_what_a_replacement_will_reach_and_touches_nothing(things: Things) -> None:
+def test_preview_of_replacement(things: Things) -> None:
+    """A preview shows the dependents of a replacement, and changes nothing."""
     things.up(plan={"chained": True})
     things.calls()
     things.config["shape"] = "square"
@@ -224,7 +237,7 @@ def test_a_preview_knows_what_a_replacement_will_reach_and_touches_nothing(thing
     assert things.calls() == set()
 
 
-def test_a_command_updates_in_place_and_cleans_up_after_itself(things: Things) -> None:
+def test_command_update_and_delete(things: Things) -> None:
     scripts = {"update": 'echo "updated $LEVEL" >> $THINGS/said', "delete": "echo deleted >> $THINGS/said"}
     things.up(plan={"command": {**scripts, "environment": {"LEVEL": "1"}}})
     before = things.state()["said"]["id"]
@@ -236,7 +249,8 @@ def test_a_command_updates_in_place_and_cleans_up_after_itself(things: Things) -
     assert (things.world / "said").read_text() == "updated 2\ndeleted\n"
 
 
-def test_a_command_that_fails_says_how_and_is_run_again(things: Things) -> None:
+def test_failing_command(things: Things) -> None:
+    """The error has the output of the command; the next `up` runs it again."""
     things.up()
 
     assert things.up(plan={"command": {"update": "echo no space >&2; exit 3"}}) == 1
@@ -248,7 +262,7 @@ def test_a_command_that_fails_says_how_and_is_run_again(things: Things) -> None:
 
 
 @pytest.mark.parametrize("things", ["embedded"], indirect=True)
-def test_the_display_has_a_line_for_each_change_and_a_summary(things: Things) -> None:
+def test_display(things: Things) -> None:
     things.up()
 
     assert things.up(colour="blue") == 0, things.text

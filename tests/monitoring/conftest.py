@@ -1,4 +1,4 @@
-"""Runs the monitor's programs; a test names the one it calls in `@needs`."""
+"""Runs the programs of the monitor; a test names the program in `@needs`."""
 
 import subprocess
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The dashboard: queries that parse, of the same series as the rules, with none of them left out."""
+"""The dashboard: valid queries, of exactly the series that the rules use."""
 
 import json
 import re
@@ -32,14 +32,14 @@ def test_every_query_parses(run: Run, tmp_path: Path) -> None:
     assert f"SUCCESS: {len(QUERIES)} rules found" in run("promtool", "check", "rules", path)
 
 
-def test_it_shows_the_series_of_the_rules_and_no_others() -> None:
+def test_series_are_those_of_rules() -> None:
     of_records = series([query for query in expressions() if "fly_edge_http" in query and "solos:" not in query])
 
     assert series(QUERIES) <= series(expressions()) | {"solos:edge_errors:increase5m"}
     assert series(expressions()) - series(QUERIES) <= of_records
 
 
-def test_its_panels_lie_side_by_side() -> None:
+def test_panels_do_not_overlap() -> None:
     taken = [
         (panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y)
         for panel in DASHBOARD["panels"]

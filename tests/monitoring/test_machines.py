@@ -1,4 +1,4 @@
-"""The monitor's machines as they are declared: their images, their files, and what they must not have."""
+"""The declared machines of the monitor: images, files, and what they must not have."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Alertmanager's configuration: whom each alert reaches, with each kind of receiver."""
+"""The Alertmanager configuration: the receiver of each alert, for each kind of receiver."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def _config(tmp_path: Path) -> Path:
 
 @needs("amtool")
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
-def test_each_alert_reaches_the_receiver_of_its_severity(run: Run, config: Path, alert: Alert) -> None:
+def test_route_by_severity(run: Run, config: Path, alert: Alert) -> None:
     severity = alert.rule["labels"]["severity"]
 
     run(
@@ -41,7 +41,7 @@ def test_each_alert_reaches_the_receiver_of_its_severity(run: Run, config: Path,
 
 @needs("amtool")
 @pytest.mark.parametrize("kind", RECEIVERS)
-def test_each_kind_of_receiver_makes_a_valid_file(run: Run, tmp_path: Path, kind: str) -> None:
+def test_receiver_kinds(run: Run, tmp_path: Path, kind: str) -> None:
     receiver = Receiver(kind=kind, secret="https://hooks.example/T0/B0")
     path = tmp_path / "alertmanager.yml"
     path.write_text(
@@ -54,7 +54,7 @@ def test_each_kind_of_receiver_makes_a_valid_file(run: Run, tmp_path: Path, kind
     assert "3 receivers" in output
 
 
-def test_a_secret_cannot_break_out_of_its_place() -> None:
+def test_secrets_are_escaped() -> None:
     rendered = alertmanager_yml(
         page=Receiver(kind="slack", secret=NASTY), ticket=Receiver(kind="webhook", secret=NASTY), heartbeat=NASTY
     )
@@ -66,7 +66,7 @@ def test_a_secret_cannot_break_out_of_its_place() -> None:
     assert deadman["webhook_configs"][0]["url"] == NASTY
 
 
-def test_inhibition_names_only_alerts_that_exist() -> None:
+def test_inhibited_alerts_exist() -> None:
     names = {alert.name for alert in alerts()}
 
     matchers = [
@@ -78,7 +78,7 @@ def test_inhibition_names_only_alerts_that_exist() -> None:
     assert {name for matcher in matchers for name in matcher.split('"')[1].split("|")} <= names
 
 
-def test_the_dead_mans_switch_is_asked_more_often_than_it_is_patient() -> None:
+def test_heartbeat_interval() -> None:
     """Services of this kind want a ping every minute or two and alarm after five."""
     watchdog = yaml.safe_load(WEBHOOKS)["route"]["routes"][0]
 
@@ -86,5 +86,5 @@ def test_the_dead_mans_switch_is_asked_more_often_than_it_is_patient() -> None:
     assert (watchdog["group_interval"], watchdog["repeat_interval"]) == ("30s", "1m")
 
 
-def test_a_receivers_secret_is_not_shown_by_accident() -> None:
+def test_secrets_not_in_repr() -> None:
     assert "hooks.example" not in repr(Receiver(kind="webhook", secret="https://hooks.example/1"))

@@ -1,4 +1,4 @@
-"""The rules: what each alert must say, and what promtool thinks of them."""
+"""The alert rules: required annotations, and checks with promtool."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ by_name = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 
 
 @by_name
-def test_an_alert_says_how_bad_what_and_where_to_read_on(alert: Alert) -> None:
+def test_alert_annotations(alert: Alert) -> None:
+    """An alert has a severity, a summary and a link to the runbook."""
     annotations = alert.rule["annotations"]
 
     assert alert.rule["labels"]["severity"] in {"critical", "warning", "none"}
@@ -28,7 +29,7 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert: Alert) -> None:
     assert annotations["runbook"] == f"{RUNBOOK}#alert-{alert.name.lower()}"
 
 
-def test_each_runbook_link_has_a_section_with_check_decide_act() -> None:
+def test_runbook_sections() -> None:
     text = (FILES.parent / RUNBOOK).read_text()
     sections = {part.partition("\n")[0]: part for part in text.split("\n### Alert: ")[1:]}
 
@@ -38,7 +39,7 @@ def test_each_runbook_link_has_a_section_with_check_decide_act() -> None:
     ]
 
 
-def test_each_alert_has_a_name_of_its_own() -> None:
+def test_alert_names_are_unique() -> None:
     names = [alert.name for alert in ALERTS]
 
     assert len(names) == len(set(names))
@@ -47,21 +48,22 @@ def test_each_alert_has_a_name_of_its_own() -> None:
 def _checks(name: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """For each test case about the alert: what it expects of it, in order."""
     cases = [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text())["tests"]]
-    told = [
+    found = [
         (case, [check for check in case.get("alert_rule_test", ()) if check["alertname"] == name]) for case in cases
     ]
-    return [(case, checks) for case, checks in told if checks]
+    return [(case, checks) for case, checks in found if checks]
 
 
 @pytest.mark.parametrize("alert", [alert for alert in ALERTS if alert.name != "Watchdog"], ids=lambda alert: alert.name)
-def test_an_alert_is_tested_silent_firing_and_resolved(alert: Alert) -> None:
+def test_every_alert_has_rule_tests(alert: Alert) -> None:
+    """An alert is tested silent, firing and resolved."""
     courses = ["".join("F" if check["exp_alerts"] else "." for check in checks) for _, checks in _checks(alert.name)]
 
     assert any(".F." in course for course in courses), f"the tests of {alert.name} go {courses}"
 
 
 @needs("promtool")
-def test_every_rule_file_parses(run: Run) -> None:
+def test_rule_files_parse(run: Run) -> None:
     output = run("promtool", "check", "rules", *sorted(FILES.glob("rules/*.yml")))
 
     assert output.count("SUCCESS") == len(list(FILES.glob("rules/*.yml")))
@@ -69,14 +71,14 @@ def test_every_rule_file_parses(run: Run) -> None:
 
 @needs("promtool")
 @pytest.mark.parametrize("rule_test", RULE_TESTS, ids=lambda path: path.stem)
-def test_the_alerts_do_as_their_tests_say(run: Run, rule_test: Path) -> None:
+def test_rule_tests_pass(run: Run, rule_test: Path) -> None:
     output = run("promtool", "test", "rules", rule_test)
 
     assert "SUCCESS" in output
 
 
 @needs("promtool")
-def test_a_rule_test_can_fail(run: Run, tmp_path: Path) -> None:
+def test_rule_tests_can_fail(run: Run, tmp_path: Path) -> None:
     """The suite would notice an alert that never fires."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "tests").mkdir()

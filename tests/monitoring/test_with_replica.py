@@ -1,4 +1,4 @@
-"""The entry point of the image, with the real Litestream and a bucket: back to the moment before a bad migration, once."""
+"""The entry point of the image with real Litestream and a bucket: restore to the time before a bad migration."""
 
 import os
 import shutil
@@ -91,14 +91,13 @@ def uploaded(folder: Path) -> Iterator[None]:
 
 
 @needs("litestream")
-def test_a_database_goes_back_to_before_a_bad_migration_once(
-    environment: dict[str, str], database: Path, tmp_path: Path
-) -> None:
+def test_restore_once(environment: dict[str, str], database: Path, tmp_path: Path) -> None:
+    """The database is restored to the time before a bad migration, once."""
     bucket = tmp_path / "world" / "buckets"
     with running(environment), uploaded(bucket):
         execute(database, "INSERT INTO notes VALUES ('one')", "INSERT INTO notes VALUES ('two')")
         until(lambda: list(bucket.rglob(SNAPSHOTS)), "a first snapshot")
-    time.sleep(1.1)  # Moments are told in whole seconds.
+    time.sleep(1.1)  # restore times are in whole seconds
     before = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     time.sleep(1.1)
     with running(environment), uploaded(bucket):
@@ -116,7 +115,8 @@ def test_a_database_goes_back_to_before_a_bad_migration_once(
         assert execute(database) == 3
 
 
-def test_without_a_bucket_the_server_runs_alone(tmp_path: Path) -> None:
+def test_without_bucket(tmp_path: Path) -> None:
+    """Without a bucket only the server runs."""
     done = subprocess.run(
         ["sh", FILES / "with-replica", "echo", "the server"], capture_output=True, text=True, check=True, env={}
     )

@@ -1,4 +1,4 @@
-"""What the tests of monitoring share: the rules as data, an example stack, and its machines' files on disk."""
+"""Shared by the monitoring tests: the rules as data, an example stack, and the files of its machines."""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A stack that is ready for its first `up`, in a world in which nothing stands in its way; and what the preflight finds of it."""
+"""A stack that is ready for its first `up`, with doubles that accept everything; and its preflight findings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whatever could stop a launch half way is found before the first write, by name and with its remedy, and nothing is changed."""
+"""Preflight finds what would stop a launch, with a remedy, and changes nothing."""
 
 import shutil
 import time
@@ -19,14 +19,14 @@ READING_POST = "/v1/platform/placements"
 Arrange = Callable[[World, Preflight], object]
 
 
-def test_a_launch_that_nothing_stops_is_ok_in_every_row(preflight: Preflight) -> None:
+def test_all_rows_ok(preflight: Preflight) -> None:
     findings = preflight()
 
     assert [(name, each) for name, row in findings.items() for each in row if each.verdict is not Verdict.OK] == []
     assert list(findings) == [name for group in CHECKS.values() for name in group]
 
 
-def test_nothing_is_written_anywhere(world: World, preflight: Preflight) -> None:
+def test_read_only(world: World, preflight: Preflight) -> None:
     before = len(world.journal.entries())
 
     preflight()
@@ -169,7 +169,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BLOCKED)
-def test_what_would_stop_the_launch_is_blocked_with_its_remedy(world: World, preflight: Preflight, case: str) -> None:
+def test_blocked_with_remedy(world: World, preflight: Preflight, case: str) -> None:
     name, arrange, text, remedy = BLOCKED[case]
     arrange(world, preflight)
 
@@ -180,7 +180,8 @@ def test_what_would_stop_the_launch_is_blocked_with_its_remedy(world: World, pre
     assert remedy in f"{blocked[0].text} {blocked[0].remedy}"
 
 
-def test_an_individual_key_may_not_do_what_a_launch_needs(world: World, preflight: Preflight) -> None:
+def test_individual_key(world: World, preflight: Preflight) -> None:
+    """An individual key cannot use provisioning endpoints."""
     known = world.store.get("appstore.keys", preflight.values["ascKeyId"])
     assert known
     control(world, "POST", "/appstore/keys", {**known, "issuer_id": None})
@@ -192,7 +193,7 @@ def test_an_individual_key_may_not_do_what_a_launch_needs(world: World, prefligh
     assert "use a team key with the role Admin" in finding.remedy
 
 
-def test_a_key_that_is_refused_is_told_once(world: World, preflight: Preflight) -> None:
+def test_refused_key_reported_once(world: World, preflight: Preflight) -> None:
     control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}")
 
     findings = preflight()
@@ -202,9 +203,10 @@ def test_a_key_that_is_refused_is_told_once(world: World, preflight: Preflight) 
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(5, Verdict.OK), (45, Verdict.WARNING), (300, Verdict.BLOCKED)])
-def test_a_clock_that_is_off_is_told_before_apple_refuses_its_tokens(
+def test_clock_skew(
     world: World, preflight: Preflight, monkeypatch: pytest.MonkeyPatch, seconds: float, verdict: Verdict
 ) -> None:
+    """Clock skew is reported before Apple refuses tokens."""
     monkeypatch.setattr(world.clock, "wall", lambda: world.clock.now() + seconds)
 
     (apples, flys) = preflight.row("Clock")
@@ -214,9 +216,7 @@ def test_a_clock_that_is_off_is_told_before_apple_refuses_its_tokens(
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(50e9, Verdict.OK), (1e9, Verdict.WARNING), (1e8, Verdict.BLOCKED)])
-def test_a_disk_without_room_is_told(
-    preflight: Preflight, monkeypatch: pytest.MonkeyPatch, free: float, verdict: Verdict
-) -> None:
+def test_disk_space(preflight: Preflight, monkeypatch: pytest.MonkeyPatch, free: float, verdict: Verdict) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
 
     assert preflight.row("Disk")[0].verdict is verdict
@@ -226,9 +226,7 @@ def test_a_disk_without_room_is_told(
     ("version", "verdict"),
     [("v3.260.0", Verdict.OK), ("v3.100.1", Verdict.WARNING), ("v2.25.2", Verdict.BLOCKED), ("", Verdict.BLOCKED)],
 )
-def test_a_cli_that_this_was_not_written_for_is_told(
-    preflight: Preflight, monkeypatch: pytest.MonkeyPatch, version: str, verdict: Verdict
-) -> None:
+def test_cli_version(preflight: Preflight, monkeypatch: pytest.MonkeyPatch, version: str, verdict: Verdict) -> None:
     monkeypatch.setattr("preflight.computer._version", lambda program: version)
 
     (finding,) = preflight.row("Pulumi CLI")
@@ -237,7 +235,7 @@ def test_a_cli_that_this_was_not_written_for_is_told(
     assert finding.remedy.startswith("update it") == (verdict is not Verdict.OK)
 
 
-def test_without_the_programs_a_launch_is_blocked(preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs(preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("preflight.computer.shutil.which", lambda program, **_: None)
 
     findings = preflight()
@@ -260,9 +258,7 @@ def certificates(world: World, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(0, Verdict.OK), (2, Verdict.WARNING), (3, Verdict.BLOCKED)])
-def test_certificates_that_leave_no_room_for_one_are_told(
-    world: World, preflight: Preflight, count: int, verdict: Verdict
-) -> None:
+def test_certificate_limit(world: World, preflight: Preflight, count: int, verdict: Verdict) -> None:
     certificates(world, count)
 
     (finding,) = preflight.row("Certificates")
@@ -271,14 +267,16 @@ def test_certificates_that_leave_no_room_for_one_are_told(
     assert ("revoke an unused one" in finding.remedy) == bool(count)
 
 
-def test_builds_that_are_signed_elsewhere_need_no_certificate(world: World, preflight: Preflight) -> None:
+def test_builds_signed_elsewhere(world: World, preflight: Preflight) -> None:
+    """Builds that are signed elsewhere need no certificate."""
     certificates(world, 3)
     preflight.values["signing"] = {}
 
     assert preflight.row("Certificates") == [ok("builds are signed elsewhere: solos:signing is empty")]
 
 
-def test_what_the_stack_has_made_already_blocks_nothing(world: World, preflight: Preflight) -> None:
+def test_resources_of_stack_are_ok(world: World, preflight: Preflight) -> None:
+    """Resources that the stack has already created block nothing."""
     built(world, preflight)
     (build,) = world.store.all("appstore.builds")
     world.store.put("fly_full", "sjc", {})
@@ -298,7 +296,8 @@ def test_what_the_stack_has_made_already_blocks_nothing(world: World, preflight:
     assert findings["Build number"][0].verdict is Verdict.OK
 
 
-def test_an_app_that_somebody_made_by_hand_is_worth_a_look(world: World, preflight: Preflight) -> None:
+def test_app_made_by_hand(world: World, preflight: Preflight) -> None:
+    """An app that is not in the stack is a warning."""
     control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
 
     finding = preflight.row("App name")[0]
@@ -307,7 +306,8 @@ def test_an_app_that_somebody_made_by_hand_is_worth_a_look(world: World, preflig
     assert "python -m adoption --stack prod" in finding.remedy
 
 
-def test_the_app_entry_of_a_new_bundle_id_can_be_made_after_the_first_up(world: World, preflight: Preflight) -> None:
+def test_app_entry_of_new_bundle_id(world: World, preflight: Preflight) -> None:
+    """The app entry of a new bundle ID is created after the first `up`."""
     without_bundle_id(world, preflight)
 
     finding = preflight.row("App entry")[0]
@@ -316,7 +316,8 @@ def test_the_app_entry_of_a_new_bundle_id_can_be_made_after_the_first_up(world: 
     assert "have the Account Holder ready" in finding.remedy
 
 
-def test_a_hostname_of_the_team_needs_somebody_at_its_dns_provider(world: World, preflight: Preflight) -> None:
+def test_custom_hostname(world: World, preflight: Preflight) -> None:
+    """A custom hostname needs DNS records."""
     preflight.values["domain"] = "api.sollabs.example"
     assert preflight.row("Hostname")[0].verdict is Verdict.WARNING
 
@@ -347,7 +348,9 @@ def fly(world: World, method: str, path: str, body: dict[str, Any]) -> None:
         client.request(method, path, json=body, headers={"Authorization": f"Bearer {FLY_TOKEN}"}).raise_for_status()
 
 
-def test_one_check_that_breaks_or_hangs_hides_no_other(preflight: Preflight) -> None:
+def test_failing_check_is_isolated(preflight: Preflight) -> None:
+    """A check that fails or hangs does not affect the others."""
+
     def breaks(subject: Subject) -> Any:
         raise ZeroDivisionError("of all things")
 
@@ -365,7 +368,7 @@ def test_one_check_that_breaks_or_hangs_hides_no_other(preflight: Preflight) -> 
     assert findings["c"] == [ok("well")]
 
 
-def test_the_table_gives_each_finding_a_line_and_its_remedy_another() -> None:
+def test_table() -> None:
     rows = {name: [ok("well")] for group in CHECKS.values() for name in group}
     rows["Disk"] = [Finding(Verdict.BLOCKED, "0.1 GB free", "make room")]
 
@@ -375,9 +378,7 @@ def test_the_table_gives_each_finding_a_line_and_its_remedy_another() -> None:
     assert shown.endswith(f"{len(rows) - 1} ok, 0 warnings, 1 blocked.")
 
 
-def test_a_stack_that_cannot_be_read_is_blocked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unreadable_stack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     monkeypatch.setattr("preflight.stack.shutil.which", lambda program: None)
 
@@ -386,7 +387,8 @@ def test_a_stack_that_cannot_be_read_is_blocked(
     assert "set PULUMI_CONFIG_PASSPHRASE to the one it was created with" in capsys.readouterr().err
 
 
-def test_a_tester_whom_up_invites_is_no_obstacle(preflight: Preflight) -> None:
+def test_tester_to_invite(preflight: Preflight) -> None:
+    """A tester whom `up` invites is a warning."""
     noor = {"email": "noor@sollabs.example", "firstName": "Noor", "lastName": "Haddad"}
     preflight.values.update(testers=[noor], inviteTesters="true")
 

@@ -1,4 +1,4 @@
-"""A stack is read as `up` would read it, by the CLI and without it, its secrets opened."""
+"""Reads a stack as `up` does, with and without the CLI, with decrypted secrets."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ from tests.preflight.conftest import ROOT
 
 @pytest.fixture(params=["embedded", pytest.param("pulumi", marks=needs("pulumi"))])
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a stack `prod` that has one secret; its name is that of who reads it."""
+    """A project folder with a stack `prod` that has one secret; it is named after the reader."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", tmp_path.as_uri())
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
     monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
@@ -31,7 +31,8 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return folder
 
 
-def test_values_defaults_and_secrets_are_there_as_the_program_gets_them(project: Path) -> None:
+def test_values_as_in_program(project: Path) -> None:
+    """Values, defaults and secrets are those that the program gets."""
     stack = read(project, "prod")
 
     assert stack.values["solos:org"] == "sol-labs"
@@ -42,14 +43,15 @@ def test_values_defaults_and_secrets_are_there_as_the_program_gets_them(project:
     assert "worth nothing" not in repr(stack)
 
 
-def test_a_wrong_passphrase_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_passphrase(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
 
     with pytest.raises(Unreadable, match="incorrect passphrase"):
         read(project, "prod")
 
 
-def test_a_stack_that_the_cli_does_not_know_is_read_all_the_same(project: Path) -> None:
+def test_stack_unknown_to_cli(project: Path) -> None:
+    """A stack that the CLI does not know is read from its files."""
     (project / "Pulumi.other.yaml").write_text(
         (project / "Pulumi.prod.yaml").read_text(encoding="utf-8"), encoding="utf-8"
     )

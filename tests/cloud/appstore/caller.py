@@ -1,4 +1,4 @@
-"""Calls App Store Connect's API by hand: what the double does when a client is not as careful as ours."""
+"""Calls the App Store Connect API directly, to test requests that our client does not send."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every answer of the double is as Apple describes it, also to a client that is not as careful as ours."""
+"""Checks every response of the double against Apple's OpenAPI file."""
 
 from collections.abc import Iterator
 

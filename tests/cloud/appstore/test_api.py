@@ -20,14 +20,15 @@ from tests.cloud.appstore.caller import BUNDLE_ID, Caller
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
-def test_a_token_with_a_wrong_part_is_refused(world: World, wrong: dict[str, Any]) -> None:
+def test_invalid_token(world: World, wrong: dict[str, Any]) -> None:
     answer = Caller(world)("GET", "/v1/apps", **wrong)
 
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["code"] == "NOT_AUTHORIZED"
 
 
-def test_a_token_may_live_twenty_minutes_and_no_longer(world: World) -> None:
+def test_token_lifetime(world: World) -> None:
+    """Tokens live at most twenty minutes."""
     caller = Caller(world)
     now = int(world.clock.now())
 
@@ -37,13 +38,14 @@ def test_a_token_may_live_twenty_minutes_and_no_longer(world: World) -> None:
     assert (longest.status_code, longer.status_code) == (200, 401)
 
 
-def test_a_revoked_key_is_refused(world: World) -> None:
+def test_revoked_key(world: World) -> None:
     control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
 
     assert Caller(world)("GET", "/v1/apps").status_code == 401
 
 
-def test_a_missing_agreement_stops_every_call(world: World) -> None:
+def test_missing_agreement(world: World) -> None:
+    """A missing agreement blocks every call."""
     control(world, "POST", "/appstore/agreements", {"in_effect": False})
 
     answer = Caller(world)("GET", "/v1/users")
@@ -52,7 +54,8 @@ def test_a_missing_agreement_stops_every_call(world: World) -> None:
     assert answer.json()["errors"][0]["code"] == "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED"
 
 
-def test_a_developer_key_cannot_register_bundle_ids(world: World) -> None:
+def test_developer_role(world: World) -> None:
+    """A developer key cannot register bundle IDs."""
     key = world.store.get("appstore.keys", ASC_KEY_ID)
     world.store.put("appstore.keys", ASC_KEY_ID, {**(key or {}), "role": "DEVELOPER"})
     bundle_id = {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"}
@@ -62,7 +65,8 @@ def test_a_developer_key_cannot_register_bundle_ids(world: World) -> None:
     assert error["detail"] == "The API key in use does not allow this request"
 
 
-def test_the_budget_of_the_hour_is_told_and_kept(world: World) -> None:
+def test_hourly_limit(world: World) -> None:
+    """Responses have the hourly limit, and it is enforced."""
     control(world, "POST", "/delays", {"rate_scale": 2 / 3600})
     caller = Caller(world)
 
@@ -72,7 +76,7 @@ def test_the_budget_of_the_hour_is_told_and_kept(world: World) -> None:
     assert answers[0].headers["X-Rate-Limit"] == "user-hour-lim:2;user-hour-rem:1;"
 
 
-def test_apps_cannot_be_made_by_the_api(world: World) -> None:
+def test_apps_cannot_be_created(world: World) -> None:
     error = Caller(world).make("apps", {"name": "SolOS"}, status=403)
 
     assert error["detail"] == (
@@ -81,14 +85,14 @@ def test_apps_cannot_be_made_by_the_api(world: World) -> None:
 
 
 @pytest.mark.parametrize("query", ["filter[nonsense]=x", "filter[name]=a&filter[name]=b", "limit=201", "include=owner"])
-def test_a_query_that_apple_does_not_know_is_refused(world: World, query: str) -> None:
+def test_unknown_parameter(world: World, query: str) -> None:
     answer = Caller(world)("GET", f"/v1/apps?{query}")
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["code"].startswith("PARAMETER_ERROR.")
 
 
-def test_pages_are_followed_by_their_links(world: World) -> None:
+def test_paging(world: World) -> None:
     caller = Caller(world)
     for number in range(5):
         caller.make("bundleIds", {"identifier": f"{BUNDLE_ID}{number}", "name": "Sol", "platform": "IOS"})
@@ -102,7 +106,8 @@ def test_pages_are_followed_by_their_links(world: World) -> None:
     assert pages == [["0", "1"], ["2", "3"], ["4"]]
 
 
-def test_filters_of_bundle_ids_match_parts(world: World) -> None:
+def test_bundle_id_filter(world: World) -> None:
+    """Filters of bundle IDs match substrings."""
     caller = Caller(world)
     caller.make("bundleIds", {"identifier": f"{BUNDLE_ID}.widget", "name": "Widget", "platform": "IOS"})
 
@@ -111,7 +116,8 @@ def test_filters_of_bundle_ids_match_parts(world: World) -> None:
     assert [each["attributes"]["identifier"] for each in found] == [f"{BUNDLE_ID}.widget"]
 
 
-def test_an_unknown_or_missing_attribute_is_named(world: World) -> None:
+def test_invalid_attributes(world: World) -> None:
+    """Errors name an unknown or missing attribute."""
     caller = Caller(world)
 
     unknown = caller.make("bundleIds", {"identifier": BUNDLE_ID, "nickname": "Sol"}, status=409)
@@ -124,7 +130,7 @@ def test_an_unknown_or_missing_attribute_is_named(world: World) -> None:
     )
 
 
-def test_a_path_that_does_not_exist_is_apples_404(world: World) -> None:
+def test_unknown_path(world: World) -> None:
     answer = Caller(world)("GET", "/v1/nonsense/1")
 
     assert answer.json()["errors"][0]["code"] == "NOT_FOUND"

@@ -1,4 +1,4 @@
-"""How a build comes into being at the double: reserved, sent in parts, committed, processed, seen late."""
+"""Build uploads of the double: reserve, send parts, commit, process, and the delay until the build appears."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +61,8 @@ def state(api: Caller, upload: Any) -> Any:
     return api.read(f"/v1/buildUploads/{upload['id']}")["attributes"]["state"]
 
 
-def test_an_upload_becomes_a_build_that_testers_can_have(api: Caller, build: Callable[..., bytes]) -> None:
+def test_upload_becomes_build(api: Caller, build: Callable[..., bytes]) -> None:
+    """A committed upload becomes a build that testers can install."""
     app = api.app()
 
     upload = send(api, app, build())
@@ -75,7 +76,8 @@ def test_an_upload_becomes_a_build_that_testers_can_have(api: Caller, build: Cal
     assert detail["attributes"]["internalBuildState"] == "READY_FOR_BETA_TESTING"
 
 
-def test_the_build_record_comes_later_than_the_upload_is_complete(api: Caller, build: Callable[..., bytes]) -> None:
+def test_build_appears_late(api: Caller, build: Callable[..., bytes]) -> None:
+    """The build record appears after the upload is COMPLETE."""
     upload = send(api, api.app(), build())
 
     api.world.clock.sleep(api.world.delays.upload_processing)
@@ -84,7 +86,8 @@ def test_the_build_record_comes_later_than_the_upload_is_complete(api: Caller, b
     assert "build" not in api.read(f"/v1/buildUploads/{upload['id']}")["relationships"]
 
 
-def test_apple_refuses_an_ipa_of_another_app_after_the_upload(api: Caller, build: Callable[..., bytes]) -> None:
+def test_ipa_of_other_app_fails(api: Caller, build: Callable[..., bytes]) -> None:
+    """Apple refuses the IPA of another app after the upload."""
     upload = send(api, api.app(), build(bundle_id="com.example.other", without=("embedded.mobileprovision",)))
 
     api.world.clock.sleep(30)
@@ -93,7 +96,8 @@ def test_apple_refuses_an_ipa_of_another_app_after_the_upload(api: Caller, build
     assert [error["code"] for error in state(api, upload)["errors"]] == ["90054", "90174"]
 
 
-def test_a_commit_before_all_parts_are_there_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+def test_early_commit_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+    """A commit before all parts are uploaded is refused."""
     content = build()
     _, file = reserve(api, api.app(), content)
     put(api, file["attributes"]["uploadOperations"][0], content)
@@ -104,7 +108,7 @@ def test_a_commit_before_all_parts_are_there_is_refused(api: Caller, build: Call
     assert "parts [2" in answer.json()["errors"][0]["detail"]
 
 
-def test_a_commit_with_checksums_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+def test_commit_with_checksums_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
     content = build()
     _, file = reserve(api, api.app(), content)
     for operation in file["attributes"]["uploadOperations"]:
@@ -120,16 +124,15 @@ def test_a_commit_with_checksums_is_refused(api: Caller, build: Callable[..., by
     [({"Authorization": "Bearer x"}, 400), ({"Content-Type": "text/plain"}, 403)],
     ids=["a bearer token", "another content type"],
 )
-def test_the_storage_takes_the_announced_headers_only(
-    api: Caller, build: Callable[..., bytes], headers: dict[str, str], status: int
-) -> None:
+def test_storage_headers(api: Caller, build: Callable[..., bytes], headers: dict[str, str], status: int) -> None:
+    """The storage accepts exactly the announced headers."""
     content = build()
     _, file = reserve(api, api.app(), content)
 
     assert put(api, file["attributes"]["uploadOperations"][0], content, **headers).status_code == status
 
 
-def test_an_address_expires(api: Caller, build: Callable[..., bytes]) -> None:
+def test_url_expires(api: Caller, build: Callable[..., bytes]) -> None:
     content = build()
     _, file = reserve(api, api.app(), content)
 
@@ -138,7 +141,8 @@ def test_an_address_expires(api: Caller, build: Callable[..., bytes]) -> None:
     assert put(api, file["attributes"]["uploadOperations"][0], content).status_code == 403
 
 
-def test_a_build_number_is_taken_once_its_bytes_are_there(api: Caller, build: Callable[..., bytes]) -> None:
+def test_build_number_is_taken(api: Caller, build: Callable[..., bytes]) -> None:
+    """A build number is taken once its upload is committed."""
     app = api.app()
     reserve(api, app, build())
     send(api, app, build())
@@ -150,7 +154,8 @@ def test_a_build_number_is_taken_once_its_bytes_are_there(api: Caller, build: Ca
     assert refusal["detail"].endswith("'0'")
 
 
-def test_of_two_uploads_that_race_for_a_number_the_later_is_redundant(api: Caller, build: Callable[..., bytes]) -> None:
+def test_race_for_build_number(api: Caller, build: Callable[..., bytes]) -> None:
+    """Of two uploads with the same number the later commit fails."""
     app, content = api.app(), build()
     slow, file = reserve(api, app, content)
     send(api, app, content)
@@ -164,7 +169,8 @@ def test_of_two_uploads_that_race_for_a_number_the_later_is_redundant(api: Calle
     assert len(control(api.world, "GET", "/appstore/state")["builds"]) == 1
 
 
-def test_parts_may_come_in_any_order_and_more_than_once(api: Caller, build: Callable[..., bytes]) -> None:
+def test_part_order(api: Caller, build: Callable[..., bytes]) -> None:
+    """Parts can arrive in any order, and more than once."""
     content = build()
     upload, file = reserve(api, api.app(), content)
     operations = file["attributes"]["uploadOperations"]
@@ -176,7 +182,8 @@ def test_parts_may_come_in_any_order_and_more_than_once(api: Caller, build: Call
     assert state(api, upload)["state"] == "PROCESSING"
 
 
-def test_a_part_that_is_too_short_or_too_long_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
+def test_part_length(api: Caller, build: Callable[..., bytes]) -> None:
+    """A part of the wrong length is refused."""
     content = build()
     _, file = reserve(api, api.app(), content)
     (first, *_) = file["attributes"]["uploadOperations"]
@@ -188,7 +195,8 @@ def test_a_part_that_is_too_short_or_too_long_is_refused(api: Caller, build: Cal
     assert commit(api, file).status_code == 409
 
 
-def test_a_deleted_upload_is_gone_with_its_bytes(api: Caller, build: Callable[..., bytes]) -> None:
+def test_deleted_upload(api: Caller, build: Callable[..., bytes]) -> None:
+    """Deleting an upload deletes its bytes."""
     content = build()
     upload, file = reserve(api, api.app(), content)
     put(api, file["attributes"]["uploadOperations"][0], content)

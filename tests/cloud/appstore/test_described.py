@@ -1,4 +1,4 @@
-"""The double offers what Apple describes and nothing else: each of its reads, filters, includes and sort keys is asked for once."""
+"""The double offers only what Apple documents: requests each of its reads, filters, includes and sort keys once."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +16,8 @@ WHOLE = "app-store-connect-4.4.1.json"
 ANY_VALUE = {r": filter\[[\w.]+\]=x is not described": "the value is nobody's: that the filter exists is what counts"}
 
 
-def test_every_read_that_the_double_answers_is_described(
-    world: World, configured: Callable[[Any], Any], tmp_path: Path
-) -> None:
+def test_reads_are_documented(world: World, configured: Callable[[Any], Any], tmp_path: Path) -> None:
+    """Every read that the double answers is in Apple's OpenAPI file."""
     described = specification.load(WHOLE)
     first_up(world, configured, tmp_path)
     caller = Caller(world)

@@ -1,4 +1,4 @@
-"""Certificates, profiles and capabilities: what Apple makes, refuses and spoils."""
+"""Certificates, profiles and capabilities of the double."""
 
 import base64
 from typing import Any
@@ -39,7 +39,8 @@ def profile(caller: Caller, bundle: Any, held: Any, name: str = "Sol", status: i
     )
 
 
-def test_a_certificate_is_of_the_requests_key_and_for_code_signing(caller: Caller) -> None:
+def test_certificate(caller: Caller) -> None:
+    """A certificate has the key of the request and is for code signing."""
     attributes = certificate(caller)["attributes"]
 
     issued = x509.load_der_x509_certificate(base64.b64decode(attributes["certificateContent"]))
@@ -50,14 +51,14 @@ def test_a_certificate_is_of_the_requests_key_and_for_code_signing(caller: Calle
     assert attributes["expirationDate"] == issued.not_valid_after_utc.isoformat()
 
 
-def test_a_request_may_come_without_its_armour(caller: Caller) -> None:
+def test_csr_without_header_lines(caller: Caller) -> None:
     bare = "".join(line for line in request().splitlines() if not line.startswith("-"))
 
     certificate(caller, csrContent=bare)
 
 
 @pytest.mark.parametrize("csr", ["nonsense", request(3072)], ids=["nonsense", "another size of key"])
-def test_what_is_no_request_is_refused(caller: Caller, csr: str) -> None:
+def test_invalid_csr_is_refused(caller: Caller, csr: str) -> None:
     error = caller.make("certificates", {"csrContent": csr, "certificateType": "DISTRIBUTION"}, status=409)
 
     assert (error["code"], error["source"]["pointer"]) == (
@@ -66,7 +67,8 @@ def test_what_is_no_request_is_refused(caller: Caller, csr: str) -> None:
     )
 
 
-def test_there_is_a_limit_of_certificates_until_one_expires(world: World, caller: Caller) -> None:
+def test_certificate_limit(world: World, caller: Caller) -> None:
+    """A team has a limited number of certificates; expired ones do not count."""
     control(world, "POST", "/appstore/settings", {"certificate_limit": 1})
     wanted = {"csrContent": request(), "certificateType": "DISTRIBUTION"}
     certificate(caller)
@@ -78,7 +80,8 @@ def test_there_is_a_limit_of_certificates_until_one_expires(world: World, caller
     assert error["detail"] == ("You already have a current Distribution certificate or a pending certificate request.")
 
 
-def test_a_profile_holds_its_bundle_id_and_certificate(caller: Caller) -> None:
+def test_profile_content(caller: Caller) -> None:
+    """A profile contains its bundle ID and certificate."""
     held = certificate(caller)
 
     made = profile(caller, bundle_id(caller), held)["attributes"]
@@ -90,7 +93,8 @@ def test_a_profile_holds_its_bundle_id_and_certificate(caller: Caller) -> None:
     assert content.expires.isoformat() == held["attributes"]["expirationDate"]
 
 
-def test_the_name_of_a_profile_is_taken_even_by_an_invalid_one(world: World, caller: Caller) -> None:
+def test_profile_name_is_taken(world: World, caller: Caller) -> None:
+    """An invalid profile keeps its name."""
     bundle, held = bundle_id(caller), certificate(caller)
     made = profile(caller, bundle, held)
     caller("DELETE", f"/v1/certificates/{held['id']}")
@@ -104,7 +108,7 @@ def test_the_name_of_a_profile_is_taken_even_by_an_invalid_one(world: World, cal
     )
 
 
-def test_a_profile_for_the_store_takes_no_devices(caller: Caller) -> None:
+def test_store_profile_without_devices(caller: Caller) -> None:
     device = caller.make("devices", {"name": "Ada's", "platform": "IOS", "udid": "00008120-0001"})
 
     error = profile(caller, bundle_id(caller), certificate(caller), status=409, devices=[reference(device)])
@@ -113,7 +117,8 @@ def test_a_profile_for_the_store_takes_no_devices(caller: Caller) -> None:
     assert error["detail"] == "No devices can be associated to Provisioning Profiles for the App Store."
 
 
-def test_a_bundle_id_that_was_just_made_has_no_profile_yet(caller: Caller) -> None:
+def test_profile_of_new_bundle_id(caller: Caller) -> None:
+    """A profile for a bundle ID that is too new is refused."""
     held = certificate(caller)
     new = caller.make("bundleIds", {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"})
 
@@ -122,7 +127,8 @@ def test_a_bundle_id_that_was_just_made_has_no_profile_yet(caller: Caller) -> No
     assert error["detail"] == f"There is no App ID with ID '{new['id']}' on this team."
 
 
-def test_changed_capabilities_spoil_older_profiles_a_moment_later(world: World, caller: Caller) -> None:
+def test_capability_change_invalidates_profiles(world: World, caller: Caller) -> None:
+    """Older profiles become INVALID after a delay."""
     bundle, held = bundle_id(caller), certificate(caller)
     made = profile(caller, bundle, held)
     world.clock.sleep(1)
@@ -135,7 +141,7 @@ def test_changed_capabilities_spoil_older_profiles_a_moment_later(world: World, 
     assert (at_once, [each["id"] for each in later]) == ("ACTIVE", [made["id"]])
 
 
-def test_a_profile_cannot_be_changed(caller: Caller) -> None:
+def test_profile_is_immutable(caller: Caller) -> None:
     made = profile(caller, bundle_id(caller), certificate(caller))
 
     answer = caller("PATCH", f"/v1/profiles/{made['id']}", {"data": {**reference(made), "attributes": {"name": "X"}}})
@@ -143,7 +149,8 @@ def test_a_profile_cannot_be_changed(caller: Caller) -> None:
     assert answer.json()["errors"][0]["detail"].startswith("The resource 'profiles' does not allow 'UPDATE'")
 
 
-def test_a_zombie_is_listed_by_its_bundle_id_and_found_nowhere(world: World, caller: Caller) -> None:
+def test_zombie_profile(world: World, caller: Caller) -> None:
+    """Only the bundle ID lists a zombie profile."""
     bundle = bundle_id(caller)
     made = profile(caller, bundle, certificate(caller))
     control(world, "POST", "/appstore/zombies", {"profile": made["id"]})

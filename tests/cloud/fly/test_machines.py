@@ -1,4 +1,4 @@
-"""How the double's machines live, lease and refuse, where providers rely on it."""
+"""Machines of the double: lifecycle, leases and refusals that providers rely on."""
 
 from typing import Any
 
@@ -35,7 +35,8 @@ def make(fly: httpx.Client, world: World, **changes: Any) -> str:
     return str(answer.json()["id"])
 
 
-def test_a_machine_starts_and_its_check_passes(fly: httpx.Client, world: World) -> None:
+def test_machine_starts(fly: httpx.Client, world: World) -> None:
+    """A new machine starts, and its health check passes."""
     id = make(fly, world)
 
     waited = fly.get(f"/apps/solos-prod/machines/{id}/wait", params={"state": "started", "timeout": 10})
@@ -47,7 +48,7 @@ def test_a_machine_starts_and_its_check_passes(fly: httpx.Client, world: World) 
     assert [check["status"] for check in machine["checks"]] == ["passing"]
 
 
-def test_an_update_is_a_new_version(fly: httpx.Client, world: World) -> None:
+def test_update_is_new_version(fly: httpx.Client, world: World) -> None:
     id = make(fly, world)
     before = fly.get(f"/apps/solos-prod/machines/{id}").json()["instance_id"]
     world.clock.sleep(3)
@@ -63,7 +64,8 @@ def test_an_update_is_a_new_version(fly: httpx.Client, world: World) -> None:
     assert fly.get(f"/apps/solos-prod/machines/{id}").json()["config"]["env"]["LOG_LEVEL"] == "debug"
 
 
-def test_a_leased_machine_is_changed_by_the_holder_only(fly: httpx.Client, world: World) -> None:
+def test_lease_guards_machine(fly: httpx.Client, world: World) -> None:
+    """Only the holder of a lease can change the machine."""
     id = make(fly, world)
     nonce = fly.post(f"/apps/solos-prod/machines/{id}/lease", params={"ttl": 30}).json()["data"]["nonce"]
     world.clock.sleep(3)
@@ -77,7 +79,7 @@ def test_a_leased_machine_is_changed_by_the_holder_only(fly: httpx.Client, world
     assert done.is_success
 
 
-def test_a_lease_ends_by_itself(fly: httpx.Client, world: World) -> None:
+def test_lease_expires(fly: httpx.Client, world: World) -> None:
     id = make(fly, world)
     fly.post(f"/apps/solos-prod/machines/{id}/lease", params={"ttl": 30})
 
@@ -86,7 +88,7 @@ def test_a_lease_ends_by_itself(fly: httpx.Client, world: World) -> None:
     assert fly.post(f"/apps/solos-prod/machines/{id}/stop").is_success
 
 
-def test_a_volume_has_one_machine(fly: httpx.Client, world: World) -> None:
+def test_volume_has_one_machine(fly: httpx.Client, world: World) -> None:
     volume = fly.post("/apps/solos-prod/volumes", json={"name": "data", "region": "sjc", "size_gb": 1}).json()["id"]
     mounts = [{"volume": volume, "path": "/data"}]
     make(fly, world, mounts=mounts)
@@ -106,7 +108,8 @@ def test_a_volume_has_one_machine(fly: httpx.Client, world: World) -> None:
         ({**CONFIG, "guest": {"memory_mb": 100}}, "memory_mb"),
     ],
 )
-def test_a_bad_config_makes_no_machine(fly: httpx.Client, world: World, config: dict[str, Any], text: str) -> None:
+def test_invalid_config_is_refused(fly: httpx.Client, world: World, config: dict[str, Any], text: str) -> None:
+    """An invalid config creates no machine."""
     refused = fly.post("/apps/solos-prod/machines", json={"region": "sjc", "config": config})
 
     assert refused.status_code == 400

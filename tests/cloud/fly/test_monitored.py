@@ -1,4 +1,4 @@
-"""What the double plays for a monitor: Fly's metrics, commands in machines, and a computer's addresses in a machine's files."""
+"""What the double does for the monitor: metrics, commands in machines, rewritten addresses, and the bucket."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -27,7 +27,7 @@ def federate(world: World, authorization: str = "FlyV1 fm2_readonly") -> httpx.R
         return prometheus.get(path, params={"match[]": MATCH}, headers={"Authorization": authorization})
 
 
-def test_metrics_tell_what_is_there(world: World, machine: Driven) -> None:
+def test_metrics(world: World, machine: Driven) -> None:
     with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as users:
         users.get("/notes", headers={"Host": "solos-prod.fly.dev"})
 
@@ -38,12 +38,13 @@ def test_metrics_tell_what_is_there(world: World, machine: Driven) -> None:
     assert any('mount="/data"' in line for line in lines if line.startswith("fly_instance_filesystem_blocks_avail"))
 
 
-def test_metrics_are_for_the_organisation_only(world: World, machine: Driven) -> None:
+def test_metrics_of_other_organisation(world: World, machine: Driven) -> None:
     assert federate(world, "FlyV1 fo1_strangers").status_code == 403
     assert federate(world, "Basic fm2_readonly").status_code == 401
 
 
-def test_a_command_runs_below_the_root_of_its_machine(world: World, machine: Driven) -> None:
+def test_command_runs_in_root(world: World, machine: Driven) -> None:
+    """A command runs in the root folder of its machine."""
     code = (
         "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM notes').fetchone()[0])"
     )
@@ -65,7 +66,8 @@ def loopback(tmp_path: Path) -> Iterator[Loopback]:
         yield loopback
 
 
-def test_a_private_name_is_one_port_wherever_it_stands(loopback: Loopback) -> None:
+def test_private_name_is_one_port(loopback: Loopback) -> None:
+    """A private name becomes the same local port in every file."""
     port = loopback.port("solos-monitor", "blackbox", 9115)
 
     assert loopback.text("blackbox.process.solos-monitor.internal:9115", "other", "app") == f"127.0.0.1:{port}"
@@ -84,11 +86,12 @@ def test_a_private_name_is_one_port_wherever_it_stands(loopback: Loopback) -> No
         ('url: "http://127.0.0.1:7706/receivers/page"', 'url: "http://127.0.0.1:7706/receivers/page"'),
     ],
 )
-def test_durations_are_divided_and_nothing_else_is(loopback: Loopback, said: str, done: str) -> None:
+def test_durations_are_scaled(loopback: Loopback, said: str, done: str) -> None:
+    """Durations are divided by `monitor_speed`; other numbers are not changed."""
     assert loopback.text(said, "solos-monitor", "prometheus") == done
 
 
-def test_no_public_host_is_left(loopback: Loopback) -> None:
+def test_public_hosts_are_replaced(loopback: Loopback) -> None:
     text = loopback.text('["https://solos.example.com/health", "api.fly.io"]', "solos-monitor", "prometheus")
 
     assert "example.com" not in text
@@ -96,7 +99,7 @@ def test_no_public_host_is_left(loopback: Loopback) -> None:
     assert text.count("127.0.0.1:") == 2
 
 
-def test_a_bucket_keeps_what_is_put_into_it(world: World) -> None:
+def test_bucket(world: World) -> None:
     with httpx.Client(transport=Doubles(world), base_url="http://bucket.test") as client:
         for number in (1, 2, 3):
             client.put(f"/backup/solos/{number}.ltx", content=b"0123456789")

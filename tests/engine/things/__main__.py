@@ -1,4 +1,5 @@
-"""Declares one of everything; `things:plan` varies it: what is left out, renamed, protected, retained, ignored, and what else the command is told."""
+"""Declares one resource of each kind; `things:plan` varies them: omitted, renamed, protected, retained, ignored changes, and the
+arguments of the command."""
 
 import os
 import signal

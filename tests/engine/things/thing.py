@@ -1,4 +1,4 @@
-"""A dynamic resource that is a file: `$THINGS/<id>.json`. Every call is noted in `$THINGS/calls`, one JSON line each."""
+"""A dynamic resource that is a file, `$THINGS/<id>.json`. Every call is recorded in `$THINGS/calls` as a JSON line."""
 
 import json
 import os
@@ -68,22 +68,22 @@ class ThingProvider(ResourceProvider):
 
 
 def refuse(props: dict[str, Any]) -> None:
-    """Fail, take long, or wait for another one, as the files `$THINGS/fail-<label>`, `slow-<label>` and `meet-<label>` say."""
+    """Fail, sleep, or wait for another resource, if `$THINGS/fail-<label>`, `slow-<label>` or `meet-<label>` exists."""
     if (FOLDER / f"slow-{props['label']}").exists():
         time.sleep(float((FOLDER / f"slow-{props['label']}").read_text()))
     if (FOLDER / f"meet-{props['label']}").exists():
         meet(props["label"], (FOLDER / f"meet-{props['label']}").read_text())
     if (FOLDER / f"fail-{props['label']}").exists():
-        raise RuntimeError(f"{props['label']} cannot be had today")
+        raise RuntimeError(f"{props['label']} is out of stock")
 
 
 def meet(label: str, other: str) -> None:
-    """Wait until the other one is being made, too."""
+    """Wait until the other resource is being created too."""
     (FOLDER / f"here-{label}").touch()
     deadline = time.monotonic() + 30
     while not (FOLDER / f"here-{other}").exists():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{label} has not met {other}")
+            raise RuntimeError(f"{label} did not meet {other}")
         time.sleep(0.05)
 
 
