@@ -137,7 +137,7 @@ def _request(key: "rsa.RSAPrivateKey") -> str:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import NameOID
 
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "solos")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Code signing")])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 

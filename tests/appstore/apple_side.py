@@ -1,6 +1,6 @@
-"""The whole Apple side as one stack: every resource in the order in which the engine goes about them, there and back.
+"""All App Store resources as one stack, created and destroyed in the order of the engine.
 
-People act where a launch has them act, at once: somebody fills in Apple's form as soon as there is a bundle ID.
+People act at once where a launch needs them: somebody fills in Apple's form as soon as there is a bundle ID.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class AppleSide(DrivenStack):
     """Arguments of `Build` by build number, but for the app."""
 
     def up(self, *, build: str = "0", testers: tuple[str, ...] = (ADA,)) -> None:
-        """Give the build to the testers; stops at the first step that fails, by raising what it raised."""
+        """Bring the build to the testers. A step that fails raises, and no further step runs."""
         self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
         fill_in_the_form(self.world)
         self.do("app", AppProvider, **APP)
@@ -73,8 +73,8 @@ class AppleSide(DrivenStack):
 
 
 def held(world: World) -> dict[str, Any]:
-    """What the account holds, without ids and times: two in which the same is true are equal. Nothing is left out."""
-    world.clock.sleep(60)  # what is under way arrives
+    """Everything in the account, without ids and times, so that equivalent accounts are equal."""
+    world.clock.sleep(60)  # lost calls that are still on their way arrive
     state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
     by_id = {each["id"]: each for kind in state.values() for each in kind}
     return {
@@ -102,7 +102,7 @@ def held(world: World) -> dict[str, Any]:
 
 
 def _is_whole(world: World, file: Document) -> bool:
-    """Whether Apple has the very bytes whose digest the file's name tells."""
+    """Whether Apple has the bytes whose digest is in the file's name."""
     received = world.files / "uploads" / file["id"]
     digest = hashlib.sha256(received.read_bytes()).hexdigest() if received.exists() else ""
     return str(file["fileName"]).endswith(f"-{digest}.ipa")

@@ -1,4 +1,4 @@
-"""Every test of the Apple side also holds both sides of the wire against Apple's own description, where that is there."""
+"""Every test here also checks requests and answers against Apple's API specification, if that is available."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,5 +21,5 @@ def as_apple_describes_it() -> Iterator[None]:
 
 @pytest.fixture
 def store(world: World, settings: dict[str, Any]) -> Callable[[], AppStore]:
-    """Makes clients as the providers do, each with the configuration of now."""
+    """Creates clients as the providers do, each with the current configuration."""
     return lambda: AppStore(Config({f"{PROJECT}:{key}": value for key, value in settings.items()}, PROJECT))

@@ -1,4 +1,4 @@
-"""Apple's own description of the API, and what its server does otherwise (app-store-connect.md, 2.4 and 6.1)."""
+"""Apple's specification of the API, and where its server is known to deviate from it."""
 
 NAME = "app-store-connect-4.4.1.flow.json"
 DEVIATIONS = {
@@ -6,5 +6,5 @@ DEVIATIONS = {
     r": the answer.*\.relationships\.\w+\.data: None is not": "no object at the other end, as JSON:API says it",
     r": the answer\.errors\[\d+\]: 'detail' is a required property": "sometimes it is missing",
     r"DELETE /v1/bundleIds/\{id\}: HTTP 409 is not described": "one that an app uses cannot be deleted",
-    r"\.capabilityType: 'PRIVATE_CLOUD_COMPUTE' is not one of": "there are more types than Apple describes (10.2)",
+    r"\.capabilityType: 'PRIVATE_CLOUD_COMPUTE' is not one of": "there are more types than Apple describes",
 }

@@ -1,4 +1,4 @@
-"""What is done to the Apple side in the fault matrix (`tests/fault_matrix.py`)."""
+"""The journeys of the App Store resources in the fault matrix (`tests/fault_matrix.py`)."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from tests.fault_matrix import Journey
 
 
 def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:
-    """The account knows its users, and nothing else. Apple takes just long enough for everything to be waited for once."""
+    """The account has its users and nothing else. Everything that Apple does takes long enough for one wait."""
     world.delays = replace(
         world.delays, app_entry_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
     )
@@ -24,7 +24,7 @@ def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:
 
 
 def in_testing(world: World, settings: dict[str, Any]) -> AppleSide:
-    """A build is in the testers' hands."""
+    """The testers have a build."""
     testflight = nothing_yet(world, settings)
     testflight.up()
     return testflight
@@ -35,21 +35,21 @@ def release(testflight: AppleSide) -> None:
 
 
 def invite(testflight: AppleSide) -> None:
-    """An `up` that invites somebody, who accepts, and another."""
+    """An `up` that invites somebody, who accepts, and another `up`."""
     testflight.up(testers=(ADA, GRACE))
     become_user(testflight.world, GRACE)
     testflight.up(testers=(ADA, GRACE))
 
 
 def only_a_key(world: World, settings: dict[str, Any]) -> Signed:
-    """The key makes no call, so nothing can happen to it: it is in the state."""
+    """The key is in the state: it makes no call that could fail."""
     signed = Signed(settings)
     signed.do("key", SigningKeyProvider)
     return signed
 
 
 def about_to_expire(world: World, settings: dict[str, Any]) -> Signed:
-    """Certificate and profile were made eleven months ago."""
+    """Certificate and profile are eleven months old."""
     signed = only_a_key(world, settings)
     signed.up()
     world.clock.sleep(336 * DAY)

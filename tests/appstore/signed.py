@@ -1,4 +1,4 @@
-"""What a build is signed with, as one stack: bundle ID, capabilities, key, certificate and profile, there and back."""
+"""Everything that a build is signed with, as one stack: bundle ID, capabilities, key, certificate and profile."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +24,13 @@ class Signed(DrivenStack):
     """Whether a certificate is revoked that is replaced or destroyed."""
 
     def up(self, *, capabilities: tuple[str, ...] = ("PUSH_NOTIFICATIONS",)) -> None:
-        """Make all of it be as told, and renewed where that is due; stops at the first step that fails, by raising."""
+        """Create, change or renew all of it. A step that fails raises, and no further step runs."""
         key = self.do("key", SigningKeyProvider)
         about = {"private_key": key["private_key"], "csr": key["csr"], "revoke": self.revoke}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 certificate, "KDF_ROUNDS", 1
-            )  # half of all that these journeys cost, and nothing they are about
+            )  # creating keys takes half of the time, and these journeys do not test it
             self.do("certificate", CertificateProvider, **about)
         self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
         bundle_id = self.resources["bundle id"].id
@@ -48,8 +48,8 @@ class Signed(DrivenStack):
 
 
 def signing_held(world: World) -> dict[str, Any]:
-    """What the account holds, without ids and times: two in which the same is true are equal."""
-    world.clock.sleep(60)  # what is under way arrives
+    """Everything in the account, without ids and times, so that equivalent accounts are equal."""
+    world.clock.sleep(60)  # lost calls that are still on their way arrive
     state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
     expiries = {each["id"]: each["expirationDate"][:10] for each in state["certificates"]}
     return {

@@ -1,4 +1,4 @@
-"""A signing key, and what is at Apple of it: where the tests of certificates and profiles start."""
+"""A signing key and its certificates, with which the tests of certificates and profiles start."""
 
 import base64
 import functools
@@ -20,17 +20,17 @@ DAY = 86_400.0
 
 @functools.cache
 def signing_key() -> dict[str, Any]:
-    """The outputs of a `SigningKey`, made once, because a key takes a while."""
+    """The outputs of a `SigningKey`, created once, because that is slow."""
     return Driven(SigningKeyProvider()).up()
 
 
 def key_arguments() -> dict[str, Any]:
-    """What a certificate is told about that key."""
+    """The arguments of a certificate of that key."""
     return {name: signing_key()[name] for name in ("private_key", "csr")}
 
 
 def certificates(world: World) -> list[dict[str, Any]]:
-    """All that Apple has."""
+    """All certificates of the account."""
     state: list[dict[str, Any]] = control(world, "GET", "/appstore/state")["certificates"]
     return state
 
@@ -41,7 +41,7 @@ def profiles(world: World) -> list[dict[str, Any]]:
 
 
 def exported(outputs: dict[str, Any]) -> dict[str, str]:
-    """The certificate with its key, as somebody exports it from a keychain: the arguments with which it is taken over."""
+    """The arguments that adopt the certificate with its key, as exported from a keychain."""
     key = serialization.load_pem_private_key(outputs["private_key"].encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     certificate = x509.load_pem_x509_certificate(outputs["certificate"].encode())
@@ -53,7 +53,7 @@ def exported(outputs: dict[str, Any]) -> dict[str, str]:
 
 @functools.cache
 def request(bits: int = 2048) -> str:
-    """A signing request of some key."""
+    """A certificate signing request of another key."""
     key = rsa.generate_private_key(65537, bits)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody")])
     signed = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
@@ -61,7 +61,7 @@ def request(bits: int = 2048) -> str:
 
 
 def certificate_of(private_key: str) -> str:
-    """PEM of a certificate that the key has signed itself."""
+    """PEM of a self-signed certificate of the key."""
     key = serialization.load_pem_private_key(private_key.encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Apple Distribution: Somebody (TEAM)")])

@@ -1,4 +1,4 @@
-"""The app entry: adopted exactly, asked for in so many words, changed where Apple lets it be changed, never deleted."""
+"""The app entry: adopted by bundle ID, requested from a person, changed in place, never deleted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def app(configured: Configured) -> Driven:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What people see beside the resource."""
+    """The notes shown at the resource."""
     notes: list[str] = []
     monkeypatch.setattr(engine, "note", notes.append)
     return notes
@@ -47,7 +47,8 @@ def fill_in(world: World, bundle_id: str = BUNDLE_ID, name: str = "SolOS") -> st
     return str(control(world, "POST", "/appstore/apps", form)["id"])
 
 
-def test_an_entry_is_adopted_by_its_very_bundle_id(world: World, configured: Configured, app: Driven) -> None:
+def test_entry_adopted(world: World, configured: Configured, app: Driven) -> None:
+    """By exact bundle ID: Apple's filter also returns similar ones."""
     for identifier in (f"{BUNDLE_ID}.beta", f"com.example.{BUNDLE_ID}", BUNDLE_ID.upper(), BUNDLE_ID):
         register(configured, identifier)
         id = fill_in(world, identifier, name=identifier[-30:])
@@ -59,7 +60,8 @@ def test_an_entry_is_adopted_by_its_very_bundle_id(world: World, configured: Con
     assert calls(world, method="PATCH") == []
 
 
-def test_a_missing_entry_is_one_error_with_all_that_the_form_asks_for(app: Driven) -> None:
+def test_missing_entry(app: Driven) -> None:
+    """One error with every value of the form."""
     with pytest.raises(ProviderError) as refused:
         app.up(**APP, primary_locale="de-DE")
 
@@ -71,16 +73,16 @@ def test_a_missing_entry_is_one_error_with_all_that_the_form_asks_for(app: Drive
     assert app.steps == []
 
 
-def test_apple_lets_nobody_make_one_by_api_and_we_do_not_try(world: World, app: Driven) -> None:
+def test_entry_not_created(world: World, app: Driven) -> None:
+    """The API cannot create one."""
     with pytest.raises(ProviderError):
         app.up(**APP)
 
     assert calls(world, method="POST") == []
 
 
-def test_somebody_is_waited_for_who_has_been_told_what_to_type(
-    world: World, configured: Configured, app: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wait_for_the_form(world: World, configured: Configured, app: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values of the form are shown before the wait."""
     register(configured, BUNDLE_ID)
     world.delays = Delays(app_entry_visible=100)
     notes: list[str] = []
@@ -94,12 +96,13 @@ def test_somebody_is_waited_for_who_has_been_told_what_to_type(
     app.up(**APP, wait_seconds=600)
 
     assert app.id
-    (told,) = notes
-    assert "SKU: solos" in told
-    assert told.endswith("This run waits 600 s for it")
+    (note,) = notes
+    assert "SKU: solos" in note
+    assert note.endswith("This run waits 600 s for it")
 
 
-def test_a_wait_is_bounded_and_ends_with_what_to_type(app: Driven, world: World) -> None:
+def test_wait_times_out(app: Driven, world: World) -> None:
+    """The error contains the values of the form."""
     began = world.clock.now()
 
     with pytest.raises(TimedOut, match=r"not within 60 s; there is no app .* then run `pulumi up` again"):
@@ -108,9 +111,8 @@ def test_a_wait_is_bounded_and_ends_with_what_to_type(app: Driven, world: World)
     assert world.clock.now() - began == pytest.approx(60, abs=1)
 
 
-def test_what_apple_lets_be_changed_is_changed_in_place_and_nothing_else(
-    world: World, configured: Configured, app: Driven
-) -> None:
+def test_changed_in_place(world: World, configured: Configured, app: Driven) -> None:
+    """Only attributes that the arguments set."""
     make_app(world, configured)
     app.up(**APP)
 
@@ -125,9 +127,8 @@ def test_what_apple_lets_be_changed_is_changed_in_place_and_nothing_else(
     assert len(calls(world, method="PATCH")) == 1
 
 
-def test_refresh_finds_what_somebody_changed_and_up_puts_it_back(
-    world: World, configured: Configured, app: Driven
-) -> None:
+def test_drift_corrected(world: World, configured: Configured, app: Driven) -> None:
+    """Refresh shows what was changed on the website, and the next up restores it."""
     make_app(world, configured)
     app.up(**APP, primary_locale="en-US")
     (entry,) = world.store.all("appstore.apps")
@@ -141,7 +142,7 @@ def test_refresh_finds_what_somebody_changed_and_up_puts_it_back(
     assert world.store.all("appstore.apps")[0]["attributes"]["primaryLocale"] == "en-US"
 
 
-def test_a_change_whose_answer_is_lost_is_looked_up(world: World, configured: Configured, app: Driven) -> None:
+def test_lost_answer_of_change(world: World, configured: Configured, app: Driven) -> None:
     make_app(world, configured)
     world.faults.arm(Fault("lose_after", service="appstore", method="PATCH"))
 
@@ -150,9 +151,7 @@ def test_a_change_whose_answer_is_lost_is_looked_up(world: World, configured: Co
     assert len(calls(world, method="PATCH")) == 1
 
 
-def test_destroy_leaves_the_entry_and_says_so(
-    world: World, configured: Configured, app: Driven, notes: list[str]
-) -> None:
+def test_destroy_keeps_entry(world: World, configured: Configured, app: Driven, notes: list[str]) -> None:
     make_app(world, configured)
     app.up(**APP)
     before = len(calls(world))
@@ -160,12 +159,12 @@ def test_destroy_leaves_the_entry_and_says_so(
     app.destroy()
 
     assert len(calls(world)) == before
-    (told,) = notes
-    assert told.startswith("the app entry of com.sollabs.solos (Apple ID 6740000001) stays in App Store Connect")
+    (note,) = notes
+    assert note.startswith("the app entry of com.sollabs.solos (Apple ID 6740000001) stays in App Store Connect")
 
 
 @pytest.mark.parametrize("name", ["S", "S" * 31])
-def test_a_name_that_the_form_would_not_take_is_refused_at_preview(app: Driven, name: str) -> None:
+def test_invalid_name(app: Driven, name: str) -> None:
     with pytest.raises(Refused, match="Apple allows 2 to 30"):
         app.up(**{**APP, "name": name})
 
@@ -189,9 +188,7 @@ FIRST: dict[Any, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("provider", FIRST, ids=lambda provider: provider.__name__)
-def test_a_missing_agreement_is_told_by_whoever_meets_it_first(
-    world: World, configured: Configured, provider: Any
-) -> None:
+def test_agreement_missing(world: World, configured: Configured, provider: Any) -> None:
     control(world, "POST", "/appstore/agreements", {"in_effect": False})
 
     with pytest.raises(AgreementMissing, match="the Account Holder signs it"):
@@ -199,14 +196,15 @@ def test_a_missing_agreement_is_told_by_whoever_meets_it_first(
 
 
 @pytest.mark.parametrize("provider", FIRST, ids=lambda provider: provider.__name__)
-def test_a_revoked_key_is_told_by_whoever_meets_it_first(world: World, configured: Configured, provider: Any) -> None:
+def test_key_revoked(world: World, configured: Configured, provider: Any) -> None:
     control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
 
     with pytest.raises(KeyRejected, match="the key is revoked"):
         Driven(configured(provider)).up(**FIRST[provider])
 
 
-def test_a_role_that_is_too_low_is_told_with_the_one_that_is_needed(world: World, configured: Configured) -> None:
+def test_role_too_low(world: World, configured: Configured) -> None:
+    """The error names the role that is needed."""
     key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
     world.store.put("appstore.keys", ASC_KEY_ID, {**key, "role": "DEVELOPER"})
 

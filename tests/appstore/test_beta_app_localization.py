@@ -1,4 +1,4 @@
-"""The test information of an app: one entry a language, adopted when it is there."""
+"""The test information of an app: one entry per language, adopted if it exists."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,16 +31,17 @@ def there(world: World) -> list[dict[str, Any]]:
     return found
 
 
-def test_feedback_has_an_address(world: World, arguments: dict[str, Any], information: Driven) -> None:
+def test_feedback_address_set(world: World, arguments: dict[str, Any], information: Driven) -> None:
     information.up(**arguments)
 
     (entry,) = there(world)
     assert (entry["locale"], entry["feedbackEmail"]) == ("en-US", "feedback@sollabs.example")
 
 
-def test_an_entry_made_on_the_website_is_adopted_and_keeps_its_other_texts(
+def test_existing_entry_adopted(
     world: World, arguments: dict[str, Any], configured: Configured, information: Driven
 ) -> None:
+    """It keeps the texts that no argument sets."""
     Driven(configured(BetaAppLocalizationProvider)).up(**{**arguments, "description": "Days, counted."})
 
     information.up(**{**arguments, "feedback_email": "hello@sollabs.example"})
@@ -49,7 +50,7 @@ def test_an_entry_made_on_the_website_is_adopted_and_keeps_its_other_texts(
     assert (entry["feedbackEmail"], entry["description"]) == ("hello@sollabs.example", "Days, counted.")
 
 
-def test_a_changed_address_is_one_call(world: World, arguments: dict[str, Any], information: Driven) -> None:
+def test_changed_address(world: World, arguments: dict[str, Any], information: Driven) -> None:
     information.up(**arguments)
     before = len(calls(world))
 
@@ -59,7 +60,7 @@ def test_a_changed_address_is_one_call(world: World, arguments: dict[str, Any], 
     assert information.steps == ["create", "update"]
 
 
-def test_a_lost_answer_makes_no_second_entry(world: World, arguments: dict[str, Any], information: Driven) -> None:
+def test_lost_answer(world: World, arguments: dict[str, Any], information: Driven) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="betaAppLocalizations"))
 
     information.up(**arguments)
@@ -67,9 +68,7 @@ def test_a_lost_answer_makes_no_second_entry(world: World, arguments: dict[str, 
     assert len(there(world)) == 1
 
 
-def test_refresh_shows_what_somebody_changed_and_forgets_what_is_gone(
-    world: World, arguments: dict[str, Any], configured: Configured, information: Driven
-) -> None:
+def test_refresh(world: World, arguments: dict[str, Any], configured: Configured, information: Driven) -> None:
     information.up(**arguments)
     other = Driven(configured(BetaAppLocalizationProvider))
     other.up(**{**arguments, "feedback_email": "else@sollabs.example"})
@@ -88,6 +87,7 @@ def test_refresh_shows_what_somebody_changed_and_forgets_what_is_gone(
         ({"description": "a" * 4001}, "4001 characters"),
     ],
 )
-def test_what_apple_refuses_is_refused_at_preview(information: Driven, change: dict[str, str], problem: str) -> None:
+def test_invalid_arguments(information: Driven, change: dict[str, str], problem: str) -> None:
+    """Refused at preview."""
     with pytest.raises(Refused, match=problem):
         information.up(app_id="1", locale="en-US", **change)

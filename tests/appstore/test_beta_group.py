@@ -1,4 +1,4 @@
-"""Tester groups: one of a name, fixed where Apple fixes them, and nobody dropped from one unasked."""
+"""Tester groups: unique names, attributes that Apple sets only at creation, and no testers lost without request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,9 +35,10 @@ def names(world: World) -> list[str]:
     return [each["attributes"]["name"] for each in world.store.all("appstore.betaGroups")]
 
 
-def test_a_group_is_made_once_and_adopted_by_its_very_name(
+def test_created_once_then_adopted(
     world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
 ) -> None:
+    """By exact name: Apple's filter also returns similar ones."""
     Driven(configured(BetaGroupProvider)).up(**{**arguments, "name": "Internal Testers, Berlin"})
     first = Driven(configured(BetaGroupProvider))
     first.up(**arguments)
@@ -51,7 +52,7 @@ def test_a_group_is_made_once_and_adopted_by_its_very_name(
 
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
-def test_a_lost_answer_makes_one_group(world: World, group: Driven, arguments: dict[str, Any], fault: Kind) -> None:
+def test_lost_answer(world: World, group: Driven, arguments: dict[str, Any], fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST", path="betaGroups"))
 
     group.up(**arguments)
@@ -59,7 +60,8 @@ def test_a_lost_answer_makes_one_group(world: World, group: Driven, arguments: d
     assert names(world) == ["Internal Testers"]
 
 
-def test_a_new_app_that_takes_no_groups_yet_is_waited_for(world: World, configured: Configured, group: Driven) -> None:
+def test_app_too_new(world: World, configured: Configured, group: Driven) -> None:
+    """Apple refuses groups of an app that was just created; the call is repeated."""
     world.delays = Delays(group_too_early=100)
     app = make_app(world, configured)
 
@@ -69,9 +71,7 @@ def test_a_new_app_that_takes_no_groups_yet_is_waited_for(world: World, configur
     assert 3 < len(calls(world, method="POST")) < 12
 
 
-def test_two_groups_of_that_name_are_refused_with_their_ids(
-    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
-) -> None:
+def test_ambiguous_name(world: World, configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
     Driven(configured(BetaGroupProvider)).up(**arguments)
     (one,) = world.store.all("appstore.betaGroups")
     world.store.put("appstore.betaGroups", "another", {**one, "id": "another"})
@@ -80,7 +80,7 @@ def test_two_groups_of_that_name_are_refused_with_their_ids(
         group.up(**arguments)
 
 
-def test_name_and_feedback_change_in_place(world: World, group: Driven, arguments: dict[str, Any]) -> None:
+def test_changed_in_place(world: World, group: Driven, arguments: dict[str, Any]) -> None:
     group.up(**arguments)
 
     group.up(**{**arguments, "name": "Team"}, feedback_enabled=False)
@@ -90,9 +90,7 @@ def test_name_and_feedback_change_in_place(world: World, group: Driven, argument
     assert len(calls(world, method="PATCH")) == 1
 
 
-def test_a_group_is_not_given_the_name_of_another(
-    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
-) -> None:
+def test_name_taken(world: World, configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
     Driven(configured(BetaGroupProvider)).up(**{**arguments, "name": "Team"})
     group.up(**arguments)
 
@@ -103,7 +101,7 @@ def test_a_group_is_not_given_the_name_of_another(
 
 
 @pytest.mark.parametrize("automatic", [True, False])
-def test_a_group_that_somebody_made_keeps_its_access_to_builds(
+def test_access_not_set_is_kept(
     configured: Configured, group: Driven, arguments: dict[str, Any], automatic: bool
 ) -> None:
     Driven(configured(BetaGroupProvider)).up(**arguments, has_access_to_all_builds=automatic)
@@ -116,9 +114,7 @@ def test_a_group_that_somebody_made_keeps_its_access_to_builds(
     assert group.steps == ["create", "read", "same"]
 
 
-def test_a_group_of_the_other_access_is_not_adopted(
-    configured: Configured, group: Driven, arguments: dict[str, Any]
-) -> None:
+def test_other_access_not_adopted(configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
     Driven(configured(BetaGroupProvider)).up(**arguments)
 
     with pytest.raises(ProviderError, match="already has a tester group 'Internal Testers' with other values of has_"):
@@ -126,16 +122,15 @@ def test_a_group_of_the_other_access_is_not_adopted(
 
 
 @pytest.mark.parametrize("change", [{"has_access_to_all_builds": True}, {"internal": False}])
-def test_what_apple_fixes_is_refused_at_preview_while_testers_would_be_dropped(
-    group: Driven, arguments: dict[str, Any], change: dict[str, Any]
-) -> None:
+def test_replacement_refused(group: Driven, arguments: dict[str, Any], change: dict[str, Any]) -> None:
+    """A replacement would lose the testers."""
     group.up(**arguments)
 
     with pytest.raises(ProviderError, match=r"loses its testers; .* set drops_testers"):
         group.diff(**arguments, **change)
 
 
-def test_where_it_is_allowed_the_group_is_made_anew(world: World, configured: Configured, app: str) -> None:
+def test_replacement_allowed(world: World, configured: Configured, app: str) -> None:
     group = make_group(world, configured, app)
 
     group.up(app_id=app, name="Internal Testers", has_access_to_all_builds=True, drops_testers=True)
@@ -145,7 +140,7 @@ def test_where_it_is_allowed_the_group_is_made_anew(world: World, configured: Co
     assert (made["id"], made["attributes"]["hasAccessToAllBuilds"]) == (group.id, True)
 
 
-def test_refresh_sees_that_it_is_gone_or_changed(world: World, group: Driven, arguments: dict[str, Any]) -> None:
+def test_refresh(world: World, group: Driven, arguments: dict[str, Any]) -> None:
     group.up(**arguments)
     (made,) = world.store.all("appstore.betaGroups")
     world.store.put("appstore.betaGroups", made["id"], {**made, "attributes": {**made["attributes"], "name": "Team"}})
@@ -156,9 +151,7 @@ def test_refresh_sees_that_it_is_gone_or_changed(world: World, group: Driven, ar
     assert not group.refresh()
 
 
-def test_destroy_succeeds_whether_it_is_there_or_not(
-    world: World, configured: Configured, group: Driven, arguments: dict[str, Any]
-) -> None:
+def test_destroy(world: World, configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
     group.up(**arguments)
     twin = Driven(configured(BetaGroupProvider))
     twin.up(**arguments)
@@ -179,6 +172,7 @@ def test_destroy_succeeds_whether_it_is_there_or_not(
         ({"name": " "}, "is empty"),
     ],
 )
-def test_what_makes_no_sense_is_refused_at_preview(group: Driven, wrong: dict[str, Any], problem: str) -> None:
+def test_invalid_arguments(group: Driven, wrong: dict[str, Any], problem: str) -> None:
+    """Refused at preview."""
     with pytest.raises(Refused, match=problem):
         group.up(**{"app_id": "1", "name": "Team", **wrong})

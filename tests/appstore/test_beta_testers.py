@@ -1,4 +1,4 @@
-"""The members of a group as one set: in the fewest calls, each outsider named, nobody removed or invited unasked."""
+"""The members of a group: few calls, an error for each person who cannot be added, nobody removed or invited without request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,16 +50,15 @@ def join_team(world: World, *people: dict[str, str], **about: Any) -> None:
 
 
 def members(world: World) -> list[str]:
-    """The names before the @ of those in the group."""
+    """The part before the @ of the members' addresses."""
     (group,) = world.store.all("appstore.betaGroups")
     testers = {each["id"]: each["attributes"]["email"] for each in world.store.all("appstore.betaTesters")}
     return sorted(testers[id].partition("@")[0] for id in group["links"].get("betaTesters", []))
 
 
 @pytest.mark.parametrize("number", [1, 10, 100])
-def test_new_people_cost_a_call_each_and_four_in_all(
-    world: World, testers: Driven, arguments: dict[str, Any], number: int
-) -> None:
+def test_calls_for_new_testers(world: World, testers: Driven, arguments: dict[str, Any], number: int) -> None:
+    """One for each new person, and four in all."""
     people = [person(f"tester{each}") for each in range(number)]
     join_team(world, *people)
     world.delays = Delays(tester_visible=0)
@@ -74,7 +73,7 @@ def test_new_people_cost_a_call_each_and_four_in_all(
     assert len(calls(world)) == after
 
 
-def test_a_hundred_known_testers_cost_five_calls(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+def test_calls_for_known_testers(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     people = [person(f"tester{each}") for each in range(100)]
     join_team(world, *people)
     world.delays = Delays(tester_visible=0)
@@ -88,9 +87,7 @@ def test_a_hundred_known_testers_cost_five_calls(world: World, testers: Driven, 
     assert len(members(world)) == 100
 
 
-def test_people_are_one_person_whatever_the_case_of_their_address(
-    world: World, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_address_case_ignored(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA)
     testers.up(**arguments, testers=[ADA])
 
@@ -99,9 +96,8 @@ def test_people_are_one_person_whatever_the_case_of_their_address(
     assert testers.steps == ["create", "same"]
 
 
-def test_outsiders_are_named_each_with_what_to_do_and_the_others_are_added(
-    world: World, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_not_users_of_the_team(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """Each is named with what to do, and the others are added."""
     join_team(world, ADA)
 
     with pytest.raises(Incomplete) as left_out:
@@ -113,9 +109,8 @@ def test_outsiders_are_named_each_with_what_to_do_and_the_others_are_added(
     assert "POST /v1/userInvitations" not in calls(world)
 
 
-def test_where_it_is_allowed_outsiders_are_invited_once_and_added_when_they_have_accepted(
-    world: World, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_invited_then_added(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """Invited once, and added by the first up after they accept."""
     invited = {**arguments, "testers": [ADA, JUN, LENA], "invite_users": True}
     join_team(world, LENA)
     for _ in range(2):
@@ -132,9 +127,8 @@ def test_where_it_is_allowed_outsiders_are_invited_once_and_added_when_they_have
     assert testers.steps == ["create", "update", "update", "same"]
 
 
-def test_who_is_invited_is_told_with_the_day_until_which_they_can_accept(
-    testers: Driven, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invitation_shown(testers: Driven, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the day on which it expires."""
     notes: list[str] = []
     monkeypatch.setattr(engine, "note", notes.append)
 
@@ -145,9 +139,8 @@ def test_who_is_invited_is_told_with_the_day_until_which_they_can_accept(
     ]
 
 
-def test_an_invitation_that_apple_refuses_keeps_nobody_else_out(
-    world: World, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_invitation_refused(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """The others are added all the same."""
     join_team(world, ADA)
     world.faults.arm(Fault("refuse", service="appstore", method="POST", path="userInvitations", status=409))
 
@@ -157,7 +150,7 @@ def test_an_invitation_that_apple_refuses_keeps_nobody_else_out(
     assert members(world) == ["ada"]
 
 
-def test_an_address_with_a_plus_is_looked_up_as_it_is(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+def test_plus_in_address(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     person = {**ADA, "email": "ada+phone@sollabs.example"}
     join_team(world, person)
 
@@ -169,7 +162,7 @@ def test_an_address_with_a_plus_is_looked_up_as_it_is(world: World, testers: Dri
     assert len(world.store.all("appstore.betaTesters")) == 1
 
 
-def test_who_is_invited_sees_this_app_only(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+def test_invited_to_one_app(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     testers.up(**arguments, testers=[ADA], invite_users=True)
 
     (invitation,) = world.store.all("appstore.userInvitations")
@@ -177,7 +170,7 @@ def test_who_is_invited_sees_this_app_only(world: World, testers: Driven, argume
     assert invitation["links"] == {"visibleApps": [arguments["app_id"]]}
 
 
-def test_an_invitation_that_has_expired_is_sent_again(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+def test_expired_invitation(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     testers.up(**arguments, testers=[ADA], invite_users=True)
     world.clock.sleep(4 * 86400)
 
@@ -190,9 +183,8 @@ def test_an_invitation_that_has_expired_is_sent_again(world: World, testers: Dri
 @pytest.mark.parametrize(
     "about", [{"allAppsVisible": False}, {"roles": ["FINANCE"]}], ids=lambda about: next(iter(about))
 )
-def test_a_user_who_cannot_test_is_named_and_keeps_nobody_out(
-    world: World, testers: Driven, arguments: dict[str, Any], about: dict[str, Any]
-) -> None:
+def test_user_who_cannot_test(world: World, testers: Driven, arguments: dict[str, Any], about: dict[str, Any]) -> None:
+    """They are named, and the others are added."""
     join_team(world, ADA)
     join_team(world, JUN, **about)
 
@@ -206,9 +198,8 @@ def test_a_user_who_cannot_test_is_named_and_keeps_nobody_out(
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
 @pytest.mark.parametrize("call", ["/v1/betaTesters$", "relationships/betaTesters", "/v1/userInvitations"])
-def test_a_lost_answer_adds_and_invites_everybody_once(
-    world: World, testers: Driven, arguments: dict[str, Any], call: str, fault: Kind
-) -> None:
+def test_lost_answer(world: World, testers: Driven, arguments: dict[str, Any], call: str, fault: Kind) -> None:
+    """Everybody is added or invited once."""
     join_team(world, ADA, JUN)
     testers.up(**arguments, testers=[JUN])
     testers.destroy()
@@ -222,9 +213,7 @@ def test_a_lost_answer_adds_and_invites_everybody_once(
     assert len(world.store.all("appstore.userInvitations")) == 1
 
 
-def test_somebody_who_is_there_already_is_a_success_and_keeps_nobody_out(
-    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_already_a_member(world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA, JUN)
     world.delays = Delays(tester_visible=2)
     first = Driven(configured(BetaTestersProvider))
@@ -232,16 +221,17 @@ def test_somebody_who_is_there_already_is_a_success_and_keeps_nobody_out(
     first.destroy()
     (ada,) = (each for each in world.store.all("appstore.betaTesters") if each["attributes"]["email"] == ADA["email"])
     path = f"/appstore/groups/{arguments['group_id']}/testers"
-    control(world, "POST", path, {"tester": ada["id"]})  # by hand, a moment ago
+    control(world, "POST", path, {"tester": ada["id"]})  # added by hand
 
     testers.up(**arguments, testers=[ADA, JUN])
 
     assert members(world) == ["ada", "jun"]
 
 
-def test_members_who_are_not_listed_stay_and_are_told(
+def test_unlisted_members_stay(
     world: World, configured: Configured, testers: Driven, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A note names them."""
     notes: list[str] = []
     monkeypatch.setattr(engine, "note", notes.append)
     join_team(world, ADA, JUN)
@@ -254,9 +244,10 @@ def test_members_who_are_not_listed_stay_and_are_told(
     assert members(world) == ["ada", "jun"]
 
 
-def test_where_it_is_asked_for_they_are_taken_out_in_one_call_before_anybody_is_added(
+def test_unlisted_members_removed(
     world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
 ) -> None:
+    """In one call, before others are added: the group may be full."""
     people = [person(f"tester{each}") for each in range(100)]
     join_team(world, *people, ADA)
     Driven(configured(BetaTestersProvider)).up(**arguments, testers=people)
@@ -267,9 +258,7 @@ def test_where_it_is_asked_for_they_are_taken_out_in_one_call_before_anybody_is_
     assert len(calls(world, method="DELETE")) == 1
 
 
-def test_refresh_sees_who_has_left_and_up_adds_them_again(
-    world: World, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_refresh(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA, JUN)
     testers.up(**arguments, testers=[ADA, JUN])
     (group,) = world.store.all("appstore.betaGroups")
@@ -283,7 +272,7 @@ def test_refresh_sees_who_has_left_and_up_adds_them_again(
     assert members(world) == ["ada", "jun"]
 
 
-def test_a_group_with_members_is_read_in_one_call(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+def test_refresh_calls(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA)
     testers.up(**arguments, testers=[ADA])
     before = len(calls(world))
@@ -293,9 +282,8 @@ def test_a_group_with_members_is_read_in_one_call(world: World, testers: Driven,
     assert calls(world)[before:] == ["GET /v1/betaTesters"]
 
 
-def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
-    world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
-) -> None:
+def test_destroy(world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]) -> None:
+    """Removes only those who are listed."""
     join_team(world, ADA, JUN)
     Driven(configured(BetaTestersProvider)).up(**arguments, testers=[JUN])
     testers.up(**arguments, testers=[ADA])
@@ -316,6 +304,7 @@ def test_destroy_takes_out_those_who_are_listed_and_nobody_else(
         ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "none of the invited roles can test"),
     ],
 )
-def test_what_apple_would_not_take_is_refused_at_preview(testers: Driven, wrong: dict[str, Any], problem: str) -> None:
+def test_invalid_arguments(testers: Driven, wrong: dict[str, Any], problem: str) -> None:
+    """Refused at preview."""
     with pytest.raises(Refused, match=problem):
         testers.up(group_id="g", app_id="1", **wrong)

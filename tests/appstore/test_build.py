@@ -1,4 +1,4 @@
-"""A build goes up once, whatever happens on the way."""
+"""A build is uploaded once, whatever fails."""
 
 import base64
 import os
@@ -33,14 +33,14 @@ def build(configured: Callable[[Any], Any]) -> Driven:
     return Driven(configured(BuildProvider))
 
 
-def test_an_ipa_goes_up_in_parts_and_is_committed(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_uploaded_in_parts(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     build.up(**build_arguments(tmp_path, app))
 
     assert len(calls(world, "storage")) > 2
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
 
 
-def test_a_new_build_takes_six_calls_besides_its_parts(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_calls_of_an_upload(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     before = len(calls(world))
 
     build.up(**build_arguments(tmp_path, app))
@@ -58,7 +58,7 @@ def test_a_new_build_takes_six_calls_besides_its_parts(world: World, app: str, b
     ]
 
 
-def test_the_storage_holds_the_very_bytes(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_stored_bytes_equal(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     arguments = build_arguments(tmp_path, app, padding=30_000)
 
     build.up(**arguments)
@@ -67,7 +67,7 @@ def test_the_storage_holds_the_very_bytes(world: World, app: str, build: Driven,
     assert stored.read_bytes() == Path(arguments["ipa"]).read_bytes()
 
 
-def test_the_same_content_is_never_sent_twice(
+def test_same_content_sent_once(
     world: World, app: str, build: Driven, configured: Callable[[Any], Any], tmp_path: Path
 ) -> None:
     arguments = build_arguments(tmp_path, app)
@@ -81,7 +81,8 @@ def test_the_same_content_is_never_sent_twice(
     assert len(calls(world, "storage")) == sent
 
 
-def test_a_number_with_other_content_names_the_one_that_is_free(app: str, build: Driven, tmp_path: Path) -> None:
+def test_number_taken(app: str, build: Driven, tmp_path: Path) -> None:
+    """The error names the next free number."""
     build.up(**build_arguments(tmp_path, app))
     other = build_arguments(tmp_path, app, info={"API_BASE_URL": "https://staging.example"})
 
@@ -99,7 +100,7 @@ def test_a_number_with_other_content_names_the_one_that_is_free(app: str, build:
         ({"info": {"API_BASE_URL": "https://staging.example"}}, "API_BASE_URL = https://staging.example"),
     ],
 )
-def test_what_apple_would_refuse_is_refused_before_a_byte_is_sent(
+def test_ipa_refused_before_upload(
     build: Driven, world: World, tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
     arguments = build_arguments(tmp_path, "6740000001", **change)
@@ -111,9 +112,7 @@ def test_what_apple_would_refuse_is_refused_before_a_byte_is_sent(
     assert calls(world) == []
 
 
-def test_an_ipa_goes_up_only_if_signed_by_the_stacks_team_and_certificate(
-    app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_team_and_certificate_required(app: str, build: Driven, tmp_path: Path) -> None:
     arguments = build_arguments(tmp_path, app)
     profile = inspect(Path(arguments["ipa"])).profile
     assert profile
@@ -130,7 +129,7 @@ def test_an_ipa_goes_up_only_if_signed_by_the_stacks_team_and_certificate(
     assert build.steps == ["create"]
 
 
-def test_a_part_that_fails_is_sent_again(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_failed_part_sent_again(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.faults.arm(Fault("refuse", service="storage", skip=1, times=2, status=503))
     world.faults.arm(Fault("lose_after", service="storage"))
 
@@ -139,9 +138,10 @@ def test_a_part_that_fails_is_sent_again(world: World, app: str, build: Driven, 
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
 
 
-def test_the_storage_gets_apples_headers_and_no_others(
+def test_headers_of_a_part(
     world: World, app: str, build: Driven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Exactly Apple's: the signature of the address covers them."""
     sent: list[httpx.Request] = []
 
     class Watched(Doubles):
@@ -156,9 +156,10 @@ def test_the_storage_gets_apples_headers_and_no_others(
     assert {tuple(sorted(request.headers)) for request in sent} == {("content-length", "content-type", "host")}
 
 
-def test_parts_go_out_side_by_side_and_never_more_than_four(
+def test_parts_in_parallel(
     world: World, app: str, build: Driven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At most PARALLEL_PARTS at a time."""
     lock, at_once, most = threading.Lock(), 0, 0
     together = threading.Barrier(upload.PARALLEL_PARTS)
 
@@ -183,9 +184,8 @@ def test_parts_go_out_side_by_side_and_never_more_than_four(
     assert most == upload.PARALLEL_PARTS
 
 
-def test_an_upload_of_a_killed_run_is_taken_over_long_after_its_addresses_expired(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_interrupted_upload_adopted(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    """Also after its addresses have expired."""
     arguments = build_arguments(tmp_path, app)
     world.faults.arm(Fault("refuse", service="storage", status=400))
     with pytest.raises(ProviderError, match="run `pulumi up` again"):
@@ -198,9 +198,7 @@ def test_an_upload_of_a_killed_run_is_taken_over_long_after_its_addresses_expire
     assert calls(world, method="POST").count("POST /v1/buildUploads") == 1
 
 
-def test_a_reservation_that_was_never_filled_makes_room_for_other_content(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_empty_reservation_replaced(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.faults.arm(Fault("refuse", service="storage", status=400))
     with pytest.raises(ProviderError):
         build.up(**build_arguments(tmp_path, app))
@@ -212,9 +210,7 @@ def test_a_reservation_that_was_never_filled_makes_room_for_other_content(
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
 
 
-def test_an_upload_that_another_tool_has_begun_is_left_alone(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_upload_of_others_kept(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     caller = Caller(world)
     numbers = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "0", "platform": "IOS"}
     theirs = caller.make("buildUploads", numbers, app={"type": "apps", "id": app})
@@ -227,18 +223,16 @@ def test_an_upload_that_another_tool_has_begun_is_left_alone(
     assert states == {theirs["id"]: "AWAITING_UPLOAD", build.id: "PROCESSING"}
 
 
-def test_a_number_that_somebody_uploaded_without_us_names_the_one_that_is_free(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_number_taken_by_others(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     build.up(**build_arguments(tmp_path, app, build="0.3"))
     world.clock.sleep(60)
-    world.store.delete("appstore.buildUploads", build.id)  # Apple does not show how a build of Xcode's went up
+    world.store.delete("appstore.buildUploads", build.id)  # as for a build that Xcode has uploaded
 
     with pytest.raises(VersionTaken, match=r"has builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
         build.up(**build_arguments(tmp_path, app, build="0"))
 
 
-def test_expired_addresses_are_renewed(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_expired_addresses(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.delays = Delays(url_lifetime=40)
     world.faults.arm(Fault("hang", service="storage", seconds=60))
 
@@ -248,7 +242,7 @@ def test_expired_addresses_are_renewed(world: World, app: str, build: Driven, tm
     assert calls(world, method="POST").count("POST /v1/buildUploadFiles") == 2
 
 
-def test_a_commit_whose_answer_is_lost_is_looked_up(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_lost_answer_of_commit(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="PATCH", path="buildUploadFiles"))
 
     build.up(**build_arguments(tmp_path, app))
@@ -256,9 +250,7 @@ def test_a_commit_whose_answer_is_lost_is_looked_up(world: World, app: str, buil
     assert len(calls(world, method="PATCH")) == 1
 
 
-def test_an_upload_that_apple_failed_makes_room_for_the_next(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_failed_upload_replaced(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.store.put("appstore.settings", "reject", {"codes": {"90683": "Missing purpose string."}})
     build.up(**build_arguments(tmp_path, app))
     world.clock.sleep(60)
@@ -269,9 +261,8 @@ def test_an_upload_that_apple_failed_makes_room_for_the_next(
     assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
 
 
-def test_destroying_keeps_what_apple_has_and_drops_what_it_has_not(
-    world: World, app: str, build: Driven, tmp_path: Path
-) -> None:
+def test_destroy(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+    """Deletes only an upload that Apple does not have completely."""
     build.up(**build_arguments(tmp_path, app))
 
     build.destroy()

@@ -1,4 +1,4 @@
-"""A build in the testers' hands, told about once."""
+"""A build that is given to testers, who are notified once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ Configured = Callable[[Any], Any]
 
 @pytest.fixture
 def arguments(world: World, configured: Configured, tmp_path: Path) -> dict[str, Any]:
-    """Of the distribution of a processed build to a group."""
+    """The arguments for a processed build and a group."""
     app = make_app(world, configured)
     group = make_group(world, configured, app)
     build = Driven(configured(BuildProvider))
@@ -37,25 +37,21 @@ def distribution(configured: Configured) -> Driven:
     return Driven(configured(BuildDistributionProvider))
 
 
-def test_testers_can_install_what_they_were_given(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_testers_can_install(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     outputs = distribution.up(**arguments)
 
     assert outputs["internal_state"] == "IN_BETA_TESTING"
     control(world, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "0"})
 
 
-def test_the_texts_are_there_before_the_testers_are_told(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_texts_before_notification(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     distribution.up(**{**arguments, "whats_new": {"en-US": "Sign up.", "de-DE": "Bitte anmelden."}})
 
     writes = [call.split("/")[2] for call in calls(world) if call.startswith(("POST", "PATCH"))][-4:]
     assert writes == ["betaBuildLocalizations", "betaBuildLocalizations", "buildBetaDetails", "builds"]
 
 
-def test_a_changed_text_touches_nothing_else(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
+def test_changed_text(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     distribution.up(**arguments)
     before = len(calls(world))
 
@@ -65,9 +61,7 @@ def test_a_changed_text_touches_nothing_else(world: World, arguments: dict[str, 
     assert writes == ["betaBuildLocalizations"]
 
 
-def test_refresh_shows_a_text_that_somebody_changed(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_refresh(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     distribution.up(**arguments)
     (text,) = world.store.all("appstore.betaBuildLocalizations")
     world.store.put(
@@ -80,17 +74,13 @@ def test_refresh_shows_a_text_that_somebody_changed(
     assert distribution.diff(**arguments).changes
 
 
-def test_a_lost_answer_does_not_give_the_build_twice(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_lost_answer(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="relationships/betaGroups"))
 
     assert distribution.up(**arguments)["internal_state"] == "IN_BETA_TESTING"
 
 
-def test_destroy_takes_the_build_from_the_testers(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_destroy(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     distribution.up(**arguments)
 
     distribution.destroy()
@@ -103,7 +93,7 @@ def test_destroy_takes_the_build_from_the_testers(
 
 @pytest.fixture
 def automatic(world: World, configured: Configured, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """A processed build and a group with access to all builds, made before the upload or after; the arguments."""
+    """The arguments for a processed build and a group with access to all builds, created before or after the upload."""
 
     def make(*, group_first: bool) -> dict[str, Any]:
         app = make_app(world, configured)
@@ -123,7 +113,7 @@ def automatic(world: World, configured: Configured, tmp_path: Path) -> Callable[
     return make
 
 
-def test_a_group_with_access_to_all_builds_is_given_none(
+def test_automatic_group_gets_no_call(
     world: World, automatic: Callable[..., dict[str, Any]], distribution: Driven
 ) -> None:
     arguments = automatic(group_first=True)
@@ -136,26 +126,23 @@ def test_a_group_with_access_to_all_builds_is_given_none(
     assert not any("relationships/betaGroups" in call for call in calls(world))
 
 
-def test_apples_word_that_a_group_gets_all_builds_anyway_is_a_success(
-    automatic: Callable[..., dict[str, Any]], distribution: Driven
-) -> None:
+def test_automatic_group_refusal(automatic: Callable[..., dict[str, Any]], distribution: Driven) -> None:
+    """Apple's refusal to add a build to such a group is a success."""
     outputs = distribution.up(**automatic(group_first=True), automatic=False)
 
     assert outputs["internal_state"] == "IN_BETA_TESTING"
 
 
-def test_a_build_from_before_such_a_group_is_told_as_the_reason(
-    automatic: Callable[..., dict[str, Any]], distribution: Driven
-) -> None:
+def test_build_older_than_group(automatic: Callable[..., dict[str, Any]], distribution: Driven) -> None:
+    """The timeout names it as the possible reason."""
     arguments = automatic(group_first=False)
 
     with pytest.raises(TimedOut, match=r"that are uploaded after it was created\).*last seen: READY_FOR_BETA_TESTING"):
         distribution.up(**arguments, automatic=True)
 
 
-def test_the_text_that_apple_made_meanwhile_is_changed_and_not_made_twice(
-    world: World, arguments: dict[str, Any], distribution: Driven
-) -> None:
+def test_text_created_by_apple(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
+    """Apple creates the entry of the primary language itself, perhaps meanwhile."""
     nothing = {"data": [], "links": {"self": "x"}}
     world.faults.arm(Fault("refuse", service="appstore", path="betaBuildLocalizations", status=200, body=nothing))
 
@@ -165,7 +152,7 @@ def test_the_text_that_apple_made_meanwhile_is_changed_and_not_made_twice(
     assert text["attributes"] == {"locale": "en-US", "whatsNew": "1.0.0 (v0): sign up."}
 
 
-def test_an_expired_build_is_not_waited_for(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
+def test_expired_build(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     distribution.up(**arguments)
     world.clock.sleep(91 * 86400)
 
@@ -174,9 +161,7 @@ def test_an_expired_build_is_not_waited_for(world: World, arguments: dict[str, A
 
 
 @pytest.mark.parametrize("notify", [True, False])
-def test_testers_are_told_or_not_as_asked(
-    world: World, arguments: dict[str, Any], distribution: Driven, notify: bool
-) -> None:
+def test_notification(world: World, arguments: dict[str, Any], distribution: Driven, notify: bool) -> None:
     distribution.up(**arguments, notify=notify)
 
     (detail,) = control(world, "GET", "/appstore/state")["buildBetaDetails"]
@@ -185,9 +170,10 @@ def test_testers_are_told_or_not_as_asked(
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_whatever_happens_to_a_write_the_next_up_ends_in_the_same_place(
+def test_interrupted_writes(
     world: World, arguments: dict[str, Any], distribution: Driven, method: str, fault: Kind
 ) -> None:
+    """Whatever happens to a write, the next up ends in the same state."""
     texts = {"en-US": "Sign up.", "de-DE": "Bitte anmelden."}
     world.faults.arm(Fault(fault, service="appstore", method=method, times=2))
 
@@ -202,6 +188,6 @@ def test_whatever_happens_to_a_write_the_next_up_ends_in_the_same_place(
     ("text", "problem"),
     [(" ", "is empty"), ("a" * 4001, "4001 characters"), ("1 < 2", "'<' or an emoji"), ("\N{ROCKET} go", "emoji")],
 )
-def test_texts_that_apple_refuses_are_refused_at_preview(distribution: Driven, text: str, problem: str) -> None:
+def test_invalid_texts(distribution: Driven, text: str, problem: str) -> None:
     with pytest.raises(Refused, match=problem):
         distribution.up(build_id="b", group_id="g", whats_new={"en-US": text})

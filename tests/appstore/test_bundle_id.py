@@ -1,4 +1,4 @@
-"""Bundle IDs: adopted exactly, renamed in place, otherwise fixed, and never taken from an app."""
+"""Bundle IDs: adopted by identifier, renamed in place, otherwise fixed, and never removed from an app."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,8 @@ def identifiers(world: World) -> list[str]:
     return sorted(each["attributes"]["identifier"] for each in world.store.all("appstore.bundleIds"))
 
 
-def test_one_is_adopted_by_its_very_identifier(world: World, configured: Configured, bundle_id: Driven) -> None:
+def test_adopted(world: World, configured: Configured, bundle_id: Driven) -> None:
+    """By exact identifier: Apple's filter also returns similar ones."""
     for other in (f"{BUNDLE_ID}.widget", f"app.{BUNDLE_ID}", BUNDLE_ID):
         made = Driven(configured(BundleIdProvider))
         made.up(identifier=other, name="SolOS")
@@ -38,7 +39,7 @@ def test_one_is_adopted_by_its_very_identifier(world: World, configured: Configu
 
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
-def test_a_lost_answer_registers_one(world: World, bundle_id: Driven, fault: Kind) -> None:
+def test_lost_answer(world: World, bundle_id: Driven, fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST"))
 
     bundle_id.up(**ARGUMENTS)
@@ -46,7 +47,8 @@ def test_a_lost_answer_registers_one(world: World, bundle_id: Driven, fault: Kin
     assert identifiers(world) == [BUNDLE_ID]
 
 
-def test_the_name_changes_in_place_and_apples_word_for_ios_is_no_difference(world: World, bundle_id: Driven) -> None:
+def test_renamed_in_place(world: World, bundle_id: Driven) -> None:
+    """UNIVERSAL, which Apple reports for IOS, is not a difference."""
     bundle_id.up(**ARGUMENTS, platform="IOS")
     bundle_id.refresh()
 
@@ -57,7 +59,7 @@ def test_the_name_changes_in_place_and_apples_word_for_ios_is_no_difference(worl
     assert len(calls(world, method="PATCH")) == 1
 
 
-def test_one_that_an_app_uses_is_not_replaced(world: World, configured: Configured, bundle_id: Driven) -> None:
+def test_used_by_app(world: World, configured: Configured, bundle_id: Driven) -> None:
     app = make_app(world, configured)
     bundle_id.up(**ARGUMENTS)
 
@@ -90,9 +92,8 @@ def test_taken_by_another_team(world: World, bundle_id: Driven) -> None:
         bundle_id.up(**ARGUMENTS)
 
 
-def test_one_that_shows_up_late_is_not_taken_for_a_strangers(
-    world: World, configured: Configured, bundle_id: Driven
-) -> None:
+def test_visible_late(world: World, configured: Configured, bundle_id: Driven) -> None:
+    """It is not reported as another team's."""
     Driven(configured(BundleIdProvider)).up(**ARGUMENTS)
     nothing = {"data": [], "links": {"self": "x"}}
     world.faults.arm(Fault("refuse", service="appstore", method="GET", status=200, body=nothing, times=2))
@@ -102,16 +103,15 @@ def test_one_that_shows_up_late_is_not_taken_for_a_strangers(
     assert identifiers(world) == [BUNDLE_ID]
 
 
-def test_one_of_another_platform_is_not_adopted(configured: Configured, bundle_id: Driven) -> None:
+def test_other_platform(configured: Configured, bundle_id: Driven) -> None:
     Driven(configured(BundleIdProvider)).up(**ARGUMENTS, platform="MAC_OS")
 
     with pytest.raises(ProviderError, match="is registered for MAC_OS, not for IOS"):
         bundle_id.up(**ARGUMENTS)
 
 
-def test_destroy_deletes_one_that_nothing_uses_and_leaves_one_that_an_app_does(
-    world: World, configured: Configured, bundle_id: Driven
-) -> None:
+def test_destroy(world: World, configured: Configured, bundle_id: Driven) -> None:
+    """Deletes it only if no app uses it."""
     spare = Driven(configured(BundleIdProvider))
     spare.up(identifier=f"{BUNDLE_ID}.spare", name="Spare")
     make_app(world, configured)
@@ -124,6 +124,6 @@ def test_destroy_deletes_one_that_nothing_uses_and_leaves_one_that_an_app_does(
 
 
 @pytest.mark.parametrize("identifier", ["solos", "com.sollabs.", "com.sollabs.*", "com.sol_labs.solos"])
-def test_what_is_no_bundle_id_is_refused_at_preview(bundle_id: Driven, identifier: str) -> None:
+def test_invalid_identifier(bundle_id: Driven, identifier: str) -> None:
     with pytest.raises(Refused, match="is not a valid bundle ID"):
         bundle_id.up(identifier=identifier, name="SolOS")

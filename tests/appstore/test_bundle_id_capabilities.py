@@ -1,4 +1,4 @@
-"""What the stack names is on, what it no longer names is off, and nothing else is touched."""
+"""Listed capabilities are enabled, those no longer listed are disabled, and no others change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,22 +42,21 @@ def enabled(world: World) -> dict[str, Any]:
     }
 
 
-def test_what_is_named_is_switched_on_beside_apples_own(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_enabled(world: World, bundle_id: str, capabilities: Driven) -> None:
     outputs = capabilities.up(bundle_id=bundle_id, capabilities=PUSH)
 
     assert sorted(enabled(world)) == [*DEFAULTS, "PUSH_NOTIFICATIONS"]
     assert outputs["others"] == DEFAULTS
 
 
-def test_what_is_on_already_is_not_written(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_already_enabled(world: World, bundle_id: str, capabilities: Driven) -> None:
     capabilities.up(bundle_id=bundle_id, capabilities={"GAME_CENTER": {}, "IN_APP_PURCHASE": {}})
 
     assert calls(world, method="POST") == ["POST /v1/bundleIds"]
 
 
-def test_what_is_no_longer_named_is_switched_off_and_apples_own_stay(
-    world: World, bundle_id: str, capabilities: Driven
-) -> None:
+def test_disabled(world: World, bundle_id: str, capabilities: Driven) -> None:
+    """Those that Apple enables by itself stay."""
     capabilities.up(bundle_id=bundle_id, capabilities={**PUSH, "SIRIKIT": {}, "GAME_CENTER": {}})
 
     capabilities.up(bundle_id=bundle_id, capabilities={"SIRIKIT": {}})
@@ -65,7 +64,7 @@ def test_what_is_no_longer_named_is_switched_off_and_apples_own_stay(
     assert sorted(enabled(world)) == [*DEFAULTS, "SIRIKIT"]
 
 
-def test_settings_are_chosen_and_changed_in_place(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_settings(world: World, bundle_id: str, capabilities: Driven) -> None:
     for option in ("COMPLETE_PROTECTION", "PROTECTED_UNLESS_OPEN"):
         wanted = {"DATA_PROTECTION": {"DATA_PROTECTION_PERMISSION_LEVEL": option}}
         capabilities.up(bundle_id=bundle_id, capabilities=wanted)
@@ -74,7 +73,7 @@ def test_settings_are_chosen_and_changed_in_place(world: World, bundle_id: str, 
     assert capabilities.steps == ["create", "update"]
 
 
-def test_settings_that_are_not_named_are_left_alone(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_other_settings_kept(world: World, bundle_id: str, capabilities: Driven) -> None:
     capabilities.up(bundle_id=bundle_id, capabilities={"ICLOUD": {"ICLOUD_VERSION": "XCODE_5"}})
 
     capabilities.up(bundle_id=bundle_id, capabilities={"ICLOUD": {}})
@@ -82,9 +81,7 @@ def test_settings_that_are_not_named_are_left_alone(world: World, bundle_id: str
     assert enabled(world)["ICLOUD"] == "XCODE_5"
 
 
-def test_what_was_switched_off_by_hand_is_shown_and_switched_on_again(
-    world: World, bundle_id: str, capabilities: Driven
-) -> None:
+def test_drift_corrected(world: World, bundle_id: str, capabilities: Driven) -> None:
     capabilities.up(bundle_id=bundle_id, capabilities=PUSH)
     records = account(world)
     records.delete(records.all("bundleIdCapabilities")[-1])
@@ -96,7 +93,7 @@ def test_what_was_switched_off_by_hand_is_shown_and_switched_on_again(
     assert "PUSH_NOTIFICATIONS" in enabled(world)
 
 
-def test_types_that_nobody_has_heard_of_are_tolerated(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_unknown_types(world: World, bundle_id: str, capabilities: Driven) -> None:
     records = account(world)
     enable(records, records.all("bundleIds")[0], "PRIVATE_CLOUD_COMPUTE", [])
 
@@ -107,7 +104,7 @@ def test_types_that_nobody_has_heard_of_are_tolerated(world: World, bundle_id: s
 
 
 @pytest.mark.parametrize("kind", ["lose_before", "lose_after", "refuse_after"])
-def test_a_lost_answer_ends_in_the_same_set(world: World, bundle_id: str, capabilities: Driven, kind: Any) -> None:
+def test_lost_answer(world: World, bundle_id: str, capabilities: Driven, kind: Any) -> None:
     world.faults.arm(Fault(kind, service="appstore", method="POST", path="bundleIdCapabilities"))
 
     capabilities.up(bundle_id=bundle_id, capabilities=PUSH)
@@ -115,7 +112,8 @@ def test_a_lost_answer_ends_in_the_same_set(world: World, bundle_id: str, capabi
     assert sorted(enabled(world)) == [*DEFAULTS, "PUSH_NOTIFICATIONS"]
 
 
-def test_destroying_leaves_the_app_what_it_may_do(world: World, bundle_id: str, capabilities: Driven) -> None:
+def test_destroy(world: World, bundle_id: str, capabilities: Driven) -> None:
+    """The app keeps its capabilities."""
     capabilities.up(bundle_id=bundle_id, capabilities=PUSH)
 
     capabilities.destroy()
@@ -123,7 +121,7 @@ def test_destroying_leaves_the_app_what_it_may_do(world: World, bundle_id: str, 
     assert "PUSH_NOTIFICATIONS" in enabled(world)
 
 
-def test_what_can_be_no_capability_is_refused_at_preview(bundle_id: str, capabilities: Driven) -> None:
+def test_invalid_capabilities(bundle_id: str, capabilities: Driven) -> None:
     wrong = {"push": {}, "ICLOUD": {"VERSION": "6"}, "DATA_PROTECTION": {"DATA_PROTECTION_PERMISSION_LEVEL": "FULL"}}
 
     with pytest.raises(Refused) as refused:

@@ -1,4 +1,4 @@
-"""There is one certificate of the stack's key, it is renewed in time, and no other is ever touched."""
+"""One certificate of the stack's key, renewed in time; other certificates never change."""
 
 import base64
 from collections.abc import Callable
@@ -29,11 +29,11 @@ def certificate(configured: Callable[[Any], Any]) -> Driven:
 
 
 def make(world: World, csr: str, type: str = "DISTRIBUTION") -> None:
-    """Somebody else of the team makes one."""
+    """Somebody else in the team creates one."""
     Caller(world).make("certificates", {"csrContent": csr, "certificateType": type})
 
 
-def test_the_certificate_is_of_our_key(certificate: Driven) -> None:
+def test_certificate_of_our_key(certificate: Driven) -> None:
     outputs = certificate.up(**key_arguments())
 
     issued = x509.load_pem_x509_certificate(outputs["certificate"].encode())
@@ -42,7 +42,8 @@ def test_the_certificate_is_of_our_key(certificate: Driven) -> None:
     assert outputs["serial_number"] == f"{issued.serial_number:X}"
 
 
-def test_the_pkcs12_is_in_the_form_that_macos_imports(certificate: Driven) -> None:
+def test_pkcs12_form(certificate: Driven) -> None:
+    """The old one, which macOS imports."""
     outputs = certificate.up(**key_arguments())
 
     content = base64.b64decode(outputs["p12"])
@@ -50,12 +51,12 @@ def test_the_pkcs12_is_in_the_form_that_macos_imports(certificate: Driven) -> No
     assert key is not None
     assert issued is not None
     assert key.public_key() == issued.public_key()
-    assert content.count(TRIPLE_DES_AND_SHA1) == 2  # the certificate's bag and the key's
+    assert content.count(TRIPLE_DES_AND_SHA1) == 2  # for the certificate and for the key
     assert PBES2 not in content
     assert len(outputs["p12_password"]) >= 32
 
 
-def test_key_pkcs12_and_password_are_secret_in_the_state(configured: Callable[[Any], Any]) -> None:
+def test_secret_outputs(configured: Callable[[Any], Any]) -> None:
     inputs = key_arguments()
 
     outputs = configured(CertificateProvider).create(inputs).outs
@@ -64,7 +65,8 @@ def test_key_pkcs12_and_password_are_secret_in_the_state(configured: Callable[[A
     assert secret == {"private_key", "p12", "p12_password"}
 
 
-def test_a_certificate_whose_answer_was_lost_is_found_by_its_key(world: World, certificate: Driven) -> None:
+def test_lost_answer(world: World, certificate: Driven) -> None:
+    """The certificate is found by its key."""
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="^/v1/certificates$"))
 
     certificate.up(**key_arguments())
@@ -72,9 +74,7 @@ def test_a_certificate_whose_answer_was_lost_is_found_by_its_key(world: World, c
     assert [each["id"] for each in certificates(world)] == [certificate.id]
 
 
-def test_a_certificate_made_by_a_run_that_died_is_taken_over(
-    world: World, certificate: Driven, configured: Callable[[Any], Any]
-) -> None:
+def test_interrupted_run(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
     Driven(configured(CertificateProvider)).up(**key_arguments())
 
     certificate.up(**key_arguments())
@@ -82,7 +82,7 @@ def test_a_certificate_made_by_a_run_that_died_is_taken_over(
     assert [each["id"] for each in certificates(world)] == [certificate.id]
 
 
-def test_nothing_is_done_as_long_as_it_is_not_due(world: World, certificate: Driven) -> None:
+def test_not_due(world: World, certificate: Driven) -> None:
     certificate.up(**key_arguments())
     before = calls(world)
     world.clock.sleep(334 * DAY)
@@ -93,7 +93,8 @@ def test_nothing_is_done_as_long_as_it_is_not_due(world: World, certificate: Dri
     assert calls(world) == before
 
 
-def test_a_certificate_that_is_due_is_renewed_before_the_old_one_is_given_up(world: World, certificate: Driven) -> None:
+def test_renewed(world: World, certificate: Driven) -> None:
+    """The new one exists before the old one is released."""
     first = dict(certificate.up(**key_arguments()))
     old = certificate.id
     world.clock.sleep(336 * DAY)
@@ -106,7 +107,7 @@ def test_a_certificate_that_is_due_is_renewed_before_the_old_one_is_given_up(wor
     assert not [call for call in calls(world) if call.startswith("DELETE")]
 
 
-def test_the_window_can_be_chosen_and_changed_in_place(world: World, certificate: Driven) -> None:
+def test_renewal_window(world: World, certificate: Driven) -> None:
     certificate.up(**key_arguments())
     world.clock.sleep(300 * DAY)
 
@@ -117,12 +118,13 @@ def test_the_window_can_be_chosen_and_changed_in_place(world: World, certificate
 
 
 @pytest.mark.parametrize("days", [0, 181])
-def test_a_window_that_would_renew_for_ever_is_refused(certificate: Driven, days: int) -> None:
+def test_window_too_long(certificate: Driven, days: int) -> None:
+    """It would renew with every up."""
     with pytest.raises(Refused, match="1 to 180"):
         certificate.up(**key_arguments(), renew_before_days=days)
 
 
-def test_a_renewed_certificate_is_revoked_only_if_that_was_said(world: World, certificate: Driven) -> None:
+def test_revoked_on_request(world: World, certificate: Driven) -> None:
     certificate.up(**key_arguments(), revoke=True)
     world.clock.sleep(336 * DAY)
 
@@ -131,7 +133,7 @@ def test_a_renewed_certificate_is_revoked_only_if_that_was_said(world: World, ce
     assert [each["id"] for each in certificates(world)] == [certificate.id]
 
 
-def test_destroying_leaves_the_certificate_at_apple(world: World, certificate: Driven) -> None:
+def test_destroy(world: World, certificate: Driven) -> None:
     certificate.up(**key_arguments())
 
     certificate.destroy()
@@ -139,7 +141,7 @@ def test_destroying_leaves_the_certificate_at_apple(world: World, certificate: D
     assert len(certificates(world)) == 1
 
 
-def test_a_revoked_certificate_is_made_again(world: World, certificate: Driven) -> None:
+def test_revoked_certificate_replaced(world: World, certificate: Driven) -> None:
     certificate.up(**key_arguments())
     Caller(world)("DELETE", f"/v1/certificates/{certificate.id}")
 
@@ -149,7 +151,8 @@ def test_a_revoked_certificate_is_made_again(world: World, certificate: Driven) 
     assert [each["id"] for each in certificates(world)] == [certificate.id]
 
 
-def test_the_limit_names_the_certificates_there_are_and_revokes_none(world: World, certificate: Driven) -> None:
+def test_limit_reached(world: World, certificate: Driven) -> None:
+    """The error lists the existing certificates; none is revoked."""
     control(world, "POST", "/appstore/settings", {"certificate_limit": 1})
     make(world, request())
     (there,) = certificates(world)
@@ -163,7 +166,8 @@ def test_the_limit_names_the_certificates_there_are_and_revokes_none(world: Worl
     assert certificates(world) == [there]
 
 
-def test_a_renewal_at_the_limit_leaves_the_old_certificate_in_the_state(world: World, certificate: Driven) -> None:
+def test_renewal_at_the_limit(world: World, certificate: Driven) -> None:
+    """The old certificate stays in the state."""
     certificate.up(**key_arguments())
     before = (certificate.id, dict(certificate.outputs))
     control(world, "POST", "/appstore/settings", {"certificate_limit": 1})
@@ -176,7 +180,7 @@ def test_a_renewal_at_the_limit_leaves_the_old_certificate_in_the_state(world: W
     assert [each["id"] for each in certificates(world)] == [certificate.id]
 
 
-def test_another_key_has_another_certificate(world: World, certificate: Driven) -> None:
+def test_other_key(world: World, certificate: Driven) -> None:
     first = certificate.up(**key_arguments())["serial_number"]
     other = Driven(SigningKeyProvider()).up()
 
@@ -186,7 +190,7 @@ def test_another_key_has_another_certificate(world: World, certificate: Driven) 
     assert {each["serialNumber"] for each in certificates(world)} == {first, second}
 
 
-def test_certificates_of_other_keys_and_types_do_not_count(world: World, certificate: Driven) -> None:
+def test_other_certificates_ignored(world: World, certificate: Driven) -> None:
     make(world, request())
     make(world, signing_key()["csr"], "IOS_DISTRIBUTION")
 
@@ -195,7 +199,7 @@ def test_certificates_of_other_keys_and_types_do_not_count(world: World, certifi
     assert len(certificates(world)) == 3
 
 
-def test_a_key_that_may_not_make_certificates_is_told_which_may(world: World, certificate: Driven) -> None:
+def test_role_too_low(world: World, certificate: Driven) -> None:
     key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
     world.store.put("appstore.keys", ASC_KEY_ID, {**key, "role": "DEVELOPER"})
 
@@ -203,9 +207,7 @@ def test_a_key_that_may_not_make_certificates_is_told_which_may(world: World, ce
         certificate.up(**key_arguments())
 
 
-def test_an_existing_certificate_is_taken_over_with_its_p12(
-    world: World, certificate: Driven, configured: Callable[[Any], Any]
-) -> None:
+def test_adopted_with_p12(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
     by_hand = Driven(configured(CertificateProvider))
     key = Driven(SigningKeyProvider()).up(**exported(by_hand.up(**key_arguments())))
 
@@ -215,9 +217,8 @@ def test_an_existing_certificate_is_taken_over_with_its_p12(
     assert len(certificates(world)) == 1
 
 
-def test_none_is_made_in_place_of_one_that_was_to_be_taken_over(
-    world: World, certificate: Driven, configured: Callable[[Any], Any]
-) -> None:
+def test_adopted_certificate_missing(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
+    """None is created in its place."""
     by_hand = Driven(configured(CertificateProvider))
     key = Driven(SigningKeyProvider()).up(**exported(by_hand.up(**key_arguments(), revoke=True)))
     by_hand.destroy()
@@ -228,9 +229,7 @@ def test_none_is_made_in_place_of_one_that_was_to_be_taken_over(
     assert certificates(world) == []
 
 
-def test_a_taken_over_certificate_is_renewed_like_any_other(
-    world: World, certificate: Driven, configured: Callable[[Any], Any]
-) -> None:
+def test_adopted_certificate_renewed(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
     key = Driven(SigningKeyProvider()).up(**exported(Driven(configured(CertificateProvider)).up(**key_arguments())))
     arguments = {name: key[name] for name in ("private_key", "csr", "adopted")}
     certificate.up(**arguments)

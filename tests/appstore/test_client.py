@@ -1,4 +1,4 @@
-"""The client's rules, each against the double: pages, lost answers, what is repeated and what is looked up first."""
+"""The client's rules, against the double: pages, lost answers, what is repeated, and what is looked up first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def make(appstore: AppStore, identifier: str = BUNDLE_ID) -> BundleId:
     return appstore.create(BundleId, given, doing="register it", find=find)
 
 
-def test_a_list_is_read_over_all_its_pages(world: World, appstore: AppStore) -> None:
+def test_all_pages_read(world: World, appstore: AppStore) -> None:
     for number in range(5):
         make(appstore, f"{BUNDLE_ID}.{number}")
     before = len(calls(world))
@@ -46,7 +46,8 @@ def test_a_list_is_read_over_all_its_pages(world: World, appstore: AppStore) -> 
     assert len(calls(world)) - before == 3
 
 
-def test_the_next_page_is_asked_for_as_apple_says(world: World, appstore: AppStore) -> None:
+def test_next_page_address(world: World, appstore: AppStore) -> None:
+    """Taken from the answer as it is."""
     for number in range(3):
         make(appstore, f"{BUNDLE_ID}.{number}")
 
@@ -56,12 +57,12 @@ def test_the_next_page_is_asked_for_as_apple_says(world: World, appstore: AppSto
     assert second == {**first, "cursor": second["cursor"]}
 
 
-def test_a_list_under_something_that_is_gone_is_empty(appstore: AppStore) -> None:
+def test_list_of_missing_parent(appstore: AppStore) -> None:
     assert appstore.list_all(BetaGroup, of=App.ref("1"), doing="list") == []
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_a_create_whose_answer_is_lost_makes_one_object(world: World, appstore: AppStore, fault: Kind) -> None:
+def test_lost_answer_of_create(world: World, appstore: AppStore, fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST"))
 
     made = make(appstore)
@@ -71,9 +72,8 @@ def test_a_create_whose_answer_is_lost_makes_one_object(world: World, appstore: 
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_an_update_whose_answer_is_lost_is_looked_up_before_it_is_repeated(
-    world: World, appstore: AppStore, fault: Kind
-) -> None:
+def test_lost_answer_of_update(world: World, appstore: AppStore, fault: Kind) -> None:
+    """The object is read before the call is repeated."""
     made = make(appstore)
     before = len(calls(world))
     world.faults.arm(Fault(fault, service="appstore", method="PATCH"))
@@ -84,7 +84,7 @@ def test_an_update_whose_answer_is_lost_is_looked_up_before_it_is_repeated(
     assert [call.split()[0] for call in calls(world)[before : before + 2]] == ["PATCH", "GET"]
 
 
-def test_a_write_that_never_gets_an_answer_is_told_as_uncertain(world: World, appstore: AppStore) -> None:
+def test_uncertain_write(world: World, appstore: AppStore) -> None:
     world.faults.arm(Fault("refuse", service="appstore", method="POST", status=500, times=99))
 
     with pytest.raises(Uncertain, match=r"may or may not have happened: register it; .* HTTP 500"):
@@ -94,7 +94,7 @@ def test_a_write_that_never_gets_an_answer_is_told_as_uncertain(world: World, ap
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_reads_and_deletes_are_repeated(world: World, appstore: AppStore, fault: Kind) -> None:
+def test_safe_calls_repeated(world: World, appstore: AppStore, fault: Kind) -> None:
     made = make(appstore)
     for method in ("GET", "DELETE"):
         world.faults.arm(Fault(fault, service="appstore", method=method))
@@ -107,7 +107,7 @@ def test_reads_and_deletes_are_repeated(world: World, appstore: AppStore, fault:
     assert world.store.all("appstore.bundleIds") == []
 
 
-def test_what_is_throttled_was_not_done_and_is_repeated(world: World, appstore: AppStore) -> None:
+def test_throttled_write_repeated(world: World, appstore: AppStore) -> None:
     world.faults.arm(Fault("throttle", service="appstore", method="POST", times=3))
 
     make(appstore)
@@ -115,7 +115,7 @@ def test_what_is_throttled_was_not_done_and_is_repeated(world: World, appstore: 
     assert len(world.store.all("appstore.bundleIds")) == 1
 
 
-def test_a_throttling_that_does_not_end_says_so(world: World, appstore: AppStore) -> None:
+def test_throttled_too_long(world: World, appstore: AppStore) -> None:
     world.faults.arm(Fault("throttle", service="appstore", times=999))
 
     with pytest.raises(Unreachable, match="cannot look: the rate limit of App Store Connect is reached"):
@@ -124,7 +124,7 @@ def test_a_throttling_that_does_not_end_says_so(world: World, appstore: AppStore
     assert len(calls(world)) < 40
 
 
-def test_a_refusal_is_no_reason_to_repeat(world: World, appstore: AppStore) -> None:
+def test_refusal_not_repeated(world: World, appstore: AppStore) -> None:
     make(appstore)
 
     with pytest.raises(AppStoreError, match="is not available"):
@@ -133,7 +133,7 @@ def test_a_refusal_is_no_reason_to_repeat(world: World, appstore: AppStore) -> N
     assert len(calls(world, method="POST")) == 2
 
 
-def test_a_create_is_repeated_as_long_as_it_is_too_early(world: World, appstore: AppStore) -> None:
+def test_too_early_create_repeated(world: World, appstore: AppStore) -> None:
     refused: dict[str, Any] = {
         "errors": [{"code": "ENTITY_ERROR.RELATIONSHIP.INVALID", "title": "", "detail": "", "status": "409"}]
     }
@@ -152,9 +152,8 @@ def test_a_create_is_repeated_as_long_as_it_is_too_early(world: World, appstore:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
-def test_a_missing_agreement_is_told_on_whichever_call_meets_it_first(
-    world: World, appstore: AppStore, method: str
-) -> None:
+def test_agreement_missing(world: World, appstore: AppStore, method: str) -> None:
+    """On every kind of call."""
     made = make(appstore)
     control(world, "POST", "/appstore/agreements", {"in_effect": False})
     first: Callable[[], object] = {

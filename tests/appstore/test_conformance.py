@@ -1,4 +1,4 @@
-"""A whole first `up`, its refresh and its end, held against Apple's own description of the API, on both sides of the wire."""
+"""A first `up`, refresh and destroy: all requests and answers fit Apple's API specification."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +22,8 @@ from tests.appstore import description
 GRACE = {"email": "grace@sollabs.example", "first_name": "Grace", "last_name": "Okoye"}
 
 
-def test_what_we_send_and_what_the_double_answers_is_as_apple_describes_it(
-    world: World, configured: Callable[[Any], Any], tmp_path: Path
-) -> None:
+def test_calls_fit_the_specification(world: World, configured: Callable[[Any], Any], tmp_path: Path) -> None:
+    """What we send, and what the double answers."""
     with specification.checking("appstore.test", specification.load(description.NAME)) as found:
         resources = first_up(world, configured, tmp_path)
         for resource in resources:

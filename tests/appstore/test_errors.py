@@ -1,4 +1,4 @@
-"""What people read when Apple refuses: every entry, and each situation that somebody must mend as an error of its own."""
+"""The texts of Apple's refusals: every entry is in the text, and each situation has an error class."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def refusal(status: int, *entries: dict[str, Any], text: str = "") -> AppStoreEr
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "kind", "advice"),
+    ("status", "entries", "kind", "advice"),
     [
         (
             403,
@@ -60,23 +60,24 @@ def refusal(status: int, *entries: dict[str, Any], text: str = "") -> AppStoreEr
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_each_situation_has_its_own_error_and_says_who_mends_it(
-    status: int, told: dict[str, Any], kind: type[AppStoreError], advice: str
-) -> None:
-    error = refusal(status, told)
+def test_error_of_each_situation(status: int, entries: dict[str, Any], kind: type[AppStoreError], advice: str) -> None:
+    """With who fixes it, and where."""
+    error = refusal(status, entries)
 
     assert type(error) is kind
     assert advice in str(error)
     assert "\n" not in str(error)
 
 
-def test_a_refused_operation_is_not_blamed_on_the_role() -> None:
+def test_refused_operation() -> None:
+    """It is not reported as a missing role."""
     error = refusal(403, entry("FORBIDDEN_ERROR", "", "The resource 'apps' does not allow 'CREATE'."))
 
     assert type(error) is AppStoreError
 
 
-def test_the_second_of_two_entries_may_be_the_telling_one() -> None:
+def test_two_entries() -> None:
+    """The second one can be the one that matters."""
     error = refusal(
         409,
         entry("STATE_ERROR", "It cannot be."),
@@ -90,13 +91,13 @@ def test_the_second_of_two_entries_may_be_the_telling_one() -> None:
     )
 
 
-def test_codes_are_matched_by_whole_parts() -> None:
+def test_codes_matched_by_parts() -> None:
     error = refusal(409, entry("ENTITY_ERROR_OF_ANOTHER_KIND"))
 
     assert not error.has("ENTITY_ERROR")
 
 
-def test_what_is_wrong_with_related_objects_is_told_too() -> None:
+def test_associated_errors() -> None:
     deeper = {"/v1/builds/1": [entry("STATE_ERROR.ENTITY_STATE_INVALID", "", "The build has expired.")]}
 
     error = refusal(409, entry("STATE_ERROR", "It cannot be.", meta={"associatedErrors": deeper}))
@@ -104,19 +105,21 @@ def test_what_is_wrong_with_related_objects_is_told_too() -> None:
     assert "The build has expired [STATE_ERROR.ENTITY_STATE_INVALID]" in str(error)
 
 
-def test_the_property_is_named_where_apples_text_does_not() -> None:
+def test_property_named() -> None:
+    """Where Apple's text does not name it."""
     error = refusal(409, entry("ENTITY_ERROR", "", "Not like this.", source={"pointer": "/data/attributes/name"}))
 
     assert "name: Not like this [ENTITY_ERROR]" in str(error)
 
 
 @pytest.mark.parametrize("text", ["<html>Bad Gateway</html>", '"a text"', "[]"])
-def test_an_answer_that_is_no_document_is_shown_shortened(text: str) -> None:
+def test_answer_without_errors(text: str) -> None:
+    """It is shown, shortened."""
     error = refusal(403, text=text * 200)
 
     assert error.status == 403
     assert len(str(error)) < 700
 
 
-def test_what_apples_support_asks_for_is_kept() -> None:
+def test_request_id() -> None:
     assert refusal(409, entry("ENTITY_ERROR")).request_id == "R1"

@@ -1,4 +1,4 @@
-"""Evidence from the testers' phones, looked for until it is complete."""
+"""Installations on the testers' devices, read until they are complete."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +46,8 @@ def use(world: World, *, sessions: int = 3, crashes: int = 0) -> None:
     world.clock.sleep(world.delays.usage_counted)
 
 
-def test_each_up_looks_again_until_everybody_has_the_build_and_apple_has_counted_its_use(
-    world: World, arguments: dict[str, Any], installations: Driven
-) -> None:
+def test_looks_until_installed(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    """Each up looks again until everybody has the build and a session is counted."""
     world.delays = Delays(usage_counted=6 * 3600)
     assert installations.up(**arguments)["missing"] == [ADA]
     install(world, model="iPhone16,2", osVersion="26.1")
@@ -65,9 +64,7 @@ def test_each_up_looks_again_until_everybody_has_the_build_and_apple_has_counted
     assert len(calls(world)) == before
 
 
-def test_a_look_costs_four_calls_however_many_testers_there_are(
-    world: World, arguments: dict[str, Any], installations: Driven
-) -> None:
+def test_calls_of_a_look(world: World, arguments: dict[str, Any], installations: Driven) -> None:
     before = len(calls(world))
 
     installations.up(**{**arguments, "testers": [f"tester{number}@sollabs.example" for number in range(100)]})
@@ -75,7 +72,7 @@ def test_a_look_costs_four_calls_however_many_testers_there_are(
     assert len(calls(world)) - before == 4
 
 
-def test_refresh_looks_also_when_all_is_there(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+def test_refresh(world: World, arguments: dict[str, Any], installations: Driven) -> None:
     install(world)
     use(world)
     installations.up(**arguments)
@@ -86,9 +83,10 @@ def test_refresh_looks_also_when_all_is_there(world: World, arguments: dict[str,
     assert (installations.outputs["sessions"], installations.outputs["crashes"]) == (6, 2)
 
 
-def test_who_is_missing_is_told_with_what_they_have_instead(
+def test_missing_testers_shown(
     world: World, arguments: dict[str, Any], installations: Driven, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the build that they have instead."""
     notes: list[str] = []
     monkeypatch.setattr(engine, "note", notes.append)
     install(world, model="iPhone16,2")
@@ -101,9 +99,7 @@ def test_who_is_missing_is_told_with_what_they_have_instead(
     assert notes == [f"not installed yet by {ADA} (who has iPhone16,2, iOS 26.1: 0.9.0 (3)); jun@sollabs.example"]
 
 
-def test_another_build_on_the_phone_does_not_count(
-    world: World, arguments: dict[str, Any], installations: Driven
-) -> None:
+def test_other_build_ignored(world: World, arguments: dict[str, Any], installations: Driven) -> None:
     install(world)
     (tester,) = world.store.all("appstore.betaTesters")
     tester["devices"][0]["appBuildVersion"] = "1.0.0 (7)"
@@ -112,7 +108,7 @@ def test_another_build_on_the_phone_does_not_count(
     assert installations.up(**arguments)["missing"] == [ADA]
 
 
-def test_what_testers_send_is_kept_oldest_first(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+def test_reports_sorted(world: World, arguments: dict[str, Any], installations: Driven) -> None:
     install(world, model="iPhone16,2")
     for kind, comment in (("screenshot", "The day is cut off."), ("crash", "It closed.")):
         control(world, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": kind, "comment": comment})
@@ -126,9 +122,8 @@ def test_what_testers_send_is_kept_oldest_first(world: World, arguments: dict[st
     assert first["at"] < second["at"]
 
 
-def test_a_crash_report_counts_before_apple_has_counted_the_crash(
-    world: World, arguments: dict[str, Any], installations: Driven
-) -> None:
+def test_crash_report_counted(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    """Before Apple has counted the crash."""
     install(world)
     control(world, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": "crash"})
 

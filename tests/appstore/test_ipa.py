@@ -1,4 +1,4 @@
-"""IPAs are looked into before a byte goes up: whatever Apple would refuse is told beforehand, all of it, with Apple's codes."""
+"""IPAs are checked before the upload: all problems at once, with Apple's codes."""
 
 import plistlib
 import re
@@ -36,7 +36,7 @@ def with_program(**changes: Any) -> dict[str, Any]:
     return {"files": {"SolOS": standin.executable(**changes)}}
 
 
-def test_a_good_one_tells_what_it_is(tmp_path: Path) -> None:
+def test_valid_ipa(tmp_path: Path) -> None:
     found = inspect(made(tmp_path, info={"API_BASE_URL": "https://solos-prod.fly.dev"}))
 
     assert problems(found, EXPECTED) == []
@@ -75,7 +75,8 @@ def test_a_good_one_tells_what_it_is(tmp_path: Path) -> None:
         ("90725", {"without": ("DTPlatformVersion",)}),
     ],
 )
-def test_what_apple_refuses_with_a_code_is_refused_with_that_code(tmp_path: Path, code: str, broken: Any) -> None:
+def test_apples_codes(tmp_path: Path, code: str, broken: Any) -> None:
+    """A problem has the code with which the double of Apple rejects the same IPA."""
     path = made(tmp_path, **broken)
 
     ours = problems(inspect(path), Expected(**vars(EXPECTED) | {"team_id": standin.TEAM}))
@@ -89,7 +90,8 @@ def codes(found: list[Problem]) -> set[str]:
     return {code for problem in found for code in re.findall(r"\((\d{5})\)", str(problem))}
 
 
-def test_an_ipad_app_for_the_full_screen_may_stand_upright(tmp_path: Path) -> None:
+def test_full_screen_ipad_app(tmp_path: Path) -> None:
+    """It does not need all orientations."""
     info = IPAD | UPRIGHT | {"UIRequiresFullScreen": True}
 
     assert problems(inspect(made(tmp_path, info=info)), EXPECTED) == []
@@ -110,7 +112,7 @@ def test_an_ipad_app_for_the_full_screen_may_stand_upright(tmp_path: Path) -> No
         ({"says_export_compliance": True}, "has no ITSAppUsesNonExemptEncryption"),
     ],
 )
-def test_what_does_not_fit_the_stack_is_told_by_name(tmp_path: Path, wanted: dict[str, Any], problem: str) -> None:
+def test_requirements_of_the_stack(tmp_path: Path, wanted: dict[str, Any], problem: str) -> None:
     path = made(tmp_path, without=("ITSAppUsesNonExemptEncryption",))
 
     (found,) = problems(inspect(path), Expected(**vars(EXPECTED) | wanted))
@@ -118,19 +120,19 @@ def test_what_does_not_fit_the_stack_is_told_by_name(tmp_path: Path, wanted: dic
     assert problem in str(found)
 
 
-def test_the_stacks_own_certificate_is_found_in_the_profile(tmp_path: Path) -> None:
+def test_certificate_in_profile(tmp_path: Path) -> None:
     path = made(tmp_path, **with_profile(certificates=(b"one", b"two")))
 
     assert problems(inspect(path), Expected(**vars(EXPECTED) | {"certificate": b"two"})) == []
 
 
-def test_all_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_at_once(tmp_path: Path) -> None:
     path = made(tmp_path, bundle_id="com.example.other", build="7", without=("Assets.car", "MinimumOSVersion"))
 
     assert len(problems(inspect(path), EXPECTED)) == 4
 
 
-def test_a_profile_that_ends_tomorrow_is_told(tmp_path: Path) -> None:
+def test_profile_expires_soon(tmp_path: Path) -> None:
     found = inspect(made(tmp_path))
     assert found.profile is not None
     evening = datetime.fromtimestamp(found.profile.expires.timestamp() - 3600, UTC)
@@ -140,7 +142,7 @@ def test_a_profile_that_ends_tomorrow_is_told(tmp_path: Path) -> None:
     assert "expires within a day" in str(problem)
 
 
-def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None:
+def test_universal_executable(tmp_path: Path) -> None:
     parts = [standin.executable(cpu=cpu) for cpu in (standin.ARM64, X86_64)]
     heads = [
         cpu.to_bytes(4) + bytes(4) + (64 + 128 * index).to_bytes(4) + (128).to_bytes(4) + bytes(4)
@@ -160,14 +162,14 @@ def test_a_universal_executable_is_for_more_than_devices(tmp_path: Path) -> None
     [b"", b"\x30\x82\x40\x00cut", plistlib.dumps({"Name": "not signed"})],
     ids=["empty", "cut off", "a bare property list"],
 )
-def test_what_is_no_profile_is_told(tmp_path: Path, content: bytes) -> None:
+def test_invalid_profile(tmp_path: Path, content: bytes) -> None:
     path = made(tmp_path, files={"embedded.mobileprovision": content})
 
     with pytest.raises(ProviderError, match="the profile is not a CMS message"):
         inspect(path)
 
 
-def test_what_is_no_ipa_is_told(tmp_path: Path) -> None:
+def test_not_an_ipa(tmp_path: Path) -> None:
     (tmp_path / "readme.ipa").write_text("hello")
 
     with pytest.raises(ProviderError, match=r"readme\.ipa is not a valid IPA: .*; export it again"):

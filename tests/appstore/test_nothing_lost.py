@@ -1,4 +1,4 @@
-"""The fault matrix of the Apple side: what it is, `tests/fault_matrix.py` says."""
+"""The fault matrix (`tests/fault_matrix.py`) of the App Store resources."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from tests.appstore.journeys import JOURNEYS
 from tests.fault_matrix import explore
 
 
-def test_nothing_is_lost_whatever_happens_to_any_call(
-    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_lost(settings: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each call fails or is interrupted in turn, and the next up ends in the same state."""
     found = explore(JOURNEYS, settings)
 
     with capsys.disabled():

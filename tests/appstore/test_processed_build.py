@@ -1,4 +1,4 @@
-"""Waiting for Apple: late records, refusals with codes, export compliance, deadlines."""
+"""Waiting for Apple: late records, rejections with codes, export compliance, timeouts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def app(world: World, configured: Configured) -> str:
 
 @pytest.fixture
 def uploaded(app: str, configured: Configured, tmp_path: Path) -> Uploaded:
-    """Uploads an IPA; the arguments of the gate behind it."""
+    """Uploads an IPA; returns the arguments of its `ProcessedBuild`."""
 
     def upload(**changes: Any) -> dict[str, Any]:
         build = Driven(configured(BuildProvider))
@@ -42,7 +42,7 @@ def gate(configured: Configured) -> Driven:
     return Driven(configured(ProcessedBuildProvider))
 
 
-def test_a_processed_build_tells_when_it_expires(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_expiry_date(world: World, uploaded: Uploaded, gate: Driven) -> None:
     outputs = gate.up(**uploaded())
 
     assert gate.id == outputs["build_id"]
@@ -50,7 +50,7 @@ def test_a_processed_build_tells_when_it_expires(world: World, uploaded: Uploade
     assert outputs["expires_at"] > outputs["uploaded_at"]
 
 
-def test_a_build_record_that_comes_an_hour_late_is_waited_for(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_late_build_record(world: World, uploaded: Uploaded, gate: Driven) -> None:
     world.delays = Delays(build_visible=3700, build_processing=300)
     arguments = uploaded()
     before = len(calls(world))
@@ -60,9 +60,7 @@ def test_a_build_record_that_comes_an_hour_late_is_waited_for(world: World, uplo
     assert len(calls(world)) - before < 200, "the hour's budget is for the rest of the team, too"
 
 
-def test_a_deadline_says_what_was_seen_and_that_nothing_is_repeated(
-    world: World, uploaded: Uploaded, gate: Driven
-) -> None:
+def test_timeout(world: World, uploaded: Uploaded, gate: Driven) -> None:
     world.delays = Delays(build_visible=3700)
     arguments = uploaded()
 
@@ -75,7 +73,8 @@ def test_a_deadline_says_what_was_seen_and_that_nothing_is_repeated(
     assert calls(world, method="POST").count("POST /v1/buildUploads") == 1
 
 
-def test_a_refusal_tells_each_of_apples_codes_and_what_to_do(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_rejected_build(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    """The error has each of Apple's codes and what to do."""
     control(world, "POST", "/appstore/reject", {"codes": {"90683": "Missing purpose string.", "90725": "SDK version."}})
     arguments = uploaded()
 
@@ -86,9 +85,7 @@ def test_a_refusal_tells_each_of_apples_codes_and_what_to_do(world: World, uploa
     assert "90725 SDK version (build it with the Xcode" in str(refusal.value)
 
 
-def test_the_same_ipa_goes_up_again_after_a_refresh(
-    world: World, app: str, configured: Configured, tmp_path: Path
-) -> None:
+def test_same_ipa_after_refresh(world: World, app: str, configured: Configured, tmp_path: Path) -> None:
     control(world, "POST", "/appstore/reject", {"codes": {"90000": "Apple's own trouble."}})
     build, arguments = Driven(configured(BuildProvider)), build_arguments(tmp_path, app)
     build.up(**arguments)
@@ -102,7 +99,7 @@ def test_the_same_ipa_goes_up_again_after_a_refresh(
     assert [each["state"]["state"] for each in uploads(world)] == ["COMPLETE"]
 
 
-def test_a_review_of_the_export_compliance_is_waited_for(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_compliance_review(world: World, uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded()
     hold(world, "IN_EXPORT_COMPLIANCE_REVIEW", seconds=5400)
 
@@ -112,7 +109,7 @@ def test_a_review_of_the_export_compliance_is_waited_for(world: World, uploaded:
     assert detail["internalBuildState"] == "READY_FOR_BETA_TESTING"
 
 
-def test_a_build_that_cannot_be_prepared_says_so(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_processing_exception(world: World, uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded()
     hold(world, "PROCESSING_EXCEPTION", seconds=5400)
 
@@ -123,15 +120,13 @@ def test_a_build_that_cannot_be_prepared_says_so(world: World, uploaded: Uploade
 
 
 def hold(world: World, state: str, seconds: float) -> None:
-    """Let the only build be in this internal state for so long."""
+    """Keep the only build in this internal state for some time."""
     (build,) = world.store.all("appstore.builds")
     build["held"] = {"state": state, "until": world.clock.now() + seconds}
     world.store.put("appstore.builds", build["id"], build)
 
 
-def test_all_that_is_waited_for_is_shown(
-    world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = uploaded()
     shown: list[str] = []
     monkeypatch.setattr(engine, "progress", lambda: shown.append)
@@ -146,7 +141,8 @@ def test_all_that_is_waited_for_is_shown(
     ]
 
 
-def test_a_build_that_turns_out_invalid_names_the_next_number(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_invalid_build(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    """The error names the next free number."""
     control(world, "POST", "/appstore/settings", {"build_outcome": "INVALID"})
     arguments = uploaded()
 
@@ -154,9 +150,7 @@ def test_a_build_that_turns_out_invalid_names_the_next_number(world: World, uplo
         gate.up(**arguments)
 
 
-def test_export_compliance_is_answered_once_when_the_ipa_does_not(
-    world: World, uploaded: Uploaded, gate: Driven
-) -> None:
+def test_compliance_answered_once(world: World, uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded(without=("ITSAppUsesNonExemptEncryption",))
 
     gate.up(**arguments, uses_non_exempt_encryption=False)
@@ -169,16 +163,16 @@ def test_export_compliance_is_answered_once_when_the_ipa_does_not(
     assert gate.steps == ["create", "same"]
 
 
-def test_without_an_answer_the_key_and_the_config_are_named(uploaded: Uploaded, gate: Driven) -> None:
+def test_compliance_unanswered(uploaded: Uploaded, gate: Driven) -> None:
+    """The error names the Info.plist key and the argument."""
     arguments = uploaded(without=("ITSAppUsesNonExemptEncryption",))
 
     with pytest.raises(ProviderError, match=r"ITSAppUsesNonExemptEncryption.*uses_non_exempt_encryption"):
         gate.up(**arguments)
 
 
-def test_an_upload_that_apple_has_forgotten_is_found_by_its_numbers(
-    world: World, uploaded: Uploaded, gate: Driven
-) -> None:
+def test_upload_deleted_by_apple(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    """The build is found by its numbers."""
     arguments = uploaded()
     world.clock.sleep(60)
     world.store.delete("appstore.buildUploads", arguments["upload_id"])
@@ -186,7 +180,7 @@ def test_an_upload_that_apple_has_forgotten_is_found_by_its_numbers(
     assert gate.up(**arguments)["build_id"]
 
 
-def test_an_expired_build_is_seen_by_refresh(world: World, uploaded: Uploaded, gate: Driven) -> None:
+def test_refresh(world: World, uploaded: Uploaded, gate: Driven) -> None:
     gate.up(**uploaded())
 
     world.clock.sleep(91 * 86400)

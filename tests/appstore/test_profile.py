@@ -1,4 +1,4 @@
-"""There is one valid profile of the stack's certificate; what spoils it makes another, and the old one goes."""
+"""One valid profile of the stack's certificate; it is replaced when it becomes unusable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ from tests.cloud.appstore.caller import Caller
 
 @pytest.fixture
 def arguments(configured: Callable[[Any], Any]) -> dict[str, Any]:
-    """Of a profile for a bundle ID that has just been registered."""
+    """The arguments of a profile for a new bundle ID."""
     bundle_id, certificate = Driven(configured(BundleIdProvider)), Driven(configured(CertificateProvider))
     bundle_id.up(identifier=BUNDLE_ID, name="SolOS")
     certificate.up(**key_arguments())
@@ -33,7 +33,7 @@ def profile(configured: Callable[[Any], Any]) -> Driven:
     return Driven(configured(ProfileProvider))
 
 
-def test_a_profile_of_the_certificate_is_made(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+def test_created(world: World, arguments: dict[str, Any], profile: Driven) -> None:
     outputs = profile.up(**arguments)
 
     (made,) = profiles(world)
@@ -42,20 +42,19 @@ def test_a_profile_of_the_certificate_is_made(world: World, arguments: dict[str,
     assert outputs["team_id"] == "SLLABS4TM1"
 
 
-def test_its_content_is_secret() -> None:
+def test_content_is_secret() -> None:
     assert marked(ProfileProvider.State, SECRET) == {"content"}
 
 
-def test_a_bundle_id_that_was_just_made_is_waited_for(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+def test_bundle_id_too_new(world: World, arguments: dict[str, Any], profile: Driven) -> None:
     profile.up(**arguments)
 
     assert calls(world, method="POST").count("POST /v1/profiles") == 2
 
 
 @pytest.mark.parametrize("kind", ["lose_before", "lose_after", "refuse_after"])
-def test_a_profile_whose_answer_was_lost_is_found_by_its_name(
-    world: World, arguments: dict[str, Any], profile: Driven, kind: Any
-) -> None:
+def test_lost_answer(world: World, arguments: dict[str, Any], profile: Driven, kind: Any) -> None:
+    """The profile is found by its name."""
     world.faults.arm(Fault(kind, service="appstore", method="POST", path="^/v1/profiles$", skip=1))
 
     profile.up(**arguments)
@@ -63,9 +62,10 @@ def test_a_profile_whose_answer_was_lost_is_found_by_its_name(
     assert [each["id"] for each in profiles(world)] == [profile.id]
 
 
-def test_another_certificate_makes_another_profile_and_deletes_the_old_one(
+def test_other_certificate(
     world: World, arguments: dict[str, Any], profile: Driven, configured: Callable[[Any], Any]
 ) -> None:
+    """A new profile is created, then the old one is deleted."""
     first = profile.up(**arguments)["full_name"]
     other = Driven(configured(CertificateProvider))
     other.up(**key_arguments(), type="IOS_DISTRIBUTION")
@@ -77,7 +77,7 @@ def test_another_certificate_makes_another_profile_and_deletes_the_old_one(
     assert [each["name"] for each in profiles(world)] == [second]
 
 
-def test_changed_capabilities_make_another_profile(
+def test_changed_capabilities(
     world: World, arguments: dict[str, Any], profile: Driven, configured: Callable[[Any], Any]
 ) -> None:
     profile.up(**arguments)
@@ -91,7 +91,7 @@ def test_changed_capabilities_make_another_profile(
     assert [(each["id"], each["profileState"]) for each in profiles(world)] == [(profile.id, "ACTIVE")]
 
 
-def test_a_profile_that_became_invalid_is_found_by_refresh_and_healed_by_up(
+def test_invalid_profile_replaced(
     world: World, arguments: dict[str, Any], profile: Driven, configured: Callable[[Any], Any]
 ) -> None:
     profile.up(**arguments)
@@ -108,7 +108,7 @@ def test_a_profile_that_became_invalid_is_found_by_refresh_and_healed_by_up(
     assert [(each["id"], each["profileState"]) for each in profiles(world)] == [(profile.id, "ACTIVE")]
 
 
-def test_a_deleted_profile_is_made_again(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+def test_deleted_profile(world: World, arguments: dict[str, Any], profile: Driven) -> None:
     profile.up(**arguments)
     Caller(world)("DELETE", f"/v1/profiles/{profile.id}")
 
@@ -118,7 +118,7 @@ def test_a_deleted_profile_is_made_again(world: World, arguments: dict[str, Any]
     assert [each["id"] for each in profiles(world)] == [profile.id]
 
 
-def test_a_profile_is_renewed_together_with_its_certificate(
+def test_renewed_with_certificate(
     world: World, arguments: dict[str, Any], profile: Driven, configured: Callable[[Any], Any]
 ) -> None:
     profile.up(**arguments)
@@ -132,9 +132,8 @@ def test_a_profile_is_renewed_together_with_its_certificate(
     assert profile.steps == ["create", "replace", "same"]
 
 
-def test_a_zombie_is_gone_for_refresh_and_its_name_gives_way_to_the_next(
-    world: World, arguments: dict[str, Any], profile: Driven
-) -> None:
+def test_name_of_hidden_profile(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+    """A profile that Apple no longer shows can still use up its name."""
     profile.up(**arguments)
     control(world, "POST", "/appstore/zombies", {"profile": profile.id})
 
@@ -145,7 +144,7 @@ def test_a_zombie_is_gone_for_refresh_and_its_name_gives_way_to_the_next(
     assert [each["id"] for each in profiles(world) if each["visible"]] == [profile.id]
 
 
-def test_nothing_is_called_as_long_as_nothing_changes(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+def test_no_calls_without_changes(world: World, arguments: dict[str, Any], profile: Driven) -> None:
     profile.up(**arguments)
     before = calls(world)
 
@@ -155,6 +154,6 @@ def test_nothing_is_called_as_long_as_nothing_changes(world: World, arguments: d
     assert calls(world) == before
 
 
-def test_a_name_that_leaves_no_room_is_refused_at_preview(arguments: dict[str, Any], profile: Driven) -> None:
+def test_name_too_long(arguments: dict[str, Any], profile: Driven) -> None:
     with pytest.raises(Refused, match="has 51 characters"):
         profile.up(**{**arguments, "name": "x" * 51})

@@ -1,4 +1,4 @@
-"""The key is made once, on this machine, and stays in the state."""
+"""The key is generated once, on this machine, and stays in the state."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def p12() -> dict[str, str]:
     return exported({**signing_key(), "certificate": certificate_of(signing_key()["private_key"])})
 
 
-def test_the_request_is_signed_with_the_key() -> None:
+def test_request_signed() -> None:
     request = x509.load_pem_x509_csr(signing_key()["csr"].encode())
     key: Any = serialization.load_pem_private_key(signing_key()["private_key"].encode(), None)
 
@@ -25,7 +25,7 @@ def test_the_request_is_signed_with_the_key() -> None:
     assert key.key_size == 2048
 
 
-def test_another_up_keeps_the_key() -> None:
+def test_key_kept() -> None:
     key = Driven(SigningKeyProvider())
     first = dict(key.up())
 
@@ -34,7 +34,7 @@ def test_another_up_keeps_the_key() -> None:
     assert key.steps == ["create", "same", "read"]
 
 
-def test_the_key_of_a_p12_is_used_in_place_of_a_new_one(p12: dict[str, str]) -> None:
+def test_key_of_p12(p12: dict[str, str]) -> None:
     key = Driven(SigningKeyProvider())
 
     key.up(**p12)
@@ -43,7 +43,8 @@ def test_the_key_of_a_p12_is_used_in_place_of_a_new_one(p12: dict[str, str]) -> 
     assert x509.load_pem_x509_certificate(key.outputs["adopted"].encode())
 
 
-def test_taking_the_p12_out_of_the_settings_keeps_its_key(p12: dict[str, str]) -> None:
+def test_p12_removed(p12: dict[str, str]) -> None:
+    """The key stays."""
     key = Driven(SigningKeyProvider())
     key.up(**p12)
 
@@ -52,7 +53,8 @@ def test_taking_the_p12_out_of_the_settings_keeps_its_key(p12: dict[str, str]) -
     assert key.steps == ["create", "same"]
 
 
-def test_giving_a_p12_later_replaces_the_key(p12: dict[str, str]) -> None:
+def test_p12_added(p12: dict[str, str]) -> None:
+    """It replaces the key."""
     key = Driven(SigningKeyProvider())
     key.up()
 
@@ -62,15 +64,15 @@ def test_giving_a_p12_later_replaces_the_key(p12: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"p12_password": "guessed"}, "does not open with its password"),
         ({"p12": "no base64!"}, "is not valid base64"),
         ({"p12": "bm8gcDEy"}, "does not open with its password"),
     ],
 )
-def test_a_p12_that_does_not_open_is_refused_at_preview(p12: dict[str, str], wrong: dict[str, str], told: str) -> None:
-    with pytest.raises(Refused, match=told) as refused:
+def test_unusable_p12(p12: dict[str, str], wrong: dict[str, str], message: str) -> None:
+    with pytest.raises(Refused, match=message) as refused:
         Driven(SigningKeyProvider()).up(**{**p12, **wrong})
 
     assert "guessed" not in str(refused.value)

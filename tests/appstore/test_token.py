@@ -1,4 +1,4 @@
-"""Tokens: signed once, renewed in time, and what is wrong when Apple does not take them."""
+"""Tokens: signed once, renewed in time, and the errors when Apple rejects them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ Store = Callable[[], AppStore]
 
 
 class Heard(Doubles):
-    """The way to the doubles; `tokens` are those that were sent, each once, in their order."""
+    """The transport to the doubles; `tokens` are the different tokens that were sent, in order."""
 
     tokens: list[str]
 
@@ -39,7 +39,7 @@ def heard(world: World, monkeypatch: pytest.MonkeyPatch) -> Heard:
     heard = Heard(world)
     heard.tokens = []
     route_to(monkeypatch, world, heard)
-    token._key.cache_clear()  # a process that has just begun
+    token._key.cache_clear()  # as in a new process
     return heard
 
 
@@ -47,7 +47,7 @@ def look(store: AppStore) -> None:
     store.list_all(App, doing="look")
 
 
-def test_a_team_keys_token_says_what_apple_asks_for(world: World, heard: Heard, store: Store) -> None:
+def test_claims(world: World, heard: Heard, store: Store) -> None:
     look(store())
 
     (sent,) = heard.tokens
@@ -57,7 +57,7 @@ def test_a_team_keys_token_says_what_apple_asks_for(world: World, heard: Heard, 
     assert claims["iat"] < world.clock.now() < claims["exp"] < world.clock.now() + 15 * 60
 
 
-def test_one_token_serves_many_calls_and_is_renewed_before_it_expires(world: World, heard: Heard, store: Store) -> None:
+def test_token_reused(world: World, heard: Heard, store: Store) -> None:
     for _ in range(30):
         look(store())
         world.clock.sleep(60)
@@ -66,7 +66,8 @@ def test_one_token_serves_many_calls_and_is_renewed_before_it_expires(world: Wor
     assert all(entry["status"] == 200 for entry in world.journal.entries("appstore"))
 
 
-def test_a_good_token_that_apple_refuses_once_is_signed_anew_once(world: World, heard: Heard, store: Store) -> None:
+def test_rejected_token_renewed(world: World, heard: Heard, store: Store) -> None:
+    """Once; the second rejection is an error."""
     world.faults.arm(Fault("refuse", service="appstore", status=401))
 
     look(store())
@@ -74,7 +75,7 @@ def test_a_good_token_that_apple_refuses_once_is_signed_anew_once(world: World, 
     assert [entry["status"] for entry in world.journal.entries("appstore")] == [401, 200]
 
 
-def test_a_revoked_key_is_told_after_one_more_try(world: World, heard: Heard, store: Store) -> None:
+def test_key_revoked(world: World, heard: Heard, store: Store) -> None:
     control(world, "DELETE", f"/appstore/keys/{ASC_KEY_ID}")
 
     with pytest.raises(KeyRejected, match="the key is revoked, or ASC_KEY_ID, ASC_ISSUER_ID and ASC_PRIVATE_KEY"):
@@ -84,18 +85,16 @@ def test_a_revoked_key_is_told_after_one_more_try(world: World, heard: Heard, st
 
 
 @pytest.mark.parametrize("minutes", [-30, 30], ids=["behind", "ahead"])
-def test_a_wrong_clock_is_blamed_and_not_the_key(
-    heard: Heard, store: Store, monkeypatch: pytest.MonkeyPatch, minutes: int
-) -> None:
+def test_wrong_clock(heard: Heard, store: Store, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """It is not reported as a wrong key."""
     monkeypatch.setattr(waiting, "clock", SharedClock(start=SharedClock().now() + 60 * minutes))
 
     with pytest.raises(ClockWrong, match="this machine's clock differs from Apple's"):
         look(store())
 
 
-def test_an_individual_key_works_but_for_identifiers(
-    world: World, heard: Heard, store: Store, settings: dict[str, Any]
-) -> None:
+def test_individual_key(world: World, heard: Heard, store: Store, settings: dict[str, Any]) -> None:
+    """It cannot read bundle IDs."""
     settings["ascIssuerId"] = ""
     key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
     world.store.put("appstore.keys", ASC_KEY_ID, {**key, "issuer_id": None})
@@ -108,7 +107,8 @@ def test_an_individual_key_works_but_for_identifiers(
 
 
 @pytest.mark.parametrize("text", ["nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
-def test_an_unusable_key_is_told_without_being_shown(store: Store, settings: dict[str, Any], text: str) -> None:
+def test_unusable_key(store: Store, settings: dict[str, Any], text: str) -> None:
+    """The error does not contain the key."""
     settings["ascPrivateKey"] = text
 
     with pytest.raises(ProviderError, match=r"set ASC_PRIVATE_KEY to the text of the AuthKey_….p8") as refused:
@@ -117,7 +117,7 @@ def test_an_unusable_key_is_told_without_being_shown(store: Store, settings: dic
     assert text not in str(refused.value)
 
 
-def test_waiting_for_an_hour_leaves_the_hours_budget_to_others(world: World, heard: Heard, store: Store) -> None:
+def test_polling_within_rate_limit(world: World, heard: Heard, store: Store) -> None:
     world.delays = Delays(rate_scale=1)
     appstore = store()
 
@@ -127,7 +127,8 @@ def test_waiting_for_an_hour_leaves_the_hours_budget_to_others(world: World, hea
     assert len(calls(world)) < 150
 
 
-def test_a_budget_that_others_have_nearly_used_up_is_polled_at_half(world: World, heard: Heard, store: Store) -> None:
+def test_polling_slows_down(world: World, heard: Heard, store: Store) -> None:
+    """When few calls are left, it uses at most half of them."""
     world.delays = Delays(rate_scale=60 / 3600)
     appstore = store()
     for _ in range(20):
@@ -140,7 +141,7 @@ def test_a_budget_that_others_have_nearly_used_up_is_polled_at_half(world: World
     assert all(entry["status"] == 200 for entry in world.journal.entries("appstore"))
 
 
-def test_the_budget_of_a_minute_is_spared_where_apple_has_one() -> None:
+def test_limit_per_minute() -> None:
     key = token.Key(ASC_KEY_ID, ASC_ISSUER_ID, asc_private_key())
 
     key.note("user-hour-lim:3500;user-hour-rem:3000;user-minute-lim:50;user-minute-rem:4;")

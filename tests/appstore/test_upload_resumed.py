@@ -1,4 +1,4 @@
-"""Whatever byte an upload ends at, the next `up` brings it home: one upload, whole, and one build."""
+"""An upload that is killed at any byte: the next `up` completes it, with one upload and one build."""
 
 import threading
 from pathlib import Path
@@ -19,7 +19,7 @@ WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALI
 
 
 class CutOff(httpx.BaseTransport):
-    """The way to the doubles of a process that is killed once it has sent so many bytes to the storage."""
+    """The transport to the doubles, which kills the process after a number of bytes to the storage."""
 
     def __init__(self, world: World, dies_after: int) -> None:
         self._doubles, self._left, self._dead, self._lock = Doubles(world), dies_after, False, threading.Lock()
@@ -33,7 +33,7 @@ class CutOff(httpx.BaseTransport):
         with self._lock:
             sent, self._left = body[: self._left], max(0, self._left - len(body))
             self._dead = self._dead or len(sent) < len(body) or not self._left
-        # The length that was announced stays as it was.
+        # The announced length does not change.
         answer = self._doubles.handle_request(
             httpx.Request(request.method, request.url, headers=request.headers, content=sent)
         )
@@ -42,7 +42,8 @@ class CutOff(httpx.BaseTransport):
         return answer
 
 
-def test_killed_at_any_byte_it_is_continued(settings: dict[str, Any], world: World) -> None:
+def test_upload_resumed(settings: dict[str, Any], world: World) -> None:
+    """Killed at any byte, the next run continues it."""
     before = nothing_yet(world, settings)
     size = Path(before.builds["0"]["ipa"]).stat().st_size
     boundaries = {at + aside for at in range(0, size, PART_BYTES) for aside in (-1, 0, 1)}
@@ -55,12 +56,12 @@ def test_killed_at_any_byte_it_is_continued(settings: dict[str, Any], world: Wor
 
 
 def interrupted(before: AppleSide, world: World, at: int) -> dict[str, Any]:
-    """What there is of uploads and builds after a first `up` that was killed at this byte, and a second."""
+    """The uploads and builds after an `up` that is killed at this byte, and a second `up`."""
     copy = copy_of(world)
     testflight = before.copy(copy)
     with pytest.MonkeyPatch.context() as patch:
         route_to(patch, copy, CutOff(copy, at))
-        with pytest.raises(Unexpected, match="Killed"):  # what the adapter makes of it
+        with pytest.raises(Unexpected, match="Killed"):  # as the adapter reports it
             testflight.up()
         route_to(patch, copy, Doubles(copy))
         testflight.up()
