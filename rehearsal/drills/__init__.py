@@ -1,8 +1,8 @@
-"""What goes wrong, and what to do about it, tried out: `python -m rehearsal drill NAME`.
+"""What can go wrong in production, and what to do about it: `make drill NAME=…`.
 
 A drill runs the real program through the real engine's protocol, against doubles of its own in a temporary folder. It says what
-it does, prints what a person would see, and looks whether the outcome is as the runbook promises. One file each; `drill.py` has
-what they are written with.
+it does, prints what a person would see, and checks that the outcome is what the runbook promises. One file each; `drill.py` has
+what they share.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """An alert fires when the backend is down: the page arrives, and so does the all-clear.
 
 The monitor runs for real: Prometheus probes the public address, Alertmanager sends. Its durations are divided by 30. The backend
-is stopped behind everybody's back, paged for, started again, and the page is resolved. Then the monitor itself is stopped, and
+is stopped by hand, a page arrives, the backend is started again, and the page is resolved. Then the monitor itself is stopped, and
 the dead man's switch outside of Fly notices the silence.
 """
 
@@ -13,8 +13,8 @@ from rehearsal.drills.drill import Drill, Failed
 from rehearsal.receivers import receivers, without_logs
 
 SPEED = 30
-PATIENCE = 90.0
-"""Seconds that a notice may take before the drill is given up."""
+NOTICE_SECONDS = 90.0
+"""How long a notice may take before the drill fails."""
 ALERT = "SolosHealthDown"
 NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
 
@@ -22,7 +22,7 @@ NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
 def run(drill: Drill) -> None:
     missing = [PROGRAMS[name].binary for name in NEEDED if PROGRAMS[name].path() is None]
     if missing:
-        raise Failed(f"not held: {', '.join(missing)} missing; `make monitoring-tools` installs what can be")
+        raise Failed(f"{', '.join(missing)} not installed; `make monitoring-tools` installs what it can")
     drill.doubles.do("/delays", monitor_speed=SPEED)
     settings = receivers(drill.stack, drill.doubles.control)
     monitoring, secrets = settings["solos:monitoring"], settings["solos:monitoringSecrets"]
@@ -67,7 +67,7 @@ def _logged(drill: Drill) -> set[str]:
 
 
 def _notices(drill: Drill, alert: str) -> list[str]:
-    """The states in which the pager was told of the alert, in order."""
+    """The states of the alert that the pager received, in order."""
     notices = drill.doubles.see("/receivers/page")
     return [each["status"] for notice in notices for each in notice["alerts"] if each["alertname"] == alert]
 
@@ -80,6 +80,6 @@ def _show(drill: Drill) -> None:
 
 
 def _until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + NOTICE_SECONDS
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -16,9 +16,9 @@ def run(drill: Drill) -> None:
 
     drill.say("Release 1.1.0 is built and pushed, and crashes at its start. Nobody knows yet; it is deployed.")
     drill.edit(image=BAD, expectBody='"1.1.0"')
-    told = drill.failing_up()
-    drill.promise("the error says why 1.1.0 was not healthy, in the server's own words", "uncaught exception" in told)
-    drill.promise("the error says what runs now", "The version of before runs again and is healthy" in told)
+    output = drill.failing_up()
+    drill.promise("the error says why 1.1.0 was not healthy, in the server's own words", "uncaught exception" in output)
+    drill.promise("the error says what runs now", "The version of before runs again and is healthy" in output)
     drill.promise("users get 1.0.0", drill.health()["version"] == "1.0.0")
     drill.promise("what they wrote is there", drill.notes() == ["written under 1.0.0"])
 
@@ -28,7 +28,7 @@ def run(drill: Drill) -> None:
     drill.up()
     drill.promise("the machine was not touched", drill.machine["instance_id"] == before)
 
-    drill.say("1.1.1 is mended, and takes the place of 1.0.0.")
+    drill.say("1.1.1 has the fix, and replaces 1.0.0.")
     good = "registry.fly.io/solserver:1.1.1"
     drill.doubles.do("/fly/images", reference=good)
     drill.edit(image=good, expectBody='"1.1.1"')

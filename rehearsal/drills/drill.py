@@ -20,7 +20,7 @@ WIDTH = 120
 
 
 class Failed(Exception):
-    """The outcome is not as promised, or the drill could not be held; the text says what."""
+    """The outcome differs from what the runbook promises, or the drill cannot run here; the message says which."""
 
 
 class Drill:
@@ -51,7 +51,7 @@ class Drill:
     def __exit__(self, *exception: object) -> None:
         self.people.__exit__(*exception)
 
-    # What is told and what is done.
+    # What the drill shows and does.
 
     def say(self, text: str) -> None:
         """What happens next, and why."""
@@ -79,11 +79,11 @@ class Drill:
 
     def up(self, *options: str) -> str:
         """`pulumi up`, which has to succeed; what it printed."""
-        return self._told("up", options, succeeds=True)
+        return self._checked("up", options, succeeds=True)
 
     def failing_up(self, *options: str) -> str:
         """`pulumi up`, which has to fail; what it printed."""
-        return self._told("up", options, succeeds=False)
+        return self._checked("up", options, succeeds=False)
 
     def promise(self, what: str, holds: object) -> None:
         """What the runbook promises at this point. Raises Failed unless it holds."""
@@ -91,7 +91,7 @@ class Drill:
         if not holds:
             raise Failed(what)
 
-    # What there is by now.
+    # What exists.
 
     @property
     def app(self) -> str:
@@ -129,16 +129,16 @@ class Drill:
     def _only(self, kind: str, meant: Any) -> dict[str, Any]:
         found = [one for one in self.doubles.see("/fly/state")[kind] if meant(one)]
         if len(found) != 1:
-            raise Failed(f"{len(found)} of {kind} are there instead of one")
+            raise Failed(f"expected one {kind}, found {len(found)}")
         only: dict[str, Any] = found[0]
         return only
 
-    def _told(self, operation: str, options: tuple[str, ...], *, succeeds: bool) -> str:
+    def _checked(self, operation: str, options: tuple[str, ...], *, succeeds: bool) -> str:
         lines: list[str] = []
         code = self._run(operation, lines, *options, shown=True)
         print(flush=True)
         if (code == 0) != succeeds:
-            raise Failed(f"`pulumi {operation}` {'failed' if succeeds else 'succeeded'}, and should not have")
+            raise Failed(f"`pulumi {operation}` {'failed' if succeeds else 'succeeded'} unexpectedly")
         return "\n".join(lines)
 
     def _run(self, operation: str, lines: list[str], *options: str, shown: bool) -> int:

@@ -1,7 +1,7 @@
-"""A build is rejected by Apple after its upload, and the mended one goes through.
+"""A build is rejected by Apple after its upload, and the fixed one goes through.
 
 Apple takes the file and refuses the build minutes later, by a code. `up` waits for that, says what Apple said, and leaves the
-backend and the testers as they are. The mended build has another number; the next `up` uploads it and goes on from there.
+backend and the testers as they are. The fixed build has another number; the next `up` uploads it and goes on from there.
 """
 
 from rehearsal.drills.drill import Drill
@@ -16,8 +16,8 @@ def run(drill: Drill) -> None:
     drill.say(
         "The first `up`: the backend gets healthy, the build is uploaded. It uses the camera and does not say what for."
     )
-    told = drill.failing_up()
-    drill.promise("the error has Apple's code and reason", CODE in told and REASON.rstrip(".") in told)
+    output = drill.failing_up()
+    drill.promise("the error has Apple's code and reason", CODE in output and REASON.rstrip(".") in output)
     drill.promise("the backend is up", drill.health()["status"] == "ok")
     drill.promise("nobody got the build", not _builds(drill))
 

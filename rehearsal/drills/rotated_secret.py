@@ -23,11 +23,11 @@ def run(drill: Drill) -> None:
     )
     value = hashlib.sha256(b"a drill's, and worth nothing").hexdigest()
     drill.edit(secrets={NAME: drill.stack.encrypted(value)})
-    told = drill.up()
+    output = drill.up()
     after = _digest_in_machine(drill)
     drill.promise("the server has another value than before", after != before)
     drill.promise("it is the one that was given", after == hashlib.sha256(value.encode()).hexdigest())
-    drill.promise("the value is in no line of the output", value not in told)
+    drill.promise("the value is in no line of the output", value not in output)
     drill.promise("the value is not readable in the state", value not in drill.stack.exported())
     drill.promise("users are served, with what they wrote", drill.notes() == ["written before"])
 

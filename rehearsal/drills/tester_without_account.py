@@ -12,9 +12,9 @@ def run(drill: Drill) -> None:
 
     drill.say("Noor is listed as a tester and has no account in the team.")
     drill.edit(testers=[*drill.testers, newcomer])
-    told = drill.failing_up()
+    output = drill.failing_up()
     drill.promise(
-        "the error names Noor and says where to invite", f"{newcomer['email']} is not a user of the team" in told
+        "the error names Noor and says where to invite", f"{newcomer['email']} is not a user of the team" in output
     )
     drill.promise("the others are in the group", _members(drill) == {tester["email"] for tester in drill.testers})
     drill.promise("the backend is up", drill.health()["status"] == "ok")
