@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.program import ROOT, create_project
+from harness.program import CONFIG, create_project
 from rehearsal.doubles import Control
 
 SECONDS = 90.0
@@ -37,11 +37,9 @@ class Clone:
         self.write("Pulumi.rehearsal.yaml", self.stack_file())
 
     def stack_file(self, **changes: Any) -> str:
-        """Pulumi.rehearsal.yaml with some keys changed, without their `solos:`; None removes one."""
-        document = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())
-        document["config"] |= QUICK | {f"solos:{key}": value for key, value in changes.items()}
-        document["config"] = {key: value for key, value in document["config"].items() if value is not None}
-        return yaml.safe_dump(document)
+        """A stack that can be launched, with some keys changed, without their `solos:`; None removes one."""
+        config = {f"solos:{key}": value for key, value in (CONFIG | changes).items() if value is not None}
+        return yaml.safe_dump({"config": config | QUICK}, sort_keys=False)
 
     def configure(self, **changes: Any) -> None:
         self.write("Pulumi.rehearsal.yaml", self.stack_file(**changes))

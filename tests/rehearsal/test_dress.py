@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from harness.program import ROOT
+from harness.program import CONFIG
 from project.crypter import Crypter
 from tests.rehearsal.conftest import QUICK, Clone
 
@@ -12,12 +12,16 @@ SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
 
 
 def team_stack() -> str:
-    """Pulumi.prod.yaml after its first launch was committed: with a passphrase of the team's own, and declared."""
-    document: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    """A production stack file after its first launch: with a passphrase of the team's own, and declared."""
     crypter = Crypter.new("the team's own passphrase")
     secret = {"secure": crypter.encrypt("value")}
-    document["encryptionsalt"] = crypter.salt
-    document["config"] |= QUICK | {
+    config: dict[str, Any] = {
+        **{f"solos:{key}": value for key, value in CONFIG.items()},
+        **QUICK,
+        "solos:app": "solos-team",
+        "solos:uniqueNames": "false",
+        "solos:archive": "xcodebuild archive",
+        "solos:ipa": "build/solmobile.ipa",
         "solos:monitoringSecrets": dict.fromkeys(SECRETS, secret),
         "solos:secrets": {"LITESTREAM_HEARTBEAT_URL": secret},
         "solos:ascKeyId": secret,
@@ -29,7 +33,7 @@ def team_stack() -> str:
         "solos:signOffs": {"kim@team.example": {"install": "passed"}},
         "solos:earlierReleases": {"v0": "launched"},
     }
-    return yaml.safe_dump(document)
+    return yaml.safe_dump({"config": config, "encryptionsalt": crypter.salt})
 
 
 def test_dress_rehearsal_after_a_launch(clone: Clone) -> None:
@@ -40,5 +44,8 @@ def test_dress_rehearsal_after_a_launch(clone: Clone) -> None:
 
     assert "Replaced by values of this rehearsal: solos:ipa, solos:monitoringSecrets.heartbeat," in clone.text
     assert "solos:secrets.LITESTREAM_HEARTBEAT_URL" in clone.text
-    assert "Left out: solos:ascKeyId, solos:declaredBy, solos:earlierReleases, solos:signOffs." in clone.text
+    assert (
+        "Left out: solos:archive, solos:ascKeyId, solos:declaredBy, solos:earlierReleases, solos:signOffs."
+        in clone.text
+    )
     assert (clone.folder / "Pulumi.prod.yaml").read_text() == committed
