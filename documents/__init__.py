@@ -1,4 +1,4 @@
-"""The documents of `infra-docs/` that are made from the code, one module each; `python -m documents` (`make docs`) writes them.
+"""The documents in `infra-docs/` that are generated from the code, one module each; `python -m documents` (`make docs`) writes them.
 
-Each has `PATH`, the file it makes, and `render()`, its whole text. A test fails when a file lags.
+Each module has `PATH`, the file, and `render()`, its text. A test fails if a file is out of date.
 """

@@ -1,4 +1,4 @@
-"""infra-docs/ENVIRONMENT.md, made from the contract."""
+"""infra-docs/ENVIRONMENT.md, generated from the environment contract."""
 
 from pathlib import Path
 

@@ -132,7 +132,7 @@ class DynamicPlugin:
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
-            with suppress(ProcessLookupError):  # What is left if only the leash was killed.
+            with suppress(ProcessLookupError):  # remains if only exit_with_parent was killed
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _call(self, method: str, request: Any) -> Any:

@@ -19,9 +19,9 @@ def pending(things: Things) -> list[str]:
 
 
 @pytest.fixture
-def run(things: Things) -> subprocess.Popen[str]:
-    """An `up` that is creating `first`, which takes seconds."""
-    (things.world / "slow-first").write_text("4")
+def run(request: pytest.FixtureRequest, things: Things) -> subprocess.Popen[str]:
+    """An `up` that is creating `first`, which takes 4 seconds unless a test says otherwise."""
+    (things.world / "slow-first").write_text(str(getattr(request, "param", 4)))
     run = things.start(*UP)
     things.until_called("create first")
     return run
@@ -43,6 +43,7 @@ def test_ctrl_c(things: Things, run: subprocess.Popen[str]) -> None:
     assert "second" in things.state()
 
 
+@pytest.mark.parametrize("run", [60], indirect=True)  # the run must not end between the two signals
 def test_ctrl_c_twice(things: Things, run: subprocess.Popen[str]) -> None:
     """The second Ctrl-C exits at once; the next `up` creates the object again."""
     run.send_signal(signal.SIGINT)
