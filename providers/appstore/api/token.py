@@ -1,8 +1,8 @@
 """Tokens for App Store Connect: ES256 JWTs, reused until shortly before they expire.
 
-Apple refuses tokens with a lifetime above 20 minutes (https://developer.apple.com/documentation/appstoreconnectapi/
-generating-tokens-for-api-requests). A skewed clock must not matter, so `iat` is half a minute in the past and the lifetime is well
-below the limit.
+Apple refuses tokens with a lifetime above 20 minutes
+(https://developer.apple.com/documentation/appstoreconnectapi/generating-tokens-for-api-requests). A skewed clock must not matter, so
+`iat` is half a minute in the past and the lifetime is well below the limit.
 """
 
 import functools

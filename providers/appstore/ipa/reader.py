@@ -43,8 +43,6 @@ _UNREADABLE = (
 class Ipa:
     """What an IPA contains. `info` is its whole Info.plist."""
 
-    path: Path
-    size: int
     info: InfoPlist
     profile: mobileprovision.Profile | None
     slices: tuple[mach_o.Slice, ...]
@@ -90,8 +88,6 @@ def inspect(path: Path) -> Ipa:
             profile = f"{app}embedded.mobileprovision"
             executable = f"{app}{info.get('CFBundleExecutable', '')}"
             return Ipa(
-                path=path,
-                size=path.stat().st_size,
                 info=info,
                 profile=mobileprovision.read(archive.read(profile)) if profile in names else None,
                 slices=_slices(archive, executable) if executable in names else (),
