@@ -16,8 +16,8 @@ ENCRYPTED = "[encrypted]"
 
 
 @dataclass(frozen=True)
-class StackConfig:
-    """The configuration of one stack. `config` maps `namespace:key` to a string; objects and lists are JSON."""
+class ProjectStack:
+    """A stack as its files describe it. `config` maps `namespace:key` to a string; objects and lists are JSON."""
 
     project: str
     name: str
@@ -32,13 +32,13 @@ class StackConfig:
 
 
 @dataclass(frozen=True)
-class DecryptedConfig(StackConfig):
-    """A configuration with its secrets decrypted. `crypter` encrypts and decrypts for this stack."""
+class DecryptedStack(ProjectStack):
+    """A stack with decrypted secrets. `crypter` encrypts and decrypts for it."""
 
     crypter: Crypter
 
 
-def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedConfig:
+def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedStack:
     """The configuration of stack `name` of the project in `folder`, with its secrets decrypted.
 
     The passphrase is `PULUMI_CONFIG_PASSPHRASE`, or the content of the file that `PULUMI_CONFIG_PASSPHRASE_FILE` names.
@@ -47,10 +47,10 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedC
     salt = read_yaml(stack_file(folder, name, config_file), required=False).get("encryptionsalt")
     crypter = Crypter.of(salt, _passphrase(name)) if salt else Crypter.new(_passphrase(name))
     encrypted = _read(folder, name, config_file, crypter.decrypt)
-    return DecryptedConfig(**vars(encrypted), crypter=crypter)
+    return DecryptedStack(**vars(encrypted), crypter=crypter)
 
 
-def read_without_secrets(folder: Path, name: str, config_file: Path | None = None) -> StackConfig:
+def read_without_secrets(folder: Path, name: str, config_file: Path | None = None) -> ProjectStack:
     """The same, with `ENCRYPTED` in place of each secret: needs no passphrase. Raises BadProject."""
     return _read(folder, name, config_file, lambda _: ENCRYPTED)
 
@@ -80,7 +80,7 @@ def write_salt(file: Path, crypter: Crypter) -> None:
         stream.write(f"encryptionsalt: {crypter.salt}\n")
 
 
-def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[str], str]) -> StackConfig:
+def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[str], str]) -> ProjectStack:
     project = read_yaml(folder / "Pulumi.yaml")
     namespace = str(project["name"])
 
@@ -95,7 +95,7 @@ def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[
     _check(name, schema, values, secret_keys)
     values = {each.key: each.default for each in schema if each.has_default} | values
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return StackConfig(namespace, name, folder, config, secret_keys)
+    return ProjectStack(namespace, name, folder, config, secret_keys)
 
 
 def _passphrase(stack: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from rehearsal.doubles import Doubles
 from rehearsal.files import read_toml
 from rehearsal.receivers import receivers
-from rehearsal.stack import Stack
+from rehearsal.stack import RehearsalStack
 from rehearsal.standins import ipa
 
 LATER = ("solos:signOffs", "solos:declaredBy", "solos:withdrawn", "solos:earlierReleases")
@@ -18,7 +18,7 @@ MADE_HERE = ("solos:signingSecrets", "solos:flyApiToken", "solos:ascKeyId", "sol
 PLACEHOLDER = "rehearsal"
 
 
-def changes(stack: Stack, doubles: Doubles) -> dict[str, Any]:
+def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
     """The keys to set in the copy of the production stack; None removes one. Prints what they are."""
     config = stack.config
     changed: dict[str, Any] = {
@@ -53,7 +53,7 @@ def changes(stack: Stack, doubles: Doubles) -> dict[str, Any]:
     return changed
 
 
-def add_to_world(stack: Stack, doubles: Doubles) -> None:
+def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
     """Push the image that the stack names, and make its testers users of the team: a dress rehearsal is about the rest.
 
     `make preflight` looks for both at the vendors.
@@ -71,7 +71,7 @@ def add_to_world(stack: Stack, doubles: Doubles) -> None:
     )
 
 
-def _stand_in(stack: Stack) -> Path:
+def _stand_in(stack: RehearsalStack) -> Path:
     """An IPA that fits the stack."""
     config = stack.config
     return ipa.write(

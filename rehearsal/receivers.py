@@ -4,13 +4,13 @@ from typing import Any
 
 from checklist import operations
 from rehearsal.cloud.fly.programs import PROGRAMS
-from rehearsal.stack import Stack
+from rehearsal.stack import RehearsalStack
 
 SPEED = 20
 """The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
 
 
-def receivers(stack: Stack, control: str) -> dict[str, Any]:
+def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
     """The monitor's settings, with the control address in place of the services that get pages, heartbeats and log lines.
 
     A stack that says `solos:monitoring: {}` has no monitor, and stays as it is.

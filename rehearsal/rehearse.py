@@ -28,7 +28,7 @@ from rehearsal.files import BadFile, read_toml, read_yaml
 from rehearsal.folder import locked
 from rehearsal.people import AppForm, People
 from rehearsal.receivers import SPEED, receivers, waived
-from rehearsal.stack import ENGINES, Stack, installed_engine
+from rehearsal.stack import ENGINES, RehearsalStack, installed_engine
 
 FOLDER = Path(".rehearsal")
 NAME = "rehearsal"
@@ -84,7 +84,7 @@ def _run(what: str, engine: str, port: int | None) -> int:
     return failed
 
 
-class Rehearsal(Stack):
+class Rehearsal(RehearsalStack):
     """A rehearsed stack: its committed configuration, with what was decided in earlier runs."""
 
     def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles, lock: int) -> None:

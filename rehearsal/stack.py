@@ -28,7 +28,7 @@ def installed_engine() -> str:
     return "pulumi" if shutil.which("pulumi") else "embedded"
 
 
-class Stack:
+class RehearsalStack:
     """`config` is what the stack file says, by full key (`solos:org`).
 
     The stack file is a copy with a passphrase of its own, without what was encrypted for another passphrase.

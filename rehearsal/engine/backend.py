@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from project.config import DecryptedConfig
+from project.config import DecryptedStack
 from project.crypter import Crypter
 from project.files import BadProject
 from project.state import REHEARSAL_BACKEND, backend_folder, state_file
@@ -55,7 +55,7 @@ class Locked(Exception):
 class Backend:
     """The file of one stack."""
 
-    def __init__(self, stack: DecryptedConfig, url: str | None = None) -> None:
+    def __init__(self, stack: DecryptedStack, url: str | None = None) -> None:
         """`url` defaults to `PULUMI_BACKEND_URL`. Raises BadProject for a backend that is not a folder."""
         self.stack = stack
         url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / REHEARSAL_BACKEND).absolute().as_uri()

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from project.config import StackConfig
+from project.config import ProjectStack
 from rehearsal.engine.display import Display
 from rehearsal.engine.paths import keep_old
 from rehearsal.engine.plugins import DYNAMIC, Diff, Incomplete, Plugin, StepFailed, package
@@ -53,7 +53,7 @@ class Deployment:
 
     def __init__(
         self,
-        stack: StackConfig,
+        stack: ProjectStack,
         snapshot: Snapshot,
         plugins: dict[str, Plugin],
         display: Display,

@@ -7,12 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from project import config
-from project.config import DecryptedConfig, StackConfig, stack_file, write_salt
+from project.config import DecryptedStack, ProjectStack, stack_file, write_salt
 from project.files import BadProject, read_yaml
 from rehearsal.endpoints import ENDPOINTS
 
 
-def load(folder: Path, name: str, config_file: Path | None = None) -> DecryptedConfig:
+def load(folder: Path, name: str, config_file: Path | None = None) -> DecryptedStack:
     """The configuration of stack `name`. Adds a salt to a stack file that has none, as `pulumi stack init` does.
 
     Raises BadProject and WrongPassphrase.
@@ -25,7 +25,7 @@ def load(folder: Path, name: str, config_file: Path | None = None) -> DecryptedC
     return stack
 
 
-def _refuse_remote_endpoints(stack: StackConfig) -> None:
+def _refuse_remote_endpoints(stack: ProjectStack) -> None:
     """A missing endpoint is remote too: the program would call the vendor."""
     endpoints = json.loads(stack.config.get(f"{stack.project}:endpoints") or "{}")
     remote = [

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from project.config import DecryptedConfig
+from project.config import DecryptedStack
 from rehearsal.engine.backend import Backend
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.display import Display
@@ -35,7 +35,7 @@ class NotDeletable(Exception):
 class Engine:
     """Runs operations on one stack; each returns its `Display`, whose `errors` are empty after success."""
 
-    def __init__(self, stack: DecryptedConfig, backend: Backend | None = None) -> None:
+    def __init__(self, stack: DecryptedStack, backend: Backend | None = None) -> None:
         self.stack = stack
         self.backend = backend or Backend(stack)
 
