@@ -77,10 +77,12 @@ def test_killed_run(things: Things, run: subprocess.Popen[str]) -> None:
     assert things.state()["first"]["id"] in things.objects()
 
 
+@pytest.mark.parametrize("run", [60], indirect=True)
 def test_lock(things: Things, run: subprocess.Popen[str]) -> None:
     """A second run on a locked stack is refused."""
     assert things.up() != 0
 
     assert "lock" in things.text
+    (things.world / "slow-first").unlink()
     text, _ = run.communicate()
     assert run.returncode == 0, text

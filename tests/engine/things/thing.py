@@ -69,8 +69,10 @@ class ThingProvider(ResourceProvider):
 
 def refuse(props: dict[str, Any]) -> None:
     """Fail, sleep, or wait for another resource, if `$THINGS/fail-<label>`, `slow-<label>` or `meet-<label>` exists."""
-    if (FOLDER / f"slow-{props['label']}").exists():
-        time.sleep(float((FOLDER / f"slow-{props['label']}").read_text()))
+    slow = FOLDER / f"slow-{props['label']}"
+    end = time.monotonic() + (float(slow.read_text()) if slow.exists() else 0.0)
+    while slow.exists() and time.monotonic() < end:
+        time.sleep(0.05)
     if (FOLDER / f"meet-{props['label']}").exists():
         meet(props["label"], (FOLDER / f"meet-{props['label']}").read_text())
     if (FOLDER / f"fail-{props['label']}").exists():
