@@ -1,4 +1,4 @@
-# Every target in one line: `make help`.
+# `make help` lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Where `make pulumi-cli` puts the Pulumi CLI.
 export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 
-# Rehearsals and tests start many Pythons: each would compile all of this anew where the machine forbids to keep bytecode.
+# Rehearsals and tests start many Python processes. Without cached bytecode each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.installed ## install what everything here needs, from pinned and hashed requirements
+setup: $(VENV)/.installed ## install all requirements, pinned and hashed, into .venv
 
 $(VENV)/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": install it, or name one with PYTHON=")'
@@ -30,52 +30,52 @@ CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(PORT),--port $(PORT))
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
 	@$(REHEARSE) launch $(CHOICES)
 
-rehearse-destroy: setup ## take the rehearsal down
+rehearse-destroy: setup ## destroy the rehearsal
 	@$(REHEARSE) destroy $(CHOICES)
 
-dress-rehearsal: setup ## launch a copy of Pulumi.prod.yaml against the doubles, from nothing, and take it down again
+dress-rehearsal: setup ## launch a copy of Pulumi.prod.yaml against the doubles, from nothing, and destroy it
 	@$(REHEARSE) dress $(CHOICES)
 
-serve: setup ## the doubles, for `pulumi up` by hand in another shell (PORT=7700)
+serve: setup ## run the doubles, for `pulumi up` by hand in another shell (PORT=7700)
 	@$(REHEARSE) serve $(CHOICES)
 
 people: setup ## after that `up`: the testers install the build and sign it off, and the launch is declared
 	@$(REHEARSE) people
 
-drill: setup ## what can go wrong and what to do about it (NAME=lost-volume; without NAME, the list)
+drill: setup ## demonstrate a failure and its fix (NAME=lost-volume; lists them without NAME)
 	@$(BIN)/python -m rehearsal drill $(NAME) $(if $(ENGINE),--engine $(ENGINE))
 
 pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, where every target finds it (needs a network)
 	@$(BIN)/python -m rehearsal.pulumi_cli
 
-preflight: setup ## look, without changing anything, for what would stop a launch half way (STACK=prod)
+preflight: setup ## check, read-only, for what would stop a launch (STACK=prod)
 	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
 
 report: setup ## write the launch report of a stack: make report STACK=prod
-	@$(BIN)/python -m report --stack $(or $(STACK),$(error say of which stack: make report STACK=prod))
+	@$(BIN)/python -m report --stack $(or $(STACK),$(error name a stack: make report STACK=prod))
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-bench: setup ## what it costs, as ratios measured now (NAME=calls for one of them)
+bench: setup ## run the benchmarks (NAME=calls for one of them)
 	@$(BIN)/python -m bench $(NAME)
 
-lint: setup ## formatting, lint, types, and the import rules of the house
+lint: setup ## check formatting, lint, types, and import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup ## format the code and mend what lint can mend
+format: setup ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write the documents that are made from the code
+docs: setup ## write the documents that are generated from the code
 	$(BIN)/python -m documents
 
-requirements: setup ## pin requirements*.in anew, with hashes (needs uv)
+requirements: setup ## pin requirements*.in again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
-monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream and Telegraf where Go is
+monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream, Telegraf and actionlint if Go is installed
 	monitoring/install-tools
