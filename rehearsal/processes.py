@@ -87,7 +87,7 @@ def run(
     if needs is not None and needs.poll() is not None:
         raise Killed(f"the doubles' process {needs.pid} ended {_describe(needs.returncode)}")
     if code < 0:
-        _kill_all(program)  # the leash was killed, and the program is still running
+        _kill_all(program)  # exit_with_parent was killed, and the program is still running
         raise Killed(f"the engine was killed by {signal.Signals(-code).name}")
     if code - SIGNALLED in set(signal.Signals):
         raise Killed(f"the engine was killed by {signal.Signals(code - SIGNALLED).name}")

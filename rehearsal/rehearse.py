@@ -168,7 +168,10 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
 def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     """What a person does by hand in another shell, and the doubles for it, until Ctrl-C."""
     doubles.do("/delays", monitor_speed=SPEED)
-    stack.configure({"solos:endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
+    credentials = {
+        "solos:credentialsFile": str(stack.folder / "credentials.json")
+    }  # the other shell's environment has none
+    stack.configure({"solos:endpoints": doubles.endpoints, **credentials, **receivers(stack, doubles.control)})
     stack.configure(waived(stack.config))
     stack.make_known()
     print(

@@ -93,7 +93,7 @@ def test_killed_rehearsal_leaves_no_process(clone: Clone, run: Run) -> None:
     ("part", "said"),
     [
         ("rehearsal serve", "ended unexpectedly (SIGKILL): run the same command again"),
-        ("leash.py", "the engine was killed by SIGKILL: run the same command again"),
+        ("exit_with_parent.py", "the engine was killed by SIGKILL: run the same command again"),
         ("-m rehearsal.engine", "the engine was killed by SIGKILL: run the same command again"),
         ("pulumi.dynamic", "make rehearse` again"),
         ("program.py", "make rehearse` again"),
