@@ -108,7 +108,7 @@ APPLE_FIRST = (
     Need("appstore POST /v1/certificates", 1, "the certificate"),
     Need("appstore GET /v1/profiles", 1, "whether a profile of this name exists"),
     Need("appstore POST /v1/profiles", 1, "the profile; refused while the bundle ID is too new", waits=True),
-    Need("appstore GET /v1/apps", 1, "the app entry, which a person creates", waits=True),
+    Need("appstore GET /v1/apps", 1, "the app record, which a person creates", waits=True),
     Need("appstore GET /v1/betaGroups", 1, "whether a group of this name exists"),
     Need("appstore POST /v1/betaGroups", 1, "the group; refused while the app is too new", waits=True),
     Need("appstore GET /v1/users", 1, "whether the testers are users of the team"),

@@ -90,8 +90,8 @@ def _settings(folder: Path, addresses: dict[str, str]) -> dict[str, Any]:
 
 
 def _make_app(settings: dict[str, Any], addresses: dict[str, str]) -> str:
-    """Register the bundle ID and create the app entry. Returns its Apple ID."""
-    httpx.post(f"{addresses['control']}/delays", json={"app_entry_visible": 0}).raise_for_status()
+    """Register the bundle ID and create the app record. Returns its Apple ID."""
+    httpx.post(f"{addresses['control']}/delays", json={"app_record_visible": 0}).raise_for_status()
     Driven(configured_provider(settings, BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
     entry = httpx.post(f"{addresses['control']}/appstore/apps", json=form).raise_for_status().json()

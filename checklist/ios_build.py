@@ -78,15 +78,15 @@ def bundle_id(known: Known) -> str:
 
 
 @row(
-    "app-entry",
+    "app-record",
     Phase.IOS_BUILD,
-    "App entry in App Store Connect",
+    "App record in App Store Connect",
     blocks=True,
-    absent="there is no app entry yet",
+    absent="there is no app record yet",
     remedy="create it in App Store Connect as `pulumi up` says, then run `pulumi up`",
     link=apple_page("/distribution"),
 )
-def app_entry(known: Known) -> str:
+def app_record(known: Known) -> str:
     """A person creates it; the API cannot."""
     found = need(known, App)
     return f"{found.name}, Apple ID {found.id}, SKU {found.sku}"
@@ -169,4 +169,4 @@ def processed(known: Known) -> str:
     return f"build {build.build_id}, {build.short_version} ({build.version})"
 
 
-ROWS = (bundle_id, app_entry, signing, endpoint, uploaded, processed)
+ROWS = (bundle_id, app_record, signing, endpoint, uploaded, processed)

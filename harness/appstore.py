@@ -26,7 +26,7 @@ def settle(world: World) -> None:
 
 
 def fill_in_the_form(world: World) -> str:
-    """Create the app entry on Apple's website, unless it exists. Returns the Apple ID."""
+    """Create the app record on Apple's website, unless it exists. Returns the Apple ID."""
     entries = control(world, "GET", "/appstore/state")["apps"]
     form = {"bundleId": BUNDLE_ID, "name": "SolOS", "primaryLocale": "en-US", "sku": "solos"}
     return str((entries or [control(world, "POST", "/appstore/apps", form)])[0]["id"])
@@ -39,7 +39,7 @@ def become_user(world: World, email: str) -> None:
 
 
 def make_app(world: World, configured: Any) -> str:
-    """Register the bundle ID and create the app entry. Returns the Apple ID."""
+    """Register the bundle ID and create the app record. Returns the Apple ID."""
     settle(world)
     Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     app = fill_in_the_form(world)

@@ -57,7 +57,7 @@ CONFIG: dict[str, Any] = {
     "label": "v0",
     "ipa": ".rehearsal/solmobile.ipa",
     "archive": f"{sys.executable} -m rehearsal ipa",
-    "waitForAppEntry": "60",
+    "waitForAppRecord": "60",
     "group": "Internal Testers",
     "testers": [
         {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"},

@@ -45,7 +45,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         appstore.KEY: appstore.key,
         appstore.AGREEMENTS: appstore.agreements,
         "Bundle ID": appstore.bundle_id,
-        "App entry": appstore.app_entry,
+        "App record": appstore.app_record,
         "Certificates": appstore.certificates,
         "Testers": appstore.testers,
         "Build number": appstore.build_number,

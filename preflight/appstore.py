@@ -72,11 +72,11 @@ def bundle_id(subject: Subject) -> Iterator[Finding]:
 
 
 @_with_key
-def app_entry(subject: Subject) -> Iterator[Finding]:
-    """The app entry, which a person creates, after the bundle ID is registered."""
+def app_record(subject: Subject) -> Iterator[Finding]:
+    """The app record, which a person creates, after the bundle ID is registered."""
     ios = subject.settings.ios
     listed = AppStore(subject.config).list_all(
-        App, doing=f"look up the app entry of {ios.bundle_id}", query={"filter[bundleId]": ios.bundle_id}
+        App, doing=f"look up the app record of {ios.bundle_id}", query={"filter[bundleId]": ios.bundle_id}
     )
     found = next((each for each in listed if each.bundle_id == ios.bundle_id), None)
     if found:
@@ -85,11 +85,11 @@ def app_entry(subject: Subject) -> Iterator[Finding]:
     instructions = form(
         AppArgs(bundle_id=ios.bundle_id, name=ios.app_name, sku=ios.sku, primary_locale=ios.primary_locale)
     )
-    if ios.wait_for_app_entry:
-        yield warning(f"missing; `up` waits {ios.wait_for_app_entry} s for a person to create it", instructions)
+    if ios.wait_for_app_record:
+        yield warning(f"missing; `up` waits {ios.wait_for_app_record} s for a person to create it", instructions)
     elif not _bundle_id(subject):
         yield warning(
-            "missing; the first `up` registers the bundle ID, then stops until the entry exists",
+            "missing; the first `up` registers the bundle ID, then stops until the record exists",
             f"have the Account Holder ready: {instructions}",
         )
     else:

@@ -24,7 +24,7 @@ class AppForm:
 
 
 class People:
-    """The account holder, who makes the app entry as soon as its bundle ID exists, and the testers.
+    """The account holder, who makes the app record as soon as its bundle ID exists, and the testers.
 
     A context manager: the account holder watches as long as the block runs.
     """
@@ -46,7 +46,7 @@ class People:
         self._holder.join()
 
     def have_filled_in_the_form(self) -> bool:
-        """Whether the app entry exists; waits two seconds for it."""
+        """Whether the app record exists; waits two seconds for it."""
         self._holder.join(timeout=10 * POLL_SECONDS)
         return not self._holder.is_alive()
 
@@ -78,7 +78,7 @@ class People:
             pass  # The doubles have ended, or the form was refused. Either way `up` says what is missing.
 
     def _fill_in_the_form(self) -> bool:
-        """Make the app entry if its bundle ID exists; whether the entry exists now."""
+        """Make the app record if its bundle ID exists; whether the record exists now."""
         state = self._control.see("/appstore/state")
         form = self._form
         if any(app["bundleId"] == form.bundle_id for app in state["apps"]):

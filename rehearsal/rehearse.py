@@ -79,7 +79,7 @@ def _run(what: str, engine: str, port: int | None) -> int:
                 return _rehearse(stack, doubles)
             failed = stack.run("destroy")
         if not failed:
-            # The doubles keep what Apple keeps, the app entry and its builds. The next rehearsal begins in an empty world.
+            # The doubles keep what Apple keeps, the app record and its builds. The next rehearsal begins in an empty world.
             shutil.rmtree(FOLDER)
     return failed
 
@@ -152,7 +152,7 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     stack.configure(waived(config))  # Not kept: the programs may be installed the next time.
     with _people(config, doubles.control) as people:
         failed = stack.run("up")
-        if failed and "solos:waitForAppEntry" not in config and people.have_filled_in_the_form():
+        if failed and "solos:waitForAppRecord" not in config and people.have_filled_in_the_form():
             print("\nThe account holder has filled in Apple's form; `up` again continues from there.\n", flush=True)
             failed = stack.run("up")
         if failed:
@@ -175,7 +175,7 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     stack.configure(waived(stack.config))
     stack.make_known()
     print(
-        f"The doubles are ready. Apple's form for the app entry is at {doubles.control}/.\n"
+        f"The doubles are ready. Apple's form for the app record is at {doubles.control}/.\n"
         "In another shell:\n\n"
         f"    export PULUMI_BACKEND_URL=file://$PWD/{FOLDER}/state PULUMI_CONFIG_PASSPHRASE={NAME}\n"
         f"    pulumi up --stack {NAME} --config-file {stack.file}\n"

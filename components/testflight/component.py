@@ -51,7 +51,7 @@ class TestFlight(Component):
                 name=settings.app_name,
                 sku=settings.sku,
                 primary_locale=settings.primary_locale,
-                wait_seconds=settings.wait_for_app_entry,
+                wait_seconds=settings.wait_for_app_record,
             ),
             self.protected_opts(),
         )

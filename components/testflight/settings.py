@@ -34,7 +34,7 @@ class IosSettings:
     app_name: str
     sku: str
     primary_locale: str
-    wait_for_app_entry: int
+    wait_for_app_record: int
     capabilities: Capabilities
     signing: SigningSettings | None
     xcode: XcodeSettings | None
@@ -94,7 +94,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
         app_name=app_name,
         sku=config.optional("sku") or bundle_id,
         primary_locale=config.text("primaryLocale"),
-        wait_for_app_entry=config.whole("waitForAppEntry"),
+        wait_for_app_record=config.whole("waitForAppRecord"),
         capabilities=signing.read_capabilities(config),
         signing=signed,
         xcode=xcode_settings,

@@ -44,7 +44,7 @@ class AppArgs:
     bundle_id: Annotated[Input[str], REPLACES]
     """The identifier, com.example.app; changing it adopts another app."""
     name: Input[str]
-    """For the form, if the entry does not exist yet. An existing entry keeps its name, which only the website can change."""
+    """For the form, if the record does not exist yet. An existing record keeps its name, which only the website can change."""
     sku: Input[str]
     """As `name`; nobody can change it."""
     primary_locale: Input[str | None] = field(default=None)
@@ -58,12 +58,12 @@ class AppArgs:
     subscription_status_url_for_sandbox: Input[str | None] = field(default=None)
     subscription_status_url_version_for_sandbox: Input[Literal["V1", "V2"] | None] = field(default=None)
     wait_seconds: Input[int] = field(default=0)
-    """How long `pulumi up` waits for somebody to fill in the form when the entry does not exist. With 0 it fails at once."""
+    """How long `pulumi up` waits for somebody to fill in the form when the record does not exist. With 0 it fails at once."""
 
 
 @record
 class AppState(AppArgs):
-    """The entry as Apple has it, `name` and `sku` included."""
+    """The record as Apple has it, `name` and `sku` included."""
 
 
 class AppProvider(Provider[AppArgs, AppState]):
@@ -89,7 +89,7 @@ class AppProvider(Provider[AppArgs, AppState]):
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
-        found = AppStore(self.config).get(objects.App, id, doing=f"read the app entry of {state.bundle_id}")
+        found = AppStore(self.config).get(objects.App, id, doing=f"read the app record of {state.bundle_id}")
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: AppState, args: AppArgs) -> AppState:
@@ -100,15 +100,15 @@ class AppProvider(Provider[AppArgs, AppState]):
         return replace(state, **changes, wait_seconds=args.wait_seconds)
 
     def remove(self, id: str, state: AppState) -> None:
-        """Leaves the entry in App Store Connect: the API cannot delete it, and its bundle ID could not be used again."""
+        """Leaves the record in App Store Connect: the API cannot delete it, and its bundle ID could not be used again."""
         engine.note(
-            f"the app entry of {state.bundle_id} (Apple ID {id}) stays in App Store Connect, whose API cannot delete it; the "
+            f"the app record of {state.bundle_id} (Apple ID {id}) stays in App Store Connect, whose API cannot delete it; the "
             "next `pulumi up` adopts it again"
         )
 
 
 def form(args: AppArgs) -> str:
-    """Why a person has to create the entry, and what to enter in Apple's form."""
+    """Why a person has to create the record, and what to enter in Apple's form."""
     return FORM.fill(**_entries(args))[0]
 
 
@@ -123,7 +123,7 @@ def _entries(args: AppArgs) -> dict[str, str]:
 
 def _find(store: AppStore, bundle_id: str) -> objects.App | None:
     listed = store.list_all(
-        objects.App, doing=f"look up the app entry of {bundle_id}", query={"filter[bundleId]": bundle_id}
+        objects.App, doing=f"look up the app record of {bundle_id}", query={"filter[bundleId]": bundle_id}
     )
     return next((each for each in listed if each.bundle_id == bundle_id), None)
 
@@ -133,7 +133,7 @@ def _wait_for(store: AppStore, args: AppArgs) -> objects.App:
         return store.poll(
             lambda: _find(store, args.bundle_id),
             seconds=args.wait_seconds,
-            waiting_for="the app entry to be created",
+            waiting_for="the app record to be created",
         )
     except TimedOut as error:
         raise NOT_CREATED_IN_TIME(timeout=error, form=form(args)) from None
@@ -150,7 +150,7 @@ def _state(app: objects.App, args: AppArgs) -> AppState:
 
 
 class App(Resource[AppArgs], module="appstore", name="App"):
-    """The app's entry in App Store Connect. `id` is Apple's app ID, a decimal number."""
+    """The app record in App Store Connect. `id` is Apple's app ID, a decimal number."""
 
     provider = AppProvider
     bundle_id: Output[str]

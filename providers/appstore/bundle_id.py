@@ -55,7 +55,7 @@ class BundleIdArgs:
 class BundleIdState(BundleIdArgs):
     app_id: str | None = None
     """The app that uses it, as the last refresh or adoption saw it; empty when there was none. None: not looked at since the
-    bundle ID was created, which is before its app entry."""
+    bundle ID was created, which is before its app record."""
 
 
 class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):

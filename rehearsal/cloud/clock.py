@@ -60,7 +60,7 @@ class Delays:
     """Not a delay: a divisor for the durations in the configuration of Prometheus and Alertmanager, from their next start."""
     check_seconds_cap: float = 0.5
     """Fly: upper limit for the interval of health checks."""
-    app_entry_visible: float = 0.3
+    app_record_visible: float = 0.3
     """App Store Connect: until an app created on the website appears in the API."""
     group_too_early: float = 0.4
     """App Store Connect: how long a new app refuses groups with RELATIONSHIP.INVALID."""

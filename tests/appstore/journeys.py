@@ -15,7 +15,7 @@ from tests.fault_matrix import Journey
 def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:
     """The account has its users and nothing else. Everything that Apple does takes long enough for one wait."""
     world.delays = replace(
-        world.delays, app_entry_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
+        world.delays, app_record_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
     )
     settle(world)
     become_user(world, ADA)

@@ -1,4 +1,4 @@
-"""The app entry: adopted by bundle ID, requested from a person, changed in place, never deleted."""
+"""The app record: adopted by bundle ID, requested from a person, changed in place, never deleted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -84,7 +84,7 @@ def test_entry_not_created(world: World, app: Driven) -> None:
 def test_wait_for_the_form(world: World, configured: Configured, app: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
     """The values of the form are shown before the wait."""
     register(configured, BUNDLE_ID)
-    world.delays = Delays(app_entry_visible=100)
+    world.delays = Delays(app_record_visible=100)
     notes: list[str] = []
 
     def do_as_told(note: str) -> None:
@@ -160,7 +160,7 @@ def test_destroy_keeps_entry(world: World, configured: Configured, app: Driven, 
 
     assert len(calls(world)) == before
     (note,) = notes
-    assert note.startswith("the app entry of com.sollabs.solos (Apple ID 6740000001) stays in App Store Connect")
+    assert note.startswith("the app record of com.sollabs.solos (Apple ID 6740000001) stays in App Store Connect")
 
 
 @pytest.mark.parametrize("name", ["S", "S" * 31])

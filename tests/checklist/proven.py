@@ -93,7 +93,7 @@ PROVEN: Mapping[str, Observed] = {
         resolved_at=AT,
     ),
     "bundle-id": observed("appstore:BundleId", TESTFLIGHT, id="B1", identifier="example.sollabs.solos"),
-    "app-entry": observed("appstore:App", TESTFLIGHT, id="640", name="SolOS", sku="solos"),
+    "app-record": observed("appstore:App", TESTFLIGHT, id="640", name="SolOS", sku="solos"),
     "certificate": observed(
         "appstore:Certificate",
         SIGNING,

@@ -30,7 +30,7 @@ from tests.program.watching import MONITOR
 
 IMAGE = "registry.fly.io/solserver"
 APP = "solos-prod"
-NOT_REHEARSED = ("app", "uniqueNames", "archive", "waitForAppEntry")
+NOT_REHEARSED = ("app", "uniqueNames", "archive", "waitForAppRecord")
 """Keys of the tests' stack that production does without."""
 PRODUCTION = {key: value for key, value in CONFIG.items() if key not in NOT_REHEARSED} | {
     "bundleId": "com.sollabs.solos",

@@ -71,6 +71,12 @@ def preflight(
     secrets = {"flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "monitoringSecrets"}
     monitoring = {"page": "webhook", "logs": "false"}
     receivers = {"page": "https://pager.example", "heartbeat": "https://switch.example", "metricsToken": "fm2_readonly"}
-    given = {"app": APP, "bundleId": BUNDLE_ID, "uniqueNames": "false", "waitForAppEntry": "0", "archive": "xcodebuild"}
+    given = {
+        "app": APP,
+        "bundleId": BUNDLE_ID,
+        "uniqueNames": "false",
+        "waitForAppRecord": "0",
+        "archive": "xcodebuild",
+    }
     monitor = {"monitoring": monitoring, "monitoringSecrets": receivers}
     return Preflight(tmp_path / "project", CONFIG | given | monitor | settings, secrets)

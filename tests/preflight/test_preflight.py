@@ -40,13 +40,13 @@ def stranger(world: World, name: str) -> None:
     control(world, "POST", "/fly/apps", {"name": name, "org": "strangers"})
 
 
-def without_entry(world: World, preflight: Preflight) -> None:
+def without_record(world: World, preflight: Preflight) -> None:
     for app in world.store.all("appstore.apps"):
         world.store.delete("appstore.apps", app["id"])
 
 
 def without_bundle_id(world: World, preflight: Preflight) -> None:
-    without_entry(world, preflight)
+    without_record(world, preflight)
     preflight.values["bundleId"] = "com.sollabs.new"
 
 
@@ -152,7 +152,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "a required agreement",
         "the Account Holder signs it",
     ),
-    "no app entry": ("App entry", without_entry, "missing", "Bundle ID: com.sollabs.solos; SKU"),
+    "no app record": ("App record", without_record, "missing", "Bundle ID: com.sollabs.solos; SKU"),
     "a tester without an account": (
         "Testers",
         configure(testers=[{"email": "noor@sollabs.example"}]),
@@ -306,11 +306,11 @@ def test_app_made_by_hand(world: World, preflight: Preflight) -> None:
     assert "python -m adoption --stack prod" in finding.remedy
 
 
-def test_app_entry_of_new_bundle_id(world: World, preflight: Preflight) -> None:
-    """The app entry of a new bundle ID is created after the first `up`."""
+def test_app_record_of_new_bundle_id(world: World, preflight: Preflight) -> None:
+    """The app record of a new bundle ID is created after the first `up`."""
     without_bundle_id(world, preflight)
 
-    finding = preflight.row("App entry")[0]
+    finding = preflight.row("App record")[0]
 
     assert finding.verdict is Verdict.WARNING
     assert "have the Account Holder ready" in finding.remedy

@@ -52,7 +52,7 @@ def test_missing_volume_and_ipa(stack: Stack, addresses: dict[str, str]) -> None
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("waitForAppEntry", "long", "configuration key 'solos:waitForAppEntry' must be of type 'integer'"),
+        ("waitForAppRecord", "long", "configuration key 'solos:waitForAppRecord' must be of type 'integer'"),
         ("testers", "ada", "configuration key 'solos:testers' must be of type 'array<object>'"),
         ("org", None, "is missing configuration value"),
     ],

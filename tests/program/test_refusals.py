@@ -20,7 +20,7 @@ def line(stack: Stack, start: str) -> str:
 
 
 def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]) -> None:
-    stack.configure(app="solos-taken", uniqueNames="false", waitForAppEntry="0")
+    stack.configure(app="solos-taken", uniqueNames="false", waitForAppRecord="0")
     post(addresses, "/fly/apps", {"name": "solos-taken", "org": "strangers"})
 
     assert stack.run("up") != 0
@@ -31,8 +31,8 @@ def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]
     assert fly(addresses)["fly_volume"] == []
 
 
-def test_an_app_entry_that_nobody_has_made_yet(stack: Stack, addresses: dict[str, str]) -> None:
-    stack.configure(waitForAppEntry="0")
+def test_missing_app_record(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(waitForAppRecord="0")
 
     assert stack.run("up") != 0
     told = line(stack, "there is no app with bundle ID")
@@ -49,7 +49,7 @@ def test_an_app_entry_that_nobody_has_made_yet(stack: Stack, addresses: dict[str
 
 
 def test_a_token_that_fly_does_not_take(stack: Stack, addresses: dict[str, str]) -> None:
-    stack.configure(waitForAppEntry="0")
+    stack.configure(waitForAppRecord="0")
     stack.give("FLY_API_TOKEN", "mistyped")
 
     assert stack.run("up") != 0

@@ -132,7 +132,7 @@ def test_error_lists_problems(settings: Read) -> None:
     ("key", "value", "problem"),
     [
         ("protect", "perhaps", "must be true or false, not 'perhaps'"),
-        ("waitForAppEntry", "long", "must be a whole number, not 'long'"),
+        ("waitForAppRecord", "long", "must be a whole number, not 'long'"),
         ("endpoints", ["http://127.0.0.1"], "must be an object"),
         ("testers", {"email": "ada@sollabs.example"}, "must be a list"),
         (

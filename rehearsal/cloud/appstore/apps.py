@@ -62,7 +62,7 @@ class Apps(Kind):
         return str(6_740_000_000 + self.context.store.count("appstore.apps"))
 
     def visible(self, record: Document) -> bool:
-        return bool(self.context.clock.now() >= record["made"] + self.context.delays.app_entry_visible)
+        return bool(self.context.clock.now() >= record["made"] + self.context.delays.app_record_visible)
 
     def update(self, record: Document, attributes: Document) -> None:
         if attributes.get("bundleId", record["attributes"]["bundleId"]) != record["attributes"]["bundleId"] and (

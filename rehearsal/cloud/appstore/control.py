@@ -53,7 +53,7 @@ class AppStoreControl(Service):
         return Response(FORM.format(message=escape(message), options=options), content_type="text/html; charset=utf-8")
 
     @route("POST", "/appstore/apps")
-    def make_app_entry(self, request: Request) -> Any:
+    def make_app_record(self, request: Request) -> Any:
         form = request.form.to_dict() if request.form else _body(request)
         try:
             with self.store.transaction():
