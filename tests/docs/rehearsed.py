@@ -318,7 +318,7 @@ EVENTS: dict[str, Callable[..., None]] = {
     r"the account holder fills in Apple's form": World.fill_in_apples_form,
     r"the testers install (\S+) \((\S+)\)": World.install,
     r"the testers sign off": World.sign_off,
-    r"image (\S+) is pushed(?:, which is (\w+))?": World.push,
+    r"image (\S+) is pushed(?:, broken by (\w+))?": World.push,
     r"a user writes (.+)": World.write,
     r"a snapshot is taken": World.snapshot,
     r"the host of the volume dies": World.lose_the_host,
