@@ -3,7 +3,7 @@
 import os
 import signal
 
-# Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, also during the imports.
+# Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""The rows of the backend: app, machine, database, secrets, image, address, and that it answers.
+"""The rows of the backend: app, machine, database, secrets, image, address and health.
 
-All of them block: the build points at this backend, and testers' data lands on it.
+All of them block: the build points at this backend, which stores the testers' data.
 """
 
 from collections.abc import Callable, Mapping
@@ -98,12 +98,12 @@ class Rollout(Shape, kind="checks:Rollout"):
 
 
 def fly_page(page: str = "", within: str = BACKEND) -> Callable[[Known], str]:
-    """The link of a page of an app in Fly's dashboard."""
+    """A link to a page of an app in Fly's dashboard."""
     return lambda known: f"https://fly.io/apps/{need(known, App, within=within).name}{page}"
 
 
-def image_that_runs(known: Known) -> Image:
-    """The image of the backend's machine, of all that the stack resolves. Raises Open."""
+def running_image(known: Known) -> Image:
+    """The image resource of the stack that the backend's machine runs. Raises Open."""
     machine = need(known, Machine, within=BACKEND)
     found = next((image for image in known.all(Image, within=BACKEND) if image.pinned == machine.image), None)
     if found is None:
@@ -156,7 +156,7 @@ def machine(known: Known) -> str:
     link=fly_page("/volumes"),
 )
 def database(known: Known) -> str:
-    """SQLite on a volume, or Managed Postgres with a backup of before the release."""
+    """SQLite on a volume, or Managed Postgres with a backup that was taken before the release."""
     if known.first(ManagedPostgres):
         cluster = need(known, ManagedPostgres)
         access, backup = need(known, PostgresAccess), need(known, PostgresBackup)
@@ -179,7 +179,7 @@ def database(known: Known) -> str:
     link=fly_page("/secrets"),
 )
 def secrets(known: Known) -> str:
-    """Their names; nobody can read the values back."""
+    """The evidence has only their names: Fly does not return the values."""
     found = need(known, Secrets, within=BACKEND)
     return f"{', '.join(sorted(found.digests))} (version {found.version})"
 
@@ -194,7 +194,7 @@ def secrets(known: Known) -> str:
 )
 def image(known: Known) -> str:
     """The machine runs the image of this stack."""
-    found = image_that_runs(known)
+    found = running_image(known)
     return f"{found.reference} is {found.digest}"
 
 
@@ -208,7 +208,7 @@ def image(known: Known) -> str:
     link=lambda known: need(known, Rollout).url,
 )
 def address(known: Known) -> str:
-    """The app's hostname and addresses, and the team's own hostname where there is one."""
+    """The app's hostname and addresses, and the custom hostname if there is one."""
     need(known, IpAddress)
     own = "".join(
         f", {each.hostname} with a certificate until {each.expires_at[:10]}" for each in known.all(IssuedCertificate)

@@ -1,7 +1,7 @@
 """The rows of the iOS build: identity, signing, and the uploaded build.
 
 All of them block: what they prove is in the build that testers run, and cannot be changed without another build. `signing` blocks
-although the build is signed by then: without a valid certificate and profile there is no fix for what testers find.
+although the build is already signed: without a valid certificate and profile, no fix for what testers find can be built.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,7 +56,7 @@ class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
 
 
 def apple_page(page: str) -> Callable[[Known], str]:
-    """The link of a page of the app in App Store Connect."""
+    """A link to a page of the app in App Store Connect."""
     return lambda known: f"https://appstoreconnect.apple.com/apps/{need(known, App).id}{page}"
 
 
@@ -149,7 +149,7 @@ def endpoint(known: Known) -> str:
     link=apple_page("/testflight/ios"),
 )
 def uploaded(known: Known) -> str:
-    """The IPA is at Apple."""
+    """The IPA was uploaded to App Store Connect."""
     build = need(known, Build)
     return f"{build.short_version} ({build.version}), sha256 {build.sha256[:16]}…, upload {build.upload_id}"
 

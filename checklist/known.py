@@ -1,7 +1,7 @@
-"""What the checklist is evaluated on: known outputs of a stack's resources.
+"""The input of the checklist: known outputs of a stack's resources.
 
-There is one form for both sources: the launch component fills it from the resources of the running program, the report from
-exported state. A row does not see raw outputs. It asks for a `Shape`, which names a resource type and the outputs that rows read.
+Both sources use the same types: the launch component fills them from the resources of the running program, the report from exported
+state. A row does not see raw outputs. It asks for a `Shape`, which names a resource type and the outputs that rows read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """One resource as its source knows it. `kind` is its type as people write it: `fly:App`."""
+    """One resource, from either source. `kind` is its short type: `fly:App`."""
 
     kind: str
     id: str
@@ -28,7 +28,7 @@ class Observed:
     components: tuple[str, ...] = ()
     """Types of the components that contain it, outermost first: `solos:Backend`."""
     errors: tuple[str, ...] = ()
-    """Why the object exists but is not initialised (Pulumi's init errors); empty for a sound one."""
+    """Why the object exists but is not initialised (Pulumi's init errors); empty if it is initialised."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class LaunchRecord(Shape, kind="checks:LaunchRecord"):
     remedy="record each result in solos:signOffs",
 )
 def smoke_test(known: Known) -> str:
-    """It blocks: nothing else says that the product works for a person."""
+    """It blocks: no other row proves that the product works for a person."""
     if known.sign_offs.open:
         raise Missing("; ".join(known.sign_offs.open))
     testers = sorted(tester["email"] for group in known.all(BetaTesters) for tester in group.testers)
@@ -41,7 +41,7 @@ def smoke_test(known: Known) -> str:
     remedy="set solos:declaredBy to your name and run `pulumi up`",
 )
 def launched(known: Known) -> str:
-    """It does not block and cannot be waived: it is the declaration that the other rows gate."""
+    """It does not block and cannot be waived: it is the declaration that the other rows allow."""
     record = next((each for each in known.all(LaunchRecord) if known.label in ("", each.id)), None)
     if record is None:
         raise Missing

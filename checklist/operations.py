@@ -1,7 +1,7 @@
 """The rows of operations: logs, monitoring, alerts, backups.
 
-All of them block: a team that cannot see a failure or undo a loss is not ready for testers. Where it decides otherwise, it waives the
-row by name.
+All of them block: a team that cannot see a failure or undo a loss is not ready for testers. A team that decides otherwise waives the
+row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class PostgresRestoreDrill(Shape, kind="checks:PostgresRestoreDrill"):
 
 
 def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
-    """Evidence of the monitor; where there is no monitor, that is what is open."""
+    """A resource of the monitor. Raises Missing, with a remedy, if monitoring is not configured."""
     if known.first(Machine, within=MONITORING) is None:
         raise Missing("monitoring is not configured", remedy="set solos:monitoring")
     return need(known, shape)
@@ -73,7 +73,7 @@ def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
     remedy=PROVE_MONITOR,
 )
 def logging(known: Known) -> str:
-    """A sink gets the lines, and lines have come. Fly keeps them for 7 days only."""
+    """A sink is configured, and lines have arrived. Fly keeps them for 7 days only."""
     watch = _of_monitor(known, Watch)
     reader = next((each for each in known.all(Machine, within=MONITORING) if each.name == "logs"), None)
     if reader is None:
@@ -121,10 +121,10 @@ def monitoring(known: Known) -> str:
     link=fly_page("/machines", MONITORING),
 )
 def alerting(known: Known) -> str:
-    """A test alert went the whole way to the receiver."""
+    """A test alert reached the receiver, and was resolved."""
     drill = _of_monitor(known, AlertDrill)
     return (
-        f"drill for {drill.watched} fired {drill.fired_at}, taken by the receiver {drill.receiver} after "
+        f"drill for {drill.watched} fired {drill.fired_at}, accepted by the receiver {drill.receiver} after "
         f"{drill.delivered_seconds} s, resolved {drill.resolved_at}"
     )
 
@@ -139,7 +139,7 @@ def alerting(known: Known) -> str:
     link=fly_page("/volumes"),
 )
 def backups(known: Known) -> str:
-    """The database came back from a backup; for SQLite its rows were counted."""
+    """The database was restored from a backup; for SQLite the rows were counted."""
     if known.first(ManagedPostgres):
         restored = need(known, PostgresRestoreDrill)
         return (

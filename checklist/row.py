@@ -18,7 +18,7 @@ class Phase(StrEnum):
 
 
 class State(StrEnum):
-    """What a row is: proven, or why it is not."""
+    """The result of a row: proven, or why it is not."""
 
     OK = "ok"
     MISSING = "missing"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Open(Exception):
-    """A row does not hold. A subclass per reason; `text` and `remedy` are the row's own where they are empty."""
+    """A row does not hold; one subclass per reason. An empty `text` or `remedy` means that of the row."""
 
     state = State.MISSING
 
@@ -42,7 +42,7 @@ class Missing(Open):
 
 
 class Failed(Open):
-    """There is evidence, and it says no."""
+    """There is evidence, and it contradicts the row."""
 
     state = State.FAILED
 
@@ -60,11 +60,11 @@ class Row:
     absent: str
     """What is open when the resource that proves the row is not there."""
     remedy: str
-    """What to do when the row is open, unless the evaluation knows better."""
+    """What to do when the row is open, unless the evaluation raises a more specific one."""
     evidence: Callable[[Known], str]
     """The evidence that the row holds; raises Open or Unreadable. Pure."""
     link: Callable[[Known], str] | None
-    """Where a person can look: a page of the vendor. Raises Open or Unreadable where there is nothing to look at."""
+    """The vendor's page that shows it. Raises Open or Unreadable if the object does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +114,9 @@ def row(
     remedy: str,
     link: Callable[[Known], str] | None = None,
 ) -> Callable[[Callable[[Known], str]], Row]:
-    """Make the decorated function, which returns the evidence or raises Open, a row."""
+    """Decorator that makes a function, which returns the evidence or raises Open, a row."""
 
-    def made(evidence: Callable[[Known], str]) -> Row:
+    def decorate(evidence: Callable[[Known], str]) -> Row:
         return Row(
             key=key,
             phase=phase,
@@ -128,7 +128,7 @@ def row(
             link=link,
         )
 
-    return made
+    return decorate
 
 
 def need(known: Known, shape: type[ShapeT], *, within: str = "") -> ShapeT:
@@ -140,7 +140,7 @@ def need(known: Known, shape: type[ShapeT], *, within: str = "") -> ShapeT:
 
 
 def evaluate(row: Row, known: Known, waiver: Mapping[str, str] | None = None) -> Finding:
-    """The finding of one row. A waiver, `{reason, by}`, counts only while the row is open, and hides nothing of it."""
+    """The finding of one row. A waiver, `{reason, by}`, counts only while the row is open; the finding keeps what is open."""
     link = _link(row, known)
     try:
         return Finding(row=row, state=State.OK, text=row.evidence(known), link=link)

@@ -1,6 +1,6 @@
 """The rows of TestFlight: the testers have the build, and it runs on their devices.
 
-All of them block: they are what the launch of v0 is.
+All of them block: testers with a working build are the goal of v0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def group(known: Known) -> str:
     link=apple_page("/testflight"),
 )
 def testers(known: Known) -> str:
-    """All are in the group, with no invitation open."""
+    """All are in the group, and no invitation is open."""
     found = need(known, BetaTesters)
     if not found.testers:
         raise Missing("the group has no testers", remedy="add them to solos:testers and run `pulumi up`")
@@ -125,11 +125,11 @@ def installed(known: Known) -> str:
     "No crash of the build",
     blocks=True,
     absent="Apple has not been asked yet",
-    remedy="run `pulumi up` again: Apple counts with a delay of hours",
+    remedy="run `pulumi up` again: Apple's counts are hours behind",
     link=apple_page("/testflight/crashes"),
 )
 def no_crashes(known: Known) -> str:
-    """It was used, and did not crash."""
+    """Testers have used it, and it did not crash."""
     evidence = need(known, Installations)
     if evidence.crashes:
         raise Failed(

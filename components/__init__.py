@@ -1,1 +1,1 @@
-"""The components of the launch: a folder each, and the settings that they are declared from."""
+"""The component resources of the launch, one folder each, and the settings that they are declared from."""

@@ -1,14 +1,14 @@
-"""Stack configuration, read once, with everything that is wrong with it.
+"""Stack configuration, read once, and all of its problems.
 
     config = StackConfig(values, secret_keys)
     org = config.text("org")
     config.refuse(NO_ORG(org=org))
     config.refuse_unread()
-    config.problems        # [SettingProblem("solos:org", …), …], empty when all is well
+    config.problems        # [SettingProblem("solos:org", …), …], empty if the configuration is valid
 
-Defaults are in Pulumi.yaml alone: the engine adds them to the values before the program runs. A value that is missing or of the
-wrong type is noted as a problem, and a harmless value is returned, so that reading goes on and finds all problems. No problem
-shows the value of an encrypted key.
+Defaults are only in Pulumi.yaml: the engine adds them to the values before the program runs. A missing value, or one of the wrong
+type, is recorded as a problem, and an empty value is returned, so that reading continues and finds all problems. No problem shows
+the value of an encrypted key.
 """
 
 import difflib
@@ -39,7 +39,7 @@ class SettingProblem(Problem):
 
 
 class SettingText(ProblemText):
-    """The text of a problem with a setting. The key may have places for values, too: `solos:xcode.{name}`."""
+    """The text of a problem with a setting. The key can contain placeholders too: `solos:xcode.{name}`."""
 
     def __call__(self, *, place: str = "", **values: Any) -> SettingProblem:
         return SettingProblem(self.key.format(**values), *self.fill(**values), place)
@@ -66,7 +66,7 @@ NOT_ALL_ENCRYPTED = SettingText(
 
 
 class StackConfig:
-    """The keys `solos:…` of a stack. `values` are as the engine passes them: every value a string, objects as JSON."""
+    """The `solos:…` keys of a stack. `values` are as the engine passes them: every value is a string, objects are JSON."""
 
     def __init__(self, values: Mapping[str, str], secret_keys: Collection[str] = ()) -> None:
         prefix = f"{PROJECT}:"
@@ -76,39 +76,39 @@ class StackConfig:
         self.problems: list[SettingProblem] = []
 
     def refuse(self, problem: SettingProblem) -> None:
-        """Note a problem."""
+        """Record a problem, and continue: the preview reports all of them together."""
         self.problems.append(problem)
 
     def refuse_all(self, key: str, problems: Iterable[Problem | str]) -> None:
-        """Note everything that a provider finds wrong with the value of `key`."""
+        """Record the problems that a provider's `validate` finds with the value of `key`."""
         for each in problems:
             problem = Problem(key, each) if isinstance(each, str) else each
             self.refuse(SettingProblem(f"{PROJECT}:{key}", problem.message, problem.remedy))
 
     def refused(self, key: str) -> bool:
-        """Whether there is a problem with `key` already."""
+        """Whether a problem with `key` is already recorded."""
         return any(problem.declared_key == f"{PROJECT}:{key}" for problem in self.problems)
 
     def text(self, key: str) -> str:
-        """The text of `key`, which must be set."""
+        """The value of a required `key`."""
         value = self.optional(key)
         if not value:
             self.refuse(MISSING(key=key))
         return value
 
     def optional(self, key: str) -> str:
-        """The text of `key`; it may be empty."""
+        """The value of `key`; empty if it is not set."""
         return self._take(key).strip()
 
     def flag(self, key: str) -> bool:
-        """True or false, which must be set."""
+        """The value of a required boolean."""
         value = self.choice(key)
         if value is None and not self.refused(key):
             self.refuse(MISSING(key=key))
         return bool(value)
 
     def choice(self, key: str) -> bool | None:
-        """True or false; None when it is empty."""
+        """The value of an optional boolean; None if it is empty."""
         value = self._take(key)
         if value not in ("", "true", "false"):
             self.refuse(NOT_A_FLAG(key=key, value=value))
@@ -141,11 +141,11 @@ class StackConfig:
         return self._strings(key, self._json(key, dict), allowed)
 
     def tables(self, key: str, allowed: Collection[str]) -> list[dict[str, str]]:
-        """A list of such objects."""
+        """A list of objects like that of `table`."""
         return [self._strings(f"{key}[{index}]", item, allowed) for index, item in enumerate(self._json(key, list))]
 
     def nested(self, key: str) -> dict[str, dict[str, str]]:
-        """An object whose values are such objects."""
+        """An object whose values are objects like that of `table`."""
         return {name: self._strings(f"{key}.{name}", values, None) for name, values in self._json(key, dict).items()}
 
     def secret(self, key: str) -> str:

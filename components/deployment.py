@@ -28,7 +28,7 @@ class Deployment(Component):
     processed: ProcessedBuild
     distribution: BuildDistribution
     installations: Installations
-    """Which testers have installed the build. It waits for nobody: `missing` names the others."""
+    """Which testers have installed the build. It does not wait for them: `missing` lists those who have not."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Deployment(Component):
         release: Release,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`protect` in `opts` protects what cannot be created again: the backend's data, the app record, the signing key."""
+        """`protect` in `opts` protects what cannot be recreated: the backend's data, the app record, the signing key."""
         super().__init__(name, opts)
         self.backend = Backend(f"{name}-backend", backend, self.protected_opts())
         self.testflight = TestFlight(f"{name}-testflight", ios, self.protected_opts())

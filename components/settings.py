@@ -20,7 +20,7 @@ CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 
 
 class BadSettings(Exception):
-    """Something is wrong with the settings. `settings` holds what could be read in spite of the `problems`."""
+    """The settings have `problems`. `settings` contains what could be read despite them."""
 
     def __init__(self, problems: Sequence[SettingProblem], settings: "Settings") -> None:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -3,8 +3,8 @@
     python -m report --stack prod
     pulumi stack export --stack prod | python -m report --out report-of-prod
 
-prints the checklist, writes `launch.html` and `launch.md`, and exits 1 when a row is open, 2 when there is no state to read. FILE is
-the output of `pulumi stack export`, or the file of a local backend.
+Prints the checklist and writes `launch.html` and `launch.md`. The exit code is 1 if a row is open, 2 if there is no state to read.
+FILE is the output of `pulumi stack export`, or the file of a local backend.
 """
 
 import argparse

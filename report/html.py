@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture from elsewhere."""
+"""The report as one self-contained HTML page: no script, and no font or picture from elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Bar:
     changed: float | None
     took: str
     side: str
-    """Where the duration stands, as CSS."""
+    """Position of the label with the duration, as CSS."""
     inside: bool
-    """Whether it stands on the bar."""
+    """Whether the label is on the bar."""
 
 
 def render(launch: Launch) -> str:
@@ -83,7 +83,7 @@ def _bars(spans: Sequence[Span]) -> list[Bar]:
 
 
 def _ticks(spans: Sequence[Span]) -> list[str]:
-    """Labels of the axis, from nothing to the whole duration."""
+    """Labels of the axis, from zero to the whole duration."""
     if not spans:
         return []
     _, whole = _limits(spans)

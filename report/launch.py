@@ -1,4 +1,4 @@
-"""What a report shows, gathered from a stack's state once; HTML, Markdown and terminal only lay it out."""
+"""The content of a report, gathered once from a stack's state. HTML, Markdown and terminal only lay it out."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from checklist.backend import BACKEND, image_that_runs
+from checklist.backend import BACKEND, running_image
 from checklist.known import Known, Unreadable
 from checklist.row import Finding, Open, Phase, State
 from checklist.rows import examine, verdict
@@ -141,7 +141,7 @@ def _probes(stack: Stack) -> list[Probe]:
 def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     try:
-        image = image_that_runs(known)
+        image = running_image(known)
         found += [("Image", image.reference), ("Image digest", image.digest)]
     except (Open, Unreadable):
         pass  # The row `image` says why.

@@ -1,4 +1,4 @@
-"""Where the state of a stack is: in a file of a local backend, or where the Pulumi CLI is logged in. Reads only."""
+"""Finds the state of a stack: in a file of a local backend, or with the Pulumi CLI. Reads only."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ REHEARSAL = Path(".rehearsal/state")
 
 
 class NotFound(Exception):
-    """There is no such stack, or no way to get its state; the message says which."""
+    """There is no such stack, or its state cannot be read; the message says which."""
 
 
 def exported(stack: str) -> str:

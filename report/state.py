@@ -42,7 +42,7 @@ class Stack:
     """Operations that were interrupted: `creating urn:…`."""
 
     def known(self, now: datetime) -> Known:
-        """What the checklist is evaluated on."""
+        """The input of the checklist."""
         return Known(
             resources=self.resources,
             sign_offs=SignOffs.read(self.outputs.get("smokeTest")),
@@ -51,7 +51,7 @@ class Stack:
         )
 
     def all(self, kind: str) -> Iterator[Resource]:
-        """The resources of a type, as people write it: `fly:App`."""
+        """The resources of a type, in its short form: `fly:App`."""
         return (resource for resource in self.resources if resource.kind == kind)
 
     def find(self, kind: str, *, within: str = "") -> Resource | None:
@@ -60,8 +60,7 @@ class Stack:
 
 
 def read(document: Mapping[str, Any]) -> Stack:
-    """The stack in what `pulumi stack export` prints, in the file that a backend keeps, or in a bare deployment. Raises
-    NotAState."""
+    """Parse the output of `pulumi stack export`, the file of a local backend, or a bare deployment. Raises NotAState."""
     kept = document.get("checkpoint")
     deployment = document.get("deployment", document) if kept is None else kept.get("latest") or {"manifest": {}}
     if not isinstance(deployment, Mapping) or "manifest" not in deployment:

@@ -1,7 +1,7 @@
 """When each object of a launch was created: spans computed from the times in the state.
 
-The state has the time at which a resource was created, and its dependencies. A span starts when the last dependency was there, so
-it is the work on the resource with everything that delayed it, and the longest chain of spans is what the launch took.
+The state has the time at which a resource was created, and its dependencies. A span starts when the last dependency was created. So
+it includes everything that delayed the resource, and the longest chain of spans is the duration of the launch.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ WAITS = {
     "checks:Watch": "the monitor to see the app",
     "fly:IssuedCertificate": "DNS and the certificate",
 }
-"""What each resource type that creates nothing, or nothing by itself, waits for."""
+"""What a resource type waits for, if most of its span is waiting."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Backend(Component):
     health_path: str
     rollout: Rollout
     certificate: pulumi.Output[dict[str, Any]] | None
-    """Of the custom hostname: expiry, issuer and DNS records; None without one."""
+    """Expiry, issuer and DNS records of the custom hostname's certificate; None without a custom hostname."""
     last_update: pulumi.Output[dict[str, Any]]
     """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
 
@@ -71,7 +71,7 @@ class Backend(Component):
         secret_values = self._secret_values()
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
-        # A machine that starts for any reason gets the secrets of that moment. So they are set only once the image is known.
+        # Any restart of a machine loads the current secrets. So they are set only once the image that needs them is known.
         secrets = Secrets(
             f"{name}-secrets",
             SecretsArgs(app=app.name, values=pulumi.Output.all(**secret_values)),
@@ -162,7 +162,7 @@ class Backend(Component):
         return {**generated, **{name: pulumi.Output.secret(value) for name, value in given.items()}}
 
     def _domain(self, app: App, addresses: list[IpAddress]) -> IssuedCertificate:
-        """Waits until the custom hostname has a certificate, and so leads to the app."""
+        """Waits until the custom hostname has a certificate, which proves that it points to the app."""
         certificate = Certificate(
             f"{self.name}-certificate",
             CertificateArgs(app=app.name, hostname=self.settings.domain),
@@ -188,7 +188,7 @@ class Backend(Component):
         )
 
     def _volume(self, app: App, image: Image) -> Volume:
-        """A protected volume gets a last snapshot before it is deleted, which is possible once it is unprotected."""
+        """A protected volume has to be unprotected before it can be deleted; the deletion then takes a last snapshot."""
         mount = self.settings.fly_toml.mount
         assert mount is not None
         return Volume(

@@ -44,7 +44,7 @@ class BackendSettings:
 
     @property
     def longest_name(self) -> str:
-        """A name as long as the app's can become."""
+        """A name of the maximum length that the app's name can have, to check it against limits."""
         return self.app + "x" * SUFFIX_LENGTH * self.unique_names
 
     @property
@@ -100,7 +100,7 @@ def _check_names(config: StackConfig, settings: BackendSettings) -> None:
 
 
 def _check_fly_toml(config: StackConfig, app_config: AppConfig, file: Path, kind: environment.Database) -> None:
-    """What it says is compared only once it can be read."""
+    """Check fly.toml against the rest of the settings, unless it cannot be read."""
     for problem in app_config.problems:
         config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))
     if not app_config.problems:

@@ -20,8 +20,8 @@ from providers.checks.launch_record import LaunchRecord, LaunchRecordArgs, Requi
 
 
 class Launch(Component):
-    """`status` is for people: the steps so far, which rows are open or waived, and since when the release is launched. The record
-    exists once somebody declares the launch."""
+    """`status` is the stack output `launch`: the steps so far, which rows are open or waived, and since when the release is launched.
+    The record exists once somebody declares the launch."""
 
     status: dict[str, pulumi.Input[Any]]
 
@@ -103,7 +103,7 @@ def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi
 
 
 def _requirements(findings: Sequence[Finding]) -> list[Requirement]:
-    """The rows that block a launch, as the record keeps them."""
+    """The rows that block a launch, in the form that the record stores."""
     return [
         Requirement(key=each.row.key, open=each.problem, evidence="" if each.problem else each.text)
         for each in findings

@@ -1,4 +1,4 @@
-"""The resources of the running program, in the form that the checklist is evaluated on."""
+"""Converts the resources of the running program to the input of the checklist."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from checklist.known import Known, Observed, SignOffs, kind_of, outputs_read
 
 
 def known(components: Iterable[pulumi.ComponentResource], *, sign_offs: SignOffs, label: str) -> pulumi.Output[Known]:
-    """What is known once all outputs that rows read are known: not in a preview that changes one of them."""
+    """The checklist's input. It is unknown in a preview that changes an output that a row reads."""
     observed = [each for component in components for each in _observe(component, ())]
     return pulumi.Output.all(*observed).apply(
         lambda resources: Known(resources=resources, sign_offs=sign_offs, label=label, now=datetime.now(UTC))
@@ -20,7 +20,7 @@ def known(components: Iterable[pulumi.ComponentResource], *, sign_offs: SignOffs
 def _observe(component: pulumi.Resource, within: tuple[str, ...]) -> Iterator[pulumi.Output[Observed]]:
     """The resources inside a component, and inside the components in it."""
     within = (*within, kind_of(component.pulumi_resource_type))
-    # The SDK keeps the children of a component as a set, and has no public way to ask for them.
+    # The SDK has no public accessor for the children of a component, and stores them in a set, without order.
     for child in sorted(component._childResources, key=lambda child: child.pulumi_resource_name):
         if isinstance(child, pulumi.ComponentResource):
             yield from _observe(child, within)

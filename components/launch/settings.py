@@ -37,7 +37,7 @@ class LaunchSettings:
     withdrawn: str
     """Why the launch is withdrawn; empty while it is not."""
     earlier: Mapping[str, str]
-    """Earlier releases, whose records are kept: label to the reason of the withdrawal, empty for one that was not withdrawn."""
+    """Earlier releases, whose records are kept: by label, the reason of the withdrawal, or empty if it was not withdrawn."""
 
 
 def read_launch(config: StackConfig, release: Release, ios: IosSettings, folder: Path) -> LaunchSettings:

@@ -18,7 +18,9 @@ UNKNOWN_FEATURE = SettingText(
     "solos:signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
 )
 OTHER_TESTER = SettingText(
-    "solos:signOffs.{tester}.{feature}", "is not a feature that this tester tries", remedy="see the smoke test"
+    "solos:signOffs.{tester}.{feature}",
+    "is not a feature that this tester tries",
+    remedy="remove it, or add the tester to the feature in the file of solos:smokeTest",
 )
 BAD_RESULT = SettingText("solos:signOffs.{tester}.{feature}", "must be 'passed' or 'failed: REASON', not {result!r}")
 UNREADABLE = SettingText("solos:smokeTest", "{file} cannot be read: {error}")
@@ -45,7 +47,7 @@ class SmokeTest:
     sign_offs: Mapping[str, Mapping[str, str]]
     """`passed`, or `failed: REASON`, by email address and feature."""
 
-    def wanted(self) -> Iterator[tuple[str, str]]:
+    def required(self) -> Iterator[tuple[str, str]]:
         """Email address and feature of every sign-off that a launch needs."""
         for feature in self.features:
             for tester in feature.testers or self.testers:
@@ -55,7 +57,7 @@ class SmokeTest:
         """A phrase for each failure, and for each tester with missing sign-offs; empty when the test is passed."""
         missing: dict[str, list[str]] = {}
         failures = []
-        for tester, feature in self.wanted():
+        for tester, feature in self.required():
             result = self.sign_offs.get(tester, {}).get(feature)
             if result is None:
                 missing.setdefault(tester, []).append(feature)
@@ -68,13 +70,13 @@ class SmokeTest:
 
     def summary(self) -> dict[str, object]:
         """For the stack output: how many sign-offs there are, how many are needed, and what is open."""
-        wanted = list(self.wanted())
-        passed = sum(self.sign_offs.get(tester, {}).get(feature) == PASSED for tester, feature in wanted)
-        return {"signedOff": passed, "of": len(wanted), "open": self.open()}
+        required = list(self.required())
+        passed = sum(self.sign_offs.get(tester, {}).get(feature) == PASSED for tester, feature in required)
+        return {"signedOff": passed, "of": len(required), "open": self.open()}
 
     def problems(self) -> Iterator[SettingProblem]:
         """What is wrong with the sign-offs."""
-        wanted = set(self.wanted())
+        required = set(self.required())
         known = {feature.key for feature in self.features}
         for tester, results in self.sign_offs.items():
             if tester not in self.testers:
@@ -83,7 +85,7 @@ class SmokeTest:
             for feature, result in results.items():
                 if feature not in known:
                     yield UNKNOWN_FEATURE(tester=tester, feature=feature, known=", ".join(sorted(known)))
-                elif (tester, feature) not in wanted:
+                elif (tester, feature) not in required:
                     yield OTHER_TESTER(tester=tester, feature=feature)
                 elif result != PASSED and not result.startswith(FAILED):
                     yield BAD_RESULT(tester=tester, feature=feature, result=result)

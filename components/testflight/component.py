@@ -14,7 +14,7 @@ from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, Bund
 
 
 class TestFlight(Component):
-    """The app in App Store Connect and the group of its testers. It waits for nothing of the backend."""
+    """The app in App Store Connect and its group of testers. It does not depend on the backend, so both are created in parallel."""
 
     app: App
     group: BetaGroup

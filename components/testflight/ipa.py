@@ -16,7 +16,7 @@ class Ipa:
 
     sha256: pulumi.Input[str]
     team_id: pulumi.Input[str] | None = None
-    """Whose signature it must have; None when it is signed elsewhere, by any team."""
+    """The team that must have signed it; None when it is signed elsewhere, by any team."""
     certificate: pulumi.Input[str] | None = None
     """The certificate that it must be signed with, DER in base64; None when it is signed elsewhere."""
 

@@ -42,7 +42,7 @@ class IosSettings:
     archive: str
     """Command that builds the IPA; empty when another way is used."""
     sha256: str
-    """SHA-256 of the prebuilt IPA; empty when this program has it built."""
+    """SHA-256 of the prebuilt IPA; empty when `up` builds it."""
     api_key: str
     minimum_os: str | None
     """The iOS version that the build has to support; None for any."""
@@ -63,12 +63,12 @@ class IosSettings:
 
     @property
     def is_archived(self) -> bool:
-        """Whether `up` has the IPA built, so that it does not exist yet."""
+        """Whether `up` builds the IPA, so that it may not exist at preview."""
         return bool(self.archive or (self.xcode and self.xcode.commit))
 
 
 def read_ios(config: StackConfig, release: Release, backend: BackendSettings, folder: Path) -> IosSettings:
-    """The settings; problems, also with a prebuilt IPA, are added to `config`."""
+    """The settings; problems, including those of a prebuilt IPA, are added to `config`."""
     bundle_id, app_name, archive = config.text("bundleId"), config.text("appName"), config.optional("archive")
     signed = signing.read(config, app_name)
     xcode_settings = xcode.read(config, folder, signed=signed is not None, archive=archive)

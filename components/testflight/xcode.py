@@ -104,7 +104,7 @@ def _check_archive(
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """Which build is made, and where the IPA goes."""
+    """The build to make, and the path of its IPA."""
 
     bundle_id: str
     version: str
@@ -132,7 +132,7 @@ class Xcode(Component):
         after: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """The archive is made after the resource `after`; the files are written at once."""
+        """The archive waits for the resource `after`; the files do not."""
         super().__init__(name, opts)
         xcconfig = pulumi.Output.all(
             url=spec.url,
@@ -199,7 +199,7 @@ class Xcode(Component):
 
 
 def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type: str) -> str:
-    """Release.xcconfig. `//` starts a comment in such a file, also in a URL, so an empty setting separates the slashes."""
+    """Release.xcconfig. `//` starts a comment there, even inside a URL, so an empty setting, `$()`, separates the slashes."""
     values = {
         "PRODUCT_BUNDLE_IDENTIFIER": spec.bundle_id,
         "MARKETING_VERSION": spec.version,
@@ -215,7 +215,7 @@ def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type:
 
 
 def render_export_options(spec: BuildSpec, *, team: str, profile: str, type: str) -> str:
-    """ExportOptions.plist. Xcode may not manage the build number: the stack sets it."""
+    """ExportOptions.plist. It keeps Xcode from changing the build number, which the stack sets."""
     options: dict[str, Any] = {
         "method": "app-store-connect",
         "destination": "export",

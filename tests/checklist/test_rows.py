@@ -30,7 +30,7 @@ EVIDENCE = {
     "logging": "kept at https://logs.example; 12 lines counted by 2026-11-27T09:00:00+00:00",
     "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, sources up: app, logs; "
     "seen 2026-11-27T09:00:00+00:00",
-    "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, taken by the receiver page after 0.8 s, "
+    "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, accepted by the receiver page after 0.8 s, "
     "resolved 2026-11-27T09:00:00+00:00",
     "backups": "snapshot vs_1 restored and counted 2026-11-27T09:00:00+00:00, 4.5 s: 3 notes",
     "bundle-id": "example.sollabs.solos (B1)",
@@ -194,7 +194,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "no-crashes",
             {"installations": {"sessions": 0.0}},
             "missing",
-            "Apple has counted no use of the build yet: run `pulumi up` again: Apple counts with a delay of hours",
+            "Apple has counted no use of the build yet: run `pulumi up` again: Apple's counts are hours behind",
         ),
         (
             "launched",
