@@ -10,7 +10,7 @@ from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
-from providers.fly.api import certificates
+from providers.fly.api import apps, certificates, platform
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import ImageArgs, ImageProvider
 from providers.http import Http
@@ -23,26 +23,25 @@ GIGABYTE = 1 << 30
 def token(subject: Subject) -> Iterator[Finding]:
     org, remedy = subject.settings.backend.org, REMEDY.format(org=subject.settings.backend.org or "ORG")
     try:
-        described = Fly(subject.config).call("GET", "/tokens/current", doing="read the scope of the token")
+        tokens = platform.current_tokens(Fly(subject.config))
     except FlyError as error:
         if error.status == 401:
             yield blocked("Fly refuses it: it is invalid or has expired", remedy)
             return
-        described = {}
+        tokens = []
     except ProviderError as error:
         yield blocked(error.message, error.remedy)
         return
-    tokens = (described or {}).get("tokens") or []
-    apps = sorted({app for each in tokens for app in each.get("apps") or ()})
-    wanted = [name for name in _app_names(subject) if name not in apps]
-    if apps and (wanted or subject.settings.backend.unique_names):
+    only = sorted({app for each in tokens for app in each.apps})
+    wanted = [name for name in _app_names(subject) if name not in only]
+    if only and (wanted or subject.settings.backend.unique_names):
         yield blocked(
-            f"it is limited to {', '.join(apps)}; the stack has {', '.join(wanted) or 'unique names'}", remedy
+            f"it is limited to {', '.join(only)}; the stack has {', '.join(wanted) or 'unique names'}", remedy
         )
         return
-    of = ", ".join(sorted({str(each.get("organization") or each.get("org_slug")) for each in tokens}))
+    of = ", ".join(sorted({each.organization or each.org_slug for each in tokens}))
     yield ok(f"accepted{f', of {of}' if of else ''}")
-    if tokens and org and org not in {each.get("org_slug") for each in tokens}:
+    if tokens and org and org not in {each.org_slug for each in tokens}:
         yield blocked(f"it does not belong to organisation {org!r}", remedy)
 
 
@@ -68,9 +67,8 @@ def _with_token(check: Check) -> Check:
 @_with_token
 def organisation(subject: Subject) -> Iterator[Finding]:
     org = subject.settings.backend.org
-    params = {"org_slug": org, "limit": 1}
     try:
-        Fly(subject.config).call("GET", "/apps", doing=f"list the apps of the organisation {org!r}", params=params)
+        platform.can_list_apps(Fly(subject.config), org)
     except (Forbidden, NotFound):
         remedy = f"fix solos:org (`fly orgs list` shows the slugs), or {REMEDY.format(org=org)}"
         yield blocked(f"no organisation {org!r}, or the token has no access to it", remedy)
@@ -92,12 +90,12 @@ def _name(subject: Subject, name: str) -> Finding:
     org = subject.settings.backend.org
     remedy = "choose another name: solos:app, or `app` in fly.toml"
     try:
-        found = Fly(subject.config).call("GET", f"/apps/{name}", doing=f"look up the app {name!r}")
+        found = apps.look_up(Fly(subject.config), name)
     except NotFound:
         return ok(f"{name} is free")
     except Forbidden:
         return blocked(f"{name} is taken by another organisation, or the token cannot read it", remedy)
-    owner = (found.get("organization") or {}).get("slug", "")
+    owner = found.organization.slug
     if org not in (owner, "personal"):
         return blocked(f"{name} belongs to organisation {owner!r}, not {org!r}", remedy)
     if name in subject.stack.made.get("fly:App", ()):
@@ -113,30 +111,27 @@ def region(subject: Subject) -> Iterator[Finding]:
     """Capacity for the machine with its volume, and for the monitor."""
     settings = subject.settings
     machine, monitoring = settings.backend.fly_toml, settings.monitoring
-    known = Fly(subject.config).call("GET", "/platform/regions", doing="list the regions")
-    regions = {row.get("code"): row for row in known.get("regions") or ()}
+    regions = platform.regions(Fly(subject.config))
     wanted: dict[str, Any] = {"compute": machine.guest} if machine.guest else {}
     if machine.mount:
         wanted["volume_size_bytes"] = machine.mount.initial_size_gb * GIGABYTE
     code, where = machine.primary_region or "", "primary_region of fly.toml"
     machines = len(subject.stack.made.get("fly:Machine", ()))
     yield ok(f"{code}: the machine exists") if machines else _capacity(subject, regions, code, wanted, where)
-    if settings.backend.database.kind == "postgres" and regions.get(code, {}).get("mpg_available") is False:
+    if settings.backend.database.kind == "postgres" and code in regions and not regions[code].mpg_available:
         yield blocked(f"{code} has no Managed Postgres", f"choose another region: {where}")
     if monitoring and machines <= 1:
         yield _capacity(subject, regions, monitoring.region, {}, "solos:monitoring.region")
 
 
-def _capacity(subject: Subject, regions: dict[Any, Any], code: str, wanted: dict[str, Any], where: str) -> Finding:
+def _capacity(
+    subject: Subject, regions: dict[str, platform.Region], code: str, wanted: dict[str, Any], where: str
+) -> Finding:
     if code not in regions:
         return blocked(f"no region {code!r} at Fly", f"fix {where}; `fly platform regions` lists them")
-    if regions[code].get("deprecated"):
+    if regions[code].deprecated:
         return blocked(f"{code} is deprecated by Fly", f"choose another region: {where}")
-    body = {"org_slug": subject.settings.backend.org, "region": code, "count": 1, **wanted}
-    answer = Fly(subject.config).call(
-        "POST", "/platform/placements", doing=f"check the capacity of {code}", body=body, safe=True
-    )
-    if any(row.get("region") == code and row.get("count", 0) > 0 for row in answer.get("regions") or ()):
+    if platform.has_capacity(Fly(subject.config), subject.settings.backend.org, code, wanted):
         return ok(f"{code} has capacity")
     return blocked(
         f"{code} has no capacity for this machine now",
@@ -174,7 +169,7 @@ def _dns(subject: Subject) -> Iterator[Finding]:
             f"{backend.domain}: the first `up` requests its certificate, and prints the DNS records to create",
             "have somebody ready who can create them; solos:waitForDomain is how long `up` waits",
         )
-    elif found.get("configured"):
+    elif found.configured:
         yield ok(f"{backend.domain} points to {backend.app}")
     else:
         yield blocked(

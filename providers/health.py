@@ -1,22 +1,25 @@
-"""A public URL, asked as a user would ask it: through the edge, with TLS, and more than once.
+"""The health probe: a public URL, requested as a user would, through the edge, with TLS, several times.
 
 In a rehearsal the edge is a local proxy (endpoint `proxy`) that routes by the Host header, as Fly's does.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pulumi.dynamic import Config
 
 from providers import configuration, http, waiting
-from providers.errors import ProviderError
+from providers.errors import Problem, ProblemText
 
 if TYPE_CHECKING:
     import httpx
 
 ATTEMPT_SECONDS = 10.0
+
+BAD_PATH = ProblemText("path", "the health path {path} must begin with a slash")
+NO_PROBES = ProblemText("probes", "the number of probes must be at least 1, not {probes}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class Health:
     path: str = "/health"
     expect_status: int = 200
     expect_body: str | None = None
-    """Text that must be in the body: a version, say."""
+    """Text that the body must contain, for example a version."""
     probes: int = 3
     """How many good answers in a row make it healthy."""
     seconds: float = 60.0
@@ -36,21 +39,19 @@ class Health:
 
 @dataclass(frozen=True)
 class Answered:
-    """The good answers: milliseconds each, and the time on our clock of the first."""
+    """The good answers: milliseconds each, and the time of the first on our clock."""
 
     latencies_ms: list[float]
     first_at: float
 
 
 def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] = lambda text: None) -> Answered:
-    """Ask until `health.probes` answers in a row are as expected. Raises TimedOut with the last other answer.
+    """Probe until `health.probes` answers in a row are as expected. Raises TimedOut with the last other answer.
 
-    `meanwhile(text)` is called before each attempt, for progress or to keep a lease.
+    `meanwhile(text)` is called before each attempt, to show progress or to keep a lease.
     """
     import httpx
 
-    base = configuration.endpoint(config, "proxy", "")
-    url = f"{base or f'https://{health.hostname}'}{health.path}"
     latencies: list[float] = []
     first_at = 0.0
     seen = "nothing yet"
@@ -60,24 +61,22 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
         meanwhile(f"https://{health.hostname}{health.path}: {seen}")
         asked_at = waiting.clock.now()
         try:
-            answer = client.get(url, headers={"Host": health.hostname}, timeout=ATTEMPT_SECONDS)
+            answer = get()
         except httpx.TransportError as error:
             latencies.clear()
             seen = f"no answer ({type(error).__name__}: {error})"
             return None
-        trouble = _trouble(answer, health)
-        if trouble:
+        failure = _failure(answer, health)
+        if failure:
             latencies.clear()
-            seen = trouble
+            seen = failure
             return None
         first_at = first_at if latencies else asked_at
         latencies.append(round((waiting.clock.now() - asked_at) * 1000, 1))
         seen = f"{len(latencies)} of {health.probes} good answers"
         return Answered(list(latencies), first_at) if len(latencies) >= health.probes else None
 
-    with httpx.Client(
-        transport=http.make_transport(base or f"https://{health.hostname}"), follow_redirects=False
-    ) as client:
+    with _edge(config, health.hostname, health.path) as get:
         return waiting.poll(
             healthy,
             seconds=health.seconds,
@@ -87,20 +86,25 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
         )
 
 
-def knock(config: Config, hostname: str, path: str) -> None:
-    """One request whose answer does not matter: what counts is that the app notes it."""
+def request_once(config: Config, hostname: str, path: str) -> None:
+    """One request whose answer does not matter: the app is to log it."""
     import httpx
 
-    base = configuration.endpoint(config, "proxy", "")
-    url = f"{base or f'https://{hostname}'}{path}"
-    with (
-        contextlib.suppress(httpx.TransportError),
-        httpx.Client(transport=http.make_transport(base or f"https://{hostname}")) as client,
-    ):
-        client.get(url, headers={"Host": hostname}, timeout=ATTEMPT_SECONDS)
+    with contextlib.suppress(httpx.TransportError), _edge(config, hostname, path) as get:
+        get()
 
 
-def _trouble(answer: "httpx.Response", health: Health) -> str:
+@contextlib.contextmanager
+def _edge(config: Config, hostname: str, path: str) -> "Iterator[Callable[[], httpx.Response]]":
+    """A function that requests the URL."""
+    import httpx
+
+    base = configuration.endpoint(config, "proxy", "") or f"https://{hostname}"
+    with httpx.Client(transport=http.make_transport(base), follow_redirects=False) as client:
+        yield lambda: client.get(f"{base}{path}", headers={"Host": hostname}, timeout=ATTEMPT_SECONDS)
+
+
+def _failure(answer: "httpx.Response", health: Health) -> str:
     if answer.status_code != health.expect_status:
         return f"HTTP {answer.status_code} instead of {health.expect_status}"
     if health.expect_body is not None and health.expect_body not in answer.text:
@@ -108,17 +112,9 @@ def _trouble(answer: "httpx.Response", health: Health) -> str:
     return ""
 
 
-def health_problems(health: Health) -> list[str]:
-    """Sentences that say what is wrong with the arguments."""
-    problems = []
+def health_problems(health: Health) -> Iterator[Problem]:
+    """What is wrong with the arguments."""
     if not health.path.startswith("/"):
-        problems.append(f"the health path {health.path!r} must begin with a slash")
+        yield BAD_PATH(path=health.path)
     if health.probes < 1:
-        problems.append(f"the number of probes must be at least 1, not {health.probes}")
-    return problems
-
-
-class Unhealthy(ProviderError):
-    """Something that was verified is not as it should be; the text says what was seen."""
-
-    __module__ = "builtins"
+        yield NO_PROBES(probes=health.probes)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from providers.errors import ErrorText, TimedOut
@@ -28,6 +29,11 @@ class Clock:
 
 
 clock = Clock()
+
+
+def utc_now() -> datetime:
+    """The current time in UTC."""
+    return datetime.fromtimestamp(clock.wall(), UTC)
 
 
 def poll(

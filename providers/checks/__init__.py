@@ -1,1 +1,1 @@
-"""Checks as resources: what was deployed answers, and its logs are calm."""
+"""Checks and records as resources: each is the evidence of something that was tried and seen."""

@@ -1,21 +1,21 @@
-"""A page that really went out: an alert is given to Alertmanager in its own machine, and its delivery and resolve are awaited.
+"""Alert drill: creates an alert in the Alertmanager of the monitor and waits until the page and its resolve are delivered.
 
-The alert is named SolosDrill and says so, but it takes the path of every critical one: grouping, route, receiver, its secret,
-the network. What Alertmanager logs of its notifications is the evidence, so it has to run with `--log.level=debug`. It is done
-again when `route` changes, and only then: nobody is paged for a drill by an `up` that changes something else.
+The alert is named SolosDrill and says that it is a drill. It takes the path of every critical alert: grouping, route, receiver, its
+secret, the network. The evidence is Alertmanager's log of its notifications, so it has to run with `--log.level=debug`. The drill is
+repeated only when `route` changes: other changes page nobody.
 """
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, ProviderError
 from providers.fly.api import execution, logs
-from providers.fly.provider import FlyProvider
+from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
@@ -24,41 +24,53 @@ ALERT = "SolosDrill"
 ALERTMANAGER = "http://localhost:9093"
 DELIVERED, FAILED = "Notify success", "Notify attempt failed"
 URL = re.compile(r"https?://[^\s\"\\]+")
-"""A receiver's URL is a secret, and some versions of Alertmanager log it."""
+"""The URL of a receiver is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0
-"""For each of delivery and resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
+"""For delivery and for resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
 
 
 @record
 class AlertDrillArgs:
     app: Annotated[Input[str], REPLACES]
-    """The monitor's."""
+    """The app of the monitor."""
     machine_id: Input[str]
-    """Alertmanager's. A new machine of the same route is no reason for another drill."""
+    """The machine of Alertmanager. Ignored: a new machine with the same route needs no new drill."""
     watched: Input[str]
-    """The app that the alert is about, as the label `app` of every alert."""
+    """The app that the alert is about: the label `app`, as in every alert."""
     receiver: Input[str] = field(default="page")
     route: Input[str]
-    """Changes when the way to the receiver changes."""
+    """A hash of the path to the receiver: changing it repeats the drill."""
 
 
 @record
 class AlertDrillState(AlertDrillArgs):
     fired_at: str = ""
-    """When Alertmanager was told; RFC 3339, in UTC."""
+    """When the alert was created; RFC 3339, in UTC."""
     delivered_seconds: float = 0.0
-    """From then until the receiver had taken the page."""
+    """From then until the receiver had accepted the page."""
     resolved_at: str = ""
-    """When the receiver had taken the resolve."""
+    """When the receiver had accepted the resolve."""
 
 
 class NotDelivered(ProviderError):
-    """A page did not reach its receiver; the text says what Alertmanager says."""
+    """A page did not reach its receiver; the text has Alertmanager's reason."""
 
     __module__ = "builtins"
 
 
-class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
+NOT_DELIVERED = ErrorText(
+    "the {what} of the drill did not reach receiver {receiver} of app {app}: {error}",
+    remedy="read `fly logs -a {app} -i {machine_id}` and fix the secret of receiver {receiver}, then run `pulumi up` again",
+    error=NotDelivered,
+)
+NO_LOGS = ErrorText(
+    "the logs of app {app} cannot be read, so no delivery can be seen",
+    remedy="use a token that may read them, or turn the drill off",
+    error=NotDelivered,
+)
+
+
+class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
     Args = AlertDrillArgs
     State = AlertDrillState
 
@@ -68,32 +80,25 @@ class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
     def ensure(self, args: AlertDrillArgs) -> tuple[str, AlertDrillState]:
         return f"{args.app}/{args.receiver}", self._drill(args)
 
-    def observe(self, id: str, state: AlertDrillState) -> AlertDrillState:
-        """The evidence stays what it was."""
-        return state
-
     def sync(self, id: str, state: AlertDrillState, args: AlertDrillArgs) -> AlertDrillState:
         return self._drill(args)
 
-    def remove(self, id: str, state: AlertDrillState) -> None:
-        """Nothing: an alert that nobody repeats ends by itself."""
-
     def _drill(self, args: AlertDrillArgs) -> AlertDrillState:
         known = set(self._lines(args))
-        started_at, fired_at = waiting.clock.now(), _now()
-        self._tell(args, ends_at=fired_at + timedelta(minutes=30))
+        started_at, fired_at = waiting.clock.now(), waiting.utc_now()
+        self._add_alert(args, ends_at=fired_at + timedelta(minutes=30))
         known |= self._await_delivery(args, known, "page")
         delivered_seconds = round(waiting.clock.now() - started_at, 1)
-        self._tell(args, ends_at=_now() - timedelta(seconds=1))
+        self._add_alert(args, ends_at=waiting.utc_now() - timedelta(seconds=1))
         self._await_delivery(args, known, "resolve")
         return AlertDrillState(
             **vars(args),
             fired_at=fired_at.isoformat(timespec="seconds"),
             delivered_seconds=delivered_seconds,
-            resolved_at=_now().isoformat(timespec="seconds"),
+            resolved_at=waiting.utc_now().isoformat(timespec="seconds"),
         )
 
-    def _tell(self, args: AlertDrillArgs, *, ends_at: datetime) -> None:
+    def _add_alert(self, args: AlertDrillArgs, *, ends_at: datetime) -> None:
         summary = f"This is a drill: the alert path of {args.watched} has changed, and pages arrive. Nothing is wrong."
         execution.execute(
             self.fly,
@@ -114,7 +119,7 @@ class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
         )
 
     def _await_delivery(self, args: AlertDrillArgs, known: set[str], what: str) -> set[str]:
-        """Wait for a notification that is not `known`; the log lines by then."""
+        """Wait for a notification that is not `known`; the new log lines."""
         progress, seen = engine.progress(), "no notification yet"
 
         def delivered() -> set[str] | None:
@@ -128,32 +133,24 @@ class AlertDrillProvider(FlyProvider[AlertDrillArgs, AlertDrillState]):
         try:
             return waiting.poll(delivered, seconds=STEP_SECONDS, waiting_for=what, last_seen=lambda: seen)
         except ProviderError as error:
-            raise NotDelivered(
-                f"the {what} of the drill did not reach the receiver {args.receiver!r} of {args.app!r}: {error}; look at "
-                f"`fly logs -a {args.app} -i {args.machine_id}` and at solos:monitoringSecrets.{args.receiver}, then run up again"
+            raise NOT_DELIVERED(
+                what=what, receiver=args.receiver, app=args.app, error=error, machine_id=args.machine_id
             ) from None
 
     def _lines(self, args: AlertDrillArgs) -> list[str]:
-        """What Alertmanager's log says of notifications to the receiver; each line has its own time in it."""
+        """The lines of Alertmanager's log about notifications to the receiver; each line contains its time."""
         lines = logs.last_lines(self.fly, args.app, args.machine_id)
         if lines is None:
-            raise NotDelivered(
-                f"the logs of {args.app!r} cannot be read, so a delivery could not be seen: use a token that may read them, "
-                'or leave the drill out (solos:monitoring.drill: "false")'
-            )
+            raise NO_LOGS(app=args.app)
         return [
             line for line in lines if f"receiver={args.receiver} " in line and (DELIVERED in line or FAILED in line)
         ]
 
 
-def _now() -> datetime:
-    return datetime.fromtimestamp(waiting.clock.wall(), UTC)
-
-
 class AlertDrill(Resource[AlertDrillArgs], module="checks", name="AlertDrill"):
     """Evidence that a page arrives and resolves; its id is `<app>/<receiver>`.
 
-    app: replaces. route, watched, receiver: the drill is done again. machine_id: ignored.
+    app: replaces. route, watched, receiver: repeats the drill. machine_id: ignored.
     """
 
     provider = AlertDrillProvider

@@ -1,29 +1,29 @@
-"""The record of a launch: made once all that it needs holds, and never changed after that.
+"""The record of a launch: created when all requirements are met, and never changed afterwards.
 
-Nothing is made in the world. The requirements and their evidence come from other resources' outputs. The backend alone is looked
-at once more, at the moment of the declaration: that it answers as healthy, and that since its version was verified, all the time
-in which testers tried it, the machine has not crashed and no answer was a 5xx. Later releases leave the record as it is. It can be
-withdrawn, which is recorded as well and cannot be taken back: a second declaration is another record, under another label.
+The requirements and their evidence come from other resources' outputs. Only the backend is checked once more, at the moment of the
+declaration: it answers as healthy, and since its version was verified, while testers used it, the machine has not crashed and no
+answer was a 5xx. Later releases leave the record as it is. A launch can be withdrawn, which is recorded too and cannot be undone: a
+second declaration is another record, under another label.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pulumi import Output
 
 from providers import health, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import logs, machines
 from providers.fly.api.metrics import server_errors
-from providers.fly.provider import FlyProvider
+from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
 
 HEALTHY = "healthy"
-"""The requirement to which the backend's record since its verification belongs."""
+"""The requirement that the backend has been healthy since its verification."""
 
 
 class NotReady(ProviderError):
@@ -32,9 +32,26 @@ class NotReady(ProviderError):
     __module__ = "builtins"
 
 
+NOT_READY = ErrorText(
+    "{label} cannot be declared launched, {count} of {total} requirements are open: {missing}",
+    remedy="meet them, or waive one with a reason and a name",
+    error=NotReady,
+)
+NEVER_DECLARED = ProblemText(
+    "declared_by", "{label} was never declared launched by this stack", remedy="remove it from the earlier releases"
+)
+UNKNOWN_WAIVER = ProblemText("waivers", "there is no requirement {key} to waive", remedy="use one of {known}")
+WITHDRAWN = ProblemText(
+    "withdrawn",
+    "launch {label} is withdrawn ({reason}), and that cannot be undone",
+    remedy="declare the next launch under a new label",
+)
+NOT_DECLARED_YET = ProblemText("withdrawn", "launch {label} cannot be withdrawn before it is declared")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """`key` names it in waivers; `open` says what is missing, empty when it holds; `evidence` why it holds."""
+    """`key` is its name in waivers; `open` says what is missing, empty when it is met; `evidence` says why it is met."""
 
     key: str
     open: str = ""
@@ -51,21 +68,21 @@ class Waiver:
 class LaunchRecordArgs:
     label: Annotated[Input[str], REPLACES]
     declared_by: Input[str] = field(default="")
-    """Empty for a release that was declared in former times: its record is kept, and none can be made."""
+    """Empty for an earlier release: its record is kept, and none can be created."""
     hostname: Input[str] = field(default="")
     path: Input[str] = field(default="/health")
     org: Input[str] = field(default="")
     app: Input[str] = field(default="")
     machine_id: Input[str] = field(default="")
     verified_at: Input[str] = field(default="")
-    """Since when the backend's version runs, RFC 3339."""
+    """When the backend's version was verified, RFC 3339."""
     requirements: Input[list[Requirement]] = field(default_factory=list)
     waivers: Input[dict[str, Waiver]] = field(default_factory=dict)
     """By key of the requirement that is waived."""
     facts: Input[dict[str, str]] = field(default_factory=dict)
     """What was launched: versions, digests, people."""
     withdrawn: Input[str | None] = field(default=None)
-    """Why the launch is withdrawn; None as long as it stands."""
+    """Why the launch is withdrawn; None while it is valid."""
 
 
 @record
@@ -80,33 +97,34 @@ class LaunchRecordState(LaunchRecordArgs):
     watched_seconds: int = 0
 
 
-class LaunchRecordProvider(FlyProvider[LaunchRecordArgs, LaunchRecordState]):
+class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
     Args = LaunchRecordArgs
     State = LaunchRecordState
 
-    def validate(self, args: LaunchRecordArgs, old: LaunchRecordArgs | None) -> Iterable[str]:
+    def validate(self, args: LaunchRecordArgs, old: LaunchRecordArgs | None) -> Iterable[Problem]:
         if not args.declared_by and not (old and old.label == args.label):
-            yield f"{args.label} was never declared launched by this stack: take it out of solos:earlierReleases"
+            yield NEVER_DECLARED(label=args.label)
         known = {requirement.key for requirement in args.requirements}
         for key in sorted(args.waivers.keys() - known):
-            yield f"there is no requirement {key!r} to waive; there are {', '.join(sorted(known))}"
+            yield UNKNOWN_WAIVER(key=key, known=", ".join(sorted(known)))
         if old and old.withdrawn and old.withdrawn != args.withdrawn:
-            yield f"the launch {args.label} is withdrawn ({old.withdrawn}), and that stays: declare the next one under a new label"
+            yield WITHDRAWN(label=args.label, reason=old.withdrawn)
         if old is None and args.withdrawn:
-            yield f"the launch {args.label} cannot be withdrawn before it is declared"
+            yield NOT_DECLARED_YET(label=args.label)
 
     def changed_fields(self, state: LaunchRecordState, args: LaunchRecordArgs) -> Iterable[str]:
         return [name for name in ("label", "withdrawn") if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
-        errors, seconds, trouble = self._since_verified(args)
-        found = [*args.requirements, *([Requirement(key=HEALTHY, open=trouble)] if trouble else [])]
+        errors, seconds, problem = self._since_verified(args)
+        found = [*args.requirements, *([Requirement(key=HEALTHY, open=problem)] if problem else [])]
         missing = [each for each in found if each.open and each.key not in args.waivers]
         if missing:
-            raise NotReady(
-                f"{args.label} cannot be declared launched, {len({each.key for each in missing})} of {len(args.requirements)} "
-                f"requirements are open: {'; '.join(f'{each.key}: {each.open}' for each in missing)}; see to them, or waive one "
-                "in solos:waivers with a reason and a name"
+            raise NOT_READY(
+                label=args.label,
+                count=len({each.key for each in missing}),
+                total=len(args.requirements),
+                missing="; ".join(f"{each.key}: {each.open}" for each in missing),
             )
         answered = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
         return args.label, LaunchRecordState(
@@ -117,41 +135,36 @@ class LaunchRecordProvider(FlyProvider[LaunchRecordArgs, LaunchRecordState]):
             watched_seconds=seconds,
         )
 
+    def sync(self, id: str, state: LaunchRecordState, args: LaunchRecordArgs) -> LaunchRecordState:
+        return replace(state, withdrawn=args.withdrawn, withdrawn_at=_now() if args.withdrawn else None)
+
     def _since_verified(self, args: LaunchRecordArgs) -> tuple[int, int, str]:
         """The 5xx answers since the version was verified, the seconds that covers, and what was wrong in that time."""
-        troubles, errors, seconds = [], 0, 0
+        problems, errors, seconds = [], 0, 0
         machine = machines.find(self.fly, args.app, args.machine_id)
         if machine is None:
-            troubles.append(f"the machine {args.machine_id} of {args.app!r} is gone")
+            problems.append(f"machine {args.machine_id} of app {args.app} does not exist")
         elif exits := logs.crashes(machine):
-            troubles.append(f"the machine has crashed since it was deployed ({', '.join(exits)})")
+            problems.append(f"the machine has crashed since it was deployed ({', '.join(exits)})")
         try:
             since = datetime.fromisoformat(args.verified_at).timestamp()
             errors, seconds = server_errors(self.fly, args.org, args.app, since)
         except ProviderError as error:
-            troubles.append(f"nobody can tell how many answers were errors: {error}")
+            problems.append(f"the number of server errors is unknown: {error}")
         if errors:
-            troubles.append(f"{errors} answers were a 5xx since {args.verified_at} (`fly logs -a {args.app}`)")
-        return errors, seconds, "; ".join(troubles)
-
-    def observe(self, id: str, state: LaunchRecordState) -> LaunchRecordState:
-        return state
-
-    def sync(self, id: str, state: LaunchRecordState, args: LaunchRecordArgs) -> LaunchRecordState:
-        return replace(state, withdrawn=args.withdrawn, withdrawn_at=_now() if args.withdrawn else None)
-
-    def remove(self, id: str, state: LaunchRecordState) -> None:
-        """Nothing: nothing was made."""
+            problems.append(f"{errors} answers were a 5xx since {args.verified_at} (`fly logs -a {args.app}`)")
+        return errors, seconds, "; ".join(problems)
 
 
 def _now() -> str:
-    return datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds")
+    return waiting.utc_now().isoformat(timespec="seconds")
 
 
 class LaunchRecord(Resource[LaunchRecordArgs], module="checks", name="LaunchRecord"):
-    """The fact that a release is launched. `id` is its label."""
+    """The fact that a release is launched. Its id is its label."""
 
     provider = LaunchRecordProvider
+
     label: Output[str]
     declared_at: Output[str]
     declared_by: Output[str]

@@ -1,26 +1,35 @@
-"""A restore of Managed Postgres that was really done: a backup, a second cluster made from it, its databases looked at, deleted.
+"""Restore drill for Managed Postgres: restores a backup to a second cluster, lists its databases, and deletes it.
 
-Rows are not counted: that takes a client of Postgres in Fly's network. The evidence is that Fly could restore the backup, that
-the database is in it, and how long that took, which is how long the server would be down. It is done again with each backup.
+Rows are not counted: that takes a Postgres client in Fly's network. The evidence is that Fly can restore the backup, that the
+database is in it, and how long that took, which is how long the server would be down. Each backup repeats the drill.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, ProviderError
 from providers.fly.api import postgres
-from providers.fly.api.client import FlyError
-from providers.fly.managed_postgres import ManagedPostgresProvider
-from providers.fly.provider import FlyProvider, make_once
+from providers.fly.api.client import create_idempotent
+from providers.fly.managed_postgres import ManagedPostgresProvider, ManagedPostgresState
+from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
 
-TOO_EARLY = 409
-"""What Fly answers as long as a backup cannot be restored yet."""
+
+class NotRestorable(ProviderError):
+    """The restored backup is not as it should be; the text says what was found."""
+
+    __module__ = "builtins"
+
+
+NO_DATABASE = ErrorText(
+    "backup {backup_id} of Postgres cluster {cluster_id} was restored without database {database} (found: {found})",
+    remedy="look at the cluster before you deploy anything",
+    error=NotRestorable,
+)
 
 
 @record
@@ -28,9 +37,9 @@ class PostgresRestoreDrillArgs:
     org: Annotated[Input[str], REPLACES]
     cluster_id: Annotated[Input[str], REPLACES]
     backup_id: Input[str]
-    """The backup that is restored. Changing it does the drill again."""
+    """The backup to restore. Changing it repeats the drill."""
     database: Input[str]
-    """What has to be in it. Changing it does the drill again."""
+    """The database that the backup must contain. Changing it repeats the drill."""
 
 
 @record
@@ -38,26 +47,16 @@ class PostgresRestoreDrillState(PostgresRestoreDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
     seconds: float = 0.0
-    """From the order to restore to a cluster that can be used: what a restore takes."""
+    """From the restore call until the cluster can be used."""
     databases: list[str] = field(default_factory=list)
 
 
-class NotRestorable(ProviderError):
-    """The backup did not come back as it should; the text says what was found."""
-
-    __module__ = "builtins"
-
-
-class PostgresRestoreDrillProvider(FlyProvider[PostgresRestoreDrillArgs, PostgresRestoreDrillState]):
+class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRestoreDrillState]):
     Args = PostgresRestoreDrillArgs
     State = PostgresRestoreDrillState
 
     def ensure(self, args: PostgresRestoreDrillArgs) -> tuple[str, PostgresRestoreDrillState]:
         return args.cluster_id, self._drill(args)
-
-    def observe(self, id: str, state: PostgresRestoreDrillState) -> PostgresRestoreDrillState:
-        """The evidence stays what it was."""
-        return state
 
     def sync(
         self, id: str, state: PostgresRestoreDrillState, args: PostgresRestoreDrillArgs
@@ -69,71 +68,56 @@ class PostgresRestoreDrillProvider(FlyProvider[PostgresRestoreDrillArgs, Postgre
         self._clear(state)
 
     def _drill(self, args: PostgresRestoreDrillArgs) -> PostgresRestoreDrillState:
-        started_at = waiting.clock.now()
+        fly, name, started_at = self.fly, _name(args), waiting.clock.now()
         self._clear(args)
-
-        def find() -> dict[str, Any] | None:
-            return next(iter(postgres.living(self.fly, args.org, _name(args))), None)
-
-        restored = make_once(lambda: self._restore(args), find, what=f"the restored cluster {_name(args)!r}")
-        postgres.wait_until_ready(self.fly, restored["id"], progress=engine.progress())
-        seconds = round(waiting.clock.now() - started_at, 1)
-        listed = self.fly.call(
-            "GET", f"/postgres/{restored['id']}/databases", doing=f"list the databases of {_name(args)!r}"
+        restored = create_idempotent(
+            lambda: self._restore(args),
+            lambda: next(iter(postgres.living(fly, args.org, name)), None),
+            what=f"restored cluster {name}",
         )
-        databases = [one["name"] for one in listed.get("data") or ()]
+        postgres.wait_until_ready(fly, restored.id, progress=engine.progress())
+        seconds = round(waiting.clock.now() - started_at, 1)
+        databases = postgres.databases(fly, restored.id)
         self._clear(args)
         if args.database not in databases:
-            raise NotRestorable(
-                f"the backup {args.backup_id} of the Postgres cluster {args.cluster_id} came back without the database "
-                f"{args.database!r}, with {', '.join(databases) or 'none'}: look at the cluster before anything is deployed"
+            raise NO_DATABASE(
+                backup_id=args.backup_id,
+                cluster_id=args.cluster_id,
+                database=args.database,
+                found=", ".join(databases) or "none",
             )
         return PostgresRestoreDrillState(
             **vars(args),
-            restored_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+            restored_at=waiting.utc_now().isoformat(timespec="seconds"),
             seconds=seconds,
             databases=databases,
         )
 
-    def _restore(self, args: PostgresRestoreDrillArgs) -> dict[str, Any]:
-        def restored() -> dict[str, Any] | None:
-            try:
-                answer: dict[str, Any] = self.fly.call(
-                    "POST",
-                    f"/postgres/{args.cluster_id}/restore",
-                    doing=f"restore the backup {args.backup_id} of the Postgres cluster {args.cluster_id}",
-                    body={"backup_id": args.backup_id, "name": _name(args)},
-                )
-            except FlyError as error:
-                if error.status != TOO_EARLY:
-                    raise
-                return None
-            return answer
-
-        made: dict[str, Any] = waiting.poll(
-            restored,
+    def _restore(self, args: PostgresRestoreDrillArgs) -> postgres.Cluster:
+        return waiting.poll(
+            lambda: postgres.restore(self.fly, args.cluster_id, args.backup_id, _name(args)),
             seconds=postgres.READY_SECONDS,
-            waiting_for=f"Fly to take the order to restore {args.backup_id}",
+            waiting_for=f"Fly to accept the restore of backup {args.backup_id}",
             first_pause=1.0,
-        )["data"]
-        return made
+        )
 
     def _clear(self, args: PostgresRestoreDrillArgs) -> None:
         provider = ManagedPostgresProvider()
         provider.config = self.config
         for cluster in postgres.living(self.fly, args.org, _name(args)):
-            provider.remove(cluster["id"], provider.State(org=args.org, name=_name(args), region=cluster["region"]))
+            state = ManagedPostgresState(org=args.org, name=cluster.name, region=cluster.region or "")
+            provider.remove(cluster.id, state)
 
 
 def _name(args: PostgresRestoreDrillArgs) -> str:
-    """Of the second cluster: it tells whose drill it is, so that one that died is cleared away by the next."""
+    """The name of the second cluster: it names the first one, so that the next drill finds what a dead one has left."""
     return f"restore-drill-{args.cluster_id}"
 
 
 class PostgresRestoreDrill(Resource[PostgresRestoreDrillArgs], module="checks", name="PostgresRestoreDrill"):
-    """Evidence that a cluster comes back from a backup; its id is the cluster's.
+    """Evidence that a cluster can be restored from a backup; its id is the cluster's.
 
-    org, cluster_id: replaces. backup_id, database: the drill is done again.
+    org, cluster_id: replaces. backup_id, database: repeats the drill.
     """
 
     provider = PostgresRestoreDrillProvider

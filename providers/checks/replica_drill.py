@@ -1,18 +1,18 @@
-"""A restore from the replica off-site that was really done: Litestream, in the app's own machine, brings the database back from
-the bucket to a second file and checks all of it. The live database is not touched. It is done again when `release` changes.
+"""Restore drill for the off-site replica: Litestream, in the app's own machine, restores the database from the bucket to a second
+file and checks all of it. The live database is not touched. Changing `release` repeats the drill.
 """
 
-import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.errors import ProviderError, TimedOut
+from providers.errors import ErrorText, ProviderError, TimedOut
 from providers.fly.api import execution
-from providers.fly.provider import FlyProvider
+from providers.fly.api.decoding import decode
+from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, record
 from providers.resource import Resource
@@ -20,18 +20,31 @@ from providers.resource import Resource
 CONFIG = "/etc/litestream.yml"
 COPY = "/tmp/replica-drill.sqlite3"  # noqa: S108 (in a machine that has no other users)
 SECONDS = 120.0
-"""A replica that has just been begun has nothing to restore yet."""
+"""A new replica has nothing to restore yet."""
+
+
+class ReplicaNotRestorable(ProviderError):
+    """The replica cannot be restored; the text has Litestream's reason."""
+
+    __module__ = "builtins"
+
+
+NOT_RESTORABLE = ErrorText(
+    "the replica of {database} of app {app} cannot be restored: {error}",
+    remedy="check the bucket, its keys and `fly logs -a {app}`, then run `pulumi up` again",
+    error=ReplicaNotRestorable,
+)
 
 
 @record
 class ReplicaDrillArgs:
     app: Annotated[Input[str], REPLACES]
     machine_id: Input[str]
-    """The app's. Another one is no reason for another drill."""
+    """The machine of the app. Ignored: a new one needs no new drill."""
     database: Input[str]
     """Path of the SQLite file, as in litestream.yml."""
     release: Input[str]
-    """Changes when the drill is to be done again: what runs, say."""
+    """What runs, for example the image. Changing it repeats the drill."""
 
 
 @record
@@ -39,18 +52,19 @@ class ReplicaDrillState(ReplicaDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
     transaction: str = ""
-    """The last one in the restored copy, as Litestream counts them."""
+    """Litestream's number of the last transaction in the restored copy."""
     milliseconds: float = 0.0
-    """What the restore took."""
+    """Duration of the restore."""
 
 
-class ReplicaNotRestorable(ProviderError):
-    """The replica did not come back whole; the text says what Litestream says."""
+class Restored(msgspec.Struct):
+    """What `litestream restore -json` prints."""
 
-    __module__ = "builtins"
+    txid: str = ""
+    duration_ms: float = 0.0
 
 
-class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
+class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
     Args = ReplicaDrillArgs
     State = ReplicaDrillState
 
@@ -60,15 +74,8 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
     def ensure(self, args: ReplicaDrillArgs) -> tuple[str, ReplicaDrillState]:
         return f"{args.app}/{args.database}", self._drill(args)
 
-    def observe(self, id: str, state: ReplicaDrillState) -> ReplicaDrillState:
-        """The evidence stays what it was; whether the replica is fresh by now is what the monitor tells."""
-        return state
-
     def sync(self, id: str, state: ReplicaDrillState, args: ReplicaDrillArgs) -> ReplicaDrillState:
         return self._drill(args)
-
-    def remove(self, id: str, state: ReplicaDrillState) -> None:
-        """Nothing: the copy is gone, the bucket is kept outside of the stack."""
 
     def _drill(self, args: ReplicaDrillArgs) -> ReplicaDrillState:
         progress, seen = engine.progress(), "nothing yet"
@@ -85,7 +92,7 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
                 return None
 
         try:
-            told = waiting.poll(
+            output = waiting.poll(
                 restored,
                 seconds=SECONDS,
                 waiting_for="a restore from the replica",
@@ -93,18 +100,16 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
                 first_pause=1.0,
             )
         except TimedOut as error:
-            raise ReplicaNotRestorable(
-                f"the replica of {args.database} of {args.app!r} does not come back: {error}; the bucket, its keys and "
-                f"`fly logs -a {args.app}` say why; then run up again"
-            ) from None
+            raise NOT_RESTORABLE(database=args.database, app=args.app, error=error) from None
         finally:
             self._run(args, ["rm", "-f", COPY])
-        answer = json.loads(told[f"\n{told}".rindex("\n{") :])  # Its log lines come before, on standard output too.
+        document = output[f"\n{output}".rindex("\n{") :]  # Its log lines precede it, on standard output too.
+        answer = decode(document, Restored, doing=f"restore the replica of {args.database}", source="litestream")
         return ReplicaDrillState(
             **vars(args),
-            restored_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
-            transaction=str(answer.get("txid") or ""),
-            milliseconds=float(answer.get("duration_ms") or 0),
+            restored_at=waiting.utc_now().isoformat(timespec="seconds"),
+            transaction=answer.txid,
+            milliseconds=answer.duration_ms,
         )
 
     def _run(self, args: ReplicaDrillArgs, command: list[str]) -> str:
@@ -112,9 +117,9 @@ class ReplicaDrillProvider(FlyProvider[ReplicaDrillArgs, ReplicaDrillState]):
 
 
 class ReplicaDrill(Resource[ReplicaDrillArgs], module="checks", name="ReplicaDrill"):
-    """Evidence that the database comes back from its replica; its id is `<app>/<database>`.
+    """Evidence that the database can be restored from its replica; its id is `<app>/<database>`.
 
-    app: replaces. release, database: the drill is done again. machine_id: ignored.
+    app: replaces. release, database: repeats the drill. machine_id: ignored.
     """
 
     provider = ReplicaDrillProvider

@@ -1,30 +1,30 @@
-"""A restore that was really done: a snapshot of the volume, a second volume made from it, and the database opened there.
+"""Restore drill for the volume: takes a snapshot, restores it to a second volume, and opens the database there.
 
-A small machine of a public Python image mounts the restored volume, checks the integrity of the SQLite file and counts the rows
-of each table; then machine and volume are deleted. The app itself is not started on it: a second server with the production
-secrets would send what servers send. Nothing stays but the evidence and the snapshot. It is done again when `release` changes.
+A small machine with a public Python image mounts the restored volume, checks the integrity of the SQLite file and counts the rows of
+each table; then machine and volume are deleted. The app itself is not started there: a second server with the production secrets
+would, for example, send e-mails. Only the evidence and the snapshot stay. Changing `release` repeats the drill.
 """
 
-import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machines, volumes
+from providers.fly.api.decoding import decode
 from providers.fly.machine import MachineArgs, MachineProvider
-from providers.fly.provider import FlyProvider
-from providers.fly.volume import VolumeArgs, VolumeProvider
+from providers.fly.provider import FlyGate
+from providers.fly.volume import VolumeArgs, VolumeProvider, VolumeState
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
 
 VOLUME, MACHINE = "restore_drill", "restore-drill"
 LEFTOVER_SECONDS = 3600
-"""After which a drill machine deletes itself, should the program die in the middle."""
+"""When a drill machine stops by itself, if the program dies during the drill."""
 COUNT = """
 import json, sqlite3, sys
 database = sqlite3.connect("file:" + sys.argv[1] + "?mode=rw", uri=True)
@@ -33,7 +33,24 @@ tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' A
 rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in tables.fetchall()}
 print(json.dumps({"integrity": integrity, "rows": rows}))
 """
-"""mode=rw: a snapshot is crash-consistent, so opening it may have to finish what its WAL holds; but it makes no new file."""
+"""mode=rw, because a snapshot is crash-consistent and SQLite may have to recover its WAL; it creates no new file."""
+
+
+class NotRestorable(ProviderError):
+    """The restored database is not as it should be; the text says what was found."""
+
+    __module__ = "builtins"
+
+
+NOT_ON_VOLUME = ProblemText("database", "database {database} is not below {mount}, where the volume is mounted")
+NO_VOLUME = ErrorText(
+    "volume {volume_id} of app {app} does not exist: there is nothing to take a snapshot of", error=NotRestorable
+)
+DAMAGED = ErrorText(
+    "snapshot {snapshot_id} of volume {volume_id} is damaged: {integrity}",
+    remedy="look at the live database, and do not deploy until a snapshot can be restored",
+    error=NotRestorable,
+)
 
 
 @record
@@ -42,13 +59,13 @@ class RestoreDrillArgs:
     volume_id: Annotated[Input[str], REPLACES]
     region: Annotated[Input[str], REPLACES]
     image: Input[str]
-    """Of Python, by digest. Ignored once the drill was done."""
+    """An image with Python, by digest. Ignored after the drill."""
     mount: Input[str]
-    """Where the app mounts the volume, and the drill too."""
+    """Where the app mounts the volume; the drill mounts it there too."""
     database: Input[str]
     """Path of the SQLite file."""
     release: Input[str]
-    """Changes when the drill is to be done again: what runs, say."""
+    """What runs, for example the image of the app. Changing it repeats the drill."""
 
 
 @record
@@ -58,34 +75,32 @@ class RestoreDrillState(RestoreDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
     seconds: float = 0.0
-    """From the order of the snapshot to the count of its rows: what a restore takes."""
+    """From the snapshot call until the rows were counted: what a restore takes."""
     rows: dict[str, int] = field(default_factory=dict)
     """By table."""
 
 
-class NotRestorable(ProviderError):
-    """The database did not come back as it should; the text says what was found."""
+class Counted(msgspec.Struct):
+    """What COUNT prints."""
 
-    __module__ = "builtins"
+    integrity: str
+    """"ok", or what SQLite found."""
+    rows: dict[str, int] = {}
 
 
-class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
+class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
     Args = RestoreDrillArgs
     State = RestoreDrillState
 
-    def validate(self, args: RestoreDrillArgs, old: RestoreDrillArgs | None) -> Iterable[str]:
+    def validate(self, args: RestoreDrillArgs, old: RestoreDrillArgs | None) -> Iterable[Problem]:
         if not args.database.startswith(f"{args.mount.rstrip('/')}/"):
-            yield f"the database {args.database} is not below {args.mount}, where the volume is mounted"
+            yield NOT_ON_VOLUME(database=args.database, mount=args.mount)
 
     def changed_fields(self, state: RestoreDrillState, args: RestoreDrillArgs) -> Iterable[str]:
         return [name for name in super().changed_fields(state, args) if name != "image"]
 
     def ensure(self, args: RestoreDrillArgs) -> tuple[str, RestoreDrillState]:
         return f"{args.app}/{args.volume_id}", self._drill(args)
-
-    def observe(self, id: str, state: RestoreDrillState) -> RestoreDrillState:
-        """The evidence stays what it was."""
-        return state
 
     def sync(self, id: str, state: RestoreDrillState, args: RestoreDrillArgs) -> RestoreDrillState:
         return self._drill(args)
@@ -99,68 +114,63 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
         self._clear(args)
         source = volumes.find(self.fly, args.app, args.volume_id)
         if source is None:
-            raise NotRestorable(
-                f"the volume {args.volume_id} of {args.app!r} is gone: there is nothing to take a snapshot of"
-            )
+            raise NO_VOLUME(volume_id=args.volume_id, app=args.app)
         snapshot = volumes.take_snapshot(self.fly, args.app, args.volume_id, progress=progress)
-        progress(f"restoring {snapshot['id']} to a volume of its own")
-        restored, _ = self._volumes.ensure(
+        progress(f"restoring {snapshot.id} to a second volume")
+        volume_id, _ = self._volumes.ensure(
             VolumeArgs(
                 app=args.app,
                 name=VOLUME,
                 region=args.region,
-                size_gb=source["size_gb"],
+                size_gb=source.size_gb,
                 snapshot_retention=1,
                 scheduled_snapshots=False,
-                from_snapshot=snapshot["id"],
+                from_snapshot=snapshot.id,
             )
         )
-        machine, _ = self._machines.ensure(
+        machine_id, _ = self._machines.ensure(
             MachineArgs(
                 app=args.app,
                 name=MACHINE,
                 region=args.region,
                 image=args.image,
-                volume_id=restored,
+                volume_id=volume_id,
                 config=_config(args),
             )
         )
-        found = self._count(args, machine)
-        self._discard(args, [machine], [restored])
-        if found["integrity"] != "ok":
-            raise NotRestorable(
-                f"the snapshot {snapshot['id']} of {args.volume_id} came back damaged: {found['integrity'][:200]}; "
-                "look at the live database, and do not deploy before a snapshot comes back whole"
-            )
+        counted = self._count(args, machine_id)
+        self._discard(args, [machine_id], [volume_id])
+        if counted.integrity != "ok":
+            raise DAMAGED(snapshot_id=snapshot.id, volume_id=args.volume_id, integrity=counted.integrity[:200])
         return RestoreDrillState(
             **vars(args),
-            snapshot_id=snapshot["id"],
-            snapshot_bytes=int(snapshot.get("size") or 0),
-            restored_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+            snapshot_id=snapshot.id,
+            snapshot_bytes=snapshot.size,
+            restored_at=waiting.utc_now().isoformat(timespec="seconds"),
             seconds=round(waiting.clock.now() - started_at, 1),
-            rows=found["rows"],
+            rows=counted.rows,
         )
 
-    def _count(self, args: RestoreDrillArgs, machine_id: str) -> dict[str, Any]:
-        """`{"integrity": "ok", "rows": {table: number}}`; of a file that SQLite cannot read, what it says of it."""
+    def _count(self, args: RestoreDrillArgs, machine_id: str) -> Counted:
+        """The rows of each table; for a file that SQLite cannot read, its error as `integrity`."""
         command = ["python3", "-c", COUNT, args.database]
         try:
-            found: dict[str, Any] = json.loads(execution.execute(self.fly, args.app, machine_id, command))
+            output = execution.execute(self.fly, args.app, machine_id, command)
         except execution.CommandFailed as failed:
-            return {"integrity": str(failed), "rows": {}}
-        return found
+            return Counted(integrity=str(failed))
+        return decode(output, Counted, doing=f"count the rows of {args.database}", source="the drill's script")
 
     def _clear(self, args: RestoreDrillArgs) -> None:
         """Delete what a drill that died has left."""
-        left = [each["id"] for each in machines.living(self.fly, args.app) if each["name"] == MACHINE]
-        self._discard(args, left, [each["id"] for each in volumes.living(self.fly, args.app, VOLUME, args.region)])
+        left = [machine.id for machine in machines.living(self.fly, args.app) if machine.name == MACHINE]
+        self._discard(args, left, [each.id for each in volumes.living(self.fly, args.app, VOLUME, args.region)])
 
     def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
-        """The machine only sleeps and has nothing to finish, so it is killed."""
+        """The machine only sleeps, so it is killed instead of stopped."""
         for id in machine_ids:
             machines.destroy(self.fly, args.app, id, at_once=True)
         for id in volume_ids:
-            self._volumes.remove(id, VolumeProvider.State(app=args.app, name=VOLUME, region=args.region))
+            self._volumes.remove(id, VolumeState(app=args.app, name=VOLUME, region=args.region))
 
     @property
     def _volumes(self) -> VolumeProvider:
@@ -175,7 +185,7 @@ class RestoreDrillProvider(FlyProvider[RestoreDrillArgs, RestoreDrillState]):
         return provider
 
 
-def _config(args: RestoreDrillArgs) -> dict[str, Any]:
+def _config(args: RestoreDrillArgs) -> machines.Config:
     return {
         "init": {"cmd": ["sleep", str(LEFTOVER_SECONDS)]},
         "auto_destroy": True,
@@ -186,9 +196,9 @@ def _config(args: RestoreDrillArgs) -> dict[str, Any]:
 
 
 class RestoreDrill(Resource[RestoreDrillArgs], module="checks", name="RestoreDrill"):
-    """Evidence that the volume's database comes back from a snapshot; its id is `<app>/<volume>`.
+    """Evidence that the volume's database can be restored from a snapshot; its id is `<app>/<volume>`.
 
-    app, volume_id, region: replaces. release, mount, database: the drill is done again. image: create-only.
+    app, volume_id, region: replaces. release, mount, database: repeats the drill. image: create-only.
     """
 
     provider = RestoreDrillProvider

@@ -1,29 +1,43 @@
-"""A verified rollout: the public health URL answered as expected, from the version that was deployed, and nothing crashed.
+"""A verified rollout: the public health URL answers as expected, with the deployed version, and nothing has crashed.
 
-Nothing is made in the world. The resource is the evidence: it is made again, in place, exactly when `revision` says that
-something else runs, and a failure stops everything that was to be built on a healthy backend.
+The resource is the evidence. It is verified again, in place, when `revision` shows that something else runs. A failure stops
+everything that depends on a healthy backend.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pulumi import Output
 
 from providers import engine, health, waiting
-from providers.errors import TimedOut
+from providers.errors import ErrorText, Problem, ProviderError, TimedOut
 from providers.fly.api import logs, machines
-from providers.fly.api.client import Fly
+from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record
-from providers.resource import Provider, Resource
+from providers.resource import Resource
+
+
+class Unhealthy(ProviderError):
+    """The backend is not healthy from outside; the text says what was seen."""
+
+    __module__ = "builtins"
+
+
+NO_GOOD_ANSWER = ErrorText("{failure}; {epilogue}", error=Unhealthy)
+MACHINE_GONE = ErrorText(
+    "https://{hostname}{path} answers, but machine {id} of app {app} does not exist: {epilogue}", error=Unhealthy
+)
+MACHINE_CRASHED = ErrorText(
+    "https://{hostname}{path} answers, but machine {id} of app {app} has crashed: {epilogue}", error=Unhealthy
+)
 
 
 @record
 class RolloutArgs:
     app: Annotated[Input[str], REPLACES]
     hostname: Input[str]
-    """The public one, without scheme: `solos-prod.fly.dev`."""
+    """The public hostname, without scheme, for example `solos-prod.fly.dev`."""
     machine_id: Input[str]
     revision: Input[str]
     """Changes exactly when what runs changes; see `machine_config.revision`."""
@@ -47,45 +61,37 @@ class RolloutState(RolloutArgs):
     image: str = ""
 
 
-class RolloutProvider(Provider[RolloutArgs, RolloutState]):
+class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
     Args = RolloutArgs
     State = RolloutState
 
-    def validate(self, args: RolloutArgs, old: RolloutArgs | None) -> Iterable[str]:
+    def validate(self, args: RolloutArgs, old: RolloutArgs | None) -> Iterable[Problem]:
         return health.health_problems(_health(args))
 
     def ensure(self, args: RolloutArgs) -> tuple[str, RolloutState]:
         return f"{args.app}/{args.machine_id}", self._verify(args)
 
-    def observe(self, id: str, state: RolloutState) -> RolloutState:
-        """The evidence stays what it was; whether the app is healthy by now is what the monitor tells."""
-        return state
-
     def sync(self, id: str, state: RolloutState, args: RolloutArgs) -> RolloutState:
         return self._verify(args)
 
-    def remove(self, id: str, state: RolloutState) -> None:
-        """Nothing: nothing was made."""
-
     def _verify(self, args: RolloutArgs) -> RolloutState:
-        fly = Fly(self.config)
+        fly, id = self.fly, args.machine_id
         try:
             answered = health.probe(self.config, _health(args), meanwhile=engine.progress())
         except TimedOut as error:
-            machine = machines.find(fly, args.app, args.machine_id)
-            raise health.Unhealthy(f"{error}; {logs.epilogue(fly, args.app, machine, args.machine_id)}") from None
-        machine = machines.find(fly, args.app, args.machine_id)
+            machine = machines.find(fly, args.app, id)
+            raise NO_GOOD_ANSWER(failure=error, epilogue=logs.epilogue(fly, args.app, machine, id)) from None
+        machine = machines.find(fly, args.app, id)
         if machine is None or logs.crashes(machine):
-            raise health.Unhealthy(
-                f"https://{args.hostname}{args.path} answers, but the machine {args.machine_id} of {args.app!r} "
-                f"{'is gone' if machine is None else 'has crashed'}: {logs.epilogue(fly, args.app, machine, args.machine_id)}"
-            )
+            text = MACHINE_GONE if machine is None else MACHINE_CRASHED
+            epilogue = logs.epilogue(fly, args.app, machine, id)
+            raise text(hostname=args.hostname, path=args.path, id=id, app=args.app, epilogue=epilogue)
         return RolloutState(
             **vars(args),
-            verified_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
+            verified_at=waiting.utc_now().isoformat(timespec="seconds"),
             latencies_ms=answered.latencies_ms,
-            instance_id=machine["instance_id"],
-            image=machine["config"]["image"],
+            instance_id=machine.instance_id,
+            image=machine.view.image,
         )
 
 
@@ -101,7 +107,8 @@ def _health(args: RolloutArgs) -> health.Health:
 
 
 class Rollout(Resource[RolloutArgs], module="checks", name="Rollout"):
-    """The evidence that what was deployed is healthy from outside."""
+    """Evidence that the deployed version is healthy from outside; its id is `<app>/<machine>`. app: replaces. All others: verified
+    again."""
 
     provider = RolloutProvider
 

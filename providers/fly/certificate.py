@@ -1,19 +1,19 @@
-"""A certificate for a hostname of one's own, which Fly gets by ACME and renews by itself. `<app>.fly.dev` needs none.
+"""A certificate for a custom hostname, which Fly gets by ACME and renews. `<app>.fly.dev` needs none.
 
-Fly makes the request at once and issues when DNS is right, which a person has to see to: `dns_records` says what to enter.
-`IssuedCertificate` waits for it (fly.md, section 10).
+Fly issues it when DNS is right, which a person has to do: `dns_records` lists the records to enter. `IssuedCertificate` waits
+for it (https://fly.io/docs/networking/custom-domain/).
 """
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from pulumi import Output
 
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import certificates
-from providers.fly.api.client import FlyError, just_made
-from providers.fly.provider import FlyProvider, make_once
+from providers.fly.api.client import FlyError, create_idempotent, retry_until_visible
+from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
@@ -21,34 +21,46 @@ from providers.resource import Resource
 HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 EXISTS = (409, 422)
 
+NOT_VALID = ProblemText(
+    "hostname",
+    "'{hostname}' is not a valid hostname",
+    remedy="write it in lower case, without https:// and without a path",
+)
+FLYS_OWN = ProblemText(
+    "hostname", "{hostname} belongs to Fly and has a certificate already", remedy="leave the certificate out"
+)
+OTHER_HOSTNAME = ErrorText(
+    "Fly answered with the certificate of {found} instead of {hostname}", remedy="run `pulumi up` again"
+)
+
 
 @record
 class CertificateArgs:
     app: Annotated[Input[str], REPLACES]
     """Changing it requests the certificate for the other app and removes it from this one."""
     hostname: Annotated[Input[str], REPLACES]
-    """In lower case, `*.` before it for a wildcard. Changing it replaces the certificate."""
+    """In lower case; a wildcard begins with `*.`. Changing it replaces the certificate."""
 
 
 @record
 class CertificateState(CertificateArgs):
     dns_records: list[dict[str, str]] = field(default_factory=list)
-    """What to enter at the DNS provider, each `{"type", "name", "value", "why"}`."""
+    """The records to enter at the DNS provider, each `{"type", "name", "value", "why"}`."""
 
 
 class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
     Args = CertificateArgs
     State = CertificateState
 
-    def validate(self, args: CertificateArgs, old: CertificateArgs | None) -> Iterable[str]:
+    def validate(self, args: CertificateArgs, old: CertificateArgs | None) -> Iterable[Problem]:
         return problems(args.hostname)
 
     def ensure(self, args: CertificateArgs) -> tuple[str, CertificateState]:
-        def find() -> dict[str, Any] | None:
+        def find() -> certificates.Certificate | None:
             return certificates.find(self.fly, args.app, args.hostname)
 
-        found = find() or make_once(
-            lambda: self._request(args), find, what=f"the certificate of {args.hostname} for {args.app!r}"
+        found = find() or create_idempotent(
+            lambda: self._request(args), find, what=f"the certificate of {args.hostname} for app {args.app}"
         )
         return f"{args.app}/{args.hostname}", _state(args, found)
 
@@ -60,42 +72,32 @@ class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
         self.fly.call(
             "DELETE",
             f"/apps/{state.app}/certificates/{state.hostname}",
-            doing=f"remove the certificate of {state.hostname} from {state.app!r}",
+            doing=f"remove the certificate of {state.hostname} from app {state.app}",
             accept=(404,),
             safe=True,
         )
 
-    def _request(self, args: CertificateArgs) -> dict[str, Any]:
+    def _request(self, args: CertificateArgs) -> certificates.Certificate:
         try:
-            made: dict[str, Any] = just_made(
-                lambda: self.fly.call(
-                    "POST",
-                    f"/apps/{args.app}/certificates/acme",
-                    doing=f"request a certificate of {args.hostname} for {args.app!r}",
-                    body={"hostname": args.hostname},
-                )
-            )
+            return retry_until_visible(lambda: certificates.request(self.fly, args.app, args.hostname))
         except FlyError as error:
-            there = certificates.find(self.fly, args.app, args.hostname) if error.status in EXISTS else None
-            if there is None:
+            existing = certificates.find(self.fly, args.app, args.hostname) if error.status in EXISTS else None
+            if existing is None:
                 raise
-            return there
-        return made
+            return existing
 
 
-def problems(hostname: str) -> Iterable[str]:
-    """What is wrong with a hostname of one's own."""
+def problems(hostname: str) -> Iterable[Problem]:
+    """What is wrong with a custom hostname."""
     if not HOSTNAME.fullmatch(hostname):
-        yield f"{hostname!r} is no hostname: write it in lower case, without https:// and without a path"
+        yield NOT_VALID(hostname=hostname)
     elif hostname.endswith(".fly.dev"):
-        yield f"{hostname} belongs to Fly and has a certificate already: leave it out"
+        yield FLYS_OWN(hostname=hostname)
 
 
-def _state(args: CertificateArgs, found: dict[str, Any]) -> CertificateState:
-    if found.get("hostname") != args.hostname:
-        raise ProviderError(
-            f"Fly answered with the certificate of {found.get('hostname')!r} in place of {args.hostname!r}: run up again"
-        )
+def _state(args: CertificateArgs, found: certificates.Certificate) -> CertificateState:
+    if found.hostname != args.hostname:
+        raise OTHER_HOSTNAME(found=found.hostname, hostname=args.hostname)
     return CertificateState(app=args.app, hostname=args.hostname, dns_records=certificates.dns_records(found))
 
 

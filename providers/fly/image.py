@@ -1,10 +1,10 @@
-"""An image: a tag resolved to its digest, once, at `up`, by the registry's own protocol.
+"""An image: a tag, resolved to its digest once, at `pulumi up`, by the registry.
 
-The digest is what runs and what the state shows; a tag that moves later is no drift, and a new reference resolves anew. An
-image that does not exist is refused here, before anything that depends on it is touched.
+The digest is what runs and what the state has. A tag that moves later is not drift; a new reference is resolved again. A missing
+image is an error here, before anything that depends on it changes.
 
-Protocol: the OCI distribution specification, with the token dance of its `WWW-Authenticate: Bearer` challenge. The Fly token is
-shown to registry.fly.io (or the registry that the endpoint `registry` names) and to no other.
+Protocol: the OCI distribution specification (https://github.com/opencontainers/distribution-spec), with the token exchange of its
+`WWW-Authenticate: Bearer` challenge. The Fly token is sent only to registry.fly.io, or to the registry of the endpoint `registry`.
 """
 
 import base64
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
 from pulumi import Output
 
 from providers import configuration
-from providers.errors import ApiError, ProviderError
+from providers.errors import ApiError, ErrorText, Problem, ProviderError
+from providers.fly.api.decoding import decode
 from providers.http import Http
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
@@ -40,9 +42,30 @@ REFERENCE = re.compile(
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
+NOT_VALID = ErrorText(
+    "'{reference}' is not a valid image reference",
+    remedy="write registry/repository:tag, or registry/repository@sha256:…",
+)
+BAD_CHALLENGE = ErrorText("registry {host} requires an authentication scheme that is not supported: '{scheme}'")
+REFUSED = "cannot {doing}: HTTP {status}"
+BAD_TOKEN = ErrorText(
+    REFUSED,
+    remedy="the registry did not accept the credentials: set FLY_API_TOKEN to a token of the right organisation",
+    error=ApiError,
+)
+NO_ACCESS = ErrorText(
+    REFUSED,
+    remedy="the token has no access to this image: use a token of the organisation that owns it",
+    error=ApiError,
+)
+MISSING = ErrorText(REFUSED, remedy="the image does not exist: push it first, or fix the reference", error=ApiError)
+OTHER_REFUSAL = ErrorText(REFUSED, remedy="run the same command again later", error=ApiError)
+CAUSES = {401: BAD_TOKEN, 403: NO_ACCESS, 404: MISSING}
+
+
 @dataclass(frozen=True)
 class Reference:
-    """An image reference taken apart: `name` is what was written before tag and digest, `target` what to ask for."""
+    """The parts of an image reference: `name` is what precedes tag and digest, `target` is the tag or digest to look up."""
 
     name: str
     host: str
@@ -53,9 +76,9 @@ class Reference:
 @record
 class ImageArgs:
     reference: Input[str]
-    """`registry/repository:tag`, or with `@sha256:…`. Changing it resolves anew."""
+    """`registry/repository:tag`, or with `@sha256:…`. Changing it resolves it again."""
     source: Input[str] = field(default="")
-    """What it is built of, where the same program builds it. Changing it resolves anew, as the tag has moved on purpose."""
+    """A hash of its sources, if the same program builds it. Changing it resolves the reference again, because the tag has moved."""
 
 
 @record
@@ -63,18 +86,25 @@ class ImageState(ImageArgs):
     digest: str = ""
     """`sha256:…`"""
     pinned: str = ""
-    """`registry/repository@sha256:…`: what a machine is given."""
+    """`registry/repository@sha256:…`: the value for a machine."""
+
+
+class _Token(msgspec.Struct):
+    """A pull token; registries use either name."""
+
+    token: str = ""
+    access_token: str = ""
 
 
 class ImageProvider(Provider[ImageArgs, ImageState]):
     Args = ImageArgs
     State = ImageState
 
-    def validate(self, args: ImageArgs, old: ImageArgs | None) -> Iterable[str]:
+    def validate(self, args: ImageArgs, old: ImageArgs | None) -> Iterable[Problem]:
         try:
             parse(args.reference)
         except ProviderError as error:
-            yield str(error)
+            yield Problem("reference", error.message, error.remedy)
 
     def ensure(self, args: ImageArgs) -> tuple[str, ImageState]:
         state = self._resolve(args)
@@ -87,16 +117,14 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
         return self._resolve(args)
 
     def remove(self, id: str, state: ImageState) -> None:
-        """Nothing: an image is found, not made."""
+        """Nothing: an image is looked up, not created."""
 
     def _resolve(self, args: ImageArgs) -> ImageState:
         reference = parse(args.reference)
         override = configuration.endpoint(self.config, "registry", "")
         base = override or f"https://{reference.host}"
-        is_flys = bool(override) or reference.host == FLY_REGISTRY
-        token = (
-            configuration.credential(self.config, "FLY_API_TOKEN", "flyApiToken", "the Fly token") if is_flys else ""
-        )
+        is_fly = bool(override) or reference.host == FLY_REGISTRY
+        token = configuration.credential(self.config, "FLY_API_TOKEN", "flyApiToken", "the Fly token") if is_fly else ""
         digest = _digest(base, reference, basic=_basic(token) if token else "")
         return ImageState(
             reference=args.reference, source=args.source, digest=digest, pinned=f"{reference.name}@{digest}"
@@ -104,12 +132,10 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
 
 
 def parse(text: str) -> Reference:
-    """Take an image reference apart. Raises ProviderError when it is none."""
+    """The parts of an image reference. Raises ProviderError when it is not valid."""
     match = REFERENCE.fullmatch(text)
     if not match:
-        raise ProviderError(
-            f"{text!r} is no image reference: write registry/repository:tag, or registry/repository@sha256:…"
-        )
+        raise NOT_VALID(reference=text)
     name = match["repository"]
     first, _, rest = name.partition("/")
     if rest and ("." in first or ":" in first or first == "localhost"):
@@ -121,10 +147,10 @@ def parse(text: str) -> Reference:
 
 
 def _digest(base: str, reference: Reference, *, basic: str) -> str:
-    """Ask the registry at `base` for the manifest's digest. Raises ApiError when there is none."""
+    """The digest of the manifest, from the registry at `base`. Raises ApiError when there is none."""
     registry = Http(base, service=f"the registry {reference.host}", authorize=lambda _again: "", explain=_explain)
     path = f"/v2/{reference.repository}/manifests/{reference.target}"
-    doing = f"look up the image {reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
+    doing = f"look up image {reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
     headers = {"Accept": MANIFESTS}
     answer = registry.request("HEAD", path, doing=doing, headers=headers, safe=True, accept=(401,))
     if answer.status_code == 401:
@@ -138,15 +164,13 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
 
 
 def _answer_challenge(challenge: str, base: str, reference: Reference, basic: str) -> str:
-    """The Authorization header that the registry asked for; credentials go to the registry's own domain only."""
+    """The Authorization header that the registry asks for; credentials are sent to the registry's own domain only."""
     scheme, _, parameters = challenge.partition(" ")
     if scheme.lower() == "basic":
         return basic
     given = dict(PARAMETER.findall(parameters))
     if scheme.lower() != "bearer" or "realm" not in given:
-        raise ProviderError(
-            f"the registry {reference.host} asks for an authentication that is not supported: {scheme!r}"
-        )
+        raise BAD_CHALLENGE(host=reference.host, scheme=scheme)
     realm = urlsplit(given["realm"])
     own = _domain(realm.hostname) == _domain(urlsplit(base).hostname)
     issuer = Http(
@@ -161,8 +185,9 @@ def _answer_challenge(challenge: str, base: str, reference: Reference, basic: st
         realm.path,
         doing=f"get a pull token for {reference.name}",
         params={"service": given.get("service", reference.host), "scope": scope},
-    ).json()
-    return f"Bearer {answer.get('token') or answer.get('access_token')}"
+    )
+    granted = decode(answer.content, _Token, doing=f"get a pull token for {reference.name}", source=issuer.service)
+    return f"Bearer {granted.token or granted.access_token}"
 
 
 def _domain(host: str | None) -> str:
@@ -174,16 +199,13 @@ def _basic(token: str) -> str:
 
 
 def _explain(response: "httpx.Response", doing: str) -> ProviderError:
-    remedy = {
-        401: "the registry did not accept the credentials: is FLY_API_TOKEN a token of the right organisation?",
-        403: "the token may not pull this image: use a token of the organisation that owns it",
-        404: "there is no such image: push it first, or correct the reference in the stack's config",
-    }.get(response.status_code, "run the same command again later")
-    return ApiError(f"cannot {doing}: HTTP {response.status_code}; {remedy}", status=response.status_code)
+    text = CAUSES.get(response.status_code, OTHER_REFUSAL)
+    message, remedy = text.fill(doing=doing, status=response.status_code)
+    return ApiError(message, remedy=remedy, status=response.status_code)
 
 
 class Image(Resource[ImageArgs], module="fly", name="Image"):
-    """An image in a registry; its id is `registry/repository@sha256:…`. Changing an argument resolves it anew, in place."""
+    """An image in a registry; its id is `registry/repository@sha256:…`. Changing an argument resolves it again, in place."""
 
     provider = ImageProvider
 

@@ -1,19 +1,21 @@
-"""A Managed Postgres cluster. It belongs to the organisation: deleting an app leaves it, and its bill, alone.
+"""A Managed Postgres cluster. It belongs to the organisation: deleting an app does not delete it, and its costs continue.
 
-Making one is asked for here and takes minutes; `PostgresAccess` waits for it. Fly's API cannot change a cluster, so a change is
-refused at preview, with the way to make it in the dashboard (fly.md, section 11).
+Creating one takes minutes after this resource exists; `PostgresAccess` waits for it. Fly's API cannot change a cluster, so a change
+is refused in the preview, with the way to make it in the dashboard (https://fly.io/docs/mpg/).
 """
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from pulumi import Output
 
 from providers import waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import postgres
-from providers.fly.provider import FlyProvider, make_once
+from providers.fly.api.client import create_idempotent
+from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
@@ -24,19 +26,42 @@ GONE_SECONDS = 300.0
 
 Version = Literal["16", "17"]
 
+BAD_NAME = ProblemText("name", "name '{name}' must be 2 to 63 lower-case letters, digits and dashes")
+BAD_PLAN = ProblemText("plan", "plan must be one of {plans}, not '{plan}'")
+BAD_SIZE = ProblemText("disk_size_gb", "disk_size_gb must be 10 to 1000, not {size}")
+OTHER_CLUSTER = ProblemText(
+    "name",
+    "{field} cannot change from {before} to {after}: that would be another, empty cluster",
+    remedy="create a second cluster from a backup of this one, move the app to it, and only then remove this one",
+)
+DASHBOARD_ONLY = ProblemText(
+    "plan",
+    "{field} cannot change from {before} to {after} here, because Fly's API has no call for it",
+    remedy="change it in the cluster's dashboard, run `pulumi refresh`, and set it to the new value",
+)
+EXISTS = ErrorText(
+    "Postgres cluster {name} ({id}) exists already, with {found}",
+    remedy="set the configuration to what it has, or choose another name",
+)
+GONE = ErrorText("Postgres cluster {id} does not exist", remedy="run `pulumi refresh` and read its output")
+SEVERAL = ErrorText(
+    "organisation {org} has {count} Postgres clusters {name}: {ids}",
+    remedy="delete all but the one with the data (`fly mpg list`, `fly mpg destroy`)",
+)
+
 
 @record
 class ManagedPostgresArgs:
     org: Annotated[Input[str], REPLACES]
-    """Slug of the organisation. Changing it makes a new, empty cluster and deletes this one."""
+    """Slug of the organisation. Changing it creates a new, empty cluster and deletes this one."""
     name: Input[str]
-    """By which the cluster is found again. Cannot be changed."""
+    """The natural key of the cluster. Cannot be changed."""
     region: Input[str]
     """Cannot be changed."""
     plan: Input[str] = field(default="basic")
     """basic, starter, launch, scale or performance. Changed in the dashboard."""
     disk_size_gb: Input[int] = field(default=10)
-    """At least so many GB, 10 to 1000. A cluster that is larger is left as large; grown in the dashboard."""
+    """The least size in GB, 10 to 1000. A larger cluster keeps its size; grown in the dashboard."""
     pg_major_version: Input[Version] = field(default="17")
     """Cannot be changed."""
 
@@ -51,45 +76,35 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
     Args = ManagedPostgresArgs
     State = ManagedPostgresState
 
-    def validate(self, args: ManagedPostgresArgs, old: ManagedPostgresArgs | None) -> Iterable[str]:
+    def validate(self, args: ManagedPostgresArgs, old: ManagedPostgresArgs | None) -> Iterable[Problem]:
         if not NAME.fullmatch(args.name):
-            yield f"name {args.name!r} must be 2 to 63 lower-case letters, digits and dashes"
+            yield BAD_NAME(name=args.name)
         yield from problems(args.plan, args.disk_size_gb)
         if old is None or old.org != args.org:
             return
-        for name in ("name", "region", "pg_major_version"):
+        for name, text in (
+            *((name, OTHER_CLUSTER) for name in ("name", "region", "pg_major_version")),
+            *((name, DASHBOARD_ONLY) for name in ("plan", "disk_size_gb")),
+        ):
             before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
-                yield (
-                    f"{name} cannot go from {before} to {after}: that would be another, empty cluster; make a second one "
-                    "from a backup of this one, move the app to it, and only then remove this one"
-                )
-        for name in ("plan", "disk_size_gb"):
-            before, after = getattr(old, name), getattr(args, name)
-            if before not in (None, after):
-                yield (
-                    f"{name} cannot go from {before} to {after} from here, Fly's API has no call for it: change it in the "
-                    f"cluster's dashboard, run `pulumi refresh`, and set it to what the cluster then has"
-                )
+                yield replace(text(field=name, before=before, after=after), key=name)
 
     def ensure(self, args: ManagedPostgresArgs) -> tuple[str, ManagedPostgresState]:
-        def find() -> dict[str, Any] | None:
+        def find() -> postgres.Cluster | None:
             return self._find_own(args)
 
-        made = find() or make_once(lambda: self._make(args), find, what=f"the Postgres cluster {args.name!r}")
-        cluster = postgres.find(self.fly, made["id"]) or made
+        found = find() or create_idempotent(lambda: self._create(args), find, what=f"Postgres cluster {args.name}")
+        cluster = postgres.find(self.fly, found.id) or found
         state = _state(args, cluster)
         other = [
             f"{name} {getattr(state, name)}"
             for name in self.changed_fields(state, args)
-            if cluster.get(name) is not None
+            if getattr(cluster, name, None) is not None
         ]
         if other:
-            raise ProviderError(
-                f"the Postgres cluster {args.name!r} ({made['id']}) exists already, with {', '.join(other)}: set the "
-                "configuration to what it has, or choose another name"
-            )
-        return made["id"], state
+            raise EXISTS(name=args.name, id=found.id, found=", ".join(other))
+        return found.id, state
 
     def observe(self, id: str, state: ManagedPostgresState) -> ManagedPostgresState | None:
         cluster = postgres.find(self.fly, id)
@@ -98,71 +113,66 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
     def sync(self, id: str, state: ManagedPostgresState, args: ManagedPostgresArgs) -> ManagedPostgresState:
         cluster = postgres.find(self.fly, id)
         if cluster is None:
-            raise ProviderError(f"the Postgres cluster {id} is gone: run `pulumi refresh` and read what it says")
+            raise GONE(id=id)
         return _state(args, cluster)
 
     def remove(self, id: str, state: ManagedPostgresState) -> None:
-        doing = f"delete the Postgres cluster {id}"
-        # 404: it is gone. 410: it is being deleted, by an earlier call of ours whose answer was lost, say.
-        self.fly.call("DELETE", f"/postgres/{id}", doing=doing, accept=(404, 410), safe=True)
+        def gone() -> bool | None:
+            cluster = postgres.look_up(self.fly, id)
+            return True if cluster is None or cluster.status == "deleted" else None
+
+        postgres.delete(self.fly, id)
         waiting.poll(
-            lambda: (postgres.look_up(self.fly, id) or {"status": "deleted"})["status"] == "deleted" or None,
+            gone,
             seconds=GONE_SECONDS,
-            waiting_for=f"{doing}: Fly still has it; run destroy again",
+            waiting_for=f"delete Postgres cluster {id}: Fly still has it (run `pulumi destroy` again)",
         )
 
-    def _find_own(self, args: ManagedPostgresArgs) -> dict[str, Any] | None:
-        """The one cluster of that name; several are refused, never guessed at."""
+    def _find_own(self, args: ManagedPostgresArgs) -> postgres.Cluster | None:
+        """The only cluster with that name. Raises when there are several: it never guesses."""
         found = postgres.living(self.fly, args.org, args.name)
         if len(found) > 1:
-            raise ProviderError(
-                f"the organisation {args.org!r} has {len(found)} Postgres clusters {args.name!r}: "
-                f"{', '.join(cluster['id'] for cluster in found)}; delete all but the one with the data "
-                "(`fly mpg list`, `fly mpg destroy`)"
-            )
+            ids = ", ".join(cluster.id for cluster in found)
+            raise SEVERAL(org=args.org, count=len(found), name=args.name, ids=ids)
         return found[0] if found else None
 
-    def _make(self, args: ManagedPostgresArgs) -> dict[str, Any]:
-        cluster: dict[str, Any] = self.fly.call(
-            "POST",
-            "/postgres",
-            doing=f"create the Postgres cluster {args.name!r} in the organisation {args.org!r}",
-            body={
-                "org_slug": args.org,
-                "name": args.name,
-                "region": args.region,
-                "plan": args.plan,
-                "disk_size_gb": args.disk_size_gb,
-                "pg_major_version": args.pg_major_version,
-            },
-        )["data"]
-        return cluster
+    def _create(self, args: ManagedPostgresArgs) -> postgres.Cluster:
+        return postgres.create(
+            self.fly,
+            args.org,
+            args.name,
+            region=args.region,
+            plan=args.plan,
+            disk_size_gb=args.disk_size_gb,
+            version=args.pg_major_version,
+        )
 
 
-def problems(plan: str, disk_size_gb: int) -> Iterable[str]:
+def problems(plan: str, disk_size_gb: int) -> Iterable[Problem]:
     """What is wrong with a plan and a size."""
     if plan not in PLANS:
-        yield f"plan must be one of {', '.join(PLANS)}, not {plan!r}"
+        yield BAD_PLAN(plans=", ".join(PLANS), plan=plan)
     if not 10 <= disk_size_gb <= 1000:
-        yield f"disk_size_gb must be 10 to 1000, not {disk_size_gb}"
+        yield BAD_SIZE(size=disk_size_gb)
 
 
-def _state(args: ManagedPostgresArgs, cluster: dict[str, Any]) -> ManagedPostgresState:
-    """`disk_size_gb` is a lower bound, so a cluster that is larger shows as it was asked for."""
-    size = int(cluster.get("disk_size_gb") or args.disk_size_gb)
+def _state(args: ManagedPostgresArgs, cluster: postgres.Cluster) -> ManagedPostgresState:
+    """`disk_size_gb` is a lower bound: a larger cluster shows the size that was asked for. What Fly's answer to a creation leaves
+    out is as it was asked for."""
+    size = cluster.disk_size_gb or args.disk_size_gb
     return ManagedPostgresState(
         org=args.org,
-        name=cluster["name"],
-        region=cluster["region"],
-        plan=str(cluster["plan"]).lower(),
+        name=cluster.name,
+        region=cluster.region or args.region,
+        plan=(cluster.plan or args.plan).lower(),
         disk_size_gb=min(args.disk_size_gb or size, size),
-        pg_major_version=cluster.get("pg_major_version") or args.pg_major_version,
-        status=str(cluster.get("status") or ""),
+        pg_major_version="16" if (cluster.pg_major_version or args.pg_major_version) == "16" else "17",
+        status=cluster.status,
     )
 
 
 class ManagedPostgres(Resource[ManagedPostgresArgs], module="fly", name="ManagedPostgres"):
-    """A Managed Postgres cluster; its id is Fly's. org: changing it replaces. Everything else is refused with the way to do it."""
+    """A Managed Postgres cluster; its id is Fly's. org: changing it replaces. Every other change is refused in the preview."""
 
     provider = ManagedPostgresProvider
 

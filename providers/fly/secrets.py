@@ -1,20 +1,21 @@
 """The secrets of an app: one resource for all of them, because Fly sets and unsets many in one atomic call.
 
-Values are write-only. What Fly shows is an opaque digest for each, so the digests after our write are what drift is measured
-against. A new value reaches a machine when a new version of the machine is made; wire `version` to the machine
-(fly.md, section 8.1). Secrets that this resource never set (by `fly secrets set`, say) are left alone.
+Values are write-only. Fly shows an opaque digest for each, and drift is a digest that differs from the one after our write. A new
+value reaches a machine with its next version: wire `version` to the machine. Secrets that this resource never set (for example
+by `fly secrets set`) are left alone.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import pulumi
 from pulumi import Output
 
-from providers.errors import ProviderError
-from providers.fly.api.client import NotFound, just_made
+from providers.errors import ErrorText, Problem, ProblemText
+from providers.fly.api import secrets
+from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
@@ -22,7 +23,13 @@ from providers.resource import Resource
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CHANGED_ELSEWHERE = "(changed elsewhere)"
-"""Stands for a value that is no longer ours, so that refresh and preview show that it differs."""
+"""The value that refresh and preview show for a secret that another client has changed."""
+
+BAD_NAME = ProblemText("values", "secret name '{name}' is not a valid environment variable")
+EMPTY = ProblemText("values", "secret {name} has an empty value", remedy="set it, or leave it out to unset it")
+NOT_LISTED = ErrorText(
+    "Fly accepted the secrets of app {app}, but does not list {missing}", remedy="run `pulumi up` again"
+)
 
 
 @record
@@ -30,13 +37,13 @@ class SecretsArgs:
     app: Annotated[Input[str], REPLACES]
     """Changing it sets the secrets in the new app and unsets them in the old one."""
     values: Input[dict[str, str]]
-    """Name to value; encrypted in state. Changed, added and dropped names reach Fly in one batch."""
+    """Name to value; encrypted in state. Changed, added and removed names are sent in one batch."""
 
 
 @record
 class SecretsState(SecretsArgs):
     version: int = 0
-    """Fly's number of the app's secrets after the last write; a machine waits for it (`secrets_version`)."""
+    """Fly's version of the app's secrets after the last write; a machine waits for it (`secrets_version`)."""
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -44,19 +51,19 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
     Args = SecretsArgs
     State = SecretsState
 
-    def validate(self, args: SecretsArgs, old: SecretsArgs | None) -> Iterable[str]:
+    def validate(self, args: SecretsArgs, old: SecretsArgs | None) -> Iterable[Problem]:
         for name, value in sorted(args.values.items()):
             if not NAME.fullmatch(name):
-                yield f"the secret name {name!r} cannot be an environment variable"
+                yield BAD_NAME(name=name)
             if not value:
-                yield f"the secret {name} has an empty value: set it, or leave it out to unset it"
+                yield EMPTY(name=name)
 
     def ensure(self, args: SecretsArgs) -> tuple[str, SecretsState]:
         return args.app, self._write(args, unset=())
 
     def observe(self, id: str, state: SecretsState) -> SecretsState | None:
         try:
-            now = self._digests(state.app)
+            now = secrets.list_all(self.fly, state.app).digests
         except NotFound:
             return None
         if state.digests and not now.keys() & state.digests.keys():
@@ -74,45 +81,28 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
 
     def remove(self, id: str, state: SecretsState) -> None:
         try:
-            self._post(state.app, dict.fromkeys(self._digests(state.app).keys() & state.digests.keys()))
+            ours = secrets.list_all(self.fly, state.app).digests.keys() & state.digests.keys()
+            secrets.write(self.fly, state.app, dict.fromkeys(ours))
         except NotFound:
             return
 
     def _write(self, args: SecretsArgs, unset: Iterable[str]) -> SecretsState:
-        answer = just_made(lambda: self._post(args.app, {**args.values, **dict.fromkeys(unset)}))
-        listed = {secret["name"]: secret["digest"] for secret in answer.get("secrets") or ()}
+        values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
+        answer = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
+        listed = answer.digests
         if not args.values.keys() <= listed.keys():
-            listed = self._digests(args.app)
+            listed = secrets.list_all(self.fly, args.app).digests
         missing = sorted(args.values.keys() - listed.keys())
         if missing:
-            raise ProviderError(
-                f"Fly took the secrets of {args.app!r} but does not list {', '.join(missing)}: run up again"
-            )
+            raise NOT_LISTED(app=args.app, missing=", ".join(missing))
         digests = {name: listed[name] for name in args.values}
-        return SecretsState(app=args.app, values=args.values, version=int(answer.get("version") or 0), digests=digests)
-
-    def _post(self, app: str, values: dict[str, str | None]) -> dict[str, Any]:
-        """Set what has a value and unset what has None. Repeatable: the same batch twice has the same effect."""
-        if not values:
-            return {}
-        answer: dict[str, Any] = self.fly.call(
-            "POST",
-            f"/apps/{app}/secrets",
-            doing=f"set the secrets of the app {app!r}",
-            body={"values": values},
-            safe=True,
-        )
-        return answer
-
-    def _digests(self, app: str) -> dict[str, str]:
-        answer = self.fly.call("GET", f"/apps/{app}/secrets", doing=f"list the secrets of the app {app!r}")
-        return {secret["name"]: secret["digest"] for secret in answer.get("secrets") or ()}
+        return SecretsState(app=args.app, values=args.values, version=answer.version, digests=digests)
 
 
 class Secrets(Resource[SecretsArgs], module="fly", name="Secrets"):
     """All secrets of an app that this stack sets; its id is the app's name.
 
-    values: changed in place, in one batch; wrap them in `pulumi.Output.secret`. app: changing it replaces.
+    values: encrypted; changed in place, in one batch. app: changing it replaces.
     """
 
     provider = SecretsProvider

@@ -1,22 +1,22 @@
-"""A volume: a slice of one physical host's disk, and the only place where the app's data is.
+"""A volume: a slice of one physical host's disk, and the only place that holds the app's data.
 
-It grows in place and never shrinks; region, name and encryption cannot change. A change that would need another volume is
-refused at preview, with the way to do it on purpose. Fly may move a volume to another host, which gives it another id
-under the same name; `observe` follows (fly.md, section 7).
+It grows in place and never shrinks; region, name and encryption cannot change. A change that would need another volume is refused
+in the preview, with the way to do it on purpose. Fly can move a volume to another host, which gives it a new id under the same
+name; `observe` follows it (https://fly.io/docs/volumes/overview/).
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.errors import ProviderError
-from providers.fly.api import volumes
-from providers.fly.api.client import FlyError, NotFound, just_made
-from providers.fly.api.machines import restart
-from providers.fly.provider import FlyProvider, make_once
+from providers.errors import ErrorText, Problem, ProblemText
+from providers.fly.api import machines, volumes
+from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
+from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
@@ -25,19 +25,42 @@ NAME = re.compile(r"[a-z0-9_]{1,30}")
 READY_SECONDS = 300.0
 USABLE = frozenset({"created", "hydrating"})
 DETACH_SECONDS = 120.0
-"""A destroyed machine's volume is bound for up to about a minute longer."""
+"""A volume stays attached for up to a minute after its machine was destroyed."""
+
+ON_PURPOSE = "create a second Volume from_snapshot, move the machine to it, and only then remove this one"
+BAD_NAME = ProblemText("name", "name '{name}' must be 1 to 30 lower-case letters, digits and underscores")
+BAD_SIZE = ProblemText("size_gb", "size_gb must be 1 to 500, not {size_gb}")
+BAD_RETENTION = ProblemText("snapshot_retention", "snapshot_retention must be 1 to 60 days, not {days}")
+SHRINKS = ProblemText(
+    "size_gb", "size_gb cannot change from {before} to {after}: a Fly volume never shrinks", remedy=ON_PURPOSE
+)
+CANNOT_CHANGE = ProblemText(
+    "name", "{field} cannot change from {before} to {after}: that would be another, empty volume", remedy=ON_PURPOSE
+)
+OTHER_ENCRYPTION = ErrorText(
+    "volume {id} of app {app} exists already and its `encrypted` is {found}",
+    remedy="set encrypted to {found}, or give this volume another name",
+)
+GONE = ErrorText(
+    "volume {id} of app {app} does not exist, or was moved to another host",
+    remedy="run `pulumi refresh` and read its output before you run `pulumi up`",
+)
+SEVERAL = ErrorText(
+    "app {app} has {count} volumes {name} in {region}: {ids}",
+    remedy="delete or rename all but the one with the data (`fly volumes list`, `fly volumes destroy`)",
+)
 
 
 @record
 class VolumeArgs:
     app: Annotated[Input[str], REPLACES]
-    """Changing it makes a new, empty volume and deletes this one."""
+    """Changing it creates a new, empty volume and deletes this one."""
     name: Input[str]
     """Lower-case letters, digits and underscores. Cannot be changed."""
     region: Input[str]
     """Cannot be changed."""
     size_gb: Input[int] = field(default=1)
-    """At least so many GB, 1 to 500. Grows in place; never shrinks. A volume that grew by itself is left as large."""
+    """The least size in GB, 1 to 500. Grows in place; never shrinks. A volume that Fly has extended keeps its size."""
     snapshot_retention: Input[int] = field(default=5)
     """Days, 1 to 60, that a new snapshot is kept. Changed in place."""
     scheduled_snapshots: Input[bool] = field(default=True)
@@ -45,13 +68,13 @@ class VolumeArgs:
     encrypted: Input[bool] = field(default=True)
     """Cannot be changed."""
     guest: Input[dict[str, Any] | None] = field(default=None)
-    """The machine's guest: the volume is placed on a host with room for it. Used when the volume is made, ignored later."""
+    """The machine's guest: the volume is placed on a host with capacity for it. Create-only."""
     image: Input[str | None] = field(default=None)
-    """The machine's image, a further hint for the placement. Used when the volume is made, ignored later."""
+    """The machine's image, a further hint for the placement. Create-only."""
     from_snapshot: Input[str | None] = field(default=None)
-    """A snapshot `vs_…` to restore. Used when the volume is made, ignored later."""
+    """A snapshot `vs_…` to restore. Create-only."""
     last_snapshot: Input[bool] = field(default=False)
-    """Whether a snapshot is taken before the volume is deleted, and its id told. Changed in place."""
+    """Whether to take a snapshot before the volume is deleted, and show its id. Changed in place."""
 
 
 @record
@@ -59,7 +82,7 @@ class VolumeState(VolumeArgs):
     zone: str = ""
     state: str = ""
     allocated_gb: int = 0
-    """What the volume really has; more than `size_gb` after Fly extended it."""
+    """The actual size; more than `size_gb` after Fly has extended it."""
 
 
 CREATE_ONLY = frozenset({"guest", "image", "from_snapshot"})
@@ -69,22 +92,21 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
     Args = VolumeArgs
     State = VolumeState
 
-    def validate(self, args: VolumeArgs, old: VolumeArgs | None) -> Iterable[str]:
+    def validate(self, args: VolumeArgs, old: VolumeArgs | None) -> Iterable[Problem]:
         if not NAME.fullmatch(args.name):
-            yield f"name {args.name!r} must be 1 to 30 lower-case letters, digits and underscores"
+            yield BAD_NAME(name=args.name)
         if not 1 <= args.size_gb <= 500:
-            yield f"size_gb must be 1 to 500, not {args.size_gb}"
+            yield BAD_SIZE(size_gb=args.size_gb)
         if not 1 <= args.snapshot_retention <= 60:
-            yield f"snapshot_retention must be 1 to 60 days, not {args.snapshot_retention}"
+            yield BAD_RETENTION(days=args.snapshot_retention)
         if old is None or old.app != args.app:
             return
-        on_purpose = "make a second Volume from_snapshot, move the machine to it, and only then remove this one"
         if old.size_gb and args.size_gb < old.size_gb:
-            yield f"size_gb cannot go from {old.size_gb} to {args.size_gb}: a Fly volume never shrinks; {on_purpose}"
+            yield SHRINKS(before=old.size_gb, after=args.size_gb)
         for name in ("name", "region", "encrypted"):
             before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
-                yield f"{name} cannot go from {before} to {after}: that would be another, empty volume; {on_purpose}"
+                yield replace(CANNOT_CHANGE(field=name, before=before, after=after), key=name)
 
     def changed_fields(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
         return [name for name in super().changed_fields(state, args) if name not in CREATE_ONLY]
@@ -93,35 +115,29 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         named = volumes.named(self.fly, args.app, args.name, args.region)
         volume = _only(named, args)
         if volume is None:
-            self._tell_of_the_deleted(named, args)
-            volume = make_once(
-                lambda: self._make(args),
+            self._note_snapshots_of_deleted(named, args)
+            volume = create_idempotent(
+                lambda: self._create(args),
                 lambda: _only(volumes.named(self.fly, args.app, args.name, args.region), args),
-                what=f"the volume {args.name!r} of {args.app!r}",
+                what=f"volume {args.name} of app {args.app}",
             )
-        if volume.get("encrypted", True) != args.encrypted:
-            raise ProviderError(
-                f"the volume {volume['id']} of {args.app!r} exists already and is {'' if volume['encrypted'] else 'not '}"
-                f"encrypted: set encrypted to what it is, or give this volume another name"
-            )
-        ready = volume if volume["state"] in USABLE else self._wait_until_ready(args.app, volume["id"])
-        return ready["id"], self._adjust(ready, args)
+        if volume.encrypted not in (None, args.encrypted):
+            raise OTHER_ENCRYPTION(id=volume.id, app=args.app, found=str(volume.encrypted).lower())
+        ready = volume if volume.state in USABLE else self._wait_until_ready(args.app, volume.id)
+        return ready.id, self._adjust(ready, args)
 
     def observe(self, id: str, state: VolumeState) -> VolumeState | tuple[str, VolumeState] | None:
         volume = volumes.find(self.fly, state.app, id)
         if volume:
             return _state(state, volume)
-        heirs = volumes.living(self.fly, state.app, state.name, state.region)
-        moved = [heir for heir in heirs if heir.get("attached_machine_id")]
-        return (moved[0]["id"], _state(state, moved[0])) if len(moved) == 1 else None
+        successors = volumes.living(self.fly, state.app, state.name, state.region)
+        moved = [each for each in successors if each.attached_machine_id]
+        return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
 
     def sync(self, id: str, state: VolumeState, args: VolumeArgs) -> VolumeState:
         volume = volumes.find(self.fly, args.app, id)
         if volume is None:
-            raise ProviderError(
-                f"the volume {id} of {args.app!r} is gone, or was moved to another host: run `pulumi refresh` and read "
-                "what it says before you run up again"
-            )
+            raise GONE(id=id, app=args.app)
         return self._adjust(volume, args, grown_from=state.size_gb)
 
     def remove(self, id: str, state: VolumeState) -> None:
@@ -131,24 +147,20 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if state.last_snapshot:
             snapshot = volumes.take_snapshot(self.fly, state.app, id, progress=engine.progress())
             engine.note(
-                f"the last snapshot of the volume {id} is {snapshot['id']}, kept for {state.snapshot_retention} days and no "
-                f"longer than the app: restore it with `fly volumes create {state.name} --snapshot-id {snapshot['id']}`"
+                f"the last snapshot of volume {id} is {snapshot.id}, kept for {state.snapshot_retention} days and no longer "
+                f"than the app: restore it with `fly volumes create {state.name} --snapshot-id {snapshot.id}`"
             )
         waiting.poll(
             lambda: self._delete(state.app, id),
             seconds=DETACH_SECONDS,
-            waiting_for=f"delete the volume {id} of {state.app!r}: Fly keeps it bound to its machine",
+            waiting_for=f"volume {id} of app {state.app} to be detached from its machine",
             first_pause=0.5,
         )
 
     def _delete(self, app: str, id: str) -> bool | None:
         try:
             self.fly.call(
-                "DELETE",
-                f"/apps/{app}/volumes/{id}",
-                doing=f"delete the volume {id} of {app!r}",
-                accept=(404,),
-                safe=True,
+                "DELETE", volumes.path(app, id), doing=f"delete volume {id} of app {app}", accept=(404,), safe=True
             )
         except FlyError as error:
             if error.status == 412:
@@ -156,17 +168,17 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             raise
         return True
 
-    def _tell_of_the_deleted(self, named: list[dict[str, Any]], args: VolumeArgs) -> None:
-        """Say where the rows of a deleted volume still are, when an empty one is made in its place."""
-        left = [one for volume in named for one in volumes.snapshots_of(self.fly, args.app, volume["id"])]
+    def _note_snapshots_of_deleted(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
+        """Say which snapshot still has the data of a deleted volume, when an empty one is created in its place."""
+        left = [snapshot for each in named for snapshot in volumes.snapshots_of(self.fly, args.app, each.id)]
         if left and not args.from_snapshot:
-            newest = max(left, key=lambda one: str(one.get("created_at")))
+            newest = max(left, key=lambda snapshot: snapshot.created_at)
             engine.note(
-                f"the volume {args.name!r} of {args.app!r} is new and empty; the one that was deleted left the snapshot "
-                f"{newest['id']} of {newest.get('created_at')}: to go on from it, delete the new one and make it from_snapshot"
+                f"volume {args.name} of app {args.app} is new and empty; the deleted one left snapshot {newest.id} of "
+                f"{newest.created_at}: to continue from it, delete the new volume and create it from_snapshot"
             )
 
-    def _make(self, args: VolumeArgs) -> dict[str, Any]:
+    def _create(self, args: VolumeArgs) -> volumes.Volume:
         body = {
             "name": args.name,
             "region": args.region,
@@ -178,87 +190,87 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             "compute_image": args.image,
             "snapshot_id": args.from_snapshot,
         }
-        volume: dict[str, Any] = just_made(
+        return retry_until_visible(
             lambda: self.fly.call(
                 "POST",
                 f"/apps/{args.app}/volumes",
-                doing=f"create the volume {args.name!r} of the app {args.app!r}",
+                doing=f"create volume {args.name} of app {args.app}",
+                answer=volumes.Volume,
                 body={key: value for key, value in body.items() if value is not None},
             )
         )
-        return volume
 
-    def _wait_until_ready(self, app: str, id: str) -> dict[str, Any]:
+    def _wait_until_ready(self, app: str, id: str) -> volumes.Volume:
         seen = ""
 
-        def ready() -> dict[str, Any] | None:
+        def ready() -> volumes.Volume | None:
             nonlocal seen
             try:
-                volume: dict[str, Any] = self.fly.call(
-                    "GET", f"/apps/{app}/volumes/{id}", doing=f"look up the volume {id} of {app!r}"
-                )
+                volume = volumes.look_up(self.fly, app, id)
             except NotFound:
                 return None
-            seen = volume["state"]
+            seen = volume.state
             return volume if seen in USABLE else None
 
         return waiting.poll(
-            ready, seconds=READY_SECONDS, waiting_for=f"the volume {id} of {app!r} to be usable", last_seen=lambda: seen
+            ready, seconds=READY_SECONDS, waiting_for=f"volume {id} of app {app} to be usable", last_seen=lambda: seen
         )
 
-    def _adjust(self, volume: dict[str, Any], args: VolumeArgs, grown_from: int | None = None) -> VolumeState:
-        """Bring retention and size to `args`. `grown_from` is the size of the last `up`: a run that died after growing the
-        volume cannot say whether its machine still has to restart, so it is restarted again."""
-        path, doing = f"/apps/{args.app}/volumes/{volume['id']}", f"change the volume {volume['id']} of {args.app!r}"
+    def _adjust(self, volume: volumes.Volume, args: VolumeArgs, grown_from: int | None = None) -> VolumeState:
+        """Change retention and size to match `args`. `grown_from` is the size of the last `up`: if a run died after it had grown
+        the volume, nobody knows whether the machine was restarted, so it is restarted again."""
+        path, doing = volumes.path(args.app, volume.id), f"change volume {volume.id} of app {args.app}"
         wanted = {"snapshot_retention": args.snapshot_retention, "auto_backup_enabled": args.scheduled_snapshots}
-        if any(volume.get(key) != value for key, value in wanted.items()):
-            volume = self.fly.call("PUT", path, doing=doing, body=wanted, safe=True)
+        if any(getattr(volume, key) != value for key, value in wanted.items()):
+            volume = self.fly.call("PUT", path, doing=doing, answer=volumes.Volume, body=wanted, safe=True)
         needs_restart = grown_from is not None and grown_from < args.size_gb
-        if volume["size_gb"] < args.size_gb:
-            answer = self.fly.call("PUT", f"{path}/extend", doing=doing, body={"size_gb": args.size_gb}, safe=True)
-            volume, needs_restart = answer["volume"], bool(answer.get("needs_restart"))
-        if needs_restart and volume.get("attached_machine_id"):
-            restart(self.fly, args.app, volume["attached_machine_id"])
+        if volume.size_gb < args.size_gb:
+            body = {"size_gb": args.size_gb}
+            answer = self.fly.call("PUT", f"{path}/extend", doing=doing, answer=volumes.Extended, body=body, safe=True)
+            volume, needs_restart = answer.volume, answer.needs_restart
+        if needs_restart and volume.attached_machine_id:
+            machines.restart(self.fly, args.app, volume.attached_machine_id)
         return _state(args, volume)
 
 
-def _only(named: list[dict[str, Any]], args: VolumeArgs) -> dict[str, Any] | None:
-    """The one that is not deleted; several are refused, never guessed at."""
-    found = [volume for volume in named if not volumes.is_gone(volume)]
+def _only(named: list[volumes.Volume], args: VolumeArgs) -> volumes.Volume | None:
+    """The volume that is not deleted. Raises when there are several: it never guesses."""
+    found = [volume for volume in named if not volume.is_gone]
     if len(found) > 1:
-        raise ProviderError(
-            f"the app {args.app!r} has {len(found)} volumes {args.name!r} in {args.region}: "
-            f"{', '.join(volume['id'] for volume in found)}; delete or rename all but the one with the data "
-            "(`fly volumes list`, `fly volumes destroy`)"
-        )
+        ids = ", ".join(volume.id for volume in found)
+        raise SEVERAL(app=args.app, count=len(found), name=args.name, region=args.region, ids=ids)
     return found[0] if found else None
 
 
-def _state(args: VolumeArgs, volume: dict[str, Any]) -> VolumeState:
-    """`size_gb` is a lower bound, so a volume that grew by itself shows as it was asked for."""
+def _state(args: VolumeArgs, volume: volumes.Volume) -> VolumeState:
+    """`size_gb` is a lower bound: a volume that Fly has extended shows the size that was asked for."""
+
+    def found(value: Any, default: Any) -> Any:
+        return default if value is None else value
+
     return VolumeState(
         app=args.app,
-        name=volume["name"],
-        region=volume["region"],
-        size_gb=min(args.size_gb or volume["size_gb"], volume["size_gb"]),
-        snapshot_retention=volume.get("snapshot_retention", args.snapshot_retention),
-        scheduled_snapshots=volume.get("auto_backup_enabled", args.scheduled_snapshots),
-        encrypted=volume.get("encrypted", args.encrypted),
+        name=volume.name,
+        region=volume.region,
+        size_gb=min(args.size_gb or volume.size_gb, volume.size_gb),
+        snapshot_retention=found(volume.snapshot_retention, args.snapshot_retention),
+        scheduled_snapshots=found(volume.auto_backup_enabled, args.scheduled_snapshots),
+        encrypted=found(volume.encrypted, args.encrypted),
         guest=args.guest,
         image=args.image,
         from_snapshot=args.from_snapshot,
         last_snapshot=args.last_snapshot,
-        zone=volume.get("zone") or "",
-        state=volume["state"],
-        allocated_gb=volume["size_gb"],
+        zone=volume.zone,
+        state=volume.state,
+        allocated_gb=volume.size_gb,
     )
 
 
 class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
     """A Fly volume; its id is `vol_…`.
 
-    size_gb: grows in place, shrinking is refused at preview. snapshot_retention, scheduled_snapshots, last_snapshot: in
-    place. name, region, encrypted: a change is refused at preview. app: replaces. guest, image, from_snapshot: create-only.
+    size_gb: grows in place, shrinking is refused in the preview. snapshot_retention, scheduled_snapshots, last_snapshot: changed
+    in place. name, region, encrypted: a change is refused in the preview. app: replaces. guest, image, from_snapshot: create-only.
     """
 
     provider = VolumeProvider

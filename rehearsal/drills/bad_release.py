@@ -18,7 +18,7 @@ def run(drill: Drill) -> None:
     drill.edit(image=BAD, expectBody='"1.1.0"')
     output = drill.failing_up()
     drill.promise("the error says why 1.1.0 was not healthy, in the server's own words", "uncaught exception" in output)
-    drill.promise("the error says what runs now", "The version of before runs again and is healthy" in output)
+    drill.promise("the error says what runs now", "Rolled back to the previous version, which is healthy" in output)
     drill.promise("users get 1.0.0", drill.health()["version"] == "1.0.0")
     drill.promise("what they wrote is there", drill.notes() == ["written under 1.0.0"])
 

@@ -90,7 +90,7 @@ def test_a_receiver_that_does_not_answer_is_told_by_name(monitor: Monitor, monke
     monkeypatch.setattr(alert_drill, "STEP_SECONDS", 2.0)
     about = monitor.start("http://127.0.0.1:9/secret-path")
 
-    with pytest.raises(NotDelivered, match="receiver 'page' of 'solos-monitor'") as told:
+    with pytest.raises(NotDelivered, match="receiver page of app solos-monitor") as told:
         monitor.drill.up(**about)
 
     assert "connection refused" in str(told.value), "the reason reaches the person"

@@ -123,7 +123,7 @@ def test_a_withdrawal_cannot_be_taken_back(record: Driven, declaration: Declarat
     record.up(**declaration(HOLDS))
     record.up(**declaration(HOLDS, withdrawn="rows were lost"))
 
-    with pytest.raises(Refused, match=r"is withdrawn \(rows were lost\), and that stays"):
+    with pytest.raises(Refused, match=r"is withdrawn \(rows were lost\), and that cannot be undone"):
         record.up(**declaration(HOLDS))
 
 
@@ -141,7 +141,7 @@ def test_a_server_error_while_testers_tried_it_is_no_launch(
     fail_once(world)
     world.clock.sleep(60)
 
-    with pytest.raises(NotReady, match=r"healthy: 1 answers were a 5xx since .*solos:waivers"):
+    with pytest.raises(NotReady, match=r"healthy: 1 answers were a 5xx since .*waive one"):
         record.up(**declaration(HOLDS))
 
 
@@ -176,7 +176,7 @@ def test_metrics_that_cannot_be_read_are_no_launch(record: Driven, declaration: 
     }
     control(world, "POST", "/faults", refusal)
 
-    with pytest.raises(NotReady, match="healthy: nobody can tell how many answers were errors: Fly refused"):
+    with pytest.raises(NotReady, match="healthy: the number of server errors is unknown: Fly refused"):
         record.up(**declaration(HOLDS))
 
 
@@ -204,5 +204,5 @@ def test_a_machine_that_is_gone_or_has_crashed_is_no_launch(
         record.up(**declaration(HOLDS))
 
     world.store.delete("fly_machine", running["id"])
-    with pytest.raises(NotReady, match=r"healthy: the machine .* is gone"):
+    with pytest.raises(NotReady, match=r"healthy: machine .* does not exist"):
         record.up(**declaration(HOLDS))

@@ -46,7 +46,7 @@ def test_a_backup_comes_back_and_the_second_cluster_goes(
 def test_a_backup_without_the_database_is_no_backup(
     configured: Configured, world: World, wanted: dict[str, Any]
 ) -> None:
-    with pytest.raises(NotRestorable, match="came back without the database 'solserver', with fly-db"):
+    with pytest.raises(NotRestorable, match="was restored without database solserver \\(found: fly-db"):
         Driven(configured(PostgresRestoreDrillProvider)).up(**{**wanted, "database": "solserver"})
 
     assert names(world) == ["solos-prod-db"]

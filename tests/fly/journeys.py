@@ -39,7 +39,7 @@ def roll_back(backend: Backend) -> None:
     try:
         backend.up(tag="1.0.2")
     except NotHealthy as error:
-        if "The version of before runs again" not in str(error):
+        if "Rolled back to the previous version" not in str(error):
             raise
     else:
         raise AssertionError("a bad release was taken for a good one")

@@ -159,7 +159,7 @@ def test_the_one_process_group_may_have_another_name_and_a_command(read: Load) -
             4,
             "must be one of connections",
         ),
-        ('[[http_service.checks]]\ninterval = "often"', 2, "'often' is no duration: write it like 15s"),
+        ('[[http_service.checks]]\ninterval = "often"', 2, "'often' is not a duration: write it like 15s"),
         ("[[http_service.checks]]\ninterval = 15", 2, "15 has no unit: write it like 15s"),
         ('[checks.alive]\ntype = "tcp"', 1, "port is missing, and there is no [http_service] to take it from"),
         ("[checks.alive]\nport = 1", 1, "type is missing"),

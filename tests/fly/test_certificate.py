@@ -92,7 +92,7 @@ def test_the_gate_says_at_once_what_is_missing(gate: Driven, world: World) -> No
     with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as told:
         gate.up(**CERTIFICATE)
 
-    assert "run up again" in str(told.value)
+    assert "run `pulumi up` again" in str(told.value)
     assert "\n" not in str(told.value)
 
 
@@ -124,7 +124,7 @@ def test_a_limit_of_the_certificate_authority_is_told_with_its_end_and_not_waite
     before = world.clock.now()
     enter_dns(world, points_to="solos-prod", limited_until=before + 3600)
 
-    with pytest.raises(NotIssued, match="the certificate authority takes no more requests for it until 2026-"):
+    with pytest.raises(NotIssued, match="the certificate authority accepts no more requests for it until 2026-"):
         gate.up(**CERTIFICATE, dns_seconds=7200)
     told_at = world.clock.now()
     world.clock.sleep(3600)

@@ -9,6 +9,7 @@ from pulumi.dynamic import Config
 from harness.driver import Driven
 from harness.inprocess import PROJECT, route_to
 from providers.errors import ProviderError
+from providers.fly.api import apps
 from providers.fly.api.client import (
     Fly,
     FlyError,
@@ -17,8 +18,8 @@ from providers.fly.api.client import (
     NotFound,
     authorization,
     explain,
-    just_made,
-    just_pushed,
+    retry_until_pullable,
+    retry_until_visible,
 )
 from providers.fly.app import AppProvider
 from rehearsal.cloud.faults import Fault
@@ -58,19 +59,19 @@ def test_the_scheme_is_that_of_the_tokens_kind(token: str, header: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "cause"),
     [
-        (400, {"error": "invalid_argument: x"}, FlyError, "correct what the text names"),
+        (400, {"error": "invalid_argument: x"}, FlyError, "fix what Fly names"),
         (400, {"error": "get manifest: MANIFEST_UNKNOWN"}, FlyError, "the image is not in its registry"),
-        (401, {"error": "unauthenticated"}, FlyError, "make one with `fly tokens create org`, and set FLY_API_TOKEN"),
+        (401, {"error": "unauthenticated"}, FlyError, "create one with `fly tokens create org`, and set FLY_API_TOKEN"),
         (403, {"error": "unauthorized"}, Forbidden, "use a token of the right organisation"),
-        (404, {"error": "machine not found"}, NotFound, "run `pulumi refresh`, then up again"),
+        (404, {"error": "machine not found"}, NotFound, "run `pulumi refresh`, then `pulumi up`"),
         (408, {"error": "deadline_exceeded: x"}, FlyError, "run the same command again"),
         (409, {"error": "lease currently held by a@b, expires at 1"}, LeaseHeld, "fly machine leases clear"),
-        (409, {"error": "aborted: machine version is x"}, FlyError, "something else is changing the object"),
+        (409, {"error": "aborted: machine version is x"}, FlyError, "another client is changing the object"),
         (410, {"error": "This cluster has been deleted"}, NotFound, "it has been deleted"),
         (412, {"error": "volume is currently bound to machine: 1"}, FlyError, "destroy the machine first"),
         (412, {"error": "volume x is already attached to machine 1"}, FlyError, "a volume has one machine"),
-        (412, {"error": "machine getting replaced"}, FlyError, "something else is changing the object"),
-        (422, {"error": "taken", "status": "name_taken"}, FlyError, "app names are one global namespace"),
+        (412, {"error": "machine getting replaced"}, FlyError, "another client is changing the object"),
+        (422, {"error": "taken", "status": "name_taken"}, FlyError, "app names are unique across all of Fly"),
         (422, {"error": "Name has already been taken"}, FlyError, "choose another name"),
         (422, {"error": "please add a payment method"}, FlyError, "https://fly.io/dashboard/personal/billing"),
         (422, {"error": "x", "status": "insufficient_capacity"}, FlyError, "the region or the volume's host is full"),
@@ -125,26 +126,26 @@ def test_an_answer_that_is_no_json_asks_whether_the_endpoint_is_right(
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
     route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
 
-    with pytest.raises(ProviderError, match=r"no JSON \(fly-request-id 01ABC\); is the endpoint right"):
-        client(settings).call("GET", "/apps/solos-prod", doing="look")
+    with pytest.raises(ProviderError, match=r"\(fly-request-id 01ABC\) is not JSON; check that the endpoint"):
+        apps.look_up(client(settings), "solos-prod")
 
 
-def test_what_was_just_made_is_waited_for_and_then_told_in_flys_words(fly: Fly, world: World) -> None:
+def test_what_was_retry_until_visible_is_waited_for_and_then_told_in_flys_words(fly: Fly, world: World) -> None:
     before = world.clock.now()
 
     with pytest.raises(NotFound, match="Fly refused to look: App not found"):
-        just_made(lambda: fly.call("GET", "/apps/solos-prod", doing="look"))
+        retry_until_visible(lambda: fly.call("GET", "/apps/solos-prod", doing="look"))
 
     assert 60 <= world.clock.now() - before < 70
 
 
-def test_an_image_that_was_just_pushed_is_waited_for_a_shorter_while(fly: Fly, world: World) -> None:
+def test_an_image_that_was_retry_until_pullable_is_waited_for_a_shorter_while(fly: Fly, world: World) -> None:
     before = world.clock.now()
     missing = {"error": "MANIFEST_UNKNOWN: manifest unknown"}
     world.faults.arm(Fault("refuse", service="fly", status=400, body=missing, times=99))
 
     with pytest.raises(FlyError, match="the image is not in its registry"):
-        just_pushed(lambda: fly.call("POST", "/apps", doing="make it", body={}))
+        retry_until_pullable(lambda: fly.call("POST", "/apps", doing="make it", body={}))
 
     assert 20 <= world.clock.now() - before < 25
 

@@ -43,7 +43,7 @@ def test_a_dedicated_address_is_of_its_region(app: Driven, configured: Configure
 
 @pytest.mark.parametrize("kind", ["shared_v4", "private_v6"])
 def test_a_region_that_means_nothing_is_refused_at_preview(app: Driven, configured: Configured, kind: str) -> None:
-    with pytest.raises(Refused, match=f"region cannot be chosen for an address of type {kind}"):
+    with pytest.raises(Refused, match=f"an address of type {kind} cannot have a region"):
         address(configured, kind, "sjc")
 
 

@@ -75,7 +75,7 @@ def test_a_new_secrets_version_rolls_the_machine(
 def test_a_bad_release_is_put_back(machine: Driven, arguments: dict[str, Any], world: World, broken: str) -> None:
     good = machine.inputs["image"]
 
-    with pytest.raises(ProviderError, match="The version of before runs again"):
+    with pytest.raises(ProviderError, match="Rolled back to the previous version"):
         machine.up(**{**arguments, "image": push(world, "1.0.1", broken=broken)})
 
     assert running(world)["config"]["image"] == good
@@ -134,9 +134,9 @@ def test_no_second_machine_whatever_happens_to_the_creation(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"volume_id": None}, "volume_id names none"),
-        ({"config": {**CONFIG, "mounts": []}}, "mounted nowhere"),
-        ({"image": "registry.fly.io/solserver:1.0.0"}, "is no digest"),
+        ({"volume_id": None}, "volume_id is not set"),
+        ({"config": {**CONFIG, "mounts": []}}, "is not mounted"),
+        ({"image": "registry.fly.io/solserver:1.0.0"}, "has no digest"),
         ({"config": {**CONFIG, "guest": {"memory_mb": 100}}}, "memory"),
     ],
 )

@@ -74,17 +74,17 @@ def test_two_clusters_of_one_name_are_not_guessed_at(configured: Configured, wor
     (first,) = world.store.all("fly_postgres")
     world.store.put("fly_postgres", "second", {**first, "id": "second"})
 
-    with pytest.raises(ProviderError, match="has 2 Postgres clusters 'solos-prod-db'"):
+    with pytest.raises(ProviderError, match="has 2 Postgres clusters solos-prod-db"):
         Driven(configured(ManagedPostgresProvider)).up(**CLUSTER)
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"region": "ams"}, "region cannot go from sjc to ams: that would be another, empty cluster"),
-        ({"name": "other-db"}, "name cannot go from solos-prod-db to other-db"),
-        ({"plan": "launch"}, "plan cannot go from basic to launch from here, Fly's API has no call for it"),
-        ({"disk_size_gb": 20}, "disk_size_gb cannot go from 10 to 20 from here"),
+        ({"region": "ams"}, "region cannot change from sjc to ams: that would be another, empty cluster"),
+        ({"name": "other-db"}, "name cannot change from solos-prod-db to other-db"),
+        ({"plan": "launch"}, "plan cannot change from basic to launch here, because Fly's API has no call for it"),
+        ({"disk_size_gb": 20}, "disk_size_gb cannot change from 10 to 20 here"),
         ({"plan": "tiny"}, "plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
     ],
 )

@@ -102,7 +102,7 @@ def test_without_a_snapshot_nothing_is_touched(running: Driven, served: dict[str
     before = at_fly(world)["instance_id"]
     world.faults.arm(Fault("refuse", service="fly", method="POST", path="snapshots$", status=422))
 
-    assert "take a snapshot of the volume" in failure(running, changed(served))
+    assert "take a snapshot of volume" in failure(running, changed(served))
     assert at_fly(world)["instance_id"] == before
 
 
@@ -183,7 +183,7 @@ def test_what_somebody_else_changes_at_the_last_moment_is_left_as_it_is(
 
     told = failure(running, changed(served))
 
-    assert "Somebody else has changed the machine meanwhile" in told
+    assert "Another client has changed the machine meanwhile" in told
     assert at_fly(world)["config"]["env"]["HOTFIX"] == "on"
 
 
@@ -229,7 +229,7 @@ def test_a_bad_release_is_put_back_and_the_error_says_at_which_step_and_why(
     assert f"failed at the {step}" in told
     assert evidence in told
     assert "log lines" in told
-    assert f"The version of before runs again and is healthy ({served['image']})" in told
+    assert f"Rolled back to the previous version, which is healthy ({served['image']})" in told
     assert (now["config"]["image"], now["state"]) == (served["image"], "started")
     assert now["config"]["env"] == CONFIG["env"]
     assert now["_lease"] is None
@@ -257,7 +257,7 @@ def test_a_check_without_a_result_is_not_passing(running: Driven, served: dict[s
     ("config", "command"),
     [
         (CONFIG, "`fly machine update {id} -a solos-prod --image {image} --yes`"),
-        ({**CONFIG, "env": ENV}, "with the fly.toml of before `fly deploy -a solos-prod --image {image}`"),
+        ({**CONFIG, "env": ENV}, "`fly deploy -a solos-prod --image {image}` with the previous fly.toml"),
     ],
 )
 def test_when_putting_back_fails_too_the_error_begins_with_that_and_says_what_to_do(
@@ -268,7 +268,7 @@ def test_when_putting_back_fails_too_the_error_begins_with_that_and_says_what_to
 
     told = failure(running, {**served, "config": config, "image": bad})
 
-    assert told.startswith("PUTTING THE VERSION OF BEFORE BACK FAILED")
+    assert told.startswith("ROLLBACK FAILED")
     assert command.format(id=running.id, image=served["image"]) in told
     assert world.store.all("fly_snapshot")[0]["id"] in told
     assert "failed at the health checks" in told

@@ -103,8 +103,8 @@ def test_an_app_without_them_is_found_to_have_none(secrets: Driven, configured: 
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"BAD-NAME": "hidden-value"}, "the secret name 'BAD-NAME' cannot be an environment variable"),
-        ({"EMPTY": "", "1ST": "hidden-value"}, "the secret EMPTY has an empty value"),
+        ({"BAD-NAME": "hidden-value"}, "secret name 'BAD-NAME' is not a valid environment variable"),
+        ({"EMPTY": "", "1ST": "hidden-value"}, "secret EMPTY has an empty value"),
     ],
 )
 def test_what_cannot_be_is_refused_at_preview_without_a_value(

@@ -14,7 +14,7 @@ def test_snapshot_is_finished(machine: Driven, fly: Fly, world: World) -> None:
     snapshot = volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])
 
     (made,) = world.store.all("fly_snapshot")
-    assert (snapshot["id"], snapshot["status"]) == (made["id"], "created")
+    assert (snapshot.id, snapshot.status) == (made["id"], "created")
 
 
 def test_failed_snapshot_is_reported(machine: Driven, fly: Fly, world: World) -> None:
@@ -26,7 +26,7 @@ def test_failed_snapshot_is_reported(machine: Driven, fly: Fly, world: World) ->
 
     world.store.put = fail  # type: ignore[method-assign]
 
-    with pytest.raises(ProviderError, match="Fly failed to take a snapshot of the volume"):
+    with pytest.raises(ProviderError, match="Fly failed to take a snapshot of volume"):
         volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])
 
 
@@ -36,5 +36,5 @@ def test_snapshot_survives_faults(machine: Driven, fly: Fly, world: World, kind:
 
     snapshot = volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])
 
-    assert snapshot["status"] == "created"
+    assert snapshot.status == "created"
     assert len(world.store.all("fly_snapshot")) <= 2

@@ -1,64 +1,124 @@
-"""What the resources around certificates share: finding one, and saying what a person has to enter at the DNS provider."""
+"""Certificates of custom hostnames, and the DNS records that they need."""
 
-from typing import Any
+import msgspec
 
 from providers.fly.api.client import Fly, NotFound
 
 
-def find(fly: Fly, app: str, hostname: str) -> dict[str, Any] | None:
-    """The certificate of `hostname`, in Fly's form; None when the app has none for it."""
+class Challenge(msgspec.Struct):
+    name: str = ""
+    target: str = ""
+
+
+class Ownership(msgspec.Struct):
+    name: str = ""
+    app_value: str = ""
+
+
+class DnsRequirements(msgspec.Struct):
+    a: list[str] = []
+    aaaa: list[str] = []
+    cname: str = ""
+    acme_challenge: Challenge = msgspec.field(default_factory=Challenge)
+    ownership: Ownership = msgspec.field(default_factory=Ownership)
+
+
+class Issued(msgspec.Struct):
+    expires_at: str = ""
+    """RFC 3339."""
+
+
+class Entry(msgspec.Struct):
+    """One certificate of the hostname."""
+
+    status: str = ""
+    issuer: str = ""
+    expires_at: str = ""
+    issued: list[Issued] = []
+    """One per key type."""
+
+
+class ValidationError(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class Certificate(msgspec.Struct):
+    hostname: str = ""
+    status: str = ""
+    configured: bool = False
+    """Whether DNS leads to the app."""
+    rate_limited_until: str = ""
+    dns_requirements: DnsRequirements = msgspec.field(default_factory=DnsRequirements)
+    validation_errors: list[ValidationError] = []
+    certificates: list[Entry] = []
+
+    @property
+    def active(self) -> Entry | None:
+        """The certificate in use; None while there is none."""
+        return next((entry for entry in self.certificates if entry.status == "active"), None)
+
+
+class _Listed(msgspec.Struct):
+    certificates: list[Certificate] = []
+
+
+def find(fly: Fly, app: str, hostname: str) -> Certificate | None:
+    """The certificate of `hostname`; None when the app has none for it."""
+    path = f"/apps/{app}/certificates/{hostname}"
     try:
-        found: dict[str, Any] = fly.call(
-            "GET", f"/apps/{app}/certificates/{hostname}", doing=f"look up the certificate of {hostname}"
-        )
+        return fly.call("GET", path, doing=f"look up the certificate of {hostname}", answer=Certificate)
     except NotFound:
         return None
-    return found
 
 
-def check(fly: Fly, app: str, hostname: str) -> dict[str, Any]:
-    """The certificate of `hostname` after Fly has looked at its DNS anew. Repeatable."""
-    found: dict[str, Any] = fly.call(
-        "POST", f"/apps/{app}/certificates/{hostname}/check", doing=f"check the DNS of {hostname}", safe=True
-    )
-    return found
+def list_all(fly: Fly, app: str) -> list[Certificate]:
+    """The certificates of the app. Raises NotFound when there is no such app."""
+    doing = f"list the certificates of app {app}"
+    return fly.call("GET", f"/apps/{app}/certificates", doing=doing, answer=_Listed).certificates
 
 
-def dns_records(certificate: dict[str, Any]) -> list[dict[str, str]]:
-    """The records to enter, each `{"type", "name", "value", "why"}`; `why` says when it is needed."""
-    hostname = certificate["hostname"]
-    needs = certificate.get("dns_requirements") or {}
-    challenge, ownership = needs.get("acme_challenge") or {}, needs.get("ownership") or {}
+def request(fly: Fly, app: str, hostname: str) -> Certificate:
+    """Ask Fly to get a certificate by ACME and to renew it."""
+    path, doing = f"/apps/{app}/certificates/acme", f"request a certificate of {hostname} for app {app}"
+    return fly.call("POST", path, doing=doing, answer=Certificate, body={"hostname": hostname})
+
+
+def check(fly: Fly, app: str, hostname: str) -> Certificate:
+    """The certificate of `hostname`, after Fly has looked at its DNS again. Idempotent."""
+    path = f"/apps/{app}/certificates/{hostname}/check"
+    return fly.call("POST", path, doing=f"check the DNS of {hostname}", answer=Certificate, safe=True)
+
+
+def dns_records(certificate: Certificate) -> list[dict[str, str]]:
+    """The records to enter, each `{"type", "name", "value", "why"}`; `why` says when the record is needed."""
+    hostname, needs = certificate.hostname, certificate.dns_requirements
     records = [
-        *[(kind, hostname, value, "address") for kind in ("A", "AAAA") for value in needs.get(kind.lower()) or ()],
-        ("CNAME", hostname, needs.get("cname"), "address, in place of A and AAAA; not at the top of a domain"),
+        *[("A", hostname, value, "address") for value in needs.a],
+        *[("AAAA", hostname, value, "address") for value in needs.aaaa],
+        ("CNAME", hostname, needs.cname, "address, in place of A and AAAA; not at the top of a domain"),
         (
             "CNAME",
-            challenge.get("name"),
-            challenge.get("target"),
+            needs.acme_challenge.name,
+            needs.acme_challenge.target,
             "only to get the certificate before the address points here",
         ),
         (
             "TXT",
-            ownership.get("name"),
-            ownership.get("app_value"),
+            needs.ownership.name,
+            needs.ownership.app_value,
             "only if another app or organisation has the hostname",
         ),
     ]
     return [{"type": kind, "name": name, "value": value, "why": why} for kind, name, value, why in records if value]
 
 
-def to_enter(certificate: dict[str, Any]) -> str:
-    """What a person has to enter now, in one line."""
-    contested = certificate.get("status") == "pending_ownership"
+def to_enter(certificate: Certificate) -> str:
+    """The records that a person has to enter now, in one line."""
+    is_contested = certificate.status == "pending_ownership"
     wanted = [
         f"{record['type']} {record['name']} {record['value']}"
         for record in dns_records(certificate)
-        if record["why"] == "address" or (contested and record["type"] == "TXT")
+        if record["why"] == "address" or (is_contested and record["type"] == "TXT")
     ]
     return ", ".join(wanted)
-
-
-def active(certificate: dict[str, Any]) -> dict[str, Any] | None:
-    """The one of its certificates that is in use; None as long as there is none."""
-    return next((one for one in certificate.get("certificates") or () if one.get("status") == "active"), None)

@@ -1,38 +1,42 @@
-"""Fly's two APIs as the resources use them: which token, which rate limit, and which error text for which cause.
+"""Fly's two APIs: which token and rate limit a call has, and which error an answer becomes.
 
 FlyError               Fly refused; `status`, `codes` (Fly's own `status` word), `request_id`, `body`
-├── NotFound           404: there is no such object
-├── Forbidden          403: the token may not, or the object belongs to another organisation
-└── LeaseHeld          409: somebody else holds the machine's lease
+├── NotFound           404 or 410: the object does not exist
+├── Forbidden          403: the token has no access, or the object belongs to another organisation
+└── LeaseHeld          409: another client holds the machine's lease
 """
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.errors import ApiError, ProviderError, TimedOut
+from providers.errors import ApiError, ErrorText, ProviderError, TimedOut, Uncertain
+from providers.fly.api.decoding import decode
 from providers.http import Http, RateLimit
 
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
+
 MACHINES_API = "https://api.machines.dev"
 WEB_API = "https://api.fly.io"
 
 ACTION_LIMIT = RateLimit(per_second=1, burst=3)
-"""Per action and machine or app, as documented."""
+"""Per action and machine or app (https://fly.io/docs/machines/api/working-with-machines-api/#rate-limits)."""
 GET_MACHINE_LIMIT = RateLimit(per_second=5, burst=10)
 APP_DELETE_LIMIT = RateLimit(per_second=100 / 60, burst=100)
 
 MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 VISIBLE_SECONDS = 60.0
-"""How long Fly may answer 401 or 404 for an app, and 404 for a machine, that has just been made."""
-
+"""How long Fly may answer 401 or 404 for a new app, and 404 for a new machine."""
 PULLABLE_SECONDS = 20.0
-"""How long Fly may not find an image that has just been pushed."""
+"""How long Fly may not find an image after it was pushed."""
+LOOK_AGAIN_SECONDS = 10.0
+"""How long to look for an object after the answer to its creation was lost: new objects appear with a delay."""
 
 
 class FlyError(ApiError):
@@ -42,41 +46,109 @@ class FlyError(ApiError):
 
 
 class NotFound(FlyError):
-    """There is no such object (any more, or yet: Fly shows new objects late)."""
+    """The object does not exist: it was deleted, or it is new and not visible yet."""
 
     __module__ = "builtins"
 
 
 class Forbidden(FlyError):
-    """The token lacks the right, or the object belongs to another organisation."""
+    """The token has no access, or the object belongs to another organisation."""
 
     __module__ = "builtins"
 
 
 class LeaseHeld(FlyError):
-    """Somebody else holds the lease of the machine."""
+    """Another client holds the lease of the machine."""
 
     __module__ = "builtins"
 
 
+def _refusal(remedy: str, error: type[FlyError] = FlyError) -> ErrorText:
+    return ErrorText("Fly refused to {doing}: {reason} (HTTP {status}{trace})", remedy=remedy, error=error)
+
+
+NO_CAPACITY = _refusal(
+    "the region or the volume's host is full: try again later, or use a smaller [[vm]] or another region"
+)
+NAME_TAKEN = _refusal("app names are unique across all of Fly: choose another name")
+NO_PAYMENT_METHOD = _refusal(
+    "add a payment method at https://fly.io/dashboard/personal/billing, then run `pulumi up` again"
+)
+NO_IMAGE = _refusal("the image is not in its registry, or was pushed seconds ago: push it, or choose one that exists")
+BAD_TOKEN = _refusal(
+    "the token is wrong or has expired: create one with `fly tokens create org`, and set FLY_API_TOKEN to it"
+)
+NO_ACCESS = _refusal(
+    "the token has no access, or the object belongs to another organisation: use a token of the right organisation "
+    "(`fly tokens create org`)",
+    Forbidden,
+)
+MISSING = _refusal("it does not exist: run `pulumi refresh`, then `pulumi up`", NotFound)
+DELETED = _refusal("it has been deleted: run `pulumi refresh`, then `pulumi up`", NotFound)
+LEASED = _refusal(
+    "another deployment is running: wait until it has finished, or clear the lease with `fly machine leases clear`",
+    LeaseHeld,
+)
+VOLUME_BOUND = _refusal("destroy the machine first; Fly detaches the volume up to a minute later")
+VOLUME_ATTACHED = _refusal(
+    "a volume has one machine: keep that machine's name (`fly machine list` shows it), or destroy the machine"
+)
+CONFLICT = _refusal("another client is changing the object: run `pulumi refresh`, then `pulumi up`")
+FLY_TIMED_OUT = _refusal("Fly's own wait timed out: run the same command again")
+OTHER = _refusal("fix what Fly names, then run `pulumi up` again")
+
+STILL_MISSING = ErrorText(
+    "{uncertain}; {what} is not visible yet",
+    remedy="run `pulumi up` again: it looks for the object first",
+    error=Uncertain,
+)
+
+
 class Fly:
-    """The APIs with the token of the call's time. Cheap to make; connections and pacing are shared by the process."""
+    """Both APIs, with the current token. Cheap to make: connections and rate limits are shared by the process."""
 
     def __init__(self, config: Config) -> None:
         token = configuration.credential(config, "FLY_API_TOKEN", "flyApiToken", "the Fly token")
         scheme = authorization(token)
-        self._machines = Http(
-            configuration.endpoint(config, "fly", MACHINES_API),
-            service="Fly",
-            authorize=lambda _again: scheme,
-            explain=explain,
-        )
-        self._web = Http(
-            configuration.endpoint(config, "flyPlatform", WEB_API),
-            service="Fly",
-            authorize=lambda _again: scheme,
-            explain=explain,
-        )
+
+        def api(name: str, default: str) -> Http:
+            address = configuration.endpoint(config, name, default)
+            return Http(address, service="Fly", authorize=lambda _again: scheme, explain=explain)
+
+        self._machines = api("fly", MACHINES_API)
+        self._web = api("flyPlatform", WEB_API)
+
+    @overload
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        answer: type[T],
+        body: object = None,
+        params: Mapping[str, object] | None = None,
+        nonce: str = "",
+        safe: bool | None = None,
+        limit: RateLimit = ACTION_LIMIT,
+        attempt_seconds: float = 30.0,
+    ) -> T: ...
+
+    @overload
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        body: object = None,
+        params: Mapping[str, object] | None = None,
+        nonce: str = "",
+        safe: bool | None = None,
+        accept: tuple[int, ...] = (),
+        limit: RateLimit = ACTION_LIMIT,
+        attempt_seconds: float = 30.0,
+    ) -> None: ...
 
     def call(
         self,
@@ -84,18 +156,19 @@ class Fly:
         path: str,
         *,
         doing: str,
-        body: Any = None,
-        params: Mapping[str, Any] | None = None,
+        answer: type[T] | None = None,
+        body: object = None,
+        params: Mapping[str, object] | None = None,
         nonce: str = "",
         safe: bool | None = None,
         accept: tuple[int, ...] = (),
         limit: RateLimit = ACTION_LIMIT,
-        seconds: float = 90.0,
         attempt_seconds: float = 30.0,
-    ) -> Any:
-        """One call to the Machines API at `/v1<path>`; the decoded answer, or None for an empty one.
+    ) -> T | None:
+        """One call to the Machines API at `/v1<path>`; the answer in the shape `answer`, None when no shape is given.
 
-        `nonce` is that of the machine's lease. Raises FlyError, Unreachable or Uncertain; see `providers.http`.
+        `nonce` is that of the machine's lease. Raises FlyError, Unreachable or Uncertain (see `providers.http`), and
+        ProviderError for an answer of another shape.
         """
         response = self._machines.request(
             method,
@@ -108,44 +181,42 @@ class Fly:
             accept=accept,
             limit=limit,
             bucket=f"{method} {path}",
-            seconds=seconds,
             attempt_seconds=attempt_seconds,
         )
-        return _decoded(response)
+        return None if answer is None else _decoded(response, answer, doing)
 
     def web(
-        self, method: str, path: str, *, doing: str, body: Any = None, params: Mapping[str, Any] | None = None
-    ) -> Any:
-        """One call to the web API at `/api/v1<path>`: releases and logs."""
-        response = self._web.request(method, f"/api/v1{path}", doing=doing, json=body, params=params, seconds=15.0)
-        return _decoded(response)
-
-    def metrics(self, org: str, query: str, *, doing: str) -> Any:
-        """The answer of an instant query to the organisation's metrics."""
-        response = self._web.request(
-            "GET", f"/prometheus/{org}/api/v1/query", doing=doing, params={"query": query}, seconds=15.0
-        )
-        return _decoded(response)
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        answer: type[T],
+        body: object = None,
+        params: Mapping[str, object] | None = None,
+    ) -> T:
+        """One call to the web API at `path`: releases, logs and metrics. Raises what `call` raises."""
+        response = self._web.request(method, path, doing=doing, json=body, params=params, seconds=15.0)
+        return _decoded(response, answer, doing)
 
 
 def authorization(token: str) -> str:
-    """The Authorization header for a token of any kind: `FlyV1` for macaroons, `Bearer` for everything else.
+    """The Authorization header for a token of any kind: `FlyV1` for macaroons, `Bearer` for all others.
 
-    A scheme that the token already carries is dropped: `fly tokens create` prints one.
+    A scheme in the token itself is dropped: `fly tokens create` prints one.
     """
     bare = token.strip()
     for scheme in ("FlyV1 ", "Bearer "):
         bare = bare.removeprefix(scheme)
-    macaroon = any(part.strip().startswith(MACAROONS) for part in bare.split(","))
-    return f"FlyV1 {bare}" if macaroon else f"Bearer {bare}"
+    is_macaroon = any(part.strip().startswith(MACAROONS) for part in bare.split(","))
+    return f"FlyV1 {bare}" if is_macaroon else f"Bearer {bare}"
 
 
-def just_made(look: Any) -> Any:
-    """The result of `look()`, patient with the 401 and 404 that Fly gives for objects it has made a moment ago; raises what Fly
-    says when it still says so after VISIBLE_SECONDS."""
+def retry_until_visible(look: Callable[[], T]) -> T:
+    """The result of `look()`, retried while Fly answers 401 or 404 for a new object; after VISIBLE_SECONDS, Fly's error."""
     last: list[FlyError] = []
 
-    def visible() -> Any:
+    def visible() -> T | None:
         try:
             return look()
         except FlyError as error:
@@ -155,17 +226,17 @@ def just_made(look: Any) -> Any:
             return None
 
     try:
-        return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for="it to appear at Fly")
+        return waiting.poll(visible, seconds=VISIBLE_SECONDS, waiting_for="the object to appear at Fly")
     except TimedOut:
         raise last[-1] from None
 
 
-def just_pushed(make: Any) -> Any:
-    """The result of `make()`, patient with an image that was pushed a moment ago and that Fly does not find yet."""
+def retry_until_pullable(create: Callable[[], T]) -> T:
+    """The result of `create()`, retried while Fly does not find an image that was just pushed."""
 
-    def found() -> Any:
+    def found() -> T | None:
         try:
-            return make()
+            return create()
         except FlyError as error:
             if "manifest_unknown" in error.body.lower() and waiting.clock.now() < deadline:
                 return None
@@ -175,24 +246,44 @@ def just_pushed(make: Any) -> Any:
     return waiting.poll(found, seconds=2 * PULLABLE_SECONDS, waiting_for="the image to appear at Fly", first_pause=1.0)
 
 
+def create_idempotent(create: Callable[[], T], find: Callable[[], T | None], *, what: str) -> T:
+    """The result of `create()` or, if its answer was lost, of `find()`.
+
+    Raises Uncertain if nothing is found: creating again right away could create a second object.
+    """
+    try:
+        return create()
+    except Uncertain as uncertain:
+        try:
+            return waiting.poll(find, seconds=LOOK_AGAIN_SECONDS, waiting_for=what)
+        except TimedOut:
+            raise STILL_MISSING(uncertain=uncertain.message, what=what) from None
+
+
 def explain(response: "httpx.Response", doing: str) -> ProviderError:
-    """The error for an answer that is no success: one text per cause, each with its remedy."""
-    text, word = _vendor_text(response)
+    """The error for an answer that is not a success: one text per cause, each with its remedy."""
+    reason, word = _vendor_text(response)
     request_id = response.headers.get("fly-request-id", "")
-    kind, remedy = _cause(response.status_code, text, word)
-    message = f"Fly refused to {doing}: {text or 'no reason given'} (HTTP {response.status_code}"
-    message += f", fly-request-id {request_id})" if request_id else ")"
-    return kind(
-        f"{message}; {remedy}",
+    text = _cause(response.status_code, reason, word)
+    message, remedy = text.fill(
+        doing=doing,
+        reason=reason or "no reason given",
+        status=response.status_code,
+        trace=f", fly-request-id {request_id}" if request_id else "",
+    )
+    assert issubclass(text.error, FlyError)
+    return text.error(
+        message,
+        remedy=remedy,
         status=response.status_code,
         codes=(word,) if word else (),
         request_id=request_id,
-        body=text,
+        body=reason,
     )
 
 
 def _vendor_text(response: "httpx.Response") -> tuple[str, str]:
-    """Fly's own sentence and its `status` word. Bodies may be empty or no JSON; flyctl prefers `message` over `error`."""
+    """Fly's own sentence and its `status` word. A body can be empty or not JSON; like flyctl, prefer `message` over `error`."""
     try:
         body = json.loads(response.content)
     except ValueError:
@@ -204,64 +295,44 @@ def _vendor_text(response: "httpx.Response") -> tuple[str, str]:
     return str(text)[:300], word if isinstance(word, str) and word != "unknown" else ""
 
 
-def _cause(status: int, text: str, word: str) -> tuple[type[FlyError], str]:  # noqa: C901, PLR0911, PLR0912 (one case per refusal)
-    """What kind of refusal it is and what to do about it. Fly's `status` word decides where there is one."""
-    lower = text.lower()
-    capacity = "insufficient resources" in lower or "could not reserve resource" in lower
-    if word in ("insufficient_capacity", "volume_placement_capacity") or capacity:
-        return (
-            FlyError,
-            "the region or the volume's host is full: try again later, or use a smaller [[vm]] or another region",
-        )
-    if word == "name_taken" or "name has already been taken" in lower:
-        return FlyError, "app names are one global namespace, and somebody else has this one: choose another name"
-    if "payment method" in lower:
-        return FlyError, "add a payment method at https://fly.io/dashboard/personal/billing, then run up again"
-    if "manifest_unknown" in lower or "manifest unknown" in lower:
-        return (
-            FlyError,
-            "the image is not in its registry (or was pushed seconds ago): push it, or name one that exists",
-        )
-    if status == 401:
-        return FlyError, (
-            "the token is wrong or has expired: make one with `fly tokens create org`, and set FLY_API_TOKEN to it"
-        )
-    if status == 403:
-        return Forbidden, (
-            "the token may not do this, or the object belongs to another organisation: "
-            "use a token of the right organisation (`fly tokens create org`)"
-        )
-    if status == 404:
-        return NotFound, "it does not exist (any more): run `pulumi refresh`, then up again"
-    if status == 409 and "lease" in lower:
-        return (
-            LeaseHeld,
-            "somebody else is deploying: wait until they are done, or clear it with `fly machine leases clear`",
-        )
-    if status == 412 and "bound to machine" in lower:
-        return FlyError, "destroy the machine first; Fly frees a volume up to a minute after that"
-    if status == 412 and "attached to machine" in lower:
-        return (
-            FlyError,
-            "a volume has one machine: go on with that one, by the name that `fly machine list` shows, or destroy it",
-        )
-    if status in (409, 412):
-        return FlyError, "something else is changing the object: run `pulumi refresh`, then up again"
-    if status == 408:
-        return FlyError, "Fly gave up waiting: run the same command again"
-    if status == 410:
-        return NotFound, "it has been deleted: run `pulumi refresh`, then up again"
-    return FlyError, "correct what the text names, then run up again"
+BY_STATUS = {
+    401: BAD_TOKEN,
+    403: NO_ACCESS,
+    404: MISSING,
+    408: FLY_TIMED_OUT,
+    409: CONFLICT,
+    410: DELETED,
+    412: CONFLICT,
+}
+BY_REASON = (
+    (None, "insufficient resources", NO_CAPACITY),
+    (None, "could not reserve resource", NO_CAPACITY),
+    (None, "name has already been taken", NAME_TAKEN),
+    (None, "payment method", NO_PAYMENT_METHOD),
+    (None, "manifest_unknown", NO_IMAGE),
+    (None, "manifest unknown", NO_IMAGE),
+    (409, "lease", LEASED),
+    (412, "bound to machine", VOLUME_BOUND),
+    (412, "attached to machine", VOLUME_ATTACHED),
+)
+"""The status (None for any), a part of Fly's sentence in lower case, and the cause. The first that matches decides."""
+BY_WORD = {
+    "insufficient_capacity": NO_CAPACITY,
+    "volume_placement_capacity": NO_CAPACITY,
+    "name_taken": NAME_TAKEN,
+}
 
 
-def _decoded(response: "httpx.Response") -> Any:
-    if not response.content:
-        return None
-    try:
-        return json.loads(response.content)
-    except ValueError:
-        request_id = response.headers.get("fly-request-id", "none")
-        raise ProviderError(
-            f"Fly answered {response.request.method} {response.request.url.path} with HTTP {response.status_code} "
-            f"and something that is no JSON (fly-request-id {request_id}); is the endpoint right?"
-        ) from None
+def _cause(status: int, reason: str, word: str) -> ErrorText:
+    """The cause of a refusal. Fly's `status` word decides where there is one."""
+    if word in BY_WORD:
+        return BY_WORD[word]
+    for only, part, text in BY_REASON:
+        if only in (None, status) and part in reason.lower():
+            return text
+    return BY_STATUS.get(status, OTHER)
+
+
+def _decoded(response: "httpx.Response", answer: type[T], doing: str) -> T:
+    request_id = response.headers.get("fly-request-id", "none")
+    return decode(response.content, answer, doing=doing, source=f"Fly (fly-request-id {request_id})")

@@ -1,36 +1,44 @@
-"""Commands inside a running machine, over the API's `exec`: no network to the machine is needed (fly.md, section 6.2)."""
+"""Commands in a running machine, by the API's `exec`: they need no network access to the machine."""
 
 from collections.abc import Sequence
 
-from providers.errors import ProviderError
-from providers.fly.api.client import Fly
+import msgspec
 
-MOST_SECONDS = 60
-"""What Fly allows."""
+from providers.errors import ErrorText, ProviderError
+from providers.fly.api.client import Fly
+from providers.fly.api.machines import path
+
+MAX_SECONDS = 60
+"""The longest timeout that Fly accepts."""
 
 
 class CommandFailed(ProviderError):
-    """The command ended with another code than 0; the text says which, and its last line."""
+    """The command ended with an exit code other than 0; the text has the code and the last line."""
 
     __module__ = "builtins"
 
 
-def execute(fly: Fly, app: str, machine_id: str, command: Sequence[str], *, repeatable: bool = True) -> str:
-    """What the command printed. Raises CommandFailed.
+FAILED = ErrorText("{command} in machine {id} of app {app} ended with code {code}: {line}", error=CommandFailed)
 
-    `repeatable` says that running it twice does no harm: then a lost answer is asked for again.
-    """
+
+class _Answer(msgspec.Struct):
+    exit_code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+
+
+def execute(fly: Fly, app: str, machine_id: str, command: Sequence[str]) -> str:
+    """What the command printed. The command must be idempotent: it is repeated after a lost answer. Raises CommandFailed."""
     answer = fly.call(
         "POST",
-        f"/apps/{app}/machines/{machine_id}/exec",
-        doing=f"run {command[0]} in the machine {machine_id} of {app!r}",
-        body={"command": list(command), "timeout": MOST_SECONDS},
-        safe=repeatable,
-        attempt_seconds=MOST_SECONDS + 10,
+        f"{path(app, machine_id)}/exec",
+        doing=f"run {command[0]} in machine {machine_id} of app {app}",
+        answer=_Answer,
+        body={"command": list(command), "timeout": MAX_SECONDS},
+        safe=True,
+        attempt_seconds=MAX_SECONDS + 10,
     )
-    if answer.get("exit_code"):
-        lines = (answer.get("stderr") or answer.get("stdout") or "no output").strip().splitlines()
-        raise CommandFailed(
-            f"{command[0]} in the machine {machine_id} of {app!r} ended with code {answer['exit_code']}: {lines[-1][:300]}"
-        )
-    return str(answer.get("stdout") or "")
+    if answer.exit_code:
+        lines = (answer.stderr or answer.stdout or "no output").strip().splitlines()
+        raise FAILED(command=command[0], id=machine_id, app=app, code=answer.exit_code, line=lines[-1][:300])
+    return answer.stdout

@@ -1,68 +1,234 @@
-"""Machines as Fly answers them: looking one up, its lease, and waiting for it.
+"""Machines: their shape, their lease, and waiting for them.
 
-The lease is kept alive by whoever waits: every poll calls `Lease.keep`, so no thread outlives the work.
+The lease is kept alive by the code that waits: every poll calls `Lease.keep`, so no thread is needed.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import msgspec
+
 from providers import waiting
-from providers.errors import ProviderError, TimedOut, Uncertain
+from providers.errors import ErrorText, ProviderError, TimedOut, Uncertain
 from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, LeaseHeld, NotFound
-from providers.fly.safe_update.machine_config import seconds_of, unhealthy_checks
+from providers.fly.api.durations import seconds_of
+from providers.fly.api.guest import Guest
+
+Config = dict[str, Any]
+"""A machine's config as Fly has it: an open document, which is sent, stored and compared as a whole."""
 
 GONE = frozenset({"destroyed", "destroying"})
 LEASE_SECONDS = 60
 KEEP_SECONDS = 15.0
-"""A lease is renewed when it is this old: four times before it would end."""
+"""A lease is renewed at this age: four times before it would expire."""
 FOREIGN_LEASE_SECONDS = 90.0
-"""How long somebody else's lease is waited for. One that a dead run of ours left ends after LEASE_SECONDS."""
+"""How long to wait for another client's lease. A lease that a dead run of ours has left expires after LEASE_SECONDS."""
 GONE_SECONDS = 90.0
 WAIT_SLICE_SECONDS = 10
-"""Fly's `wait` takes 1 to 60 s; short slices let the lease be kept and progress be shown."""
+"""Fly's `wait` takes 1 to 60 s; with short slices the lease is kept and progress is shown."""
+DEFAULT_KILL_SECONDS = 5.0
+"""How long Fly waits between signal and kill where the config does not say."""
+
+BAD_HOST = ErrorText(
+    "machine {id} of app {app} is on a host that Fly reports as {status}: nothing was changed",
+    remedy="look at https://status.fly.io and `fly machine status {id} -a {app}`; if the host stays away, restore the "
+    "volume's newest snapshot (`fly volumes snapshots list`) to a new volume and deploy there",
+)
 
 
-def is_gone(machine: dict[str, Any]) -> bool:
-    """Whether the machine is destroyed, although Fly still lists it."""
-    return machine.get("state") in GONE
+class Mount(msgspec.Struct):
+    path: str = ""
+    volume: str | None = None
+
+
+class ServiceCheck(msgspec.Struct):
+    type: str = ""
+
+
+class Service(msgspec.Struct):
+    autostop: bool | str = False
+    """Sent as off, stop or suspend; answered as a boolean too."""
+    checks: list[ServiceCheck] = []
+
+
+class StopConfig(msgspec.Struct):
+    timeout: str | float | None = None
+
+
+class ConfigView(msgspec.Struct):
+    """The fields of a machine's config that we read."""
+
+    image: str = ""
+    metadata: dict[str, str] = {}
+    mounts: list[Mount] = []
+    services: list[Service] = []
+    checks: dict[str, ServiceCheck] = {}
+    guest: Guest | None = None
+    stop_config: StopConfig | None = None
+
+    @property
+    def volume_id(self) -> str | None:
+        """The volume that is mounted; a machine has at most one."""
+        return self.mounts[0].volume if self.mounts else None
+
+
+def view(config: Config) -> ConfigView:
+    """The fields of `config` that we read. Raises msgspec.ValidationError."""
+    return msgspec.convert({key: value for key, value in config.items() if value is not None}, ConfigView)
+
+
+class ImageRef(msgspec.Struct):
+    registry: str = ""
+    repository: str = ""
+    digest: str = ""
+
+
+class Exit(msgspec.Struct):
+    """How the main process ended."""
+
+    requested_stop: bool = False
+    oom_killed: bool = False
+    exit_code: int | None = None
+    guest_exit_code: int | None = None
+
+
+class EventRequest(Exit):
+    exit_event: Exit | None = None
+    """Where the exit usually is; some answers have its fields one level up."""
+
+
+class Event(msgspec.Struct):
+    type: str
+    timestamp: float = 0
+    """Milliseconds since 1970."""
+    request: EventRequest | None = None
+
+
+class Check(msgspec.Struct):
+    """The last result of a health check."""
+
+    name: str
+    status: str = ""
+    output: str = ""
+
+
+class Machine(msgspec.Struct):
+    """A machine as Fly answers it; newest event first."""
+
+    id: str
+    name: str = ""
+    state: str = ""
+    region: str = ""
+    instance_id: str = ""
+    """The version that runs: every update has a new one."""
+    private_ip: str = ""
+    host_status: str = "ok"
+    config: Config | None = None
+    """Absent while the host is unreachable; then `incomplete_config` has what Fly knows
+    (https://github.com/superfly/fly-go/blob/main/machine_types.go)."""
+    incomplete_config: Config | None = None
+    image_ref: ImageRef = msgspec.field(default_factory=ImageRef)
+    events: list[Event] = []
+    checks: list[Check] = []
+
+    def __post_init__(self) -> None:
+        view(self.known_config)  # A config of another form is refused here, as a part of the answer.
+
+    @property
+    def known_config(self) -> Config:
+        return self.config or self.incomplete_config or {}
+
+    @property
+    def view(self) -> ConfigView:
+        return view(self.known_config)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the machine is destroyed: Fly still lists it for a while."""
+        return self.state in GONE
+
+
+class _Lease(msgspec.Struct):
+    nonce: str
+
+
+class _LeaseAnswer(msgspec.Struct):
+    data: _Lease
 
 
 def path(app: str, id: str) -> str:
     return f"/apps/{app}/machines/{id}"
 
 
-def find(fly: Fly, app: str, id: str) -> dict[str, Any] | None:
+def look_up(fly: Fly, app: str, id: str) -> Machine:
+    """The machine in whatever state. Raises NotFound."""
+    doing = f"look up machine {id} of app {app}"
+    return fly.call("GET", path(app, id), doing=doing, answer=Machine, limit=GET_MACHINE_LIMIT)
+
+
+def find(fly: Fly, app: str, id: str) -> Machine | None:
     """The machine, or None when it is gone."""
     try:
-        machine: dict[str, Any] = fly.call(
-            "GET", path(app, id), doing=f"look up the machine {id} of {app!r}", limit=GET_MACHINE_LIMIT
-        )
+        machine = look_up(fly, app, id)
     except NotFound:
         return None
-    return None if is_gone(machine) else machine
+    return None if machine.is_gone else machine
 
 
-def living(fly: Fly, app: str) -> list[dict[str, Any]]:
-    """All machines of the app that are not destroyed."""
+def list_all(fly: Fly, app: str) -> list[Machine]:
+    """All machines of the app that are not destroyed. Raises NotFound when there is no such app."""
+    machines = fly.call("GET", f"/apps/{app}/machines", doing=f"list the machines of app {app}", answer=list[Machine])
+    return [machine for machine in machines if not machine.is_gone]
+
+
+def living(fly: Fly, app: str) -> list[Machine]:
+    """As `list_all`; none when there is no such app."""
     try:
-        machines = fly.call("GET", f"/apps/{app}/machines", doing=f"list the machines of the app {app!r}")
+        return list_all(fly, app)
     except NotFound:
         return []
-    return [machine for machine in machines or () if not is_gone(machine)]
+
+
+def create(fly: Fly, app: str, name: str, *, region: str, config: Config, min_secrets_version: int | None) -> Machine:
+    body = {"name": name, "region": region, "config": config, **_min_secrets(min_secrets_version)}
+    return fly.call(
+        "POST", f"/apps/{app}/machines", doing=f"create machine {name} of app {app}", answer=Machine, body=body
+    )
+
+
+def update(
+    fly: Fly,
+    app: str,
+    id: str,
+    config: Config,
+    *,
+    current_version: str,
+    min_secrets_version: int | None,
+    nonce: str,
+) -> Machine:
+    """Replace the whole config. The call is repeatable: once it has taken effect, Fly refuses it with 409, because the
+    machine no longer runs `current_version`."""
+    body = {"config": config, "current_version": current_version, **_min_secrets(min_secrets_version)}
+    doing = f"update machine {id} of app {app}"
+    return fly.call("POST", path(app, id), doing=doing, answer=Machine, body=body, nonce=nonce, safe=True)
+
+
+def _min_secrets(version: int | None) -> dict[str, int]:
+    return {} if version is None else {"min_secrets_version": version}
 
 
 class Lease:
-    """The right to change a machine, until `release`. Kept alive by calling `keep` while waiting."""
+    """The exclusive right to change a machine, until `release`. Kept alive by calling `keep` while waiting."""
 
     def __init__(self, fly: Fly, app: str, id: str) -> None:
-        self._fly, self._path, self._doing = fly, f"{path(app, id)}/lease", f"lease the machine {id} of {app!r}"
-        self._id = id
+        self._fly, self._path = fly, f"{path(app, id)}/lease"
+        self._machine = f"machine {id} of app {app}"
         self.nonce = ""
         self._kept_at = 0.0
 
     def acquire(self) -> None:
-        """Take the lease, waiting for somebody else's to end. Raises LeaseHeld when that takes too long."""
+        """Take the lease; wait for another client's to end. Raises LeaseHeld when that takes too long."""
         held: list[LeaseHeld] = []
 
         def taken() -> bool | None:
@@ -74,13 +240,13 @@ class Lease:
             return True
 
         try:
-            waiting.poll(taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=self._doing, first_pause=1.0)
+            waiting.poll(taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=f"lease {self._machine}", first_pause=1.0)
         except TimedOut:
             raise held[-1] from None
 
     def keep(self) -> None:
-        """Renew the lease if it is getting old, and take it anew if it has ended. Fly gives the same nonce back for the same
-        nonce. Raises LeaseHeld when somebody else has it by now."""
+        """Renew the lease when it is old, and take it again when it has expired. Fly returns the same nonce for the same
+        nonce. Raises LeaseHeld when another client has it now."""
         if self.nonce and waiting.clock.now() - self._kept_at >= KEEP_SECONDS:
             try:
                 self._post()
@@ -89,29 +255,34 @@ class Lease:
                 self.acquire()
 
     def release(self) -> None:
-        """Give the lease back; quiet if it has ended already, or cannot be given back: then it ends by itself."""
+        """Give the lease back. Never fails: a lease that cannot be given back expires."""
         for _ in range(2 if self.nonce else 0):
             with suppress(ProviderError):
-                doing = f"un{self._doing}"
+                doing = f"release the lease of {self._machine}"
                 self._fly.call("DELETE", self._path, doing=doing, nonce=self.nonce, accept=(404, 409), safe=True)
                 break
         self.nonce = ""
 
+    def forget(self) -> None:
+        """The lease is gone together with its machine."""
+        self.nonce = ""
+
     def _post(self) -> None:
-        # A lost answer may have given the lease to nobody we know: it is waited for like a stranger's, and ends soon.
+        # After a lost answer we may hold a lease whose nonce we do not know. Wait for it as for another client's: it expires.
         try:
             answer = self._fly.call(
                 "POST",
                 self._path,
-                doing=self._doing,
+                doing=f"lease {self._machine}",
+                answer=_LeaseAnswer,
                 params={"ttl": LEASE_SECONDS},
                 body={"ttl": LEASE_SECONDS, "description": "pulumi up"},
                 nonce=self.nonce,
                 safe=bool(self.nonce),
             )
         except Uncertain as uncertain:
-            raise LeaseHeld(str(uncertain), status=409) from None
-        self.nonce = str(answer["data"]["nonce"])
+            raise LeaseHeld(uncertain.message, remedy=uncertain.remedy, status=409) from None
+        self.nonce = answer.data.nonce
         self._kept_at = waiting.clock.now()
 
 
@@ -129,10 +300,9 @@ def leased(fly: Fly, app: str, id: str) -> Iterator[Lease]:
 def wait_for(
     fly: Fly, app: str, id: str, state: str, *, version: str = "", seconds: float, lease: Lease | None = None
 ) -> None:
-    """Wait until the machine (of that version) is in `state`. Raises TimedOut or FlyError.
+    """Wait until the machine (in that version) is in `state`. Raises TimedOut or FlyError.
 
-    Fly answers 408 at the end of a slice and 404 for a machine that has just been made; both mean "not yet". For
-    `destroyed`, 404 is success.
+    Fly answers 408 at the end of a slice and 404 for a new machine; both mean "not yet". For `destroyed`, 404 is success.
     """
     deadline = waiting.clock.now() + seconds
     seen = ""
@@ -146,7 +316,7 @@ def wait_for(
             fly.call(
                 "GET",
                 f"{path(app, id)}/wait",
-                doing=f"wait for the machine {id} of {app!r} to be {state}",
+                doing=f"wait until machine {id} of app {app} is {state}",
                 params={"state": state, "timeout": left, **({"version": version} if version else {})},
                 limit=GET_MACHINE_LIMIT,
                 attempt_seconds=left + 10.0,
@@ -164,48 +334,47 @@ def wait_for(
         return True
 
     waiting.poll(
-        reached, seconds=seconds, waiting_for=f"the machine {id} of {app!r} to be {state}", last_seen=lambda: seen
+        reached, seconds=seconds, waiting_for=f"machine {id} of app {app} to be {state}", last_seen=lambda: seen
     )
 
 
 def _may_still_reach(fly: Fly, app: str, id: str) -> bool:
-    """After 409 from `wait`: whether the machine is still moving."""
+    """After a 409 from `wait`: whether the machine is still changing its state."""
     machine = find(fly, app, id)
-    return machine is not None and machine["state"] not in ("failed", "launch_failed")
+    return machine is not None and machine.state not in ("failed", "launch_failed")
 
 
 def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0) -> None:
-    """Start a stopped machine. Fly refuses with 412 while it is still being replaced, so that is waited for."""
+    """Start a stopped machine. Fly refuses with 412 while the machine is being replaced; that is retried."""
 
     def started() -> bool | None:
         try:
-            fly.call(
-                "POST", f"{path(app, id)}/start", doing=f"start the machine {id} of {app!r}", nonce=nonce, safe=True
-            )
+            fly.call("POST", f"{path(app, id)}/start", doing=f"start machine {id} of app {app}", nonce=nonce, safe=True)
         except FlyError as error:
             if error.status != 412:
                 raise
             return None
         return True
 
-    waiting.poll(started, seconds=seconds, waiting_for=f"Fly to let the machine {id} of {app!r} start", first_pause=0.5)
+    waiting.poll(
+        started, seconds=seconds, waiting_for=f"Fly to accept the start of machine {id} of app {app}", first_pause=0.5
+    )
 
 
 def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
-    """Restart the machine under its lease and wait until its checks pass. A second restart does no harm; a machine that does not
-    run needs none."""
-    doing = f"restart the machine {id} of {app!r}"
+    """Restart the machine under its lease and wait until its checks pass. Idempotent; a stopped machine needs no restart."""
+    doing = f"restart machine {id} of app {app}"
     with leased(fly, app, id) as lease:
 
         def accepted() -> bool | None:
-            """Fly refuses with 412 while the machine still starts, from a restart of ours, say."""
+            """Fly refuses with 412 while the machine still starts, for example from an earlier restart of ours."""
             try:
                 fly.call("POST", f"{path(app, id)}/restart", doing=doing, nonce=lease.nonce, safe=True)
             except FlyError as error:
                 if error.status != 412:
                     raise
                 machine = find(fly, app, id)
-                return False if machine is None or machine["state"] in ("stopped", "suspended") else None
+                return False if machine is None or machine.state in ("stopped", "suspended") else None
             return True
 
         if waiting.poll(accepted, seconds=seconds, waiting_for=f"Fly to {doing}", first_pause=0.5):
@@ -220,60 +389,72 @@ def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Leas
         nonlocal seen
         lease.keep()
         machine = find(fly, app, id)
-        troubles = unhealthy_checks(machine["config"], machine.get("checks") or []) if machine else ["it is gone"]
-        seen = "; ".join(troubles)
-        return None if troubles else True
+        failures = unhealthy_checks(machine.view, machine.checks) if machine else ["it does not exist"]
+        seen = "; ".join(failures)
+        return None if failures else True
 
     waiting.poll(
         passing,
         seconds=seconds,
-        waiting_for=f"the machine {id} of {app!r} to be healthy after its restart",
+        waiting_for=f"machine {id} of app {app} to be healthy after its restart",
         last_seen=lambda: seen,
     )
 
 
-def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
-    """Stop the machine in its own time, delete it and wait until it is gone; quiet when it already is.
+def unhealthy_checks(config: ConfigView, reported: list[Check]) -> list[str]:
+    """The configured checks that have no result, or that do not pass: one text each.
 
-    `at_once` is for one that has nothing to finish: Fly kills it.
+    Service checks are reported as `servicecheck-NN-<type>-<port>`. How NN counts over several services is not documented, so we
+    count them. Checks named `bg_deployments_compat…` are copies that Fly makes.
     """
+    own = [check for check in reported if not check.name.startswith("bg_deployments_compat")]
+    of_services = [check for check in own if check.name not in config.checks]
+    expected = sum(len(service.checks) for service in config.services)
+    failures = [
+        f"{check.name} is {check.status} ({' '.join((check.output or 'no output').split())[:120]})"
+        for check in own
+        if check.status != "passing"
+    ]
+    failures += [f"{name} has no result yet" for name in config.checks if name not in {check.name for check in own}]
+    if len(of_services) < expected:
+        failures.append(f"{expected - len(of_services)} of {expected} service checks have no result yet")
+    return failures
+
+
+def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
+    """Stop the machine gracefully, delete it and wait until it is gone; succeeds when it already is. `at_once` kills it."""
     machine = find(fly, app, id)
     if machine is None:
         return
     with leased(fly, app, id) as lease:
-        if not at_once and machine["state"] == "started" and machine.get("host_status", "ok") == "ok":
+        if not at_once and machine.state == "started" and machine.host_status == "ok":
             fly.call(
-                "POST", f"{path(app, id)}/stop", doing=f"stop the machine {id} of {app!r}", nonce=lease.nonce, safe=True
+                "POST", f"{path(app, id)}/stop", doing=f"stop machine {id} of app {app}", nonce=lease.nonce, safe=True
             )
             wait_for(fly, app, id, "stopped", seconds=_stop_seconds(machine), lease=lease)
         fly.call(
             "DELETE",
             path(app, id),
-            doing=f"destroy the machine {id} of {app!r}",
+            doing=f"destroy machine {id} of app {app}",
             params={"force": "true"},
             nonce=lease.nonce,
             accept=(404,),
             safe=True,
         )
-        lease.nonce = ""  # It went with the machine.
+        lease.forget()
     waiting.poll(
         lambda: None if find(fly, app, id) else True,
         seconds=GONE_SECONDS,
-        waiting_for=f"the machine {id} of {app!r} to be destroyed; run destroy again",
+        waiting_for=f"machine {id} of app {app} to be destroyed (run `pulumi destroy` again)",
     )
 
 
-def _stop_seconds(machine: dict[str, Any]) -> float:
-    timeout = (machine["config"].get("stop_config") or {}).get("timeout")
-    return 30.0 + (seconds_of(timeout) if timeout else 5.0)
+def _stop_seconds(machine: Machine) -> float:
+    stop = machine.view.stop_config
+    return 30.0 + (seconds_of(stop.timeout) if stop and stop.timeout else DEFAULT_KILL_SECONDS)
 
 
-def refuse_bad_host(app: str, machine: dict[str, Any]) -> None:
-    """Raise when the machine's host is not all right: nothing done to it now would end well."""
-    status = machine.get("host_status", "ok")
-    if status != "ok":
-        raise ProviderError(
-            f"the machine {machine['id']} of {app!r} is on a host that Fly reports as {status}: nothing was changed. "
-            f"Look at https://status.fly.io and `fly machine status {machine['id']} -a {app}`; if the host stays away, restore "
-            "the volume's newest snapshot (`fly volumes snapshots list`) to a new volume and deploy there"
-        )
+def check_host(app: str, machine: Machine) -> None:
+    """Raise when Fly cannot reach the machine's host: an update would not end well."""
+    if machine.host_status != "ok":
+        raise BAD_HOST(id=machine.id, app=app, status=machine.host_status)

@@ -1,36 +1,52 @@
-"""What Fly's edge has counted of an app, asked of Fly's own metrics (observability.md, section 2).
+"""Answers that Fly's edge has counted, from Fly's managed Prometheus (https://fly.io/docs/monitoring/metrics/).
 
-They are kept in VictoriaMetrics, whose `increase_pure` counts a series that begins within the period from zero: on a small app
-the first answer of a status is a new series, and Prometheus' `increase` would not see it.
+It is VictoriaMetrics, whose `increase_pure` counts a series that begins within the period from zero. On a small app the first
+answer with a status is a new series, which Prometheus' `increase` would miss.
 """
 
 import math
 
+import msgspec
+
 from providers import waiting
-from providers.errors import ProviderError
 from providers.fly.api.client import Fly
 
 SCRAPE_SECONDS = 16.0
-"""Fly looks every 15 s: what came this soon after a moment may belong to the time before it."""
+"""Fly scrapes every 15 s: what is counted this soon after a moment may have happened before it."""
 KEPT_SECONDS = 14 * 86_400.0
 """Fly keeps about 15 days."""
 
 
-class NotCounted(ProviderError):
-    """Fly's metrics cannot be read, or do not make sense; the text says why."""
+class Series(msgspec.Struct):
+    """One series of an instant query: its labels, and time and value."""
 
-    __module__ = "builtins"
+    value: tuple[float, str]
+    metric: dict[str, str] = {}
+
+    @property
+    def number(self) -> float:
+        return float(self.value[1])
+
+
+class _Result(msgspec.Struct):
+    result: list[Series]
+
+
+class _Answer(msgspec.Struct):
+    data: _Result
 
 
 def server_errors(fly: Fly, org: str, app: str, since: float) -> tuple[int, int]:
-    """How many answers were a 5xx, from `since` (seconds since 1970) to now, and how many seconds that covers."""
+    """How many answers were a 5xx from `since` (seconds since 1970) until now, and how many seconds that covers."""
     seconds = math.floor(min(waiting.clock.wall() - since - SCRAPE_SECONDS, KEPT_SECONDS))
     if seconds < 1:
         return 0, 0
     query = f'sum(increase_pure(fly_edge_http_responses_count{{app="{app}",status=~"5.."}}[{seconds}s]))'
-    try:
-        answer = fly.metrics(org, query, doing=f"count the server errors of {app!r}")
-        series = answer["data"]["result"]
-        return round(sum(float(each["value"][1]) for each in series)), seconds
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise NotCounted(f"Fly's metrics of {app!r} answer in another form than was known ({error!r})") from None
+    answer = fly.web(
+        "GET",
+        f"/prometheus/{org}/api/v1/query",
+        doing=f"count the server errors of app {app}",
+        answer=_Answer,
+        params={"query": query},
+    )
+    return round(sum(series.number for series in answer.data.result)), seconds

@@ -1,20 +1,36 @@
-"""Release records at api.fly.io, so that `fly releases` shows what `pulumi up` deployed.
+"""Release records, which `fly releases` lists: they show what `pulumi up` deployed.
 
-flyctl writes one before each deployment and names it in the machine's metadata (fly.md, sections 13 and 14.1). A record is a
-courtesy to people: a deployment does not fail for the lack of one, and a token may not be allowed to write it.
+flyctl writes one before each deployment and puts its id into the machine's metadata
+(https://github.com/superfly/flyctl/blob/master/internal/uiex/releases.go). A record is optional: a deployment does not fail
+without one, and a token may not be allowed to write it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+import msgspec
 
 from providers import engine
 from providers.errors import ProviderError
 from providers.fly.api.client import Fly
+from providers.fly.api.machines import ConfigView
+
+
+class _Record(msgspec.Struct):
+    id: str | int = ""
+    version: str | int = ""
+
+
+class _Answer(_Record):
+    """Fly answers the record in an envelope; a bare record is accepted too."""
+
+    release: _Record | None = None
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release record; `id` is empty when Fly keeps none of this deployment."""
+    """A release record; `id` is empty when Fly has no record of the deployment."""
 
     id: str = ""
     version: str = ""
@@ -25,25 +41,25 @@ class Release:
         return {"fly_release_id": self.id, "fly_release_version": self.version} if self.id else {}
 
 
-def of(config: dict[str, Any]) -> Release:
+def of(config: ConfigView) -> Release:
     """The release that a machine's config belongs to."""
-    metadata = config.get("metadata") or {}
-    return Release(metadata.get("fly_release_id", ""), metadata.get("fly_release_version", ""))
+    return Release(config.metadata.get("fly_release_id", ""), config.metadata.get("fly_release_version", ""))
 
 
-def begin(fly: Fly, app: str, image: str, definition: dict[str, Any]) -> Release:
-    """Record that a deployment begins. `definition` is the fly.toml: flyctl takes it for the app's where it has no file, in
-    `fly config save` and `fly deploy` from another folder."""
+def begin(fly: Fly, app: str, image: str, definition: Mapping[str, object]) -> Release:
+    """Record that a deployment begins. `definition` is the fly.toml: flyctl takes it as the app's when it finds no file, in
+    `fly config save` and in `fly deploy` from another folder."""
     recorded = {**definition, "app": app}
     body = {"app_name": app, "build_id": 0, "strategy": "ROLLING", "definition": recorded, "image": image}
+    doing = f"record a release of app {app}"
     try:
-        answer = fly.web("POST", "/releases", doing=f"record a release of {app!r}", body=body)
-        release = Release(str(answer["id"]), str(answer["version"]))
-        fly.web("PATCH", f"/releases/{release.id}", doing="mark the release as running", body={"status": "running"})
-    except (ProviderError, KeyError, TypeError) as error:
-        engine.note(f"Fly keeps no release record of this deployment: {error}")
+        answer = fly.web("POST", "/api/v1/releases", doing=doing, answer=_Answer, body=body)
+        record = answer.release or answer
+        _mark(fly, str(record.id), "running")
+    except ProviderError as error:
+        engine.note(f"Fly has no release record of this deployment: {error}")
         return Release()
-    return release
+    return Release(str(record.id), str(record.version))
 
 
 def end(fly: Fly, release: Release, status: Literal["complete", "failed"]) -> None:
@@ -51,6 +67,11 @@ def end(fly: Fly, release: Release, status: Literal["complete", "failed"]) -> No
     if not release.id:
         return
     try:
-        fly.web("PATCH", f"/releases/{release.id}", doing=f"mark the release as {status}", body={"status": status})
+        _mark(fly, release.id, status)
     except ProviderError as error:
         engine.note(f"the release record still says running: {error}")
+
+
+def _mark(fly: Fly, id: str, status: str) -> None:
+    doing = f"mark the release as {status}"
+    fly.web("PATCH", f"/api/v1/releases/{id}", doing=doing, answer=object, body={"status": status})

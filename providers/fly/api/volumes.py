@@ -1,13 +1,11 @@
-"""Volumes and snapshots as Fly answers them: which are still there, and taking a snapshot that is finished.
-
-Lists include soft-deleted volumes (fly.md, section 7), and taking a snapshot returns no id.
-"""
+"""Volumes and their snapshots. Lists contain deleted volumes for a day; taking a snapshot returns no id."""
 
 from collections.abc import Callable
-from typing import Any
+
+import msgspec
 
 from providers import waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText
 from providers.fly.api.client import Fly, NotFound
 
 GONE = frozenset(
@@ -23,83 +21,115 @@ GONE = frozenset(
 )
 SNAPSHOT_SECONDS = 600.0
 
+SNAPSHOT_FAILED = ErrorText(
+    "Fly failed to take a snapshot of volume {volume_id} of app {app}", remedy="run `pulumi up` again"
+)
 
-def is_gone(volume: dict[str, Any]) -> bool:
-    """Whether the volume is deleted, although Fly still lists it (for a day)."""
-    return volume.get("state") in GONE
+
+class Volume(msgspec.Struct):
+    id: str
+    state: str
+    size_gb: int
+    name: str = ""
+    region: str = ""
+    zone: str = ""
+    encrypted: bool | None = None
+    snapshot_retention: int | None = None
+    """Days."""
+    auto_backup_enabled: bool | None = None
+    attached_machine_id: str | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the volume is deleted: Fly still lists it for a day."""
+        return self.state in GONE
 
 
-def find(fly: Fly, app: str, id: str) -> dict[str, Any] | None:
+class Extended(msgspec.Struct):
+    volume: Volume
+    needs_restart: bool = False
+
+
+class Snapshot(msgspec.Struct):
+    id: str
+    status: str
+    created_at: str = ""
+    """RFC 3339."""
+    size: int = 0
+    """Bytes."""
+
+
+def path(app: str, id: str) -> str:
+    return f"/apps/{app}/volumes/{id}"
+
+
+def look_up(fly: Fly, app: str, id: str) -> Volume:
+    """The volume in whatever state. Raises NotFound."""
+    return fly.call("GET", path(app, id), doing=f"look up volume {id} of app {app}", answer=Volume)
+
+
+def find(fly: Fly, app: str, id: str) -> Volume | None:
     """The volume, or None when it is gone."""
     try:
-        volume: dict[str, Any] = fly.call(
-            "GET", f"/apps/{app}/volumes/{id}", doing=f"look up the volume {id} of {app!r}"
-        )
+        volume = look_up(fly, app, id)
     except NotFound:
         return None
-    return None if is_gone(volume) else volume
+    return None if volume.is_gone else volume
 
 
-def named(fly: Fly, app: str, name: str, region: str) -> list[dict[str, Any]]:
-    """All volumes of that name and region that Fly lists, deleted ones too; names are not unique."""
+def list_all(fly: Fly, app: str) -> list[Volume]:
+    """All volumes of the app, deleted ones too. Raises NotFound when there is no such app."""
+    return fly.call("GET", f"/apps/{app}/volumes", doing=f"list the volumes of app {app}", answer=list[Volume])
+
+
+def named(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
+    """The volumes with that name and region, deleted ones too; names are not unique."""
     try:
-        volumes = fly.call("GET", f"/apps/{app}/volumes", doing=f"list the volumes of the app {app!r}")
+        volumes = list_all(fly, app)
     except NotFound:
         return []
-    return [volume for volume in volumes or () if volume["name"] == name and volume["region"] == region]
+    return [volume for volume in volumes if volume.name == name and volume.region == region]
 
 
-def living(fly: Fly, app: str, name: str, region: str) -> list[dict[str, Any]]:
+def living(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
     """Those of them that are not deleted."""
-    return [volume for volume in named(fly, app, name, region) if not is_gone(volume)]
+    return [volume for volume in named(fly, app, name, region) if not volume.is_gone]
 
 
-def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[dict[str, Any]]:
-    """The snapshots of a volume, also of a deleted one, as long as Fly keeps them."""
+def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[Snapshot]:
+    """The snapshots of a volume that Fly still has; a deleted volume can have some."""
+    doing = f"list the snapshots of volume {volume_id} of app {app}"
     try:
-        found = fly.call(
-            "GET", f"/apps/{app}/volumes/{volume_id}/snapshots", doing=f"list the snapshots of the volume {volume_id}"
-        )
+        return fly.call("GET", f"{path(app, volume_id)}/snapshots", doing=doing, answer=list[Snapshot])
     except NotFound:
         return []
-    return list(found or ())
 
 
 def take_snapshot(
-    fly: Fly,
-    app: str,
-    volume_id: str,
-    *,
-    progress: Callable[[str], None] = lambda text: None,
-    meanwhile: Callable[[], object] = lambda: None,
-) -> dict[str, Any]:
-    """Take a snapshot of the volume and wait until it is `created`; the snapshot.
+    fly: Fly, app: str, volume_id: str, *, progress: Callable[[str], None] = lambda text: None
+) -> Snapshot:
+    """Take a snapshot of the volume and wait until it is `created`.
 
-    Fly names no id in its answer, so the snapshot is the one that was not there before. The call is repeated after a lost
-    answer: at worst there are two, and snapshots expire by themselves.
+    Fly's answer has no id, so the snapshot is the one that was not there before. The call is repeated after a lost answer: at
+    worst there are two, and snapshots expire.
     """
-    before = {one["id"] for one in snapshots_of(fly, app, volume_id)}
-    fly.call(
-        "POST",
-        f"/apps/{app}/volumes/{volume_id}/snapshots",
-        doing=f"take a snapshot of the volume {volume_id}",
-        safe=True,
-    )
+    before = {snapshot.id for snapshot in snapshots_of(fly, app, volume_id)}
+    doing = f"take a snapshot of volume {volume_id} of app {app}"
+    fly.call("POST", f"{path(app, volume_id)}/snapshots", doing=doing, safe=True)
     seen = "none yet"
 
-    def created() -> dict[str, Any] | None:
+    def created() -> Snapshot | None:
         nonlocal seen
-        meanwhile()
-        new = [one for one in snapshots_of(fly, app, volume_id) if one["id"] not in before]
-        if any(one["status"] == "failed" for one in new):
-            raise ProviderError(f"Fly failed to take a snapshot of the volume {volume_id} of {app!r}: run up again")
-        seen = ", ".join(f"{one['id']} {one['status']}" for one in new) or seen
+        new = [snapshot for snapshot in snapshots_of(fly, app, volume_id) if snapshot.id not in before]
+        if any(snapshot.status == "failed" for snapshot in new):
+            raise SNAPSHOT_FAILED(volume_id=volume_id, app=app)
+        seen = ", ".join(f"{snapshot.id} {snapshot.status}" for snapshot in new) or seen
         progress(f"snapshot of {volume_id}: {seen}")
-        return next((one for one in new if one["status"] == "created"), None)
+        return next((snapshot for snapshot in new if snapshot.status == "created"), None)
 
     return waiting.poll(
         created,
         seconds=SNAPSHOT_SECONDS,
-        waiting_for=f"snapshot of the volume {volume_id} of {app!r}",
+        waiting_for=f"a snapshot of volume {volume_id} of app {app}",
         last_seen=lambda: seen,
     )

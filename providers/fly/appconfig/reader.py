@@ -12,13 +12,17 @@ import shlex
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from providers.errors import Problem
+from providers.fly.api.durations import seconds_of
+from providers.fly.api.guest import CPUS, MEMORY_PER_CPU, Guest, guest_problems
+from providers.fly.api.machines import Config
 from providers.fly.appconfig import services
 from providers.fly.appconfig.services import ProcessGroup, present
 from providers.fly.appconfig.tables import GB, MB, Document, Table
-from providers.fly.safe_update.machine_config import CPUS, MEMORY_PER_CPU, PLATFORM_METADATA, guest_problems, seconds_of
+from providers.fly.safe_update.machine_config import PLATFORM_METADATA
 
 SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM")
 RESTART = {"always": "always", "on-failure": "on-failure", "never": "no"}
@@ -79,9 +83,9 @@ class AppConfig:
     process_group: str = "app"
     mount: Mount | None = None
     wait_seconds: float = DEPLOY_SECONDS
-    document: dict[str, Any] = field(default_factory=dict)
+    document: Config = field(default_factory=dict)
     """The whole file, as it is recorded with a release."""
-    config: dict[str, Any] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
     """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
     problems: tuple[Problem, ...] = ()
 
@@ -90,7 +94,7 @@ class AppConfig:
         return dict(self.config.get("env", {}))
 
     @property
-    def guest(self) -> dict[str, Any] | None:
+    def guest(self) -> Config | None:
         return self.config.get("guest")
 
 
@@ -209,7 +213,7 @@ class _Reader:
         env["FLY_PROCESS_GROUP"] = self._group.name
         return {**env, "PRIMARY_REGION": region} if region else env
 
-    def _mounts(self) -> tuple[Mount | None, list[dict[str, Any]]]:
+    def _mounts(self) -> tuple[Mount | None, list[Config]]:
         table = self._top.only("mounts")
         if table is None:
             return None, []
@@ -234,7 +238,7 @@ class _Reader:
         table.done()
         return mount, [{"name": source, "path": destination, **growth}]
 
-    def _guest(self) -> dict[str, Any] | None:
+    def _guest(self) -> Config | None:
         table = self._top.only("vm")
         if table is None:
             return None
@@ -251,12 +255,12 @@ class _Reader:
             cpus=table.take("cpus", int),
             memory_mb=precise if precise is not None else memory,
         )
-        for problem in guest_problems(guest) if guest else ():
-            table.problem(problem)
+        for problem in guest_problems(msgspec.convert(guest, Guest)) if guest else ():
+            table.problem(str(problem))
         table.done()
         return guest
 
-    def _restart(self) -> dict[str, Any] | None:
+    def _restart(self) -> Config | None:
         table = self._top.only("restart", single=False)
         if table is None:
             return None
@@ -266,7 +270,7 @@ class _Reader:
         table.done()
         return restart
 
-    def _metrics(self) -> dict[str, Any] | None:
+    def _metrics(self) -> Config | None:
         table = self._top.only("metrics")
         if table is None:
             return None
@@ -275,8 +279,8 @@ class _Reader:
         table.done()
         return metrics
 
-    def _files(self) -> list[dict[str, Any]]:
-        files: dict[str, dict[str, Any]] = {}
+    def _files(self) -> list[Config]:
+        files: dict[str, Config] = {}
         for table in self._top.tables("files", single=False):
             self._group.take(table)
             path = table.needed("guest_path", str)
@@ -302,7 +306,7 @@ class _Reader:
                 table.problem(f"{given['local_path']} cannot be read ({error.strerror})", "local_path")
         return {"raw_value": base64.b64encode(content).decode()}
 
-    def _stop_config(self) -> dict[str, Any]:
+    def _stop_config(self) -> Config:
         signal = self._top.one_of("kill_signal", SIGNALS)
         timeout = self._top.duration("kill_timeout", bare_unit="s")
         if timeout and seconds_of(timeout) > MOST_KILL_SECONDS:
@@ -317,7 +321,7 @@ def _gigabytes(table: Table, key: str, most: int, kind: type | tuple[type, ...] 
     return amount
 
 
-def _preset(size: str) -> dict[str, Any] | None:
+def _preset(size: str) -> Config | None:
     match = re.fullmatch(r"(shared-cpu|performance)-(\d+)x", size)
     if not match or int(match[2]) not in CPUS[PREFIXES[match[1]]]:
         return None

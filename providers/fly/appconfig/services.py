@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from providers.fly.api.durations import seconds_of
+from providers.fly.api.machines import Config
 from providers.fly.appconfig.tables import Table
-from providers.fly.safe_update.machine_config import seconds_of
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
 MOST_PORT = 65535
@@ -32,7 +33,7 @@ class ProcessGroup:
         self.take(table)
 
 
-def http_service(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
+def http_service(top: Table, group: ProcessGroup) -> Iterator[Config]:
     """The service of [http_service], if there is one."""
     table = top.table("http_service")
     if table is None:
@@ -50,7 +51,7 @@ def http_service(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
     yield service
 
 
-def services(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
+def services(top: Table, group: ProcessGroup) -> Iterator[Config]:
     """The services of [[services]]."""
     for table in top.tables("services"):
         protocol = table.one_of("protocol", ("tcp", "udp")) or "tcp"
@@ -62,9 +63,9 @@ def services(top: Table, group: ProcessGroup) -> Iterator[dict[str, Any]]:
         yield {**service, "protocol": protocol, **({"ports": ports} if ports else {})}
 
 
-def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> dict[str, Any]:
+def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config:
     """The checks of [checks]; one without a port takes `internal_port`, that of [http_service]."""
-    found: dict[str, Any] = {}
+    found: Config = {}
     section = top.table("checks")
     for name in list(section.values) if section else ():
         table = section.table(name) if section else None
@@ -87,12 +88,12 @@ def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> dict[s
     return found
 
 
-def present(**values: Any) -> dict[str, Any]:
+def present(**values: Any) -> Config:
     """What is not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _service(table: Table, group: ProcessGroup, checks: list[dict[str, Any]]) -> dict[str, Any]:
+def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
     group.take_of_service(table)
     autostop = table.take("auto_stop_machines", (str, bool))
     if autostop not in (None, *AUTOSTOP):
@@ -109,7 +110,7 @@ def _service(table: Table, group: ProcessGroup, checks: list[dict[str, Any]]) ->
     )
 
 
-def _port(table: Table) -> dict[str, Any]:
+def _port(table: Table) -> Config:
     proxy = table.table("proxy_proto_options")
     port = present(
         port=table.number("port", 1, MOST_PORT),
@@ -127,7 +128,7 @@ def _port(table: Table) -> dict[str, Any]:
     return port
 
 
-def _http_options(parent: Table) -> dict[str, Any] | None:
+def _http_options(parent: Table) -> Config | None:
     table = parent.table("http_options")
     if table is None:
         return None
@@ -143,7 +144,7 @@ def _http_options(parent: Table) -> dict[str, Any] | None:
     return options
 
 
-def _response(parent: Table) -> dict[str, Any] | None:
+def _response(parent: Table) -> Config | None:
     table = parent.table("response")
     if table is None:
         return None
@@ -152,7 +153,7 @@ def _response(parent: Table) -> dict[str, Any] | None:
     return response
 
 
-def _replay_cache(table: Table) -> dict[str, Any]:
+def _replay_cache(table: Table) -> Config:
     cache = present(
         path_prefix=table.needed("path_prefix", str),
         ttl_seconds=table.needed("ttl_seconds", int),
@@ -164,7 +165,7 @@ def _replay_cache(table: Table) -> dict[str, Any]:
     return cache
 
 
-def _tls_options(parent: Table) -> dict[str, Any] | None:
+def _tls_options(parent: Table) -> Config | None:
     table = parent.table("tls_options")
     if table is None:
         return None
@@ -177,13 +178,13 @@ def _tls_options(parent: Table) -> dict[str, Any] | None:
     return options
 
 
-def _service_check(table: Table, kind: str) -> dict[str, Any]:
+def _service_check(table: Table, kind: str) -> Config:
     check = _check(table, kind)
     table.done()
     return check
 
 
-def _check(table: Table, kind: str) -> dict[str, Any]:
+def _check(table: Table, kind: str) -> Config:
     headers = table.take("headers", dict, {})
     if not all(isinstance(value, str) for value in headers.values()):
         table.problem("must be a table of strings", "headers")
@@ -201,7 +202,7 @@ def _check(table: Table, kind: str) -> dict[str, Any]:
     )
 
 
-def _concurrency(parent: Table) -> dict[str, Any] | None:
+def _concurrency(parent: Table) -> Config | None:
     table = parent.table("concurrency")
     if table is None:
         return None

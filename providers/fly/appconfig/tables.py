@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.errors import Problem
-from providers.fly.safe_update.machine_config import seconds_of
+from providers.fly.api.durations import seconds_of
 
 SPOKEN = {
     str: "a string",

@@ -1,23 +1,25 @@
-"""When two machine configs mean the same, and in which fields they differ. Pure.
+"""Whether two machine configs are equal, and in which fields they differ. Pure.
 
-Fly answers with another spelling than it was sent: durations in other units, `autostop` as a boolean, defaults filled in,
-handlers in another order. flyctl adds metadata on each deploy. All of that is set aside before comparing, so that
-`fly deploy` with the same fly.toml is no difference, and everything else is one (fly.md, sections 3.3, 6.9 and 17.3).
+Fly answers a config in another form than it was sent: durations in other units, `autostop` as a boolean, defaults filled in,
+handlers in another order. flyctl adds metadata on each deploy. Configs are normalised before they are compared, so that
+`fly deploy` with the same fly.toml is not a difference, and everything else is.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from providers.fly.api import machines
+from providers.fly.api.durations import seconds_of
 
 Config = Mapping[str, Any]
 Path = tuple[str, ...]
 
 SECRETS_VERSION = "pulumi_secrets_version"
-"""Metadata key under which a machine carries the secrets version that it was made with: Fly itself does not show it."""
+"""Metadata key for the secrets version that the machine was created or updated with: Fly does not show it."""
 REVISION = "pulumi_revision"
-"""Metadata key of a config's own hash: a config that still has the hash it was sent with was sent by a run of ours."""
+"""Metadata key for the hash of the config itself: a config with a valid hash was sent by us, and nobody has changed it since."""
 INJECTED_METADATA = frozenset(
     {
         *("fly_release_id", "fly_release_version", "fly_flyctl_version", "fly_builder_id", "fly_previous_alloc"),
@@ -25,11 +27,11 @@ INJECTED_METADATA = frozenset(
     }
 )
 PLATFORM_METADATA = {"fly_platform_version": "v2"}
-"""Without it a machine is invisible to `fly deploy` and `fly scale`."""
+"""`fly deploy` and `fly scale` ignore machines without it."""
 NOT_COMPARED = frozenset(
     {("image",), ("size",), ("mounts", "[]", "volume"), ("mounts", "[]", "encrypted"), ("mounts", "[]", "size_gb")}
 )
-"""Compared apart (`image`, `volume`), deprecated (`size`), or told by Fly and never asked for."""
+"""Compared separately (`image`, `volume`), deprecated (`size`), or added by Fly."""
 
 CHECK_DEFAULTS = {"method": "GET", "protocol": "http", "tls_skip_verify": False}
 DEFAULTS: dict[Path, Config] = {
@@ -46,43 +48,28 @@ DEFAULTS: dict[Path, Config] = {
 }
 DURATIONS = frozenset({"interval", "timeout", "grace_period"})
 UNORDERED = {"ports": ("port", "start_port"), "headers": ("name",), "files": ("guest_path",)}
-"""Lists without an order, and what tells their items apart."""
-CUT = frozenset({"interval", "timeout"})
-MOST_SERVICE_CHECK_SECONDS = 60.0
-"""Fly cuts these of service checks to a minute, and shows them so."""
-DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-CPUS = {"shared": (1, 2, 4, 6, 8), "performance": (1, 2, 4, 6, 8, 10, 12, 14, 16)}
-"""How many a machine can have, as flyctl's sizes are (fly.md names fewer)."""
-MEMORY_PER_CPU = {"shared": (256, 2048), "performance": (2048, 8192)}
-
-
-def seconds_of(duration: str | float) -> float:
-    """A Go duration ("1m30s") in seconds; a bare number is nanoseconds, as in Fly's JSON. Raises ValueError."""
-    if isinstance(duration, int | float):
-        return round(duration * 1e-9, 9)
-    parts = DURATION_PART.findall(duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise ValueError(f"{duration!r} is no duration: write it like 15s, 500ms or 1m30s")
-    return round(sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts), 9)
+"""Lists whose order has no meaning, and the fields to sort them by."""
+CAPPED = frozenset({"interval", "timeout"})
+MAX_SERVICE_CHECK_SECONDS = 60.0
+"""Fly caps these fields of service checks at a minute, and answers them so."""
 
 
 def differences(declared: Config, actual: Config) -> list[str]:
-    """The paths (`env.LOG_LEVEL`, `services[0].checks[0].path`) in which `actual` is not as declared."""
+    """The paths (`env.LOG_LEVEL`, `services[0].checks[0].path`) in which `actual` differs."""
     wanted, found = _normal(_relevant(declared, declared), ()), _normal(_relevant(declared, actual), ())
-    return [_spoken(path) for path, _, _ in _differing(wanted, found, ())]
+    return [_describe(path) for path, _, _ in _changes(wanted, found, ())]
 
 
-def as_declared(declared: Config, actual: Config) -> dict[str, Any]:
-    """`actual` in the spelling of `declared`: equal parts as they were declared, differing parts as they are."""
-    merged: dict[str, Any] = _respelled(declared, _relevant(declared, actual), ())
+def as_declared(declared: Config, actual: Config) -> machines.Config:
+    """`actual` in the form of `declared`: equal parts as declared, different parts as they are."""
+    merged: machines.Config = _in_form_of(declared, _relevant(declared, actual), ())
     return merged
 
 
 def complete(
     config: Config, *, image: str, volume_id: str | None, running: Config, metadata: Mapping[str, str]
-) -> dict[str, Any]:
-    """What is sent to Fly for `config`. An update replaces everything, so this is everything.
+) -> machines.Config:
+    """The config to send to Fly for `config`: complete, because an update replaces everything.
 
     Without a declared guest the running machine keeps its own, as with `fly deploy`. `metadata` is added.
     """
@@ -95,23 +82,23 @@ def complete(
 
 
 def revision(config: Config, image: str, secrets_version: int | None) -> str:
-    """A short text that changes exactly when config, image or secrets change: what a verified rollout is a rollout of."""
+    """A short hash that changes exactly when config, image or secrets change."""
     text = json.dumps([_normal(config, ()), image, secrets_version], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def signed(config: Config) -> dict[str, Any]:
+def signed(config: Config) -> machines.Config:
     """The config with its own hash in its metadata."""
     return {**config, "metadata": {**(config.get("metadata") or {}), REVISION: _own_hash(config)}}
 
 
 def is_signed(config: Config) -> bool:
-    """Whether a run of ours sent this config, and nobody has changed it since."""
+    """Whether we sent this config, and nobody has changed it since."""
     return (config.get("metadata") or {}).get(REVISION) == _own_hash(config)
 
 
 def have_same_signature(one: Config, other: Config) -> bool:
-    """Whether both are the same config, sent by a run of ours."""
+    """Whether both are the same config, sent by us."""
     return is_signed(one) and (one.get("metadata") or {})[REVISION] == (other.get("metadata") or {}).get(REVISION)
 
 
@@ -119,48 +106,13 @@ def _own_hash(config: Config) -> str:
     return revision(_relevant(config, config), str(config.get("image")), None)
 
 
-def has_autostop(config: Config) -> bool:
-    """Whether Fly's proxy may stop the machine by itself; then a stopped machine is as it should be."""
-    return any(_autostop(service.get("autostop")) != "off" for service in config.get("services") or ())
+def has_autostop(config: machines.ConfigView) -> bool:
+    """Whether Fly's proxy may stop the machine: then "stopped" is not a fault."""
+    return any(_autostop(service.autostop) != "off" for service in config.services)
 
 
-def unhealthy_checks(config: Config, reported: list[dict[str, Any]]) -> list[str]:
-    """What keeps the machine from being healthy: each configured check that is absent or not passing.
-
-    Service checks are reported as `servicecheck-NN-<type>-<port>`; how NN counts over several services is not documented, so
-    they are counted. Mirrors named `bg_deployments_compat…` are Fly's own.
-    """
-    named = dict(config.get("checks") or {})
-    own = [check for check in reported if not check["name"].startswith("bg_deployments_compat")]
-    of_services = [check for check in own if check["name"] not in named]
-    expected = sum(len(service.get("checks") or ()) for service in config.get("services") or ())
-    troubles = [
-        f"{check['name']} is {check['status']} ({' '.join(str(check.get('output') or 'no output').split())[:120]})"
-        for check in own
-        if check["status"] != "passing"
-    ]
-    troubles += [f"{name} has no result yet" for name in named if name not in {check["name"] for check in own}]
-    if len(of_services) < expected:
-        troubles.append(f"{expected - len(of_services)} of {expected} service checks have no result yet")
-    return troubles
-
-
-def guest_problems(guest: Config) -> Iterator[str]:
-    """Sentences on why Fly would refuse this guest."""
-    kind, cpus, memory = guest.get("cpu_kind", "shared"), guest.get("cpus", 1), guest.get("memory_mb", 256)
-    if kind not in MEMORY_PER_CPU:
-        yield f"cpu_kind must be shared or performance, not {kind!r}"
-        return
-    if cpus not in CPUS[kind]:
-        yield f"cpus of kind {kind} must be one of {', '.join(map(str, CPUS[kind]))}, not {cpus}"
-        return
-    least, most = (amount * cpus for amount in MEMORY_PER_CPU[kind])
-    if memory % 256 or not least <= memory <= most:
-        yield f"memory of {cpus} {kind} CPUs must be a multiple of 256 MB from {least} to {most}, not {memory}"
-
-
-def _relevant(declared: Config, actual: Config) -> dict[str, Any]:
-    """`actual` without what tools add by themselves, and without a guest that is not declared."""
+def _relevant(declared: Config, actual: Config) -> machines.Config:
+    """`actual` without what tools add, and without a guest that is not declared."""
     kept = {key: value for key, value in actual.items() if key != "guest" or "guest" in declared}
     kept["metadata"] = {
         key: value for key, value in (actual.get("metadata") or {}).items() if key not in INJECTED_METADATA
@@ -169,7 +121,7 @@ def _relevant(declared: Config, actual: Config) -> dict[str, Any]:
 
 
 def _normal(value: Any, path: Path) -> Any:
-    """`value` in the one spelling in which equal things are equal; None for what says nothing."""
+    """`value` in a form in which equal values compare equal; None for a value that has no effect."""
     if path in NOT_COMPARED or value is None:
         return None
     key = path[-1] if path else ""
@@ -184,7 +136,7 @@ def _normal(value: Any, path: Path) -> Any:
         return items or None
     if key in DURATIONS and len(path) > 1:
         seconds = seconds_of(value)
-        return min(seconds, MOST_SERVICE_CHECK_SECONDS) if path[0] == "services" and key in CUT else seconds
+        return min(seconds, MAX_SERVICE_CHECK_SECONDS) if path[0] == "services" and key in CAPPED else seconds
     if key == "autostop":
         return _autostop(value)
     if key in ("method", "signal"):
@@ -192,7 +144,7 @@ def _normal(value: Any, path: Path) -> Any:
     return str(value) if path[:1] in (("env",), ("metadata",)) else value
 
 
-def _normal_table(table: Config, path: Path) -> dict[str, Any] | None:
+def _normal_table(table: Config, path: Path) -> machines.Config | None:
     found = {key: _normal(item, (*path, key)) for key, item in table.items()}
     pattern = ("checks", "*") if len(path) == 2 and path[0] == "checks" else path
     defaults = DEFAULTS.get(pattern, {})
@@ -205,20 +157,20 @@ def _autostop(value: Any) -> str:
     return {True: "stop", False: "off", None: "off"}.get(value, str(value))
 
 
-def _differing(left: Any, right: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
+def _changes(left: Any, right: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
     if left == right:
         return
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted(left.keys() | right.keys()):
-            yield from _differing(left.get(key), right.get(key), (*path, key))
+            yield from _changes(left.get(key), right.get(key), (*path, key))
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for index, (one, other) in enumerate(zip(left, right, strict=True)):
-            yield from _differing(one, other, (*path, f"[{index}]"))
+            yield from _changes(one, other, (*path, f"[{index}]"))
     else:
         yield path, left, right
 
 
-def _respelled(declared: Any, actual: Any, path: Path) -> Any:
+def _in_form_of(declared: Any, actual: Any, path: Path) -> Any:
     if _normal(declared, path) == _normal(actual, path):
         return declared
     if isinstance(declared, Mapping) and isinstance(actual, Mapping):
@@ -226,14 +178,14 @@ def _respelled(declared: Any, actual: Any, path: Path) -> Any:
         merged = {
             key: declared.get(key)
             if wanted.get(key) == found.get(key)
-            else _respelled(declared.get(key), actual.get(key), (*path, key))
+            else _in_form_of(declared.get(key), actual.get(key), (*path, key))
             for key in [*declared, *(key for key in actual if key not in declared)]
         }
         return {key: value for key, value in merged.items() if value is not None}
     if isinstance(declared, list) and isinstance(actual, list) and len(declared) == len(actual):
-        return [_respelled(one, other, (*path, "[]")) for one, other in zip(declared, actual, strict=True)]
+        return [_in_form_of(one, other, (*path, "[]")) for one, other in zip(declared, actual, strict=True)]
     return actual
 
 
-def _spoken(path: Path) -> str:
+def _describe(path: Path) -> str:
     return "".join(part if part.startswith("[") else f".{part}" for part in path).lstrip(".")

@@ -1,42 +1,44 @@
-"""Whether one version of a machine is healthy: it has started, all its checks pass, the public address answers as expected,
-and nothing in its events or log lines says that it crashes (fly.md, 6.5 and 6.8).
+"""Whether one version of a machine is healthy: it has started, all its checks pass, the public address answers as expected, and
+neither its events nor its log lines show a crash.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-from pulumi.dynamic import Config
+from pulumi.dynamic import Config as StackConfig
 
 from providers import engine, waiting
-from providers.errors import ProviderError
+from providers.errors import ErrorText, ProviderError
 from providers.fly.api import logs, machines
-from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, NotFound
-from providers.fly.safe_update import machine_config
+from providers.fly.api.client import Fly, NotFound
+from providers.fly.api.machines import Config, Machine
 from providers.health import Health, probe
 
 LOOK_SECONDS = 1.0
 """The longest pause between two looks at a machine that starts."""
 
+DOES_NOT_STAY_UP = ErrorText("version {version} of {machine} does not stay up: it is {state}")
+CRASHED = ErrorText("{machine} answers, but it has crashed since it was started{line}")
+
 
 class NotHealthy(ProviderError):
-    """A version is not healthy; `step` says what it did not get through."""
+    """A version is not healthy; `step` is the step that failed."""
 
     __module__ = "builtins"
 
-    def __init__(self, message: str, *, step: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, remedy: str = "", step: str) -> None:
+        super().__init__(message, remedy=remedy)
         self.step = step
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """What a machine shall run, whole, and what tells that it does so well."""
+    """What a machine runs, complete, and how to tell that it runs well."""
 
-    config: dict[str, Any]
+    config: Config
     """As it is sent to Fly: image, volume and metadata included."""
-    least_secrets: int | None = None
+    min_secrets_version: int | None = None
     health: Health | None = None
     """How the public address answers; None for a machine without one."""
     seconds: float = 300.0
@@ -47,40 +49,37 @@ class Version:
 class Evidence:
     """What was seen of a healthy version. Seconds are counted from the call of `verify`."""
 
-    machine: dict[str, Any]
+    machine: Machine
     start_seconds: float
     checks_seconds: float
     answer_seconds: float
-    """Until the first of the good answers through the edge; without an edge, until the checks passed."""
+    """Until the first good answer of the public address; without one, until the checks passed."""
     latencies_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Which machine it is about, and by whose means it is spoken to."""
+class MachineRef:
+    """A machine, and the clients to reach it with."""
 
     fly: Fly
-    stack: Config
+    stack: StackConfig
     app: str
     name: str
     id: str
 
     def __str__(self) -> str:
-        return f"the machine {self.name!r} of {self.app!r}"
+        return f"machine {self.name} of app {self.app}"
 
-    def look(self) -> dict[str, Any] | None:
+    def look(self) -> Machine | None:
         """The machine as it is; None for one that Fly does not show yet."""
         try:
-            found: dict[str, Any] = self.fly.call(
-                "GET", machines.path(self.app, self.id), doing=f"look at {self}", limit=GET_MACHINE_LIMIT
-            )
+            return machines.look_up(self.fly, self.app, self.id)
         except NotFound:
             return None
-        return found
 
 
-def verify(machine: Machine, instance_id: str, version: Version, lease: machines.Lease | None = None) -> Evidence:
-    """Wait until `instance_id`, which runs `version`, is healthy. Raises NotHealthy as soon as that is hopeless."""
+def verify(machine: MachineRef, instance_id: str, version: Version, lease: machines.Lease | None = None) -> Evidence:
+    """Wait until `instance_id`, which runs `version`, is healthy. Raises NotHealthy as soon as it cannot become healthy."""
     began, show = waiting.clock.now(), engine.progress()
 
     def keep(text: str) -> None:
@@ -88,14 +87,14 @@ def verify(machine: Machine, instance_id: str, version: Version, lease: machines
         if lease:
             lease.keep()
 
-    def until(troubles: Callable[[dict[str, Any]], list[str]]) -> dict[str, Any]:
-        return _until(machine, instance_id, version, troubles, keep, nonce=lease.nonce if lease else "")
+    def until(failures: Callable[[Machine], list[str]]) -> Machine:
+        return _until(machine, instance_id, version, failures, keep, nonce=lease.nonce if lease else "")
 
     def since() -> float:
         return round(waiting.clock.now() - began, 1)
 
-    def unhealthy(found: dict[str, Any]) -> list[str]:
-        return _not_started(found) + machine_config.unhealthy_checks(version.config, found.get("checks") or [])
+    def unhealthy(found: Machine) -> list[str]:
+        return _not_started(found) + machines.unhealthy_checks(machines.view(version.config), found.checks)
 
     with _step("start"):
         until(_not_started)
@@ -121,36 +120,37 @@ def _step(name: str) -> Iterator[None]:
     try:
         yield
     except ProviderError as error:
-        raise NotHealthy(str(error), step=name) from None
+        raise NotHealthy(error.message, remedy=error.remedy, step=name) from None
 
 
 def _until(
-    machine: Machine,
+    machine: MachineRef,
     instance_id: str,
     version: Version,
-    troubles: Callable[[dict[str, Any]], list[str]],
+    failures: Callable[[Machine], list[str]],
     keep: Callable[[str], None],
     *,
     nonce: str,
-) -> dict[str, Any]:
-    """The machine, once it runs `instance_id` without `troubles`. Fly shows the old version for a moment longer."""
+) -> Machine:
+    """The machine, once it runs `instance_id` without `failures`. Fly shows the previous version a moment longer."""
     seen = "not shown by Fly yet"
 
-    def arrived() -> dict[str, Any] | None:
+    def arrived() -> Machine | None:
         nonlocal seen
         keep(seen)
         found = machine.look()
         if found is None:
             return None
-        if found["instance_id"] != instance_id:
-            seen = f"version {found['instance_id']} still runs"
+        if found.instance_id != instance_id:
+            seen = f"version {found.instance_id} still runs"
             return None
-        if logs.is_crashing(found) or found["state"] in ("failed", *machines.GONE):
-            raise ProviderError(f"version {instance_id} of {machine} does not stay up: it is {found['state']}")
-        if found["state"] in ("stopped", "suspended"):  # Fly leaves one so that did not run when it was updated.
+        if logs.is_crashing(found) or found.is_gone or found.state == "failed":
+            raise DOES_NOT_STAY_UP(version=instance_id, machine=machine, state=found.state)
+        if found.state in ("stopped", "suspended"):  # A machine that was stopped before its update stays stopped.
             machines.start(machine.fly, machine.app, machine.id, nonce=nonce)
-        seen = "; ".join([found["state"], *troubles(found)])
-        return None if troubles(found) else found
+        failing = failures(found)
+        seen = "; ".join([found.state, *failing])
+        return None if failing else found
 
     return waiting.poll(
         arrived,
@@ -162,12 +162,11 @@ def _until(
     )
 
 
-def _not_started(found: dict[str, Any]) -> list[str]:
-    return [] if found["state"] == "started" else ["not started"]
+def _not_started(found: Machine) -> list[str]:
+    return [] if found.state == "started" else ["not started"]
 
 
-def _refuse_crashes(machine: Machine, found: dict[str, Any]) -> None:
+def _refuse_crashes(machine: MachineRef, found: Machine) -> None:
     lines = logs.crash_lines(machine.fly, machine.app, found)
     if logs.crashes(found) or lines:
-        said = f": {lines[-1]}" if lines else ""
-        raise ProviderError(f"{machine} answers, but it has crashed since it was started{said}")
+        raise CRASHED(machine=machine, line=f": {lines[-1]}" if lines else "")

@@ -1,0 +1,41 @@
+"""The secrets of an app: values are write-only, and Fly shows an opaque digest for each."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from providers.fly.api.client import Fly
+
+
+class Secret(msgspec.Struct):
+    name: str
+    digest: str = ""
+
+
+class Secrets(msgspec.Struct):
+    secrets: list[Secret] = []
+    version: int = 0
+    """Counts the writes to the app's secrets; absent in a list."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {secret.name: secret.digest for secret in self.secrets}
+
+
+def list_all(fly: Fly, app: str) -> Secrets:
+    """The names and digests. Raises NotFound when there is no such app."""
+    return fly.call("GET", f"/apps/{app}/secrets", doing=f"list the secrets of app {app}", answer=Secrets)
+
+
+def write(fly: Fly, app: str, values: Mapping[str, str | None]) -> Secrets:
+    """Set what has a value and unset what has None, in one batch. Idempotent."""
+    if not values:
+        return Secrets()
+    return fly.call(
+        "POST",
+        f"/apps/{app}/secrets",
+        doing=f"set the secrets of app {app}",
+        answer=Secrets,
+        body={"values": dict(values)},
+        safe=True,
+    )
