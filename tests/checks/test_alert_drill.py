@@ -74,7 +74,7 @@ def monitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor
 
 
 @needs("prometheus-alertmanager", "amtool")
-def test_the_page_and_its_resolve_arrive_once(monitor: Monitor) -> None:
+def test_page_and_resolve_arrive(monitor: Monitor) -> None:
     about = monitor.start(f"{monitor.addresses['control']}/receivers/page")
 
     monitor.drill.up(**about)
@@ -86,7 +86,7 @@ def test_the_page_and_its_resolve_arrive_once(monitor: Monitor) -> None:
 
 
 @needs("prometheus-alertmanager", "amtool")
-def test_a_receiver_that_does_not_answer_is_told_by_name(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_receiver_is_named(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_drill, "STEP_SECONDS", 2.0)
     about = monitor.start("http://127.0.0.1:9/secret-path")
 

@@ -59,7 +59,7 @@ def ask(world: World, path: str) -> int:
         return client.get(path, headers={"Host": "solos-prod.fly.dev"}).status_code
 
 
-def test_a_launch_is_declared_when_everything_holds(record: Driven, declaration: Declaration) -> None:
+def test_launch_is_declared(record: Driven, declaration: Declaration) -> None:
     outputs = record.up(**declaration(HOLDS))
 
     assert record.id == "v0"
@@ -67,7 +67,7 @@ def test_a_launch_is_declared_when_everything_holds(record: Driven, declaration:
     assert len(outputs["latencies_ms"]) == 3
 
 
-def test_everything_that_is_missing_is_named_at_once(record: Driven, declaration: Declaration) -> None:
+def test_all_open_requirements_are_named(record: Driven, declaration: Declaration) -> None:
     crashed = {"key": "no-crashes", "open": "2 crashes in 9 sessions"}
 
     with pytest.raises(NotReady) as refusal:
@@ -78,9 +78,7 @@ def test_everything_that_is_missing_is_named_at_once(record: Driven, declaration
     assert "2 crashes in 9 sessions" in str(refusal.value)
 
 
-def test_a_waiver_with_a_name_lets_a_row_be_open_and_stays_in_the_record(
-    record: Driven, declaration: Declaration
-) -> None:
+def test_waiver_stays_in_record(record: Driven, declaration: Declaration) -> None:
     waiver = {"smoke-test": {"reason": "Jun is ill", "by": "Mara"}}
 
     outputs = record.up(**declaration(HOLDS, OPEN, waivers=waiver))
@@ -88,9 +86,7 @@ def test_a_waiver_with_a_name_lets_a_row_be_open_and_stays_in_the_record(
     assert outputs["waivers"] == waiver
 
 
-def test_a_backend_that_is_down_at_that_moment_is_no_launch(
-    record: Driven, declaration: Declaration, world: World
-) -> None:
+def test_backend_down_blocks_launch(record: Driven, declaration: Declaration, world: World) -> None:
     world.clock.sleep(1)
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
     world.store.put("fly_machine", running["id"], {**running, "state": "stopped"})
@@ -101,7 +97,7 @@ def test_a_backend_that_is_down_at_that_moment_is_no_launch(
     assert record.id == ""
 
 
-def test_later_releases_leave_the_record_as_it_is(record: Driven, declaration: Declaration) -> None:
+def test_later_release_keeps_record(record: Driven, declaration: Declaration) -> None:
     declared = record.up(**declaration(HOLDS))
 
     record.up(**declaration(OPEN, facts={"image": "another"}))
@@ -110,7 +106,7 @@ def test_later_releases_leave_the_record_as_it_is(record: Driven, declaration: D
     assert record.outputs == declared
 
 
-def test_a_withdrawal_is_recorded_with_its_reason(record: Driven, declaration: Declaration) -> None:
+def test_withdrawal_is_recorded(record: Driven, declaration: Declaration) -> None:
     record.up(**declaration(HOLDS))
 
     outputs = record.up(**declaration(HOLDS, withdrawn="rows were lost"))
@@ -119,7 +115,7 @@ def test_a_withdrawal_is_recorded_with_its_reason(record: Driven, declaration: D
     assert outputs["withdrawn_at"] >= outputs["declared_at"]
 
 
-def test_a_withdrawal_cannot_be_taken_back(record: Driven, declaration: Declaration) -> None:
+def test_withdrawal_is_final(record: Driven, declaration: Declaration) -> None:
     record.up(**declaration(HOLDS))
     record.up(**declaration(HOLDS, withdrawn="rows were lost"))
 
@@ -135,9 +131,7 @@ def fail_once(world: World) -> None:
     world.store.put("fly_machine", running["id"], running)
 
 
-def test_a_server_error_while_testers_tried_it_is_no_launch(
-    record: Driven, declaration: Declaration, world: World
-) -> None:
+def test_server_error_blocks_launch(record: Driven, declaration: Declaration, world: World) -> None:
     fail_once(world)
     world.clock.sleep(60)
 
@@ -145,9 +139,7 @@ def test_a_server_error_while_testers_tried_it_is_no_launch(
         record.up(**declaration(HOLDS))
 
 
-def test_a_server_error_of_before_the_version_was_verified_does_not_count(
-    record: Driven, declaration: Declaration, world: World
-) -> None:
+def test_earlier_server_error_is_ignored(record: Driven, declaration: Declaration, world: World) -> None:
     fail_once(world)
     world.clock.sleep(700)
 
@@ -156,7 +148,7 @@ def test_a_server_error_of_before_the_version_was_verified_does_not_count(
     assert (outputs["server_errors"], outputs["watched_seconds"]) == (0, 584)
 
 
-def test_a_waived_server_error_is_counted_in_the_record(record: Driven, declaration: Declaration, world: World) -> None:
+def test_waived_error_is_counted(record: Driven, declaration: Declaration, world: World) -> None:
     fail_once(world)
     healthy = {"key": "healthy", "evidence": "verified"}
 
@@ -166,7 +158,7 @@ def test_a_waived_server_error_is_counted_in_the_record(record: Driven, declarat
     assert outputs["server_errors"] == 1
 
 
-def test_metrics_that_cannot_be_read_are_no_launch(record: Driven, declaration: Declaration, world: World) -> None:
+def test_unreadable_metrics_block_launch(record: Driven, declaration: Declaration, world: World) -> None:
     refusal = {
         "kind": "refuse",
         "service": "fly_platform",
@@ -180,7 +172,7 @@ def test_metrics_that_cannot_be_read_are_no_launch(record: Driven, declaration: 
         record.up(**declaration(HOLDS))
 
 
-def test_a_record_of_an_earlier_release_is_kept_and_none_is_made(record: Driven, declaration: Declaration) -> None:
+def test_earlier_record_is_kept(record: Driven, declaration: Declaration) -> None:
     declared = record.up(**declaration(HOLDS))
 
     record.up(label="v0")
@@ -192,9 +184,7 @@ def test_a_record_of_an_earlier_release_is_kept_and_none_is_made(record: Driven,
         record.up(label="v1")
 
 
-def test_a_machine_that_is_gone_or_has_crashed_is_no_launch(
-    record: Driven, declaration: Declaration, world: World
-) -> None:
+def test_crashed_machine_blocks_launch(record: Driven, declaration: Declaration, world: World) -> None:
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
     crash = {"type": "exit", "timestamp": 0, "request": {"exit_event": {"exit_code": 137, "oom_killed": True}}}
     world.store.put("fly_machine", running["id"], {**running, "events": [crash, *running["events"]]})

@@ -30,9 +30,7 @@ def names(world: World) -> list[str]:
     return [one["name"] for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
 
 
-def test_a_backup_comes_back_and_the_second_cluster_goes(
-    configured: Configured, world: World, wanted: dict[str, Any]
-) -> None:
+def test_backup_is_restored(configured: Configured, world: World, wanted: dict[str, Any]) -> None:
     drill = Driven(configured(PostgresRestoreDrillProvider))
 
     drill.up(**wanted)
@@ -43,9 +41,7 @@ def test_a_backup_comes_back_and_the_second_cluster_goes(
     assert names(world) == ["solos-prod-db"]
 
 
-def test_a_backup_without_the_database_is_no_backup(
-    configured: Configured, world: World, wanted: dict[str, Any]
-) -> None:
+def test_missing_database_is_reported(configured: Configured, world: World, wanted: dict[str, Any]) -> None:
     with pytest.raises(NotRestorable, match="was restored without database solserver \\(found: fly-db"):
         Driven(configured(PostgresRestoreDrillProvider)).up(**{**wanted, "database": "solserver"})
 
@@ -54,7 +50,7 @@ def test_a_backup_without_the_database_is_no_backup(
 
 @pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
 @pytest.mark.parametrize(("method", "path"), [("POST", "/restore$"), ("GET", "/databases$"), ("DELETE", "postgres")])
-def test_no_cluster_stays_whatever_happens_to_a_call(
+def test_restore_survives_faults(
     configured: Configured, world: World, wanted: dict[str, Any], *, kind: Kind, method: str, path: str
 ) -> None:
     world.faults.arm(Fault(kind, service="fly", method=method, path=path))

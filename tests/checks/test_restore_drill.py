@@ -52,7 +52,7 @@ def left(world: World) -> list[str]:
     return [name for name in (*machines, *volumes) if name in (MACHINE, VOLUME)]
 
 
-def test_the_rows_of_the_database_come_back(world: World, configured: Configured, about: dict[str, Any]) -> None:
+def test_rows_are_restored(world: World, configured: Configured, about: dict[str, Any]) -> None:
     write_rows(world, 7)
     drill = Driven(configured(RestoreDrillProvider))
 
@@ -63,9 +63,7 @@ def test_the_rows_of_the_database_come_back(world: World, configured: Configured
     assert left(world) == []
 
 
-def test_its_machine_is_killed_and_nothing_is_looked_for_again(
-    world: World, configured: Configured, about: dict[str, Any]
-) -> None:
+def test_drill_machine_is_killed(world: World, configured: Configured, about: dict[str, Any]) -> None:
     before = len(world.journal.entries("fly"))
 
     Driven(configured(RestoreDrillProvider)).up(**about)
@@ -76,9 +74,7 @@ def test_its_machine_is_killed_and_nothing_is_looked_for_again(
     assert not [call for call in last if call.endswith(("/stop", "/machines", "/volumes"))]
 
 
-def test_it_is_done_again_for_another_release_and_for_nothing_else(
-    world: World, configured: Configured, about: dict[str, Any]
-) -> None:
+def test_repeated_per_release(world: World, configured: Configured, about: dict[str, Any]) -> None:
     drill = Driven(configured(RestoreDrillProvider))
     drill.up(**about)
     before = len(world.journal.entries("fly"))
@@ -95,7 +91,7 @@ def test_it_is_done_again_for_another_release_and_for_nothing_else(
 @pytest.mark.parametrize(
     ("path", "times"), [("/exec$", 1), ("/machines$", 9), ("/snapshots$", 9)], ids=["count", "machine", "snapshot"]
 )
-def test_what_a_drill_that_died_has_left_is_cleared_away(
+def test_leftovers_are_deleted(
     world: World, configured: Configured, about: dict[str, Any], path: str, times: int
 ) -> None:
     drill = Driven(configured(RestoreDrillProvider))
@@ -110,7 +106,7 @@ def test_what_a_drill_that_died_has_left_is_cleared_away(
     assert left(world) == []
 
 
-def test_a_damaged_database_is_told(world: World, configured: Configured, about: dict[str, Any]) -> None:
+def test_damaged_database_is_reported(world: World, configured: Configured, about: dict[str, Any]) -> None:
     service: Any = world.services["fly"]
     disk = service.machines.disks.volume(about["volume_id"])
     for file in disk.glob("solos.db*"):

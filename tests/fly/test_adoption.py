@@ -32,7 +32,7 @@ KINDS: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-def test_every_resource_can_be_found_or_says_why_not() -> None:
+def test_every_resource_is_covered() -> None:
     for file in Path(adoption.__file__).parent.glob("*.py"):
         import_module(f"providers.fly.{file.stem}")
     kinds = [*FlyProvider.__subclasses__(), *FlyGate.__subclasses__()]
@@ -43,9 +43,7 @@ def test_every_resource_can_be_found_or_says_why_not() -> None:
 
 
 @pytest.mark.parametrize(("kind", "arguments"), KINDS)
-def test_an_object_is_found_by_its_arguments(
-    configured: Configured, fly: Fly, kind: Any, arguments: dict[str, Any]
-) -> None:
+def test_object_is_found(configured: Configured, fly: Fly, kind: Any, arguments: dict[str, Any]) -> None:
     if kind is not AppProvider:
         Driven(configured(AppProvider)).up(**KINDS[0][1])
     made = Driven(configured(kind))
@@ -54,7 +52,7 @@ def test_an_object_is_found_by_its_arguments(
     assert adoption.LOCATE[kind](fly, kind.Args(**arguments)) == made.id
 
 
-def test_a_machine_of_another_name_that_has_the_volume_is_told(machine: Driven, fly: Fly) -> None:
+def test_other_machine_name_is_reported(machine: Driven, fly: Fly) -> None:
     wanted = {key: value for key, value in machine.inputs.items() if key != "secrets_version"}
     assert adoption.LOCATE[MachineProvider](fly, MachineArgs(**wanted)) == machine.id
 
@@ -62,7 +60,7 @@ def test_a_machine_of_another_name_that_has_the_volume_is_told(machine: Driven, 
         adoption.LOCATE[MachineProvider](fly, MachineArgs(**{**wanted, "name": "solserver"}))
 
 
-def test_two_of_a_kind_are_not_guessed_at(configured: Configured, fly: Fly, world: World) -> None:
+def test_ambiguous_objects_are_refused(configured: Configured, fly: Fly, world: World) -> None:
     for kind, arguments in (KINDS[0], KINDS[2]):
         Driven(configured(kind)).up(**arguments)
     (volume,) = world.store.all("fly_volume")
@@ -72,7 +70,7 @@ def test_two_of_a_kind_are_not_guessed_at(configured: Configured, fly: Fly, worl
         adoption.LOCATE[VolumeProvider](fly, VolumeProvider.Args(**KINDS[2][1]))
 
 
-def test_what_nobody_has_claimed_is_named(machine: Driven, fly: Fly, configured: Configured) -> None:
+def test_unclaimed_objects_are_listed(machine: Driven, fly: Fly, configured: Configured) -> None:
     Driven(configured(CertificateProvider)).up(app="solos-prod", hostname="api.sollabs.example")
 
     left = list(adoption.unclaimed(fly, "solos-prod", {machine.id}))

@@ -26,14 +26,14 @@ def read(tmp_path: Path) -> Load:
     return of
 
 
-def test_every_section_is_rendered_as_fly_deploy_renders_it(read: Load) -> None:
+def test_renders_like_fly_deploy(read: Load) -> None:
     told = read(EVERYTHING)
 
     assert told.problems == ()
     assert told.config == RENDERED
 
 
-def test_what_is_not_the_machines_config_is_read_too(read: Load) -> None:
+def test_app_level_sections(read: Load) -> None:
     told = read(EVERYTHING)
 
     assert (told.app, told.primary_region, told.image) == ("solos-prod", "sjc", "registry.fly.io/solserver:1.0.0")
@@ -44,14 +44,14 @@ def test_what_is_not_the_machines_config_is_read_too(read: Load) -> None:
     assert told.document == tomllib.loads(EVERYTHING)
 
 
-def test_the_production_file_has_no_problem() -> None:
+def test_production_file_is_valid() -> None:
     told = load(ROOT / "fly.toml")
 
     assert told.problems == ()
     assert told.config["metadata"] == {"fly_platform_version": "v2", "fly_process_group": "app"}
 
 
-def test_the_smallest_file_is_a_machine_without_services(read: Load) -> None:
+def test_smallest_file(read: Load) -> None:
     told = read('app = "solos-prod"\n')
 
     assert told.problems == ()
@@ -65,7 +65,7 @@ def test_the_smallest_file_is_a_machine_without_services(read: Load) -> None:
     ("spelling", "rendered"),
     [('"off"', False), ("false", False), ('"stop"', True), ("true", True), ('"suspend"', "suspend")],
 )
-def test_every_spelling_of_autostop_is_understood(read: Load, spelling: str, rendered: Any) -> None:
+def test_forms_of_autostop(read: Load, spelling: str, rendered: Any) -> None:
     told = read(f"[http_service]\ninternal_port = 8080\nauto_stop_machines = {spelling}\n")
 
     assert told.config["services"][0]["autostop"] == rendered
@@ -85,7 +85,7 @@ def test_every_spelling_of_autostop_is_understood(read: Load, spelling: str, ren
         ('cpu_kind = "performance"\nmemory_mb = 4096', {"cpu_kind": "performance", "cpus": 1, "memory_mb": 4096}),
     ],
 )
-def test_every_way_to_name_a_size_is_understood(read: Load, vm: str, guest: dict[str, Any]) -> None:
+def test_machine_sizes(read: Load, vm: str, guest: dict[str, Any]) -> None:
     told = read(f"[[vm]]\n{vm}\n")
 
     assert told.problems == ()
@@ -93,22 +93,22 @@ def test_every_way_to_name_a_size_is_understood(read: Load, vm: str, guest: dict
 
 
 @pytest.mark.parametrize(("policy", "rendered"), [("always", "always"), ("on-failure", "on-failure"), ("never", "no")])
-def test_every_restart_policy_is_understood(read: Load, policy: str, rendered: str) -> None:
+def test_restart_policies(read: Load, policy: str, rendered: str) -> None:
     assert read(f'[[restart]]\npolicy = "{policy}"\n').config["restart"] == {"policy": rendered}
 
 
-def test_a_check_without_a_port_takes_that_of_the_http_service(read: Load) -> None:
+def test_check_inherits_port(read: Load) -> None:
     told = read('[http_service]\ninternal_port = 3000\n\n[checks.alive]\ntype = "tcp"\n')
 
     assert told.config["checks"] == {"alive": {"type": "tcp", "port": 3000}}
 
 
 @pytest.mark.parametrize("seconds", ["kill_timeout = 45", 'kill_timeout = "45s"'])
-def test_a_number_of_seconds_is_a_kill_timeout_as_in_flyctl(read: Load, seconds: str) -> None:
+def test_kill_timeout_in_seconds(read: Load, seconds: str) -> None:
     assert read(seconds).config["stop_config"] == {"timeout": "45s"}
 
 
-def test_the_one_process_group_may_have_another_name_and_a_command(read: Load) -> None:
+def test_named_process_group(read: Load) -> None:
     told = read('[processes]\nweb = "node dist/server.js --flag \'two words\'"\n[[vm]]\nprocesses = ["web"]\n')
 
     assert told.process_group == "web"
@@ -207,7 +207,7 @@ def test_the_one_process_group_may_have_another_name_and_a_command(read: Load) -
         ('app = "x', 1, "Illegal character"),
     ],
 )
-def test_what_cannot_work_is_refused_by_name_and_line(read: Load, text: str, line: int, problem: str) -> None:
+def test_problem_names_key_and_line(read: Load, text: str, line: int, problem: str) -> None:
     problems = read(f"{text}\n").problems
 
     found = [each for each in problems if problem in f"{each.key}: {each}"]
@@ -215,13 +215,13 @@ def test_what_cannot_work_is_refused_by_name_and_line(read: Load, text: str, lin
     assert found[0].key == f"fly.toml:{line}"
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file(read: Load) -> None:
+def test_all_problems_in_order(read: Load) -> None:
     told = read('kill_signal = "NO"\n[deploy]\nstrategy = "canary"\n\n[[vm]]\nsize = "huge"\n')
 
     assert [problem.key for problem in told.problems] == ["fly.toml:1", "fly.toml:3", "fly.toml:6"]
 
 
-def test_lines_are_right_behind_strings_and_lists_over_many_lines(read: Load) -> None:
+def test_lines_after_multiline_values(read: Load) -> None:
     told = read(
         '[env]\nTEXT = """\nkill_signal = "no key"\n[vm]\n"""\n\n[[vm]]\nprocesses = [\n  "app",\n]\nsize = "huge"\n'
     )
@@ -229,7 +229,7 @@ def test_lines_are_right_behind_strings_and_lists_over_many_lines(read: Load) ->
     assert [problem.key for problem in told.problems] == ["fly.toml:11"]
 
 
-def test_a_file_that_is_not_there_is_a_problem_and_no_traceback(tmp_path: Path) -> None:
+def test_missing_file_is_a_problem(tmp_path: Path) -> None:
     (problem,) = load(tmp_path / "fly.toml").problems
 
     assert "cannot be read (No such file or directory)" in problem.message

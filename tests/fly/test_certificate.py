@@ -46,7 +46,7 @@ def enter_dns(world: World, **told: Any) -> None:
     control(world, "POST", "/fly/dns", {"hostname": HOSTNAME, **told})
 
 
-def test_a_certificate_says_what_to_enter(certificate: Driven, world: World) -> None:
+def test_certificate_lists_dns_records(certificate: Driven, world: World) -> None:
     (v4, v6) = sorted((one["ip"] for one in world.store.all("fly_ip")), key=lambda ip: ":" in ip)
 
     records = {(one["type"], one["name"]): one["value"] for one in certificate.outputs["dns_records"]}
@@ -57,7 +57,7 @@ def test_a_certificate_says_what_to_enter(certificate: Driven, world: World) -> 
     assert ("TXT", f"_fly-ownership.{HOSTNAME}") in records
 
 
-def test_a_certificate_is_requested_once_and_adopted_after(certificate: Driven, configured: Configured) -> None:
+def test_certificate_is_adopted(certificate: Driven, configured: Configured) -> None:
     second = Driven(configured(CertificateProvider))  # Another stack, or one made by `fly certs add`.
 
     certificate.up(**CERTIFICATE)
@@ -68,7 +68,7 @@ def test_a_certificate_is_requested_once_and_adopted_after(certificate: Driven, 
 
 
 @pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
-def test_a_request_is_not_lost_whatever_happens_to_it(configured: Configured, world: World, kind: Kind) -> None:
+def test_request_survives_faults(configured: Configured, world: World, kind: Kind) -> None:
     world.faults.arm(Fault(kind, service="fly", method="POST", path="certificates"))
     certificate = Driven(configured(CertificateProvider))
     try:
@@ -80,13 +80,13 @@ def test_a_request_is_not_lost_whatever_happens_to_it(configured: Configured, wo
 
 
 @pytest.mark.parametrize("hostname", ["https://api.sollabs.example", "API.sollabs.example", "sollabs", "x.fly.dev"])
-def test_what_is_no_hostname_of_ones_own_is_refused(configured: Configured, hostname: str) -> None:
+def test_bad_hostname_is_refused(configured: Configured, hostname: str) -> None:
     with pytest.raises(Refused):
         Driven(configured(CertificateProvider)).up(app="solos-prod", hostname=hostname)
 
 
 @pytest.mark.usefixtures("certificate")
-def test_the_gate_says_at_once_what_is_missing(gate: Driven, world: World) -> None:
+def test_gate_names_missing_records(gate: Driven, world: World) -> None:
     (v4,) = (one["ip"] for one in world.store.all("fly_ip") if ":" not in one["ip"])
 
     with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as told:
@@ -97,7 +97,7 @@ def test_the_gate_says_at_once_what_is_missing(gate: Driven, world: World) -> No
 
 
 @pytest.mark.usefixtures("certificate")
-def test_the_gate_waits_for_fly_when_dns_is_right(gate: Driven, world: World) -> None:
+def test_gate_waits_for_fly(gate: Driven, world: World) -> None:
     control(world, "POST", "/delays", {"certificate_issue": 40})
     enter_dns(world, points_to="solos-prod")
 
@@ -108,7 +108,7 @@ def test_the_gate_waits_for_fly_when_dns_is_right(gate: Driven, world: World) ->
 
 
 @pytest.mark.usefixtures("certificate")
-def test_the_gate_waits_for_a_person_as_long_as_it_is_told(gate: Driven, world: World) -> None:
+def test_gate_waits_for_dns(gate: Driven, world: World) -> None:
     before = world.clock.now()
 
     with pytest.raises(NotIssued):
@@ -118,9 +118,7 @@ def test_the_gate_waits_for_a_person_as_long_as_it_is_told(gate: Driven, world: 
 
 
 @pytest.mark.usefixtures("certificate")
-def test_a_limit_of_the_certificate_authority_is_told_with_its_end_and_not_waited_for(
-    gate: Driven, world: World
-) -> None:
+def test_authority_limit_is_reported(gate: Driven, world: World) -> None:
     before = world.clock.now()
     enter_dns(world, points_to="solos-prod", limited_until=before + 3600)
 
@@ -134,7 +132,7 @@ def test_a_limit_of_the_certificate_authority_is_told_with_its_end_and_not_waite
     assert gate.outputs["issuer"] == "Let's Encrypt"
 
 
-def test_a_hostname_of_another_app_asks_for_the_record_that_proves_ownership(
+def test_contested_hostname_needs_ownership(
     configured: Configured, gate: Driven, world: World, certificate: Driven
 ) -> None:
     Driven(configured(AppProvider)).up(name="solos-second", org="sol-labs")
@@ -151,7 +149,7 @@ def test_a_hostname_of_another_app_asks_for_the_record_that_proves_ownership(
 
 
 @pytest.mark.usefixtures("certificate")
-def test_the_gate_closes_when_dns_leads_away(gate: Driven, world: World) -> None:
+def test_gate_closes_on_dns_change(gate: Driven, world: World) -> None:
     enter_dns(world, points_to="solos-prod")
     gate.up(**CERTIFICATE)
 
@@ -161,7 +159,7 @@ def test_the_gate_closes_when_dns_leads_away(gate: Driven, world: World) -> None
 
 
 @pytest.mark.usefixtures("certificate")
-def test_the_edge_answers_for_the_hostname_when_it_has_its_certificate(gate: Driven, world: World) -> None:
+def test_edge_answers_with_certificate(gate: Driven, world: World) -> None:
     with httpx.Client(transport=Doubles(world), base_url="http://proxy.test", headers={"Host": HOSTNAME}) as browser:
         assert browser.get("/health").text == "no such host"
         enter_dns(world, points_to="solos-prod")
@@ -169,7 +167,7 @@ def test_the_edge_answers_for_the_hostname_when_it_has_its_certificate(gate: Dri
         assert browser.get("/health").text == "no healthy machine"
 
 
-def test_a_removed_certificate_is_gone_and_removing_it_again_is_quiet(certificate: Driven, world: World) -> None:
+def test_certificate_is_removed_twice(certificate: Driven, world: World) -> None:
     id, outputs = certificate.id, dict(certificate.outputs)
 
     certificate.destroy()

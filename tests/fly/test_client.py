@@ -52,7 +52,7 @@ def client(settings: dict[str, Any]) -> Fly:
         ("  fo1_abc\n", "Bearer fo1_abc"),
     ],
 )
-def test_the_scheme_is_that_of_the_tokens_kind(token: str, header: str) -> None:
+def test_scheme_by_token_kind(token: str, header: str) -> None:
     assert authorization(token) == header
 
 
@@ -80,7 +80,7 @@ def test_the_scheme_is_that_of_the_tokens_kind(token: str, header: str) -> None:
         (400, {"error": "could not reserve resource for machine"}, FlyError, "try again later"),
     ],
 )
-def test_each_cause_has_one_text_with_its_remedy_and_the_request_id(
+def test_each_cause_has_its_remedy(
     fly: Fly, world: World, *, status: int, body: dict[str, str], kind: type[FlyError], cause: str
 ) -> None:
     world.faults.arm(Fault("refuse", service="fly", status=status, body=body, times=2))
@@ -106,23 +106,21 @@ def test_each_cause_has_one_text_with_its_remedy_and_the_request_id(
         (b"x" * 5000, "x" * 300 + " (HTTP"),
     ],
 )
-def test_an_answer_of_any_form_is_told(content: bytes, told: str) -> None:
+def test_refusal_in_any_form(content: bytes, told: str) -> None:
     error = explain(httpx.Response(418, content=content), "do a thing")
 
     assert f"refused to do a thing: {told}" in str(error)
     assert len(str(error)) < 600
 
 
-def test_an_answer_that_never_comes_names_the_last_request_id(fly: Fly, world: World) -> None:
+def test_lost_answer_names_request_id(fly: Fly, world: World) -> None:
     world.faults.arm(Fault("refuse", service="fly", times=99))
 
     with pytest.raises(ProviderError, match=r"cannot look: Fly answered HTTP 503 \(request id: [^)]{8,}\), for 90 s"):
         fly.call("GET", "/apps/solos-prod", doing="look")
 
 
-def test_an_answer_that_is_no_json_asks_whether_the_endpoint_is_right(
-    world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answer_that_is_not_json(world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
     route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
 
@@ -130,7 +128,7 @@ def test_an_answer_that_is_no_json_asks_whether_the_endpoint_is_right(
         apps.look_up(client(settings), "solos-prod")
 
 
-def test_what_was_retry_until_visible_is_waited_for_and_then_told_in_flys_words(fly: Fly, world: World) -> None:
+def test_retry_until_visible_ends(fly: Fly, world: World) -> None:
     before = world.clock.now()
 
     with pytest.raises(NotFound, match="Fly refused to look: App not found"):
@@ -139,7 +137,7 @@ def test_what_was_retry_until_visible_is_waited_for_and_then_told_in_flys_words(
     assert 60 <= world.clock.now() - before < 70
 
 
-def test_an_image_that_was_retry_until_pullable_is_waited_for_a_shorter_while(fly: Fly, world: World) -> None:
+def test_retry_until_pullable_ends(fly: Fly, world: World) -> None:
     before = world.clock.now()
     missing = {"error": "MANIFEST_UNKNOWN: manifest unknown"}
     world.faults.arm(Fault("refuse", service="fly", status=400, body=missing, times=99))
@@ -150,7 +148,7 @@ def test_an_image_that_was_retry_until_pullable_is_waited_for_a_shorter_while(fl
     assert 20 <= world.clock.now() - before < 25
 
 
-def test_a_bad_token_is_told_without_being_shown(configured: Configured, settings: dict[str, Any]) -> None:
+def test_bad_token_is_not_shown(configured: Configured, settings: dict[str, Any]) -> None:
     settings["flyApiToken"] = "nonsense-token"
 
     with pytest.raises(ProviderError, match="FLY_API_TOKEN") as refused:
@@ -159,7 +157,7 @@ def test_a_bad_token_is_told_without_being_shown(configured: Configured, setting
     assert "nonsense-token" not in str(refused.value)
 
 
-def test_under_the_real_limits_no_call_of_a_backends_life_is_throttled(world: World, settings: dict[str, Any]) -> None:
+def test_rate_limits_are_respected(world: World, settings: dict[str, Any]) -> None:
     world.delays = type(world.delays)(rate_scale=1.0)
     backend = Backend(settings)
     for tag in ("1.0.0", "1.0.1"):

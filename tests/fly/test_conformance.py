@@ -10,9 +10,7 @@ from tests.fly.conftest import push
 from tests.fly.journeys import roll_back
 
 
-def test_what_we_send_and_what_the_double_answers_is_as_fly_describes_it(
-    world: World, settings: dict[str, Any]
-) -> None:
+def test_calls_match_fly_description(world: World, settings: dict[str, Any]) -> None:
     described = specification.load(description.NAME)
     for tag, broken in RELEASES.items():
         push(world, tag, broken=broken)

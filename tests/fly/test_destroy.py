@@ -31,7 +31,7 @@ def adopted(configured: Configured, arguments: dict[str, Any], *, protected: boo
     return app, volume
 
 
-def test_production_leaves_a_last_snapshot_with_its_rows_and_says_where_it_is(
+def test_last_snapshot_is_named(
     configured: Configured, arguments: dict[str, Any], machine: Driven, world: World, said: list[str]
 ) -> None:
     app, volume = adopted(configured, arguments, protected=True)
@@ -49,7 +49,7 @@ def test_production_leaves_a_last_snapshot_with_its_rows_and_says_where_it_is(
     assert [left["name"] for left in living(world, "fly_app")] == ["solos-prod"]
 
 
-def test_a_rehearsal_leaves_nothing(
+def test_rehearsal_leaves_nothing(
     configured: Configured, arguments: dict[str, Any], machine: Driven, world: World, said: list[str]
 ) -> None:
     app, volume = adopted(configured, arguments, protected=False)
@@ -62,7 +62,7 @@ def test_a_rehearsal_leaves_nothing(
     assert said == []
 
 
-def test_an_app_that_still_holds_data_is_not_deleted(
+def test_app_with_data_is_not_deleted(
     configured: Configured, arguments: dict[str, Any], machine: Driven, world: World
 ) -> None:
     app, _ = adopted(configured, arguments, protected=False)
@@ -73,7 +73,7 @@ def test_an_app_that_still_holds_data_is_not_deleted(
     assert len(living(world, "fly_app")) == 1
 
 
-def test_a_volume_is_deleted_after_its_machine_has_let_go_of_it(
+def test_volume_waits_for_detach(
     configured: Configured, arguments: dict[str, Any], machine: Driven, world: World
 ) -> None:
     _, volume = adopted(configured, arguments, protected=False)
@@ -85,7 +85,7 @@ def test_a_volume_is_deleted_after_its_machine_has_let_go_of_it(
     assert living(world, "fly_volume") == []
 
 
-def test_a_destroyed_machine_ends_its_server_first(machine: Driven, world: World) -> None:
+def test_machine_stops_gracefully(machine: Driven, world: World) -> None:
     id = machine.id
 
     machine.destroy()

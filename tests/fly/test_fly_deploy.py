@@ -77,7 +77,7 @@ def fly_deploy(world: World) -> None:
     fly.delete(f"{path}/lease", headers=headers).raise_for_status()
 
 
-def test_refresh_of_what_up_has_made_shows_no_change(deployed: Driven, declared: dict[str, Any]) -> None:
+def test_refresh_after_up(deployed: Driven, declared: dict[str, Any]) -> None:
     before = dict(deployed.inputs)
 
     deployed.refresh()
@@ -86,9 +86,7 @@ def test_refresh_of_what_up_has_made_shows_no_change(deployed: Driven, declared:
     assert not deployed.diff(**declared).changes
 
 
-def test_fly_deploy_of_the_same_file_and_image_is_no_change(
-    deployed: Driven, declared: dict[str, Any], world: World
-) -> None:
+def test_equal_fly_deploy_is_no_change(deployed: Driven, declared: dict[str, Any], world: World) -> None:
     version, before = deployed.outputs["instance_id"], dict(deployed.inputs)
 
     fly_deploy(world)
@@ -100,7 +98,7 @@ def test_fly_deploy_of_the_same_file_and_image_is_no_change(
     assert deployed.steps[-1] == "same"
 
 
-def test_up_goes_on_from_what_fly_deploy_has_made(deployed: Driven, declared: dict[str, Any], world: World) -> None:
+def test_up_after_fly_deploy(deployed: Driven, declared: dict[str, Any], world: World) -> None:
     fly_deploy(world)  # And nobody refreshes.
 
     deployed.up(
@@ -155,7 +153,7 @@ def set_in(*path: Any, value: Any) -> Edit:
         (set_in("dns", value={"skip_registration": True}), "dns"),
     ],
 )
-def test_an_edit_of_any_field_is_seen_by_refresh_and_repaired_by_up(
+def test_edited_field_is_repaired(
     deployed: Driven, declared: dict[str, Any], world: World, edit: Edit, field: str
 ) -> None:
     by_hand(world, edit)
@@ -171,9 +169,7 @@ def test_an_edit_of_any_field_is_seen_by_refresh_and_repaired_by_up(
     assert not deployed.diff(**declared).changes
 
 
-def test_another_image_is_seen_by_refresh_and_repaired_by_up(
-    deployed: Driven, declared: dict[str, Any], world: World
-) -> None:
+def test_other_image_is_repaired(deployed: Driven, declared: dict[str, Any], world: World) -> None:
     other = f"registry.fly.io/solserver@sha256:{'0' * 64}"
     machine = at_fly(world)
     machine["config"]["image"] = other
@@ -208,6 +204,6 @@ def test_another_image_is_seen_by_refresh_and_repaired_by_up(
         ),
     ],
 )
-def test_another_spelling_is_no_difference(declared: dict[str, Any], spelled: dict[str, Any]) -> None:
+def test_equal_forms_are_equal(declared: dict[str, Any], spelled: dict[str, Any]) -> None:
     assert machine_config.differences(declared, spelled) == []
     assert machine_config.as_declared({"metadata": {}, **declared}, spelled) == {"metadata": {}, **declared}

@@ -39,7 +39,7 @@ def through(
     return make
 
 
-def test_a_tag_is_pinned_to_its_digest(image: Driven, world: World) -> None:
+def test_tag_is_pinned(image: Driven, world: World) -> None:
     pinned = push(world, "1.0.0")
 
     image.up(reference=f"{SOLSERVER}:1.0.0")
@@ -47,7 +47,7 @@ def test_a_tag_is_pinned_to_its_digest(image: Driven, world: World) -> None:
     assert image.id == image.outputs["pinned"] == pinned
 
 
-def test_a_tag_that_moves_later_is_no_drift(image: Driven, world: World) -> None:
+def test_moved_tag_is_not_drift(image: Driven, world: World) -> None:
     pinned = push(world, "1.0.0")
     image.up(reference=f"{SOLSERVER}:1.0.0")
     push(world, "1.0.0", digest=DIGEST)
@@ -60,9 +60,7 @@ def test_a_tag_that_moves_later_is_no_drift(image: Driven, world: World) -> None
 
 
 @pytest.mark.parametrize("change", [{"reference": f"{SOLSERVER}:1.0.1"}, {"source": "of another build"}])
-def test_another_reference_or_another_build_is_resolved_anew_in_place(
-    image: Driven, world: World, change: dict[str, str]
-) -> None:
+def test_change_resolves_in_place(image: Driven, world: World, change: dict[str, str]) -> None:
     push(world, "1.0.0")
     image.up(reference=f"{SOLSERVER}:1.0.0")
     push(world, "1.0.0", digest=DIGEST)
@@ -74,7 +72,7 @@ def test_another_reference_or_another_build_is_resolved_anew_in_place(
     assert image.steps == ["create", "update"]
 
 
-def test_a_digest_is_looked_up_too(image: Driven, world: World) -> None:
+def test_digest_is_looked_up(image: Driven, world: World) -> None:
     pinned = push(world, "1.0.0")
 
     image.up(reference=pinned)
@@ -83,7 +81,7 @@ def test_a_digest_is_looked_up_too(image: Driven, world: World) -> None:
 
 
 @pytest.mark.parametrize("reference", [f"{SOLSERVER}:9.9.9", f"{SOLSERVER}@{DIGEST}"])
-def test_an_image_that_was_never_pushed_is_refused(image: Driven, reference: str) -> None:
+def test_missing_image_is_refused(image: Driven, reference: str) -> None:
     with pytest.raises(ProviderError, match="the image does not exist: push it first") as refused:
         image.up(reference=reference)
 
@@ -91,7 +89,7 @@ def test_an_image_that_was_never_pushed_is_refused(image: Driven, reference: str
 
 
 @pytest.mark.parametrize("reference", ["", "has space:1", "UPPER/case:1", "a@sha256:short", "a:b:c", "http://a/b:1"])
-def test_what_is_no_reference_is_refused_at_preview(image: Driven, reference: str) -> None:
+def test_bad_reference_is_refused(image: Driven, reference: str) -> None:
     with pytest.raises(Refused, match=r"is not a valid image reference|reference is missing"):
         image.up(reference=reference)
 
@@ -108,13 +106,13 @@ def test_what_is_no_reference_is_refused_at_preview(image: Driven, reference: st
         (f"ghcr.io/a/b:1@{DIGEST}", "ghcr.io", "a/b", DIGEST),
     ],
 )
-def test_a_reference_is_taken_apart_as_docker_does(text: str, host: str, repository: str, target: str) -> None:
+def test_parts_of_a_reference(text: str, host: str, repository: str, target: str) -> None:
     told = parse(text)
 
     assert (told.host, told.repository, told.target) == (host, repository, target)
 
 
-def test_the_fly_token_is_shown_to_flys_registry_as_password(through: Callable[[Handler], Driven]) -> None:
+def test_fly_token_is_password(through: Callable[[Handler], Driven]) -> None:
     seen: list[tuple[str, str]] = []
 
     def registry(request: httpx.Request) -> httpx.Response:
@@ -140,7 +138,7 @@ def test_the_fly_token_is_shown_to_flys_registry_as_password(through: Callable[[
         (f"{SOLSERVER}:1", "https://auth.attacker.example/token"),
     ],
 )
-def test_nobody_else_sees_it(through: Callable[[Handler], Driven], reference: str, realm: str) -> None:
+def test_token_stays_with_fly(through: Callable[[Handler], Driven], reference: str, realm: str) -> None:
     seen: list[str] = []
 
     def registry(request: httpx.Request) -> httpx.Response:
@@ -156,7 +154,7 @@ def test_nobody_else_sees_it(through: Callable[[Handler], Driven], reference: st
     assert seen == ["", "", "Bearer anonymous"]
 
 
-def test_a_registry_that_tells_no_digest_has_its_manifest_hashed(through: Callable[[Handler], Driven]) -> None:
+def test_manifest_is_hashed_without_digest(through: Callable[[Handler], Driven]) -> None:
     manifest = b'{"schemaVersion": 2}'
     image = through(lambda request: httpx.Response(200, content=manifest if request.method == "GET" else b""))
 
@@ -173,7 +171,7 @@ def test_a_registry_that_tells_no_digest_has_its_manifest_hashed(through: Callab
         (404, "push it first"),
     ],
 )
-def test_a_refusal_says_what_to_do(through: Callable[[Handler], Driven], status: int, remedy: str) -> None:
+def test_refusal_names_remedy(through: Callable[[Handler], Driven], status: int, remedy: str) -> None:
     challenge = {"WWW-Authenticate": 'Basic realm="x"'}
 
     with pytest.raises(ProviderError, match=remedy) as refused:
@@ -182,7 +180,7 @@ def test_a_refusal_says_what_to_do(through: Callable[[Handler], Driven], status:
     assert FLY_TOKEN not in str(refused.value)
 
 
-def test_an_unknown_way_to_authenticate_is_told(through: Callable[[Handler], Driven]) -> None:
+def test_unknown_authentication_is_refused(through: Callable[[Handler], Driven]) -> None:
     challenge = {"WWW-Authenticate": "Negotiate"}
 
     with pytest.raises(ProviderError, match="requires an authentication scheme that is not supported: 'Negotiate'"):

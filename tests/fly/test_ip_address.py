@@ -18,14 +18,14 @@ def address(configured: Configured, kind: str, region: str | None = None) -> Dri
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_address_is_assigned_once(app: Driven, configured: Configured, world: World, kind: str) -> None:
+def test_address_is_assigned_once(app: Driven, configured: Configured, world: World, kind: str) -> None:
     first, second = address(configured, kind), address(configured, kind)
 
     assert first.outputs["address"] == second.id
     assert len(world.store.all("fly_ip")) == 1
 
 
-def test_addresses_of_all_kinds_live_side_by_side(app: Driven, configured: Configured) -> None:
+def test_all_kinds_coexist(app: Driven, configured: Configured) -> None:
     made = [address(configured, kind) for kind in KINDS]
 
     assert len({each.id for each in made}) == len(KINDS)
@@ -34,7 +34,7 @@ def test_addresses_of_all_kinds_live_side_by_side(app: Driven, configured: Confi
         assert not each.diff(app="solos-prod", type=each.inputs["type"]).changes
 
 
-def test_a_dedicated_address_is_of_its_region(app: Driven, configured: Configured, world: World) -> None:
+def test_dedicated_address_has_region(app: Driven, configured: Configured, world: World) -> None:
     anywhere, here = address(configured, "v6"), address(configured, "v6", "sjc")
 
     assert anywhere.id != here.id
@@ -42,31 +42,31 @@ def test_a_dedicated_address_is_of_its_region(app: Driven, configured: Configure
 
 
 @pytest.mark.parametrize("kind", ["shared_v4", "private_v6"])
-def test_a_region_that_means_nothing_is_refused_at_preview(app: Driven, configured: Configured, kind: str) -> None:
+def test_region_of_shared_address_is_refused(app: Driven, configured: Configured, kind: str) -> None:
     with pytest.raises(Refused, match=f"an address of type {kind} cannot have a region"):
         address(configured, kind, "sjc")
 
 
-def test_an_unknown_kind_is_refused_at_preview(app: Driven, configured: Configured) -> None:
+def test_unknown_kind_is_refused(app: Driven, configured: Configured) -> None:
     with pytest.raises(Refused, match="type must be one of shared_v4, v4, v6, private_v6"):
         address(configured, "v5")
 
 
 @pytest.mark.parametrize(("field", "value"), [("type", "v4"), ("app", "another")])
-def test_any_change_is_another_address(app: Driven, configured: Configured, field: str, value: str) -> None:
+def test_any_change_replaces(app: Driven, configured: Configured, field: str, value: str) -> None:
     made = address(configured, "v6")
 
     assert made.diff(**{"app": "solos-prod", "type": "v6", field: value}).replaces == [field]
 
 
-def test_a_released_address_is_found_gone(app: Driven, configured: Configured) -> None:
+def test_released_address_is_gone(app: Driven, configured: Configured) -> None:
     made = address(configured, "v6")
     Driven(made.provider, id=made.id, outputs=made.outputs).destroy()
 
     assert made.refresh() is False
 
 
-def test_a_release_is_quiet_when_it_has_happened(app: Driven, configured: Configured, world: World) -> None:
+def test_second_release_succeeds(app: Driven, configured: Configured, world: World) -> None:
     made = address(configured, "v6")
     world.faults.arm(Fault("lose_after", service="fly", method="DELETE"))
 

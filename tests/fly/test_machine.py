@@ -23,18 +23,18 @@ def with_env(arguments: dict[str, Any], **env: str) -> dict[str, Any]:
     return {**arguments, "config": {**CONFIG, "env": {**CONFIG["env"], **env}}}
 
 
-def test_a_machine_is_up_when_its_checks_pass(machine: Driven, world: World) -> None:
+def test_machine_passes_its_checks(machine: Driven, world: World) -> None:
     assert machine.outputs["state"] == "started"
     assert [check["status"] for check in running(world)["checks"]] == ["passing"]
 
 
-def test_a_second_up_changes_nothing(machine: Driven, arguments: dict[str, Any]) -> None:
+def test_second_up_is_idempotent(machine: Driven, arguments: dict[str, Any]) -> None:
     machine.up(**arguments)
 
     assert machine.steps == ["create", "same"]
 
 
-def test_refresh_of_an_untouched_machine_shows_no_change(machine: Driven, arguments: dict[str, Any]) -> None:
+def test_refresh_without_drift(machine: Driven, arguments: dict[str, Any]) -> None:
     before = dict(machine.inputs)
 
     assert machine.refresh()
@@ -43,9 +43,7 @@ def test_refresh_of_an_untouched_machine_shows_no_change(machine: Driven, argume
     assert not machine.diff(**arguments).changes
 
 
-def test_an_env_change_rolls_the_same_machine_and_keeps_its_rows(
-    machine: Driven, arguments: dict[str, Any], world: World
-) -> None:
+def test_env_change_updates_in_place(machine: Driven, arguments: dict[str, Any], world: World) -> None:
     id = machine.id
     answer = world.services["fly"].machines.runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')  # type: ignore[attr-defined]
 
@@ -58,7 +56,7 @@ def test_an_env_change_rolls_the_same_machine_and_keeps_its_rows(
     assert b"kept" in notes.body
 
 
-def test_a_new_secrets_version_rolls_the_machine(
+def test_new_secrets_update_machine(
     machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
 ) -> None:
     secrets = Driven(configured(SecretsProvider))
@@ -72,7 +70,7 @@ def test_a_new_secrets_version_rolls_the_machine(
 
 
 @pytest.mark.parametrize("broken", ["unhealthy", "crash", "oom"])
-def test_a_bad_release_is_put_back(machine: Driven, arguments: dict[str, Any], world: World, broken: str) -> None:
+def test_bad_release_is_rolled_back(machine: Driven, arguments: dict[str, Any], world: World, broken: str) -> None:
     good = machine.inputs["image"]
 
     with pytest.raises(ProviderError, match="Rolled back to the previous version"):
@@ -84,9 +82,7 @@ def test_a_bad_release_is_put_back(machine: Driven, arguments: dict[str, Any], w
     assert not machine.diff(**arguments).changes
 
 
-def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
-    machine: Driven, arguments: dict[str, Any], world: World
-) -> None:
+def test_drift_is_repaired(machine: Driven, arguments: dict[str, Any], world: World) -> None:
     edited = running(world)
     edited["config"]["env"]["LOG_LEVEL"] = "silly"
     world.store.put("fly_machine", edited["id"], edited)
@@ -100,7 +96,7 @@ def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
     assert running(world)["config"]["env"]["LOG_LEVEL"] == "info"
 
 
-def test_a_machine_of_that_name_is_adopted(machine: Driven, arguments: dict[str, Any], configured: Configured) -> None:
+def test_machine_is_adopted(machine: Driven, arguments: dict[str, Any], configured: Configured) -> None:
     second = Driven(configured(MachineProvider))
 
     second.up(**arguments)
@@ -108,7 +104,7 @@ def test_a_machine_of_that_name_is_adopted(machine: Driven, arguments: dict[str,
     assert second.id == machine.id
 
 
-def test_a_destroyed_machine_is_found_gone_and_leaves_its_volume(machine: Driven, world: World) -> None:
+def test_destroyed_machine_leaves_volume(machine: Driven, world: World) -> None:
     destroyed = Driven(machine.provider, id=machine.id, outputs=machine.outputs)
 
     destroyed.destroy()
@@ -118,9 +114,7 @@ def test_a_destroyed_machine_is_found_gone_and_leaves_its_volume(machine: Driven
 
 
 @pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
-def test_no_second_machine_whatever_happens_to_the_creation(
-    configured: Configured, arguments: dict[str, Any], world: World, kind: Kind
-) -> None:
+def test_creation_survives_faults(configured: Configured, arguments: dict[str, Any], world: World, kind: Kind) -> None:
     world.faults.arm(Fault(kind, service="fly", method="POST"))
     machine = Driven(configured(MachineProvider))
     try:
@@ -140,7 +134,7 @@ def test_no_second_machine_whatever_happens_to_the_creation(
         ({"config": {**CONFIG, "guest": {"memory_mb": 100}}}, "memory"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_asked(
+def test_bad_arguments_are_refused(
     configured: Configured, arguments: dict[str, Any], changes: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(Refused, match=problem):

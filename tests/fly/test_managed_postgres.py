@@ -53,7 +53,7 @@ def clusters(world: World) -> list[dict[str, Any]]:
     return [one for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
 
 
-def test_a_cluster_is_made_once_and_adopted_after(cluster: Driven, configured: Configured, world: World) -> None:
+def test_cluster_is_adopted(cluster: Driven, configured: Configured, world: World) -> None:
     second = Driven(configured(ManagedPostgresProvider))  # Another stack, or one made by `fly mpg create`.
 
     cluster.up(**CLUSTER)
@@ -64,13 +64,13 @@ def test_a_cluster_is_made_once_and_adopted_after(cluster: Driven, configured: C
     assert len(clusters(world)) == 1
 
 
-def test_a_cluster_made_by_hand_with_other_settings_is_not_changed(configured: Configured, cluster: Driven) -> None:
+def test_different_cluster_is_refused(configured: Configured, cluster: Driven) -> None:
     with pytest.raises(ProviderError, match="exists already, with region sjc, plan basic"):
         Driven(configured(ManagedPostgresProvider)).up(**{**CLUSTER, "region": "ams", "plan": "launch"})
 
 
 @pytest.mark.usefixtures("cluster")
-def test_two_clusters_of_one_name_are_not_guessed_at(configured: Configured, world: World) -> None:
+def test_ambiguous_cluster_is_refused(configured: Configured, world: World) -> None:
     (first,) = world.store.all("fly_postgres")
     world.store.put("fly_postgres", "second", {**first, "id": "second"})
 
@@ -88,14 +88,12 @@ def test_two_clusters_of_one_name_are_not_guessed_at(configured: Configured, wor
         ({"plan": "tiny"}, "plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
     ],
 )
-def test_what_would_lose_rows_or_cannot_be_is_refused_at_preview(
-    cluster: Driven, change: dict[str, Any], told: str
-) -> None:
+def test_cluster_change_is_refused(cluster: Driven, change: dict[str, Any], told: str) -> None:
     with pytest.raises(Refused, match=told):
         cluster.up(**{**CLUSTER, **change})
 
 
-def test_a_plan_that_was_changed_in_the_dashboard_is_taken_over(cluster: Driven, world: World) -> None:
+def test_dashboard_change_is_drift(cluster: Driven, world: World) -> None:
     (found,) = world.store.all("fly_postgres")
     world.store.put("fly_postgres", found["id"], {**found, "plan": "launch", "disk_size_gb": 50})
 
@@ -105,7 +103,7 @@ def test_a_plan_that_was_changed_in_the_dashboard_is_taken_over(cluster: Driven,
     assert cluster.steps == ["create", "read", "same"]
 
 
-def test_access_waits_until_the_cluster_is_ready(access: Driven, world: World) -> None:
+def test_access_waits_for_cluster(access: Driven, world: World) -> None:
     (found,) = clusters(world)
 
     assert found["_databases"] == ["fly-db", "solserver"]
@@ -117,9 +115,7 @@ def test_access_waits_until_the_cluster_is_ready(access: Driven, world: World) -
     )
 
 
-def test_a_cluster_that_failed_is_told_with_what_to_do(
-    configured: Configured, wanted: dict[str, Any], world: World
-) -> None:
+def test_failed_cluster_names_remedy(configured: Configured, wanted: dict[str, Any], world: World) -> None:
     (found,) = clusters(world)
     world.store.put("fly_postgres", found["id"], {**found, "_failed": True})
 
@@ -127,14 +123,14 @@ def test_a_cluster_that_failed_is_told_with_what_to_do(
         Driven(configured(PostgresAccessProvider)).up(**wanted)
 
 
-def test_a_role_is_changed_in_place(access: Driven, wanted: dict[str, Any], world: World) -> None:
+def test_role_changes_in_place(access: Driven, wanted: dict[str, Any], world: World) -> None:
     access.up(**wanted, role="writer")
 
     assert access.steps == ["create", "update"]
     assert clusters(world)[0]["_users"]["solserver"]["role"] == "writer"
 
 
-def test_a_rotated_password_is_seen_by_refresh(access: Driven, world: World) -> None:
+def test_rotated_password_is_drift(access: Driven, world: World) -> None:
     before = access.outputs["url"]
     (found,) = clusters(world)
     found["_users"]["solserver"]["password"] = "new-and/strange"
@@ -146,9 +142,7 @@ def test_a_rotated_password_is_seen_by_refresh(access: Driven, world: World) -> 
 
 
 @pytest.mark.parametrize("gone", ["_databases", "_users", "_attached"])
-def test_access_that_was_taken_away_is_given_again(
-    access: Driven, wanted: dict[str, Any], world: World, gone: str
-) -> None:
+def test_removed_access_is_restored(access: Driven, wanted: dict[str, Any], world: World, gone: str) -> None:
     (found,) = clusters(world)
     world.store.put("fly_postgres", found["id"], {**found, gone: type(found[gone])()})
 
@@ -161,7 +155,7 @@ def test_access_that_was_taken_away_is_given_again(
     assert found["_attached"] == ["solos-prod"]
 
 
-def test_removing_access_leaves_the_rows(access: Driven, world: World) -> None:
+def test_removed_access_keeps_rows(access: Driven, world: World) -> None:
     access.destroy()
 
     (found,) = clusters(world)
@@ -170,16 +164,14 @@ def test_removing_access_leaves_the_rows(access: Driven, world: World) -> None:
     assert found["_attached"] == []
 
 
-def test_no_password_reaches_the_journal(access: Driven, world: World) -> None:
+def test_passwords_stay_secret(access: Driven, world: World) -> None:
     password = clusters(world)[0]["_users"]["solserver"]["password"]
 
     assert password in access.outputs["url"]
     assert password not in str(world.journal.entries())
 
 
-def test_a_backup_is_waited_for_and_taken_once_for_each_reason(
-    configured: Configured, access: Driven, world: World
-) -> None:
+def test_backup_per_reason(configured: Configured, access: Driven, world: World) -> None:
     backup = Driven(configured(PostgresBackupProvider))
     arguments = {"cluster_id": access.inputs["cluster_id"], "reason": "1.0.0"}
 
@@ -192,7 +184,7 @@ def test_a_backup_is_waited_for_and_taken_once_for_each_reason(
     assert len(clusters(world)[0]["_backups"]) == 2
 
 
-def test_a_backup_waits_for_one_that_runs_already(configured: Configured, access: Driven, world: World) -> None:
+def test_backup_waits_for_running_one(configured: Configured, access: Driven, world: World) -> None:
     (found,) = clusters(world)
     running = {"id": "20260101F", "type": "full", "_at": world.clock.now()}
     world.store.put("fly_postgres", found["id"], {**found, "_backups": [running]})
@@ -204,9 +196,7 @@ def test_a_backup_waits_for_one_that_runs_already(configured: Configured, access
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_the_server_connects_with_what_access_gives(
-    configured: Configured, access: Driven, world: World, *, broken: bool
-) -> None:
+def test_url_connects(configured: Configured, access: Driven, world: World, *, broken: bool) -> None:
     url = access.outputs["url"].replace("@", "x@") if broken else access.outputs["url"]
     secrets = Driven(configured(SecretsProvider))
     secrets.up(app="solos-prod", values={"DATABASE_URL": url})
@@ -229,9 +219,7 @@ def test_the_server_connects_with_what_access_gives(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", ["/postgres$", "/databases$", "/users$", "/attachments$", "/backups$"])
-def test_nothing_is_made_twice_whatever_happens_to_a_write(
-    configured: Configured, world: World, kind: Kind, path: str
-) -> None:
+def test_writes_survive_faults(configured: Configured, world: World, kind: Kind, path: str) -> None:
     Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
     world.faults.arm(Fault(kind, service="fly", method="POST", path=path))
     cluster, access = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresAccessProvider))
@@ -275,7 +263,7 @@ class Deadly(Doubles):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_run_that_is_killed_at_any_call_is_finished_by_the_next(
+def test_killed_run_is_finished(
     configured: Configured, world: World, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:
     Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
@@ -304,7 +292,7 @@ def test_a_run_that_is_killed_at_any_call_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cluster_is_deleted_whatever_happens_to_the_call(cluster: Driven, world: World, kind: Kind) -> None:
+def test_deletion_survives_faults(cluster: Driven, world: World, kind: Kind) -> None:
     world.faults.arm(Fault(kind, service="fly", method="DELETE"))
     try:
         cluster.destroy()
@@ -314,7 +302,7 @@ def test_a_cluster_is_deleted_whatever_happens_to_the_call(cluster: Driven, worl
     assert world.store.all("fly_postgres") == []
 
 
-def test_a_deleted_app_leaves_the_cluster(access: Driven, configured: Configured, world: World) -> None:
+def test_cluster_survives_app(access: Driven, configured: Configured, world: World) -> None:
     app = Driven(configured(AppProvider))
     app.up(name="solos-prod", org="sol-labs")
 
@@ -323,5 +311,5 @@ def test_a_deleted_app_leaves_the_cluster(access: Driven, configured: Configured
     assert len(clusters(world)) == 1
 
 
-def test_the_control_address_shows_clusters(cluster: Driven, world: World) -> None:
+def test_control_lists_clusters(cluster: Driven, world: World) -> None:
     assert [one["id"] for one in control(world, "GET", "/fly/state")["fly_postgres"]] == [cluster.id]

@@ -8,9 +8,7 @@ from tests.fault_matrix import explore
 from tests.fly.journeys import JOURNEYS
 
 
-def test_nothing_is_lost_whatever_happens_to_any_call(
-    settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_backend_survives_faults(settings: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     found = explore(JOURNEYS, settings)
 
     with capsys.disabled():

@@ -22,9 +22,7 @@ def arguments(machine: Driven) -> dict[str, Any]:
     }
 
 
-def test_a_healthy_backend_is_verified_from_outside(
-    configured: Configured, arguments: dict[str, Any], machine: Driven
-) -> None:
+def test_healthy_backend_is_verified(configured: Configured, arguments: dict[str, Any], machine: Driven) -> None:
     rollout = Driven(configured(RolloutProvider))
 
     rollout.up(**arguments)
@@ -34,9 +32,7 @@ def test_a_healthy_backend_is_verified_from_outside(
     assert rollout.outputs["image"] == machine.outputs["image"]
 
 
-def test_it_is_verified_again_exactly_when_something_else_runs(
-    configured: Configured, arguments: dict[str, Any], world: World
-) -> None:
+def test_verified_again_on_revision(configured: Configured, arguments: dict[str, Any], world: World) -> None:
     rollout = Driven(configured(RolloutProvider))
     rollout.up(**arguments)
 
@@ -46,16 +42,14 @@ def test_it_is_verified_again_exactly_when_something_else_runs(
     assert rollout.steps == ["create", "same", "update"]
 
 
-def test_an_answer_that_is_not_as_expected_is_told(configured: Configured, arguments: dict[str, Any]) -> None:
+def test_wrong_answer_is_reported(configured: Configured, arguments: dict[str, Any]) -> None:
     with pytest.raises(ProviderError, match=r"without '9\.9\.9' in the body") as refused:
         Driven(configured(RolloutProvider)).up(**arguments, expect_body="9.9.9")
 
     assert "\n" not in str(refused.value)
 
 
-def test_a_machine_that_does_not_answer_is_told(
-    configured: Configured, arguments: dict[str, Any], world: World
-) -> None:
+def test_silent_machine_is_reported(configured: Configured, arguments: dict[str, Any], world: World) -> None:
     stopped = {**world.store.all("fly_machine")[0], "state": "stopped"}
     world.store.put("fly_machine", stopped["id"], stopped)
 
@@ -63,6 +57,6 @@ def test_a_machine_that_does_not_answer_is_told(
         Driven(configured(RolloutProvider)).up(**arguments)
 
 
-def test_bad_arguments_are_refused_before_anything_is_asked(configured: Configured, arguments: dict[str, Any]) -> None:
+def test_bad_arguments_are_refused(configured: Configured, arguments: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="must begin with a slash"):
         Driven(configured(RolloutProvider)).up(**{**arguments, "path": "health"})

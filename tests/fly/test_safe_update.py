@@ -66,7 +66,7 @@ def failure(machine: Driven, arguments: dict[str, Any]) -> str:
     return str(failed.value)
 
 
-def test_the_steps_come_in_their_order(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_order_of_update_steps(running: Driven, served: dict[str, Any], world: World) -> None:
     before, id = len(world.journal.entries("fly")), running.id
 
     running.up(**changed(served))
@@ -77,7 +77,7 @@ def test_the_steps_come_in_their_order(running: Driven, served: dict[str, Any], 
     assert at_fly(world)["_lease"] is None
 
 
-def test_what_was_measured_is_told(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_measurements_are_outputs(running: Driven, served: dict[str, Any], world: World) -> None:
     running.up(**changed(served))
 
     outputs = running.outputs
@@ -87,7 +87,7 @@ def test_what_was_measured_is_told(running: Driven, served: dict[str, Any], worl
     assert outputs["verified_at"].startswith("2026-")
 
 
-def test_the_volume_is_snapshotted_as_it_was_before(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_snapshot_precedes_update(running: Driven, served: dict[str, Any], world: World) -> None:
     add_note(world, "before the update")
 
     running.up(**changed(served))
@@ -98,7 +98,7 @@ def test_the_volume_is_snapshotted_as_it_was_before(running: Driven, served: dic
     assert b"before the update" in database.read_bytes()
 
 
-def test_without_a_snapshot_nothing_is_touched(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_no_update_without_snapshot(running: Driven, served: dict[str, Any], world: World) -> None:
     before = at_fly(world)["instance_id"]
     world.faults.arm(Fault("refuse", service="fly", method="POST", path="snapshots$", status=422))
 
@@ -106,7 +106,7 @@ def test_without_a_snapshot_nothing_is_touched(running: Driven, served: dict[str
     assert at_fly(world)["instance_id"] == before
 
 
-def test_a_lease_of_somebody_else_is_waited_for(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_foreign_lease_is_waited_for(running: Driven, served: dict[str, Any], world: World) -> None:
     expires_at = world.clock.now() + 40
     by_hand(world, _lease={"nonce": "theirs", "expires_at": expires_at, "owner": "mara", "description": "fly deploy"})
 
@@ -116,9 +116,7 @@ def test_a_lease_of_somebody_else_is_waited_for(running: Driven, served: dict[st
     assert at_fly(world)["config"]["env"]["LOG_LEVEL"] == "debug"
 
 
-def test_a_lease_that_does_not_end_is_told_and_nothing_is_touched(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_endless_foreign_lease_is_reported(running: Driven, served: dict[str, Any], world: World) -> None:
     before = at_fly(world)["instance_id"]
     lease = {"nonce": "theirs", "expires_at": world.clock.now() + 3600, "owner": "mara@sollabs.example"}
     by_hand(world, _lease=lease)
@@ -130,7 +128,7 @@ def test_a_lease_that_does_not_end_is_told_and_nothing_is_touched(
     assert at_fly(world)["instance_id"] == before
 
 
-def test_a_lease_is_kept_as_long_as_the_update_takes(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_lease_is_kept_during_update(running: Driven, served: dict[str, Any], world: World) -> None:
     world.delays = dataclasses.replace(world.delays, machine_start=100.0)
     before = len(world.journal.entries("fly"))
 
@@ -142,7 +140,7 @@ def test_a_lease_is_kept_as_long_as_the_update_takes(running: Driven, served: di
     assert len({entry["answer"]["data"]["nonce"] for entry in kept[:-1]}) == 1
 
 
-def test_a_lease_that_was_lost_on_the_way_is_taken_again(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_lost_lease_is_retaken(running: Driven, served: dict[str, Any], world: World) -> None:
     world.faults.arm(Fault("hang", service="fly", method="GET", path=f"{running.id}$", skip=2, times=2))
 
     running.up(**changed(served, healthy_seconds=200.0))
@@ -151,9 +149,7 @@ def test_a_lease_that_was_lost_on_the_way_is_taken_again(running: Driven, served
     assert at_fly(world)["_lease"] is None
 
 
-def test_what_somebody_else_has_changed_is_not_overwritten_before_it_was_seen(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_foreign_change_is_not_overwritten(running: Driven, served: dict[str, Any], world: World) -> None:
     config = {**at_fly(world)["config"], "env": {**CONFIG["env"], "HOTFIX": "on"}}
     by_hand(world, config=config, instance_id="01HOTFIX000000000000000000")
 
@@ -168,7 +164,7 @@ def test_what_somebody_else_has_changed_is_not_overwritten_before_it_was_seen(
     assert at_fly(world)["config"]["env"] == ENV
 
 
-def test_what_somebody_else_changes_at_the_last_moment_is_left_as_it_is(
+def test_concurrent_change_is_left(
     running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Meddled(Doubles):
@@ -187,9 +183,7 @@ def test_what_somebody_else_changes_at_the_last_moment_is_left_as_it_is(
     assert at_fly(world)["config"]["env"]["HOTFIX"] == "on"
 
 
-def test_a_lease_that_cannot_be_given_back_ends_by_itself(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_unreleased_lease_expires(running: Driven, served: dict[str, Any], world: World) -> None:
     world.faults.arm(Fault("refuse", service="fly", method="DELETE", path="/lease$", times=99))
 
     running.up(**changed(served))
@@ -198,7 +192,7 @@ def test_a_lease_that_cannot_be_given_back_ends_by_itself(
     assert at_fly(world)["_lease"]["expires_at"] <= world.clock.now() + 60
 
 
-def test_an_update_that_fly_refuses_leaves_what_runs(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_refused_update_changes_nothing(running: Driven, served: dict[str, Any], world: World) -> None:
     before = at_fly(world)["instance_id"]
     world.faults.arm(Fault("refuse", service="fly", method="POST", path=f"{running.id}$", status=422))
 
@@ -218,7 +212,7 @@ def test_an_update_that_fly_refuses_leaves_what_runs(running: Driven, served: di
         ("restless", "log scan", "exits: exit code 1"),
     ],
 )
-def test_a_bad_release_is_put_back_and_the_error_says_at_which_step_and_why(
+def test_rollback_names_failed_step(
     running: Driven, served: dict[str, Any], world: World, *, broken: str, step: str, evidence: str
 ) -> None:
     image = push(world, "1.0.0-bad", broken=broken, version="1.0.0")
@@ -235,9 +229,7 @@ def test_a_bad_release_is_put_back_and_the_error_says_at_which_step_and_why(
     assert now["_lease"] is None
 
 
-def test_a_release_that_answers_otherwise_than_expected_is_put_back(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_wrong_answer_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:
     told = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"1.0.2"'))
 
     assert "failed at the public address" in told
@@ -245,7 +237,7 @@ def test_a_release_that_answers_otherwise_than_expected_is_put_back(
     assert at_fly(world)["config"]["image"] == served["image"]
 
 
-def test_a_check_without_a_result_is_not_passing(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_missing_check_result_is_unhealthy(running: Driven, served: dict[str, Any], world: World) -> None:
     world.delays = dataclasses.replace(world.delays, check_seconds_cap=15.0)
 
     told = failure(running, changed(served, healthy_seconds=5.0))
@@ -260,7 +252,7 @@ def test_a_check_without_a_result_is_not_passing(running: Driven, served: dict[s
         ({**CONFIG, "env": ENV}, "`fly deploy -a solos-prod --image {image}` with the previous fly.toml"),
     ],
 )
-def test_when_putting_back_fails_too_the_error_begins_with_that_and_says_what_to_do(
+def test_failed_rollback_names_recovery(
     running: Driven, served: dict[str, Any], world: World, *, config: dict[str, Any], command: str
 ) -> None:
     bad = push(world, "1.0.1", broken="unhealthy")
@@ -274,7 +266,7 @@ def test_when_putting_back_fails_too_the_error_begins_with_that_and_says_what_to
     assert "failed at the health checks" in told
 
 
-def test_after_a_failed_way_back_the_next_up_goes_on(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_up_after_failed_rollback(running: Driven, served: dict[str, Any], world: World) -> None:
     bad, good = push(world, "1.0.1", broken="unhealthy"), push(world, "1.0.2")
     world.store.delete("fly_image", "registry.fly.io/solserver:1.0.0")
     failure(running, changed(served, image=bad))
@@ -284,9 +276,7 @@ def test_after_a_failed_way_back_the_next_up_goes_on(running: Driven, served: di
     assert at_fly(world)["config"]["image"] == good
 
 
-def test_secrets_that_keep_the_server_from_starting_are_named_as_what_cannot_be_put_back(
-    configured: Configured, served: dict[str, Any], world: World
-) -> None:
+def test_bad_secrets_are_named_in_rollback(configured: Configured, served: dict[str, Any], world: World) -> None:
     secrets, machine = Driven(configured(SecretsProvider)), Driven(configured(MachineProvider))
     needy = push(world, "1.0.0-needy", requires=["SESSION_KEY"], version="1.0.0")
     secrets.up(app="solos-prod", values={"SESSION_KEY": "one"})
@@ -302,9 +292,7 @@ def test_secrets_that_keep_the_server_from_starting_are_named_as_what_cannot_be_
     assert at_fly(world)["state"] == "started"
 
 
-def test_a_first_deployment_that_is_unhealthy_is_kept_and_finished_by_the_next_up(
-    configured: Configured, served: dict[str, Any], world: World
-) -> None:
+def test_unhealthy_first_version_is_kept(configured: Configured, served: dict[str, Any], world: World) -> None:
     machine = Driven(configured(MachineProvider))
     with pytest.raises(Incomplete, match="failed at the health checks"):
         machine.up(**{**served, "image": push(world, "0.9.0", broken="unhealthy")})
@@ -316,9 +304,7 @@ def test_a_first_deployment_that_is_unhealthy_is_kept_and_finished_by_the_next_u
     assert at_fly(world)["config"]["image"] == served["image"]
 
 
-def test_a_second_bad_release_after_a_bad_first_one_has_nothing_to_go_back_to(
-    configured: Configured, served: dict[str, Any], world: World
-) -> None:
+def test_nothing_to_roll_back_to(configured: Configured, served: dict[str, Any], world: World) -> None:
     machine = Driven(configured(MachineProvider))
     for tag in ("0.9.0", "0.9.1"):
         image = push(world, tag, broken="unhealthy")
@@ -329,9 +315,7 @@ def test_a_second_bad_release_after_a_bad_first_one_has_nothing_to_go_back_to(
 
 
 @pytest.mark.parametrize("state", ["stopped", "suspended"])
-def test_a_machine_that_was_stopped_by_hand_is_shown_by_refresh_and_started_as_it_is(
-    running: Driven, served: dict[str, Any], world: World, state: str
-) -> None:
+def test_stopped_machine_is_started(running: Driven, served: dict[str, Any], world: World, state: str) -> None:
     by_hand(world, state=state, _since=world.clock.now())
     before = at_fly(world)["instance_id"]
 
@@ -344,9 +328,7 @@ def test_a_machine_that_was_stopped_by_hand_is_shown_by_refresh_and_started_as_i
 
 
 @pytest.mark.parametrize("state", ["stopped", "suspended"])
-def test_an_update_of_a_stopped_machine_starts_it(
-    running: Driven, served: dict[str, Any], world: World, state: str
-) -> None:
+def test_update_starts_stopped_machine(running: Driven, served: dict[str, Any], world: World, state: str) -> None:
     by_hand(world, state=state, _since=world.clock.now())
 
     running.up(**changed(served))
@@ -355,9 +337,7 @@ def test_an_update_of_a_stopped_machine_starts_it(
     assert at_fly(world)["config"]["env"] == ENV
 
 
-def test_a_machine_that_the_proxy_may_stop_is_left_stopped(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_autostopped_machine_is_left(running: Driven, served: dict[str, Any], world: World) -> None:
     (service,) = CONFIG["services"]
     napping = {**served, "config": {**CONFIG, "services": [{**service, "autostop": "stop", "autostart": True}]}}
     running.up(**napping)
@@ -369,7 +349,7 @@ def test_a_machine_that_the_proxy_may_stop_is_left_stopped(
 
 
 @pytest.mark.parametrize("status", ["unreachable", "unknown"])
-def test_on_a_failed_host_nothing_is_tried_but_to_destroy(
+def test_unreachable_host_allows_only_destroy(
     running: Driven, served: dict[str, Any], world: World, status: str
 ) -> None:
     by_hand(world, host_status=status)
@@ -387,9 +367,7 @@ def test_on_a_failed_host_nothing_is_tried_but_to_destroy(
     assert at_fly(world)["state"] == "destroyed"
 
 
-def test_an_image_that_was_pushed_a_moment_ago_is_waited_for(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_new_image_is_waited_for(running: Driven, served: dict[str, Any], world: World) -> None:
     missing = {"error": "failed to get manifest registry.fly.io/solserver: MANIFEST_UNKNOWN: manifest unknown"}
     world.faults.arm(
         Fault("refuse", service="fly", method="POST", path=f"{running.id}$", status=400, body=missing, times=3)
@@ -400,9 +378,7 @@ def test_an_image_that_was_pushed_a_moment_ago_is_waited_for(
     assert at_fly(world)["config"]["env"] == ENV
 
 
-def test_each_update_is_a_release_that_fly_deploy_would_find(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_update_writes_release_record(running: Driven, served: dict[str, Any], world: World) -> None:
     running.up(**changed(served))
     failure(running, changed(served, image=push(world, "1.0.1", broken="unhealthy")))
 
@@ -415,13 +391,11 @@ def test_each_update_is_a_release_that_fly_deploy_would_find(
     assert metadata["fly_platform_version"] == "v2"
 
 
-def test_another_file_of_the_same_machine_is_no_change(running: Driven, served: dict[str, Any]) -> None:
+def test_definition_alone_changes_nothing(running: Driven, served: dict[str, Any]) -> None:
     assert not running.diff(**{**served, "definition": {"deploy": {"wait_timeout": "9m"}}}).changes
 
 
-def test_a_token_that_may_not_write_releases_deploys_nevertheless(
-    running: Driven, served: dict[str, Any], world: World
-) -> None:
+def test_deploy_without_release_record(running: Driven, served: dict[str, Any], world: World) -> None:
     world.faults.arm(Fault("refuse", service="fly_platform", method="POST", status=403, times=9))
 
     running.up(**changed(served))

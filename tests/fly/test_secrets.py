@@ -41,13 +41,13 @@ def set_by_hand(world: World, **values: str | None) -> None:
         fly.post("/apps/solos-prod/secrets", json={"values": values}, headers=headers).raise_for_status()
 
 
-def test_all_secrets_are_one_batch(secrets: Driven, world: World) -> None:
+def test_creation_is_one_batch(secrets: Driven, world: World) -> None:
     assert at_fly(world) == VALUES
     assert len(writes(world)) == 1
     assert secrets.outputs["version"] == 1
 
 
-def test_a_change_is_one_batch_that_sets_and_unsets(secrets: Driven, world: World) -> None:
+def test_change_is_one_batch(secrets: Driven, world: World) -> None:
     secrets.up(app="solos-prod", values={"SESSION_KEY": "top-secret-three", "ADDED": "top-secret-four"})
 
     assert at_fly(world) == {"SESSION_KEY": "top-secret-three", "ADDED": "top-secret-four"}
@@ -56,14 +56,14 @@ def test_a_change_is_one_batch_that_sets_and_unsets(secrets: Driven, world: Worl
     assert sorted(secrets.outputs["digests"]) == ["ADDED", "SESSION_KEY"]
 
 
-def test_a_second_up_writes_nothing(secrets: Driven, world: World) -> None:
+def test_second_up_writes_nothing(secrets: Driven, world: World) -> None:
     secrets.up(app="solos-prod", values=VALUES)
 
     assert secrets.steps[-1] == "same"
     assert len(writes(world)) == 1
 
 
-def test_a_value_that_was_changed_elsewhere_is_found_by_its_digest_and_put_back(secrets: Driven, world: World) -> None:
+def test_changed_value_is_repaired(secrets: Driven, world: World) -> None:
     set_by_hand(world, API_KEY="theirs")
 
     secrets.refresh()
@@ -74,7 +74,7 @@ def test_a_value_that_was_changed_elsewhere_is_found_by_its_digest_and_put_back(
     assert at_fly(world) == VALUES
 
 
-def test_a_secret_that_was_unset_elsewhere_is_found_and_set_again(secrets: Driven, world: World) -> None:
+def test_unset_secret_is_repaired(secrets: Driven, world: World) -> None:
     set_by_hand(world, API_KEY=None)
 
     secrets.refresh()
@@ -83,7 +83,7 @@ def test_a_secret_that_was_unset_elsewhere_is_found_and_set_again(secrets: Drive
     assert at_fly(world) == VALUES
 
 
-def test_secrets_of_others_are_no_difference_and_stay(secrets: Driven, world: World) -> None:
+def test_foreign_secrets_stay(secrets: Driven, world: World) -> None:
     set_by_hand(world, THEIRS="x")
 
     secrets.refresh()
@@ -94,7 +94,7 @@ def test_secrets_of_others_are_no_difference_and_stay(secrets: Driven, world: Wo
     assert at_fly(world) == {"THEIRS": "x"}
 
 
-def test_an_app_without_them_is_found_to_have_none(secrets: Driven, configured: Configured, world: World) -> None:
+def test_missing_secrets_are_gone(secrets: Driven, configured: Configured, world: World) -> None:
     Driven(secrets.provider, id=secrets.id, outputs=secrets.outputs).destroy()
 
     assert secrets.refresh() is False
@@ -107,7 +107,7 @@ def test_an_app_without_them_is_found_to_have_none(secrets: Driven, configured: 
         ({"EMPTY": "", "1ST": "hidden-value"}, "secret EMPTY has an empty value"),
     ],
 )
-def test_what_cannot_be_is_refused_at_preview_without_a_value(
+def test_bad_names_and_values_are_refused(
     app: Driven, configured: Configured, world: World, values: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(Refused, match=re.escape(problem)) as refused:
@@ -118,7 +118,7 @@ def test_what_cannot_be_is_refused_at_preview_without_a_value(
 
 
 @pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
-def test_a_batch_is_repeated_as_it_is(app: Driven, configured: Configured, world: World, kind: Kind) -> None:
+def test_write_survives_faults(app: Driven, configured: Configured, world: World, kind: Kind) -> None:
     world.faults.arm(Fault(kind, service="fly", method="POST"))
     secrets = Driven(configured(SecretsProvider))
 
@@ -127,7 +127,7 @@ def test_a_batch_is_repeated_as_it_is(app: Driven, configured: Configured, world
     assert at_fly(world) == VALUES
 
 
-def test_no_value_is_in_an_error_or_in_what_the_double_keeps_of_the_calls(secrets: Driven, world: World) -> None:
+def test_values_stay_secret(secrets: Driven, world: World) -> None:
     world.faults.arm(Fault("refuse", service="fly", method="POST", status=422))
 
     with pytest.raises(ProviderError) as refused:

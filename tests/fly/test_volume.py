@@ -48,9 +48,7 @@ def notes(world: World, volume_id: str) -> list[str]:
         connection.close()
 
 
-def test_a_volume_is_encrypted_snapshotted_and_placed_where_its_machine_fits(
-    app: Driven, configured: Configured, world: World
-) -> None:
+def test_volume_defaults_and_placement(app: Driven, configured: Configured, world: World) -> None:
     Driven(configured(VolumeProvider)).up(**VOLUME, guest={"cpus": 1, "memory_mb": 512}, image="an@image")
 
     (made,) = world.store.all("fly_volume")
@@ -63,7 +61,7 @@ def test_a_volume_is_encrypted_snapshotted_and_placed_where_its_machine_fits(
     assert (sent["compute"], sent["compute_image"]) == ({"cpus": 1, "memory_mb": 512}, "an@image")
 
 
-def test_one_that_is_usable_at_once_is_not_looked_at_again(app: Driven, configured: Configured, world: World) -> None:
+def test_usable_volume_needs_no_polling(app: Driven, configured: Configured, world: World) -> None:
     before = len(world.journal.entries("fly"))
 
     Driven(configured(VolumeProvider)).up(**VOLUME)
@@ -72,9 +70,7 @@ def test_one_that_is_usable_at_once_is_not_looked_at_again(app: Driven, configur
     assert made == ["GET /v1/apps/solos-prod/volumes", "POST /v1/apps/solos-prod/volumes"]
 
 
-def test_a_volume_that_was_made_by_hand_is_adopted_and_put_right(
-    volume: Driven, configured: Configured, world: World
-) -> None:
+def test_volume_is_adopted(volume: Driven, configured: Configured, world: World) -> None:
     second = Driven(configured(VolumeProvider))
 
     second.up(**{**VOLUME, "size_gb": 20, "snapshot_retention": 14, "scheduled_snapshots": False})
@@ -84,7 +80,7 @@ def test_a_volume_that_was_made_by_hand_is_adopted_and_put_right(
     assert (only["size_gb"], only["snapshot_retention"], only["auto_backup_enabled"]) == (20, 14, False)
 
 
-def test_several_of_the_same_name_are_not_guessed_at(volume: Driven, configured: Configured, world: World) -> None:
+def test_ambiguous_name_is_refused(volume: Driven, configured: Configured, world: World) -> None:
     twin = {**world.store.all("fly_volume")[0], "id": "vol_twin"}
     world.store.put("fly_volume", "vol_twin", twin)
 
@@ -92,12 +88,12 @@ def test_several_of_the_same_name_are_not_guessed_at(volume: Driven, configured:
         Driven(configured(VolumeProvider)).up(**VOLUME)
 
 
-def test_one_that_is_encrypted_otherwise_is_not_adopted(volume: Driven, configured: Configured) -> None:
+def test_other_encryption_is_refused(volume: Driven, configured: Configured) -> None:
     with pytest.raises(ProviderError, match="exists already and its `encrypted` is true; set encrypted to true"):
         Driven(configured(VolumeProvider)).up(**VOLUME, encrypted=False)
 
 
-def test_it_grows_in_place(volume: Driven) -> None:
+def test_volume_grows_in_place(volume: Driven) -> None:
     before = volume.id
 
     volume.up(**{**VOLUME, "size_gb": 20})
@@ -105,9 +101,7 @@ def test_it_grows_in_place(volume: Driven) -> None:
     assert (volume.id, volume.outputs["size_gb"], volume.steps[-1]) == (before, 20, "update")
 
 
-def test_a_machine_that_runs_is_restarted_to_see_the_new_size(
-    machine: Driven, configured: Configured, world: World
-) -> None:
+def test_growing_restarts_machine(machine: Driven, configured: Configured, world: World) -> None:
     volume = adopted(configured)
 
     volume.up(**{**VOLUME, "size_gb": 2})
@@ -116,15 +110,13 @@ def test_a_machine_that_runs_is_restarted_to_see_the_new_size(
     assert living(world, "fly_machine")[0]["_lease"] is None
 
 
-def test_no_machine_is_restarted_where_fly_says_that_it_need_not(volume: Driven, world: World) -> None:
+def test_unneeded_restart_is_skipped(volume: Driven, world: World) -> None:
     volume.up(**{**VOLUME, "size_gb": 20})
 
     assert restarts(world) == 0
 
 
-def test_a_restart_that_was_still_to_come_when_a_run_died_is_made_up_for(
-    machine: Driven, configured: Configured, world: World
-) -> None:
+def test_interrupted_restart_is_repeated(machine: Driven, configured: Configured, world: World) -> None:
     volume = adopted(configured)
     world.faults.arm(Fault("refuse", service="fly", method="POST", path="/lease$", status=422))
     with pytest.raises(ProviderError):
@@ -136,7 +128,7 @@ def test_a_restart_that_was_still_to_come_when_a_run_died_is_made_up_for(
     assert world.store.all("fly_volume")[0]["size_gb"] == 2
 
 
-def test_one_that_grew_by_itself_is_no_difference_and_never_shrinks(volume: Driven, world: World) -> None:
+def test_extended_volume_is_not_drift(volume: Driven, world: World) -> None:
     grown = {**world.store.all("fly_volume")[0], "size_gb": 15}
     world.store.put("fly_volume", volume.id, grown)
 
@@ -159,9 +151,7 @@ def test_one_that_grew_by_itself_is_no_difference_and_never_shrinks(volume: Driv
         ({"snapshot_retention": 61}, "snapshot_retention must be 1 to 60 days"),
     ],
 )
-def test_what_would_lose_the_data_is_refused_at_preview_with_the_way_to_do_it(
-    volume: Driven, world: World, change: dict[str, Any], problem: str
-) -> None:
+def test_data_loss_is_refused(volume: Driven, world: World, change: dict[str, Any], problem: str) -> None:
     before = len(world.journal.entries("fly"))
 
     with pytest.raises(Refused, match=problem):
@@ -174,9 +164,7 @@ def test_what_would_lose_the_data_is_refused_at_preview_with_the_way_to_do_it(
     ("field", "argument", "value"),
     [("snapshot_retention", "snapshot_retention", 1), ("auto_backup_enabled", "scheduled_snapshots", False)],
 )
-def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
-    volume: Driven, world: World, *, field: str, argument: str, value: Any
-) -> None:
+def test_drift_is_repaired(volume: Driven, world: World, *, field: str, argument: str, value: Any) -> None:
     before = world.store.all("fly_volume")[0]
     world.store.put("fly_volume", volume.id, {**before, field: value})
 
@@ -188,11 +176,11 @@ def test_an_edit_by_hand_is_shown_by_refresh_and_repaired(
     assert world.store.all("fly_volume")[0][field] == before[field]
 
 
-def test_what_counts_only_when_it_is_made_changes_nothing_later(volume: Driven) -> None:
+def test_create_only_arguments(volume: Driven) -> None:
     assert not volume.diff(**VOLUME, guest={"cpus": 2}, image="another", from_snapshot="vs_another").changes
 
 
-def test_a_volume_from_a_snapshot_has_its_rows(machine: Driven, configured: Configured, fly: Fly, world: World) -> None:
+def test_volume_from_snapshot(machine: Driven, configured: Configured, fly: Fly, world: World) -> None:
     add_note(world, "before the snapshot")
     snapshot = volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])
     add_note(world, "after the snapshot")
@@ -203,21 +191,21 @@ def test_a_volume_from_a_snapshot_has_its_rows(machine: Driven, configured: Conf
     assert notes(world, restored.id) == ["before the snapshot"]
 
 
-def test_a_snapshot_that_is_gone_makes_no_empty_volume(app: Driven, configured: Configured, world: World) -> None:
+def test_missing_snapshot_creates_nothing(app: Driven, configured: Configured, world: World) -> None:
     with pytest.raises(ProviderError, match="snapshot not found"):
         Driven(configured(VolumeProvider)).up(**VOLUME, from_snapshot="vs_expired")
 
     assert world.store.all("fly_volume") == []
 
 
-def test_a_full_region_is_told_with_what_to_do(app: Driven, configured: Configured, world: World) -> None:
+def test_full_region_names_remedy(app: Driven, configured: Configured, world: World) -> None:
     world.store.put("fly_full", "sjc", {"region": "sjc"})
 
     with pytest.raises(ProviderError, match=r"insufficient resources .* try again later, or use a smaller \[\[vm\]\]"):
         Driven(configured(VolumeProvider)).up(**VOLUME)
 
 
-def test_when_fly_moves_it_refresh_follows_and_nothing_is_made_anew(
+def test_refresh_follows_moved_volume(
     machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
 ) -> None:
     volume = adopted(configured)
@@ -234,7 +222,7 @@ def test_when_fly_moves_it_refresh_follows_and_nothing_is_made_anew(
     assert notes(world, moved) == ["a user's row"]
 
 
-def test_when_fly_moves_it_nothing_is_done_before_refresh(
+def test_moved_volume_needs_refresh(
     machine: Driven, arguments: dict[str, Any], configured: Configured, world: World
 ) -> None:
     volume = adopted(configured)
@@ -250,13 +238,13 @@ def test_when_fly_moves_it_nothing_is_done_before_refresh(
     assert running["config"]["env"]["LOG_LEVEL"] == "info"
 
 
-def test_one_that_is_gone_is_found_gone(volume: Driven) -> None:
+def test_deleted_volume_is_gone(volume: Driven) -> None:
     Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
 
     assert volume.refresh() is False
 
 
-def test_one_that_is_deleted_softly_is_not_adopted(volume: Driven, configured: Configured, world: World) -> None:
+def test_soft_deleted_volume_is_not_adopted(volume: Driven, configured: Configured, world: World) -> None:
     Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
     second = Driven(configured(VolumeProvider))
 
@@ -266,7 +254,7 @@ def test_one_that_is_deleted_softly_is_not_adopted(volume: Driven, configured: C
     assert len(living(world, "fly_volume")) == 1
 
 
-def test_an_empty_one_in_place_of_a_deleted_one_says_where_the_rows_are(
+def test_new_volume_names_old_snapshot(
     volume: Driven, configured: Configured, fly: Fly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -279,7 +267,7 @@ def test_an_empty_one_in_place_of_a_deleted_one_says_where_the_rows_are(
     assert f"is new and empty; the deleted one left snapshot {snapshot.id}" in said[0]
 
 
-def test_a_last_snapshot_that_cannot_be_taken_keeps_the_volume(volume: Driven, world: World) -> None:
+def test_failed_last_snapshot_keeps_volume(volume: Driven, world: World) -> None:
     volume.up(**VOLUME, last_snapshot=True)
     world.faults.arm(Fault("refuse", service="fly", method="POST", path="snapshots$", status=422, times=9))
 
@@ -289,7 +277,7 @@ def test_a_last_snapshot_that_cannot_be_taken_keeps_the_volume(volume: Driven, w
     assert len(living(world, "fly_volume")) == 1
 
 
-def test_the_machine_that_is_mounted_elsewhere_keeps_its_volume(
+def test_mounted_volume_is_refused(
     machine: Driven, arguments: dict[str, Any], configured: Configured, tmp_path: Path
 ) -> None:
     with pytest.raises(ProviderError, match="a volume has one machine"):
