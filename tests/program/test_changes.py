@@ -117,7 +117,7 @@ def test_an_image_that_does_not_exist_is_refused_before_anything_is_touched(runn
 
     assert stack.run("up") != 0
 
-    assert "there is no such image" in stack.text
+    assert "the image does not exist" in stack.text
     assert [call for call in calls(addresses)[made:] if call.startswith("fly ") and " GET " not in call] == []
 
 

@@ -118,7 +118,7 @@ def test_a_launch_is_withdrawn_and_its_record_outlives_the_next_release(running:
 def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(image="registry.fly.io/solserver:9.9.9")
     assert stack.run("up") == 1
-    assert "there is no such image" in stack.text
+    assert "the image does not exist" in stack.text
     assert "Traceback" not in stack.text
     assert fly(addresses)["fly_machine"] == []
 

@@ -25,7 +25,7 @@ def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]
 
     assert stack.run("up") != 0
 
-    told = line(stack, "the app name 'solos-taken'")
+    told = line(stack, "app name solos-taken")
     assert "is taken by another organisation" in told
     assert "choose another name, or use a token of the right organisation" in told
     assert fly(addresses)["fly_volume"] == []
@@ -93,7 +93,7 @@ def test_doubles_that_are_not_running(stack: Stack, addresses: dict[str, str]) -
 
     assert stack.run("up", "--skip-preview") != 0
 
-    told = line(stack, "cannot look up the app ")
+    told = line(stack, "cannot look up app ")
     assert "no connection to Fly at http://127.0.0.1:1" in told
     assert "check that the network is up and the address is right, then run the same command again" in told
     assert calls(addresses) == []

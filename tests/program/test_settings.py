@@ -166,10 +166,10 @@ def test_error_lists_problems(settings: Read) -> None:
         (
             "domain",
             "https://api.sollabs.example",
-            "'https://api.sollabs.example' is no hostname: write it in lower case, without https:// and without a path",
+            "'https://api.sollabs.example' is not a valid hostname; write it in lower case, without https:// and without a path",
         ),
         ("domain", "*.sollabs.example", "*.sollabs.example is a wildcard; set the hostname that the app calls"),
-        ("app", "Solos", "name 'Solos' is no Fly app name: use 2 to 63 lower-case letters, digits and dashes"),
+        ("app", "Solos", "'Solos' is not a valid Fly app name; use 2 to 63 lower-case letters, digits and dashes"),
     ],
 )
 def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -> None:
@@ -338,7 +338,7 @@ def test_refused_testers(problems: Problems) -> None:
 def test_app_name_leaves_room(problems: Problems) -> None:
     (problem,) = problems(app="a" * 57, uniqueNames="true")
 
-    assert "is no Fly app name" in problem
+    assert "is not a valid Fly app name" in problem
 
 
 def test_unencrypted_credential(problems: Problems) -> None:

@@ -46,7 +46,7 @@ BEFORE_LAUNCH: dict[str, tuple[Break, str]] = {
     "bundle ID that Apple refuses": (set_key(bundleId="com.sollabs_solos"), "com.sollabs_solos"),
     "region that Fly does not have": (edit("fly.toml", '"sjc"', '"xyz"'), "xyz"),
     "IPA missing": (set_key(archive=None, ipa="build/none.ipa"), "build/none.ipa"),
-    "image that nobody pushed": (set_key(image="registry.fly.io/solserver:1.0.1"), "there is no such image"),
+    "image that nobody pushed": (set_key(image="registry.fly.io/solserver:1.0.1"), "the image does not exist"),
     "mistyped tester": (set_key(testers=[ADA]), "ada@sollabs.exmaple"),
 }
 AFTER_LAUNCH: dict[str, tuple[Break, str]] = {
