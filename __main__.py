@@ -27,7 +27,7 @@ protected = pulumi.ResourceOptions(protect=settings.protect)
 
 deployment = Deployment("solos", settings.backend, settings.ios, settings.release, protected)
 backend = deployment.backend
-monitoring = Monitoring("monitoring", settings.monitoring, backend) if settings.monitoring else None
+monitoring = Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None
 launch = Launch(
     "launch",
     settings.launch,

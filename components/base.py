@@ -6,8 +6,9 @@ import pulumi
 class Component(pulumi.ComponentResource):
     """A component of type `solos:index:<class>`. `opts` are those of any Pulumi resource; children inherit its providers.
 
-    `protect` in `opts` is meant for what cannot be recreated: data, names, keys. Children declared with `protected_opts` inherit
-    it. All others are unprotected, because an update has to be able to replace them.
+    With `protect` in `opts`, Pulumi neither deletes nor replaces the children, down to the last one. The exception are children
+    that an ordinary update replaces (`replaceable_opts`): those are either evidence, which can be collected again, or a protected
+    resource depends on them, so that they are deleted only after it.
     """
 
     name: str
@@ -23,9 +24,9 @@ class Component(pulumi.ComponentResource):
         return bool(self._protect)
 
     def child_opts(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of a child that is created after the resources `after`."""
-        return pulumi.ResourceOptions(parent=self, depends_on=list(after), protect=False)
-
-    def protected_opts(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Like `child_opts`, for a child that is protected if this component is."""
+        """Options of a child that is created after the resources `after`, and protected if this component is."""
         return pulumi.ResourceOptions(parent=self, depends_on=list(after))  # `protect` comes from the parent.
+
+    def replaceable_opts(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The same for a child that is never protected, because an ordinary update replaces it."""
+        return pulumi.ResourceOptions(parent=self, depends_on=list(after), protect=False)

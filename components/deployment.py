@@ -38,11 +38,11 @@ class Deployment(Component):
         release: Release,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`protect` in `opts` protects what cannot be recreated: the backend's data, the app record, the signing key."""
+        """`protect` in `opts` protects everything that users and testers would miss."""
         super().__init__(name, opts)
-        self.backend = Backend(f"{name}-backend", backend, self.protected_opts())
-        self.testflight = TestFlight(f"{name}-testflight", ios, self.protected_opts())
-        app, group = self.testflight.app, self.testflight.group
+        self.backend = Backend(f"{name}-backend", backend, self.child_opts())
+        self.testflight = TestFlight(f"{name}-testflight", ios, self.child_opts())
+        app, group, signing = self.testflight.app, self.testflight.group, self.testflight.signing
 
         verified = self.backend.rollout
         spec = BuildSpec(
@@ -53,7 +53,8 @@ class Deployment(Component):
             url=self.backend.url,
             ipa=str(ios.ipa),
         )
-        ipa = build_ipa(name, ios, spec, signing=self.testflight.signing, after=verified, opts=self.child_opts())
+        signed_with: list[pulumi.Resource] = [signing.certificate, signing.profile] if signing else []
+        ipa = build_ipa(name, ios, spec, signing=signing, after=verified, opts=self.replaceable_opts())
         self.build = Build(
             f"{name}-build",
             BuildArgs(
@@ -69,8 +70,9 @@ class Deployment(Component):
                 team_id=ipa.team_id,
                 certificate=ipa.certificate,
             ),
-            # A group with access to all builds gets those that are uploaded after it exists.
-            self.child_opts(verified, group),
+            # A group with access to all builds gets those that are uploaded after it exists. Certificate and profile are deleted
+            # only after the build, which the protected distribution keeps.
+            self.replaceable_opts(verified, group, *signed_with),
         )
         self.processed = ProcessedBuild(
             f"{name}-processed-build",
@@ -81,7 +83,7 @@ class Deployment(Component):
                 version=release.build,
                 uses_non_exempt_encryption=ios.uses_non_exempt_encryption,
             ),
-            self.child_opts(),
+            self.replaceable_opts(),
         )
         self.distribution = BuildDistribution(
             f"{name}-distribution",
@@ -104,6 +106,6 @@ class Deployment(Component):
                 version=release.build,
                 testers=[tester.email for tester in ios.testers],
             ),
-            self.child_opts(self.distribution),
+            self.replaceable_opts(self.distribution),
         )
         self.register_outputs({"url": self.backend.url, "buildId": self.processed.build_id})

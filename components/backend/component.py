@@ -46,7 +46,7 @@ class Backend(Component):
     """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
 
     def __init__(self, name: str, settings: BackendSettings, opts: pulumi.ResourceOptions | None = None) -> None:
-        """`protect` in `opts` protects the app and its data."""
+        """`protect` in `opts` protects the app, its data and its machine."""
         super().__init__(name, opts)
         self.settings = settings
         fly_toml = settings.fly_toml
@@ -54,7 +54,7 @@ class Backend(Component):
         app = App(
             f"{name}-app",
             AppArgs(name=self._app_name(), org=settings.org, keep_snapshots=self.is_protected),
-            self.protected_opts(),
+            self.child_opts(),
         )
         addresses = [
             IpAddress(
@@ -113,7 +113,7 @@ class Backend(Component):
                     lambda known: revision(fly_toml.config, known[0], int(known[1]))
                 ),
             ),
-            self.child_opts(*addresses, *([domain] if domain else []), machine),
+            self.replaceable_opts(*addresses, *([domain] if domain else []), machine),
         )
         if volume and settings.database.restore_drill:
             self._prove_restore(volume)
@@ -141,10 +141,10 @@ class Backend(Component):
     def _image(self) -> Image:
         name, settings = f"{self.name}-image", self.settings
         if settings.image_build is None:
-            return Image(name, ImageArgs(reference=settings.image), self.child_opts())
-        built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.child_opts())
+            return Image(name, ImageArgs(reference=settings.image), self.replaceable_opts())
+        built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.replaceable_opts())
         return Image(
-            name, ImageArgs(reference=settings.image, source=settings.image_build.source), self.child_opts(built)
+            name, ImageArgs(reference=settings.image, source=settings.image_build.source), self.replaceable_opts(built)
         )
 
     def _secret_values(self) -> dict[str, pulumi.Input[str]]:
@@ -173,7 +173,7 @@ class Backend(Component):
             IssuedCertificateArgs(
                 app=app.name, hostname=certificate.hostname, dns_seconds=self.settings.wait_for_domain
             ),
-            self.child_opts(certificate),
+            self.replaceable_opts(certificate),
         )
 
     def _postgres(self, app: App, image: Image) -> Postgres:
@@ -184,7 +184,7 @@ class Backend(Component):
             app=app.name,
             region=self.settings.region,
             release=image.pinned,
-            opts=self.protected_opts(),
+            opts=self.child_opts(),
         )
 
     def _volume(self, app: App, image: Image) -> Volume:
@@ -205,14 +205,14 @@ class Backend(Component):
                 from_snapshot=self.settings.database.from_snapshot,
                 last_snapshot=self.is_protected,
             ),
-            self.protected_opts(),
+            self.child_opts(),
         )
 
     def _prove_restore(self, volume: Volume) -> None:
         """For each release, the proof that its database can be restored: from a snapshot, and from the replica if there is one."""
         fly_toml, database = self.settings.fly_toml, self.settings.fly_toml.env["DATABASE_PATH"]
         assert fly_toml.mount is not None
-        python = Image(f"{self.name}-drill-image", ImageArgs(reference=DRILL_IMAGE), self.child_opts())
+        python = Image(f"{self.name}-drill-image", ImageArgs(reference=DRILL_IMAGE), self.replaceable_opts())
         RestoreDrill(
             f"{self.name}-restore-drill",
             RestoreDrillArgs(
@@ -224,13 +224,13 @@ class Backend(Component):
                 database=database,
                 release=self.image,
             ),
-            self.child_opts(self.rollout),
+            self.replaceable_opts(self.rollout),
         )
         if self.settings.has_replica:
             ReplicaDrill(
                 f"{self.name}-replica-drill",
                 ReplicaDrillArgs(app=self.app, machine_id=self.machine.id, database=database, release=self.image),
-                self.child_opts(self.rollout),
+                self.replaceable_opts(self.rollout),
             )
 
 

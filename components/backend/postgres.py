@@ -46,18 +46,16 @@ class Postgres(Component):
                 disk_size_gb=settings.disk_size_gb,
                 pg_major_version=settings.pg_major_version,
             ),
-            pulumi.ResourceOptions.merge(
-                self.protected_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)
-            ),
+            pulumi.ResourceOptions.merge(self.child_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)),
         )
         access = PostgresAccess(
             f"{name}-access",
             PostgresAccessArgs(cluster_id=cluster.id, app=app, database=SERVER, username=SERVER),
-            self.child_opts(),
+            self.replaceable_opts(),
         )
         self.url = access.url
         self.backup = PostgresBackup(
-            f"{name}-backup", PostgresBackupArgs(cluster_id=access.cluster_id, reason=release), self.child_opts()
+            f"{name}-backup", PostgresBackupArgs(cluster_id=access.cluster_id, reason=release), self.replaceable_opts()
         )
         self.register_outputs({"backup": self.backup.id})
 
@@ -68,5 +66,5 @@ class Postgres(Component):
             PostgresRestoreDrillArgs(
                 org=self._org, cluster_id=self.backup.cluster_id, backup_id=self.backup.id, database=SERVER
             ),
-            self.child_opts(after),
+            self.replaceable_opts(after),
         )

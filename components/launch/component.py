@@ -46,7 +46,7 @@ class Launch(Component):
         ).apply(lambda known: examine(known, waivers))
         for label, withdrawn in settings.earlier.items():
             LaunchRecord(
-                f"{name}-{label}", LaunchRecordArgs(label=label, withdrawn=withdrawn or None), self.protected_opts()
+                f"{name}-{label}", LaunchRecordArgs(label=label, withdrawn=withdrawn or None), self.child_opts()
             )
         self.status = {
             "label": release.label,
@@ -74,7 +74,7 @@ class Launch(Component):
                     facts=_facts(deployment, release),
                     withdrawn=settings.withdrawn or None,
                 ),
-                self.protected_opts(),
+                self.child_opts(),
             )
             self.status |= {
                 "state": "withdrawn" if settings.withdrawn else record.declared_at.apply(lambda _: "launched"),

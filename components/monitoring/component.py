@@ -93,7 +93,7 @@ class Monitoring(Component):
                 sources=sources(logs=settings.logs),
                 revision=versions.apply(",".join),
             ),
-            self.child_opts(backend.rollout, *self.machines.values()),
+            self.replaceable_opts(backend.rollout, *self.machines.values()),
         )
         AlertDrill(
             f"{self.name}-alert-drill",
@@ -103,7 +103,7 @@ class Monitoring(Component):
                 watched=backend.app,
                 route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
             ),
-            self.child_opts(watch),
+            self.replaceable_opts(watch),
         )
 
 

@@ -23,12 +23,12 @@ class TestFlight(Component):
     """What builds are signed with; None where they are signed elsewhere."""
 
     def __init__(self, name: str, settings: IosSettings, opts: pulumi.ResourceOptions | None = None) -> None:
-        """`protect` in `opts` protects the bundle ID, the app record and the signing key."""
+        """`protect` in `opts` protects what testers need, and the signing key."""
         super().__init__(name, opts)
         bundle_id = BundleId(
             f"{name}-bundle-id",
             BundleIdArgs(identifier=settings.bundle_id, name=settings.app_name),
-            self.protected_opts(),
+            self.child_opts(),
         )
         capabilities = BundleIdCapabilities(
             f"{name}-capabilities",
@@ -42,7 +42,7 @@ class TestFlight(Component):
                 settings.signing,
                 bundle_id=bundle_id,
                 capabilities=capabilities,
-                opts=self.protected_opts(),
+                opts=self.child_opts(),
             )
         self.app = App(
             f"{name}-app",
@@ -53,7 +53,7 @@ class TestFlight(Component):
                 primary_locale=settings.primary_locale,
                 wait_seconds=settings.wait_for_app_record,
             ),
-            self.protected_opts(),
+            self.child_opts(),
         )
         if settings.feedback_email:
             BetaAppLocalization(

@@ -90,7 +90,7 @@ class Signing(Component):
         capabilities: BundleIdCapabilities,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`protect` in `opts` protects the key, but not the certificate, which is replaced when it is renewed."""
+        """`protect` in `opts` protects the key. Certificate and profile are replaced when they are renewed."""
         super().__init__(name, opts)
         adopted = {}
         if settings.p12:
@@ -98,7 +98,7 @@ class Signing(Component):
                 "p12": pulumi.Output.secret(settings.p12),
                 "p12_password": pulumi.Output.secret(settings.p12_password),
             }
-        key = SigningKey(f"{name}-key", SigningKeyArgs(**adopted), self.protected_opts())
+        key = SigningKey(f"{name}-key", SigningKeyArgs(**adopted), self.child_opts())
         self.certificate = Certificate(
             f"{name}-certificate",
             CertificateArgs(
@@ -109,7 +109,7 @@ class Signing(Component):
                 renew_before_days=settings.renew_before_days,
                 revoke=settings.revoke,
             ),
-            self.child_opts(),
+            self.replaceable_opts(),
         )
         self.profile = Profile(
             f"{name}-profile",
@@ -120,6 +120,6 @@ class Signing(Component):
                 capabilities=capabilities.capabilities,
                 renew_before_days=settings.renew_before_days,
             ),
-            self.child_opts(),
+            self.replaceable_opts(),
         )
         self.register_outputs({"certificate": self.certificate.serial_number, "profile": self.profile.full_name})

@@ -37,7 +37,8 @@ FINAL_STATES = {"EXPIRED": EXPIRED, "PROCESSING_EXCEPTION": NOT_PREPARED}
 
 @record
 class BuildDistributionArgs:
-    build_id: Annotated[Input[str], REPLACES]
+    build_id: Input[str]
+    """Changed in place: the group gets the new build, then the old one is removed from it."""
     group_id: Annotated[Input[str], REPLACES]
     whats_new: Input[dict[str, str]] = field(default_factory=dict)
     """The text "What to Test" by locale. Texts of other locales stay as they are."""
@@ -64,7 +65,10 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         return f"{args.build_id}/{args.group_id}", self._distribute(args)
 
     def sync(self, id: str, state: BuildDistributionState, args: BuildDistributionArgs) -> BuildDistributionState:
-        return self._distribute(args)
+        distributed = self._distribute(args)
+        if state.build_id != args.build_id:
+            self.remove(id, state)
+        return distributed
 
     def observe(self, id: str, state: BuildDistributionState) -> BuildDistributionState | None:
         store = AppStore(self.config)
@@ -207,7 +211,7 @@ def _build(store: AppStore, args: BuildDistributionArgs) -> Build | None:
 
 
 class BuildDistribution(Resource[BuildDistributionArgs], module="appstore", name="BuildDistribution"):
-    """A build given to a group and in testing. `id` is `<build>/<group>`."""
+    """The build that a group has, in testing. `id` is `<build>/<group>` of the first one."""
 
     provider = BuildDistributionProvider
     build_id: Output[str]

@@ -39,7 +39,9 @@ def _operate(options: argparse.Namespace) -> int:
         "preview": lambda: engine.preview(refresh=options.refresh),
         "up": lambda: engine.up(refresh=options.refresh, skip_preview=options.skip_preview),
         "refresh": engine.refresh,
-        "destroy": engine.destroy,
+        "destroy": lambda: engine.destroy(
+            skip_preview=options.skip_preview, exclude_protected=options.exclude_protected
+        ),
     }
     display = run[options.command]()
     if display.errors:
@@ -133,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         operation.add_argument("--refresh", "-r", action="store_true", help="refresh the state first (preview, up)")
         operation.add_argument("--skip-preview", "-f", action="store_true")
         operation.add_argument("--expect-no-changes", action="store_true", help="exit code 7 if there are any")
+        operation.add_argument("--exclude-protected", action="store_true", help="what is protected stays (destroy)")
 
     of_stack = command(commands, "stack", _resources, everywhere)
     of_stack.add_argument("--stack", "-s")

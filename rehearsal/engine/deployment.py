@@ -323,35 +323,42 @@ class Deployment:
 
     # Deletion.
 
-    def delete_leftovers(self) -> None:
+    def delete_leftovers(self, *, exclude_protected: bool = False) -> None:
         """Delete what was not registered in this run and what was replaced: in parallel, dependents first.
 
-        What cannot be deleted is kept with its dependencies. A protected resource fails the run before any deletion."""
+        What cannot be deleted is kept with its dependencies. A protected resource fails a preview, which is why nothing is deleted
+        after one; without a preview, everything that it does not need is deleted first, as the CLI can do. With
+        `exclude_protected` it is left out, with all that it needs."""
         leftovers = [entry for entry in self.snapshot.old if not self.stopped]
-        for entry in leftovers:
-            if entry.protect and not entry.delete:
-                self.fail(
-                    entry.urn,
-                    f"{entry.name} cannot be deleted because it is protected; unprotect it first",
-                )
-        if self.stopped:
+        protected = [entry for entry in leftovers if entry.protect and not entry.delete]
+        if exclude_protected:
+            needed = self.snapshot.needed_by(protected)
+            leftovers, protected = [entry for entry in leftovers if entry.urn not in needed], []
+        if self.preview and protected:
+            self._fail_protected(protected)
             return
         deleting = {entry.urn for entry in leftovers if not entry.delete}
         remaining, running = list(leftovers), dict[Future[None], Entry]()
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="delete") as threads:
             while True:
                 existing = [*remaining, *running.values()]
-                for entry in [each for each in remaining if not self.stopped and _is_free(each, existing)]:
+                free = [each for each in remaining if each not in protected and _is_free(each, existing)]
+                for entry in free if not self.stopped else ():
                     remaining.remove(entry)
                     gone_with = entry.deleted_with in deleting
                     running[threads.submit(self._delete_last, entry, gone_with)] = entry
                 if not running:
-                    return
+                    break
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     entry = running.pop(future)
                     if future.exception():
                         remaining.append(entry)  # kept, and so are its dependencies
+        self._fail_protected(protected)
+
+    def _fail_protected(self, protected: Iterable[Entry]) -> None:
+        for entry in protected:
+            self.fail(entry.urn, f"{entry.name} cannot be deleted because it is protected; unprotect it first")
 
     def _delete_last(self, entry: Entry, gone_with: bool) -> None:
         with self._step(entry.urn):

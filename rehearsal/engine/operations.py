@@ -78,15 +78,22 @@ class Engine:
         display.summary()
         return display
 
-    def destroy(self) -> Display:
-        """Delete every resource in the state, dependents first."""
+    def destroy(self, *, skip_preview: bool = False, exclude_protected: bool = False) -> Display:
+        """Delete every resource in the state, dependents first. Previews first: a protected one is then found before any deletion."""
         display = Display(f"Destroying ({self.stack.name})")
         with self.backend.locked():
             snapshot = self._load_for_run(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
-                server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, self.backend.save)
-                with self._interruptible(server.monitor.deployment):
-                    server.monitor.deployment.delete_leftovers()
+                for save in ([] if skip_preview else [None]) + [self.backend.save]:
+                    shown = display if save else Display("", preview=True, quiet=True)
+                    seen = snapshot if save else self.backend.load()
+                    server.monitor.deployment = Deployment(self.stack, seen, plugins, shown, save)
+                    with self._interruptible(server.monitor.deployment):
+                        server.monitor.deployment.delete_leftovers(exclude_protected=exclude_protected)
+                    if shown is not display:
+                        display.errors += shown.errors
+                    if display.errors:
+                        break
         display.summary()
         return display
 

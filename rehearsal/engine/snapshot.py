@@ -100,6 +100,18 @@ class Snapshot:
     def dependents(self, urn: str) -> list[Entry]:
         return [entry for entry in self if urn in entry.needs()]
 
+    def needed_by(self, entries: Iterable[Entry]) -> set[str]:
+        """URNs of the entries, and of everything that they depend on, directly or not."""
+        by_urn = {entry.urn: entry for entry in self}
+        needed: set[str] = set()
+        todo = [entry.urn for entry in entries]
+        while todo:
+            urn = todo.pop()
+            if urn not in needed:
+                needed.add(urn)
+                todo += by_urn[urn].needs() if urn in by_urn else ()
+        return needed
+
 
 def now() -> str:
     """The current time in the format of the state."""

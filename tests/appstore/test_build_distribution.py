@@ -33,6 +33,17 @@ def arguments(world: World, configured: Configured, tmp_path: Path) -> dict[str,
 
 
 @pytest.fixture
+def next_build(world: World, configured: Configured, tmp_path: Path, arguments: dict[str, Any]) -> str:
+    """The id of another processed build of the same app."""
+    (app,) = (each["id"] for each in control(world, "GET", "/appstore/state")["apps"])
+    build = Driven(configured(BuildProvider))
+    build.up(**build_arguments(tmp_path, app, build="1"))
+    processed = Driven(configured(ProcessedBuildProvider))
+    processed.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="1")
+    return processed.id
+
+
+@pytest.fixture
 def distribution(configured: Configured) -> Driven:
     return Driven(configured(BuildDistributionProvider))
 
@@ -59,6 +70,18 @@ def test_changed_text(world: World, arguments: dict[str, Any], distribution: Dri
 
     writes = [call.split("/")[2] for call in calls(world)[before:] if not call.startswith("GET")]
     assert writes == ["betaBuildLocalizations"]
+
+
+def test_next_build(world: World, arguments: dict[str, Any], distribution: Driven, next_build: str) -> None:
+    """The group gets the new build before it loses the old one; the resource stays the same."""
+    distribution.up(**arguments)
+
+    distribution.up(**{**arguments, "build_id": next_build})
+
+    assert distribution.steps == ["create", "update"]
+    control(world, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "1"})
+    links = [call for call in calls(world) if "relationships/betaGroups" in call and not call.startswith("GET")]
+    assert [call.split()[0] for call in links] == ["POST", "POST", "DELETE"]
 
 
 def test_refresh(world: World, arguments: dict[str, Any], distribution: Driven) -> None:

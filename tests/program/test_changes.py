@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from harness.program import IMAGE, Stack, calls, encrypted, fly
+from harness.program import IMAGE, Stack, appstore, calls, encrypted, fly, people
 
 Running = tuple[Stack, dict[str, str]]
 API = {"Authorization": "Bearer fo1_rehearsal"}
@@ -177,16 +177,56 @@ def test_another_app_name_makes_another_backend_and_leaves_nothing_of_the_first(
     assert edge(addresses, "GET", "/health").json()["version"] == "1.0.0"
 
 
-def test_what_is_protected_is_neither_replaced_nor_destroyed(running: Running) -> None:
+def held(addresses: dict[str, str]) -> dict[str, Any]:
+    """What users and testers have: every object but the evidence of drills."""
+    apple = ("bundleIds", "certificates", "profiles", "betaGroups", "betaTesters", "betaAppLocalizations", "builds")
+    at_fly = {
+        kind: sorted(
+            str(each.get("id") or each.get("ip") or each) for each in objects if each.get("state") != "destroyed"
+        )
+        for kind, objects in fly(addresses).items()
+        if kind in ("fly_app", "fly_ip", "fly_machine", "fly_volume", "fly_secrets")
+    }
+    return {**at_fly, **{kind: appstore(addresses)[kind] for kind in apple}}
+
+
+def test_destroying_what_is_protected_deletes_nothing(running: Running) -> None:
+    """Whatever the options, and whether the exit code is 0 or not: an `up` afterwards finds everything that people use."""
+    stack, addresses = running
+    stack.configure(protect="true")
+    assert stack.run("up") == 0, stack.text
+    before = held(addresses)
+
+    assert stack.run("destroy") != 0
+    assert stack.run("destroy", "--skip-preview") != 0
+    assert stack.run("destroy", "--exclude-protected", "--skip-preview") == 0, stack.text
+
+    assert held(addresses) == before
+    assert stack.run("up") == 0, stack.text
+    assert held(addresses) == before
+
+
+def test_what_is_protected_is_not_replaced(running: Running) -> None:
     stack, addresses = running
     stack.configure(protect="true")
     assert stack.run("up") == 0, stack.text
     before = calls(addresses)
 
-    assert stack.run("destroy") != 0
-    assert "protect" in stack.text
     stack.configure(app="solos-renamed", uniqueNames="false", build="0.1")
     assert stack.run("up") != 0
     assert "protect" in stack.text
 
     assert calls(addresses) == before
+
+
+def test_a_protected_stack_gets_new_builds(running: Running) -> None:
+    stack, addresses = running
+    stack.configure(protect="true")
+    assert stack.run("up") == 0, stack.text
+    stack.configure(build="1")
+
+    assert stack.run("up") == 0, stack.text
+
+    assert sorted(each["version"] for each in appstore(addresses)["builds"]) == ["0", "1"]
+    with people(stack, addresses) as team:
+        team.install("1.0.0", "1")

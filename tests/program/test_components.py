@@ -12,11 +12,13 @@ from pulumi.runtime.settings import reset_options
 
 from components.backend.component import Backend
 from components.deployment import Deployment
+from components.monitoring.component import Monitoring
 from components.settings import Settings, read
 from harness.program import CONFIG, create_project, engine_config
+from tests.program.test_settings import MONITORING_SECRETS
 
-PROTECTED = {"App", "Volume", "BundleId", "SigningKey", "Backend", "Deployment", "Signing", "TestFlight"}
-"""What cannot be created again, and the components that contain it."""
+EVIDENCE = {"RestoreDrill", "Image", "Installations", "Watch", "AlertDrill"}
+"""What has been seen, and can be looked at again: nobody misses it."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Declared:
     name: str
     parent: str
     protect: bool
+    dependencies: frozenset[str]
+    """The names of the resources that it depends on."""
 
 
 class Engine(MockMonitor, Mocks):
@@ -42,7 +46,9 @@ class Engine(MockMonitor, Mocks):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         parent = request.parent.rpartition("::")[2]
-        self.declared.append(Declared(request.type.rpartition(":")[2], request.name, parent, request.protect))
+        needs = {*request.dependencies, *(urn for each in request.propertyDependencies.values() for urn in each.urns)}
+        names = frozenset(urn.rpartition("::")[2] for urn in needs)
+        self.declared.append(Declared(request.type.rpartition(":")[2], request.name, parent, request.protect, names))
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
@@ -50,7 +56,9 @@ class Engine(MockMonitor, Mocks):
 def settings(tmp_path: Path) -> Settings:
     """The settings of a stack that can be launched."""
     create_project(tmp_path / "project")
-    return read(engine_config(CONFIG), (), tmp_path / "project")
+    secrets = {name: value for name, value in MONITORING_SECRETS.items() if name != "sinkToken"}
+    given = {**CONFIG, "monitoring": {"page": "webhook"}, "monitoringSecrets": secrets}
+    return read(engine_config(given), ["solos:monitoringSecrets"], tmp_path / "project")
 
 
 @pytest.fixture
@@ -83,10 +91,25 @@ def test_children_are_named_after_parents(declare: Callable[..., list[Declared]]
     assert [each for each in declared[2:] if not each.name.startswith(f"{each.parent}-")] == []
 
 
-def test_only_what_is_irreplaceable_is_protected(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+def test_only_evidence_can_be_deleted(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    """With `protect`, whatever is not protected is evidence, or a protected resource depends on it."""
     opts = pulumi.ResourceOptions(protect=True)
 
-    declared = declare(lambda: Deployment("one", settings.backend, settings.ios, settings.release, opts))
+    declared = declare(lambda: program(settings, opts))
 
-    assert {each.type for each in declared if each.protect} == PROTECTED
-    assert {each.type for each in declared if not each.protect} & PROTECTED == set()
+    kept = {each.name for each in declared if each.protect}
+    for each in reversed(declared):  # Dependencies are declared first.
+        kept |= each.dependencies if each.name in kept else set()
+    assert {each.type for each in declared[1:] if each.name not in kept} == EVIDENCE
+
+
+def test_a_rehearsal_is_free(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=False)))
+
+    assert [each for each in declared if each.protect] == []
+
+
+def program(settings: Settings, opts: pulumi.ResourceOptions) -> None:
+    deployment = Deployment("one", settings.backend, settings.ios, settings.release, opts)
+    assert settings.monitoring
+    Monitoring("monitoring", settings.monitoring, deployment.backend, opts)
