@@ -100,4 +100,4 @@ def _found(check: Check, subject: Subject) -> list[Finding]:
     except Exception as bug:  # noqa: BLE001 (one check must not affect the others)
         place = traceback.extract_tb(bug.__traceback__, limit=-1)[0]
         text = f"{type(bug).__name__}: {bug} (a bug, at {place.filename}:{place.lineno})"
-        return [blocked(text, "please report it with this line")]
+        return [blocked(text, "report it with this line")]

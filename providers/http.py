@@ -153,7 +153,7 @@ class Http:
                 tried = f", for {waiting.clock.now() - began:.0f} s" if attempt else ""
                 raise NO_CONNECTION(doing=doing, reason=answer.reason, tried=tried)
             waiting.clock.sleep(pause)
-        raise AssertionError("unreachable: itertools.count has no end")
+        raise AssertionError  # Not reached: itertools.count has no end.
 
     def _attempt(
         self, request: "httpx.Request", accept: tuple[int, ...], doing: str

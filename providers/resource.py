@@ -39,11 +39,15 @@ from pulumi.dynamic import (
 )
 
 from providers import engine
-from providers.errors import Incomplete, Problem, ProviderError, Unexpected
+from providers.errors import ErrorText, Incomplete, Problem, ProviderError, Unexpected
 from providers.properties import REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
 
 ArgsT = TypeVar("ArgsT")
 StateT = TypeVar("StateT")
+
+DEFECT = ErrorText(
+    "{kind}: {error} (a defect, at {file}:{line} in {function})", remedy="report it with this line", error=Unexpected
+)
 
 
 class Provider(ResourceProvider, Generic[ArgsT, StateT]):
@@ -196,9 +200,8 @@ def _one_line_errors() -> Iterator[None]:
         raise ProviderError(str(bad)) from None
     except BaseException as defect:  # noqa: BLE001 (the CLI hangs on a BaseException)
         place = traceback.extract_tb(defect.__traceback__, limit=-1)[0]
-        raise Unexpected(
-            f"{type(defect).__name__}: {defect} (a defect, at {place.filename}:{place.lineno} in {place.name}; "
-            "please report it with this line)"
+        raise DEFECT(
+            kind=type(defect).__name__, error=defect, file=place.filename, line=place.lineno, function=place.name
         ) from None
 
 

@@ -1,5 +1,5 @@
-"""A fly.toml with everything that is read, and what flyctl makes of it: both were given to flyctl's own code, which gave the same
-(superfly/flyctl at ad0172fa, `appconfig.LoadConfig`, `Validate` and `ToMachineConfig`; fly.md, 14.3)."""
+"""A fly.toml with everything that the reader supports, and the machine config that flyctl's own code renders from it
+(superfly/flyctl at ad0172fa, `appconfig.LoadConfig`, `Validate` and `ToMachineConfig`; decision 8)."""
 
 import base64
 from typing import Any

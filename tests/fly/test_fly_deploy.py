@@ -48,7 +48,7 @@ def by_hand(world: World, edit: Edit) -> None:
 
 
 def fly_deploy(world: World) -> None:
-    """`fly deploy` with the same file and image: the calls of fly.md, section 14.1, and flyctl's own rendering."""
+    """`fly deploy` with the same file and image: the calls that flyctl makes, and its own rendering."""
     fly = httpx.Client(
         transport=Doubles(world), base_url="http://fly.test/v1", headers={"Authorization": f"Bearer {FLY_TOKEN}"}
     )

@@ -200,7 +200,7 @@ class AppStore:
                     return found
                 if attempt == ATTEMPTS:
                     raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        raise AssertionError  # Not reached: the last attempt returns or raises.
 
     def _call(
         self,

@@ -3,7 +3,7 @@
 Every section that matters to a server app with one process group is read. A section that cannot mean here what it means to
 flyctl is refused by name and line, with the reason; so is an unknown key. All problems are reported at once.
 
-The rendering follows flyctl (fly.md, section 14.3). Two things are left to who deploys: the image, and which volume is mounted.
+The rendering follows flyctl. Two things are left to who deploys: the image, and which volume is mounted.
 """
 
 import base64
