@@ -11,6 +11,12 @@ from checklist.ios_build import apple_page
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
+AVAILABLE = {
+    "READY_FOR_BETA_TESTING": "READY_FOR_BETA_TESTING: no tester had accepted the invitation when Apple was asked",
+    "IN_BETA_TESTING": "IN_BETA_TESTING",
+}
+"""The states in which testers can install the build, as evidence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BetaGroup(Shape, kind="appstore:BetaGroup"):
@@ -90,14 +96,15 @@ def testers(known: Known) -> str:
     link=apple_page("/testflight/ios"),
 )
 def distributed(known: Known) -> str:
-    """Apple offers the build to the group."""
+    """Apple offers the build to the group, whether or not anybody has accepted the invitation: `installed` waits for that."""
     distribution = need(known, BuildDistribution)
-    if distribution.internal_state != "IN_BETA_TESTING":
+    if distribution.internal_state not in AVAILABLE:
         raise Failed(
-            f"the build's internal state is {distribution.internal_state}, not IN_BETA_TESTING",
+            f"the build's internal state is {distribution.internal_state}, not {' or '.join(AVAILABLE)}",
             remedy="look at it in App Store Connect; if it expired, raise solos:build and run `pulumi up`",
         )
-    return "IN_BETA_TESTING; What to Test in " + ", ".join(sorted(distribution.whats_new))
+    state = AVAILABLE[distribution.internal_state]
+    return f"{state}; What to Test in {', '.join(sorted(distribution.whats_new))}"
 
 
 @row(

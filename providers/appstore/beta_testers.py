@@ -17,7 +17,7 @@ from pulumi import Output
 
 from providers import engine
 from providers.appstore.api import team
-from providers.appstore.api.client import LAG_SECONDS, AppStore
+from providers.appstore.api.client import INDEX_SECONDS, AppStore
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BetaGroup, BetaTester
 from providers.appstore.api.team import key
@@ -246,7 +246,7 @@ def _members(store: AppStore, group_id: str) -> dict[str, BetaTester]:
 
 
 def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, BetaTester]:
-    """The members as soon as they include all `added`; after LAG_SECONDS, whoever is there."""
+    """The members as soon as they include all `added`; after INDEX_SECONDS, whoever is there."""
     members: dict[str, BetaTester] = {}
 
     def all_there() -> bool | None:
@@ -255,7 +255,7 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
         return True if {key(tester.email) for tester in added} <= members.keys() else None
 
     with contextlib.suppress(TimedOut):
-        store.poll(all_there, seconds=LAG_SECONDS, waiting_for="the testers to show up in their group")
+        store.poll(all_there, seconds=INDEX_SECONDS, waiting_for="the testers to show up in their group")
     return members
 
 

@@ -1,4 +1,8 @@
-"""Gives a build to a tester group: its texts, the notification, the group, and the wait until Apple reports it in testing."""
+"""Gives a build to a tester group: its texts, the notification, the group, and the wait until testers can install it.
+
+That is so once the group has the build and its state is READY_FOR_BETA_TESTING or IN_BETA_TESTING. Apple shows the second only
+when a tester of the group is active, which is nothing to wait for here: people accept invitations when they like.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -7,9 +11,9 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import LAG_SECONDS, AppStore, retry_until_visible
+from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail
+from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail, instant
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, field, record
@@ -31,8 +35,15 @@ NOT_PREPARED = ErrorText(
     "build {build_id} is in state PROCESSING_EXCEPTION: Apple could not prepare it for testing",
     remedy="upload it again with a higher build number",
 )
+NOT_FOR_GROUP = ErrorText(
+    "build {build_id} is older than tester group {group_id}, which gets all builds that are uploaded after it was created, and no "
+    "others",
+    remedy="upload a new build with a higher build number",
+)
 FINAL_STATES = {"EXPIRED": EXPIRED, "PROCESSING_EXCEPTION": NOT_PREPARED}
 """States in which waiting does not help."""
+AVAILABLE_STATES = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
+"""States in which the testers of a group that has the build can install it."""
 
 
 @record
@@ -51,7 +62,7 @@ class BuildDistributionArgs:
 @record
 class BuildDistributionState(BuildDistributionArgs):
     internal_state: str
-    """Apple's internalBuildState: IN_BETA_TESTING, later EXPIRED."""
+    """Apple's internalBuildState: READY_FOR_BETA_TESTING until a tester is active, IN_BETA_TESTING, EXPIRED."""
 
 
 class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributionState]):
@@ -99,7 +110,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         _set_notification(store, args)
         if not args.automatic and _in_group(store, args) is None:
             _add_to_group(store, args)
-        return BuildDistributionState(**vars(args), internal_state=_wait_until_in_testing(store, args))
+        return BuildDistributionState(**vars(args), internal_state=_wait_until_available(store, args))
 
 
 def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
@@ -157,27 +168,31 @@ def _add_to_group(store: AppStore, args: BuildDistributionArgs) -> None:
         if error.says("Cannot add internal group to a build"):
             return
         # Repeating the call after a lost answer is refused when the first one was successful.
-        if error.status not in (409, 422) or _in_group(store, args) is None:
+        if error.status not in (409, 422) or error.says("assignable state"):
+            raise
+        if retry_until_visible(lambda: _in_group(store, args), seconds=INDEX_SECONDS) is None:
             raise
 
 
-def _wait_until_in_testing(store: AppStore, args: BuildDistributionArgs) -> str:
+def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
+    """The state of the build once the group has it and its testers can install it."""
     show = engine.progress()
     seen = ""
 
-    def in_testing() -> str | None:
+    def available() -> str | None:
         nonlocal seen
-        seen = _detail(store, args).internal_build_state
+        build = _in_automatic_group(store, args) if args.automatic else _in_group(store, args)
+        detail = (build and build.build_beta_detail) or _detail(store, args)
+        seen = f"{detail.internal_build_state}, {'in the group' if build else 'not in the group'}"
         show(f"the build is {seen}")
-        if seen in FINAL_STATES:
-            raise FINAL_STATES[seen](build_id=args.build_id)
-        return seen if seen == "IN_BETA_TESTING" else None
+        if detail.internal_build_state in FINAL_STATES:
+            raise FINAL_STATES[detail.internal_build_state](build_id=args.build_id)
+        return detail.internal_build_state if build and detail.internal_build_state in AVAILABLE_STATES else None
 
-    late = "; the group gets only builds that are uploaded after it was created" if args.automatic else ""
     return store.poll(
-        in_testing,
+        available,
         seconds=WAIT_SECONDS,
-        waiting_for=f"build {args.build_id} to be in testing (run `pulumi up` again to continue waiting{late})",
+        waiting_for=f"the testers to get build {args.build_id} (run `pulumi up` again to continue waiting)",
         last_seen=lambda: seen,
     )
 
@@ -206,12 +221,22 @@ def _in_group(store: AppStore, args: BuildDistributionArgs) -> Build | None:
     return found[0] if found else None
 
 
+def _in_automatic_group(store: AppStore, args: BuildDistributionArgs) -> Build | None:
+    """The build, if a group with access to all builds has it. Apple does not document whether it lists such a group's builds, so
+    their dates decide: the group gets what is uploaded after it was created. Raises for an older build."""
+    build, group = _build(store, args), store.get(BetaGroup, args.group_id, doing="read the tester group")
+    dates = (build and build.uploaded_date, group and group.created_date)
+    if dates[0] and dates[1] and instant(dates[0]) < instant(dates[1]) and _in_group(store, args) is None:
+        raise NOT_FOR_GROUP(build_id=args.build_id, group_id=args.group_id)
+    return build
+
+
 def _build(store: AppStore, args: BuildDistributionArgs) -> Build | None:
     return store.get(Build, args.build_id, doing="read the build", query={"include": "buildBetaDetail"})
 
 
 class BuildDistribution(Resource[BuildDistributionArgs], module="appstore", name="BuildDistribution"):
-    """The build that a group has, in testing. `id` is `<build>/<group>` of the first one."""
+    """The build that a group of testers can install. `id` is `<build>/<group>` of the first one."""
 
     provider = BuildDistributionProvider
     build_id: Output[str]

@@ -64,8 +64,8 @@ class Delays:
     """App Store Connect: until an app created on the website appears in the API."""
     group_too_early: float = 0.4
     """App Store Connect: how long a new app refuses groups with RELATIONSHIP.INVALID."""
-    tester_visible: float = 0.1
-    """App Store Connect: until a new tester appears in its group."""
+    membership_shown: float = 0.1
+    """App Store Connect: until testers and builds appear in their group, which is read from a search index; up to a minute at Apple."""
     upload_processing: float = 0.4
     """App Store Connect: from the commit of an upload until it is COMPLETE."""
     build_visible: float = 0.4
@@ -74,6 +74,8 @@ class Delays:
     """App Store Connect: from the build record until it is VALID."""
     beta_detail: float = 0.2
     """App Store Connect: from VALID until the internal build state leaves PROCESSING."""
+    testing_shown: float = 0.3
+    """App Store Connect: from the first active tester until a build is IN_BETA_TESTING; about two minutes at Apple."""
     profile_too_early: float = 0.2
     """App Store Connect: how long a new bundle ID refuses profiles with "There is no App ID"."""
     usage_counted: float = 0.1

@@ -61,7 +61,7 @@ def test_calls_for_new_testers(world: World, testers: Driven, arguments: dict[st
     """One for each new person, and four in all."""
     people = [person(f"tester{each}") for each in range(number)]
     join_team(world, *people)
-    world.delays = Delays(tester_visible=0)
+    world.delays = Delays(membership_shown=0)
     before = len(calls(world))
 
     testers.up(**arguments, testers=people)
@@ -76,7 +76,7 @@ def test_calls_for_new_testers(world: World, testers: Driven, arguments: dict[st
 def test_calls_for_known_testers(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     people = [person(f"tester{each}") for each in range(100)]
     join_team(world, *people)
-    world.delays = Delays(tester_visible=0)
+    world.delays = Delays(membership_shown=0)
     testers.up(**arguments, testers=people)
     testers.destroy()
     before = len(calls(world))
@@ -215,7 +215,7 @@ def test_lost_answer(world: World, testers: Driven, arguments: dict[str, Any], c
 
 def test_already_a_member(world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA, JUN)
-    world.delays = Delays(tester_visible=2)
+    world.delays = Delays(membership_shown=2)
     first = Driven(configured(BetaTestersProvider))
     first.up(**arguments, testers=[ADA, JUN])
     first.destroy()

@@ -168,8 +168,8 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             {"distribution": {"internal_state": "EXPIRED"}},
             "failed",
             (
-                "the build's internal state is EXPIRED, not IN_BETA_TESTING: look at it in App Store Connect; if it expired, raise "
-                "solos:build and run `pulumi up`"
+                "the build's internal state is EXPIRED, not READY_FOR_BETA_TESTING or IN_BETA_TESTING: look at it in App "
+                "Store Connect; if it expired, raise solos:build and run `pulumi up`"
             ),
         ),
         (

@@ -30,7 +30,7 @@ def test_an_outsider_is_invited_and_a_group_gets_its_builds_by_itself(
     (group,) = appstore(addresses)["betaGroups"]
     (detail,) = appstore(addresses)["buildBetaDetails"]
     assert len(group["links"]["betaTesters"]) == 4
-    assert (group["hasAccessToAllBuilds"], detail["internalBuildState"]) == (True, "IN_BETA_TESTING")
+    assert (group["hasAccessToAllBuilds"], detail["internalBuildState"]) == (True, "READY_FOR_BETA_TESTING")
     assert not any("relationships/betaGroups" in call for call in calls(addresses, "appstore"))
     assert len([call for call in calls(addresses, "appstore") if call.endswith("POST /v1/userInvitations")]) == 1
 

@@ -31,6 +31,8 @@ PAGE = 200
 """The longest page that Apple gives."""
 LAG_SECONDS = 15.0
 """How long an object may stay invisible after it was created. Longer than that means: not created."""
+INDEX_SECONDS = 180.0
+"""How long lists may lag that Apple reads from a search index: the members of a group, and its builds. A minute was seen."""
 TOO_EARLY_SECONDS = 300.0
 """How long a create is repeated while Apple does not know yet what it refers to. Expo waits 250 s for groups
 (https://github.com/expo/eas-cli)."""
@@ -226,10 +228,10 @@ class AppStore:
         return response.content
 
 
-def retry_until_visible(find: Callable[[], T | None]) -> T | None:
-    """What `find` finds, as soon as App Store Connect shows it; None when it has not shown up after LAG_SECONDS."""
+def retry_until_visible(find: Callable[[], T | None], *, seconds: float = LAG_SECONDS) -> T | None:
+    """What `find` finds, as soon as App Store Connect shows it; None when it has not shown up after `seconds`."""
     try:
-        return waiting.poll(find, seconds=LAG_SECONDS, waiting_for="the object to show up", first_pause=0.5)
+        return waiting.poll(find, seconds=seconds, waiting_for="the object to show up", first_pause=0.5)
     except TimedOut:
         return None
 

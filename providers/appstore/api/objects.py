@@ -130,6 +130,7 @@ class BetaGroup(Resource):
     is_internal_group: bool = False
     has_access_to_all_builds: bool = False
     feedback_enabled: bool = False
+    created_date: str | None = None
     app: Ref | None = None
 
 

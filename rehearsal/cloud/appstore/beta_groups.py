@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
-from rehearsal.cloud.appstore.builds import TESTABLE, hold, internal_state, reaches
+from rehearsal.cloud.appstore.builds import TESTABLE, hold, internal_state, reached_at
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Relation, date
 from rehearsal.cloud.appstore.people import can_test
 from rehearsal.cloud.store import Document
@@ -82,13 +82,14 @@ class BetaGroups(Kind):
         super().update(record, attributes)
 
     def related(self, record: Document, relation: str) -> list[Document]:
+        shown_until = self.context.clock.now() - self.context.delays.membership_shown
         if relation == "builds":
             builds = self.records.all("builds", app=record["links"]["app"])
-            return [build for build in builds if reaches(self.records, record, build)]
+            since = ((build, reached_at(self.records, record, build)) for build in builds)
+            return [build for build, at in since if at is not None and at <= shown_until]
         found = super().related(record, relation)
         if relation == "betaTesters":
-            shown_since = self.context.clock.now() - self.context.delays.tester_visible
-            return [tester for tester in found if record["joined"][tester["id"]] <= shown_since]
+            return [tester for tester in found if record["joined"][tester["id"]] <= shown_until]
         return found
 
     def link(self, record: Document, relation: str, targets: list[Document]) -> None:
@@ -98,8 +99,8 @@ class BetaGroups(Kind):
                 hold(self.records, build)
         else:
             self._refuse_testers(record, targets)
-            now = self.context.clock.now()
-            record["joined"] = record.get("joined", {}) | {tester["id"]: now for tester in targets}
+        now = self.context.clock.now()
+        record["joined"] = {target["id"]: now for target in targets} | record.get("joined", {})
         super().link(record, relation, targets)
 
     def unlink(self, record: Document, relation: str, ids: set[str]) -> None:
@@ -107,6 +108,7 @@ class BetaGroups(Kind):
             for build in self.records.linked(record, "builds"):
                 if build["id"] in ids:
                     hold(self.records, build)
+        record["joined"] = {id: at for id, at in record.get("joined", {}).items() if id not in ids}
         super().unlink(record, relation, ids)
 
     def _refuse_build(self, group: Document, build: Document) -> None:

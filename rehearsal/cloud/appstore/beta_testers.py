@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
-from rehearsal.cloud.appstore.builds import internal_state
+from rehearsal.cloud.appstore.builds import TESTABLE, internal_state
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
 from rehearsal.cloud.service import Answer
 from rehearsal.cloud.store import Document
@@ -77,8 +77,10 @@ class BetaTesters(Kind):
     def _state(self, record: Document) -> str:
         if record.get("devices"):
             return "INSTALLED"
+        if "accepted_at" in record:
+            return "ACCEPTED"
         if record.get("invited") or any(
-            internal_state(self.records, build) == "IN_BETA_TESTING" for build in self.related(record, "builds")
+            internal_state(self.records, build) in TESTABLE for build in self.related(record, "builds")
         ):
             return "INVITED"
         return "NOT_INVITED"
@@ -105,6 +107,14 @@ def find_tester(records: Records, email: str) -> Document | None:
     return next(found, None)
 
 
+def accept(records: Records, email: str) -> Document:
+    """A tester accepts the invitation of TestFlight, and so becomes active. Raises Answer with `{"error"}` if there is none."""
+    tester = find_tester(records, email)
+    if tester is None or records.shown(tester)["state"] == "NOT_INVITED":
+        raise Answer({"error": f"{email} is not invited to test"}, 404)
+    return records.save({"accepted_at": records.context.clock.now(), **tester})
+
+
 def install(records: Records, email: str, version: str, build_number: str, device: Document) -> Document:
     """A tester installs a build from TestFlight. Raises Answer with `{"error"}` if TestFlight does not offer it."""
     tester = find_tester(records, email)
@@ -115,7 +125,7 @@ def install(records: Records, email: str, version: str, build_number: str, devic
         for build in records.kinds["betaTesters"].related(tester, "builds")
         if build["attributes"]["version"] == build_number
         and any(train["attributes"]["version"] == version for train in records.linked(build, "preReleaseVersion"))
-        and internal_state(records, build) == "IN_BETA_TESTING"
+        and internal_state(records, build) in TESTABLE
     ]
     if not offered:
         raise Answer({"error": f"TestFlight does not offer {version} ({build_number}) to {email}"}, 409)
@@ -129,6 +139,7 @@ def install(records: Records, email: str, version: str, build_number: str, devic
     usage = {"build": offered[0]["id"], "at": records.context.clock.now()}
     return records.save(
         {
+            "accepted_at": records.context.clock.now(),
             **tester,
             "devices": [*(tester.get("devices") or []), installed],
             "installs": [*(tester.get("installs") or []), usage],

@@ -1,7 +1,10 @@
 """Builds: created by processing an upload, not by a call. The state of a build follows from the time and from its changes.
 
 upload COMPLETE … build record appears (PROCESSING) … VALID … internal state leaves PROCESSING …
-  MISSING_EXPORT_COMPLIANCE until the flag is set, READY_FOR_BETA_TESTING, IN_BETA_TESTING with a group, EXPIRED after 90 days
+  MISSING_EXPORT_COMPLIANCE until the flag is set, READY_FOR_BETA_TESTING, IN_BETA_TESTING, EXPIRED after 90 days
+
+A build in a group without an active tester stays READY_FOR_BETA_TESTING. A tester is active who has accepted the invitation of
+TestFlight. The setting `invited_are_active` counts invited ones too: public records disagree.
 """
 
 from collections.abc import Mapping
@@ -88,7 +91,8 @@ class Builds(Kind):
         if relation != "betaGroups":
             return super().related(record, relation)
         groups = self.records.all("betaGroups", app=record["links"]["app"])
-        return [group for group in groups if reaches(self.records, group, record)]
+        of_group = self.records.kinds["betaGroups"].related
+        return [group for group in groups if record["id"] in [build["id"] for build in of_group(group, "builds")]]
 
     def link(self, record: Document, relation: str, targets: list[Document]) -> None:
         for group in targets:
@@ -100,12 +104,13 @@ class Builds(Kind):
                 self.records.kinds["betaGroups"].unlink(group, "builds", {record["id"]})
 
 
-def reaches(records: Records, group: Document, build: Document) -> bool:
-    """Whether the group has the build: it was added, or the group has access to all builds and is older than the build."""
+def reached_at(records: Records, group: Document, build: Document) -> float | None:
+    """Since when the group has the build: it was added, or the group has access to all builds and is older than the build. None
+    if it does not have it."""
     if group["attributes"].get("hasAccessToAllBuilds"):
         mine = group["links"]["app"] == build["links"]["app"] and build["uploaded_at"] >= group["made"]
-        return bool(mine and records.shown(build)["processingState"] == "VALID")
-    return build["id"] in group["links"].get("builds", [])
+        return float(build["beta_at"]) if mine and records.shown(build)["processingState"] == "VALID" else None
+    return float(group["joined"][build["id"]]) if build["id"] in group["links"].get("builds", []) else None
 
 
 def internal_state(records: Records, build: Document) -> str:
@@ -122,8 +127,20 @@ def internal_state(records: Records, build: Document) -> str:
         return str(build["held"]["state"])
     if shown["usesNonExemptEncryption"] is None:
         return "MISSING_EXPORT_COMPLIANCE"
-    in_testing = any(reaches(records, group, build) for group in records.all("betaGroups", app=build["links"]["app"]))
-    return "IN_BETA_TESTING" if in_testing else "READY_FOR_BETA_TESTING"
+    return "IN_BETA_TESTING" if now >= _in_testing_at(records, build) else "READY_FOR_BETA_TESTING"
+
+
+def _in_testing_at(records: Records, build: Document) -> float:
+    """When the build becomes IN_BETA_TESTING; infinite as long as nobody who has it is active."""
+    invited_count = (records.context.store.get("appstore.settings", "limits") or {}).get("invited_are_active", False)
+    active = [
+        max(has_it_since, tester.get("accepted_at", has_it_since))
+        for group in records.all("betaGroups", app=build["links"]["app"])
+        if (has_it_since := reached_at(records, group, build)) is not None
+        for tester in records.linked(group, "betaTesters")
+        if invited_count or "accepted_at" in tester
+    ]
+    return min(active, default=float("inf")) + records.context.delays.testing_shown
 
 
 def hold(records: Records, build: Document) -> None:
@@ -221,7 +238,7 @@ class BuildBetaNotifications(Kind):
     def create(self, attributes: Document, links: Document) -> Document:
         build = self.records.get("builds", links["build"])
         assert build
-        if internal_state(self.records, build) != "IN_BETA_TESTING":
+        if internal_state(self.records, build) not in TESTABLE:
             raise refusals.state("The build is not available to testers.")
         return super().create(attributes, links)
 

@@ -7,10 +7,12 @@ POST   /appstore/users                            {"email", "firstName", "lastNa
 POST   /appstore/keys                             {"key_id", "issuer_id", "public_key_pem", "role"}; without issuer_id: an individual key
 DELETE /appstore/keys/{key_id}                    revokes it
 POST   /appstore/agreements                       {"in_effect": false}
-POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365}
+POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365,
+                                                  "invited_are_active": false}
 POST   /appstore/strangers                        {"identifier"}: a bundle ID of another team
 POST   /appstore/groups/{id}/testers              {"tester": id}: adds a tester on the website
 POST   /appstore/zombies                          {"profile": id}: only its bundle ID lists that profile from now on
+POST   /appstore/testers/{email}/accept           accepts the invitation of TestFlight, as does installing a build
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
 POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that was installed last
 POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report about it
@@ -26,7 +28,7 @@ from werkzeug.wrappers import Request, Response
 from rehearsal.cloud.appstore import feedback
 from rehearsal.cloud.appstore.account import KINDS
 from rehearsal.cloud.appstore.apps import make_app
-from rehearsal.cloud.appstore.beta_testers import install, use
+from rehearsal.cloud.appstore.beta_testers import accept, install, use
 from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import make_user
 from rehearsal.cloud.service import Answer, Service, route
@@ -117,6 +119,12 @@ class AppStoreControl(Service):
             if profile is None:
                 raise Answer({"error": "no such profile"}, 404)
             return self.store.put("appstore.profiles", profile["id"], {**profile, "zombie": True})
+
+    @route("POST", "/appstore/testers/<email>/accept")
+    def accept_invitation(self, request: Request, email: str) -> Any:
+        with self.store.transaction():
+            tester = accept(self.records, email)
+        return {"state": self.records.shown(tester)["state"]}
 
     @route("POST", "/appstore/testers/<email>/install")
     def install_build(self, request: Request, email: str) -> Any:
