@@ -92,6 +92,7 @@ class Backend(Component):
                 expect_body=settings.expect_body,
                 healthy_seconds=fly_toml.wait_seconds,
                 definition=fly_toml.document,
+                tag="" if "@" in settings.image else settings.image,
             ),
             self.child_opts(*addresses, *([postgres.backup] if postgres else [])),
         )

@@ -73,9 +73,11 @@ class MachineArgs:
     """How long a new version may take to start and to pass its checks."""
     definition: Input[dict[str, Any]] = field(default_factory=dict)
     """The fly.toml that `config` was rendered from, for the release record: `fly deploy` from another folder uses it."""
+    tag: Input[str] = field(default="")
+    """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
 
 
-UPDATE_OPTIONS = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "definition"})
+UPDATE_OPTIONS = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "definition", "tag"})
 
 
 @record
@@ -153,35 +155,33 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             seen = Observed.compare(self, found, args)
             return found.id, self._converge(seen, seen.state, args)
         fly = self.fly
-        release = releases.begin(fly, args.app, args.image, args.definition) if args.hostname else releases.Release()
-        config = _complete(args, running={})
-        config["metadata"] |= release.metadata
-        signed = machine_config.signed(config)
-        created = create_idempotent(
-            lambda: retry_until_pullable(
-                lambda: machines.create(
-                    fly,
-                    args.app,
-                    args.name,
-                    region=args.region,
-                    config=signed,
-                    min_secrets_version=args.secrets_version,
-                )
-            ),
-            lambda: self._named(args),
-            what=f"machine {args.name} of app {args.app}",
-        )
-        # The addresses may not exist yet, so the first version is verified from outside by later resources.
-        first = replace(_version(args, config), health=None)
-        try:
-            evidence = verify(self._ref(args, created.id), created.instance_id, first)
-        except NotHealthy as error:
-            releases.end(fly, release, "failed")
-            now = machines.find(fly, args.app, created.id) or created
-            epilogue = logs.epilogue(fly, args.app, now, created.id)
-            failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
-            raise Incomplete(created.id, _state(args, now), str(failed)) from None
-        releases.end(fly, release, "complete")
+        with releases.recorded(fly, args.app, args.image, _draft(args)) as release:
+            config = _complete(args, running={})
+            config["metadata"] |= release.metadata
+            signed = machine_config.signed(config)
+            created = create_idempotent(
+                lambda: retry_until_pullable(
+                    lambda: machines.create(
+                        fly,
+                        args.app,
+                        args.name,
+                        region=args.region,
+                        config=signed,
+                        min_secrets_version=args.secrets_version,
+                    )
+                ),
+                lambda: self._named(args),
+                what=f"machine {args.name} of app {args.app}",
+            )
+            # The addresses may not exist yet, so the first version is verified from outside by later resources.
+            first = replace(_version(args, config), health=None)
+            try:
+                evidence = verify(self._ref(args, created.id), created.instance_id, first)
+            except NotHealthy as error:
+                now = machines.find(fly, args.app, created.id) or created
+                epilogue = logs.epilogue(fly, args.app, now, created.id)
+                failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
+                raise Incomplete(created.id, _state(args, now), str(failed)) from None
         return created.id, _verified(args, evidence, snapshot_id="", downtime=0.0)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
@@ -231,7 +231,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     fallback if fallback and not are_equal(fallback, wanted) else None,
                     lease,
                     is_sent=is_sent,
-                    definition=args.definition if args.hostname else None,
+                    draft=_draft(args),
                     rescue=_rescue(args, state, snapshot_id),
                 )
             except NothingToRollBackTo as error:
@@ -275,6 +275,11 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
 def _health(args: MachineArgs, hostname: str) -> health.Health:
     return health.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
+
+
+def _draft(args: MachineArgs) -> releases.Draft | None:
+    """What the release record says; None for a machine without public hostname, whose deployments are not recorded."""
+    return releases.Draft(definition=args.definition, tag=args.tag) if args.hostname else None
 
 
 def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
@@ -364,7 +369,7 @@ class Machine(Resource[MachineArgs], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. The options of
-    an update (hostname, health_path, expect_body, probes, healthy_seconds, definition) take effect with the next one.
+    an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag) take effect with the next one.
     """
 
     provider = MachineProvider

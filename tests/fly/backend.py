@@ -45,6 +45,7 @@ class Backend(DrivenStack):
             hostname=HOSTNAME,
             expect_body=f'"{tag}"',
             healthy_seconds=2.0,
+            tag=f"registry.fly.io/solserver:{tag}",
         )
         self.do(
             "rollout",
@@ -101,6 +102,9 @@ def held(world: World) -> dict[str, Any]:
         "secrets": secrets,
         "volumes": [_volume(world, one) for one in living(world, "fly_volume")],
         "machines": [_machine(world, one) for one in living(world, "fly_machine")],
+        "unfinished releases": [
+            one["id"] for one in world.store.all("fly_release") if one["status"] not in ("complete", "failed")
+        ],
     }
 
 

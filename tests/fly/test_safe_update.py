@@ -31,6 +31,7 @@ def served(arguments: dict[str, Any]) -> dict[str, Any]:
         "expect_body": '"1.0.0"',
         "healthy_seconds": 20.0,
         "definition": definition,
+        "tag": "registry.fly.io/solserver:1.0.0",
     }
 
 

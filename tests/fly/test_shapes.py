@@ -74,10 +74,9 @@ def test_kind_of_an_address(answer: object, kind: str) -> None:
     assert shape(ip_assignments.IpAssignment, answer).kind == kind
 
 
-@pytest.mark.parametrize("answer", [{"id": 7, "version": 3}, {"release": {"id": "7", "version": "3"}}])
-def test_release_with_and_without_envelope(answer: object) -> None:
-    found = shape(releases._Answer, answer)
-    record = found.release or found
+@pytest.mark.parametrize(("id", "version"), [(7, 3), ("7", "3")])
+def test_release_in_its_envelope(id: object, version: object) -> None:
+    record = shape(releases.Created, {"release": {"id": id, "version": version}}).release
 
     assert (str(record.id), str(record.version)) == ("7", "3")
 

@@ -111,12 +111,13 @@ class Fly:
         token = configuration.credential(config, "FLY_API_TOKEN", "flyApiToken", "the Fly token")
         scheme = authorization(token)
 
-        def api(name: str, default: str) -> Http:
+        def api(name: str, default: str, header: str) -> Http:
             address = configuration.endpoint(config, name, default)
-            return Http(address, service="Fly", authorize=lambda _again: scheme, explain=explain)
+            return Http(address, service="Fly", authorize=lambda _again: header, explain=explain)
 
-        self._machines = api("fly", MACHINES_API)
-        self._web = api("flyPlatform", WEB_API)
+        self._machines = api("fly", MACHINES_API, scheme)
+        self._web = api("flyPlatform", WEB_API, f"Bearer {_bare(token)}")
+        self._metrics = api("flyPlatform", WEB_API, scheme)
 
     @overload
     def call(
@@ -194,9 +195,16 @@ class Fly:
         answer: type[T],
         body: object = None,
         params: Mapping[str, object] | None = None,
+        safe: bool | None = None,
     ) -> T:
-        """One call to the web API at `path`: releases, logs and metrics. Raises what `call` raises."""
-        response = self._web.request(method, path, doing=doing, json=body, params=params, seconds=15.0)
+        """One call to the web API at `path`: releases and logs. It takes a token of any kind as `Bearer`, as flyctl sends it.
+        Raises what `call` raises."""
+        response = self._web.request(method, path, doing=doing, json=body, params=params, safe=safe, seconds=15.0)
+        return _decoded(response, answer, doing)
+
+    def metrics(self, path: str, *, doing: str, answer: type[T], params: Mapping[str, object]) -> T:
+        """One query of the metrics at `path`, which take a macaroon as `FlyV1`. Raises what `call` raises."""
+        response = self._metrics.request("GET", path, doing=doing, params=params, seconds=15.0)
         return _decoded(response, answer, doing)
 
 
@@ -205,11 +213,17 @@ def authorization(token: str) -> str:
 
     A scheme in the token itself is dropped: `fly tokens create` prints one.
     """
+    bare = _bare(token)
+    is_macaroon = any(part.strip().startswith(MACAROONS) for part in bare.split(","))
+    return f"FlyV1 {bare}" if is_macaroon else f"Bearer {bare}"
+
+
+def _bare(token: str) -> str:
+    """The token without a scheme."""
     bare = token.strip()
     for scheme in ("FlyV1 ", "Bearer "):
         bare = bare.removeprefix(scheme)
-    is_macaroon = any(part.strip().startswith(MACAROONS) for part in bare.split(","))
-    return f"FlyV1 {bare}" if is_macaroon else f"Bearer {bare}"
+    return bare
 
 
 def retry_until_visible(look: Callable[[], T]) -> T:

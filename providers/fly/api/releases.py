@@ -5,27 +5,47 @@ flyctl writes one before each deployment and puts its id into the machine's meta
 without one, and a token may not be allowed to write it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
 from providers import engine
 from providers.errors import ProviderError
-from providers.fly.api.client import Fly
+from providers.fly.api.client import Fly, NotFound, create_idempotent
 from providers.fly.api.machines import ConfigView
 
+UNFINISHED = frozenset({"pending", "running"})
+LISTED = 10
+"""How many of the newest records are searched for unfinished ones."""
 
-class _Record(msgspec.Struct):
+
+class Record(msgspec.Struct):
     id: str | int = ""
     version: str | int = ""
+    status: str = ""
 
 
-class _Answer(_Record):
-    """Fly answers the record in an envelope; a bare record is accepted too."""
+class Created(msgspec.Struct):
+    release: Record
 
-    release: _Record | None = None
+
+class _Listed(msgspec.Struct):
+    releases: list[Record] = []
+    """Newest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a record says besides the image."""
+
+    definition: Mapping[str, object] = field(default_factory=dict)
+    """The fly.toml: flyctl takes it as the app's when it finds no file, in `fly config save` and in `fly deploy` from another
+    folder."""
+    tag: str = ""
+    """The image as `registry/repository:tag`, for when Fly does not find it by its digest."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +66,31 @@ def of(config: ConfigView) -> Release:
     return Release(config.metadata.get("fly_release_id", ""), config.metadata.get("fly_release_version", ""))
 
 
-def begin(fly: Fly, app: str, image: str, definition: Mapping[str, object]) -> Release:
-    """Record that a deployment begins. `definition` is the fly.toml: flyctl takes it as the app's when it finds no file, in
-    `fly config save` and in `fly deploy` from another folder."""
-    recorded = {**definition, "app": app}
-    body = {"app_name": app, "build_id": 0, "strategy": "ROLLING", "definition": recorded, "image": image}
-    doing = f"record a release of app {app}"
+@contextmanager
+def recorded(fly: Fly, app: str, image: str, draft: Draft | None) -> Iterator[Release]:
+    """Record the deployment inside the block: as complete, or as failed when it raises. No record without a draft."""
+    release = begin(fly, app, image, draft) if draft else Release()
     try:
-        answer = fly.web("POST", "/api/v1/releases", doing=doing, answer=_Answer, body=body)
-        record = answer.release or answer
-        _mark(fly, str(record.id), "running")
+        yield release
+    except ProviderError:
+        end(fly, release, "failed")
+        raise
+    end(fly, release, "complete")
+
+
+def begin(fly: Fly, app: str, image: str, draft: Draft) -> Release:
+    """Record that a deployment begins, and that those which a killed run has left unfinished have failed."""
+    try:
+        for left in _unfinished(fly, app):
+            _mark(fly, str(left.id), "failed")
+        record = _create(fly, app, image, draft)
     except ProviderError as error:
         engine.note(f"Fly has no release record of this deployment: {error}")
         return Release()
+    try:
+        _mark(fly, str(record.id), "running")
+    except ProviderError as error:
+        engine.note(f"the release record still says pending: {error}")
     return Release(str(record.id), str(record.version))
 
 
@@ -72,6 +104,39 @@ def end(fly: Fly, release: Release, status: Literal["complete", "failed"]) -> No
         engine.note(f"the release record still says running: {error}")
 
 
+def _create(fly: Fly, app: str, image: str, draft: Draft) -> Record:
+    """The new record. Fly looks the image up, and may not find it by its digest."""
+
+    def create(reference: str) -> Record:
+        body = {
+            "app_name": app,
+            "build_id": 0,
+            "strategy": "ROLLING",
+            "definition": {**draft.definition, "app": app},
+            "image": reference,
+        }
+        doing = f"record a release of app {app}"
+        # All earlier records are finished, so after a lost answer the unfinished one is ours.
+        return create_idempotent(
+            lambda: fly.web("POST", "/api/v1/releases", doing=doing, answer=Created, body=body).release,
+            lambda: next(iter(_unfinished(fly, app)), None),
+            what=f"the release record of app {app}",
+        )
+
+    try:
+        return create(image)
+    except NotFound:
+        if not draft.tag:
+            raise
+        return create(draft.tag)
+
+
+def _unfinished(fly: Fly, app: str) -> list[Record]:
+    path, doing = f"/api/v1/apps/{app}/releases", f"list the releases of app {app}"
+    answer = fly.web("GET", path, doing=doing, answer=_Listed, params={"limit": LISTED})
+    return [record for record in answer.releases if record.status in UNFINISHED]
+
+
 def _mark(fly: Fly, id: str, status: str) -> None:
     doing = f"mark the release as {status}"
-    fly.web("PATCH", f"/api/v1/releases/{id}", doing=doing, answer=object, body={"status": status})
+    fly.web("PATCH", f"/api/v1/releases/{id}", doing=doing, answer=object, body={"status": status}, safe=True)

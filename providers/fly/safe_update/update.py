@@ -9,7 +9,7 @@ The steps from `started` on are `verification`. A run that dies on the way leave
 deployed by another client: it is not overwritten before `pulumi refresh` has shown it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from providers import waiting
@@ -68,19 +68,19 @@ def update(
     lease: machines.Lease,
     *,
     is_sent: bool,
-    definition: Mapping[str, object] | None,
+    draft: releases.Draft | None,
     rescue: str = "",
 ) -> Done:
     """Make the machine, which is `current` now, run `wanted`; roll back to `previous` if that is not healthy.
 
-    With a `definition`, a release with that fly.toml is recorded. With `is_sent`, `current` runs `wanted` already, for example
+    With a `draft`, a release is recorded. With `is_sent`, `current` runs `wanted` already, for example
     after a run that died: then only its health is verified. Raises NotHealthy after a rollback, also after one that failed, and
     NothingToRollBackTo without `previous`. `rescue` says how to get the data back if nothing works.
     """
     sent, config = None, wanted.config
     release = releases.of(current.view) if is_sent else releases.Release()
-    if definition is not None and not is_sent:
-        release = releases.begin(machine.fly, machine.app, config["image"], definition)
+    if draft and not is_sent:
+        release = releases.begin(machine.fly, machine.app, config["image"], draft)
         config = {**config, "metadata": {**config["metadata"], **release.metadata}}
     started_at, took = waiting.clock.now(), 0.0
     try:

@@ -1,8 +1,9 @@
 """Actions of people and hosts at Fly, as routes of the control address.
 
 POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
-                       "requires"?: ["SESSION_KEY"], "broken"?}
-                      pushes an image: adds it to the registry, and sets what machines run for it
+                       "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?}
+                      pushes an image: adds it to the registry, and sets what machines run for it; with `found_by_digest` release
+                      records find it by its digest too
 POST /fly/apps        {"name", "org"}: creates an app by hand, in any organisation
 POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app, "limited_until"?: seconds since 1970}
                       sets DNS records: address records or CNAME, CNAME of the ACME challenge, TXT record of the ownership;
@@ -52,6 +53,7 @@ class FlyControl(Service):
             "version": body.get("version", reference.rpartition(":")[2]),
             "requires": body.get("requires", []),
             "broken": body.get("broken"),
+            "found_by_digest": body.get("found_by_digest", False),
         }
         return self.store.put("fly_image", reference, image), 201, {}
 

@@ -7,8 +7,9 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly import bodies, metrics
 from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden
-from rehearsal.cloud.fly.formats import public, random_id, rfc3339
+from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.service import route
+from rehearsal.cloud.store import Document
 
 SECTIONS = """
     app primary_region kill_signal kill_timeout swap_size_mb console_command experimental build deploy env processes mounts
@@ -23,12 +24,27 @@ FAILED_RESPONSES = re.compile(
 )
 """The only PromQL query that is implemented."""
 RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
+SHOWN = ("id", "version", "status", "stable", "in_progress", "strategy", "user", "created_at", "image_ref")
+"""The fields of a release that Fly answers."""
+MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 
 
 class Platform(FlyApi):
-    """`/api/v1/apps/{name}/logs`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`. GraphQL answers 501."""
+    """`/api/v1/apps/{name}/logs` and `…/releases`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`. GraphQL
+    answers 501.
+
+    The web API takes a token of any kind as `Bearer` only; metrics take a macaroon as `FlyV1` only.
+    """
 
     name: ClassVar[str] = "fly_platform"
+
+    def token(self, request: Request) -> Document:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        is_metrics = request.path.startswith("/prometheus/")
+        wanted = "FlyV1" if is_metrics and token.strip().startswith(MACAROONS) else "Bearer"
+        if scheme != wanted:
+            raise fly_error(401, f"this endpoint takes the scheme {wanted}")
+        return super().token(request)
 
     @route("GET", "/api/v1/apps/<name>/logs")
     def read_logs(self, request: Request, name: str) -> Any:
@@ -44,19 +60,43 @@ class Platform(FlyApi):
             raise bodies.refused(f"invalid strategy {body.get('strategy')!r}")
         with self.store.transaction():
             app = self.app(request, body.get("app_name") or "")
-            version = self.store.count(f"fly_release {app['name']}")
+            image = body.get("image") or ""
+            if not self._finds(image):
+                raise fly_error(404, f"Could not find image {image}")
             release = {
                 "id": f"rel_{random_id(12)}",
-                "version": version,
+                "version": self.store.count(f"fly_release {app['name']}"),
                 "status": "pending",
-                "image": body.get("image"),
-                "definition": body.get("definition"),
+                "stable": False,
+                "in_progress": True,
                 "strategy": body.get("strategy"),
+                "user": "rehearsal@sollabs.example",
                 "created_at": rfc3339(self.context.clock.now()),
+                "image_ref": image,
+                "definition": body.get("definition"),
                 "_app": app["name"],
             }
             self.store.put("fly_release", release["id"], release)
-        return public(release), 201, {}
+        return {"release": _shown(release)}, 201, {}
+
+    def _finds(self, reference: str) -> bool:
+        """Whether the image is known by its tag. By digest it is known only if `found_by_digest` was set when it was pushed:
+        whether Fly finds digests is not documented."""
+        name, _, digest = reference.partition("@")
+        return any(
+            image["reference"] == reference
+            or (
+                image.get("found_by_digest") and image["digest"] == digest and image["reference"].startswith(f"{name}:")
+            )
+            for image in self.store.all("fly_image")
+        )
+
+    @route("GET", "/api/v1/apps/<name>/releases")
+    def list_releases(self, request: Request, name: str) -> Any:
+        self.app(request, name)
+        newest_first = sorted(self.store.all("fly_release", _app=name), key=lambda each: -each["version"])
+        limit = int(request.args.get("limit", len(newest_first)))
+        return {"releases": [_shown(release) for release in newest_first[:limit]]}
 
     @route("PATCH", "/api/v1/releases/<id>")
     def update_release(self, request: Request, id: str) -> Any:
@@ -68,7 +108,8 @@ class Platform(FlyApi):
             if release is None:
                 raise fly_error(404, "Release not found")
             self.app(request, release["_app"])
-            return public(self.store.put("fly_release", id, {**release, "status": status}))
+            changed = {"status": status, "in_progress": status == "running", "stable": status == "complete"}
+            return _shown(self.store.put("fly_release", id, {**release, **changed}))
 
     @route("GET", "/prometheus/<org>/federate")
     def federate(self, request: Request, org: str) -> Any:
@@ -95,3 +136,7 @@ class Platform(FlyApi):
         count = sum(at > now - int(query["seconds"]) for at in failed)
         result = [{"metric": {}, "value": [now, str(count)]}] if failed else []
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+def _shown(release: Document) -> Document:
+    return {name: release[name] for name in SHOWN}
