@@ -26,7 +26,7 @@ MONITORED = Monitored(app="solos", monitor="solos-monitor", org="sol-labs", host
 
 
 class Monitor:
-    """An app with Alertmanager in it, whose pages go to a receiver of the control address."""
+    """An app with Alertmanager, whose pages go to a receiver of the control server."""
 
     def __init__(self, addresses: dict[str, str]) -> None:
         self.addresses = addresses
@@ -38,11 +38,11 @@ class Monitor:
         self.drill = self._driven(AlertDrillProvider)
 
     def start(self, page: str) -> dict[str, Any]:
-        """Run it with that URL for pages; the arguments of a drill."""
+        """Run it with that URL for pages, and return the arguments of a drill."""
         receiver = Receiver(kind="webhook", secret=page)
-        told = alertmanager_yml(page=receiver, ticket=receiver, heartbeat=page)
+        message = alertmanager_yml(page=receiver, ticket=receiver, heartbeat=page)
         self._driven(AppProvider).up(name="solos-monitor", org="sol-labs")
-        self._driven(SecretsProvider).up(app="solos-monitor", values={"FILE_ALERTMANAGER_YML": in_base64(told)})
+        self._driven(SecretsProvider).up(app="solos-monitor", values={"FILE_ALERTMANAGER_YML": in_base64(message)})
         machine = self._driven(MachineProvider)
         machine.up(
             app="solos-monitor",
@@ -90,8 +90,8 @@ def test_silent_receiver_is_named(monitor: Monitor, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(alert_drill, "STEP_SECONDS", 2.0)
     about = monitor.start("http://127.0.0.1:9/secret-path")
 
-    with pytest.raises(NotDelivered, match="receiver page of app solos-monitor") as told:
+    with pytest.raises(NotDelivered, match="receiver page of app solos-monitor") as message:
         monitor.drill.up(**about)
 
-    assert "connection refused" in str(told.value), "the reason reaches the person"
-    assert "secret-path" not in str(told.value)
+    assert "connection refused" in str(message.value), "the reason reaches the person"
+    assert "secret-path" not in str(message.value)

@@ -1,4 +1,4 @@
-"""A launch is a fact: declared once all holds, unchanged after that, withdrawn on purpose only."""
+"""The record of a launch: declared when all requirements are met, then unchanged, withdrawn only on purpose."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def ago(seconds: float) -> str:
 
 
 def ask(world: World, path: str) -> int:
-    """The status that a user gets of the public address."""
+    """The HTTP status of the public address."""
     with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as client:
         return client.get(path, headers={"Host": "solos-prod.fly.dev"}).status_code
 
@@ -124,7 +124,7 @@ def test_withdrawal_is_final(record: Driven, declaration: Declaration) -> None:
 
 
 def fail_once(world: World) -> None:
-    """One answer is a 503, because the machine is not routable for a moment."""
+    """One answer is a 503: the machine is briefly not routable."""
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
     world.store.put("fly_machine", running["id"], {**running, "state": "stopped"})
     assert ask(world, "/health") == 503

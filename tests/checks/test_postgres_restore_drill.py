@@ -1,4 +1,4 @@
-"""A backup of Managed Postgres is restored to a second cluster, looked at, and nothing of it stays."""
+"""A Managed Postgres backup is restored to a second cluster, checked, and deleted."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The restore drill against the double: rows that were written are counted in a volume made from a snapshot."""
+"""The restore drill: the rows are counted in a volume restored from a snapshot."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ PYTHON = "docker.io/library/python:3.13-alpine"
 
 @pytest.fixture
 def about(machine: Driven, configured: Configured) -> dict[str, Any]:
-    """The arguments of a drill, for the machine that runs."""
+    """The arguments of a drill for the running machine."""
     image = Driven(configured(ImageProvider))
     image.up(reference=PYTHON)
     return {
@@ -38,7 +38,7 @@ def about(machine: Driven, configured: Configured) -> dict[str, Any]:
 
 
 def write_rows(world: World, count: int) -> None:
-    """Notes, written by users through the edge."""
+    """Notes that users wrote through the edge."""
     with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as users:
         for number in range(count):
             answer = users.post("/notes", json={"text": f"day {number}"}, headers={"Host": "solos-prod.fly.dev"})
@@ -46,7 +46,7 @@ def write_rows(world: World, count: int) -> None:
 
 
 def left(world: World) -> list[str]:
-    """What is there besides the app's own machine and volume."""
+    """The objects besides the app's own machine and volume."""
     machines = [each["name"] for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
     volumes = [each["name"] for each in world.store.all("fly_volume") if each["_deleted_at"] is None]
     return [name for name in (*machines, *volumes) if name in (MACHINE, VOLUME)]

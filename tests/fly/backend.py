@@ -1,4 +1,4 @@
-"""The whole backend as one stack: every resource in the order in which the engine goes about them, there and back."""
+"""The whole backend as one stack: every resource, in the engine's order."""
 
 import sqlite3
 from typing import Any
@@ -19,12 +19,12 @@ from tests.fly.conftest import CONFIG
 APP = "solos-prod"
 HOSTNAME = f"{APP}.fly.dev"
 RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
-"""Tags of solserver that are in the registry, and how they are broken."""
+"""Tags of solserver in the registry, and their defect."""
 
 
 class Backend(DrivenStack):
     def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, size_gb: int = 1, **env: str) -> None:
-        """Make the backend be as told; stops at the first step that fails, by raising what it raised."""
+        """Deploy the backend; raises what the first failing step raises."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}
         self.do("app", AppProvider, name=APP, org="sol-labs")
         image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
@@ -71,7 +71,7 @@ def machines(world: World) -> Any:
 
 
 def at_fly(world: World) -> dict[str, Any]:
-    """The one machine, as time has made it by now."""
+    """The only machine, at the current time."""
     (found,) = world.store.all("fly_machine")
     shown = machines(world).find(found["id"])
     assert shown
@@ -79,7 +79,7 @@ def at_fly(world: World) -> dict[str, Any]:
 
 
 def living(world: World, kind: str) -> list[Document]:
-    """The documents of a kind that stand for something which still exists."""
+    """The documents of a kind whose objects still exist."""
     return [
         one
         for one in world.store.all(kind)
@@ -88,7 +88,7 @@ def living(world: World, kind: str) -> list[Document]:
 
 
 def held(world: World) -> dict[str, Any]:
-    """What the world holds, without ids and times: two worlds in which the same is true are equal.
+    """The content of the world without ids and times, to compare worlds.
 
     Snapshots are left out: nobody can delete one, so a snapshot too many is the one thing that a fault may leave."""
     for machine in world.store.all("fly_machine"):

@@ -1,4 +1,4 @@
-"""A machine that runs well, with its app, address and volume, for the tests of what comes on top.
+"""A healthy machine with its app, address and volume.
 
 Every test of the Fly side also holds both sides of the wire against Fly's own description, where that is there.
 """
@@ -61,7 +61,7 @@ def app(configured: Configured) -> Driven:
 
 @pytest.fixture
 def arguments(configured: Configured, world: World) -> dict[str, Any]:
-    """Of a machine that runs well, with its app, address, volume and secrets in place."""
+    """The arguments of a healthy machine whose app, address and volume exist."""
     Driven(configured(AppProvider)).up(**APP)
     Driven(configured(IpAddressProvider)).up(app="solos-prod", type="shared_v4")
     volume = Driven(configured(VolumeProvider))

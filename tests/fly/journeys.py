@@ -1,4 +1,4 @@
-"""What is done to the backend in the fault matrix (`tests/fault_matrix.py`)."""
+"""The journeys of the backend in the fault matrix (`tests/fault_matrix.py`)."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def release(backend: Backend) -> None:
 
 
 def roll_back(backend: Backend) -> None:
-    """An `up` that is expected to fail, and to say so."""
+    """An `up` that must fail and roll back."""
     try:
         backend.up(tag="1.0.2")
     except NotHealthy as error:

@@ -1,4 +1,4 @@
-"""Objects that somebody has made are found by what tells them from their like, and what nobody has claimed is named."""
+"""Existing objects are found by their natural keys; unclaimed ones are listed."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -22,7 +22,7 @@ from rehearsal.cloud.world import World
 
 Configured = Callable[[Any], Any]
 WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets"}
-"""A gate, values that nobody can read, and what is taken anew for each reason."""
+"""A gate, values that nobody can read, and a backup per reason."""
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (AppProvider, {"name": "solos-prod", "org": "sol-labs"}),
     (IpAddressProvider, {"app": "solos-prod", "type": "v6"}),

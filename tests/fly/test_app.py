@@ -1,4 +1,4 @@
-"""The app: made once, adopted when it is ours, refused when it is not, deleted without ever repeating a deletion."""
+"""The app: created once, adopted when it is ours, refused when it is not, deleted with one call."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""fly.toml: every section as `fly deploy` renders it, and everything that cannot work refused by name and line."""
+"""fly.toml: rendered as `fly deploy` renders it; every problem has its key and line."""
 
 import tomllib
 from collections.abc import Callable
@@ -27,35 +27,35 @@ def read(tmp_path: Path) -> Load:
 
 
 def test_renders_like_fly_deploy(read: Load) -> None:
-    told = read(EVERYTHING)
+    parsed = read(EVERYTHING)
 
-    assert told.problems == ()
-    assert told.config == RENDERED
+    assert parsed.problems == ()
+    assert parsed.config == RENDERED
 
 
 def test_app_level_sections(read: Load) -> None:
-    told = read(EVERYTHING)
+    parsed = read(EVERYTHING)
 
-    assert (told.app, told.primary_region, told.image) == ("solos-prod", "sjc", "registry.fly.io/solserver:1.0.0")
-    assert told.wait_seconds == 600.0
-    assert told.mount
-    assert (told.mount.source, told.mount.destination, told.mount.initial_size_gb) == ("solos_data", "/data", 10)
-    assert (told.mount.snapshot_retention, told.mount.scheduled_snapshots) == (14, False)
-    assert told.document == tomllib.loads(EVERYTHING)
+    assert (parsed.app, parsed.primary_region, parsed.image) == ("solos-prod", "sjc", "registry.fly.io/solserver:1.0.0")
+    assert parsed.wait_seconds == 600.0
+    assert parsed.mount
+    assert (parsed.mount.source, parsed.mount.destination, parsed.mount.initial_size_gb) == ("solos_data", "/data", 10)
+    assert (parsed.mount.snapshot_retention, parsed.mount.scheduled_snapshots) == (14, False)
+    assert parsed.document == tomllib.loads(EVERYTHING)
 
 
 def test_production_file_is_valid() -> None:
-    told = load(ROOT / "fly.toml")
+    parsed = load(ROOT / "fly.toml")
 
-    assert told.problems == ()
-    assert told.config["metadata"] == {"fly_platform_version": "v2", "fly_process_group": "app"}
+    assert parsed.problems == ()
+    assert parsed.config["metadata"] == {"fly_platform_version": "v2", "fly_process_group": "app"}
 
 
 def test_smallest_file(read: Load) -> None:
-    told = read('app = "solos-prod"\n')
+    parsed = read('app = "solos-prod"\n')
 
-    assert told.problems == ()
-    assert told.config == {
+    assert parsed.problems == ()
+    assert parsed.config == {
         "env": {"FLY_PROCESS_GROUP": "app"},
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "app"},
     }
@@ -66,9 +66,9 @@ def test_smallest_file(read: Load) -> None:
     [('"off"', False), ("false", False), ('"stop"', True), ("true", True), ('"suspend"', "suspend")],
 )
 def test_forms_of_autostop(read: Load, spelling: str, rendered: Any) -> None:
-    told = read(f"[http_service]\ninternal_port = 8080\nauto_stop_machines = {spelling}\n")
+    parsed = read(f"[http_service]\ninternal_port = 8080\nauto_stop_machines = {spelling}\n")
 
-    assert told.config["services"][0]["autostop"] == rendered
+    assert parsed.config["services"][0]["autostop"] == rendered
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_forms_of_autostop(read: Load, spelling: str, rendered: Any) -> None:
     ],
 )
 def test_machine_sizes(read: Load, vm: str, guest: dict[str, Any]) -> None:
-    told = read(f"[[vm]]\n{vm}\n")
+    parsed = read(f"[[vm]]\n{vm}\n")
 
-    assert told.problems == ()
-    assert told.guest == guest
+    assert parsed.problems == ()
+    assert parsed.guest == guest
 
 
 @pytest.mark.parametrize(("policy", "rendered"), [("always", "always"), ("on-failure", "on-failure"), ("never", "no")])
@@ -98,9 +98,9 @@ def test_restart_policies(read: Load, policy: str, rendered: str) -> None:
 
 
 def test_check_inherits_port(read: Load) -> None:
-    told = read('[http_service]\ninternal_port = 3000\n\n[checks.alive]\ntype = "tcp"\n')
+    parsed = read('[http_service]\ninternal_port = 3000\n\n[checks.alive]\ntype = "tcp"\n')
 
-    assert told.config["checks"] == {"alive": {"type": "tcp", "port": 3000}}
+    assert parsed.config["checks"] == {"alive": {"type": "tcp", "port": 3000}}
 
 
 @pytest.mark.parametrize("seconds", ["kill_timeout = 45", 'kill_timeout = "45s"'])
@@ -109,12 +109,12 @@ def test_kill_timeout_in_seconds(read: Load, seconds: str) -> None:
 
 
 def test_named_process_group(read: Load) -> None:
-    told = read('[processes]\nweb = "node dist/server.js --flag \'two words\'"\n[[vm]]\nprocesses = ["web"]\n')
+    parsed = read('[processes]\nweb = "node dist/server.js --flag \'two words\'"\n[[vm]]\nprocesses = ["web"]\n')
 
-    assert told.process_group == "web"
-    assert told.config["init"] == {"cmd": ["node", "dist/server.js", "--flag", "two words"]}
-    assert told.config["env"] == {"FLY_PROCESS_GROUP": "web"}
-    assert told.config["metadata"]["fly_process_group"] == "web"
+    assert parsed.process_group == "web"
+    assert parsed.config["init"] == {"cmd": ["node", "dist/server.js", "--flag", "two words"]}
+    assert parsed.config["env"] == {"FLY_PROCESS_GROUP": "web"}
+    assert parsed.config["metadata"]["fly_process_group"] == "web"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_named_process_group(read: Load) -> None:
             "machine_checks is not supported: they need a second machine",
         ),
         ('[[vm]]\ngpu_kind = "a10"', 2, "gpu_kind is not supported: GPUs are not supported"),
-        ('[[vm]]\nsize = "huge"', 2, "'huge' is no size"),
+        ('[[vm]]\nsize = "huge"', 2, "'huge' is not a size"),
         ("[[vm]]\nmemory_mb = 300", 1, "must be a multiple of 256 MB"),
         ("[[vm]]\n[[vm]]", 2, "only one [[vm]] is supported"),
         (
@@ -149,7 +149,7 @@ def test_named_process_group(read: Load) -> None:
         (
             '[[mounts]]\nsource = "a"\ndestination = "/a"\ninitial_size = "ten"',
             4,
-            "'ten' is no size: write it like 10gb",
+            "'ten' is not a size: write it like 10gb",
         ),
         ("[http_service]\nforce_https = true", 1, "internal_port is missing"),
         ('[http_service]\ninternal_port = "8080"', 2, "must be a whole number"),
@@ -216,17 +216,17 @@ def test_problem_names_key_and_line(read: Load, text: str, line: int, problem: s
 
 
 def test_all_problems_in_order(read: Load) -> None:
-    told = read('kill_signal = "NO"\n[deploy]\nstrategy = "canary"\n\n[[vm]]\nsize = "huge"\n')
+    parsed = read('kill_signal = "NO"\n[deploy]\nstrategy = "canary"\n\n[[vm]]\nsize = "huge"\n')
 
-    assert [problem.key for problem in told.problems] == ["fly.toml:1", "fly.toml:3", "fly.toml:6"]
+    assert [problem.key for problem in parsed.problems] == ["fly.toml:1", "fly.toml:3", "fly.toml:6"]
 
 
 def test_lines_after_multiline_values(read: Load) -> None:
-    told = read(
+    parsed = read(
         '[env]\nTEXT = """\nkill_signal = "no key"\n[vm]\n"""\n\n[[vm]]\nprocesses = [\n  "app",\n]\nsize = "huge"\n'
     )
 
-    assert [problem.key for problem in told.problems] == ["fly.toml:11"]
+    assert [problem.key for problem in parsed.problems] == ["fly.toml:11"]
 
 
 def test_missing_file_is_a_problem(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A certificate for a hostname of one's own: requested once, told what to enter, waited for, served."""
+"""A certificate for a custom hostname: requested once, its DNS records listed, waited for, served."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,8 +42,8 @@ def gate(configured: Configured) -> Driven:
     return Driven(configured(IssuedCertificateProvider))
 
 
-def enter_dns(world: World, **told: Any) -> None:
-    control(world, "POST", "/fly/dns", {"hostname": HOSTNAME, **told})
+def enter_dns(world: World, **message: Any) -> None:
+    control(world, "POST", "/fly/dns", {"hostname": HOSTNAME, **message})
 
 
 def test_certificate_lists_dns_records(certificate: Driven, world: World) -> None:
@@ -89,11 +89,11 @@ def test_bad_hostname_is_refused(configured: Configured, hostname: str) -> None:
 def test_gate_names_missing_records(gate: Driven, world: World) -> None:
     (v4,) = (one["ip"] for one in world.store.all("fly_ip") if ":" not in one["ip"])
 
-    with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as told:
+    with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as message:
         gate.up(**CERTIFICATE)
 
-    assert "run `pulumi up` again" in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "run `pulumi up` again" in str(message.value)
+    assert "\n" not in str(message.value)
 
 
 @pytest.mark.usefixtures("certificate")

@@ -1,4 +1,4 @@
-"""Fly's two APIs as every resource uses them: tokens of any kind, the documented pace, one text with its remedy for each cause."""
+"""The client of Fly's two APIs: tokens of any kind, rate limits, one text with its remedy per cause."""
 
 from typing import Any
 
@@ -88,16 +88,16 @@ def test_each_cause_has_its_remedy(
     with pytest.raises(FlyError) as refused:
         fly.call("POST", "/apps", doing="do a thing", body={})
 
-    told = str(refused.value)
+    message = str(refused.value)
     assert type(refused.value) is kind
-    assert cause in told
-    assert told.startswith(f"Fly refused to do a thing: {body['error']} (HTTP {status}, fly-request-id ")
-    assert "\n" not in told
+    assert cause in message
+    assert message.startswith(f"Fly refused to do a thing: {body['error']} (HTTP {status}, fly-request-id ")
+    assert "\n" not in message
     assert refused.value.request_id
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no reason given"),
         (b"<html>teapot</html>", "<html>teapot</html>"),
@@ -106,10 +106,10 @@ def test_each_cause_has_its_remedy(
         (b"x" * 5000, "x" * 300 + " (HTTP"),
     ],
 )
-def test_refusal_in_any_form(content: bytes, told: str) -> None:
+def test_refusal_in_any_form(content: bytes, message: str) -> None:
     error = explain(httpx.Response(418, content=content), "do a thing")
 
-    assert f"refused to do a thing: {told}" in str(error)
+    assert f"refused to do a thing: {message}" in str(error)
     assert len(str(error)) < 600
 
 

@@ -1,4 +1,4 @@
-"""A whole life of a backend, held against Fly's own description of its Machines API, on both sides of the wire."""
+"""The calls of a backend's whole life, and the double's answers, match Fly's own API description."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The end of a backend: production leaves a last snapshot and says where it is, a rehearsal leaves nothing."""
+"""Destroying a backend: production keeps a last snapshot and names it, a rehearsal leaves nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ from tests.fly.conftest import Configured
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that stay on the screen."""
+    """The notes on the screen."""
     lines: list[str] = []
     monkeypatch.setattr(engine, "note", lines.append)
     return lines
 
 
 def adopted(configured: Configured, arguments: dict[str, Any], *, protected: bool) -> tuple[Driven, Driven]:
-    """App and volume of the arguments' machine, as a stack has them."""
+    """App and volume of the machine, as resources."""
     app, volume = Driven(configured(AppProvider)), Driven(configured(VolumeProvider))
     app.up(name="solos-prod", org="sol-labs", keep_snapshots=protected)
     volume.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1, last_snapshot=protected)

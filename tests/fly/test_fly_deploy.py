@@ -1,4 +1,4 @@
-"""Beside flyctl: what `fly deploy` with the same file does is no change, what others do to the machine is seen and repaired."""
+"""Together with flyctl: `fly deploy` with the same file is no change; other changes of the machine are drift and repaired."""
 
 import copy
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Edit = Callable[[dict[str, Any]], Any]
 
 @pytest.fixture
 def declared(arguments: dict[str, Any], configured: Configured, tmp_path: Path) -> dict[str, Any]:
-    """The arguments of a machine with everything that a fly.toml can say."""
+    """The arguments of a machine with all supported sections of fly.toml."""
     (tmp_path / "motd").write_text("hello")
     (tmp_path / "fly.toml").write_text(EVERYTHING)
     secrets = Driven(configured(SecretsProvider))
@@ -41,7 +41,7 @@ def deployed(configured: Configured, declared: dict[str, Any]) -> Driven:
 
 
 def by_hand(world: World, edit: Edit) -> None:
-    """Somebody changes the config: with the console, with `fly machine update`, with a script."""
+    """Another client changes the config, for example `fly machine update`."""
     machine = at_fly(world)
     edit(machine["config"])
     world.store.put("fly_machine", machine["id"], {**machine, "instance_id": "01BYHAND000000000000000000"})

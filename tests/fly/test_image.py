@@ -1,4 +1,4 @@
-"""The image: a tag resolved to its digest once, by the registry's own protocol, with credentials for the right ears only."""
+"""The image: a tag resolved to its digest once, by the registry; credentials go only to Fly."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ def image(configured: Configured) -> Driven:
 def through(
     configured: Configured, settings: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Handler], Driven]:
-    """An image that is looked up where its name says, through a handler that plays every host."""
+    """An image at the registry in its name; a handler answers for every host."""
 
     def make(handler: Handler) -> Driven:
         settings["endpoints"] = "{}"
@@ -107,9 +107,9 @@ def test_bad_reference_is_refused(image: Driven, reference: str) -> None:
     ],
 )
 def test_parts_of_a_reference(text: str, host: str, repository: str, target: str) -> None:
-    told = parse(text)
+    parsed = parse(text)
 
-    assert (told.host, told.repository, told.target) == (host, repository, target)
+    assert (parsed.host, parsed.repository, parsed.target) == (host, repository, target)
 
 
 def test_fly_token_is_password(through: Callable[[Handler], Driven]) -> None:

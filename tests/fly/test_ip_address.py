@@ -1,4 +1,4 @@
-"""Addresses: one of each kind, adopted when the app has it, released once."""
+"""Addresses: one per kind, adopted when the app has it, released once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The machine: made healthy, rolled in place, put back when a release is bad, repaired after edits, never made twice."""
+"""The machine: created healthy, updated in place, rolled back after a bad release, repaired after edits, never created twice."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.fly.conftest import CONFIG, Configured, push
 
 
 def running(world: World) -> dict[str, Any]:
-    """The one machine that there is."""
+    """The only machine."""
     (found,) = [each for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
     return found
 

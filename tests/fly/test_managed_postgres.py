@@ -1,4 +1,4 @@
-"""A cluster of Managed Postgres, an app's access to it, and its backups: made once, waited for, never lost by accident."""
+"""A Managed Postgres cluster, an app's access to it, and its backups: created once, waited for, never lost by accident."""
 
 import contextlib
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def access(configured: Configured, wanted: dict[str, Any]) -> Driven:
 
 
 def clusters(world: World) -> list[dict[str, Any]]:
-    """What is left at Fly, bills included."""
+    """The objects at Fly that cost money."""
     return [one for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
 
 
@@ -79,7 +79,7 @@ def test_ambiguous_cluster_is_refused(configured: Configured, world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"region": "ams"}, "region cannot change from sjc to ams: that would be another, empty cluster"),
         ({"name": "other-db"}, "name cannot change from solos-prod-db to other-db"),
@@ -88,8 +88,8 @@ def test_ambiguous_cluster_is_refused(configured: Configured, world: World) -> N
         ({"plan": "tiny"}, "plan must be one of basic, starter, launch, scale, performance, not 'tiny'"),
     ],
 )
-def test_cluster_change_is_refused(cluster: Driven, change: dict[str, Any], told: str) -> None:
-    with pytest.raises(Refused, match=told):
+def test_cluster_change_is_refused(cluster: Driven, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(Refused, match=message):
         cluster.up(**{**CLUSTER, **change})
 
 
@@ -242,11 +242,11 @@ def test_writes_survive_faults(configured: Configured, world: World, kind: Kind,
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of ours runs any more."""
+    """The process was killed."""
 
 
 class Deadly(Doubles):
-    """The doubles; the process dies before or after the call that `countdown` has come down to."""
+    """The doubles; the process dies before or after the call at which `countdown` reaches zero."""
 
     def __init__(self, world: World, *, after: bool) -> None:
         super().__init__(world)

@@ -1,4 +1,4 @@
-"""The fault matrix of the backend: what it is, `tests/fault_matrix.py` says."""
+"""The fault matrix of the backend (see `tests/fault_matrix.py`)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The rollout: verified from outside, again when something else runs, and honest about what it saw."""
+"""The rollout: verified from outside, and again when something else runs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The safe update, step by step: what each step does when it goes well, and what people get when it fails."""
+"""The safe update: what each step does, and what people read when it fails."""
 
 import dataclasses
 import itertools
@@ -23,7 +23,7 @@ ENV = {**CONFIG["env"], "LOG_LEVEL": "debug"}
 
 @pytest.fixture
 def served(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a machine that serves the public."""
+    """The arguments of a machine with a public hostname."""
     definition = {"app": "solos", "http_service": {"internal_port": 8080}}
     return {
         **arguments,
@@ -43,24 +43,24 @@ def running(configured: Configured, served: dict[str, Any]) -> Driven:
 
 
 def changed(arguments: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """The next release: the same but for an env variable, and the changes."""
+    """The next release: another env variable, and the changes."""
     return {**arguments, "config": {**CONFIG, "env": ENV}, **changes}
 
 
 def by_hand(world: World, **changes: Any) -> None:
-    """Somebody changes the machine's document."""
+    """Another client changes the machine."""
     machine = at_fly(world)
     world.store.put("fly_machine", machine["id"], {**machine, **changes})
 
 
 def calls(world: World, since: int = 0) -> list[str]:
-    """What was asked of Fly: method and last part of the path."""
+    """The calls to Fly: method and last part of the path."""
     entries = world.journal.entries("fly")[since:]
     return [f"{entry['method']} {entry['path'].rpartition('/')[2]}" for entry in entries]
 
 
 def failure(machine: Driven, arguments: dict[str, Any]) -> str:
-    """The error of an update that fails: one line."""
+    """The error of a failing update: one line."""
     with pytest.raises(ProviderError) as failed:
         machine.up(**arguments)
     assert "\n" not in str(failed.value)
@@ -122,10 +122,10 @@ def test_endless_foreign_lease_is_reported(running: Driven, served: dict[str, An
     lease = {"nonce": "theirs", "expires_at": world.clock.now() + 3600, "owner": "mara@sollabs.example"}
     by_hand(world, _lease=lease)
 
-    told = failure(running, changed(served))
+    message = failure(running, changed(served))
 
-    assert "lease currently held by mara@sollabs.example" in told
-    assert "fly machine leases clear" in told
+    assert "lease currently held by mara@sollabs.example" in message
+    assert "fly machine leases clear" in message
     assert at_fly(world)["instance_id"] == before
 
 
@@ -154,13 +154,13 @@ def test_foreign_change_is_not_overwritten(running: Driven, served: dict[str, An
     config = {**at_fly(world)["config"], "env": {**CONFIG["env"], "HOTFIX": "on"}}
     by_hand(world, config=config, instance_id="01HOTFIX000000000000000000")
 
-    told = failure(running, changed(served))
+    message = failure(running, changed(served))
     left = at_fly(world)["config"]["env"]
     running.refresh()
     running.up(**changed(served))
 
-    assert "env.HOTFIX" in told
-    assert "pulumi refresh" in told
+    assert "env.HOTFIX" in message
+    assert "pulumi refresh" in message
     assert left["HOTFIX"] == "on"
     assert at_fly(world)["config"]["env"] == ENV
 
@@ -178,9 +178,9 @@ def test_concurrent_change_is_left(
     meddled: list[dict[str, Any]] = []
     route_to(monkeypatch, world, Meddled(world))
 
-    told = failure(running, changed(served))
+    message = failure(running, changed(served))
 
-    assert "Another client has changed the machine meanwhile" in told
+    assert "Another client has changed the machine meanwhile" in message
     assert at_fly(world)["config"]["env"]["HOTFIX"] == "on"
 
 
@@ -197,9 +197,9 @@ def test_refused_update_changes_nothing(running: Driven, served: dict[str, Any],
     before = at_fly(world)["instance_id"]
     world.faults.arm(Fault("refuse", service="fly", method="POST", path=f"{running.id}$", status=422))
 
-    told = failure(running, changed(served))
+    message = failure(running, changed(served))
 
-    assert "failed at the update" in told
+    assert "failed at the update" in message
     assert at_fly(world)["instance_id"] == before
 
 
@@ -218,32 +218,32 @@ def test_rollback_names_failed_step(
 ) -> None:
     image = push(world, "1.0.0-bad", broken=broken, version="1.0.0")
 
-    told = failure(running, changed(served, image=image))
+    message = failure(running, changed(served, image=image))
 
     now = at_fly(world)
-    assert f"failed at the {step}" in told
-    assert evidence in told
-    assert "log lines" in told
-    assert f"Rolled back to the previous version, which is healthy ({served['image']})" in told
+    assert f"failed at the {step}" in message
+    assert evidence in message
+    assert "log lines" in message
+    assert f"Rolled back to the previous version, which is healthy ({served['image']})" in message
     assert (now["config"]["image"], now["state"]) == (served["image"], "started")
     assert now["config"]["env"] == CONFIG["env"]
     assert now["_lease"] is None
 
 
 def test_wrong_answer_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:
-    told = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"1.0.2"'))
+    message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"1.0.2"'))
 
-    assert "failed at the public address" in told
-    assert "without '\"1.0.2\"' in the body" in told
+    assert "failed at the public address" in message
+    assert "without '\"1.0.2\"' in the body" in message
     assert at_fly(world)["config"]["image"] == served["image"]
 
 
 def test_missing_check_result_is_unhealthy(running: Driven, served: dict[str, Any], world: World) -> None:
     world.delays = dataclasses.replace(world.delays, check_seconds_cap=15.0)
 
-    told = failure(running, changed(served, healthy_seconds=5.0))
+    message = failure(running, changed(served, healthy_seconds=5.0))
 
-    assert "service checks have no result yet" in told
+    assert "service checks have no result yet" in message
 
 
 @pytest.mark.parametrize(
@@ -259,12 +259,12 @@ def test_failed_rollback_names_recovery(
     bad = push(world, "1.0.1", broken="unhealthy")
     world.store.delete("fly_image", "registry.fly.io/solserver:1.0.0")  # Fly prunes images that nobody deploys.
 
-    told = failure(running, {**served, "config": config, "image": bad})
+    message = failure(running, {**served, "config": config, "image": bad})
 
-    assert told.startswith("ROLLBACK FAILED")
-    assert command.format(id=running.id, image=served["image"]) in told
-    assert world.store.all("fly_snapshot")[0]["id"] in told
-    assert "failed at the health checks" in told
+    assert message.startswith("ROLLBACK FAILED")
+    assert command.format(id=running.id, image=served["image"]) in message
+    assert world.store.all("fly_snapshot")[0]["id"] in message
+    assert "failed at the health checks" in message
 
 
 def test_up_after_failed_rollback(running: Driven, served: dict[str, Any], world: World) -> None:
@@ -284,11 +284,11 @@ def test_bad_secrets_are_named_in_rollback(configured: Configured, served: dict[
     machine.up(**{**served, "image": needy}, secrets_version=secrets.outputs["version"])
 
     secrets.up(app="solos-prod", values={"OTHER": "two"})
-    told = failure(machine, {**served, "image": needy, "secrets_version": secrets.outputs["version"]})
+    message = failure(machine, {**served, "image": needy, "secrets_version": secrets.outputs["version"]})
     secrets.up(app="solos-prod", values={"SESSION_KEY": "three"})
     machine.up(**{**served, "image": needy}, secrets_version=secrets.outputs["version"])
 
-    assert "Fly keeps no earlier secrets" in told
+    assert "Fly keeps no earlier secrets" in message
     assert at_fly(world)["_secrets"] == {"SESSION_KEY": "three"}
     assert at_fly(world)["state"] == "started"
 
@@ -356,13 +356,13 @@ def test_unreachable_host_allows_only_destroy(
     by_hand(world, host_status=status)
     before = len(calls(world))
 
-    told = failure(running, changed(served))
+    message = failure(running, changed(served))
     writes = [call for call in calls(world, before) if not call.startswith("GET")]
     running.refresh()
     shown = running.outputs["host_status"]
     running.destroy()
 
-    assert f"on a host that Fly reports as {status}: nothing was changed" in told
+    assert f"on a host that Fly reports as {status}: nothing was changed" in message
     assert writes == []
     assert shown == status
     assert at_fly(world)["state"] == "destroyed"

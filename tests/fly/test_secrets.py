@@ -1,4 +1,4 @@
-"""The secrets: one batch for each change, drift found by digest, those of others left alone, and no value readable anywhere."""
+"""The secrets: one batch per change, drift found by digest, foreign secrets left alone, no value readable anywhere."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Taking a snapshot of a volume: waited for, and taken whatever happens to the answer."""
+"""A snapshot of a volume: waited for, and taken despite faults."""
 
 import pytest
 

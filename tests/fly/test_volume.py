@@ -1,4 +1,4 @@
-"""The volume: made once, grown in place, never shrunk, put right in place, followed when Fly moves it, and never given up by a slip."""
+"""The volume: created once, grown in place, never shrunk, repaired in place, followed when Fly moves it, never lost by accident."""
 
 import sqlite3
 from pathlib import Path
@@ -29,7 +29,7 @@ def volume(app: Driven, configured: Configured) -> Driven:
 
 
 def adopted(configured: Configured, **changes: Any) -> Driven:
-    """The volume of a machine that runs, as a stack has it."""
+    """The volume of a running machine, as a resource."""
     volume = Driven(configured(VolumeProvider))
     volume.up(**{**VOLUME, "size_gb": 1, **changes})
     return volume

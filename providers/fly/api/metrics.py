@@ -1,4 +1,4 @@
-"""Answers that Fly's edge has counted, from Fly's managed Prometheus (https://fly.io/docs/monitoring/metrics/).
+"""Answers that Fly's edge has counted, from Fly's managed Prometheus (https://fly.io/docs/reference/metrics/).
 
 It is VictoriaMetrics, whose `increase_pure` counts a series that begins within the period from zero. On a small app the first
 answer with a status is a new series, which Prometheus' `increase` would miss.

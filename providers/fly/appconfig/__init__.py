@@ -1,7 +1,6 @@
 """fly.toml: read with line numbers, and rendered to the machine config that `fly deploy` renders.
 
-`reader` says what the file may hold, `services` reads what the machine serves and how it is checked, `tables` knows TOML, line
-numbers, sizes and durations.
+`reader` has the sections, `services` the services and checks, `tables` TOML with line numbers, sizes and durations.
 """
 
 from providers.fly.appconfig.reader import AppConfig, Mount, load

@@ -1,9 +1,10 @@
 """fly.toml: read with line numbers, and rendered to the machine config that `fly deploy` renders. Pure.
 
-Every section that matters to a server app with one process group is read. A section that cannot mean here what it means to
-flyctl is refused by name and line, with the reason; so is an unknown key. All problems are reported at once.
+All sections for a server app with one process group are read. A section that cannot have the meaning that it has for flyctl is a
+problem, with its name, line and reason; so is an unknown key. All problems are reported at once.
 
-The rendering follows flyctl. Two things are left to who deploys: the image, and which volume is mounted.
+The rendering follows flyctl (https://github.com/superfly/flyctl/tree/master/internal/appconfig). The image and the id of the volume
+are added at the deployment.
 """
 
 import base64
@@ -27,16 +28,16 @@ from providers.fly.safe_update.machine_config import PLATFORM_METADATA
 SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGTERM")
 RESTART = {"always": "always", "on-failure": "on-failure", "never": "no"}
 PREFIXES = {"shared-cpu": "shared", "performance": "performance"}
-"""What the names of sizes begin with, and the kind of CPU that it stands for."""
-MOST_KILL_SECONDS = 300
-MOST_VOLUME_GB, MOST_INCREMENT_GB = 500, 100
+"""Prefix of a size's name, and its kind of CPU."""
+MAX_KILL_SECONDS = 300
+MAX_VOLUME_GB, MAX_INCREMENT_GB = 500, 100
 DEPLOY_SECONDS = 300.0
 
 REFUSED = {
     "statics": "files are served from the image: leave it out",
     "experimental": "it has no stable meaning: leave it out",
     "machine_config": "this file is the machine definition: leave it out",
-    "container": "one container a machine is supported: leave it out",
+    "container": "one container per machine is supported: leave it out",
     "mount": "write [[mounts]]",
     "metric": "write [[metrics]]",
     "compute": "write [[vm]]",
@@ -48,7 +49,7 @@ REFUSED = {
     "deploy.release_command_timeout": "there is no release_command",
     "deploy.release_command_vm": "there is no release_command",
     "deploy.seed_command": "it runs on a machine without the volume: seed the database when the server starts",
-    "checks.*.kind": "fly deploy does not read it, and would take it off again; the checks of services decide about routing",
+    "checks.*.kind": "fly deploy does not read it, and would remove it; the checks of services decide about routing",
     "http_service.machine_checks": "they need a second machine, which has no volume: use checks",
     "services.machine_checks": "they need a second machine, which has no volume: use checks",
     "vm.gpu_kind": "GPUs are not supported",
@@ -56,9 +57,9 @@ REFUSED = {
     "vm.host_dedication_id": "dedicated hosts are not supported: leave it out",
     "vm.kernel_args": "the kernel is Fly's: leave it out",
     "vm.max_memory_mb": "memory is fixed: leave it out",
-    "vm.persist_rootfs": "each version has a root file system of its own: keep data on the volume",
+    "vm.persist_rootfs": "each version has its own root file system: keep data on the volume",
 }
-"""Keys that flyctl knows and that cannot work here, and why."""
+"""Keys that flyctl knows and that cannot work here, with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class AppConfig:
-    """What fly.toml says. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
+    """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
 
     path: str
     app: str | None = None
@@ -114,12 +115,12 @@ def load(path: str | Path) -> AppConfig:
         return AppConfig(
             path=str(path), problems=(Problem(place, f"is not valid TOML: {str(error).split(' (at')[0]}"),)
         )
-    told = _Reader(path, Document(path.name, text, document, REFUSED)).read()
-    return told if told.problems else replace(told, document=document)
+    read = _Reader(path, Document(path.name, text, document, REFUSED)).read()
+    return read if read.problems else replace(read, document=document)
 
 
 class _Reader:
-    """Reads section after section; each method takes its own, and gives the part of the machine config that it renders to."""
+    """Reads the sections; each method reads one, and returns the part of the machine config that it renders to."""
 
     def __init__(self, path: Path, document: Document) -> None:
         self._folder, self._path = path.parent, path
@@ -181,7 +182,7 @@ class _Reader:
             )
         elif strategy not in (None, "rolling", "immediate"):
             deploy.problem("must be rolling or immediate", "strategy")
-        deploy.take("max_unavailable", (int, float))  # Means nothing with one machine.
+        deploy.take("max_unavailable", (int, float))  # Has no effect with one machine.
         wait = deploy.duration("wait_timeout")
         deploy.done()
         return seconds_of(wait) if wait else DEPLOY_SECONDS
@@ -224,14 +225,14 @@ class _Reader:
         mount = Mount(
             source=source,
             destination=destination,
-            initial_size_gb=_gigabytes(table, "initial_size", MOST_VOLUME_GB, (str, int)) or 1,
+            initial_size_gb=_gigabytes(table, "initial_size", MAX_VOLUME_GB, (str, int)) or 1,
             snapshot_retention=table.number("snapshot_retention", 1, 60, "days") or 5,
             scheduled_snapshots=table.take("scheduled_snapshots", bool, True),
         )
         growth = present(
             extend_threshold_percent=table.number("auto_extend_size_threshold", 50, 99, "percent"),
-            add_size_gb=_gigabytes(table, "auto_extend_size_increment", MOST_INCREMENT_GB),
-            size_gb_limit=_gigabytes(table, "auto_extend_size_limit", MOST_VOLUME_GB),
+            add_size_gb=_gigabytes(table, "auto_extend_size_increment", MAX_INCREMENT_GB),
+            size_gb_limit=_gigabytes(table, "auto_extend_size_limit", MAX_VOLUME_GB),
         )
         if growth and not {"extend_threshold_percent", "add_size_gb"} <= growth.keys():
             table.problem("needs auto_extend_size_threshold and auto_extend_size_increment to grow by itself")
@@ -247,7 +248,7 @@ class _Reader:
         guest = _preset(size or "shared-cpu-1x")
         if guest is None:
             sizes = ", ".join(f"{prefix}-{{{','.join(map(str, CPUS[kind]))}}}x" for prefix, kind in PREFIXES.items())
-            table.problem(f"{size!r} is no size: use one of {sizes}", "size")
+            table.problem(f"{size!r} is not a size: use one of {sizes}", "size")
             guest = {}
         memory, precise = table.size("memory", MB), table.take("memory_mb", int)
         guest |= present(
@@ -291,7 +292,7 @@ class _Reader:
         return list(files.values())
 
     def _content(self, table: Table) -> dict[str, str]:
-        """What is in a file: `raw_value`, in base64, or `secret_name`."""
+        """The content of a file: `raw_value`, in base64, or `secret_name`."""
         given = present(**{name: table.take(name, str) for name in ("local_path", "raw_value", "secret_name")})
         if len([each for each in given.values() if each]) != 1:
             table.problem("needs exactly one of local_path, raw_value and secret_name")
@@ -309,15 +310,15 @@ class _Reader:
     def _stop_config(self) -> Config:
         signal = self._top.one_of("kill_signal", SIGNALS)
         timeout = self._top.duration("kill_timeout", bare_unit="s")
-        if timeout and seconds_of(timeout) > MOST_KILL_SECONDS:
-            self._top.problem(f"must be at most {MOST_KILL_SECONDS} s", "kill_timeout")
+        if timeout and seconds_of(timeout) > MAX_KILL_SECONDS:
+            self._top.problem(f"must be at most {MAX_KILL_SECONDS} s", "kill_timeout")
         return present(signal=signal, timeout=timeout)
 
 
-def _gigabytes(table: Table, key: str, most: int, kind: type | tuple[type, ...] = str) -> int | None:
+def _gigabytes(table: Table, key: str, max: int, kind: type | tuple[type, ...] = str) -> int | None:
     amount = table.size(key, GB, kind)
-    if amount is not None and not 1 <= amount <= most:
-        table.problem(f"must be 1gb to {most}gb", key)
+    if amount is not None and not 1 <= amount <= max:
+        table.problem(f"must be 1gb to {max}gb", key)
     return amount
 
 

@@ -9,20 +9,20 @@ from providers.fly.api.machines import Config
 from providers.fly.appconfig.tables import Table
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
-MOST_PORT = 65535
-LEAST_CHECK_INTERVAL, MOST_CHECK_TIMEOUT = 2.0, 60.0
-"""Seconds, of a check in [checks]: flyctl refuses others. Those of services are cut by Fly itself."""
+MAX_PORT = 65535
+MIN_CHECK_INTERVAL, MAX_CHECK_TIMEOUT = 2.0, 60.0
+"""Seconds, for a check in [checks]: flyctl refuses others. Fly caps those of services."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The one process group. With `is_named`, [processes] names it, and flyctl wants each service to say that it is its."""
+    """The only process group. With `is_named`, [processes] names it, and flyctl requires each service to name it too."""
 
     name: str = "app"
     is_named: bool = False
 
     def take(self, table: Table) -> None:
-        """Take `processes` of a section, which can name this group only."""
+        """Read `processes` of a section, which can only name this group."""
         for group in table.take("processes", list, []):
             if group != self.name:
                 table.problem(f"names the process group {group!r}, but there is only {self.name!r}", "processes")
@@ -73,14 +73,14 @@ def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config
             continue
         group.take(table)
         kind = table.one_of("type", ("http", "tcp"), needed=True)
-        port = table.number("port", 1, MOST_PORT) or internal_port
+        port = table.number("port", 1, MAX_PORT) or internal_port
         if port is None:
             table.problem("port is missing, and there is no [http_service] to take it from")
         check = present(port=port, **_check(table, kind or "tcp"))
-        if "interval" in check and seconds_of(check["interval"]) < LEAST_CHECK_INTERVAL:
-            table.problem(f"must be at least {LEAST_CHECK_INTERVAL:g}s", "interval")
-        if "timeout" in check and seconds_of(check["timeout"]) > MOST_CHECK_TIMEOUT:
-            table.problem(f"must be at most {MOST_CHECK_TIMEOUT:g}s", "timeout")
+        if "interval" in check and seconds_of(check["interval"]) < MIN_CHECK_INTERVAL:
+            table.problem(f"must be at least {MIN_CHECK_INTERVAL:g}s", "interval")
+        if "timeout" in check and seconds_of(check["timeout"]) > MAX_CHECK_TIMEOUT:
+            table.problem(f"must be at most {MAX_CHECK_TIMEOUT:g}s", "timeout")
         if "method" in check:
             check["method"] = check["method"].upper()
         table.done()
@@ -89,7 +89,7 @@ def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config
 
 
 def present(**values: Any) -> Config:
-    """What is not None."""
+    """The values that are not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -101,7 +101,7 @@ def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
     if "internal_port" not in table.values:
         table.problem("internal_port is missing")
     return present(
-        internal_port=table.number("internal_port", 1, MOST_PORT),
+        internal_port=table.number("internal_port", 1, MAX_PORT),
         autostop=AUTOSTOP.get(autostop),
         autostart=table.take("auto_start_machines", bool),
         min_machines_running=table.take("min_machines_running", int),
@@ -113,9 +113,9 @@ def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
 def _port(table: Table) -> Config:
     proxy = table.table("proxy_proto_options")
     port = present(
-        port=table.number("port", 1, MOST_PORT),
-        start_port=table.number("start_port", 1, MOST_PORT),
-        end_port=table.number("end_port", 1, MOST_PORT),
+        port=table.number("port", 1, MAX_PORT),
+        start_port=table.number("start_port", 1, MAX_PORT),
+        end_port=table.number("end_port", 1, MAX_PORT),
         handlers=table.strings("handlers"),
         force_https=table.take("force_https", bool) or None,
         http_options=_http_options(table),

@@ -1,6 +1,6 @@
-"""TOML tables that know their lines: they give each key once, and note what is wrong or left over. Nothing of Fly in here.
+"""TOML tables with line numbers: each key can be read once, and wrong or unread keys become problems. Independent of Fly.
 
-tomllib tells no line numbers, so `line_numbers` reads them off the text.
+tomllib has no line numbers, so `line_numbers` finds them in the text.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from providers.errors import Problem
 from providers.fly.api.durations import seconds_of
 
-SPOKEN = {
+NAMES = {
     str: "a string",
     int: "a whole number",
     float: "a number",
@@ -24,14 +24,14 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Unit:
-    """What a size without a unit is counted in; `base` is 1000 or 1024, `power` 3 for giga."""
+    """The unit of a size; `base` is 1000 or 1024, `power` is 3 for giga."""
 
     base: int
     power: int
     example: str
 
     def amount(self, text: str) -> int | None:
-        """The whole number of units in a size ("10gb", "1.5 TB", "10"), rounded down as flyctl does; None if it is none."""
+        """The whole number of units in a size ("10gb", "1.5 TB", "10"), rounded down like flyctl; None for text that is not a size."""
         match = SIZE.fullmatch(text)
         if not match:
             return None
@@ -47,8 +47,8 @@ MB = Unit(1024, 2, "512mb")
 
 
 class Document:
-    """A TOML file that is being read. `refused` gives the reason for keys that are known and not supported, by their name:
-    `section.key`, `section.*` for all that is left in a section, `section.*.key` for that key in each of its tables."""
+    """A TOML file that is being read. `refused` has the reason for each key that is known and not supported, by its name:
+    `section.key`, `section.*` for all unread keys of a section, `section.*.key` for that key in each of its tables."""
 
     def __init__(self, name: str, text: str, values: dict[str, Any], refused: Mapping[str, str]) -> None:
         self.top = Table(self, values, ())
@@ -57,7 +57,7 @@ class Document:
         self._problems: list[tuple[int, Problem]] = []
 
     def problem(self, path: tuple[str, ...], text: str) -> None:
-        """Note what is wrong at `path`."""
+        """Report a problem at `path`."""
         line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1)
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
@@ -70,7 +70,7 @@ class Document:
 
 
 class Table:
-    """One table of the file: gives each key once, and notes what is wrong or left over."""
+    """One table of the file: each key can be read once, and wrong or unread keys become problems."""
 
     def __init__(self, document: Document, values: Any, path: tuple[str, ...]) -> None:
         self._document, self.path = document, path
@@ -82,13 +82,13 @@ class Table:
         self._document.problem(self.path if key is None else (*self.path, key), text)
 
     def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        """The value of `key` if it is of `kind`; a boolean is no number."""
+        """The value of `key` if it is of `kind`; a boolean is not a number."""
         if key not in self.values:
             return default
         value = self.values.pop(key)
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            self.problem(f"must be {' or '.join(SPOKEN[one] for one in kinds)}", key)
+            self.problem(f"must be {' or '.join(NAMES[each] for each in kinds)}", key)
             return default
         return value
 
@@ -103,10 +103,10 @@ class Table:
             self.problem(f"must be one of {', '.join(allowed)}", key)
         return value
 
-    def number(self, key: str, least: int, most: int, unit: str = "") -> int | None:
+    def number(self, key: str, min: int, max: int, unit: str = "") -> int | None:
         value: int | None = self.take(key, int)
-        if value is not None and not least <= value <= most:
-            self.problem(f"must be {least} to {most} {unit}".rstrip(), key)
+        if value is not None and not min <= value <= max:
+            self.problem(f"must be {min} to {max} {unit}".rstrip(), key)
         return value
 
     def strings(self, key: str) -> list[str] | None:
@@ -116,7 +116,7 @@ class Table:
         return value
 
     def duration(self, key: str, *, bare_unit: str = "") -> str | None:
-        """A duration, as it is written; a bare number counts `bare_unit`s, and is refused where there is none."""
+        """A duration, as it is written; a bare number is in `bare_unit`, and is a problem when there is none."""
         value = self.values.pop(key, None)
         if bare_unit and isinstance(value, int) and not isinstance(value, bool):
             value = f"{value}{bare_unit}"
@@ -138,7 +138,7 @@ class Table:
             return None
         amount = unit.amount(str(value))
         if amount is None:
-            self.problem(f"{value!r} is no size: write it like {unit.example}", key)
+            self.problem(f"{value!r} is not a size: write it like {unit.example}", key)
         return amount
 
     def tables(self, key: str, *, single: bool = True) -> list["Table"]:
@@ -156,14 +156,14 @@ class Table:
         return None if found is None else Table(self._document, found, (*self.path, key))
 
     def only(self, key: str, *, single: bool = True) -> "Table | None":
-        """The one table `[[key]]`, all others being refused."""
+        """The only table `[[key]]`; further ones are problems."""
         found = self.tables(key, single=single)
         for more in found[1:]:
             more.problem(f"only one [[{key}]] is supported, for one machine")
         return found[0] if found else None
 
     def done(self) -> None:
-        """Refuse what nobody took."""
+        """Report the keys that were not read."""
         section = ".".join(re.sub(r"\[\d+\]", "", part) for part in self.path)
         for key in self.values:
             names = (f"{section}.{key}".lstrip("."), f"{section}.*", f"{section.partition('.')[0]}.*.{key}")
