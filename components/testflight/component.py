@@ -9,7 +9,7 @@ from providers.appstore.app import App, AppArgs
 from providers.appstore.beta_app_localization import BetaAppLocalization, BetaAppLocalizationArgs
 from providers.appstore.beta_group import BetaGroup, BetaGroupArgs
 from providers.appstore.beta_testers import BetaTesters, BetaTestersArgs
-from providers.appstore.bundle_id import BundleId, BundleIdArgs
+from providers.appstore.bundle_id import BundleId, BundleIdArgs, name_for
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, BundleIdCapabilitiesArgs
 
 
@@ -27,7 +27,7 @@ class TestFlight(Component):
         super().__init__(name, opts)
         bundle_id = BundleId(
             f"{name}-bundle-id",
-            BundleIdArgs(identifier=settings.bundle_id, name=settings.app_name),
+            BundleIdArgs(identifier=settings.bundle_id, name=name_for(settings.app_name, settings.bundle_id)),
             self.child_opts(),
         )
         capabilities = BundleIdCapabilities(

@@ -14,7 +14,7 @@ from providers.appstore.app import AppArgs, AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
 from providers.appstore.build_distribution import text_problems
-from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider
+from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider, name_for
 from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import reader, versions
 from providers.appstore.ipa.problems import Expected, problems
@@ -125,7 +125,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
 
 def _check_app(config: StackConfig, settings: IosSettings) -> None:
     if settings.bundle_id:
-        bundle_id = BundleIdArgs(identifier=settings.bundle_id, name=settings.app_name)
+        bundle_id = BundleIdArgs(identifier=settings.bundle_id, name=name_for(settings.app_name, settings.bundle_id))
         config.refuse_all("bundleId", BundleIdProvider().validate(bundle_id, None))
     app = AppArgs(bundle_id=settings.bundle_id, name=settings.app_name, sku=settings.sku)
     config.refuse_all("appName", AppProvider().validate(app, None))

@@ -1,6 +1,7 @@
-"""Bundle IDs: adopted by exact identifier, renamed in place, never taken from an app that uses one."""
+"""Bundle IDs: adopted by exact identifier, registered where there is none, never taken from an app that uses one."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Literal, cast
@@ -22,6 +23,9 @@ NOT_VALID = ProblemText(
     "identifier",
     "'{identifier}' is not a valid bundle ID",
     remedy="use letters, digits and hyphens, in parts joined by dots",
+)
+NAME_REFUSED = ProblemText(
+    "name", "'{name}' is not a valid name of a bundle ID", remedy="use ASCII letters, digits and spaces only"
 )
 USED_BY_APP = ErrorText(
     "bundle ID {identifier} is used by app {app_id}, and Apple binds an app to its bundle ID permanently",
@@ -65,6 +69,8 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
     def validate(self, args: BundleIdArgs, old: BundleIdArgs | None) -> Iterable[Problem]:
         if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", args.identifier):
             yield NOT_VALID(identifier=args.identifier)
+        if not re.fullmatch(r"[A-Za-z0-9 ]+", args.name):
+            yield NAME_REFUSED(name=args.name)
 
     def changed_fields(self, state: BundleIdState, args: BundleIdArgs) -> Iterable[str]:
         changed = set(super().changed_fields(state, args))
@@ -102,6 +108,14 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
             if error.status != 409 or not error.says("cannot be deleted"):
                 raise
             engine.note(f"bundle ID {state.identifier} is not deleted, because an app uses it")
+
+
+def name_for(title: str, identifier: str) -> str:
+    """A name that Apple accepts for a bundle ID, close to `title`: ASCII letters, digits and single spaces. From `identifier`
+    where nothing of the title remains."""
+    marks = unicodedata.normalize("NFKD", title)
+    plain = "".join(each for each in marks if not unicodedata.combining(each))
+    return " ".join(re.findall(r"[A-Za-z0-9]+", plain) or re.findall(r"[A-Za-z0-9]+", identifier))
 
 
 def _register(store: AppStore, args: BundleIdArgs) -> objects.BundleId:

@@ -8,7 +8,7 @@ import pytest
 from harness.appstore import BUNDLE_ID, calls, make_app
 from harness.driver import Driven, Refused
 from harness.inprocess import control
-from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.bundle_id import BundleIdProvider, name_for
 from providers.errors import ProviderError
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
@@ -53,10 +53,32 @@ def test_renamed_in_place(world: World, bundle_id: Driven) -> None:
     bundle_id.refresh()
 
     bundle_id.up(**ARGUMENTS, platform="IOS")
-    bundle_id.up(identifier=BUNDLE_ID, name="SolOS: days", platform="IOS")
+    bundle_id.up(identifier=BUNDLE_ID, name="SolOS days", platform="IOS")
 
     assert bundle_id.steps == ["create", "read", "same", "update"]
     assert len(calls(world, method="PATCH")) == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("SolOS: days", "SolOS days"),
+        ("Solé & Son's  Café", "Sole Son s Cafe"),
+        ("太陽", "com sollabs solos"),
+    ],
+)
+def test_name_from_title(world: World, bundle_id: Driven, title: str, name: str) -> None:
+    """Apple refuses punctuation and other letters; the double too."""
+    bundle_id.up(identifier=BUNDLE_ID, name=name_for(title, BUNDLE_ID))
+
+    (made,) = world.store.all("appstore.bundleIds")
+    assert made["attributes"]["name"] == name
+
+
+@pytest.mark.parametrize("name", ["SolOS: days", "Solé", ""])
+def test_invalid_name(bundle_id: Driven, name: str) -> None:
+    with pytest.raises(Refused, match="is not a valid name of a bundle ID"):
+        bundle_id.up(identifier=BUNDLE_ID, name=name)
 
 
 def test_used_by_app(world: World, configured: Configured, bundle_id: Driven) -> None:

@@ -46,7 +46,7 @@ def first_up(world: World, configured: Callable[[Any], Any], folder: Path) -> li
         made[-1].up(**arguments)
         return made[-1]
 
-    up(BundleIdProvider, identifier=BUNDLE_ID, name="SolOS: days")
+    up(BundleIdProvider, identifier=BUNDLE_ID, name="SolOS days")
     up(AppProvider, bundle_id=BUNDLE_ID, name="SolOS", sku="solos", primary_locale="de-DE")
     group = up(BetaGroupProvider, app_id=app_id, name="Internal Testers", feedback_enabled=False)
     testers = {"group_id": group.id, "app_id": app_id, "invite_users": True}

@@ -68,6 +68,7 @@ class BundleIds(Kind):
                 "identifier",
                 f"An App ID with Identifier '{identifier}' is not available. Please enter a different string.",
             )
+        _refuse_name(attributes["name"])
         # Apple returns UNIVERSAL for IOS: https://github.com/codemagic-ci-cd/cli-tools/pull/45
         platform = "MAC_OS" if attributes["platform"] == "MAC_OS" else "UNIVERSAL"
         given = {name: value for name, value in attributes.items() if value is not None}
@@ -75,6 +76,11 @@ class BundleIds(Kind):
         for type in DEFAULT_CAPABILITIES:
             enable(self.records, record, type, [])
         return record
+
+    def update(self, record: Document, attributes: Document) -> None:
+        if "name" in attributes:
+            _refuse_name(attributes["name"])
+        super().update(record, attributes)
 
     def delete(self, record: Document) -> None:
         if self.related(record, "app"):
@@ -93,6 +99,12 @@ class BundleIds(Kind):
             profiles = self.context.store.all("appstore.profiles")
             return [each for each in profiles if each["links"]["bundleId"] == record["id"]]
         return super().related(record, relation)
+
+
+def _refuse_name(name: str | None) -> None:
+    """https://github.com/Cap-go/capgo.app/issues/2385"""
+    if not re.fullmatch(r"[A-Za-z0-9 ]+", name or ""):
+        raise refusals.attribute_invalid("name", f"'{name}' is not a valid value for the attribute 'name'.")
 
 
 class BundleIdCapabilities(Kind):

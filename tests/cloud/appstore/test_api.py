@@ -116,6 +116,20 @@ def test_bundle_id_filter(world: World) -> None:
     assert [each["attributes"]["identifier"] for each in found] == [f"{BUNDLE_ID}.widget"]
 
 
+@pytest.mark.parametrize("name", ["SolOS: days", "Solé"])
+def test_invalid_bundle_id_name(world: World, name: str) -> None:
+    caller = Caller(world)
+    made = caller.make("bundleIds", {"identifier": BUNDLE_ID, "name": "SolOS", "platform": "IOS"})
+    document = {"data": {"type": "bundleIds", "id": made["id"], "attributes": {"name": name}}}
+
+    attributes = {"identifier": f"{BUNDLE_ID}.two", "name": name, "platform": "IOS"}
+    refused = caller.make("bundleIds", attributes, status=409)
+    changed = caller("PATCH", f"/v1/bundleIds/{made['id']}", document)
+
+    assert refused["code"] == "ENTITY_ERROR.ATTRIBUTE.INVALID"
+    assert (changed.status_code, refused["source"]) == (409, {"pointer": "/data/attributes/name"})
+
+
 def test_invalid_attributes(world: World) -> None:
     """Errors name an unknown or missing attribute."""
     caller = Caller(world)
