@@ -59,7 +59,9 @@ class TestFlight(Component):
             BetaAppLocalization(
                 f"{name}-test-information",
                 BetaAppLocalizationArgs(
-                    app_id=self.app.id, locale=settings.primary_locale, feedback_email=settings.feedback_email
+                    app_id=self.app.id,
+                    locale=self.app.primary_locale.apply(lambda locale: locale or "en-US"),
+                    feedback_email=settings.feedback_email,
                 ),
                 self.child_opts(),
             )

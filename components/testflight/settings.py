@@ -33,7 +33,8 @@ class IosSettings:
     bundle_id: str
     app_name: str
     sku: str
-    primary_locale: str
+    primary_locale: str | None
+    """None: en-US for a new app record; an existing one keeps its language."""
     wait_for_app_record: int
     capabilities: Capabilities
     signing: SigningSettings | None
@@ -93,7 +94,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
         bundle_id=bundle_id,
         app_name=app_name,
         sku=config.optional("sku") or bundle_id,
-        primary_locale=config.text("primaryLocale"),
+        primary_locale=config.optional("primaryLocale") or None,
         wait_for_app_record=config.whole("waitForAppRecord"),
         capabilities=signing.read_capabilities(config),
         signing=signed,
@@ -140,7 +141,7 @@ def _check_testers(config: StackConfig, settings: IosSettings, release: Release)
     texts = {locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()}
     config.refuse_all("whatToTest", text_problems(texts))
     information = BetaAppLocalizationArgs(
-        app_id="", locale=settings.primary_locale, feedback_email=settings.feedback_email
+        app_id="", locale=settings.primary_locale or "en-US", feedback_email=settings.feedback_email
     )
     config.refuse_all("feedbackEmail", BetaAppLocalizationProvider().validate(information, None))
     testers = BetaTestersArgs(

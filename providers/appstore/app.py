@@ -48,6 +48,7 @@ class AppArgs:
     sku: Input[str]
     """As `name`; nobody can change it."""
     primary_locale: Input[str | None] = field(default=None)
+    """A language as Apple writes it: en-US. With None an existing record keeps its language, and the form names en-US."""
     content_rights_declaration: Input[
         Literal["DOES_NOT_USE_THIRD_PARTY_CONTENT", "USES_THIRD_PARTY_CONTENT"] | None
     ] = field(default=None)
@@ -63,7 +64,7 @@ class AppArgs:
 
 @record
 class AppState(AppArgs):
-    """The record as Apple has it, `name` and `sku` included."""
+    """The record as Apple has it, `name`, `sku` and `primary_locale` included."""
 
 
 class AppProvider(Provider[AppArgs, AppState]):
@@ -140,12 +141,13 @@ def _wait_for(store: AppStore, args: AppArgs) -> objects.App:
 
 
 def _state(app: objects.App, args: AppArgs) -> AppState:
+    named = {"primary_locale", *(name for name in CHANGEABLE if getattr(args, name) is not None)}
     return AppState(
         bundle_id=app.bundle_id,
         name=app.name,
         sku=app.sku,
         wait_seconds=args.wait_seconds,
-        **{name: getattr(app, name) for name in CHANGEABLE if getattr(args, name) is not None},
+        **{name: getattr(app, name) for name in named},
     )
 
 

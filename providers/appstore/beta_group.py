@@ -47,14 +47,15 @@ class BetaGroupArgs:
     has_access_to_all_builds: Annotated[Input[bool | None], REPLACES] = field(default=None)
     """Whether the (internal) group gets every processed build automatically; builds cannot be added to such a group. Apple sets it
     only at creation. None: as an existing group has it; a new one is created without."""
-    feedback_enabled: Input[bool] = field(default=True)
+    feedback_enabled: Input[bool | None] = field(default=None)
+    """Whether testers can send feedback from TestFlight. None: as an existing group has it; a new one is created with it."""
     drops_testers: Input[bool] = field(default=False)
     """Allows a replacement, which removes every tester from the group."""
 
 
 @record
 class BetaGroupState(BetaGroupArgs):
-    """The group as Apple has it: `has_access_to_all_builds` is never None."""
+    """The group as Apple has it: `has_access_to_all_builds` and `feedback_enabled` are never None."""
 
 
 class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
@@ -72,7 +73,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         fixed = _fixed(state, args)
         if fixed and not args.drops_testers and is_known(args):
             raise NEEDS_REPLACEMENT(fields=" and ".join(fixed), name=state.name)
-        return [*fixed, *(name for name in CHANGED_IN_PLACE if getattr(state, name) != getattr(args, name))]
+        return [*fixed, *_changed_in_place(state, args)]
 
     def ensure(self, args: BetaGroupArgs) -> tuple[str, BetaGroupState]:
         store = AppStore(self.config)
@@ -82,7 +83,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
                 "name": args.name,
                 "is_internal_group": args.internal,
                 "has_access_to_all_builds": args.has_access_to_all_builds if args.internal else None,
-                "feedback_enabled": args.feedback_enabled,
+                "feedback_enabled": args.feedback_enabled is not False,
                 "app": objects.App.ref(args.app_id),
             },
             doing=f"create tester group '{args.name}'",
@@ -101,9 +102,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
 
     def sync(self, id: str, state: BetaGroupState, args: BetaGroupArgs) -> BetaGroupState:
         store = AppStore(self.config)
-        changes = {
-            name: getattr(args, name) for name in CHANGED_IN_PLACE if getattr(state, name) != getattr(args, name)
-        }
+        changes = {name: getattr(args, name) for name in _changed_in_place(state, args)}
         if "name" in changes:
             other = _find(store, args)
             if other and other.id != id:
@@ -120,6 +119,10 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
 def _fixed(state: BetaGroupState, args: BetaGroupArgs) -> list[str]:
     """The arguments that Apple sets only at creation, and in which the group differs."""
     return [name for name in FIXED if getattr(args, name) not in (None, getattr(state, name))]
+
+
+def _changed_in_place(state: BetaGroupState, args: BetaGroupArgs) -> list[str]:
+    return [name for name in CHANGED_IN_PLACE if getattr(args, name) not in (None, getattr(state, name))]
 
 
 def _app_is_too_new(error: AppStoreError) -> bool:

@@ -51,7 +51,7 @@ class BundleIdArgs:
     identifier: Annotated[Input[str], REPLACES]
     """Reverse domain name, unique across all teams: com.example.app. It cannot change while an app uses it, or may use it."""
     name: Input[str]
-    """Its name on the developer website. Changed in place."""
+    """For its registration. An existing bundle ID keeps its name, which only the developer website shows."""
     platform: Annotated[Input[Platform], REPLACES] = field(default="IOS")
 
 
@@ -73,8 +73,8 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
             yield NAME_REFUSED(name=args.name)
 
     def changed_fields(self, state: BundleIdState, args: BundleIdArgs) -> Iterable[str]:
-        changed = set(super().changed_fields(state, args))
-        if changed - {"name"} and state.app_id != "":
+        changed = set(super().changed_fields(state, args)) - {"name"}
+        if changed and state.app_id != "":
             refusal = USED_BY_APP if state.app_id else MAY_BE_USED
             raise refusal(identifier=state.identifier, app_id=state.app_id, wanted=args.identifier)
         return changed
@@ -85,7 +85,6 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         state = _state(found, args.platform)
         if state.platform != args.platform:
             raise OTHER_PLATFORM(identifier=args.identifier, registered=state.platform, wanted=args.platform)
-        state = self.sync(found.id, state, args)
         return found.id, replace(state, app_id=state.app_id or None)
 
     def observe(self, id: str, state: BundleIdState) -> BundleIdState | None:
@@ -94,11 +93,7 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         return _state(found, state.platform) if found else None
 
     def sync(self, id: str, state: BundleIdState, args: BundleIdArgs) -> BundleIdState:
-        if state.name == args.name:
-            return state
-        doing = f"rename bundle ID {args.identifier} to '{args.name}'"
-        AppStore(self.config).update(objects.BundleId, id, {"name": args.name}, doing=doing)
-        return replace(state, name=args.name)
+        return state
 
     def remove(self, id: str, state: BundleIdState) -> None:
         """Apple keeps a bundle ID that an app uses, and the API cannot delete apps: the bundle ID stays too."""

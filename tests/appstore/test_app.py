@@ -39,7 +39,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def register(configured: Configured, identifier: str) -> None:
-    Driven(configured(BundleIdProvider)).up(identifier=identifier, name=identifier)
+    Driven(configured(BundleIdProvider)).up(identifier=identifier, name="SolOS")
 
 
 def fill_in(world: World, bundle_id: str = BUNDLE_ID, name: str = "SolOS") -> str:
@@ -125,6 +125,23 @@ def test_changed_in_place(world: World, configured: Configured, app: Driven) -> 
     assert entry["attributes"]["contentRightsDeclaration"] == "DOES_NOT_USE_THIRD_PARTY_CONTENT"
     assert entry["attributes"]["name"] == "SolOS"
     assert len(calls(world, method="PATCH")) == 1
+
+
+def test_adopted_unchanged(world: World, configured: Configured, app: Driven) -> None:
+    """Nothing of an existing record changes unless the stack names it."""
+    make_app(world, configured)
+    (entry,) = world.store.all("appstore.apps")
+    world.store.put(
+        "appstore.apps", entry["id"], entry | {"attributes": entry["attributes"] | {"primaryLocale": "fr-FR"}}
+    )
+
+    outputs = app.up(**APP)
+    app.refresh()
+
+    assert outputs["primary_locale"] == "fr-FR"
+    assert app.steps == ["create", "read"]
+    assert not app.diff(**APP).changes
+    assert calls(world, method="PATCH") == []
 
 
 def test_drift_corrected(world: World, configured: Configured, app: Driven) -> None:

@@ -90,6 +90,16 @@ def test_changed_in_place(world: World, group: Driven, arguments: dict[str, Any]
     assert len(calls(world, method="PATCH")) == 1
 
 
+def test_adopted_unchanged(world: World, configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
+    """An existing group keeps what the stack does not name."""
+    Driven(configured(BetaGroupProvider)).up(**arguments, feedback_enabled=False)
+
+    outputs = group.up(**arguments)
+
+    assert (outputs["feedback_enabled"], group.diff(**arguments).changes) == (False, False)
+    assert calls(world, method="PATCH") == []
+
+
 def test_name_taken(world: World, configured: Configured, group: Driven, arguments: dict[str, Any]) -> None:
     Driven(configured(BetaGroupProvider)).up(**{**arguments, "name": "Team"})
     group.up(**arguments)

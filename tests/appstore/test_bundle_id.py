@@ -1,4 +1,4 @@
-"""Bundle IDs: adopted by identifier, renamed in place, otherwise fixed, and never removed from an app."""
+"""Bundle IDs: adopted by identifier, never changed, and never removed from an app."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,16 +47,16 @@ def test_lost_answer(world: World, bundle_id: Driven, fault: Kind) -> None:
     assert identifiers(world) == [BUNDLE_ID]
 
 
-def test_renamed_in_place(world: World, bundle_id: Driven) -> None:
-    """UNIVERSAL, which Apple reports for IOS, is not a difference."""
+def test_nothing_changes(world: World, bundle_id: Driven) -> None:
+    """UNIVERSAL, which Apple reports for IOS, is not a difference; nor is a name, which an existing bundle ID keeps."""
     bundle_id.up(**ARGUMENTS, platform="IOS")
     bundle_id.refresh()
 
     bundle_id.up(**ARGUMENTS, platform="IOS")
     bundle_id.up(identifier=BUNDLE_ID, name="SolOS days", platform="IOS")
 
-    assert bundle_id.steps == ["create", "read", "same", "update"]
-    assert len(calls(world, method="PATCH")) == 1
+    assert bundle_id.steps == ["create", "read", "same", "same"]
+    assert calls(world, method="PATCH") == []
 
 
 @pytest.mark.parametrize(
