@@ -36,7 +36,7 @@ def test_values_as_in_program(project: Path) -> None:
     stack = read(project, "prod")
 
     assert stack.values["solos:org"] == "sol-labs"
-    assert stack.values["solos:appName"] == "SolOS"
+    assert stack.values["solos:apiKey"] == "API_BASE_URL"
     assert yaml.safe_load(stack.values["solos:secrets"]) == {"SESSION_SECRET": "worth nothing"}
     assert stack.secret_keys == {"solos:secrets"}
     assert (stack.made, stack.problem) == ({}, "")
