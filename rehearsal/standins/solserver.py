@@ -5,11 +5,12 @@
     POST /notes    201 {"id": 1, "text": "…"}
 
 It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and does not start if a required variable is missing. Logs are JSON
-lines on stdout. A folder, `root`, stands for the file system of the machine. A folder at `connection(url)` below it stands for the
-database of a DATABASE_URL; it exists if host, user and password are correct.
+lines on stdout. SIGTERM ends it with code 0, or by the signal if it is run without a handler. A folder, `root`, stands for the file
+system of the machine. A folder at `connection(url)` below it stands for the database of a DATABASE_URL; it exists if host, user and
+password are correct.
 
 As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW]
-[--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
+[--no-sigterm-handler] [--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
 """
 
 import argparse
@@ -157,6 +158,7 @@ def main() -> int:
     parser.add_argument("--version", default="")
     parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
     parser.add_argument("--broken", choices=BROKEN)
+    parser.add_argument("--no-sigterm-handler", action="store_true", help="let the signal end the process")
     parser.add_argument("--exit-with-parent", action="store_true", help="exit when standard input closes")
     options = parser.parse_args()
     if options.exit_with_parent:
@@ -175,7 +177,7 @@ def main() -> int:
         timer.daemon = True
         timer.start()
     listener = ThreadingHTTPServer(("127.0.0.1", options.listen), _handler_for(server))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in () if options.no_sigterm_handler else (signal.SIGTERM, signal.SIGINT):
         # shutdown() waits for serve_forever(), which runs in this thread
         signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown).start())
     listener.serve_forever(poll_interval=0.05)

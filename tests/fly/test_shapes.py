@@ -47,14 +47,20 @@ def test_machine_on_unreachable_host() -> None:
         ({"exit_event": {"exit_code": 137, "oom_killed": True}}, ["killed for using too much memory (exit code 137)"]),
         ({"exit_event": {"exit_code": 143, "requested_stop": True}}, []),
         ({"exit_event": {"exit_code": 0}}, []),
+        ({"MonitorEvent": {"exit_event": {"exit_code": 1}}}, ["exit code 1"]),
+        ({"MonitorEvent": {"exit_event": {"exit_code": 1, "requested_stop": True}}}, []),
         (None, []),
     ],
 )
 def test_exits_of_a_machine(request_: object, exits: list[str]) -> None:
+    of_previous = {"type": "exit", "request": {"exit_event": {"exit_code": 9}}}
     events = [
-        {"type": "exit", "timestamp": 2, "request": request_},
-        {"type": "launch", "timestamp": 1},
-        {"type": "exit", "timestamp": 0, "request": {"exit_event": {"exit_code": 9}}},
+        {"type": "exit", "request": request_},
+        {"type": "start", "status": "started"},
+        {"type": "start", "status": "starting"},
+        of_previous,
+        {"type": "launch", "status": "created"},
+        of_previous,
     ]
 
     assert logs.crashes(shape(Machine, {**MACHINE, "events": events})) == exits

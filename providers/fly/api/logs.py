@@ -4,6 +4,7 @@ The log API is not documented and may be out of reach of a deploy token, so "no 
 decide whether the machine crashes.
 """
 
+import math
 import re
 from datetime import datetime
 
@@ -25,6 +26,11 @@ class Line(msgspec.Struct):
     timestamp: str
     """RFC 3339."""
 
+    @property
+    def milliseconds(self) -> float:
+        """The time of the line, since 1970."""
+        return datetime.fromisoformat(self.timestamp).timestamp() * 1000
+
 
 class _Entry(msgspec.Struct):
     attributes: Line
@@ -35,21 +41,24 @@ class _Listed(msgspec.Struct):
 
 
 def crashes(machine: Machine) -> list[str]:
-    """The exits that nobody requested since the current version was launched, newest first, each as a text."""
-    found = []
+    """The exits of the current version that nobody requested, newest first, each as a text.
+
+    Fly stamps `launch` when it accepts an update. Exits before the `start` that follows are those of the previous version.
+    """
+    exits: list[str] = []
+    counted = 0
     for event in machine.events:
         if event.type in ("launch", "update"):
             break
-        if event.type == "exit":
-            exit = (event.request and event.request.exit_event) or event.request
-            if exit is None or exit.requested_stop:
-                continue
-            code = exit.guest_exit_code if exit.exit_code is None else exit.exit_code
-            if exit.oom_killed:
-                found.append(f"killed for using too much memory (exit code {code})")
+        if event.has_started:
+            counted = len(exits)
+        if event.exit and not event.exit.requested_stop:
+            code = event.exit.guest_exit_code if event.exit.exit_code is None else event.exit.exit_code
+            if event.exit.oom_killed:
+                exits.append(f"killed for using too much memory (exit code {code})")
             elif code:
-                found.append(f"exit code {code}")
-    return found
+                exits.append(f"exit code {code}")
+    return exits[:counted]
 
 
 def is_crashing(machine: Machine) -> bool:
@@ -59,12 +68,19 @@ def is_crashing(machine: Machine) -> bool:
 
 
 def crash_lines(fly: Fly, app: str, machine: Machine) -> list[str]:
-    """What Fly's init wrote about exits since the current version was launched; the newest last."""
-    launched = next((event.timestamp for event in machine.events if event.type == "launch"), 0)
+    """What Fly's init wrote about exits since the last start and before any event after it; the newest last.
+
+    The event after a start is either an exit, which `crashes` judges, or a request to end the process.
+    """
+    last_start = next((at for at, event in enumerate(machine.events) if event.has_started), None)
+    if last_start is None:
+        return []
+    began = machine.events[last_start].timestamp
+    ended = machine.events[last_start - 1].timestamp if last_start else math.inf
     return [
         line.message
         for line in _lines(fly, app, machine.id) or ()
-        if CRASH.search(line.message) and datetime.fromisoformat(line.timestamp).timestamp() * 1000 >= launched
+        if CRASH.search(line.message) and began <= line.milliseconds < ended
     ]
 
 

@@ -93,16 +93,36 @@ class Exit(msgspec.Struct):
     guest_exit_code: int | None = None
 
 
-class EventRequest(Exit):
+class MonitorEvent(msgspec.Struct):
     exit_event: Exit | None = None
-    """Where the exit usually is; some answers have its fields one level up."""
+
+
+class EventRequest(Exit):
+    """Where an exit is: in `exit_event`, in older answers in `MonitorEvent`, or one level up."""
+
+    exit_event: Exit | None = None
+    monitor_event: MonitorEvent | None = msgspec.field(name="MonitorEvent", default=None)
 
 
 class Event(msgspec.Struct):
     type: str
+    status: str = ""
     timestamp: float = 0
     """Milliseconds since 1970."""
     request: EventRequest | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a process was started. The request to start it is an event `start` too, with status `starting`."""
+        return self.type == "start" and self.status == "started"
+
+    @property
+    def exit(self) -> Exit | None:
+        """How the process ended, if this event is its end."""
+        if self.type != "exit" or self.request is None:
+            return None
+        older = self.request.monitor_event
+        return self.request.exit_event or (older and older.exit_event) or self.request
 
 
 class Check(msgspec.Struct):

@@ -1,7 +1,8 @@
 """Actions of people and hosts at Fly, as routes of the control address.
 
 POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
-                       "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?}
+                       "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?,
+                       "handles_sigterm"?: true}
                       pushes an image: adds it to the registry, and sets what machines run for it; with `found_by_digest` release
                       records find it by its digest too
 POST /fly/apps        {"name", "org"}: creates an app by hand, in any organisation
@@ -54,6 +55,7 @@ class FlyControl(Service):
             "requires": body.get("requires", []),
             "broken": body.get("broken"),
             "found_by_digest": body.get("found_by_digest", False),
+            "handles_sigterm": body.get("handles_sigterm", True),
         }
         return self.store.put("fly_image", reference, image), 201, {}
 

@@ -7,6 +7,9 @@ a machine that nobody reads would not start.
     created ──> starting ──> started ──> stopping | suspending ──> stopped | suspended
     replacing ──> starting, or stopped when it was not running before          restarting ──> starting
     destroying ──> destroyed ──> (404)                                  started ──exit──> starting | stopped
+
+An update stamps `launch` when the request is accepted. The previous process goes on while Fly prepares the image; then it gets its
+signal and ends, and its last log lines come before the `start` of the new version.
 """
 
 import base64
@@ -14,6 +17,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from signal import Signals
 from typing import Any
 
 from rehearsal.cloud.context import Context
@@ -33,6 +37,8 @@ STOP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "starting", "destroying": "destroyed"}
 """States that wait for the process to end, and the state that follows."""
+ORDERS = {"stopping": "stop", "suspending": "suspend", "restarting": "restart", "destroying": "destroy"}
+"""The type of the event that each of them begins with."""
 
 
 class Machines:
@@ -112,26 +118,25 @@ class Machines:
     def launch(self, machine: Document, *, launch: bool) -> None:
         """Begin the lifecycle of a new machine."""
         machine["_launch"] = launch
-        self._event(machine, "launch", "created", self._clock.now())
+        self._event(machine, "launch", "created", self._clock.now(), source="user")
 
     def replace(self, machine: Document, following: Document, *, launch: bool) -> None:
         """Replace the running version; `following` has the fields of the new version."""
         machine["_next"], machine["_launch"] = following, launch
         self._enter(machine, "replacing", self._clock.now())
-        self._event(machine, "update", "replacing", self._clock.now())
-        self._end_process(machine)
+        self._event(machine, "launch", "created", self._clock.now(), source="user")
 
     def start(self, machine: Document) -> None:
         machine["_restarts"] = 0
         self._enter(machine, "starting", self._clock.now())
+        self._event(machine, "start", "starting", self._clock.now(), source="user")
 
     def end(self, machine: Document, state: str) -> None:
         """Enter `stopping`, `suspending`, `restarting` or `destroying`."""
         self._enter(machine, state, self._clock.now())
-        self._event(
-            machine, state.removesuffix("ing").replace("stopp", "stop"), state, self._clock.now(), source="user"
-        )
-        self._end_process(machine)
+        status = "stopping" if state == "restarting" else state
+        self._event(machine, ORDERS[state], status, self._clock.now(), source="user")
+        self._end_process(machine, self._clock.now())
 
     def move_volume(self, id: str | None, old: str, new: str) -> None:
         """Move a volume, and the machine `id` that mounts it, to another host."""
@@ -153,8 +158,8 @@ class Machines:
 
     # Logs.
 
-    def log(self, id: str, line: str) -> None:
-        """Store a log line of the machine; a JSON line has its own level."""
+    def log(self, id: str, line: str, at: float | None = None) -> None:
+        """Store a log line of the machine, written `at` that time or now; a JSON line has its own level."""
         try:
             parsed = json.loads(line)
         except ValueError:
@@ -166,7 +171,7 @@ class Machines:
                 return
             number = self._store.count("fly_log")
             attributes = {
-                "timestamp": rfc3339(self._clock.now()),
+                "timestamp": rfc3339(self._clock.now() if at is None else at),
                 "message": line,
                 "level": level,
                 "instance": id,
@@ -205,9 +210,11 @@ class Machines:
                 self._crashed(machine, exit)
             return exit is not None
         if state == "replacing" and now >= due:
+            if self._end_process(machine, due):
+                return True
             exit = self.runtime.exit(machine["id"])
             if exit:
-                self._adopt_next(machine, max(due, exit.at))
+                self._adopt_next(machine, exit, max(due, exit.at))
             return exit is not None
         if state in ENDING:
             exit = self.runtime.exit(machine["id"])
@@ -266,33 +273,44 @@ class Machines:
         policy, max_retries = restart.get("policy") or "on-failure", restart.get("max_retries") or 10
         again = policy == "always" or (policy == "on-failure" and exit.code != 0 and machine["_restarts"] < max_retries)
         at = max(exit.at, machine["_since"])
-        self.log(machine["id"], f"Main child exited normally with code: {exit.code}")
+        self.log(machine["id"], _last_line(exit), at)
         self._exit_event(machine, exit, at, requested=False, restarting=again)
         machine["_restarts"] += again
         if not again and policy == "on-failure" and exit.code:
-            self.log(machine["id"], f"machine has reached its max restart count of {max_retries}")
+            self.log(machine["id"], f"machine has reached its max restart count of {max_retries}", at)
         self._enter(machine, "starting" if again else "stopped", at)
 
     def _ended(self, machine: Document, exit: Exit) -> None:
         """The process ended on request, or had already ended."""
         following, at = ENDING[machine["state"]], max(exit.at, machine["_since"])
         if exit.at >= machine["_since"]:
+            self.log(machine["id"], _last_line(exit), at)
             self._exit_event(machine, exit, at, requested=True, restarting=following == "starting")
         self._enter(machine, following, at)
+        if following == "starting":
+            self._event(machine, "restart", "starting", at)
         if following == "destroyed":
             self._event(machine, "destroy", "destroyed", at)
             for volume in self._store.all("fly_volume", attached_machine_id=machine["id"]):
                 self._store.put("fly_volume", volume["id"], {**volume, "_free_at": at + self._delay("volume_detach")})
 
-    def _adopt_next(self, machine: Document, at: float) -> None:
+    def _adopt_next(self, machine: Document, exit: Exit, at: float) -> None:
+        if exit.at >= machine["_since"]:
+            self.log(machine["id"], _last_line(exit), at)
+            self._exit_event(machine, exit, at, requested=True, restarting=False)
         machine.update(machine.pop("_next"), _restarts=0)
         machine["_versions"].append({"version": machine["instance_id"], "user_config": machine["config"]})
-        self._event(machine, "launch", "replaced", at)
         self._enter(machine, "starting" if machine["_launch"] else "stopped", at)
 
-    def _end_process(self, machine: Document) -> None:
+    def _end_process(self, machine: Document, at: float) -> bool:
+        """Signal the process. False if it does not run, or was signalled before in this state."""
+        if self.runtime.exit(machine["id"]) or machine.get("_signalled_at", 0.0) >= machine["_since"]:
+            return False
+        machine["_signalled_at"] = at
+        self.log(machine["id"], "Sending signal SIGTERM to main child process w/ PID 306", at)
         timeout = (machine["config"].get("stop_config") or {}).get("timeout")
         self.runtime.stop(machine["id"], seconds_of(timeout) if timeout else STOP_SECONDS)
+        return True
 
     def _enter(self, machine: Document, state: str, at: float) -> None:
         machine.update(state=state, _since=at, updated_at=rfc3339(at))
@@ -305,7 +323,7 @@ class Machines:
         exit_event = {
             "exit_code": exit.code,
             "guest_exit_code": exit.code,
-            "guest_signal": -1,
+            "guest_signal": exit.signal or -1,
             "oom_killed": exit.oom,
             "requested_stop": requested,
             "restarting": restarting,
@@ -329,3 +347,10 @@ class Machines:
         while not self._closed.wait(POLL_SECONDS):
             for machine in self._store.all("fly_machine"):
                 self.find(machine["id"])
+
+
+def _last_line(exit: Exit) -> str:
+    """What Fly's init logs at the end of the process."""
+    if exit.signal:
+        return f"Main child exited with signal (with signal '{Signals(exit.signal).name}', core dumped? false)"
+    return f"Main child exited normally with code: {exit.code}"

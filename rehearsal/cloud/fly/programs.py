@@ -64,4 +64,5 @@ def public_image(reference: str) -> Document | None:
         "version": named["tag"] or "",
         "requires": [],
         "broken": None,
+        "handles_sigterm": True,
     }

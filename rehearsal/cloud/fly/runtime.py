@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ METRICS_PORT = 9090
 """Litestream's metrics."""
 CRASH_SECONDS = 0.05
 """Time until a program in memory fails at its start."""
+SIGNALLED = 128
+"""Is added to a signal's number in the exit code of a process that it ended."""
 
 
 class Unanswered(Exception):
@@ -44,6 +47,11 @@ class Exit:
     at: float
     code: int
     oom: bool = False
+
+    @property
+    def signal(self) -> int:
+        """The signal that ended it; 0 if it ended by itself."""
+        return self.code - SIGNALLED if self.code > SIGNALLED else 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,8 @@ class InMemory:
 
     def stop(self, id: str, seconds: float) -> None:
         if self.exit(id) is None:
-            self._exits[id] = Exit(self._clock.now(), 0)
+            handles = self._starts[id].image["handles_sigterm"]
+            self._exits[id] = Exit(self._clock.now(), 0 if handles else SIGNALLED + signal.SIGTERM)
 
     def kill(self, id: str, code: int, *, oom: bool) -> None:
         self._exits[id] = Exit(self._clock.now(), code, oom)
@@ -244,7 +253,7 @@ class Processes:
         code = self._running[id][0].poll()
         if code is not None and id not in self._exits:
             forced = self._forced.get(id)
-            code = 128 - code if code < 0 else code
+            code = SIGNALLED - code if code < 0 else code
             oom = forced.oom if forced else code == solserver.EXIT_OOM
             self._exits[id] = Exit(self._clock.now(), forced.code if forced else code, oom)
         return self._exits.get(id)
@@ -300,6 +309,7 @@ def _standin(start: Start, port: int) -> list[str]:
     command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}"]
     command += ["--root", str(start.root), "--listen", str(port), "--version", image["version"]]
     command += ["--requires", ",".join(image["requires"])] if image["requires"] else []
+    command += [] if image["handles_sigterm"] else ["--no-sigterm-handler"]
     return command + (["--broken", image["broken"]] if image["broken"] else [])
 
 
