@@ -31,5 +31,6 @@ def report(what: str, journal: Iterable[dict[str, Any]], smallest: Sequence[Need
 
 
 def _kind(entry: dict[str, Any]) -> str:
-    path = re.sub(r"/(?!v\d+(?:/|$))[^/]*[-\d][^/]*", "/*", entry["path"])
+    # An id has a digit or a hyphen, but for a random `vol_…` or `vs_…` that happens to have none.
+    path = re.sub(r"/(?!v\d+(?:/|$))(?:(?:vol|vs)_[^/]*|[^/]*[-\d][^/]*)", "/*", entry["path"])
     return f"{entry['service']} {entry['method']} {re.sub(r'(/[*])+$', '/*', path) if entry['service'] == 'storage' else path}"
