@@ -43,6 +43,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
     },
     "App Store Connect": {
         appstore.KEY: appstore.key,
+        appstore.ROLE: appstore.role,
         appstore.AGREEMENTS: appstore.agreements,
         "Bundle ID": appstore.bundle_id,
         "App record": appstore.app_record,

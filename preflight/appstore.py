@@ -7,12 +7,23 @@ from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, 
 from providers.appstore.api import team
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
-from providers.appstore.api.objects import App, Build, BundleId, Certificate, UserInvitation, instant
+from providers.appstore.api.objects import (
+    App,
+    BetaGroup,
+    Build,
+    BuildUpload,
+    BundleId,
+    Certificate,
+    Profile,
+    Resource,
+    UserInvitation,
+    instant,
+)
 from providers.appstore.app import AppArgs, form
 from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
-KEY, AGREEMENTS, CLOCK = "App Store key", "Agreements", "Clock"
+KEY, ROLE, AGREEMENTS, CLOCK = "App Store key", "Key's role", "Agreements", "Clock"
 MAX_CERTIFICATES = 3
 """Distribution certificates of a team: Apple documents one of each type, teams report two and three."""
 
@@ -28,7 +39,7 @@ def key(subject: Subject) -> Iterator[Finding]:
     except AgreementMissing:
         yield ok("accepted")
     else:
-        yield ok("accepted, and can read certificates; whether it can create one is only known in `up`")
+        yield ok("accepted, and can read certificates")
 
 
 def _with_key(check: Check) -> Check:
@@ -60,6 +71,25 @@ def agreements(subject: Subject) -> Iterator[Finding]:
         )
         return
     yield ok("in effect")
+
+
+@_with_key
+def role(subject: Subject) -> Iterator[Finding]:
+    """Whether the key may create all that this stack has to create. A read would not tell: each request here is empty, so Apple
+    refuses it, and says whether the role is the reason."""
+    ios, store = subject.settings.ios, AppStore(subject.config)
+    creates: list[type[Resource]] = [BundleId, BetaGroup, BuildUpload]
+    if ios.signing:
+        creates.append(Profile)
+        if not ios.signing.p12 and not subject.stack.made.get("appstore:Certificate"):
+            creates.append(Certificate)
+    if ios.invite_testers:
+        creates.append(UserInvitation)
+    denied = [kind for kind in creates if not store.may_create(kind)]
+    if denied:
+        yield blocked(f"it may not create {', '.join(kind.type for kind in denied)}", RoleMissing.remedy)
+    else:
+        yield ok(f"it may create {', '.join(kind.type for kind in creates)}")
 
 
 @_with_key
@@ -133,7 +163,14 @@ def certificates(subject: Subject) -> Iterator[Finding]:
 def testers(subject: Subject) -> Iterator[Finding]:
     emails = [tester.email for tester in subject.settings.ios.testers]
     store = AppStore(subject.config)
-    users = team.users(store, emails)
+    try:
+        users = team.users(store, emails)
+    except RoleMissing:
+        yield warning(
+            "this key cannot see the team's users",
+            "compare solos:testers with https://appstoreconnect.apple.com/access/users",
+        )
+        return
     missing = [email for email in emails if team.key(email) not in users]
     invited = team.by_email(store, UserInvitation, missing) if missing else {}
     inviting = subject.settings.ios.invite_testers

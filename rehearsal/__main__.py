@@ -28,6 +28,8 @@ from rehearsal.standins import ipa
 
 POLL_SECONDS = 0.2
 KEY_ID = "REHEARSAL1"
+ROLE = "ADMIN"
+"""The role of the key: the one that the runbook names for `pulumi up`."""
 ISSUER_ID = "57246542-96fe-1a63-e053-0824d011072a"
 
 
@@ -91,7 +93,7 @@ def _write_credentials(world: World, path: Path) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    about = {"key_id": KEY_ID, "issuer_id": ISSUER_ID, "public_key_pem": public.decode(), "role": "ADMIN"}
+    about = {"key_id": KEY_ID, "issuer_id": ISSUER_ID, "public_key_pem": public.decode(), "role": ROLE}
     world.store.put("appstore.keys", KEY_ID, about)
     credentials = {
         "FLY_API_TOKEN": "fo1_rehearsal",

@@ -18,7 +18,7 @@ from pulumi import Output
 from providers import engine
 from providers.appstore.api import team
 from providers.appstore.api.client import INDEX_SECONDS, AppStore
-from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api.errors import AppStoreError, RoleMissing
 from providers.appstore.api.objects import BetaGroup, BetaTester
 from providers.appstore.api.team import key
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, TimedOut
@@ -41,7 +41,7 @@ NOT_A_USER = ErrorText(
     remedy=f"invite them at {USERS_PAGE} (or set invite_users), and run `pulumi up` again once they have accepted",
 )
 CANNOT_TEST = ErrorText(
-    "{email} cannot be added to the group: they need access to the app and one of the roles "
+    "{email} cannot be added to the group: they need to be a user of the team, with access to the app and one of the roles "
     f"{', '.join(team.TESTING_ROLES)}, and the group can have {MAX_INTERNAL_TESTERS} testers",
     remedy=f"change their access at {USERS_PAGE}, then run `pulumi up` again",
 )
@@ -164,7 +164,10 @@ def _admissible(store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester
     """Those who can be added now: everybody to an external group, only users of the team to an internal one."""
     if not (args.internal and missing):
         return list(missing)
-    users = team.users(store, [tester.email for tester in missing])
+    try:
+        users = team.users(store, [tester.email for tester in missing])
+    except RoleMissing:
+        return list(missing)  # this key cannot see users: Apple refuses those who are none
     return [tester for tester in missing if key(tester.email) in users]
 
 

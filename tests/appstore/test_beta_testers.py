@@ -7,7 +7,7 @@ import pytest
 
 from harness.appstore import calls, make_app
 from harness.driver import Driven, Refused
-from harness.inprocess import control
+from harness.inprocess import ASC_KEY_ID, control
 from providers import engine
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.beta_group import BetaGroupProvider
@@ -189,7 +189,8 @@ def test_user_who_cannot_test(world: World, testers: Driven, arguments: dict[str
     join_team(world, JUN, **about)
 
     with pytest.raises(
-        Incomplete, match=r"jun@\S+ cannot be added to the group: they need access to the app and one of"
+        Incomplete,
+        match=r"jun@\S+ cannot be added to the group: they need to be a user of the team, with access to the app",
     ):
         testers.up(**arguments, testers=[JUN, ADA])
 
@@ -280,6 +281,19 @@ def test_refresh_calls(world: World, testers: Driven, arguments: dict[str, Any])
     assert testers.refresh()
 
     assert calls(world)[before:] == ["GET /v1/betaTesters"]
+
+
+def test_users_hidden(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """A key that cannot see the team's users adds people without a look; Apple refuses those who are none."""
+    join_team(world, ADA)
+    key = world.store.get("appstore.keys", ASC_KEY_ID) or {}
+    world.store.put("appstore.keys", ASC_KEY_ID, {**key, "role": "APP_MANAGER"})
+    control(world, "POST", "/appstore/settings", {"users_need_admin": True})
+
+    with pytest.raises(Incomplete, match=f"{JUN['email']} cannot be added to the group: they need to be a user"):
+        testers.up(**arguments, testers=[ADA, JUN])
+
+    assert members(world) == ["ada"]
 
 
 def test_destroy(world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]) -> None:

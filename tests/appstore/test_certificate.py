@@ -11,7 +11,10 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from harness.appstore import calls
 from harness.driver import Driven, Refused
 from harness.inprocess import ASC_KEY_ID, control
+from providers.appstore.api.errors import RoleMissing
+from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.certificate import CertificateProvider
+from providers.appstore.profile import ProfileProvider
 from providers.appstore.signing_key import SigningKeyProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.faults import Fault
@@ -215,6 +218,22 @@ def test_adopted_with_p12(world: World, certificate: Driven, configured: Callabl
 
     assert certificate.id == by_hand.id
     assert len(certificates(world)) == 1
+
+
+def test_app_manager(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
+    """Cannot create a certificate, but sign with a given one."""
+    key = Driven(SigningKeyProvider()).up(**exported(Driven(configured(CertificateProvider)).up(**key_arguments())))
+    about = world.store.get("appstore.keys", ASC_KEY_ID) or {}
+    world.store.put("appstore.keys", ASC_KEY_ID, {**about, "role": "APP_MANAGER"})
+    bundle_id, profile = Driven(configured(BundleIdProvider)), Driven(configured(ProfileProvider))
+
+    certificate.up(**{name: key[name] for name in ("private_key", "csr", "adopted")})
+    bundle_id.up(identifier="com.sollabs.solos", name="SolOS")
+    profile.up(name="SolOS", bundle_id=bundle_id.id, certificate_ids=[certificate.id])
+
+    assert profile.outputs["profile_state"] == "ACTIVE"
+    with pytest.raises(RoleMissing, match="an existing one in a p12 makes unnecessary"):
+        certificate.up(private_key=signing_key()["private_key"], csr=Driven(SigningKeyProvider()).up()["csr"])
 
 
 def test_adopted_certificate_missing(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:

@@ -32,8 +32,9 @@ def test_read_only(world: World, preflight: Preflight) -> None:
     preflight()
 
     calls = world.journal.entries()[before:]
+    writes = [call for call in calls if call["method"] not in ("GET", "HEAD") and call["path"] != READING_POST]
     assert len(calls) > 10
-    assert {call["method"] for call in calls if call["path"] != READING_POST} <= {"GET", "HEAD"}
+    assert {call["status"] for call in writes} == {409}, "empty requests, which show what the key may do"
 
 
 def stranger(world: World, name: str) -> None:
@@ -191,6 +192,42 @@ def test_individual_key(world: World, preflight: Preflight) -> None:
 
     assert finding.verdict is Verdict.BLOCKED
     assert "use a team key with the role Admin" in finding.remedy
+
+
+def with_role(world: World, preflight: Preflight, role: str) -> None:
+    key = world.store.get("appstore.keys", preflight.values["ascKeyId"]) or {}
+    world.store.put("appstore.keys", key["key_id"], {**key, "role": role})
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "denied"),
+    [
+        ("ADMIN", {"inviteTesters": "true"}, ""),
+        ("APP_MANAGER", {}, "certificates"),
+        ("APP_MANAGER", {"signing": {}}, ""),
+        ("APP_MANAGER", {"signing": {}, "inviteTesters": "true"}, "userInvitations"),
+        ("DEVELOPER", {"signing": {}}, "bundleIds"),
+        ("DEVELOPER", {}, "bundleIds, profiles, certificates"),
+    ],
+)
+def test_role(world: World, preflight: Preflight, role: str, changes: dict[str, Any], denied: str) -> None:
+    """What the key may do is known before the first write."""
+    with_role(world, preflight, role)
+    preflight.values.update({"signing": {"certificate": "DISTRIBUTION"}, **changes})
+
+    (finding,) = preflight.row("Key's role")
+
+    assert (finding.verdict is Verdict.BLOCKED) == bool(denied)
+    assert not denied or finding.text == f"it may not create {denied}"
+
+
+def test_users_hidden(world: World, preflight: Preflight) -> None:
+    with_role(world, preflight, "APP_MANAGER")
+    control(world, "POST", "/appstore/settings", {"users_need_admin": True})
+
+    (finding,) = preflight.row("Testers")
+
+    assert (finding.verdict, finding.text) == (Verdict.WARNING, "this key cannot see the team's users")
 
 
 def test_refused_key_reported_once(world: World, preflight: Preflight) -> None:

@@ -17,7 +17,7 @@ from pulumi.dynamic import Config
 
 from providers import configuration, waiting
 from providers.appstore.api import documents
-from providers.appstore.api.errors import AppStoreError, NotFound, explain
+from providers.appstore.api.errors import AppStoreError, NotFound, RoleMissing, explain
 from providers.appstore.api.objects import BetaBuildUsage, Ref, Resource
 from providers.appstore.api.token import Key, key_for
 from providers.errors import TimedOut, Uncertain
@@ -94,6 +94,27 @@ class AppStore:
             following = urlsplit(address)
             path, params = (f"{following.path}?{following.query}" if following.path else ""), {}
         return found
+
+    def may_create(self, kind: type[Resource]) -> bool:
+        """Whether the key's role allows to create objects of that type.
+
+        Apple has no call that says so. An empty document creates nothing: Apple refuses it whatever the role, and if the role is
+        too low, for that reason (assumed; if Apple looked at the document first, the answer would be True for every role).
+        """
+        try:
+            self._call(
+                "POST",
+                f"/v1/{kind.type}",
+                doing=f"see whether the key may create {kind.type}",
+                json={"data": {"type": kind.type}},
+                safe=True,
+            )
+        except RoleMissing:
+            return False
+        except AppStoreError as error:
+            if error.status not in (400, 409, 422):
+                raise
+        return True
 
     def build_usage(self, build: Ref, *, doing: str) -> list[BetaBuildUsage]:
         """What Apple has counted of a build, in all periods."""

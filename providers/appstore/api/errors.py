@@ -91,8 +91,9 @@ class RoleMissing(AppStoreError):
     __module__ = "builtins"
 
     remedy = (
-        "use a team key with the role Admin (Users and Access > Integrations > Team Keys): lower roles cannot create "
-        "distribution certificates, and individual keys cannot use certificates, profiles and bundle IDs at all"
+        "use a team key with the role Admin (Users and Access > Integrations > Team Keys): App Manager is enough for everything "
+        "but to create or revoke certificates, which an existing one in a p12 makes unnecessary, and to invite users; "
+        "individual keys cannot use certificates, profiles and bundle IDs at all"
     )
 
 

@@ -39,7 +39,7 @@ class AppStoreApi(Metrics):
         type = request.path.split("/")[2] if request.path.startswith("/v1/") else ""
         if type in self.records.kinds:
             kind = self.records.kinds[type]
-            auth.authorize(key, type, request.method, provisioning=kind.provisioning)
+            auth.authorize(self.context, key, type, request.method, provisioning=kind.provisioning)
 
     def not_found(self, request: Request) -> Any:
         answer = refusals.no_such_path()

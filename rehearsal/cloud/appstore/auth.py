@@ -13,16 +13,34 @@ AUDIENCE = "appstoreconnect-v1"
 MAX_LIFETIME_SECONDS = 20 * 60
 MAX_HOURLY_CALLS = 3600
 ADMINS = ("ADMIN", "ACCOUNT_HOLDER")
-WRITERS = {
-    "betaAppLocalizations",
-    "betaBuildLocalizations",
-    "betaGroups",
-    "betaTesters",
-    "buildUploadFiles",
-    "buildUploads",
-    "builds",
+MANAGERS = (*ADMINS, "APP_MANAGER")
+DEVELOPERS = (*MANAGERS, "DEVELOPER")
+READERS = {
+    **dict.fromkeys(("bundleIds", "certificates", "devices", "profiles"), DEVELOPERS),
+    **dict.fromkeys(("userInvitations", "users"), MANAGERS),
 }
-"""Types that the roles App Manager and Developer can change; certificates, identifiers and users need an admin."""
+"""The roles that can read a type; all roles can read the others. Of users it is assumed: the setting `users_need_admin` hides them
+from App Managers."""
+WRITERS = {
+    **dict.fromkeys(("certificates", "userInvitations", "users"), ADMINS),
+    **dict.fromkeys(("apps", "bundleIdCapabilities", "bundleIds", "devices", "profiles"), MANAGERS),
+    **dict.fromkeys(
+        (
+            "betaAppLocalizations",
+            "betaBuildLocalizations",
+            "betaGroups",
+            "betaTesterInvitations",
+            "betaTesters",
+            "buildBetaDetails",
+            "buildBetaNotifications",
+            "buildUploadFiles",
+            "buildUploads",
+            "builds",
+        ),
+        DEVELOPERS,
+    ),
+}
+"""The roles that can create, change and delete a type; admins only for the others (https://developer.apple.com/support/roles/)."""
 
 
 def authenticate(context: Context, request: Request) -> Document:
@@ -51,11 +69,15 @@ def authenticate(context: Context, request: Request) -> Document:
     return key
 
 
-def authorize(key: Document, type: str, method: str, *, provisioning: bool) -> None:
+def authorize(context: Context, key: Document, type: str, method: str, *, provisioning: bool) -> None:
     """Raise a 403 if the role of the key does not allow the call."""
+    settings = context.store.get("appstore.settings", "limits") or {}
     if provisioning and not key["issuer_id"]:
         raise refusals.role_missing()
-    if method != "GET" and key["role"] not in ADMINS and type not in WRITERS:
+    if type in ("users", "userInvitations") and settings.get("users_need_admin") and key["role"] not in ADMINS:
+        raise refusals.role_missing()
+    roles = READERS.get(type) if method == "GET" else WRITERS.get(type, ADMINS)
+    if roles and key["role"] not in roles:
         raise refusals.role_missing()
 
 

@@ -8,7 +8,7 @@ POST   /appstore/keys                             {"key_id", "issuer_id", "publi
 DELETE /appstore/keys/{key_id}                    revokes it
 POST   /appstore/agreements                       {"in_effect": false}
 POST   /appstore/settings                         {"part_bytes": 5242880, "certificate_limit": 3, "certificate_days": 365,
-                                                  "invited_are_active": false}
+                                                  "invited_are_active": false, "users_need_admin": false}
 POST   /appstore/strangers                        {"identifier"}: a bundle ID of another team
 POST   /appstore/groups/{id}/testers              {"tester": id}: adds a tester on the website
 POST   /appstore/zombies                          {"profile": id}: only its bundle ID lists that profile from now on
