@@ -12,7 +12,7 @@ from providers import configuration
 from providers.errors import ProviderError
 from providers.fly.api import apps, certificates, platform
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
-from providers.fly.image import ImageArgs, ImageProvider
+from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
 from providers.http import Http
 
 ROW = "Fly token"
@@ -145,10 +145,35 @@ def image(subject: Subject) -> Iterator[Finding]:
     if backend.image_build:
         yield ok(f"{backend.image} is built by `up`: solos:imageBuild")
         return
+    reference = parse(backend.image)
+    if reference.host == FLY_REGISTRY:
+        refused = _repository(subject, reference.repository)
+        if refused:
+            yield refused
+            return
     provider = ImageProvider()
     provider.configure(ConfigureRequest(subject.config))
     _, resolved = provider.ensure(ImageArgs(reference=backend.image))
     yield ok(f"{backend.image} is {resolved.digest[:19]}…")
+
+
+def _repository(subject: Subject, app: str) -> Finding | None:
+    """What is wrong with the app whose repository at registry.fly.io has the image. Fly takes no push without that app."""
+    org = subject.settings.backend.org
+    push = "then push the image (infra-docs/PRODUCTION_DEPLOYMENT.md, Push the image)"
+    try:
+        apps.look_up(Fly(subject.config), app)
+    except NotFound:
+        return blocked(
+            f"{FLY_REGISTRY}/{app} takes no push: there is no app {app}",
+            f"`fly apps create {app} -o {org}`, `fly auth docker`, {push}",
+        )
+    except Forbidden:
+        return blocked(
+            f"{FLY_REGISTRY}/{app} takes no push: the app {app} belongs to another organisation",
+            f"create an app of another name for the images, set solos:image to its repository, {push}",
+        )
+    return None
 
 
 def hostname(subject: Subject) -> Iterator[Finding]:

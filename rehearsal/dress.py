@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from rehearsal.cloud.fly.api import OUR_ORG
+from rehearsal.cloud.fly.registry import app_of
 from rehearsal.doubles import Doubles
 from rehearsal.files import read_toml
 from rehearsal.receivers import receivers
@@ -59,6 +61,8 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
     `make preflight` looks for both at the vendors.
     """
     config = stack.config
+    if app := app_of(config["solos:image"]):
+        doubles.do("/fly/apps", name=app, org=OUR_ORG, for_images=True)
     doubles.do("/fly/images", reference=config["solos:image"])
     for tester in config["solos:testers"]:
         doubles.do("/appstore/users", **tester)

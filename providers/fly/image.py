@@ -58,7 +58,12 @@ NO_ACCESS = ErrorText(
     remedy="the token has no access to this image: use a token of the organisation that owns it",
     error=ApiError,
 )
-MISSING = ErrorText(REFUSED, remedy="the image does not exist: push it first, or fix the reference", error=ApiError)
+MISSING = ErrorText(
+    REFUSED,
+    remedy="the image does not exist: push it first, or fix the reference (registry.fly.io takes a push only for the "
+    "repository of an existing app: `fly apps create`)",
+    error=ApiError,
+)
 OTHER_REFUSAL = ErrorText(REFUSED, remedy="run the same command again later", error=ApiError)
 CAUSES = {401: BAD_TOKEN, 403: NO_ACCESS, 404: MISSING}
 

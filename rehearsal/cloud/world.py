@@ -9,6 +9,7 @@ from rehearsal.cloud.bucket import Bucket
 from rehearsal.cloud.clock import Clock, Delays
 from rehearsal.cloud.context import Context
 from rehearsal.cloud.control import Control
+from rehearsal.cloud.fly.api import OUR_ORG
 from rehearsal.cloud.fly.loopback import Loopback
 from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.fly.machines_api import MachinesApi
@@ -16,6 +17,9 @@ from rehearsal.cloud.fly.platform import Platform
 from rehearsal.cloud.fly.proxy import Proxy
 from rehearsal.cloud.fly.registry import Registry
 from rehearsal.cloud.service import Service
+
+IMAGE_APP = "solserver"
+"""The app whose repository our organisation pushes its images to. It has been there from the beginning."""
 
 
 class World(Context):
@@ -30,6 +34,8 @@ class World(Context):
         self.machines = Machines(self, loopback)
         self.records = account(self)
         machines_api = MachinesApi(self, self.machines)
+        if not self.store.get("fly_app", IMAGE_APP):
+            machines_api.make_app(IMAGE_APP, OUR_ORG, for_images=True)
         platform, proxy = Platform(self, self.machines), Proxy(self, self.machines, machines_api)
         loopback.connect(platform=platform, edge=proxy)
         services: list[Service] = [

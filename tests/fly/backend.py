@@ -83,7 +83,10 @@ def living(world: World, kind: str) -> list[Document]:
     return [
         one
         for one in world.store.all(kind)
-        if one.get("state") != "destroyed" and one.get("_deleted_at") is None and one.get("_gone_at") is None
+        if not one.get("_for_images")
+        and one.get("state") != "destroyed"
+        and one.get("_deleted_at") is None
+        and one.get("_gone_at") is None
     ]
 
 

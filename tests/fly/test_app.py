@@ -10,11 +10,12 @@ from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
+from tests.fly.backend import living
 from tests.fly.conftest import APP, Configured
 
 
 def names(world: World) -> list[str]:
-    return [each["name"] for each in world.store.all("fly_app") if each["_gone_at"] is None]
+    return [each["name"] for each in living(world, "fly_app")]
 
 
 def test_app_is_created_once(configured: Configured, world: World) -> None:
@@ -57,7 +58,7 @@ def test_other_organisation_is_refused(app: Driven, configured: Configured) -> N
 def test_app_in_own_network(configured: Configured, world: World) -> None:
     Driven(configured(AppProvider)).up(**APP, network="apart")
 
-    assert world.store.all("fly_app")[0]["network"] == "apart"
+    assert living(world, "fly_app")[0]["network"] == "apart"
 
 
 def test_other_network_is_refused(app: Driven, configured: Configured) -> None:

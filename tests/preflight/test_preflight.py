@@ -41,6 +41,11 @@ def stranger(world: World, name: str) -> None:
     control(world, "POST", "/fly/apps", {"name": name, "org": "strangers"})
 
 
+def image_of_stranger(world: World, preflight: Preflight) -> None:
+    stranger(world, "solos-taken")
+    preflight.values["image"] = "registry.fly.io/solos-taken:1.0.0"
+
+
 def without_record(world: World, preflight: Preflight) -> None:
     for app in world.store.all("appstore.apps"):
         world.store.delete("appstore.apps", app["id"])
@@ -133,6 +138,18 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         configure(image="registry.fly.io/solserver:9.9.9"),
         "HTTP 404",
         "push it first",
+    ),
+    "an image in a repository without an app": (
+        "Image",
+        configure(image="registry.fly.io/solos-images:1.0.0"),
+        "registry.fly.io/solos-images takes no push: there is no app solos-images",
+        "`fly apps create solos-images -o sol-labs`, `fly auth docker`, then push",
+    ),
+    "an image in the repository of somebody else": (
+        "Image",
+        image_of_stranger,
+        "the app solos-taken belongs to another organisation",
+        "set solos:image to its repository",
     ),
     "a metrics token that is refused": (
         "Metrics token",

@@ -59,7 +59,7 @@ def test_an_image_is_built_when_its_source_changes_and_resolved_after(
         "print('pushed')\n"
     )
     command = f"{sys.executable} push.py {addresses['control']}/fly/images"
-    image = "registry.fly.io/solos-built:latest"
+    image = "registry.fly.io/solserver:latest"
     stack.configure(image=image, imageBuild={"command": command, "context": str(source)})
 
     assert stack.run("preview") == 0, stack.text

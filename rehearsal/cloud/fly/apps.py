@@ -53,8 +53,8 @@ class Apps(FlyApi):
                 self.store.put("fly_idempotency", key, {"name": name})
         return {"id": app["id"], "created_at": app["_created_at"]}, 201, {}
 
-    def make_app(self, name: str, org: str, network: str | None = None) -> Document:
-        """Store a new app."""
+    def make_app(self, name: str, org: str, network: str | None = None, *, for_images: bool = False) -> Document:
+        """Store a new app; `for_images` for one that was created long ago and only holds images."""
         now, title = self.context.clock.now(), ORGANIZATIONS.get(org, (org, 1999))
         return self.store.put(
             "fly_app",
@@ -66,9 +66,10 @@ class Apps(FlyApi):
                 "organization": {"name": title[0], "slug": org, "internal_numeric_id": title[1]},
                 "network": network or "default",
                 "_created_at": int(now * 1000),
-                "_visible_at": now + self.context.delays.app_visible,
+                "_visible_at": now + (0.0 if for_images else self.context.delays.app_visible),
                 "_gone_at": None,
                 "_released": False,
+                "_for_images": for_images,
             },
         )
 

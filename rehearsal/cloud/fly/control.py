@@ -3,15 +3,17 @@
 POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
                        "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?,
                        "handles_sigterm"?: true}
-                      pushes an image: adds it to the registry, and sets what machines run for it; with `found_by_digest` release
+                      pushes an image: adds it to the registry, and sets what machines run for it. registry.fly.io takes it only
+                      for an existing app of our organisation, else 404. With `found_by_digest` release
                       records find it by its digest too
-POST /fly/apps        {"name", "org"}: creates an app by hand, in any organisation
+POST /fly/apps        {"name", "org", "for_images"?}: creates an app by hand, in any organisation; with `for_images` one that only
+                      holds images, unless it exists
 POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "owned_by"?: app, "limited_until"?: seconds since 1970}
                       sets DNS records: address records or CNAME, CNAME of the ACME challenge, TXT record of the ownership;
                       the name of an app stands for the values that Fly requires for it; `limited_until` is the end of a rate
                       limit of the certificate authority
 POST /fly/migrations  {"volume": "vol_…"}: Fly migrates a volume and its machine to another host
-GET  /fly/state       every document of Fly, by kind
+GET  /fly/state       every document of Fly, by kind; without the app that only holds images
 """
 
 from typing import Any
@@ -19,8 +21,9 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.context import Context
+from rehearsal.cloud.fly.api import OUR_ORG
 from rehearsal.cloud.fly.machines_api import MachinesApi
-from rehearsal.cloud.fly.registry import digest_of
+from rehearsal.cloud.fly.registry import app_of, digest_of, registry_errors
 from rehearsal.cloud.service import Service, route
 
 KINDS = (
@@ -47,6 +50,10 @@ class FlyControl(Service):
     def push_image(self, request: Request) -> Any:
         body = request.get_json(force=True)
         reference = body["reference"]
+        repository = app_of(reference)
+        owner = self._machines_api.living_app(repository) if repository else None
+        if repository and (owner is None or owner["organization"]["slug"] != OUR_ORG):
+            return registry_errors("NAME_UNKNOWN", "app repository not found"), 404, {}
         image = {
             "reference": reference,
             "digest": body.get("digest") or digest_of(reference),
@@ -62,7 +69,9 @@ class FlyControl(Service):
     @route("POST", "/fly/apps")
     def make_app(self, request: Request) -> Any:
         body = request.get_json(force=True)
-        return self._machines_api.make_app(body["name"], body["org"]), 201, {}
+        name, for_images = body["name"], body.get("for_images", False)
+        there = self._machines_api.living_app(name) if for_images else None
+        return there or self._machines_api.make_app(name, body["org"], for_images=for_images), 201, {}
 
     @route("POST", "/fly/dns")
     def set_dns(self, request: Request) -> Any:
@@ -75,4 +84,5 @@ class FlyControl(Service):
 
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:
-        return {kind: self.store.all(kind) for kind in KINDS}
+        documents = {kind: self.store.all(kind) for kind in KINDS}
+        return {kind: [one for one in found if not one.get("_for_images")] for kind, found in documents.items()}

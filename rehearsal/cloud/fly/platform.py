@@ -40,10 +40,9 @@ class Platform(FlyApi):
 
     def token(self, request: Request) -> Document:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        is_metrics = request.path.startswith("/prometheus/")
-        wanted = "FlyV1" if is_metrics and token.strip().startswith(MACAROONS) else "Bearer"
-        if scheme != wanted:
-            raise fly_error(401, f"this endpoint takes the scheme {wanted}")
+        is_metrics, is_macaroon = request.path.startswith("/prometheus/"), token.strip().startswith(MACAROONS)
+        if (scheme == "Bearer" and is_macaroon) if is_metrics else scheme != "Bearer":
+            raise fly_error(401, f"this endpoint takes the scheme {'FlyV1' if is_metrics else 'Bearer'}")
         return super().token(request)
 
     @route("GET", "/api/v1/apps/<name>/logs")

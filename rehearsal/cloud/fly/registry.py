@@ -1,7 +1,8 @@
-"""A container registry: the manifest lookup of the OCI distribution protocol, with its bearer token handshake.
+"""A container registry: the manifest lookup of the OCI distribution protocol.
 
-It has the images that were pushed through the control address (`fly_image` documents). Images of `registry.fly.io` are private:
-the token service needs a Fly token as password. All others are public.
+It has the images that were pushed through the control address (`fly_image` documents). Those of `registry.fly.io` need a Fly token
+as the password of Basic authentication, and belong to the app that their repository is named after. All others are public, with
+the bearer token handshake of Docker Hub.
 """
 
 import base64
@@ -10,12 +11,13 @@ from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
 
-from rehearsal.cloud.fly.api import DEFAULT_TOKENS, PREFIXES
+from rehearsal.cloud.fly.api import DEFAULT_TOKENS, OUR_ORG, PREFIXES
 from rehearsal.cloud.fly.programs import DOCKER_HUB, PUBLIC_TAGS
 from rehearsal.cloud.service import Answer, Service, route
 from rehearsal.cloud.store import Document
 
 PRIVATE = "registry.fly.io/"
+FLY_REALM = 'Basic realm="flyio-registry.fly.dev"'
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -26,28 +28,37 @@ class Registry(Service):
 
     @route("GET", "/token")
     def issue_token(self, request: Request) -> Any:
-        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        if not encoded:
-            return {"token": "anonymous"}
-        if scheme != "Basic" or not _is_fly_token(base64.b64decode(encoded).decode().partition(":")[2]):
-            raise Answer(_errors("UNAUTHORIZED", "authentication required"), 401)
-        return {"token": "fly"}
+        return {"token": "anonymous"}
 
     @route("HEAD", "/v2/<path:repository>/manifests/<target>")
     @route("GET", "/v2/<path:repository>/manifests/<target>")
     def read_manifest(self, request: Request, repository: str, target: str) -> Any:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in ("anonymous", "fly"):
+        image = self._find(repository, target)
+        if image and not image["reference"].startswith(PRIVATE):
+            self._admit_anonymous(request, repository)
+        else:
+            self._admit_owner(request, repository)
+        if image is None:
+            raise Answer(registry_errors("MANIFEST_UNKNOWN", "manifest unknown"), 404)
+        return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
+
+    def _admit_anonymous(self, request: Request, repository: str) -> None:
+        if request.headers.get("Authorization") != "Bearer anonymous":
             scope = f"repository:{repository}:pull"
             realm = f"{self.context.addresses['registry']}/token"
-            challenge = f'Bearer realm="{realm}",service="{self.name}",scope="{scope}"'
-            raise Answer(_errors("UNAUTHORIZED", "authentication required"), 401, {"WWW-Authenticate": challenge})
-        image = self._find(repository, target)
-        if image is None:
-            raise Answer(_errors("MANIFEST_UNKNOWN", "manifest unknown"), 404)
-        if image["reference"].startswith(PRIVATE) and token != "fly":
-            raise Answer(_errors("DENIED", "requested access to the resource is denied"), 403)
-        return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
+            raise _unauthorized(f'Bearer realm="{realm}",service="{self.name}",scope="{scope}"')
+
+    def _admit_owner(self, request: Request, repository: str) -> None:
+        """Raise Answer unless the token's organisation has the app that the repository belongs to."""
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        org = _org_of(base64.b64decode(encoded).decode().partition(":")[2]) if scheme == "Basic" else None
+        if org is None:
+            raise _unauthorized(FLY_REALM)
+        app = self.store.get("fly_app", repository)
+        if app is None:
+            raise Answer(registry_errors("NAME_UNKNOWN", "app repository not found"), 404)
+        if app["organization"]["slug"] != org:
+            raise Answer(registry_errors("DENIED", "requested access to the resource is denied"), 403)
 
     def _find(self, repository: str, target: str) -> Document | None:
         if f"{repository}:{target}" in PUBLIC_TAGS:
@@ -66,9 +77,20 @@ def digest_of(reference: str) -> str:
     return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
 
 
-def _is_fly_token(token: str) -> bool:
-    return token in DEFAULT_TOKENS or token.startswith(PREFIXES)
+def app_of(reference: str) -> str:
+    """The app whose repository an image of registry.fly.io is in; empty for an image of another registry."""
+    return reference.removeprefix(PRIVATE).partition(":")[0] if reference.startswith(PRIVATE) else ""
 
 
-def _errors(code: str, message: str) -> dict[str, Any]:
+def registry_errors(code: str, message: str) -> dict[str, Any]:
+    """The body of a refusal."""
     return {"errors": [{"code": code, "message": message}]}
+
+
+def _org_of(token: str) -> str | None:
+    """The organisation of a Fly token; None if it is not one."""
+    return DEFAULT_TOKENS.get(token) or (OUR_ORG if token.startswith(PREFIXES) else None)
+
+
+def _unauthorized(challenge: str) -> Answer:
+    return Answer(registry_errors("UNAUTHORIZED", "authentication required"), 401, {"WWW-Authenticate": challenge})
