@@ -91,6 +91,7 @@ class Backend(Component):
                 health_path=settings.health_path,
                 expect_body=settings.expect_body,
                 healthy_seconds=fly_toml.wait_seconds,
+                replaceable=settings.replace_machine or not self.is_protected,
                 definition=fly_toml.document,
                 tag="" if "@" in settings.image else settings.image,
             ),
@@ -155,7 +156,7 @@ class Backend(Component):
                 f"{self.name}-{name.lower().replace('_', '-')}",
                 length=SECRET_LENGTH,
                 special=False,
-                opts=self.child_opts(),
+                opts=self.replaceable_opts(),  # A given value takes its place.
             ).result
             for name in environment.generated()
             if name not in given

@@ -29,6 +29,8 @@ class BackendSettings:
     image_build: ImageBuildSettings | None
     fly_toml: AppConfig
     machine_name: str
+    replace_machine: bool
+    """Whether the machine may be replaced, which is an outage; for one change only."""
     database: DatabaseSettings
     given_secrets: Mapping[str, str] = field(repr=False)
     domain: str
@@ -72,6 +74,7 @@ def read_backend(config: StackConfig, file: Path) -> BackendSettings:
         image_build=image_build.read(config, image, file.parent),
         fly_toml=app_config,
         machine_name=config.text("machine"),
+        replace_machine=config.flag("replaceMachine"),
         database=database.read(config),
         given_secrets=config.secrets("secrets"),
         domain=config.optional("domain"),

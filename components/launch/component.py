@@ -1,8 +1,8 @@
 """The launch: the checklist as its gate, and the record of its declaration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pulumi
 
@@ -17,6 +17,8 @@ from components.launch.smoke_test import SmokeTest
 from components.monitoring.component import Monitoring
 from components.release import Release
 from providers.checks.launch_record import LaunchRecord, LaunchRecordArgs, Requirement
+
+T = TypeVar("T")
 
 
 class Launch(Component):
@@ -63,15 +65,15 @@ class Launch(Component):
                 LaunchRecordArgs(
                     label=release.label,
                     declared_by=settings.declared_by,
-                    hostname=backend.hostname,
+                    hostname=_value(backend.hostname),
                     path=backend.health_path,
                     org=backend.settings.org,
-                    app=backend.app,
-                    machine_id=backend.machine.id,
-                    verified_at=backend.rollout.verified_at,
-                    requirements=findings.apply(_requirements),
+                    app=_value(backend.app),
+                    machine_id=_value(backend.machine.id),
+                    verified_at=_value(backend.rollout.verified_at),
+                    requirements=_value(findings.apply(_requirements)),
                     waivers=dict(settings.waivers),
-                    facts=_facts(deployment, release),
+                    facts=_value(_facts(deployment, release)),
                     withdrawn=settings.withdrawn or None,
                 ),
                 self.child_opts(),
@@ -83,6 +85,13 @@ class Launch(Component):
                 **({"withdrawn": record.withdrawn, "withdrawnAt": record.withdrawn_at} if settings.withdrawn else {}),
             }
         self.register_outputs({"status": self.status})
+
+
+def _value(output: pulumi.Output[T]) -> pulumi.Output[T]:
+    """The output without the resources that it comes from: the record outlives them, also in the state, where
+    `pulumi state delete --target-dependents` and a destroy of targets take dependents along."""
+    value = cast("Awaitable[T]", output.future(with_unknowns=True))
+    return pulumi.Output(set(), value, output.is_known(), output.is_secret())
 
 
 def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:

@@ -102,10 +102,11 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
     State = LaunchRecordState
 
     def validate(self, args: LaunchRecordArgs, old: LaunchRecordArgs | None) -> Iterable[Problem]:
-        if not args.declared_by and not (old and old.label == args.label):
+        is_made = old is not None and old.label == args.label
+        if not args.declared_by and not is_made:
             yield NEVER_DECLARED(label=args.label)
         known = {requirement.key for requirement in args.requirements}
-        for key in sorted(args.waivers.keys() - known):
+        for key in sorted(args.waivers.keys() - known) if not is_made else ():
             yield UNKNOWN_WAIVER(key=key, known=", ".join(sorted(known)))
         if old and old.withdrawn and old.withdrawn != args.withdrawn:
             yield WITHDRAWN(label=args.label, reason=old.withdrawn)

@@ -12,16 +12,23 @@ from typing import Annotated, Any, Self
 from pulumi import Output
 
 from providers import engine, health, waiting
-from providers.errors import ErrorText, Incomplete, Problem, ProblemText
+from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly.api import logs, machines, releases, volumes
-from providers.fly.api.client import VISIBLE_SECONDS, create_idempotent, retry_until_pullable, retry_until_visible
+from providers.fly.api.client import (
+    VISIBLE_SECONDS,
+    FlyError,
+    create_idempotent,
+    retry_until_pullable,
+    retry_until_visible,
+)
 from providers.fly.api.guest import Guest, guest_problems
+from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
 from providers.fly.provider import FlyProvider
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.machine_config import PLATFORM_METADATA, SECRETS_VERSION
 from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
-from providers.properties import REPLACES, is_known
+from providers.properties import REPLACES, is_known, marked
 from providers.record import Input, field, record
 from providers.resource import Resource
 
@@ -33,7 +40,20 @@ NO_MOUNT = ProblemText(
     "volume {volume_id} of {name} is not mounted",
     remedy="add [mounts] to fly.toml, or leave volume_id out",
 )
+REPLACED = ProblemText(
+    "name",
+    "{field} of machine {name} cannot change from {before} to {after} in place: another machine would replace it, and the app "
+    "would be down until that one is healthy",
+    remedy="restore {field}; to replace the machine on purpose, set `replaceable` for this one change (solos:replaceMachine), "
+    "unprotect the machine with `pulumi state unprotect URN`, then run `pulumi up`; if its host or region is lost, run "
+    f"`{VARIABLE}={{region}} pulumi up --refresh`",
+)
 NO_DIGEST = ProblemText("image", "image {image} has no digest", remedy="use the output `pinned` of an Image")
+LOST_MACHINE = ErrorText(
+    "machine {id} of app {app} in {region} is declared lost, and Fly cannot destroy it now: {reason}",
+    remedy="give the new machine another name (solos:machine), and destroy the lost one as soon as Fly can: it would serve "
+    "requests again with old data",
+)
 GONE = ErrorText(
     "machine {id} of app {app} does not exist", remedy="run `pulumi refresh`, then `pulumi up` creates a new one"
 )
@@ -71,13 +91,17 @@ class MachineArgs:
     """Good answers in a row."""
     healthy_seconds: Input[float] = field(default=300.0)
     """How long a new version may take to start and to pass its checks."""
+    replaceable: Input[bool] = field(default=True)
+    """Whether a change of app, name, region or volume may replace the machine, which is an outage. Otherwise a preview refuses it."""
     definition: Input[dict[str, Any]] = field(default_factory=dict)
     """The fly.toml that `config` was rendered from, for the release record: `fly deploy` from another folder uses it."""
     tag: Input[str] = field(default="")
     """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
 
 
-UPDATE_OPTIONS = frozenset({"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "definition", "tag"})
+UPDATE_OPTIONS = frozenset(
+    {"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "replaceable", "definition", "tag"}
+)
 
 
 @record
@@ -139,6 +163,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         yield from guest_problems(config.guest or Guest())
         if args.hostname:
             yield from health.health_problems(_health(args, args.hostname))
+        if old and not args.replaceable:
+            yield from _replacement_problems(args, old)
 
     def changed_fields(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
         changed = set(super().changed_fields(state, args)) - UPDATE_OPTIONS
@@ -154,39 +180,33 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         if found:
             seen = Observed.compare(self, found, args)
             return found.id, self._converge(seen, seen.state, args)
+        self._destroy_lost(args)
         fly = self.fly
-        with releases.recorded(fly, args.app, args.image, _draft(args)) as release:
-            config = _complete(args, running={})
-            config["metadata"] |= release.metadata
-            signed = machine_config.signed(config)
-            created = create_idempotent(
-                lambda: retry_until_pullable(
-                    lambda: machines.create(
-                        fly,
-                        args.app,
-                        args.name,
-                        region=args.region,
-                        config=signed,
-                        min_secrets_version=args.secrets_version,
-                    )
-                ),
-                lambda: self._named(args),
-                what=f"machine {args.name} of app {args.app}",
-            )
-            # The addresses may not exist yet, so the first version is verified from outside by later resources.
-            first = replace(_version(args, config), health=None)
-            try:
-                evidence = verify(self._ref(args, created.id), created.instance_id, first)
-            except NotHealthy as error:
-                now = machines.find(fly, args.app, created.id) or created
-                epilogue = logs.epilogue(fly, args.app, now, created.id)
-                failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
-                raise Incomplete(created.id, _state(args, now), str(failed)) from None
+        release = releases.begin(fly, args.app, args.image, args.definition) if args.hostname else releases.Release()
+        config = _complete(args, running={})
+        config["metadata"] |= release.metadata
+        signed = machine_config.signed(config)
+        created = create_idempotent(
+            lambda: retry_until_pullable(lambda: self._create(args, signed)),
+            lambda: self._named(args),
+            what=f"machine {args.name} of app {args.app}",
+        )
+        # The addresses may not exist yet, so the first version is verified from outside by later resources.
+        first = replace(_version(args, config), health=None)
+        try:
+            evidence = verify(self._ref(args, created.id), created.instance_id, first)
+        except NotHealthy as error:
+            releases.end(fly, release, "failed")
+            now = machines.find(fly, args.app, created.id) or created
+            epilogue = logs.epilogue(fly, args.app, now, created.id)
+            failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
+            raise Incomplete(created.id, _state(args, now), str(failed)) from None
+        releases.end(fly, release, "complete")
         return created.id, _verified(args, evidence, snapshot_id="", downtime=0.0)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
         machine = machines.find(self.fly, state.app, id)
-        if machine is None:
+        if machine is None or is_lost(id, machine.region):
             return None
         seen = _state(state, machine)
         same = machine.instance_id == state.instance_id
@@ -206,6 +226,46 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def remove(self, id: str, state: MachineState) -> None:
         machines.destroy(self.fly, state.app, id)
+
+    def _create(self, args: MachineArgs, config: machines.Config) -> machines.Machine:
+        """Waits for the volume of a machine that was destroyed a moment ago: Fly detaches it up to a minute later."""
+
+        def created() -> machines.Machine | None:
+            try:
+                return machines.create(
+                    self.fly,
+                    args.app,
+                    args.name,
+                    region=args.region,
+                    config=config,
+                    min_secrets_version=args.secrets_version,
+                )
+            except FlyError as error:
+                if error.status != 412 or not args.volume_id:
+                    raise
+                volume = volumes.find(self.fly, args.app, args.volume_id)
+                holder = volume and volume.attached_machine_id
+                if holder and machines.find(self.fly, args.app, holder):
+                    raise
+                return None
+
+        return waiting.poll(
+            created,
+            seconds=volumes.DETACH_SECONDS,
+            waiting_for=f"volume {args.volume_id} of app {args.app} to be detached from its last machine",
+            first_pause=1.0,
+        )
+
+    def _destroy_lost(self, args: MachineArgs) -> None:
+        """Destroy a machine of our name that is declared lost: it has the name, and would serve requests when its host is back."""
+        for machine in machines.living(self.fly, args.app) if anything_is_lost() else ():
+            if machine.name == args.name and is_lost(machine.id, machine.region):
+                try:
+                    machines.destroy(self.fly, args.app, machine.id, at_once=True)
+                except ProviderError as error:
+                    raise LOST_MACHINE(
+                        id=machine.id, app=args.app, region=machine.region, reason=error.message
+                    ) from None
 
     def _converge(self, seen: Observed, state: MachineState, args: MachineArgs) -> MachineState:
         """Make the machine run what `args` say; roll back if that is not healthy."""
@@ -267,10 +327,19 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return not set(self.changed_fields(seen, state)) - {"state"}
 
     def _named(self, args: MachineArgs) -> machines.Machine | None:
-        return next((each for each in machines.living(self.fly, args.app) if each.name == args.name), None)
+        living = machines.living(self.fly, args.app)
+        return next((each for each in living if each.name == args.name and not is_lost(each.id, each.region)), None)
 
     def _ref(self, args: MachineArgs, id: str) -> MachineRef:
         return MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
+
+
+def _replacement_problems(args: MachineArgs, old: MachineArgs) -> Iterable[Problem]:
+    for name in sorted(marked(MachineArgs, REPLACES)):
+        before, after = getattr(old, name), getattr(args, name)
+        if before != after:
+            problem = REPLACED(field=name, name=old.name, before=before, after=after, region=old.region)
+            yield replace(problem, key=name)
 
 
 def _health(args: MachineArgs, hostname: str) -> health.Health:
@@ -368,8 +437,8 @@ def _image(args: MachineArgs, machine: machines.Machine) -> str:
 class Machine(Resource[MachineArgs], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
-    config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces. The options of
-    an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag) take effect with the next one.
+    config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces, if `replaceable`.
+    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition) take effect with the next one.
     """
 
     provider = MachineProvider

@@ -16,6 +16,7 @@ from providers import engine, waiting
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machines, volumes
 from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
+from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
@@ -24,8 +25,6 @@ from providers.resource import Resource
 NAME = re.compile(r"[a-z0-9_]{1,30}")
 READY_SECONDS = 300.0
 USABLE = frozenset({"created", "hydrating"})
-DETACH_SECONDS = 120.0
-"""A volume stays attached for up to a minute after its machine was destroyed."""
 
 ON_PURPOSE = "create a second Volume from_snapshot, move the machine to it, and only then remove this one"
 BAD_NAME = ProblemText("name", "name '{name}' must be 1 to 30 lower-case letters, digits and underscores")
@@ -36,6 +35,11 @@ SHRINKS = ProblemText(
 )
 CANNOT_CHANGE = ProblemText(
     "name", "{field} cannot change from {before} to {after}: that would be another, empty volume", remedy=ON_PURPOSE
+)
+CANNOT_MOVE = ProblemText(
+    "region",
+    "region cannot change from {before} to {after}: that would be another, empty volume",
+    remedy=f"{ON_PURPOSE}; if the region is lost, run `{VARIABLE}={{before}} pulumi up --refresh`",
 )
 OTHER_ENCRYPTION = ErrorText(
     "volume {id} of app {app} exists already and its `encrypted` is {found}",
@@ -103,7 +107,9 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             return
         if old.size_gb and args.size_gb < old.size_gb:
             yield SHRINKS(before=old.size_gb, after=args.size_gb)
-        for name in ("name", "region", "encrypted"):
+        if old.region not in (None, args.region):
+            yield CANNOT_MOVE(before=old.region, after=args.region)
+        for name in ("name", "encrypted"):
             before, after = getattr(old, name), getattr(args, name)
             if before not in (None, after):
                 yield replace(CANNOT_CHANGE(field=name, before=before, after=after), key=name)
@@ -128,10 +134,13 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
 
     def observe(self, id: str, state: VolumeState) -> VolumeState | tuple[str, VolumeState] | None:
         volume = volumes.find(self.fly, state.app, id)
+        if volume and is_lost(id, volume.region):
+            engine.note(f"volume {id} in {volume.region} is declared lost: it stays at Fly, and leaves this stack")
+            return None
         if volume:
             return _state(state, volume)
         successors = volumes.living(self.fly, state.app, state.name, state.region)
-        moved = [each for each in successors if each.attached_machine_id]
+        moved = [each for each in successors if each.attached_machine_id and not is_lost(each.id, each.region)]
         return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
 
     def sync(self, id: str, state: VolumeState, args: VolumeArgs) -> VolumeState:
@@ -152,7 +161,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             )
         waiting.poll(
             lambda: self._delete(state.app, id),
-            seconds=DETACH_SECONDS,
+            seconds=volumes.DETACH_SECONDS,
             waiting_for=f"volume {id} of app {state.app} to be detached from its machine",
             first_pause=0.5,
         )
@@ -235,7 +244,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
 
 def _only(named: list[volumes.Volume], args: VolumeArgs) -> volumes.Volume | None:
     """The volume that is not deleted. Raises when there are several: it never guesses."""
-    found = [volume for volume in named if not volume.is_gone]
+    found = [volume for volume in named if not volume.is_gone and not is_lost(volume.id, volume.region)]
     if len(found) > 1:
         ids = ", ".join(volume.id for volume in found)
         raise SEVERAL(app=args.app, count=len(found), name=args.name, region=args.region, ids=ids)

@@ -1,5 +1,6 @@
 """The machine: created healthy, updated in place, rolled back after a bad release, repaired after edits, never created twice."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,43 @@ def test_machine_is_adopted(machine: Driven, arguments: dict[str, Any], configur
     second.up(**arguments)
 
     assert second.id == machine.id
+
+
+def test_machine_waits_for_its_volume(machine: Driven, arguments: dict[str, Any], world: World) -> None:
+    """Fly keeps a volume attached for up to a minute after its machine was destroyed."""
+    world.delays = replace(world.delays, volume_detach=60.0)
+    before = machine.id
+
+    machine.up(**{**arguments, "name": "renamed"})
+
+    assert (machine.steps[-1], machine.id == before) == ("replace", False)
+    assert running(world)["name"] == "renamed"
+
+
+@pytest.mark.parametrize("change", [{"name": "renamed"}, {"region": "lax"}, {"volume_id": "vol_other"}])
+def test_replacement_is_refused(machine: Driven, arguments: dict[str, Any], change: dict[str, str]) -> None:
+    with pytest.raises(Refused, match="the app would be down"):
+        machine.up(**{**arguments, **change, "replaceable": False})
+
+    assert machine.steps == ["create"]
+
+
+def test_lost_machine_is_replaced(
+    machine: Driven, arguments: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its region is declared lost: a refresh forgets it, and it cannot come back."""
+    lost = machine.id
+    monkeypatch.setenv("FLY_LOST", "sjc")
+    world.store.put(
+        "fly_volume",
+        "vol_in_lax",
+        {**world.store.all("fly_volume")[0], "id": "vol_in_lax", "region": "lax", "attached_machine_id": None},
+    )
+
+    assert not machine.refresh()
+    machine.up(**{**arguments, "region": "lax", "volume_id": "vol_in_lax"})
+
+    assert (machine.id != lost, running(world)["region"]) == (True, "lax")
 
 
 def test_destroyed_machine_leaves_volume(machine: Driven, world: World) -> None:

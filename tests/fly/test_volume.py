@@ -282,3 +282,15 @@ def test_mounted_volume_is_refused(
 ) -> None:
     with pytest.raises(ProviderError, match="a volume has one machine"):
         Driven(configured(MachineProvider)).up(**{**arguments, "name": "second"})
+
+
+def test_lost_volume_stays(volume: Driven, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that is declared lost leaves the stack and stays at Fly; another one is created, and nothing adopts the lost one."""
+    lost = volume.id
+    monkeypatch.setenv("FLY_LOST", lost)
+
+    assert not volume.refresh()
+    volume.up(**VOLUME)
+
+    assert volume.id != lost
+    assert sorted(each["id"] for each in living(world, "fly_volume")) == sorted([lost, volume.id])

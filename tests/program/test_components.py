@@ -12,6 +12,7 @@ from pulumi.runtime.settings import reset_options
 
 from components.backend.component import Backend
 from components.deployment import Deployment
+from components.launch.component import Launch
 from components.monitoring.component import Monitoring
 from components.settings import Settings, read
 from harness.program import CONFIG, create_project, engine_config
@@ -57,7 +58,7 @@ def settings(tmp_path: Path) -> Settings:
     """The settings of a stack that can be launched."""
     create_project(tmp_path / "project")
     secrets = {name: value for name, value in MONITORING_SECRETS.items() if name != "sinkToken"}
-    given = {**CONFIG, "monitoring": {"page": "webhook"}, "monitoringSecrets": secrets}
+    given = {**CONFIG, "monitoring": {"page": "webhook"}, "monitoringSecrets": secrets, "declaredBy": "Mara"}
     return read(engine_config(given), ["solos:monitoringSecrets"], tmp_path / "project")
 
 
@@ -109,7 +110,16 @@ def test_a_rehearsal_is_free(declare: Callable[..., list[Declared]], settings: S
     assert [each for each in declared if each.protect] == []
 
 
+def test_a_launch_record_depends_on_nothing(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+    """It outlives everything that it is about."""
+    declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=True)))
+
+    (record,) = (each for each in declared if each.type == "LaunchRecord")
+    assert (record.dependencies, record.parent) == (frozenset(), "launch")
+
+
 def program(settings: Settings, opts: pulumi.ResourceOptions) -> None:
     deployment = Deployment("one", settings.backend, settings.ios, settings.release, opts)
     assert settings.monitoring
-    Monitoring("monitoring", settings.monitoring, deployment.backend, opts)
+    monitoring = Monitoring("monitoring", settings.monitoring, deployment.backend, opts)
+    Launch("launch", settings.launch, settings.release, deployment=deployment, monitoring=monitoring, opts=opts)

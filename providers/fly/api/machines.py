@@ -442,31 +442,40 @@ def unhealthy_checks(config: ConfigView, reported: list[Check]) -> list[str]:
 
 
 def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
-    """Stop the machine gracefully, delete it and wait until it is gone; succeeds when it already is. `at_once` kills it."""
-    machine = find(fly, app, id)
-    if machine is None:
+    """Stop the machine gracefully, delete it and wait until it is destroyed, which frees its name; succeeds when it already is.
+    `at_once` kills it."""
+    try:
+        machine = look_up(fly, app, id)
+    except NotFound:
         return
-    with leased(fly, app, id) as lease:
-        if not at_once and machine.state == "started" and machine.host_status == "ok":
+    if not machine.is_gone:
+        with leased(fly, app, id) as lease:
+            if not at_once and machine.state == "started" and machine.host_status == "ok":
+                doing = f"stop machine {id} of app {app}"
+                fly.call("POST", f"{path(app, id)}/stop", doing=doing, nonce=lease.nonce, safe=True)
+                wait_for(fly, app, id, "stopped", seconds=_stop_seconds(machine), lease=lease)
             fly.call(
-                "POST", f"{path(app, id)}/stop", doing=f"stop machine {id} of app {app}", nonce=lease.nonce, safe=True
+                "DELETE",
+                path(app, id),
+                doing=f"destroy machine {id} of app {app}",
+                params={"force": "true"},
+                nonce=lease.nonce,
+                accept=(404,),
+                safe=True,
             )
-            wait_for(fly, app, id, "stopped", seconds=_stop_seconds(machine), lease=lease)
-        fly.call(
-            "DELETE",
-            path(app, id),
-            doing=f"destroy machine {id} of app {app}",
-            params={"force": "true"},
-            nonce=lease.nonce,
-            accept=(404,),
-            safe=True,
-        )
-        lease.forget()
+            lease.forget()
     waiting.poll(
-        lambda: None if find(fly, app, id) else True,
+        lambda: True if _is_destroyed(fly, app, id) else None,
         seconds=GONE_SECONDS,
-        waiting_for=f"machine {id} of app {app} to be destroyed (run `pulumi destroy` again)",
+        waiting_for=f"machine {id} of app {app} to be destroyed (run the same command again)",
     )
+
+
+def _is_destroyed(fly: Fly, app: str, id: str) -> bool:
+    try:
+        return look_up(fly, app, id).state == "destroyed"
+    except NotFound:
+        return True
 
 
 def _stop_seconds(machine: Machine) -> float:

@@ -20,6 +20,8 @@ GONE = frozenset(
     }
 )
 SNAPSHOT_SECONDS = 600.0
+DETACH_SECONDS = 120.0
+"""Fly keeps the volume of a destroyed machine attached for up to about a minute."""
 
 SNAPSHOT_FAILED = ErrorText(
     "Fly failed to take a snapshot of volume {volume_id} of app {app}", remedy="run `pulumi up` again"
