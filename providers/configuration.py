@@ -7,11 +7,14 @@ names as `credentialsFile`.
 
 import json
 import os
+import re
 from pathlib import Path
 
 from pulumi.dynamic import Config
 
 from providers.errors import ErrorText
+
+URL = re.compile(r"https?://[^\s/]+(?:/\S*)?")
 
 MISSING = ErrorText(
     "{what} is missing", remedy="set the environment variable {variable}, or run `pulumi config set --secret {key}`"
@@ -19,16 +22,30 @@ MISSING = ErrorText(
 UNREADABLE = ErrorText(
     "cannot read the credential file {path}: {reason}", remedy="fix the path or the file's permissions"
 )
+NOT_TEXT = ErrorText(
+    "the credential file {path} is not a text file",
+    remedy="name the file as it was downloaded; a key is PEM text that begins with -----BEGIN",
+)
+NO_SCHEME = ErrorText(
+    "the endpoint {name} is '{address}', which is not a URL",
+    remedy="write it with http:// or https:// in solos:endpoints",
+)
 NOT_JSON = ErrorText(
     "the credential file {path} is not a JSON object", remedy="fix the file, or the config key credentialsFile"
 )
 
 
 def endpoint(config: Config, name: str, default: str) -> str:
-    """The base URL of `name` in the config object `endpoints`, else `default`, without a trailing slash."""
+    """The base URL of `name` in the config object `endpoints`, else `default`, without a trailing slash.
+
+    Raises ProviderError when it is not an http(s) URL.
+    """
     text = config.get("endpoints")
     endpoints = json.loads(text) if text else {}
-    return str(endpoints.get(name) or default).rstrip("/")
+    address = str(endpoints.get(name) or default).rstrip("/")
+    if address and not URL.fullmatch(address):
+        raise NO_SCHEME(name=name, address=address)
+    return address
 
 
 def credential(config: Config, variable: str, key: str, what: str) -> str:
@@ -61,6 +78,8 @@ def _from_file(path: str | None) -> str | None:
         return Path(path).expanduser().read_text()
     except OSError as error:
         raise UNREADABLE(path=path, reason=error.strerror) from None
+    except UnicodeDecodeError:
+        raise NOT_TEXT(path=path) from None
 
 
 def _from_credentials(path: str | None, variable: str) -> str | None:

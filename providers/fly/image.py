@@ -20,6 +20,7 @@ from pulumi import Output
 
 from providers import configuration
 from providers.errors import ApiError, ErrorText, Problem, ProviderError
+from providers.fly.api.client import token_of
 from providers.fly.api.decoding import decode
 from providers.http import Http
 from providers.record import Input, field, record
@@ -129,7 +130,7 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
         override = configuration.endpoint(self.config, "registry", "")
         base = override or f"https://{reference.host}"
         is_fly = bool(override) or reference.host == FLY_REGISTRY
-        token = configuration.credential(self.config, "FLY_API_TOKEN", "flyApiToken", "the Fly token") if is_fly else ""
+        token = token_of(self.config) if is_fly else ""
         digest = _digest(base, reference, basic=_basic(token) if token else "")
         return ImageState(
             reference=args.reference, source=args.source, digest=digest, pinned=f"{reference.name}@{digest}"

@@ -22,6 +22,7 @@ from providers.fly.api.client import (
     retry_until_visible,
 )
 from providers.fly.app import AppProvider
+from providers.fly.image import ImageProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.fly.backend import Backend
@@ -146,6 +147,49 @@ def test_retry_until_pullable_ends(fly: Fly, world: World) -> None:
         retry_until_pullable(lambda: fly.call("POST", "/apps", doing="make it", body={}))
 
     assert 20 <= world.clock.now() - before < 25
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        ("FlyV1", "the Fly token is only the word FlyV1: its value is missing"),
+        ("Bearer ", "the Fly token is only the word Bearer: its value is missing"),
+        ("fm2_one\nfm2_two", "the Fly token contains a line break at position 8"),
+        ("FlyV1 fm2_one\r\n,fm2_two", "the Fly token contains a line break at position 8"),
+        ("fm2_on\u00e9", "the Fly token contains a character that is not printable ASCII at position 7"),
+        ("fm2_one\u200b", "the Fly token contains a character that is not printable ASCII at position 8"),
+    ],
+)
+def test_token_that_cannot_be_one(settings: dict[str, Any], world: World, token: str, fault: str) -> None:
+    settings["flyApiToken"] = token
+    before = world.clock.now()
+
+    with pytest.raises(ProviderError, match=fault) as refused:
+        client(settings)
+
+    assert "fm2_on" not in refused.value.message
+    assert world.clock.now() == before
+
+
+@pytest.mark.parametrize("provider", [AppProvider, ImageProvider])
+def test_every_provider_checks_token(configured: Configured, settings: dict[str, Any], provider: Any) -> None:
+    settings["flyApiToken"] = "FlyV1"
+    args = (
+        {"reference": "registry.fly.io/a:1"} if provider is ImageProvider else {"name": "solos-prod", "org": "sol-labs"}
+    )
+
+    with pytest.raises(ProviderError, match="is only the word FlyV1"):
+        Driven(configured(provider)).up(**args)
+
+
+def test_endpoint_without_scheme(settings: dict[str, Any], world: World) -> None:
+    settings["endpoints"] = '{"fly": "127.0.0.1:7700"}'
+    before = world.clock.now()
+
+    with pytest.raises(ProviderError, match=r"the endpoint fly is '127\.0\.0\.1:7700', which is not a URL"):
+        client(settings)
+
+    assert world.clock.now() == before
 
 
 def test_bad_token_is_not_shown(configured: Configured, settings: dict[str, Any]) -> None:

@@ -97,6 +97,14 @@ CONFLICT = _refusal("another client is changing the object: run `pulumi refresh`
 FLY_TIMED_OUT = _refusal("Fly's own wait timed out: run the same command again")
 OTHER = _refusal("fix what Fly names, then run `pulumi up` again")
 
+NO_TOKEN = ErrorText(
+    "the Fly token is only the word {scheme}: its value is missing",
+    remedy='the shell splits at the space: export FLY_API_TOKEN="$(fly tokens create org -o ORG)", with the quotes',
+)
+BAD_CHARACTER = ErrorText(
+    "the Fly token contains {what} at position {position}",
+    remedy='copy it again, as one line: export FLY_API_TOKEN="fm2_…"',
+)
 STILL_MISSING = ErrorText(
     "{uncertain}; {what} is not visible yet",
     remedy="run `pulumi up` again: it looks for the object first",
@@ -108,7 +116,7 @@ class Fly:
     """Both APIs, with the current token. Cheap to make: connections and rate limits are shared by the process."""
 
     def __init__(self, config: Config) -> None:
-        token = configuration.credential(config, "FLY_API_TOKEN", "flyApiToken", "the Fly token")
+        token = token_of(config)
         scheme = authorization(token)
 
         def api(name: str, default: str, header: str) -> Http:
@@ -116,7 +124,7 @@ class Fly:
             return Http(address, service="Fly", authorize=lambda _again: header, explain=explain)
 
         self._machines = api("fly", MACHINES_API, scheme)
-        self._web = api("flyPlatform", WEB_API, f"Bearer {_bare(token)}")
+        self._web = api("flyPlatform", WEB_API, f"Bearer {token}")
         self._metrics = api("flyPlatform", WEB_API, scheme)
 
     @overload
@@ -208,10 +216,15 @@ class Fly:
         return _decoded(response, answer, doing)
 
 
+def token_of(config: Config) -> str:
+    """The Fly token without its scheme. Raises ProviderError when it is missing or cannot be one."""
+    return _bare(configuration.credential(config, "FLY_API_TOKEN", "flyApiToken", "the Fly token"))
+
+
 def authorization(token: str) -> str:
     """The Authorization header for a token of any kind: `FlyV1` for macaroons, `Bearer` for all others.
 
-    A scheme in the token itself is dropped: `fly tokens create` prints one.
+    A scheme in the token itself is dropped: `fly tokens create` prints one. Raises ProviderError when it cannot be a token.
     """
     bare = _bare(token)
     is_macaroon = any(part.strip().startswith(MACAROONS) for part in bare.split(","))
@@ -219,10 +232,16 @@ def authorization(token: str) -> str:
 
 
 def _bare(token: str) -> str:
-    """The token without a scheme."""
+    """The token without a scheme. Raises ProviderError for what no header can carry: it would fail after many attempts."""
     bare = token.strip()
-    for scheme in ("FlyV1 ", "Bearer "):
-        bare = bare.removeprefix(scheme)
+    for scheme in ("FlyV1", "Bearer"):
+        if bare == scheme:
+            raise NO_TOKEN(scheme=scheme)
+        bare = bare.removeprefix(f"{scheme} ").strip()
+    for position, character in enumerate(bare):
+        if not (character.isascii() and character.isprintable()):
+            what = "a line break" if character in "\r\n" else "a character that is not printable ASCII"
+            raise BAD_CHARACTER(what=what, position=position + 1)
     return bare
 
 
