@@ -182,26 +182,24 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             return found.id, self._converge(seen, seen.state, args)
         self._destroy_lost(args)
         fly = self.fly
-        release = releases.begin(fly, args.app, args.image, args.definition) if args.hostname else releases.Release()
-        config = _complete(args, running={})
-        config["metadata"] |= release.metadata
-        signed = machine_config.signed(config)
-        created = create_idempotent(
-            lambda: retry_until_pullable(lambda: self._create(args, signed)),
-            lambda: self._named(args),
-            what=f"machine {args.name} of app {args.app}",
-        )
-        # The addresses may not exist yet, so the first version is verified from outside by later resources.
-        first = replace(_version(args, config), health=None)
-        try:
-            evidence = verify(self._ref(args, created.id), created.instance_id, first)
-        except NotHealthy as error:
-            releases.end(fly, release, "failed")
-            now = machines.find(fly, args.app, created.id) or created
-            epilogue = logs.epilogue(fly, args.app, now, created.id)
-            failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
-            raise Incomplete(created.id, _state(args, now), str(failed)) from None
-        releases.end(fly, release, "complete")
+        with releases.recorded(fly, args.app, args.image, _draft(args)) as release:
+            config = _complete(args, running={})
+            config["metadata"] |= release.metadata
+            signed = machine_config.signed(config)
+            created = create_idempotent(
+                lambda: retry_until_pullable(lambda: self._create(args, signed)),
+                lambda: self._named(args),
+                what=f"machine {args.name} of app {args.app}",
+            )
+            # The addresses may not exist yet, so the first version is verified from outside by later resources.
+            first = replace(_version(args, config), health=None)
+            try:
+                evidence = verify(self._ref(args, created.id), created.instance_id, first)
+            except NotHealthy as error:
+                now = machines.find(fly, args.app, created.id) or created
+                epilogue = logs.epilogue(fly, args.app, now, created.id)
+                failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
+                raise Incomplete(created.id, _state(args, now), str(failed)) from None
         return created.id, _verified(args, evidence, snapshot_id="", downtime=0.0)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
@@ -438,7 +436,8 @@ class Machine(Resource[MachineArgs], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces, if `replaceable`.
-    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition) take effect with the next one.
+    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag) take effect with the
+    next one.
     """
 
     provider = MachineProvider
