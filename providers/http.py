@@ -83,13 +83,15 @@ class Http:
         service: str,
         authorize: Callable[[bool], str],
         explain: "Callable[[httpx.Response, str], ProviderError]",
+        fresh_tokens: int = 1,
     ) -> None:
         """`service` is the vendor's name in texts. `authorize(again)` returns the Authorization header (empty for none); `again` is
-        True after a 401 and asks for a fresh token. `explain(response, doing)` makes the error for a refusal."""
+        True after a 401 and asks for a fresh token, up to `fresh_tokens` times for one call. `explain(response, doing)` makes the error for a refusal."""
         self.base_url = base_url
         self.service = service
         self._authorize = authorize
         self._explain = explain
+        self._fresh_tokens = fresh_tokens
         self._connection = _connection(base_url, make_transport)
 
     def request(
@@ -118,7 +120,7 @@ class Http:
 
         safe = method == "GET" if safe is None else safe
         began = waiting.clock.now()
-        renewed = False
+        renewals = 0
         for attempt in itertools.count():
             if limit:
                 self._connection.acquire(bucket or doing, limit)
@@ -138,9 +140,11 @@ class Http:
             if isinstance(answer, httpx.Response):
                 if answer.is_success or answer.status_code in accept:
                     return answer
-                if answer.status_code != 401 or renewed:
+                if answer.status_code != 401 or renewals == self._fresh_tokens:
                     raise self._explain(answer, doing)
-                renewed = True
+                if renewals:
+                    waiting.clock.sleep(waiting.backoff(renewals))
+                renewals += 1
                 self._authorize(True)
                 continue
             if not (answer.not_sent or safe):

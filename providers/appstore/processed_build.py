@@ -11,7 +11,7 @@ from pulumi import Output
 
 from providers import engine
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import Build, BuildUpload, StateProblem
+from providers.appstore.api.objects import Build, BuildUpload, PreReleaseVersion, StateProblem
 from providers.appstore.build import PLATFORM
 from providers.appstore.ipa import versions
 from providers.errors import ErrorText, ProviderError
@@ -167,33 +167,42 @@ class _Wait:
         return build if build and _internal_state(build) not in UNDECIDED else None
 
     def _find_build(self) -> str:
-        """The id of the build, empty while there is none. If Apple no longer has the upload, the build is found by its numbers."""
+        """The id of the build, empty while there is none. The record of the upload can lag behind the build for 20 minutes and
+        more, and can vanish, so the build is looked for by its numbers as well."""
         args = self._args
         upload = self._store.get(
             BuildUpload, args.upload_id, doing=f"read the upload of {_label(args)}", query={"include": "build"}
         )
-        if upload is None:
-            builds = self._store.list_all(
-                Build,
-                doing=f"look up {_label(args)}",
-                query={
-                    "filter[app]": args.app_id,
-                    "filter[preReleaseVersion.version]": versions.spellings(args.short_version),
-                    "filter[preReleaseVersion.platform]": PLATFORM,
-                },
-            )
-            wanted = versions.ordering(args.version)
-            self._note("neither the upload nor its build exists")
-            return next((each.id for each in builds if versions.ordering(each.version) == wanted), "")
-        state = upload.state.state
-        if state == "FAILED":
+        state = upload.state.state if upload else ""
+        if upload and state == "FAILED":
             raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors))
-        self._note(f"the upload is {state}" + (", its build does not exist yet" if state == "COMPLETE" else ""))
-        return upload.build.id if upload.build else ""
+        if upload and upload.build:
+            return upload.build.id
+        seen = f"the upload is {state}" if upload else "neither the upload nor its build exists"
+        self._note(seen + (", its build does not exist yet" if state == "COMPLETE" else ""))
+        return self._find_by_numbers()
+
+    def _find_by_numbers(self) -> str:
+        args = self._args
+        builds = self._store.list_all(
+            Build,
+            doing=f"look up {_label(args)}",
+            query={
+                "include": "preReleaseVersion",
+                "filter[app]": args.app_id,
+                "filter[version]": versions.spellings(args.version),
+            },
+        )
+        same = [each for each in builds if each.pre_release_version and _is_train(each.pre_release_version, args)]
+        return same[0].id if same else ""
 
     def _note(self, seen: str) -> None:
         self._seen = seen
         self._show(seen)
+
+
+def _is_train(found: PreReleaseVersion, args: ProcessedBuildArgs) -> bool:
+    return found.platform == PLATFORM and versions.ordering(found.version) == versions.ordering(args.short_version)
 
 
 def _internal_state(build: Build) -> str:

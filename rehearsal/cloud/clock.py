@@ -68,6 +68,9 @@ class Delays:
     """App Store Connect: until testers and builds appear in their group, which is read from a search index; up to a minute at Apple."""
     upload_processing: float = 0.4
     """App Store Connect: from the commit of an upload until it is COMPLETE."""
+    upload_recorded: float = 0.0
+    """App Store Connect: how long the record of a committed upload stays AWAITING_UPLOAD, whatever happens to the upload meanwhile;
+    sometimes 20 minutes and more at Apple."""
     build_visible: float = 0.4
     """App Store Connect: from COMPLETE until the build record appears."""
     build_processing: float = 0.4

@@ -26,6 +26,7 @@ from providers.appstore.api.objects import (
     CapabilitySetting,
     Certificate,
     DeliveryState,
+    PreReleaseVersion,
     Profile,
     RequestHeader,
     Resource,
@@ -310,7 +311,7 @@ def test_object_read(expected: Resource, resource: dict[str, Any], included: tup
 
 def test_every_type_read() -> None:
     """A type that is added to objects.py is added to READ too."""
-    included = {BundleIdCapability, BuildBetaDetail}
+    included = {BundleIdCapability, BuildBetaDetail, PreReleaseVersion}
 
     assert {type(each[0]) for each in READ} | included == _leaves(Resource)
 

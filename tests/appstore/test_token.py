@@ -1,5 +1,6 @@
 """Tokens: signed once, renewed in time, and the errors when Apple rejects them."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_token_reused(world: World, heard: Heard, store: Store) -> None:
 
 
 def test_rejected_token_renewed(world: World, heard: Heard, store: Store) -> None:
-    """Once; the second rejection is an error."""
+    """A token that was rejected is not used again."""
     world.faults.arm(Fault("refuse", service="appstore", status=401))
 
     look(store())
@@ -81,7 +82,7 @@ def test_key_revoked(world: World, heard: Heard, store: Store) -> None:
     with pytest.raises(KeyRejected, match="the key is revoked, or ASC_KEY_ID, ASC_ISSUER_ID and ASC_PRIVATE_KEY"):
         look(store())
 
-    assert len(calls(world)) == 2
+    assert len(calls(world)) == 4
 
 
 @pytest.mark.parametrize("minutes", [-30, 30], ids=["behind", "ahead"])
@@ -115,6 +116,17 @@ def test_unusable_key(store: Store, settings: dict[str, Any], text: str) -> None
         store()
 
     assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize(("times", "fault"), [(3, None), (4, KeyRejected)])
+def test_sporadic_401(world: World, heard: Heard, store: Store, times: int, fault: type[Exception] | None) -> None:
+    """Good keys get some: three fresh tokens are tried before the key is blamed."""
+    world.faults.arm(Fault("refuse", service="appstore", status=401, times=times))
+
+    with pytest.raises(fault) if fault else contextlib.nullcontext():
+        look(store())
+
+    assert len(set(heard.tokens)) == 4
 
 
 def test_polling_within_rate_limit(world: World, heard: Heard, store: Store) -> None:

@@ -36,6 +36,9 @@ INDEX_SECONDS = 180.0
 TOO_EARLY_SECONDS = 300.0
 """How long a create is repeated while Apple does not know yet what it refers to. Expo waits 250 s for groups
 (https://github.com/expo/eas-cli)."""
+FRESH_TOKENS = 3
+"""How often a call is repeated with a new token: Apple sometimes answers 401 to good ones
+(https://github.com/codemagic-ci-cd/cli-tools/issues/171)."""
 ATTEMPTS = 3
 """How often a write is sent when its answers are lost."""
 
@@ -60,6 +63,7 @@ class AppStore:
             service="App Store Connect",
             authorize=self.key.authorize,
             explain=explain,
+            fresh_tokens=FRESH_TOKENS,
         )
 
     def get(

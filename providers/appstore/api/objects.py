@@ -210,6 +210,12 @@ class BuildBetaDetail(Resource):
     auto_notify_enabled: bool = False
 
 
+class PreReleaseVersion(Resource):
+    type: ClassVar[str] = "preReleaseVersions"
+    version: str
+    platform: str = "IOS"
+
+
 class Build(Resource):
     type: ClassVar[str] = "builds"
     version: str
@@ -221,6 +227,7 @@ class Build(Resource):
     expired: bool = False
     uses_non_exempt_encryption: bool | None = None
     build_beta_detail: BuildBetaDetail | None = None
+    pre_release_version: PreReleaseVersion | None = None
 
 
 class BetaBuildLocalization(Resource):

@@ -89,13 +89,15 @@ class BuildUploads(Kind):
         if relation in ASSET_TYPES:
             files = self.records.all("buildUploadFiles", buildUpload=record["id"])
             return [file for file in files if file["attributes"]["assetType"] == ASSET_TYPES[relation]][-1:]
+        if relation == "build" and upload_state(self.records, record) == "AWAITING_UPLOAD":
+            return []
         return super().related(record, relation)
 
 
 def upload_state(records: Records, upload: Document) -> str:
     """The current `state.state`."""
     committed = upload.get("committed_at")
-    if committed is None:
+    if committed is None or records.context.clock.now() < committed + records.context.delays.upload_recorded:
         return "AWAITING_UPLOAD"
     if records.context.clock.now() < committed + records.context.delays.upload_processing:
         return "PROCESSING"
