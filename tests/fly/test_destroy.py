@@ -91,4 +91,4 @@ def test_machine_stops_gracefully(machine: Driven, world: World) -> None:
     machine.destroy()
 
     calls = [f"{call['method']} {call['path'].rpartition('/')[2]}" for call in world.journal.entries("fly")]
-    assert calls.index("POST stop") < calls.index(f"DELETE {id}")
+    assert calls.index("POST stop") < calls.index("GET wait") < calls.index(f"DELETE {id}")

@@ -320,7 +320,7 @@ def leased(fly: Fly, app: str, id: str) -> Iterator[Lease]:
 def wait_for(
     fly: Fly, app: str, id: str, state: str, *, version: str = "", seconds: float, lease: Lease | None = None
 ) -> None:
-    """Wait until the machine (in that version) is in `state`. Raises TimedOut or FlyError.
+    """Wait until the machine (in that version) is in `state`; `stopped` needs the version. Raises TimedOut or FlyError.
 
     Fly answers 408 at the end of a slice and 404 for a new machine; both mean "not yet". For `destroyed`, 404 is success.
     """
@@ -337,7 +337,7 @@ def wait_for(
                 "GET",
                 f"{path(app, id)}/wait",
                 doing=f"wait until machine {id} of app {app} is {state}",
-                params={"state": state, "timeout": left, **({"version": version} if version else {})},
+                params={"state": state, "timeout": left, **_version(version)},
                 limit=GET_MACHINE_LIMIT,
                 attempt_seconds=left + 10.0,
             )
@@ -356,6 +356,11 @@ def wait_for(
     waiting.poll(
         reached, seconds=seconds, waiting_for=f"machine {id} of app {app} to be {state}", last_seen=lambda: seen
     )
+
+
+def _version(version: str) -> dict[str, str]:
+    """Under its present and its older name: some servers refuse to wait for `stopped` without the older one."""
+    return {"version": version, "instance_id": version} if version else {}
 
 
 def _may_still_reach(fly: Fly, app: str, id: str) -> bool:
@@ -450,10 +455,11 @@ def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
         return
     if not machine.is_gone:
         with leased(fly, app, id) as lease:
-            if not at_once and machine.state == "started" and machine.host_status == "ok":
+            now = find(fly, app, id)
+            if now and not at_once and now.state == "started" and now.host_status == "ok":
                 doing = f"stop machine {id} of app {app}"
                 fly.call("POST", f"{path(app, id)}/stop", doing=doing, nonce=lease.nonce, safe=True)
-                wait_for(fly, app, id, "stopped", seconds=_stop_seconds(machine), lease=lease)
+                wait_for(fly, app, id, "stopped", version=now.instance_id, seconds=_stop_seconds(now), lease=lease)
             fly.call(
                 "DELETE",
                 path(app, id),

@@ -191,6 +191,8 @@ class MachinesPart(FlyApi):
         if state not in WAIT_STATES or not 1 <= seconds <= 60:
             raise bodies.refused("invalid_argument: state or timeout is not valid")
         wanted = request.args.get("version") or request.args.get("instance_id")
+        if state == "stopped" and not wanted:
+            raise bodies.refused("invalid_argument: instance_id is required to wait for state stopped")
         deadline = self.context.clock.now() + seconds
         while True:
             machine = self._machine(name, id)
