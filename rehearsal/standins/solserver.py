@@ -30,9 +30,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
-BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch")
+BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull")
 """How an image can be broken: exits at once, runs out of memory, answers /health with 500, becomes healthy late, crashes after it
-was healthy, cannot be launched (handled by the double of Fly, which never starts this program)."""
+was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program)."""
 SLOW_SECONDS = 5.0
 RESTLESS_SECONDS = 0.8
 EXIT_REFUSED = 78

@@ -230,6 +230,45 @@ def test_rollback_names_failed_step(
     assert now["_lease"] is None
 
 
+@pytest.mark.parametrize("is_ours", [True, False], ids=["by-pulumi", "by-flyctl"])
+def test_reverted_update_is_recognised(running: Driven, served: dict[str, Any], world: World, *, is_ours: bool) -> None:
+    """Fly accepts an update, cannot pull the image, and the version before goes on; whoever deployed that one."""
+    if not is_ours:
+        by_hand(world, config={**at_fly(world)["config"], "metadata": {"fly_platform_version": "v2"}})
+        running.refresh()
+    before, began = at_fly(world)["instance_id"], world.clock.now()
+
+    message = failure(running, changed(served, image=push(world, "1.0.1", broken="pull"), healthy_seconds=300.0))
+
+    assert "Fly has reverted the update" in message
+    assert "failed to pull image" in message
+    assert "Rolled back to the previous version" in message
+    assert at_fly(world)["instance_id"] == before
+    assert world.clock.now() - began < 20
+
+
+def test_outdated_answer_is_no_revert(
+    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the new version was shown, single answers still have the version before."""
+    outdated = [dict(at_fly(world))] * 2
+
+    class Stale(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = super().handle_request(request)
+            is_new = at_fly(world)["instance_id"] != outdated[0]["instance_id"] if outdated else False
+            if request.method == "GET" and request.url.path.endswith(running.id) and is_new:
+                return httpx.Response(200, json={**answer.json(), "instance_id": outdated.pop()["instance_id"]})
+            return answer
+
+    route_to(monkeypatch, world, Stale(world))
+
+    running.up(**changed(served))
+
+    assert outdated == []
+    assert at_fly(world)["config"]["env"] == ENV
+
+
 def test_wrong_answer_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:
     message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"1.0.2"'))
 

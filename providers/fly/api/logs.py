@@ -43,13 +43,11 @@ class _Listed(msgspec.Struct):
 def crashes(machine: Machine) -> list[str]:
     """The exits of the current version that nobody requested, newest first, each as a text.
 
-    Fly stamps `launch` when it accepts an update. Exits before the `start` that follows are those of the previous version.
+    Exits between the order of a version and its `start` are those of the previous version.
     """
     exits: list[str] = []
     counted = 0
-    for event in machine.events:
-        if event.type in ("launch", "update"):
-            break
+    for event in machine.own_events:
         if event.has_started:
             counted = len(exits)
         if event.exit and not event.exit.requested_stop:

@@ -3,6 +3,7 @@
 The lease is kept alive by the code that waits: every poll calls `Lease.keep`, so no thread is needed.
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -18,6 +19,8 @@ from providers.fly.api.guest import Guest
 Config = dict[str, Any]
 """A machine's config as Fly has it: an open document, which is sent, stored and compared as a whole."""
 
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ULID_LENGTH = 26
 GONE = frozenset({"destroyed", "destroying"})
 LEASE_SECONDS = 60
 KEEP_SECONDS = 15.0
@@ -100,6 +103,7 @@ class MonitorEvent(msgspec.Struct):
 class EventRequest(Exit):
     """Where an exit is: in `exit_event`, in older answers in `MonitorEvent`, or one level up."""
 
+    error: str = ""
     exit_event: Exit | None = None
     monitor_event: MonitorEvent | None = msgspec.field(name="MonitorEvent", default=None)
 
@@ -110,6 +114,13 @@ class Event(msgspec.Struct):
     timestamp: float = 0
     """Milliseconds since 1970."""
     request: EventRequest | None = None
+
+    @property
+    def failure(self) -> str:
+        """What failed, if this event is not the end of a process but the failure of a request."""
+        if self.type == "exit" or "failed" not in self.status:
+            return ""
+        return self.request.error if self.request and self.request.error else f"{self.type} {self.status}"
 
     @property
     def has_started(self) -> bool:
@@ -164,9 +175,23 @@ class Machine(msgspec.Struct):
         return view(self.known_config)
 
     @property
+    def own_events(self) -> list[Event]:
+        """The events since the version that runs was ordered, newest first."""
+        since = ordered_at(self.instance_id)
+        return [event for event in self.events if event.timestamp >= since]
+
+    @property
     def is_gone(self) -> bool:
         """Whether the machine is destroyed: Fly still lists it for a while."""
         return self.state in GONE
+
+
+def ordered_at(instance_id: str) -> float:
+    """When Fly accepted the version, in milliseconds since 1970: it is a ULID, a little older than its `launch` event."""
+    digits = [CROCKFORD.find(digit) for digit in instance_id[:10]]
+    if len(instance_id) != ULID_LENGTH or min(digits) < 0:
+        return 0.0
+    return float(functools.reduce(lambda value, digit: value * 32 + digit, digits))
 
 
 class _Lease(msgspec.Struct):

@@ -18,7 +18,7 @@ from providers.fly.api import logs, machines, releases
 from providers.fly.api.client import LOOK_AGAIN_SECONDS, FlyError, LeaseHeld, retry_until_pullable
 from providers.fly.api.machines import Config, Machine
 from providers.fly.safe_update import machine_config
-from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
+from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Reverted, Version, verify
 
 
 class NothingToRollBackTo(ProviderError):
@@ -140,9 +140,14 @@ def _rolled_back(
     ran: str,
     rescue: str,
 ) -> ProviderError:
-    """Roll back to `previous`, if there is one; the error to raise, which says what runs now. `sent` is the version that failed,
-    None when nothing was sent; `ran` is the version before."""
+    """Roll back to `previous`, if there is one; the error to raise, which says what runs now.
+
+    `sent` is the version that failed, None when nothing was sent; `ran` is the version before, which runs again by itself when Fly
+    has reverted the update.
+    """
     step = failure.step if isinstance(failure, NotHealthy) else "update"
+    if isinstance(failure, Reverted):
+        sent = None
     seen = _quietly(machine.look)
     values = {
         "machine": machine,
@@ -157,7 +162,8 @@ def _rolled_back(
         return NO_PREVIOUS(**values, running=_running(seen))
     try:
         lease.keep()
-        now = machine.look() if sent is None else None  # Either nothing was sent, or the outcome is unknown.
+        # Either nothing was sent, or Fly has reverted it, or the outcome is unknown.
+        now = machine.look() if sent is None else None
         current = sent or (now.instance_id if now else "")
         if now and now.instance_id != ran and not machine_config.is_signed(now.known_config):
             return _not_healthy(CHANGED_MEANWHILE, step, **values, running=_running(now))

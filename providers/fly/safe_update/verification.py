@@ -18,8 +18,11 @@ from providers.health import Health, probe
 LOOK_SECONDS = 1.0
 """The longest pause between two looks at a machine that starts."""
 
-DOES_NOT_STAY_UP = ErrorText("version {version} of {machine} does not stay up: it is {state}")
-CRASHED = ErrorText("{machine} answers, but it has crashed since it was started{line}")
+
+class Reverted(ProviderError):
+    """Fly accepted an update and gave it up; the previous version goes on."""
+
+    __module__ = "builtins"
 
 
 class NotHealthy(ProviderError):
@@ -30,6 +33,17 @@ class NotHealthy(ProviderError):
     def __init__(self, message: str, *, remedy: str = "", step: str) -> None:
         super().__init__(message, remedy=remedy)
         self.step = step
+
+
+UPDATING = frozenset({"replacing", "replaced", "updating"})
+REVERTED_LOOKS = 3
+"""How often in a row the version before is seen after the update has begun: one answer of Fly can be outdated."""
+
+DOES_NOT_STAY_UP = ErrorText("version {version} of {machine} does not stay up: it is {state}")
+REVERTED = ErrorText(
+    "Fly has reverted the update of {machine}: version {running} runs again, as before{cause}", error=Reverted
+)
+CRASHED = ErrorText("{machine} answers, but it has crashed since it was started{line}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +93,9 @@ class MachineRef:
 
 
 def verify(machine: MachineRef, instance_id: str, version: Version, lease: machines.Lease | None = None) -> Evidence:
-    """Wait until `instance_id`, which runs `version`, is healthy. Raises NotHealthy as soon as it cannot become healthy."""
+    """Wait until `instance_id`, which runs `version`, is healthy.
+
+    Raises NotHealthy as soon as it cannot become healthy, and Reverted when Fly has given it up."""
     began, show = waiting.clock.now(), engine.progress()
 
     def keep(text: str) -> None:
@@ -119,6 +135,8 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: machi
 def _step(name: str) -> Iterator[None]:
     try:
         yield
+    except Reverted:
+        raise
     except ProviderError as error:
         raise NotHealthy(error.message, remedy=error.remedy, step=name) from None
 
@@ -134,16 +152,30 @@ def _until(
 ) -> Machine:
     """The machine, once it runs `instance_id` without `failures`. Fly shows the previous version a moment longer."""
     seen = "not shown by Fly yet"
+    is_begun, reverted_looks = False, 0
+
+    def is_reverted(found: Machine) -> bool:
+        """Whether the version before runs again: Fly has begun the update, and for some looks nothing of it is left."""
+        nonlocal is_begun, reverted_looks
+        is_begun |= found.state in UPDATING or bool(_failure_after(found, instance_id))
+        is_old = found.instance_id < instance_id and found.state not in UPDATING
+        reverted_looks = reverted_looks + 1 if is_begun and is_old else 0
+        return reverted_looks >= REVERTED_LOOKS
 
     def arrived() -> Machine | None:
-        nonlocal seen
+        nonlocal seen, is_begun
         keep(seen)
         found = machine.look()
         if found is None:
             return None
         if found.instance_id != instance_id:
             seen = f"version {found.instance_id} still runs"
+            if is_reverted(found):
+                cause = _failure_after(found, instance_id)
+                cause = f" ({cause})" if cause else ""
+                raise REVERTED(machine=machine, running=found.instance_id, cause=cause)
             return None
+        is_begun = True
         if logs.is_crashing(found) or found.is_gone or found.state == "failed":
             raise DOES_NOT_STAY_UP(version=instance_id, machine=machine, state=found.state)
         if found.state in ("stopped", "suspended"):  # A machine that was stopped before its update stays stopped.
@@ -160,6 +192,12 @@ def _until(
         first_pause=0.2,
         max_pause=LOOK_SECONDS,
     )
+
+
+def _failure_after(found: Machine, instance_id: str) -> str:
+    """What Fly says has failed since it accepted the version."""
+    ordered_at = machines.ordered_at(instance_id)
+    return next((event.failure for event in found.events if event.failure and event.timestamp >= ordered_at), "")
 
 
 def _not_started(found: Machine) -> list[str]:

@@ -9,7 +9,8 @@ a machine that nobody reads would not start.
     destroying ──> destroyed ──> (404)                                  started ──exit──> starting | stopped
 
 An update stamps `launch` when the request is accepted. The previous process goes on while Fly prepares the image; then it gets its
-signal and ends, and its last log lines come before the `start` of the new version.
+signal and ends, and its last log lines come before the `start` of the new version. An update whose image cannot be pulled is
+reverted: the previous version never stops.
 """
 
 import base64
@@ -210,12 +211,7 @@ class Machines:
                 self._crashed(machine, exit)
             return exit is not None
         if state == "replacing" and now >= due:
-            if self._end_process(machine, due):
-                return True
-            exit = self.runtime.exit(machine["id"])
-            if exit:
-                self._adopt_next(machine, exit, max(due, exit.at))
-            return exit is not None
+            return self._replace_process(machine, due)
         if state in ENDING:
             exit = self.runtime.exit(machine["id"])
             if exit:
@@ -293,6 +289,24 @@ class Machines:
             self._event(machine, "destroy", "destroyed", at)
             for volume in self._store.all("fly_volume", attached_machine_id=machine["id"]):
                 self._store.put("fly_volume", volume["id"], {**volume, "_free_at": at + self._delay("volume_detach")})
+
+    def _replace_process(self, machine: Document, due: float) -> bool:
+        """The image of the next version is ready, or cannot be pulled."""
+        if machine["_next"]["_image"]["broken"] == "pull":
+            self._revert(machine, due)
+            return True
+        if self._end_process(machine, due):
+            return True
+        exit = self.runtime.exit(machine["id"])
+        if exit:
+            self._adopt_next(machine, exit, max(due, exit.at))
+        return exit is not None
+
+    def _revert(self, machine: Document, at: float) -> None:
+        """Give the update up because its image cannot be pulled; the previous version goes on."""
+        reason = f"failed to pull image {machine.pop('_next')['config']['image']}"
+        self._event(machine, "update", "failed", at, request={"error": reason})
+        self._enter(machine, "started" if machine["_launch"] else "stopped", at)
 
     def _adopt_next(self, machine: Document, exit: Exit, at: float) -> None:
         if exit.at >= machine["_since"]:
