@@ -30,14 +30,14 @@ PLATFORM = "IOS"
 
 
 class VersionTaken(ProviderError):
-    """App Store Connect has this build number, or a higher one, with other content."""
+    """App Store Connect has received this build number, or a higher one, with other content, or has rejected it."""
 
     __module__ = "builtins"
 
 
 VERSION_TAKEN = ErrorText(
-    "{build} cannot be uploaded: App Store Connect has builds {taken} of {short_version} with other content, and accepts only a "
-    "higher number",
+    "{build} cannot be uploaded: App Store Connect has received builds {taken} of {short_version}, with other content or rejected, "
+    "and accepts only a higher number",
     remedy="build the IPA with build number {free}, which is free",
     error=VersionTaken,
 )
@@ -155,14 +155,14 @@ def _reservation(store: AppStore, args: BuildArgs) -> BuildUpload:
     for each in same:
         if upload.is_delivered(each) and _holds(each, args):
             return each
-    taken = [each.cf_bundle_version for each in train if upload.is_delivered(each)]
+    # A rejected upload has used up its number, too (https://github.com/fastlane/fastlane/issues/6207).
+    taken = [each.cf_bundle_version for each in train if upload.is_committed(each)]
     taken += [build.version for build in _builds(store, args)]
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
     usable: BuildUpload | None = None
     for each in same:
-        failed = each.state.state == "FAILED"
-        if not failed and (_holds(each, args) or each.asset_file is None) and usable is None:
+        if (_holds(each, args) or each.asset_file is None) and usable is None:
             usable = each
         elif _is_ours(each):
             store.delete(BuildUpload.ref(each.id), doing=f"delete the unfinished upload of {_label(args)}")

@@ -54,8 +54,7 @@ class BuildRejected(ProviderError):
 
 UPLOAD_REJECTED = ErrorText(
     "Apple rejected {build}: {reasons}",
-    remedy="fix the IPA, then run `pulumi up` again; its build number is still free (`pulumi up --refresh` uploads the same IPA "
-    "again)",
+    remedy="fix the IPA, then upload it with build number {free}: a rejected upload has used up its number",
     error=BuildRejected,
 )
 BUILD_INVALID = ErrorText(
@@ -175,7 +174,8 @@ class _Wait:
         )
         state = upload.state.state if upload else ""
         if upload and state == "FAILED":
-            raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors))
+            free = versions.next_free(args.version, [])
+            raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors), free=free)
         if upload and upload.build:
             return upload.build.id
         seen = f"the upload is {state}" if upload else "neither the upload nor its build exists"

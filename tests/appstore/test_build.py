@@ -228,7 +228,7 @@ def test_number_taken_by_others(world: World, app: str, build: Driven, tmp_path:
     world.clock.sleep(60)
     world.store.delete("appstore.buildUploads", build.id)  # as for a build that Xcode has uploaded
 
-    with pytest.raises(VersionTaken, match=r"has builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
+    with pytest.raises(VersionTaken, match=r"has received builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
         build.up(**build_arguments(tmp_path, app, build="0"))
 
 
@@ -248,17 +248,6 @@ def test_lost_answer_of_commit(world: World, app: str, build: Driven, tmp_path: 
     build.up(**build_arguments(tmp_path, app))
 
     assert len(calls(world, method="PATCH")) == 1
-
-
-def test_failed_upload_replaced(world: World, app: str, build: Driven, tmp_path: Path) -> None:
-    world.store.put("appstore.settings", "reject", {"codes": {"90683": "Missing purpose string."}})
-    build.up(**build_arguments(tmp_path, app))
-    world.clock.sleep(60)
-
-    build.up(**build_arguments(tmp_path, app, info={"NSCameraUsageDescription": "To scan a code"}))
-
-    assert build.steps == ["create", "replace"]
-    assert [upload["state"]["state"] for upload in uploads(world)] == ["PROCESSING"]
 
 
 def test_destroy(world: World, app: str, build: Driven, tmp_path: Path) -> None:

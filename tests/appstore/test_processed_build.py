@@ -10,7 +10,7 @@ from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven
 from harness.inprocess import control
 from providers import engine
-from providers.appstore.build import BuildProvider
+from providers.appstore.build import BuildProvider, VersionTaken
 from providers.appstore.processed_build import BuildRejected, ProcessedBuildProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
@@ -116,18 +116,24 @@ def test_rejected_build(world: World, uploaded: Uploaded, gate: Driven) -> None:
     assert "90725 SDK version (build it with the Xcode" in str(refusal.value)
 
 
-def test_same_ipa_after_refresh(world: World, app: str, configured: Configured, tmp_path: Path) -> None:
+def test_rejected_number_used_up(world: World, app: str, configured: Configured, tmp_path: Path) -> None:
+    """The errors name the number that is free, and Apple accepts that one."""
     control(world, "POST", "/appstore/reject", {"codes": {"90000": "Apple's own trouble."}})
-    build, arguments = Driven(configured(BuildProvider)), build_arguments(tmp_path, app)
-    build.up(**arguments)
-    world.clock.sleep(60)
+    build, gate = Driven(configured(BuildProvider)), Driven(configured(ProcessedBuildProvider))
+    build.up(**build_arguments(tmp_path, app))
+    arguments = {"app_id": app, "short_version": "1.0.0"}
+    with pytest.raises(
+        BuildRejected, match=r"upload it with build number 0\.1: a rejected upload has used up its number"
+    ):
+        gate.up(**arguments, upload_id=build.id, version="0")
 
     assert build.refresh() is False
-    build.up(**arguments)
-    gate = Driven(configured(ProcessedBuildProvider))
-    gate.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
+    with pytest.raises(VersionTaken, match=r"with other content or rejected.*build number 0\.1, which is free"):
+        build.up(**build_arguments(tmp_path, app))
+    build.up(**build_arguments(tmp_path, app, build="0.1"))
+    gate.up(**arguments, upload_id=build.id, version="0.1")
 
-    assert [each["state"]["state"] for each in uploads(world)] == ["COMPLETE"]
+    assert [each["state"]["state"] for each in uploads(world)] == ["FAILED", "COMPLETE"]
 
 
 def test_compliance_review(world: World, uploaded: Uploaded, gate: Driven) -> None:

@@ -279,7 +279,7 @@ def is_committed(upload: BuildUpload) -> bool:
 
 
 def is_delivered(upload: BuildUpload) -> bool:
-    """Whether a build upload uses up its build number: Apple has all bytes, and has not rejected them."""
+    """Whether Apple has all bytes of a build upload, and has not rejected them."""
     return is_committed(upload) and upload.state.state != "FAILED"
 
 

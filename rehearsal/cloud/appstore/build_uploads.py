@@ -56,7 +56,7 @@ class BuildUploads(Kind):
                 raise refusals.attribute_invalid(
                     name, f"'{attributes[name]}' is not a valid value for the attribute '{name}'"
                 )
-        highest = highest_delivered(self.records, links["app"], attributes)
+        highest = highest_used(self.records, links["app"], attributes)
         if highest and ordering(attributes["cfBundleVersion"]) <= ordering(highest):
             raise refusals.refuse(
                 409,
@@ -104,16 +104,13 @@ def upload_state(records: Records, upload: Document) -> str:
     return "FAILED" if upload["errors"] else "COMPLETE"
 
 
-def highest_delivered(records: Records, app: str, attributes: Document) -> str | None:
-    """The highest build number of a version whose upload is committed and not refused."""
+def highest_used(records: Records, app: str, attributes: Document) -> str | None:
+    """The highest build number of a version that an upload has used up. A rejected or deleted upload used its number up as well
+    (https://github.com/fastlane/fastlane/issues/6207)."""
     numbers = [
-        upload["attributes"]["cfBundleVersion"]
-        for upload in records.all("buildUploads", app=app)
-        if "committed_at" in upload
-        and not upload["errors"]
-        and upload["attributes"]["platform"] == attributes["platform"]
-        and ordering(upload["attributes"]["cfBundleShortVersionString"])
-        == ordering(attributes["cfBundleShortVersionString"])
+        used["cfBundleVersion"]
+        for used in records.context.store.all("appstore.usedNumbers", app=app, platform=attributes["platform"])
+        if ordering(used["cfBundleShortVersionString"]) == ordering(attributes["cfBundleShortVersionString"])
     ]
     return max(numbers, key=ordering, default=None)
 
@@ -169,8 +166,10 @@ class BuildUploadFiles(Kind):
         record["committed"] = True
         self.records.save(record)
         if record["attributes"]["assetType"] == "ASSET":
-            highest = highest_delivered(self.records, upload["links"]["app"], upload["attributes"])
+            highest = highest_used(self.records, upload["links"]["app"], upload["attributes"])
             taken = highest is not None and ordering(upload["attributes"]["cfBundleVersion"]) <= ordering(highest)
+            numbers = {**upload["attributes"], "app": upload["links"]["app"]}
+            self.context.store.put("appstore.usedNumbers", upload["id"], numbers)
             processing.process(self.records, upload, storage.content(self.context, record["id"]), taken=taken)
 
     def shown(self, record: Document) -> Document:

@@ -154,6 +154,19 @@ def test_build_number_is_taken(api: Caller, build: Callable[..., bytes]) -> None
     assert refusal["detail"].endswith("'0'")
 
 
+def test_rejected_number_is_used_up(api: Caller, build: Callable[..., bytes]) -> None:
+    """Also once the upload is deleted."""
+    control(api.world, "POST", "/appstore/reject", {"codes": {"90683": "Missing purpose string."}})
+    app = api.app()
+    rejected = send(api, app, build())
+    api("DELETE", f"/v1/buildUploads/{rejected['id']}")
+    attributes = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "0", "platform": "IOS"}
+
+    error = api.make("buildUploads", attributes, status=409, app=app)
+
+    assert error["code"] == "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE"
+
+
 def test_race_for_build_number(api: Caller, build: Callable[..., bytes]) -> None:
     """Of two uploads with the same number the later commit fails."""
     app, content = api.app(), build()
