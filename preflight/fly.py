@@ -10,7 +10,7 @@ from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
-from providers.fly.api import apps, certificates, platform
+from providers.fly.api import apps, certificates, machines, platform
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
 from providers.http import Http
@@ -116,12 +116,23 @@ def region(subject: Subject) -> Iterator[Finding]:
     if machine.mount:
         wanted["volume_size_bytes"] = machine.mount.initial_size_gb * GIGABYTE
     code, where = machine.primary_region or "", "primary_region of fly.toml"
-    machines = len(subject.stack.made.get("fly:Machine", ()))
-    yield ok(f"{code}: the machine exists") if machines else _capacity(subject, regions, code, wanted, where)
+    count = len(subject.stack.made.get("fly:Machine", ()))
+    yield ok(f"{code}: the machine exists") if count else _capacity(subject, regions, code, wanted, where)
+    yield from _hosts(subject)
     if settings.backend.database.kind == "postgres" and code in regions and not regions[code].mpg_available:
         yield blocked(f"{code} has no Managed Postgres", f"choose another region: {where}")
-    if monitoring and machines <= 1:
+    if monitoring and count <= 1:
         yield _capacity(subject, regions, monitoring.region, {}, "solos:monitoring.region")
+
+
+def _hosts(subject: Subject) -> Iterator[Finding]:
+    """The machines of the stack whose host Fly cannot reach: `up` would change nothing of them."""
+    for app in sorted(subject.stack.made.get("fly:App", ())):
+        for machine in machines.living(Fly(subject.config), app):
+            try:
+                machines.check_host(app, machine)
+            except ProviderError as error:
+                yield blocked(error.message, error.remedy)
 
 
 def _capacity(

@@ -50,6 +50,8 @@ def _machine(fly: Fly, args: MachineArgs) -> str | None:
         if args.volume_id and volume_id == args.volume_id and machine.name != args.name:
             message, _ = OTHER_NAME.fill(volume_id=volume_id, app=args.app, found=machine.name, name=args.name)
             raise OtherName(message, name=machine.name)
+        if machine.name == args.name:
+            machines.check_host(args.app, machine)  # Its config cannot be read, so it cannot be compared.
     return _only([machine.id for machine in found if machine.name == args.name], f"machines {args.name}")
 
 

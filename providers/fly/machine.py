@@ -61,6 +61,15 @@ FIRST_FAILED = ErrorText(
     "machine {name} of app {app} was created, and failed at the {step}: {failure}; {epilogue}. It was left as it is",
     remedy="fix the release, then run `pulumi up` again",
 )
+UNKNOWN_CONFIG = (
+    "machine {id} of app {app} is on a host that Fly reports as {status}: its config cannot be read, and is shown as it was; "
+    "see https://status.fly.io and `fly machine status {id} -a {app}`"
+)
+NOT_DESTROYED = ErrorText(
+    "machine {id} of app {app} is on a host that Fly reports as {status}: it was not destroyed, and its volume neither",
+    remedy="run the same command again when the host is back; to give up machine and data, run `fly machine destroy {id} "
+    "--force -a {app}`, then `pulumi refresh`",
+)
 CHANGED_ELSEWHERE = ErrorText(
     "another client has changed machine {name} of app {app} since the last `pulumi up` ({fields}): it was left as it is",
     remedy="run `pulumi refresh`, read in a preview what `pulumi up` would change back, then run `pulumi up`",
@@ -206,6 +215,10 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         machine = machines.find(self.fly, state.app, id)
         if machine is None or is_lost(id, machine.region):
             return None
+        if machine.config is None:
+            engine.note(UNKNOWN_CONFIG.format(id=id, app=state.app, status=machine.host_status))
+            known = {name: getattr(machine, name) for name in ("state", "host_status", "instance_id")}
+            return replace(state, **known)
         seen = _state(state, machine)
         same = machine.instance_id == state.instance_id
         return replace(seen, **{name: getattr(state, name) for name in MEASURED}) if same else seen
@@ -223,6 +236,9 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return self._converge(Observed.compare(self, found, args), state, args)
 
     def remove(self, id: str, state: MachineState) -> None:
+        machine = machines.find(self.fly, state.app, id)
+        if machine and machine.host_status != "ok" and not is_lost(id, machine.region):
+            raise NOT_DESTROYED(id=id, app=state.app, status=machine.host_status)
         machines.destroy(self.fly, state.app, id)
 
     def _create(self, args: MachineArgs, config: machines.Config) -> machines.Machine:

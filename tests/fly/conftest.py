@@ -10,6 +10,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import control
+from providers import engine
 from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.ip_address import IpAddressProvider
@@ -81,3 +82,11 @@ def machine(configured: Configured, arguments: dict[str, Any]) -> Driven:
     machine = Driven(configured(MachineProvider))
     machine.up(**arguments)
     return machine
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The notes on the screen."""
+    lines: list[str] = []
+    monkeypatch.setattr(engine, "note", lines.append)
+    return lines

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.driver import Driven
+from harness.inprocess import control
 from providers.errors import ProviderError
 from providers.fly import adoption
 from providers.fly.api.client import Fly
@@ -80,3 +81,12 @@ def test_unclaimed_objects_are_listed(machine: Driven, fly: Fly, configured: Con
         "address 66.241.124.100",
         "certificate of api.sollabs.example",
     ]
+
+
+def test_machine_on_unreachable_host(machine: Driven, fly: Fly, world: World) -> None:
+    """Its config cannot be read, so it is not imported."""
+    control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": "unreachable"})
+    wanted = {key: value for key, value in machine.inputs.items() if key != "secrets_version"}
+
+    with pytest.raises(ProviderError, match="on a host that Fly reports as unreachable"):
+        adoption.LOCATE[MachineProvider](fly, MachineArgs(**wanted))

@@ -6,21 +6,12 @@ from typing import Any
 import pytest
 
 from harness.driver import Driven
-from providers import engine
 from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 from tests.fly.backend import add_note, living, machines
 from tests.fly.conftest import Configured
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The notes on the screen."""
-    lines: list[str] = []
-    monkeypatch.setattr(engine, "note", lines.append)
-    return lines
 
 
 def adopted(configured: Configured, arguments: dict[str, Any], *, protected: bool) -> tuple[Driven, Driven]:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from harness.driver import Driven
-from harness.inprocess import Doubles, route_to
+from harness.inprocess import Doubles, control, route_to
 from providers.errors import Incomplete, ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
@@ -389,22 +389,46 @@ def test_autostopped_machine_is_left(running: Driven, served: dict[str, Any], wo
 
 
 @pytest.mark.parametrize("status", ["unreachable", "unknown"])
-def test_unreachable_host_allows_only_destroy(
-    running: Driven, served: dict[str, Any], world: World, status: str
+def test_unreachable_host_is_left(
+    running: Driven, served: dict[str, Any], world: World, said: list[str], status: str
 ) -> None:
-    by_hand(world, host_status=status)
+    """Fly answers no config. Refresh shows what is known, up and destroy refuse, and nothing is written."""
+    control(world, "POST", "/fly/hosts", {"machine": running.id, "status": status})
     before = len(calls(world))
 
-    message = failure(running, changed(served))
-    writes = [call for call in calls(world, before) if not call.startswith("GET")]
     running.refresh()
-    shown = running.outputs["host_status"]
-    running.destroy()
+    told = failure(running, changed(served))
+    with pytest.raises(ProviderError, match=f"reports as {status}: it was not destroyed"):
+        running.destroy()
 
-    assert f"on a host that Fly reports as {status}: nothing was changed" in message
-    assert writes == []
-    assert shown == status
-    assert at_fly(world)["state"] == "destroyed"
+    assert any("its config cannot be read" in line for line in said)
+    assert running.outputs["host_status"] == status
+    assert not running.diff(**served).changes
+    assert f"on a host that Fly reports as {status}: nothing was changed" in told
+    assert [call for call in calls(world, before) if not call.startswith("GET")] == []
+
+
+def test_host_that_comes_back(running: Driven, served: dict[str, Any], world: World) -> None:
+    for status in ("unreachable", "ok"):
+        control(world, "POST", "/fly/hosts", {"machine": running.id, "status": status})
+        running.refresh()
+
+    running.up(**changed(served))
+
+    assert running.outputs["host_status"] == "ok"
+    assert at_fly(world)["config"]["env"] == ENV
+
+
+def test_unreachable_machine_is_not_adopted(
+    running: Driven, served: dict[str, Any], configured: Configured, world: World
+) -> None:
+    control(world, "POST", "/fly/hosts", {"machine": running.id, "status": "unreachable"})
+    before = len(calls(world))
+
+    told = failure(Driven(configured(MachineProvider)), served)
+
+    assert "reports as unreachable: nothing was changed" in told
+    assert [call for call in calls(world, before) if not call.startswith("GET")] == []
 
 
 def test_new_image_is_waited_for(running: Driven, served: dict[str, Any], world: World) -> None:

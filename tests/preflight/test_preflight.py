@@ -9,9 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles, control
 from preflight.__main__ import CHECKS, main, table
 from preflight.finding import Finding, Subject, Verdict, ok, run
+from providers.fly.app import AppProvider
+from providers.fly.image import ImageProvider
+from providers.fly.machine import MachineProvider
 from rehearsal.cloud.world import World
 from tests.preflight.conftest import APP, Preflight
 
@@ -348,6 +352,27 @@ def test_resources_of_stack_are_ok(world: World, preflight: Preflight) -> None:
     assert findings["Region"] == [ok("sjc: the machine exists")]
     assert findings["Certificates"] == [ok("the certificate of this stack is valid until 2027-11-27")]
     assert findings["Build number"][0].verdict is Verdict.OK
+
+
+def test_unreachable_host(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:
+    Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
+    image = Driven(configured(ImageProvider))
+    image.up(reference=preflight.values["image"])
+    machine = Driven(configured(MachineProvider))
+    machine.up(
+        app=APP,
+        name="solserver",
+        region="sjc",
+        config={"env": {"DATABASE_PATH": "/x.db"}},
+        image=image.outputs["pinned"],
+    )
+    preflight.made = {"fly:App": frozenset({APP}), "fly:Machine": frozenset({machine.id})}
+    control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": "unreachable"})
+
+    finding = preflight.row("Region")[1]
+
+    assert finding.verdict is Verdict.BLOCKED
+    assert f"machine {machine.id} of app {APP} is on a host that Fly reports as unreachable" in finding.text
 
 
 def test_app_made_by_hand(world: World, preflight: Preflight) -> None:

@@ -13,6 +13,7 @@ POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "own
                       the name of an app stands for the values that Fly requires for it; `limited_until` is the end of a rate
                       limit of the certificate authority
 POST /fly/migrations  {"volume": "vol_…"}: Fly migrates a volume and its machine to another host
+POST /fly/hosts       {"machine": id, "status": "unreachable" | "unknown" | "ok"}: what Fly knows of the host of a machine and its volume
 GET  /fly/state       every document of Fly, by kind; without the app that only holds images
 """
 
@@ -81,6 +82,17 @@ class FlyControl(Service):
     @route("POST", "/fly/migrations")
     def migrate_volume(self, request: Request) -> Any:
         return self._machines_api.migrate(request.get_json(force=True)["volume"]), 201, {}
+
+    @route("POST", "/fly/hosts")
+    def set_host_status(self, request: Request) -> Any:
+        body = request.get_json(force=True)
+        id, known = body["machine"], {"host_status": body["status"]}
+        with self.store.transaction():
+            machine = self.store.get("fly_machine", id)
+            assert machine
+            for volume in self.store.all("fly_volume", attached_machine_id=id):
+                self.store.put("fly_volume", volume["id"], {**volume, **known})
+            return self.store.put("fly_machine", id, {**machine, **known}), 201, {}
 
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:

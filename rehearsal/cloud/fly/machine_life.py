@@ -35,6 +35,8 @@ from rehearsal.standins import solserver
 LOG_LINES = 100
 EVENTS = 50
 STOP_SECONDS = 5.0
+KNOWN_WITHOUT_HOST = ("image", "guest", "metadata")
+"""What Fly knows of the config of a machine whose host it cannot reach."""
 POLL_SECONDS = 0.1
 ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "starting", "destroying": "destroyed"}
 """States that wait for the process to end, and the state that follows."""
@@ -106,12 +108,16 @@ class Machines:
             self._store.put("fly_machine", id, machine)
 
     def shown(self, machine: Document) -> Document:
-        """The machine as the API shows it. Right after an update the old version still appears started and healthy."""
+        """The machine as the API shows it. Right after an update the old version still appears started and healthy.
+        Without its host, a machine has no config."""
         checks = [public(check) for check in machine["checks"]]
         shown = {**public(machine), "checks": checks, "version": machine["instance_id"]}
         age = self._clock.now() - machine["_since"]
         if machine["state"] == "replacing" and machine["_launch"] and age < self._delay("machine_visible"):
             shown["state"] = "started"
+        if machine["host_status"] != "ok":
+            config = shown.pop("config")
+            shown["incomplete_config"] = {name: config[name] for name in KNOWN_WITHOUT_HOST if name in config}
         return shown
 
     # Operations on a machine; each takes the document inside `changing`.

@@ -253,6 +253,8 @@ class MachinesPart(FlyApi):
                     f"failed to get lease: lease currently held by {lease['owner']}, expires at {lease['expires_at']}",
                 )
             with self.machines.changing(id) as machine:
+                if machine["host_status"] != "ok" and action not in ("lease", "delete_machine"):
+                    raise fly_error(412, f"failed_precondition: the host of machine {id} is {machine['host_status']}")
                 yield machine
 
     def _machine(self, app: str, id: str) -> Document:
@@ -324,7 +326,8 @@ class MachinesPart(FlyApi):
 
 
 def _metadata(machine: Document) -> dict[str, str]:
-    return dict(machine["config"].get("metadata") or {})
+    config = machine.get("config") or machine.get("incomplete_config") or {}
+    return dict(config.get("metadata") or {})
 
 
 def _volumes(config: Document) -> list[str]:
