@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cloud.fly.api import OUR_ORG
 from rehearsal.cloud.fly.registry import app_of
 from rehearsal.doubles import Doubles
 from rehearsal.files import read_toml
-from rehearsal.receivers import receivers
+from rehearsal.receivers import METRICS_TOKEN, receivers
 from rehearsal.stack import RehearsalStack
 from rehearsal.standins import ipa
 
@@ -56,13 +55,16 @@ def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
 
 
 def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
-    """Push the image that the stack names, and make its testers users of the team: a dress rehearsal is about the rest.
+    """Add the organisation, the image and the testers that the stack names: a dress rehearsal is about the rest.
 
-    `make preflight` looks for both at the vendors.
+    `make preflight` looks for them at the vendors.
     """
     config = stack.config
+    org = config["solos:org"]
+    for token, may in ((doubles.credentials["FLY_API_TOKEN"], "all"), (METRICS_TOKEN, "read")):
+        doubles.do("/fly/tokens", token=token, org=org, may=may)
     if app := app_of(config["solos:image"]):
-        doubles.do("/fly/apps", name=app, org=OUR_ORG, for_images=True)
+        doubles.do("/fly/apps", name=app, org=org, for_images=True)
     doubles.do("/fly/images", reference=config["solos:image"])
     for tester in config["solos:testers"]:
         doubles.do("/appstore/users", **tester)
@@ -70,7 +72,7 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
         app = _app(config)
         doubles.do("/fly/dns", hostname=domain, points_to=app, challenge_of=app, owned_by=app)
     print(
-        f"Assumed to exist: {config['solos:image']} and the testers as users of the team. `make preflight` looks for them.\n",
+        f"Assumed to exist: the organisation {config['solos:org']}, {config['solos:image']}, and the testers as users of the team. `make preflight` looks for them.\n",
         flush=True,
     )
 

@@ -9,6 +9,9 @@ from rehearsal.stack import RehearsalStack
 SPEED = 20
 """The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
 
+METRICS_TOKEN = "fm2_readonly"
+"""The token with which the monitor reads metrics and logs from Fly."""
+
 
 def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
     """The monitor's settings, with the control address in place of the services that get pages, heartbeats and log lines.
@@ -18,7 +21,7 @@ def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
     if stack.config.get("solos:monitoring") == {}:
         return {}
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
-    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": "fm2_readonly", "sinkToken": "sink"}
+    secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": METRICS_TOKEN, "sinkToken": "sink"}
     return {
         "solos:monitoring": stack.config.get("solos:monitoring", {})
         | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, "sinkUser": "solos"},

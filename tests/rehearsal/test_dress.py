@@ -25,6 +25,7 @@ def team_stack() -> str:
         "solos:monitoringSecrets": dict.fromkeys(SECRETS, secret),
         "solos:secrets": {"LITESTREAM_HEARTBEAT_URL": secret},
         "solos:ascKeyId": secret,
+        "solos:org": "acme",
         "solos:image": "registry.fly.io/solserver:2.3.4",
         "solos:expectBody": "",
         "solos:testers": [{"email": "kim@team.example", "firstName": "Kim", "lastName": "Ito"}],

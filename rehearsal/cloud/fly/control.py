@@ -12,6 +12,7 @@ POST /fly/dns         {"hostname", "points_to"?: app, "challenge_of"?: app, "own
                       sets DNS records: address records or CNAME, CNAME of the ACME challenge, TXT record of the ownership;
                       the name of an app stands for the values that Fly requires for it; `limited_until` is the end of a rate
                       limit of the certificate authority
+POST /fly/tokens      {"token", "org", "may"?: "read"}: creates a token of an organisation
 POST /fly/migrations  {"volume": "vol_…"}: Fly migrates a volume and its machine to another host
 POST /fly/hosts       {"machine": id, "status": "unreachable" | "unknown" | "ok"}: what Fly knows of the host of a machine and its volume
 GET  /fly/state       every document of Fly, by kind; without the app that only holds images
@@ -73,6 +74,11 @@ class FlyControl(Service):
         name, for_images = body["name"], body.get("for_images", False)
         there = self._machines_api.living_app(name) if for_images else None
         return there or self._machines_api.make_app(name, body["org"], for_images=for_images), 201, {}
+
+    @route("POST", "/fly/tokens")
+    def create_token(self, request: Request) -> Any:
+        body = request.get_json(force=True)
+        return self.store.put("fly_token", body["token"], {"may": "all", **body}), 201, {}
 
     @route("POST", "/fly/dns")
     def set_dns(self, request: Request) -> Any:
