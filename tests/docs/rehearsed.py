@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
 from tests.docs.console import Event
 from tests.needs import find
+from tests.processes import descendants
 from tests.program.watching import MONITOR
 
 IMAGE = "registry.fly.io/solserver"
@@ -281,7 +282,7 @@ class World:
             while self._doubles.see("/faults") and up.poll() is None:
                 time.sleep(0.05)
             assert up.poll() is None, f"the update was over before it could be killed: {up.communicate()[0]}"
-            for process in (up.pid, *_below(up.pid)):  # a dead laptop leaves no process running
+            for process in (up.pid, *descendants(up.pid)):  # a dead laptop leaves no process running
                 os.kill(process, signal.SIGKILL)
 
     def _volume(self) -> str:
@@ -303,14 +304,6 @@ class World:
 def absent_monitor() -> list[str]:
     """The monitor's programs that are not installed here."""
     return [program for program in MONITOR if find(program) is None]
-
-
-def _below(process: int) -> Iterator[int]:
-    """Its child processes, recursively."""
-    listed = subprocess.run(["pgrep", "-P", str(process)], stdout=subprocess.PIPE, text=True, check=False)
-    for child in map(int, listed.stdout.split()):
-        yield child
-        yield from _below(child)
 
 
 EVENTS: dict[str, Callable[..., None]] = {

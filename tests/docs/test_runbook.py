@@ -55,10 +55,7 @@ def stories() -> list[list[Chapter]]:
 def called(story: list[Chapter]) -> Iterator[str]:
     """The programs that a story calls, of those that a shell may be without."""
     for step in (step for chapter in story for step in chapter.steps):
-        if isinstance(step, Event):
-            if step.text.startswith("a laptop dies"):
-                yield "pgrep"
-        elif not not_run_here(step):
+        if isinstance(step, Command) and not not_run_here(step):
             yield from re.findall(r"\b(?:awk|grep|openssl|sed)\b", step.text)
 
 

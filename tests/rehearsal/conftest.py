@@ -15,6 +15,7 @@ import yaml
 
 from harness.program import CONFIG, create_project
 from rehearsal.doubles import Control
+from tests.processes import with_command
 
 SECONDS = 90.0
 """How long a test waits for something to happen before it fails."""
@@ -75,7 +76,7 @@ class Clone:
 def clone(tmp_path: Path) -> Iterator[Clone]:
     clone = Clone(tmp_path / "clone")
     yield clone
-    for pid in processes(str(clone.folder)):
+    for pid in with_command(str(clone.folder)):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -84,25 +85,3 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
-
-
-def processes(part: str) -> list[int]:
-    """The processes whose command line contains `part`, but for this one."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], stdout=subprocess.PIPE, text=True, check=True)
-    lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines() if part in line]
-    return [int(pid) for pid, _ in lines if int(pid) != os.getpid()]
-
-
-def descendants(pid: int) -> dict[int, str]:
-    """The command lines of what a process has started, directly or not, by process id."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], stdout=subprocess.PIPE, text=True, check=True
-    )
-    rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
-    found: dict[int, str] = {}
-    parents = {pid}
-    while parents:
-        children = {int(row[0]): row[2] for row in rows if len(row) == 3 and int(row[1]) in parents}
-        found |= children
-        parents = set(children)
-    return found

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.rehearsal.conftest import Clone, descendants, wait_until
+from tests.processes import descendants, is_alive
+from tests.rehearsal.conftest import Clone, wait_until
 
 SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$", "seconds": 4}
 """Creating the machine takes some seconds, and its answer is lost."""
@@ -33,13 +33,7 @@ class Run:
         return next(pid for pid, command in self.started.items() if part in command)
 
     def wait_until_nothing_is_left(self) -> None:
-        wait_until(lambda: not any(_is_alive(pid) for pid in self.started))
-
-
-def _is_alive(pid: int) -> bool:
-    """A zombie is not."""
-    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], stdout=subprocess.PIPE, text=True, check=False)
-    return bool(shown.stdout.strip()) and not shown.stdout.strip().startswith("Z")
+        wait_until(lambda: not any(is_alive(pid) for pid in self.started))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,17 @@ from rehearsal.folder import InUse, locked
 from tests.rehearsal.conftest import Clone
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port: int = other.getsockname()[1]
-        return port
+def is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @pytest.fixture
 def usual(monkeypatch: pytest.MonkeyPatch) -> int:
-    """The usual first port, which is one that no other test uses."""
-    port = free_port()
+    """The usual first port: one of this process, with free ports after it, below the range from which systems choose ports."""
+    first = 20000 + os.getpid() % 1000 * ports.STEP
+    port = next(port for port in range(first, 32000, ports.STEP) if all(map(is_free, range(port, port + ports.STEP))))
     monkeypatch.setattr(ports, "USUAL", port)
     return port
 

@@ -1,0 +1,62 @@
+"""The processes of this computer: from /proc where it exists, else from `ps`, which macOS always has."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    parent: int
+    is_zombie: bool
+    command: str
+    """The command line."""
+
+
+def with_command(part: str) -> list[int]:
+    """The processes whose command line contains `part`, except this one."""
+    return [process.pid for process in _all() if part in process.command and process.pid != os.getpid()]
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The command lines of what a process started, directly or not, by process id."""
+    everything = list(_all())
+    found: dict[int, str] = {}
+    parents = {pid}
+    while parents:
+        children = {process.pid: process.command for process in everything if process.parent in parents}
+        found |= children
+        parents = set(children)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not."""
+    return any(process.pid == pid and not process.is_zombie for process in _all())
+
+
+def _all() -> Iterator[Process]:
+    return _from_proc() if (PROC / "self").exists() else _from_ps()
+
+
+def _from_proc() -> Iterator[Process]:
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # the process has ended
+            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            yield Process(int(folder.name), int(parent), state == "Z", command)
+
+
+def _from_ps() -> Iterator[Process]:
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], stdout=subprocess.PIPE, text=True, check=True
+    )
+    for line in listed.stdout.splitlines():
+        pid, parent, state, *command = line.split(maxsplit=3)
+        yield Process(int(pid), int(parent), state.startswith("Z"), "".join(command))
