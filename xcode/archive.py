@@ -1,13 +1,13 @@
-"""Makes a signed IPA from a commit of solmobile, on macOS: the archive step of the launch, and readable as its instructions.
+"""Builds a signed IPA from a commit of solmobile, on macOS. This is the archive step of the launch; it also documents the commands.
 
     .venv/bin/python xcode/archive.py < job.json        # components/testflight/xcode.py writes the job
 
-Beside the IPA it leaves `<name>.dSYMs.zip` and `<name>.log`, and nothing else. The certificate is imported into a keychain of its
-own, and the profile is installed for as long as the build takes. Both are gone afterwards: when it fails, when it is told to stop,
-and when the program that started it is killed, which ends this one within a second. Were this one killed as well, the next run begins
-by removing what it left.
+Its outputs are the IPA, `<name>.dSYMs.zip` and `<name>.log`. The certificate is imported into a temporary keychain, and the profile
+is installed for the duration of the build. Both are removed afterwards, also when the build fails, when a signal stops this script,
+and when the program that started it is killed, which this script notices within a second. If this script itself is killed, its next
+run starts with the cleanup.
 
-Secrets come through standard input and reach `security` the same way: arguments of a process can be read by all users of the machine.
+Secrets come through standard input and reach `security` the same way: all users of the machine can read the arguments of a process.
 """
 
 import base64
@@ -27,20 +27,20 @@ from pathlib import Path
 from typing import TextIO
 
 BRANCHES = ("main", "origin/main")
-"""A commit is released only from here."""
+"""The commit to archive must be on one of these."""
 PROFILES = (
     Path("Library/MobileDevice/Provisioning Profiles"),
     Path("Library/Developer/Xcode/UserData/Provisioning Profiles"),
 )
-"""Where Xcode looks for profiles, in the home folder: up to version 15, and from 16 on."""
+"""Where Xcode looks for profiles, in the home folder: up to version 15, and since version 16."""
 LOCK_SECONDS = 21_600
-"""The keychain locks itself after so long without use: no archive takes six hours."""
-TOLD_LINES = 20
-"""So many of the log's last lines are shown of a build that failed."""
+"""The keychain locks itself after six hours without use, which is longer than any archive takes."""
+LOG_LINES = 20
+"""Number of lines from the end of the log in the error of a failed build."""
 
 
 class Failed(Exception):
-    """Told in one line, perhaps with the end of the log."""
+    """The archive failed. The message is one line, with the end of the log if Xcode failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Job:
     scheme: str
     export_options: str
     files: dict[str, str]
-    """Written into the clean checkout, by path: Release.xcconfig and ExportOptions.plist."""
+    """Files to write into the clean checkout, by path: Release.xcconfig and ExportOptions.plist."""
     ipa: str
     certificate: str
     """PEM."""
@@ -64,8 +64,8 @@ class Job:
     profile_uuid: str
 
 
-class Place:
-    """The folder beside the IPA that holds everything that has to go again. Only this user can look into it."""
+class TemporaryFolder:
+    """Paths in the folder beside the IPA that `_clean_up` removes. Only this user can read it."""
 
     def __init__(self, ipa: Path) -> None:
         self.folder = ipa.absolute().with_name(f".{ipa.stem}.archive")
@@ -74,152 +74,152 @@ class Place:
         self.archive = self.folder / "solmobile.xcarchive"
         self.export = self.folder / "export"
         self.installed = self.folder / "installed"
-        """Names the profile that was installed, one path a line, before it is."""
+        """The paths at which this run installs the profile, one per line. It is written before the profile, for the cleanup."""
 
 
 def main() -> int:
     job = Job(**json.load(sys.stdin))
     ipa = Path(job.ipa)
-    place, log = Place(ipa), ipa.with_suffix(".log")
+    temp, log = TemporaryFolder(ipa), ipa.with_suffix(".log")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
         _require_macos()
         ipa.parent.mkdir(parents=True, exist_ok=True)
-        _clean_up(place, job.checkout)
-        with _cleaned_up(place, job.checkout), log.open("w", encoding="utf-8") as told:
-            _say(f"checking {job.commit[:12]} out of {job.checkout}")
-            _check_out(job, place)
-            _say("importing the certificate and installing the profile")
-            _import_certificate(job, place)
-            _install_profile(job, place)
-            _say(f"archiving {job.scheme}; the log is {log}")
-            _archive(job, place, told)
-            _say("exporting the IPA")
-            _export(job, place, told)
-            _deliver(place, ipa)
+        _clean_up(temp, job.checkout)
+        with _cleaned_up(temp, job.checkout), log.open("w", encoding="utf-8") as output:
+            _report(f"checking out {job.commit[:12]} of {job.checkout}")
+            _check_out(job, temp)
+            _report("importing the certificate and installing the profile")
+            _import_certificate(job, temp)
+            _install_profile(job, temp)
+            _report(f"archiving {job.scheme}; the log is {log}")
+            _archive(job, temp, output)
+            _report("exporting the IPA")
+            _export(job, temp, output)
+            _deliver(temp, ipa)
     except Failed as failed:
         print(f"error: {failed}", file=sys.stderr)
         return 1
-    _say(f"made {ipa}")
+    _report(f"built {ipa}")
     return 0
 
 
 # The steps.
 
 
-def _check_out(job: Job, place: Place) -> None:
-    """The commit as it was committed, and nothing of what lies about in the checkout."""
-    place.folder.mkdir(mode=0o700)
+def _check_out(job: Job, temp: TemporaryFolder) -> None:
+    """Check the commit out into a new worktree, without uncommitted changes and untracked files of the checkout."""
+    temp.folder.mkdir(mode=0o700)
     commit = _git(job.checkout, "rev-parse", "--verify", "--quiet", f"{job.commit}^{{commit}}")
     if commit is None:
-        raise Failed(f"{job.checkout} has no commit {job.commit}: `git -C {job.checkout} fetch`, then run up again")
+        raise Failed(f"{job.checkout} has no commit {job.commit}: run `git -C {job.checkout} fetch`, then `pulumi up`")
     if all(_git(job.checkout, "merge-base", "--is-ancestor", commit, branch) is None for branch in BRANCHES):
-        raise Failed(f"commit {job.commit} is not on main: merge it, or name one that is in solos:xcode.commit")
-    if _git(job.checkout, "worktree", "add", "--quiet", "--detach", str(place.source), commit) is None:
+        raise Failed(f"commit {job.commit} is not on main: merge it, or set solos:xcode.commit to one that is")
+    if _git(job.checkout, "worktree", "add", "--quiet", "--detach", str(temp.source), commit) is None:
         raise Failed(
-            f"git cannot check {job.commit} out of {job.checkout}: `git -C {job.checkout} worktree list` says why"
+            f"git cannot create a worktree of {job.commit} in {job.checkout}: see `git -C {job.checkout} worktree list`"
         )
-    if (place.source / ".gitmodules").exists() and (
-        _git(str(place.source), "submodule", "update", "--quiet", "--init", "--recursive") is None
+    if (temp.source / ".gitmodules").exists() and (
+        _git(str(temp.source), "submodule", "update", "--quiet", "--init", "--recursive") is None
     ):
-        raise Failed(f"git cannot get the submodules of {job.commit}")
+        raise Failed(f"git cannot fetch the submodules of {job.commit}")
     for name, content in job.files.items():
-        path = place.source / name
+        path = temp.source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
 
 
-def _import_certificate(job: Job, place: Place) -> None:
-    """Into a keychain that codesign may use without asking, and that is looked through beside the user's own."""
-    p12 = place.folder / "distribution.p12"
+def _import_certificate(job: Job, temp: TemporaryFolder) -> None:
+    """Import it into a temporary keychain that codesign can use without a prompt, and add that to the search list."""
+    p12 = temp.folder / "distribution.p12"
     _write_privately(p12, base64.b64decode(job.p12))
     password = secrets.token_hex(24)
-    _security_told(
-        f'create-keychain -p {password} "{place.keychain}"',
-        f'set-keychain-settings -l -u -t {LOCK_SECONDS} "{place.keychain}"',
-        f'unlock-keychain -p {password} "{place.keychain}"',
-        f'import "{p12}" -f pkcs12 -k "{place.keychain}" -P "{job.p12_password}"'
+    _security_stdin(
+        f'create-keychain -p {password} "{temp.keychain}"',
+        f'set-keychain-settings -l -u -t {LOCK_SECONDS} "{temp.keychain}"',
+        f'unlock-keychain -p {password} "{temp.keychain}"',
+        f'import "{p12}" -f pkcs12 -k "{temp.keychain}" -P "{job.p12_password}"'
         " -T /usr/bin/codesign -T /usr/bin/security",
-        f'set-key-partition-list -S apple-tool:,apple:,codesign: -s -k {password} "{place.keychain}"',
+        f'set-key-partition-list -S apple-tool:,apple:,codesign: -s -k {password} "{temp.keychain}"',
     )
     p12.unlink()
-    _security("list-keychains", "-d", "user", "-s", str(place.keychain), *_keychains())
-    # `security -i` goes on after a command that failed, so this is how we know.
+    _security("list-keychains", "-d", "user", "-s", str(temp.keychain), *_keychains())
+    # `security -i` continues after a failed command and exits with 0, so check the result.
     digest = hashlib.sha1(ssl.PEM_cert_to_DER_cert(job.certificate)).hexdigest().upper()  # noqa: S324 (a name, not a proof)
-    if digest not in _security("find-identity", "-p", "codesigning", str(place.keychain)):
-        raise Failed("`security` has not imported the distribution certificate: is the login keychain locked?")
-    if digest not in _security("find-identity", "-v", "-p", "codesigning", str(place.keychain)):
+    if digest not in _security("find-identity", "-p", "codesigning", str(temp.keychain)):
+        raise Failed("`security` did not import the distribution certificate: is the login keychain locked?")
+    if digest not in _security("find-identity", "-v", "-p", "codesigning", str(temp.keychain)):
         raise Failed(
             "macOS does not trust the distribution certificate: install Apple's intermediate certificate (WWDR) from "
-            "https://www.apple.com/certificateauthority, which Xcode does when it is started once"
+            "https://www.apple.com/certificateauthority, or start Xcode once, which installs it"
         )
 
 
-def _install_profile(job: Job, place: Place) -> None:
+def _install_profile(job: Job, temp: TemporaryFolder) -> None:
     paths = [Path.home() / folder / f"{job.profile_uuid}.mobileprovision" for folder in PROFILES]
     paths = [path for path in paths if not path.exists()]
-    place.installed.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+    temp.installed.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_privately(path, base64.b64decode(job.profile))
 
 
-def _archive(job: Job, place: Place, log: TextIO) -> None:
+def _archive(job: Job, temp: TemporaryFolder, log: TextIO) -> None:
     kind, container = job.container
     _run(
         [
             *("xcodebuild", "archive", f"-{kind}", container, "-scheme", job.scheme),
             *("-configuration", "Release", "-destination", "generic/platform=iOS"),
-            *("-archivePath", str(place.archive), "-derivedDataPath", str(place.folder / "derived")),
+            *("-archivePath", str(temp.archive), "-derivedDataPath", str(temp.folder / "derived")),
         ],
-        place.source,
+        temp.source,
         log,
     )
 
 
-def _export(job: Job, place: Place, log: TextIO) -> None:
+def _export(job: Job, temp: TemporaryFolder, log: TextIO) -> None:
     _run(
         [
-            *("xcodebuild", "-exportArchive", "-archivePath", str(place.archive), "-exportPath", str(place.export)),
+            *("xcodebuild", "-exportArchive", "-archivePath", str(temp.archive), "-exportPath", str(temp.export)),
             *("-exportOptionsPlist", job.export_options),
         ],
-        place.source,
+        temp.source,
         log,
     )
 
 
-def _deliver(place: Place, ipa: Path) -> None:
-    exported = sorted(place.export.glob("*.ipa"))
+def _deliver(temp: TemporaryFolder, ipa: Path) -> None:
+    exported = sorted(temp.export.glob("*.ipa"))
     if len(exported) != 1:
         raise Failed(f"xcodebuild exported {len(exported)} IPAs, not one: see the log beside {ipa}")
-    shutil.make_archive(str(ipa.with_suffix(".dSYMs")), "zip", place.archive / "dSYMs")
+    shutil.make_archive(str(ipa.with_suffix(".dSYMs")), "zip", temp.archive / "dSYMs")
     shutil.move(exported[0], ipa)
 
 
-# And back.
+# Cleanup.
 
 
 @contextlib.contextmanager
-def _cleaned_up(place: Place, checkout: str) -> Iterator[None]:
+def _cleaned_up(temp: TemporaryFolder, checkout: str) -> Iterator[None]:
     try:
         yield
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        _clean_up(place, checkout)
+        _clean_up(temp, checkout)
 
 
-def _clean_up(place: Place, checkout: str) -> None:
-    """Remove the profile, the keychain, the checkout and the folder: those of a run that was killed just as well."""
-    if place.installed.exists():
-        for path in place.installed.read_text(encoding="utf-8").splitlines():
+def _clean_up(temp: TemporaryFolder, checkout: str) -> None:
+    """Remove the profile, the keychain, the worktree and the folder, also those that a killed run left."""
+    if temp.installed.exists():
+        for path in temp.installed.read_text(encoding="utf-8").splitlines():
             Path(path).unlink(missing_ok=True)
-    if place.keychain.exists():
-        others = [each for each in _keychains() if Path(each).resolve() != place.keychain.resolve()]
+    if temp.keychain.exists():
+        others = [each for each in _keychains() if Path(each).resolve() != temp.keychain.resolve()]
         _security("list-keychains", "-d", "user", "-s", *others)
-        _security("delete-keychain", str(place.keychain))
-    shutil.rmtree(place.folder, ignore_errors=True)
+        _security("delete-keychain", str(temp.keychain))
+    shutil.rmtree(temp.folder, ignore_errors=True)
     _git(checkout, "worktree", "prune")
 
 
@@ -230,13 +230,13 @@ def _require_macos() -> None:
     missing = [program for program in ("xcodebuild", "security", "git") if shutil.which(program) is None]
     if missing:
         raise Failed(
-            f"{' and '.join(missing)} missing: an archive is made on macOS with Xcode. Elsewhere, give an IPA that was made "
-            "there in solos:ipa, and take solos:xcode.commit out"
+            f"not installed: {' and '.join(missing)}; archiving needs macOS with Xcode. On another computer, put an IPA that was "
+            "built there at solos:ipa, and remove solos:xcode.commit"
         )
 
 
 def _git(folder: str, *arguments: str) -> str | None:
-    """What git prints; None when it says no."""
+    """The output of git; None if it fails."""
     done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
@@ -248,10 +248,10 @@ def _security(*arguments: str) -> str:
     return done.stdout
 
 
-def _security_told(*commands: str) -> None:
-    """Commands with secrets in them, given to `security` where nobody sees them. What it answers may repeat them."""
-    told = "".join(f"{command}\n" for command in commands)
-    subprocess.run(["security", "-i"], input=told, capture_output=True, text=True, check=False)
+def _security_stdin(*commands: str) -> None:
+    """Run commands that contain secrets, through standard input. The output is dropped, because it can repeat them."""
+    text = "".join(f"{command}\n" for command in commands)
+    subprocess.run(["security", "-i"], input=text, capture_output=True, text=True, check=False)
 
 
 def _keychains() -> list[str]:
@@ -259,7 +259,7 @@ def _keychains() -> list[str]:
 
 
 def _run(command: Sequence[str], folder: Path, log: TextIO) -> None:
-    """Run a long program into the log, and end it, with all that it has started, when nobody waits for it any more."""
+    """Run a program, with its output in the log. When the parent of this script exits, end the program and its children."""
     parent = os.getppid()
     program = subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -271,17 +271,17 @@ def _run(command: Sequence[str], folder: Path, log: TextIO) -> None:
                 break
             except subprocess.TimeoutExpired:
                 if os.getppid() != parent:
-                    raise Failed("the launch was interrupted, and the archive with it") from None
+                    raise Failed("the launch was interrupted, so the archive was stopped") from None
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(program.pid, signal.SIGTERM)
     if code:
-        raise Failed(f"{' '.join(command[:2])} ended with status {code}; the end of its log:\n{_end_of(log)}")
+        raise Failed(f"{' '.join(command[:2])} failed with status {code}; the end of its log:\n{_end_of(log)}")
 
 
 def _end_of(log: TextIO) -> str:
     lines = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-TOLD_LINES:])
+    return "\n".join(lines[-LOG_LINES:])
 
 
 def _write_privately(path: Path, content: bytes) -> None:
@@ -289,8 +289,8 @@ def _write_privately(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _say(step: str) -> None:
-    """Shown by `pulumi up` at once: an archive takes minutes."""
+def _report(step: str) -> None:
+    """Print a step. It is flushed so that `pulumi up` shows it at once: an archive takes minutes."""
     print(step, flush=True)
 
 

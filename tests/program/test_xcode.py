@@ -40,7 +40,7 @@ def mac(tmp_path: Path, stack: Stack) -> Mac:
 
 
 def archives(mac: Mac) -> int:
-    return sum(line.startswith("xcodebuild archive") for line in mac.told("arguments"))
+    return sum(line.startswith("xcodebuild archive") for line in mac.recorded("arguments"))
 
 
 @pytest.mark.usefixtures("people")

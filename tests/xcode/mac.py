@@ -1,7 +1,7 @@
-"""A Mac for the archive script: stand-ins of `xcodebuild` and `security` that take what the real ones take and refuse the rest.
+"""A simulated Mac for the archive script: stand-ins of `xcodebuild` and `security` that accept what the real ones accept.
 
-They remember in files what they were told, so that a test can look: `arguments` (what everybody on the machine could read in the
-process list), `keychains` (those in the search list), `built` (what was there while Xcode built).
+They write files that tests read: `arguments` (what every user of the machine could read in the process list), `keychains` (the
+search list), `built` (what was installed during the build).
 """
 
 import base64
@@ -58,7 +58,7 @@ class Mac:
         self.commit = self.committed("Info.plist", "<plist/>")
 
     def committed(self, name: str, text: str) -> str:
-        """The hash of a commit with that file."""
+        """Commit a file; returns the hash."""
         (self.checkout / name).write_text(text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", f"Change {name}")
@@ -70,7 +70,7 @@ class Mac:
         return done.stdout.strip()
 
     def job(self, **changes: Any) -> dict[str, Any]:
-        """What components/testflight/xcode.py writes."""
+        """A job as components/testflight/xcode.py writes it."""
         return {
             "checkout": str(self.checkout),
             "commit": self.commit,
@@ -89,7 +89,7 @@ class Mac:
         }
 
     def start(self, job: dict[str, Any], before: Sequence[str] = ()) -> subprocess.Popen[str]:
-        """The script at work on a job."""
+        """Start the script on a job, as an argument of the command `before`."""
         process = subprocess.Popen(
             [*before, sys.executable, str(ROOT / "xcode" / "archive.py")],
             env=self.environment,
@@ -105,24 +105,24 @@ class Mac:
         return process
 
     def archive(self, **changes: Any) -> tuple[int, str]:
-        """Exit status and output of the script."""
+        """Run the script; returns exit status and output."""
         process = self.start(self.job(**changes))
         output, _ = process.communicate()
         return process.returncode, output
 
-    def told(self, name: str) -> list[str]:
-        """The lines of one of the stand-ins' files."""
+    def recorded(self, name: str) -> list[str]:
+        """The lines of a file that the stand-ins write."""
         path = self.folder / "mac" / name
         return path.read_text().splitlines() if path.exists() else []
 
     def behave(self, how: str) -> None:
-        """What the next `xcodebuild` does: `fail`, or `hang`."""
+        """Let the next `xcodebuild` `fail` or `hang`; empty to let it succeed."""
         (self.folder / "mac" / "behaviour").write_text(how)
 
     def left_over(self) -> list[str]:
-        """Whatever should not be there after an archive, whichever way it ended."""
+        """What an archive should have removed: profiles, keychains, worktrees and hidden files."""
         profiles = [str(path) for path in self.home.rglob("*.mobileprovision")]
-        keychains = [each for each in self.told("keychains") if not each.endswith("login.keychain-db")]
+        keychains = [each for each in self.recorded("keychains") if not each.endswith("login.keychain-db")]
         worktrees = self.git("worktree", "list").splitlines()[1:]
         hidden = [str(path) for path in self.out.glob(".*")] if self.out.exists() else []
         return [*profiles, *keychains, *worktrees, *hidden]

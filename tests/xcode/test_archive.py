@@ -1,4 +1,4 @@
-"""The archive script makes the IPA of the named commit, and leaves nothing behind, whichever way it ends."""
+"""The archive script builds the IPA of the configured commit, and always removes its temporary files."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def mac(tmp_path: Path) -> Mac:
 
 @pytest.fixture(scope="module")
 def archived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mac, str]:
-    """One archive that went well, and what the script said, for all who look at it. The checkout is not clean."""
+    """A successful archive and the output of the script, shared by the tests of it. The checkout is not clean."""
     mac = Mac(tmp_path_factory.mktemp("mac"))
     (mac.checkout / "Info.plist").write_text("changed, and not committed")
     (mac.checkout / "notes.txt").write_text("not for the release")
@@ -34,7 +34,7 @@ def wait_for(what: Callable[[], object]) -> None:
         if what():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not happen within half a minute")
+    raise AssertionError("not true within 30 seconds")
 
 
 def is_alive(pid: int) -> bool:
@@ -46,7 +46,7 @@ def is_alive(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_it_leaves_ipa_symbols_and_log_and_nothing_else(archived: tuple[Mac, str]) -> None:
+def test_output_files(archived: tuple[Mac, str]) -> None:
     mac, _ = archived
 
     assert sorted(path.name for path in mac.out.iterdir()) == ["solmobile.dSYMs.zip", "solmobile.ipa", "solmobile.log"]
@@ -55,22 +55,22 @@ def test_it_leaves_ipa_symbols_and_log_and_nothing_else(archived: tuple[Mac, str
     assert mac.left_over() == []
 
 
-def test_each_step_is_told_when_it_begins(archived: tuple[Mac, str]) -> None:
+def test_steps_are_printed(archived: tuple[Mac, str]) -> None:
     mac, output = archived
 
     assert output.splitlines() == [
-        f"checking {mac.commit[:12]} out of {mac.checkout}",
+        f"checking out {mac.commit[:12]} of {mac.checkout}",
         "importing the certificate and installing the profile",
         f"archiving Release; the log is {mac.out / 'solmobile.log'}",
         "exporting the IPA",
-        f"made {mac.out / 'solmobile.ipa'}",
+        f"built {mac.out / 'solmobile.ipa'}",
     ]
 
 
-def test_the_build_finds_certificate_and_profile_where_xcode_looks(archived: tuple[Mac, str]) -> None:
+def test_certificate_and_profile_installed(archived: tuple[Mac, str]) -> None:
     mac, _ = archived
 
-    built = json.loads(mac.told("built")[0])
+    built = json.loads(mac.recorded("built")[0])
     (keychain,) = built["keychains"]
     assert len(keychain["identities"]) == 1
     assert keychain["partition"] == "apple-tool:,apple:,codesign:"
@@ -79,35 +79,37 @@ def test_the_build_finds_certificate_and_profile_where_xcode_looks(archived: tup
     assert built["private files left"] == []
 
 
-def test_no_secret_is_in_the_process_list_the_environment_or_the_log(archived: tuple[Mac, str]) -> None:
+def test_secrets_are_not_readable(archived: tuple[Mac, str]) -> None:
+    """No secret is in the process list, the environment, the output or the log."""
     mac, output = archived
 
-    keychain = json.loads(mac.told("built")[0])["keychains"][0]
-    environment = json.dumps(json.loads(mac.told("built")[0])["environment"])
-    readable = "\n".join([*mac.told("arguments"), environment, output, (mac.out / "solmobile.log").read_text()])
+    keychain = json.loads(mac.recorded("built")[0])["keychains"][0]
+    environment = json.dumps(json.loads(mac.recorded("built")[0])["environment"])
+    readable = "\n".join([*mac.recorded("arguments"), environment, output, (mac.out / "solmobile.log").read_text()])
     for secret in (PASSWORD, keychain["password"], mac.job()["p12"], mac.job()["profile"]):
         assert secret not in readable
 
 
-def test_it_builds_what_was_committed_and_the_settings_of_the_stack(archived: tuple[Mac, str]) -> None:
+def test_builds_the_commit(archived: tuple[Mac, str]) -> None:
+    """The build has the committed files and the stack's settings, without uncommitted changes."""
     mac, _ = archived
 
-    files = json.loads(mac.told("built")[0])["files"]
+    files = json.loads(mac.recorded("built")[0])["files"]
     assert files["Info.plist"] == "<plist/>"
     assert files["Config/Release.xcconfig"] == "PRODUCT_BUNDLE_IDENTIFIER = com.sollabs.solos\n"
     assert "notes.txt" not in files
 
 
-def test_an_earlier_commit_of_main_can_be_built(mac: Mac) -> None:
+def test_earlier_commit_of_main(mac: Mac) -> None:
     first = mac.commit
     mac.committed("Info.plist", "<plist>later</plist>")
 
     mac.archive(commit=first)
 
-    assert json.loads(mac.told("built")[0])["files"]["Info.plist"] == "<plist/>"
+    assert json.loads(mac.recorded("built")[0])["files"]["Info.plist"] == "<plist/>"
 
 
-def test_a_commit_that_is_not_on_main_is_refused(mac: Mac) -> None:
+def test_commit_not_on_main(mac: Mac) -> None:
     mac.git("checkout", "--quiet", "-b", "feature")
     commit = mac.committed("Info.plist", "<plist>unreviewed</plist>")
 
@@ -118,28 +120,29 @@ def test_a_commit_that_is_not_on_main_is_refused(mac: Mac) -> None:
     assert mac.left_over() == []
 
 
-def test_an_unknown_commit_is_refused_with_the_way_to_get_it(mac: Mac) -> None:
+def test_unknown_commit(mac: Mac) -> None:
     status, output = mac.archive(commit="0123456789")
 
     assert status == 1
     assert output.endswith(
-        f"\nerror: {mac.checkout} has no commit 0123456789: `git -C {mac.checkout} fetch`, then run up again\n"
+        f"\nerror: {mac.checkout} has no commit 0123456789: run `git -C {mac.checkout} fetch`, then `pulumi up`\n"
     )
 
 
-def test_a_build_that_fails_shows_the_end_of_its_log_and_cleans_up(mac: Mac) -> None:
+def test_failed_build(mac: Mac) -> None:
+    """The error has the end of the log, and everything temporary is removed."""
     mac.behave("fail")
 
     status, output = mac.archive()
 
     assert status == 1
-    assert "xcodebuild archive ended with status 65" in output
+    assert "xcodebuild archive failed with status 65" in output
     assert "error: cannot find 'Day' in scope" in output
     assert "Traceback" not in output
     assert mac.left_over() == []
 
 
-def test_a_certificate_that_is_not_trusted_says_what_to_install(mac: Mac) -> None:
+def test_untrusted_certificate(mac: Mac) -> None:
     (mac.folder / "mac" / "untrusted").touch()
 
     status, output = mac.archive()
@@ -149,19 +152,19 @@ def test_a_certificate_that_is_not_trusted_says_what_to_install(mac: Mac) -> Non
     assert mac.left_over() == []
 
 
-def test_a_p12_that_is_not_imported_is_noticed(mac: Mac) -> None:
+def test_p12_not_imported(mac: Mac) -> None:
     status, output = mac.archive(p12_password="another")
 
     assert status == 1
-    assert "has not imported the distribution certificate" in output
+    assert "did not import the distribution certificate" in output
     assert mac.left_over() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_cleans_up_when_it_is_told_to_stop(mac: Mac, number: int) -> None:
+def test_cleanup_after_signal(mac: Mac, number: int) -> None:
     mac.behave("hang")
     process = mac.start(mac.job())
-    wait_for(lambda: mac.told("pid"))
+    wait_for(lambda: mac.recorded("pid"))
 
     process.send_signal(number)
 
@@ -169,30 +172,30 @@ def test_it_cleans_up_when_it_is_told_to_stop(mac: Mac, number: int) -> None:
     assert process.returncode == 1
     assert output.endswith(f"\nerror: stopped by signal {int(number)}\n")
     assert mac.left_over() == []
-    wait_for(lambda: not is_alive(int(mac.told("pid")[0])))
+    wait_for(lambda: not is_alive(int(mac.recorded("pid")[0])))
 
 
-def test_it_ends_and_cleans_up_when_the_shell_that_started_it_is_killed(mac: Mac) -> None:
-    """The first Ctrl-C of an `up` kills the shell of a command at once, and nothing else."""
+def test_cleanup_after_parent_is_killed(mac: Mac) -> None:
+    """The first Ctrl-C of an `up` kills only the shell that runs the command."""
     mac.behave("hang")
     shell = mac.start(mac.job(), before=["sh", "-c", '"$@"; exit $?', "sh"])
-    wait_for(lambda: mac.told("pid"))
+    wait_for(lambda: mac.recorded("pid"))
 
     shell.kill()
     output, _ = shell.communicate()
 
-    assert output.endswith("\nerror: the launch was interrupted, and the archive with it\n")
+    assert output.endswith("\nerror: the launch was interrupted, so the archive was stopped\n")
     assert mac.left_over() == []
-    wait_for(lambda: not is_alive(int(mac.told("pid")[0])))
+    wait_for(lambda: not is_alive(int(mac.recorded("pid")[0])))
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(mac: Mac) -> None:
+def test_cleanup_after_killed_run(mac: Mac) -> None:
     mac.behave("hang")
     process = mac.start(mac.job())
-    wait_for(lambda: mac.told("pid"))
+    wait_for(lambda: mac.recorded("pid"))
     process.kill()
     process.communicate()
-    os.kill(int(mac.told("pid")[0]), signal.SIGKILL)
+    os.kill(int(mac.recorded("pid")[0]), signal.SIGKILL)
     assert mac.left_over() != []
 
     mac.behave("")
@@ -202,7 +205,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(mac: Mac) -> None:
     assert mac.left_over() == []
 
 
-def test_a_profile_of_the_users_own_stays(mac: Mac) -> None:
+def test_keeps_existing_profile(mac: Mac) -> None:
     own = mac.home / "Library/MobileDevice/Provisioning Profiles" / f"{UUID}.mobileprovision"
     own.parent.mkdir(parents=True)
     own.write_text("downloaded by Xcode")
@@ -213,10 +216,10 @@ def test_a_profile_of_the_users_own_stays(mac: Mac) -> None:
     assert own.read_text() == "downloaded by Xcode"
 
 
-def test_without_xcode_it_says_where_an_archive_is_made(mac: Mac) -> None:
+def test_without_xcode(mac: Mac) -> None:
     (mac.folder / "bin" / "xcodebuild").unlink()
 
     status, output = mac.archive()
 
     assert status == 1
-    assert output.startswith("error: xcodebuild missing: an archive is made on macOS with Xcode")
+    assert output.startswith("error: not installed: xcodebuild; archiving needs macOS with Xcode")
