@@ -1,5 +1,5 @@
-"""How to try the whole launch on one machine: doubles of the vendors, an engine for machines without the Pulumi CLI.
+"""Runs the whole launch on one machine: doubles of the vendors, and an engine for machines without the Pulumi CLI.
 
-Nothing in here imports `components` or `providers`, and they import nothing from here: a double that shares code with its
-client agrees with its mistakes.
+It does not import `components` or `providers`, nor do they import it: a double that shares code with its client has the same
+mistakes.
 """

@@ -1,11 +1,11 @@
-"""Parts of a rehearsal by themselves. `make rehearse`, `make serve` and `make drill` start them.
+"""The parts of a rehearsal. `make rehearse`, `make serve` and `make drill` start them.
 
-    python -m rehearsal serve --data DIR     the doubles, on consecutive ports of this machine
-    python -m rehearsal ipa                  a stand-in of the solmobile build, see `rehearsal/standins/ipa.py`
-    python -m rehearsal drill [NAME]         what can go wrong, and what to do about it; without a name, the list of drills
+    python -m rehearsal serve --data DIR     serve the doubles, on consecutive ports of this machine
+    python -m rehearsal ipa                  build a stand-in of solmobile, see `rehearsal/standins/ipa.py`
+    python -m rehearsal drill [NAME]         demonstrate a failure and its remedy; without a name, list the drills
 
-`serve` prints one JSON line with the addresses when the doubles are ready. DIR keeps everything, so a restart loses nothing; its
-`credentials.json` has what a stack needs to talk to them. SIGINT and SIGTERM end it, with all machines.
+`serve` prints one JSON line with the addresses when the doubles are ready. They store everything in DIR, so a restart loses nothing;
+`DIR/credentials.json` has the credentials for a stack. SIGINT and SIGTERM stop them, with all machines.
 """
 
 import argparse
@@ -38,13 +38,13 @@ def main() -> int:
         prog="python -m rehearsal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="the doubles alone")
+    serving = commands.add_parser("serve", help="serve the doubles")
     serving.add_argument("--port", type=int, help=ports.HELP)
-    serving.add_argument("--data", type=Path, default=Path(".rehearsal"), help="where everything is kept")
+    serving.add_argument("--data", type=Path, default=Path(".rehearsal"), help="folder of the doubles' state")
     serving.add_argument("--exit-with-parent", action="store_true", help="end when standard input ends")
-    commands.add_parser("ipa", help="a stand-in of the solmobile build")
-    drilling = commands.add_parser("drill", help="what can go wrong, and what to do about it")
-    drilling.add_argument("name", nargs="?", choices=drills.DRILLS, help="without one they are listed")
+    commands.add_parser("ipa", help="build a stand-in of solmobile")
+    drilling = commands.add_parser("drill", help="demonstrate a failure and its remedy")
+    drilling.add_argument("name", nargs="?", choices=drills.DRILLS, help="default: list the drills")
     drilling.add_argument("--engine", choices=ENGINES, default="embedded")
     options = parser.parse_args()
     if options.command == "serve":
@@ -81,13 +81,13 @@ def serve(port: int | None, data: Path, *, exit_with_parent: bool) -> int:
 
 
 def _wait_for_parent(ended: threading.Event) -> None:
-    while os.read(0, 1024):  # Not sys.stdin: its lock, held by a thread, would abort the interpreter when it ends.
+    while os.read(0, 1024):  # Not sys.stdin: a thread that holds its lock aborts the interpreter at exit.
         pass
     ended.set()
 
 
 def _write_credentials(world: World, path: Path) -> None:
-    """A Fly token, and a team key that App Store Connect knows."""
+    """Write a Fly token, and a team key that is registered in the double of App Store Connect."""
     key = ec.generate_private_key(ec.SECP256R1())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -1,4 +1,4 @@
-"""What exists at the vendors before a rehearsal begins: `world.toml`."""
+"""Adds what `world.toml` declares to the doubles: the images and users that exist before a rehearsal."""
 
 from pathlib import Path
 

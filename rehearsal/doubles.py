@@ -1,4 +1,4 @@
-"""The doubles in a process of their own, and what people do there: at the vendors' desks, with `fly`, in a browser."""
+"""Starts the doubles in a separate process, and acts on them as people do: on the vendors' websites, with `fly`, in a browser."""
 
 import json
 import subprocess
@@ -14,28 +14,28 @@ from rehearsal.endpoints import ENDPOINTS
 
 
 class Refused(Exception):
-    """The control address refused what a person wanted to do, or nobody answers there."""
+    """The control address refused a request, or does not respond; the message says which."""
 
 
 class Control:
-    """The control address, where people do what no vendor offers as a call (`rehearsal/cloud/control.py`)."""
+    """The control address: what people do on the vendors' websites and phones (`rehearsal/cloud/control.py`)."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def do(self, path: str, /, **body: Any) -> Any:
-        """A POST. Raises Refused."""
+        """POST `body` to the path. Raises Refused."""
         return self._call("POST", path, body)
 
     def see(self, path: str) -> Any:
-        """A GET: `/fly/state`, `/journal` … Raises Refused."""
+        """GET the path, for example `/fly/state` or `/journal`. Raises Refused."""
         return self._call("GET", path)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             status, answer = _answered(f"{self.url}{path}", method, body)
         except OSError as error:
-            raise Refused(f"the doubles do not answer at {self.url}: {error}") from None
+            raise Refused(f"the doubles do not respond at {self.url}: {error}") from None
         if status >= 300:
             reason = answer.get("error") if isinstance(answer, dict) else answer
             raise Refused(f"{reason} ({method} {path}: HTTP {status})")
@@ -43,10 +43,10 @@ class Control:
 
 
 class Doubles(Control):
-    """Doubles that are served. `addresses` are their URLs by name, `credentials` what a stack needs to talk to them."""
+    """Running doubles. `addresses` are their URLs by name, `credentials` the environment variables of a stack that uses them."""
 
     def __init__(self, addresses: dict[str, str], folder: Path, process: "subprocess.Popen[str] | None" = None) -> None:
-        """`folder` has their credentials; `process` serves them, if this process started it."""
+        """`folder` has their credentials; `process` is the one that serves them, if this process started it."""
         super().__init__(addresses["control"])
         self.addresses = addresses
         self.process = process
@@ -54,7 +54,7 @@ class Doubles(Control):
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """The value of `solos:endpoints` that leads here."""
+        """The value of `solos:endpoints` for these doubles."""
         return {endpoint: self.addresses[name] for endpoint, name in ENDPOINTS.items()}
 
     @property
@@ -62,12 +62,12 @@ class Doubles(Control):
         return self.url
 
     def fly(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
-        """Status and answer of a call to the Machines API, as `fly` would make it."""
+        """Call the Machines API, as `fly` would; returns status and body."""
         headers = {"Authorization": f"Bearer {self.credentials['FLY_API_TOKEN']}"}
         return _answered(f"{self.addresses['fly']}/v1{path}", method, body or None, headers)
 
     def browse(self, hostname: str, path: str, **body: Any) -> tuple[int, Any]:
-        """Status and answer that a user of https://hostname gets; with a body it is a POST."""
+        """Request https://hostname as a user would, with a POST if there is a body; returns status and body."""
         return _answered(
             f"{self.addresses['proxy']}{path}", "POST" if body else "GET", body or None, {"Host": hostname}
         )
@@ -75,10 +75,10 @@ class Doubles(Control):
 
 @contextmanager
 def served(folder: Path, port: int | None = 0, inherits: Collection[int] = ()) -> Iterator[Doubles]:
-    """Doubles as long as the block runs; they end with this process, even if it is killed. `folder` keeps everything.
+    """Serve doubles during the block. They stop with this process, even if it is killed. Their state is in `folder`.
 
     `port` is the first of consecutive ports; 0 lets the system choose, None takes the usual ones if they are free. `inherits` are
-    file descriptors that stay open in their process. Raises SystemExit when they do not start; their process has said why.
+    file descriptors that stay open in their process. Raises SystemExit if they do not start; their process prints the reason.
     """
     command = [sys.executable, "-m", "rehearsal", "serve", "--exit-with-parent", "--data", str(folder)]
     with subprocess.Popen(

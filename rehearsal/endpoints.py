@@ -8,4 +8,4 @@ ENDPOINTS = {
     "appstore": "appstore",
 }
 NOWHERE = dict.fromkeys(ENDPOINTS, "http://127.0.0.1:1")
-"""Endpoints where nothing listens, for programs that call nobody."""
+"""Endpoints where nothing listens, for programs that must not call any vendor."""

@@ -1,4 +1,4 @@
-"""How a rehearsal ends when it cannot go on: one line that says why and what to do, and an exit code that is not 0."""
+"""Turns what stops a rehearsal into one line, with the reason and the remedy, and an exit code other than 0."""
 
 import errno
 import signal
@@ -34,11 +34,11 @@ def exit_code(run: Callable[[], int]) -> int:
     except Killed as error:
         message = f"{error}: {AGAIN}"
     except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "correct that, then run the same command again")
+        remedy = REMEDIES.get(error.errno or 0, "fix this, then run the same command again")
         message = f"{error.filename or 'a file'}: {error.strerror or error}: {remedy}"
     except sqlite3.OperationalError as error:
         remedy = REMEDIES[errno.ENOSPC if "full" in str(error) else errno.EACCES]
-        message = f"the doubles cannot keep their state in world.sqlite3: {error}: {remedy}"
+        message = f"the doubles cannot write their state to world.sqlite3: {error}: {remedy}"
     except (BadFile, InUse, PortTaken, Refused) as error:
         message = str(error)
     print(f"error: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Reads the files that people edit; one that cannot be used is refused in one line that says what to do."""
+"""Reads the files that people edit. The error for an invalid one is one line that says what to do."""
 
 import os
 import tomllib
@@ -30,11 +30,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def bad(path: Path, problem: str) -> BadFile:
     """The error for a committed file with that problem."""
-    return BadFile(f"{_shown(path)} {problem}: correct it, or restore it with `git checkout {_shown(path)}`")
+    return BadFile(f"{_shown(path)} {problem}: fix it, or restore it with `git checkout {_shown(path)}`")
 
 
 def _shown(path: Path) -> str:
-    """The path as a person at the top of the project would type it."""
+    """The path relative to the current folder."""
     return os.path.relpath(path)
 
 

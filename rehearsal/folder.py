@@ -1,4 +1,4 @@
-"""Keeps a second rehearsal out of a folder that one is using."""
+"""A lock on the folder of a rehearsal, so that only one uses it at a time."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 GRACE_SECONDS = 10.0
-"""How long the processes of a killed rehearsal may take to end."""
+"""How long to wait for the processes of a killed rehearsal to end."""
 POLL_SECONDS = 0.1
 
 
@@ -18,10 +18,10 @@ class InUse(Exception):
 
 @contextmanager
 def locked(folder: Path, command: str) -> Iterator[int]:
-    """Hold the lock of `folder` during the block. `command` is what others are told is running.
+    """Hold the lock of `folder` during the block. The error of others names `command`.
 
-    Yields the lock's file descriptor. A process that inherits it holds the lock too: after a rehearsal was killed, the next one
-    waits until the processes that it started have ended. Raises InUse, and OSError for a folder that cannot be written.
+    Yields the lock's file descriptor. A process that inherits it holds the lock too, so after a rehearsal was killed, the next one
+    waits until the processes that it started have ended. Raises InUse, and OSError for a folder that is not writable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)

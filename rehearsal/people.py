@@ -1,6 +1,6 @@
-"""What people do in a rehearsal, over the control address: fill in Apple's form, install the build, try it, sign off.
+"""The people of a rehearsal: the account holder fills in Apple's form; the testers install the build, try it and sign off.
 
-They work on websites and on phones, as in a real launch. Of the stack they change only the sign-offs.
+They act through the control address, which stands in for Apple's website and the phones, and edit only the sign-offs in the stack.
 """
 
 import threading
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class AppForm:
-    """What Apple's form of a new app is filled in with."""
+    """The values for Apple's form for a new app."""
 
     bundle_id: str
     name: str
@@ -24,9 +24,9 @@ class AppForm:
 
 
 class People:
-    """The account holder, who makes the app record as soon as its bundle ID exists, and the testers.
+    """The account holder, who creates the app record as soon as its bundle ID exists, and the testers.
 
-    A context manager: the account holder watches as long as the block runs.
+    A context manager: the account holder waits for the bundle ID during the block, in a thread.
     """
 
     def __init__(self, control: str, form: AppForm, testers: Sequence[dict[str, str]]) -> None:
@@ -45,15 +45,15 @@ class People:
         self._stop.set()
         self._holder.join()
 
-    def have_filled_in_the_form(self) -> bool:
-        """Whether the app record exists; waits two seconds for it."""
+    def app_record_exists(self) -> bool:
+        """Whether the app record exists; waits up to two seconds for it."""
         self._holder.join(timeout=10 * POLL_SECONDS)
         return not self._holder.is_alive()
 
     def install(self, version: str, build: str) -> bool:
-        """Every tester who does not have the build installs it from TestFlight and tries it; whether anybody had to.
+        """Let every tester who does not have the build install and try it. Returns False if all had it already.
 
-        Raises Refused when TestFlight does not offer it.
+        Raises Refused if TestFlight does not offer the build.
         """
         name = f"{version} ({build})"
         on_phones = {
@@ -67,18 +67,18 @@ class People:
         return bool(missing)
 
     def sign_offs(self, features: Sequence[str]) -> dict[str, dict[str, str]]:
-        """What they write into the stack file once they have tried every feature and found nothing wrong."""
+        """The value of `solos:signOffs` when every tester has passed every feature."""
         return {tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}
 
     def _watch(self) -> None:
         try:
-            while not self._stop.wait(POLL_SECONDS) and not self._fill_in_the_form():
+            while not self._stop.wait(POLL_SECONDS) and not self._create_app_record():
                 pass
         except Refused:
-            pass  # The doubles have ended, or the form was refused. Either way `up` says what is missing.
+            pass  # The doubles have stopped, or refused the form. In both cases `up` reports what is missing.
 
-    def _fill_in_the_form(self) -> bool:
-        """Make the app record if its bundle ID exists; whether the record exists now."""
+    def _create_app_record(self) -> bool:
+        """Create the app record if its bundle ID exists; returns whether the record exists now."""
         state = self._control.see("/appstore/state")
         form = self._form
         if any(app["bundleId"] == form.bundle_id for app in state["apps"]):

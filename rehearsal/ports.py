@@ -1,4 +1,4 @@
-"""On which ports the doubles listen: those asked for, else the usual ones if they are free, else others."""
+"""Chooses the ports of the doubles: the requested ones, else the usual ones if they are free, else others."""
 
 import sys
 
@@ -7,16 +7,16 @@ from rehearsal.cloud.world import World
 
 USUAL = 7700
 STEP = 10
-"""Between the first ports of two rehearsals; the doubles need fewer than that."""
+"""Distance between the first ports of two rehearsals; the doubles need fewer ports than that."""
 MAX_REHEARSALS = 10
-"""How many rehearsals at a time find predictable ports; further ones get any that are free."""
+"""How many rehearsals at the same time get predictable ports; others get any free ports."""
 HELP = f"the first of consecutive ports (default: {USUAL}, or others if these are taken); 0 lets the system choose"
 
 
 def listeners(world: World, port: int | None) -> Listeners:
-    """Listen on `port` and the following ones. None takes the usual ports, or others, which it then says.
+    """Listen on `port` and the following ones. None takes the usual ports if they are free, else others, and prints which.
 
-    Raises PortTaken for a `port` that another program has.
+    Raises PortTaken if another program uses one of the requested ports.
     """
     if port is not None:
         return Listeners(world, port)
@@ -27,7 +27,8 @@ def listeners(world: World, port: int | None) -> Listeners:
             continue
         if first != USUAL:
             print(
-                f"Port {USUAL} or one that follows is in use; the doubles listen at {_listed(world)}.", file=sys.stderr
+                f"Port {USUAL} or one of the next ports is in use; the doubles listen on {_listed(world)}.",
+                file=sys.stderr,
             )
         return found
     raise AssertionError("the system always has a free port")

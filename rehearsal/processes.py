@@ -1,7 +1,7 @@
-"""Programs that a rehearsal starts: they get its signals, and end when it ends, even if it is killed.
+"""Runs the programs of a rehearsal: they get its signals, and end when it ends, even if it is killed.
 
-Each runs in a session of its own, so Ctrl-C in a terminal reaches only the rehearsal. It passes the signal on to the engine, and the
-doubles keep answering while the engine finishes its running steps.
+Each runs in its own session, so Ctrl-C in a terminal reaches only the rehearsal. It forwards the signal to the engine, and the
+doubles continue to serve while the engine finishes its running steps.
 """
 
 import os
@@ -15,7 +15,7 @@ from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 POLL_SECONDS = 0.1
 FORWARDED = (signal.SIGINT, signal.SIGTERM)
 SIGNALLED = 128
-"""Is added to a signal's number in the exit code of a program that it ended."""
+"""A shell's exit code for a program that was ended by a signal is this plus the signal's number."""
 
 
 class Interrupted(Exception):
@@ -31,7 +31,7 @@ class Killed(Exception):
 
 
 class _Current:
-    """The program that gets the signals, and the last signal that it got."""
+    """The program that gets the signals, and the last signal that was forwarded to it."""
 
     program: "subprocess.Popen[str] | None" = None
     received: int | None = None
@@ -59,9 +59,9 @@ def run(
     needs: "subprocess.Popen[str] | None" = None,
     on_line: Callable[[str], None] | None = None,
 ) -> int:
-    """Run a program to its end; its exit code.
+    """Run a program to its end; returns its exit code.
 
-    `inherits` are file descriptors that stay open in it. When the process `needs` ends first, the program is killed. With `on_line`,
+    `inherits` are file descriptors that stay open in it. If the process `needs` ends first, the program is killed. With `on_line`,
     each line of output goes there instead of to the terminal. Raises Interrupted after a forwarded signal, and Killed.
     """
     with subprocess.Popen(

@@ -1,6 +1,6 @@
 """`make pulumi-cli`: installs the Pulumi CLI into the project, in the version that `.pulumi.version` names.
 
-Pulumi's own Automation API downloads it. An installation of that version, or a later one, stays as it is.
+Pulumi's Automation API downloads it, unless that version or a later one is already installed there.
 """
 
 import subprocess

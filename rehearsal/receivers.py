@@ -1,4 +1,4 @@
-"""The monitor in a rehearsal: who receives its pages, heartbeats and log lines, and what cannot be proven without its programs."""
+"""The monitor's settings in a rehearsal: receivers of pages, heartbeats and log lines, and waivers if its programs are missing."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.stack import RehearsalStack
 
 SPEED = 20
-"""The monitor's intervals are divided by it: a drill that takes a minute and a half is over in seconds."""
+"""The monitor's intervals are divided by this, so that a drill of 90 seconds takes less than 5."""
 
 METRICS_TOKEN = "fm2_readonly"
 """The token with which the monitor reads metrics and logs from Fly."""
 
 
 def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
-    """The monitor's settings, with the control address in place of the services that get pages, heartbeats and log lines.
+    """The monitor's settings, with the control address as the service that gets pages, heartbeats and log lines.
 
-    A stack that says `solos:monitoring: {}` has no monitor, and stays as it is.
+    Empty for a stack with `solos:monitoring: {}`, which has no monitor.
     """
     if stack.config.get("solos:monitoring") == {}:
         return {}
@@ -30,7 +30,7 @@ def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
 
 
 def missing_programs() -> dict[str, str]:
-    """The monitor's programs that are not on this computer, by image repository."""
+    """The monitor's programs that are not installed on this computer, by image repository."""
     return {repository: program.binary for repository, program in PROGRAMS.items() if program.path() is None}
 
 
@@ -41,7 +41,7 @@ def without_logs(monitoring: dict[str, Any], secrets: dict[str, Any]) -> tuple[d
 
 
 def waived(config: dict[str, Any]) -> dict[str, Any]:
-    """Settings that leave out, and waive, the rows that need a program that is not on this computer; prints which."""
+    """Settings that turn off and waive the rows that need a program that is not installed; prints which."""
     missing = missing_programs() if config.get("solos:monitoring") else {}
     if not missing:
         return {}
@@ -52,7 +52,7 @@ def waived(config: dict[str, Any]) -> dict[str, Any]:
     if missing.keys() - {"telegraf"}:
         monitoring["drill"] = "false"
         rows = [operations.logging, operations.monitoring, operations.alerting]
-    reason = f"{', '.join(sorted(missing.values()))} not installed; `make monitoring-tools` installs what it can"
+    reason = f"not installed: {', '.join(sorted(missing.values()))}; `make monitoring-tools` installs what it can"
     print(f"Not rehearsed: {', '.join(row.key for row in rows)} ({reason}).\n", flush=True)
     waivers = {
         **config.get("solos:waivers", {}),

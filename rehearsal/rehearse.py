@@ -1,13 +1,13 @@
-"""A whole launch against doubles of its own, then the checklist with its evidence: `make rehearse`.
+"""A whole launch against its own doubles, then the checklist with its evidence: `make rehearse`.
 
-    python -m rehearsal.rehearse launch     two `up`s: the first brings up backend, build and testers; then people install the build
-                                            and sign the smoke test off, and the second records the declared launch
-    python -m rehearsal.rehearse destroy    takes the stack down and removes the folder
-    python -m rehearsal.rehearse dress      launches the production stack from nothing, and takes it down
-    python -m rehearsal.rehearse serve      the doubles and a stack file for them, for `pulumi` in another shell
-    python -m rehearsal.rehearse people     what people do after the `up` in that shell
+    python -m rehearsal.rehearse launch     runs `up` twice: the first deploys backend, build and testers; then people install the
+                                            build and sign the smoke test off, and the second records the declared launch
+    python -m rehearsal.rehearse destroy    destroys the stack and removes the folder
+    python -m rehearsal.rehearse dress      launches a copy of the production stack from nothing, and destroys it
+    python -m rehearsal.rehearse serve      serves the doubles and writes a stack file, for `pulumi` in another shell
+    python -m rehearsal.rehearse people     does what people do after the `up` in that shell
 
-Everything is kept in `.rehearsal/`; another run continues from there. The exit code is 0 if every row of the checklist holds or is
+All state is in `.rehearsal/`; another run continues from there. The exit code is 0 if every row of the checklist holds or is
 waived.
 """
 
@@ -41,9 +41,9 @@ TARGETS = {
     "serve": "serve",
     "people": "people",
 }
-"""The target of the Makefile for each thing to do."""
+"""The Makefile's target for each command."""
 TEXTS = ("solos:image", "solos:bundleId", "solos:appName", "solos:version", "solos:build")
-"""What people have to know, besides the testers, to play their parts."""
+"""The keys, besides the testers, that the people of the rehearsal need."""
 
 
 def main() -> int:
@@ -79,13 +79,13 @@ def _run(what: str, engine: str, port: int | None) -> int:
                 return _rehearse(stack, doubles)
             failed = stack.run("destroy")
         if not failed:
-            # The doubles keep what Apple keeps, the app record and its builds. The next rehearsal begins in an empty world.
+            # Like Apple, the doubles keep the app record and its builds. The next rehearsal starts without them.
             shutil.rmtree(FOLDER)
     return failed
 
 
 class Rehearsal(RehearsalStack):
-    """A rehearsed stack: its committed configuration, with what was decided in earlier runs."""
+    """A rehearsed stack: its committed configuration, with the sign-offs and the declaration of earlier runs."""
 
     def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles, lock: int) -> None:
         """`folder` keeps its state and configuration. Raises BadFile."""
@@ -94,7 +94,7 @@ class Rehearsal(RehearsalStack):
         self._kept = folder / "decisions.json"
         earlier = json.loads(self._kept.read_text(encoding="utf-8")) if self._kept.exists() else {}
         self._decided: dict[str, Any] = {}
-        if earlier.get("release") == self.release:  # another release has not been signed off by anybody
+        if earlier.get("release") == self.release:  # nobody has signed off another release
             self._decided = earlier["decided"]
         if earlier and earlier["endpoints"] != doubles.endpoints:
             self.follow(earlier["endpoints"], doubles.endpoints)
@@ -103,7 +103,7 @@ class Rehearsal(RehearsalStack):
 
     @property
     def release(self) -> dict[str, Any]:
-        """What people sign off: it is decided again when any of this changes."""
+        """What people sign off: when any of this changes, they have to sign off again."""
         keys = ("solos:version", "solos:build", "solos:label", "solos:testers")
         return {key: self.config.get(key) for key in keys}
 
@@ -112,7 +112,7 @@ class Rehearsal(RehearsalStack):
         return "solos:declaredBy" in self.config
 
     def decide(self, decisions: dict[str, Any]) -> None:
-        """Set keys of the stack, and keep to that in later runs of the same release."""
+        """Set keys of the stack, in this run and in later runs of the same release."""
         self._decided |= decisions
         kept = {"release": self.release, "decided": self._decided, "endpoints": self._doubles.endpoints}
         draft = self._kept.with_suffix(".draft")  # a killed run must not leave half a file
@@ -121,7 +121,7 @@ class Rehearsal(RehearsalStack):
         self.configure(self._decided)
 
     def report(self) -> int:
-        """The checklist, from the state alone; non-zero as long as rows are open."""
+        """Print the checklist and write the report, from the state alone. Returns an exit code, not 0 if rows are open."""
         command = [sys.executable, "-m", "report", "--out", str(self.folder / "report")]
         state = self.exported()
         print(flush=True)
@@ -144,16 +144,16 @@ def _dress_rehearse(stack: Rehearsal, doubles: Doubles) -> int:
 
 
 def _launch(stack: Rehearsal, doubles: Doubles) -> int:
-    """Up, the people's part, and up again; the exit code of the first `up` that fails."""
+    """Run `up`, let people act, and run `up` again. Returns the exit code of the first `up` that fails, else 0."""
     config = stack.config
     if not _is_complete(config):
-        return stack.run("preview") or 1  # which names the key, and the one that a misspelt key resembles
+        return stack.run("preview") or 1  # The preview reports the missing key, and the misspelt one.
     doubles.do("/delays", monitor_speed=SPEED)
-    stack.configure(waived(config))  # Not kept: the programs may be installed the next time.
+    stack.configure(waived(config))  # Not stored for later runs: the programs may be installed then.
     with _people(config, doubles.control) as people:
         failed = stack.run("up")
-        if failed and "solos:waitForAppRecord" not in config and people.have_filled_in_the_form():
-            print("\nThe account holder has filled in Apple's form; `up` again continues from there.\n", flush=True)
+        if failed and "solos:waitForAppRecord" not in config and people.app_record_exists():
+            print("\nThe account holder has filled in Apple's form; the next `up` continues.\n", flush=True)
             failed = stack.run("up")
         if failed:
             return failed
@@ -166,14 +166,14 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
 
 
 def _serve(stack: Rehearsal, doubles: Doubles) -> int:
-    """What a person does by hand in another shell, and the doubles for it, until Ctrl-C."""
+    """Print the commands for another shell, and serve the doubles until Ctrl-C."""
     doubles.do("/delays", monitor_speed=SPEED)
     credentials = {
         "solos:credentialsFile": str(stack.folder / "credentials.json")
     }  # the other shell's environment has none
     stack.configure({"solos:endpoints": doubles.endpoints, **credentials, **receivers(stack, doubles.control)})
     stack.configure(waived(stack.config))
-    stack.make_known()
+    stack.select()
     print(
         f"The doubles are ready. Apple's form for the app record is at {doubles.control}/.\n"
         "In another shell:\n\n"
@@ -193,7 +193,7 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
 
 
 def _play_people() -> int:
-    """Install the build, sign off and declare, in the stack file that `serve` has made. Raises BadFile and Refused."""
+    """Install the build, sign off and declare, in the stack file that `serve` wrote. Raises BadFile and Refused."""
     served_at = FOLDER / "addresses.json"
     file = FOLDER / f"Pulumi.{NAME}.yaml"
     if not served_at.exists():
@@ -204,7 +204,7 @@ def _play_people() -> int:
     people.install(str(config["solos:version"]), str(config["solos:build"]))
     config.update(_declaration(people))
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
-    print(f"The testers have installed the build and signed it off; {LEAD} declares the launch. Both is in {file}.")
+    print(f"The testers have installed the build. {file} has their sign-offs, and {LEAD}'s declaration of the launch.")
     return 0
 
 
@@ -215,13 +215,13 @@ def _people(config: dict[str, Any], control: str) -> People:
 
 
 def _declaration(people: People) -> dict[str, Any]:
-    """What people write into the stack file when they have tried the build."""
+    """The keys that people set in the stack file when they have tried the build."""
     features = [feature["key"] for feature in read_toml(PLAN)["features"]]
     return {"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD}
 
 
 def _is_complete(config: dict[str, Any]) -> bool:
-    """Whether the stack says what people have to know. If not, the program says what is missing."""
+    """Whether the stack has all keys that the people of the rehearsal need. If not, the program reports what is missing."""
     testers = config.get("solos:testers")
     return (
         all(isinstance(config.get(key), str | int | float) for key in TEXTS)
@@ -232,8 +232,8 @@ def _is_complete(config: dict[str, Any]) -> bool:
 
 def _advise() -> None:
     print(
-        "\nCorrect what the error names, then run `make rehearse` again: it continues from here. `make rehearse-destroy` starts over.\n"
-        "What exists at the vendors beforehand is in rehearsal/world.toml.",
+        "\nFix the cause of the error, then run `make rehearse` again: it continues from here. To start over, run "
+        "`make rehearse-destroy` first.\nThe images and users that exist before a rehearsal are in rehearsal/world.toml.",
         file=sys.stderr,
     )
 

@@ -1,4 +1,4 @@
-"""A stack of the program in a rehearsal: its file, its state, and commands of either engine in processes of their own."""
+"""A stack of the program in a rehearsal: its file, its state, and the commands of either engine."""
 
 import os
 import shutil
@@ -17,10 +17,8 @@ from rehearsal.files import bad, read_yaml
 
 PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")
-
-
 SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
-"""Fits PASSPHRASE. Always the same, so that a run can read the secrets in the state that an earlier one left; none is worth hiding."""
+"""The salt for PASSPHRASE. It is constant, so that a run can decrypt the state of an earlier one; no secret in it is real."""
 
 
 def installed_engine() -> str:
@@ -29,9 +27,9 @@ def installed_engine() -> str:
 
 
 class RehearsalStack:
-    """`config` is what the stack file says, by full key (`solos:org`).
+    """`config` is the content of the stack file, by full key (`solos:org`).
 
-    The stack file is a copy with a passphrase of its own, without what was encrypted for another passphrase.
+    The stack file is a copy with its own passphrase, without the values that are encrypted with another one.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class RehearsalStack:
             raise bad(source, "has no `config:` with keys and values")
         self.config: dict[str, Any] = document["config"]
         self.removed_secrets: list[str] = _remove_secrets(self.config)
-        """Paths of values that were encrypted for the committed file's passphrase, `solos:secrets.SESSION_KEY`."""
+        """Paths of the values that are encrypted with the committed file's passphrase: `solos:secrets.SESSION_SECRET`."""
         self._crypter = Crypter.of(SALT, PASSPHRASE)
         self._document = {**document, "encryptionsalt": SALT}
         self._environment = {
@@ -75,7 +73,7 @@ class RehearsalStack:
         self.file.write_text(yaml.safe_dump(self._document), encoding="utf-8")
 
     def encrypted(self, text: str) -> dict[str, str]:
-        """A secret value, as it stands in a stack file."""
+        """A secret value in the form of a stack file."""
         return {"secure": self._crypter.encrypt(text)}
 
     def command(self, *operation: str) -> list[str]:
@@ -84,22 +82,22 @@ class RehearsalStack:
         return [*start, *operation, "--stack", self.name, "--config-file", str(self.file)]
 
     def run(self, operation: str, *options: str, on_line: Callable[[str], None] | None = None) -> int:
-        """`up`, `refresh`, `destroy` …; the exit code. With `on_line` each line goes there instead of to the terminal.
+        """Run `up`, `refresh`, `destroy` …; returns the exit code. With `on_line` each line goes there, not to the terminal.
 
         Raises Interrupted and Killed.
         """
-        self.make_known()
+        self.select()
         command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)
         return processes.run(
             command, self._environment, inherits=self._inherits, needs=self._doubles.process, on_line=on_line
         )
 
-    def make_known(self) -> None:
-        """Let the Pulumi CLI create the stack, and remove the lock that a killed run left.
+    def select(self) -> None:
+        """Create the stack with the Pulumi CLI if it does not exist, and remove the lock of a killed run.
 
-        The CLI writes a new stack's salt to Pulumi.<stack>.yaml beside Pulumi.yaml, whatever --config-file says. So it gets a
-        project of its own for this, and the committed file stays as it is. Nobody else can be at work on the stack: its state is in
-        a folder that this process has locked.
+        The CLI writes a new stack's salt to Pulumi.<stack>.yaml beside Pulumi.yaml, even with --config-file. So it runs in a
+        temporary project here, and the committed file does not change. The lock is always stale: this process has locked the folder
+        of the state.
         """
         if self.engine != "pulumi":
             return
@@ -113,11 +111,11 @@ class RehearsalStack:
             self._output(["pulumi", "cancel", "--yes", "--stack", self.name, "--cwd", str(project)])
 
     def follow(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-        """Let the state name the doubles at their present ports: `refresh` and `destroy` use the endpoints of the last `up`."""
+        """Replace the doubles' addresses in the state: `refresh` and `destroy` use the endpoints of the last `up`."""
         for path in (self._state / ".pulumi" / "stacks").rglob(f"{self.name}.json"):
             text = path.read_text(encoding="utf-8")
             for endpoint, url in before.items():
-                text = text.replace(url, f"\0{endpoint}\0")  # in two steps: one's new port can be another's old one
+                text = text.replace(url, f"\0{endpoint}\0")  # in two steps: a new port can be the old port of another
             for endpoint, url in now.items():
                 text = text.replace(f"\0{endpoint}\0", url)
             path.write_text(text, encoding="utf-8")
@@ -132,7 +130,7 @@ class RehearsalStack:
 
 
 def _remove_secrets(config: Any, prefix: str = "") -> list[str]:
-    """Remove every encrypted value; the paths of those that were there."""
+    """Remove every encrypted value; returns the paths of the removed ones."""
     removed = []
     for key, value in list(config.items()):
         path = f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""Every drill goes as promised, and one that does not says so and ends with an error."""
+"""Every drill passes, and a broken promise is reported and fails the drill."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ MONITOR = [PROGRAMS[image].binary for image in NEEDED]
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=needs(*MONITOR)) if name == "alert" else name for name in drills.DRILLS]
 )
-def test_a_drill_goes_as_promised(name: str) -> None:
+def test_drill(name: str) -> None:
     command = [sys.executable, "-m", "rehearsal", "drill", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -27,11 +27,9 @@ def test_a_drill_goes_as_promised(name: str) -> None:
     assert "ok     " in done.stdout
 
 
-def test_a_promise_that_is_broken_ends_the_drill_with_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_broken_promise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def run(drill: Drill) -> None:
-        drill.promise("the backend is there before anybody has made it", drill.doubles.see("/fly/state")["fly_app"])
+        drill.promise("the backend exists before the first `up`", drill.doubles.see("/fly/state")["fly_app"])
 
     broken = types.ModuleType("broken", "A drill that breaks its promise.")
     vars(broken)["run"] = run
@@ -39,10 +37,10 @@ def test_a_promise_that_is_broken_ends_the_drill_with_an_error(
 
     assert drills.run("broken", "embedded") == 1
 
-    assert "DRILL FAILED: the backend is there before anybody has made it" in capsys.readouterr().err
+    assert "DRILL FAILED: the backend exists before the first `up`" in capsys.readouterr().err
 
 
-def test_without_a_name_the_drills_are_listed() -> None:
+def test_list_of_drills() -> None:
     listed = drills.listed().splitlines()
 
     assert [line.split()[0] for line in listed] == list(drills.DRILLS)

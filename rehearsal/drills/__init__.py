@@ -1,8 +1,7 @@
 """What can go wrong in production, and what to do about it: `make drill NAME=…`.
 
-A drill runs the real program through the real engine's protocol, against doubles of its own in a temporary folder. It says what
-it does, prints what a person would see, and checks that the outcome is what the runbook promises. One file each; `drill.py` has
-what they share.
+A drill runs the real program with either engine, against its own doubles in a temporary folder. It prints what it does and what a
+person would see, and checks that the outcome is what the runbook promises. Each drill is one file; `drill.py` has what they share.
 """
 
 import importlib
@@ -23,16 +22,16 @@ DRILLS = (
     "tester-without-account",
     "alert",
 )
-"""Names; the file of one has underscores for its dashes."""
+"""Names of the drills; the name of the file has underscores instead of hyphens."""
 
 
 def listed() -> str:
-    """Each drill with the first line of its file."""
+    """A line per drill: its name, and the first line of its module's docstring."""
     return "\n".join(f"{name:<24}{_title(_module(name))}" for name in DRILLS)
 
 
 def run(name: str, engine: str) -> int:
-    """Run a drill; its exit code: 0 when the outcome is as promised."""
+    """Run a drill; returns its exit code, 0 if every promise holds."""
     module = _module(name)
     print(f"{(module.__doc__ or '').strip()}\n\nEngine: {engine}.", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"drill-{name}-") as folder, served(Path(folder)) as doubles:
@@ -42,7 +41,7 @@ def run(name: str, engine: str) -> int:
         except Failed as failed:
             print(f"\nDRILL FAILED: {failed}", file=sys.stderr, flush=True)
             return 1
-    print("\nThe drill went as promised.", flush=True)
+    print("\nThe drill passed.", flush=True)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""An alert fires when the backend is down: the page arrives, and so does the all-clear.
+"""An alert fires when the backend is down: the page arrives, and is resolved when the backend is up again.
 
-The monitor runs for real: Prometheus probes the public address, Alertmanager sends. Its durations are divided by 30. The backend
-is stopped by hand, a page arrives, the backend is started again, and the page is resolved. Then the monitor itself is stopped, and
-the dead man's switch outside of Fly notices the silence.
+The monitor is real: Prometheus probes the public URL, Alertmanager sends the page. Its durations are divided by 30. The backend is
+stopped by hand, a page arrives, the backend is started again, and the page is resolved. Then the monitor itself is stopped, and the
+dead man's switch outside of Fly detects the missing heartbeat.
 """
 
 import time
@@ -14,7 +14,7 @@ from rehearsal.receivers import receivers, without_logs
 
 SPEED = 30
 NOTICE_SECONDS = 90.0
-"""How long a notice may take before the drill fails."""
+"""Time limit for each notification."""
 ALERT = "SolosHealthDown"
 NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
 
@@ -22,7 +22,7 @@ NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
 def run(drill: Drill) -> None:
     missing = [PROGRAMS[name].binary for name in NEEDED if PROGRAMS[name].path() is None]
     if missing:
-        raise Failed(f"{', '.join(missing)} not installed; `make monitoring-tools` installs what it can")
+        raise Failed(f"not installed: {', '.join(missing)}; `make monitoring-tools` installs what it can")
     drill.doubles.do("/delays", monitor_speed=SPEED)
     settings = receivers(drill.stack, drill.doubles.control)
     monitoring, secrets = settings["solos:monitoring"], settings["solos:monitoringSecrets"]
@@ -32,37 +32,35 @@ def run(drill: Drill) -> None:
     drill.edit(monitoring=monitoring, monitoringSecrets=secrets)
     drill.launch()
     drill.promise(
-        "`up` itself has sent a drill's page, and its all-clear",
+        "`up` sent the page SolosDrill, and resolved it",
         _notices(drill, "SolosDrill") == ["firing", "resolved"],
     )
 
     if has_logs:
         _until(lambda: drill.app in _logged(drill))
-        drill.promise("a log line of the backend has arrived where logs are kept", drill.app in _logged(drill))
+        drill.promise("a log line of the backend has arrived at the sink", drill.app in _logged(drill))
 
-    drill.say("The server is stopped by hand, as `fly machine stop` does it.")
+    drill.say("Somebody stops the server by hand, with `fly machine stop`.")
     drill.doubles.fly("POST", f"/apps/{drill.app}/machines/{drill.machine['id']}/stop")
     _until(lambda: _notices(drill, ALERT) == ["firing"])
     drill.promise(f"the page {ALERT} has arrived", _notices(drill, ALERT) == ["firing"])
     _show(drill)
 
-    drill.say("Somebody reads it, looks into infra-docs/ALERTS.md, and starts the machine again.")
+    drill.say("The person on call reads infra-docs/ALERTS.md, and starts the machine again.")
     drill.doubles.fly("POST", f"/apps/{drill.app}/machines/{drill.machine['id']}/start")
     _until(lambda: _notices(drill, ALERT) == ["firing", "resolved"])
-    drill.promise("the all-clear has arrived", _notices(drill, ALERT) == ["firing", "resolved"])
+    drill.promise("the page is resolved", _notices(drill, ALERT) == ["firing", "resolved"])
 
-    drill.say(
-        "The monitor is stopped. It can tell nobody; the dead man's switch outside of Fly hears nothing any more."
-    )
-    drill.promise("until then it was heard", not drill.doubles.see("/deadman")["silent"])
+    drill.say("The monitor stops. It cannot report that itself; its heartbeats to the dead man's switch stop.")
+    drill.promise("heartbeats have arrived until now", not drill.doubles.see("/deadman")["silent"])
     prometheus = next(one for one in drill.doubles.see("/fly/state")["fly_machine"] if one["name"] == "prometheus")
     drill.doubles.fly("POST", f"/apps/{prometheus['_app']}/machines/{prometheus['id']}/stop")
     _until(lambda: drill.doubles.see("/deadman")["silent"])
-    drill.promise("the silence is noticed", drill.doubles.see("/deadman")["silent"])
+    drill.promise("the dead man's switch alerts", drill.doubles.see("/deadman")["silent"])
 
 
 def _logged(drill: Drill) -> set[str]:
-    """The apps of which lines have arrived at the sink."""
+    """The apps whose log lines have arrived at the sink."""
     return {line["labels"]["app"] for line in drill.doubles.see("/lines")}
 
 

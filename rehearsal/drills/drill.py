@@ -1,4 +1,4 @@
-"""What drills are written with: a launched stack in the hands of its team, and how a drill shows what it does."""
+"""The steps that drills are written with: a stack with its doubles and people, edits, `up`, and checked promises."""
 
 import json
 import shlex
@@ -15,7 +15,7 @@ from rehearsal.stack import RehearsalStack
 IMAGE = "registry.fly.io/solserver:1.0.0"
 MARGIN = "    "
 SUMMARY = "Resources:"
-"""The line with which the end of a run's output begins."""
+"""The first line of the summary at the end of a run's output."""
 WIDTH = 120
 
 
@@ -35,7 +35,7 @@ class Drill:
                 "solos:ipa": str(folder / "solmobile.ipa"),
                 "solos:archive": f"{shlex.quote(sys.executable)} -m rehearsal ipa",
                 "solos:credentialsFile": None,
-                # Each `up` proves a restore; here that would only cost time.
+                # A restore drill in each `up` would only cost time here.
                 "solos:database": {"kind": "sqlite", "restoreDrill": "false"},
             }
         )
@@ -54,11 +54,11 @@ class Drill:
     # What the drill shows and does.
 
     def say(self, text: str) -> None:
-        """What happens next, and why."""
+        """Print what happens next, and why."""
         print(f"\n{textwrap.fill(text, WIDTH)}", flush=True)
 
     def edit(self, **keys: Any) -> None:
-        """Change the stack file, without the keys' `solos:`; None takes one away."""
+        """Print and make a change of the stack file. Keys are without `solos:`; None removes one."""
         print(f"\n{MARGIN}Pulumi.{self.stack.name}.yaml", flush=True)
         for key, value in keys.items():
             for line in _changes(key, self.stack.config.get(f"solos:{key}"), value):
@@ -66,27 +66,27 @@ class Drill:
         self.stack.configure({f"solos:{key}": value for key, value in keys.items()})
 
     def launch(self) -> None:
-        """The first `up`, of which only the end is shown."""
+        """Run the first `up`, and show only the end of its output. Raises Failed if it fails."""
         self.say(
-            "The stack is brought up as it stands in Pulumi.rehearsal.yaml; of this first output only the end is shown."
+            "First deployment, with the configuration of Pulumi.rehearsal.yaml. Only the end of the output is shown."
         )
         lines: list[str] = []
         code = self._run("up", lines, "--skip-preview", shown=False)
         end = lines.index(SUMMARY) if code == 0 else 0
         print(*(f"{MARGIN}{line}" for line in lines[end:]), "", sep="\n", flush=True)
         if code:
-            raise Failed("the first `up` ended with an error")
+            raise Failed("the first `up` failed")
 
     def up(self, *options: str) -> str:
-        """`pulumi up`, which has to succeed; what it printed."""
+        """Run `pulumi up`, which must succeed; returns its output."""
         return self._checked("up", options, succeeds=True)
 
     def failing_up(self, *options: str) -> str:
-        """`pulumi up`, which has to fail; what it printed."""
+        """Run `pulumi up`, which must fail; returns its output."""
         return self._checked("up", options, succeeds=False)
 
     def promise(self, what: str, holds: object) -> None:
-        """What the runbook promises at this point. Raises Failed unless it holds."""
+        """Print and check what the runbook promises at this point. Raises Failed unless it holds."""
         print(f"{MARGIN}{'ok     ' if holds else 'BROKEN '}{what}", flush=True)
         if not holds:
             raise Failed(what)
@@ -113,21 +113,21 @@ class Drill:
         return self._only("fly_volume", lambda volume: volume["name"] == "data" and volume["_deleted_at"] is None)
 
     def health(self) -> Any:
-        """What users get from the health address."""
+        """The health response that users get."""
         return self.doubles.browse(self.hostname, "/health")[1]
 
     def write(self, *notes: str) -> None:
-        """What a user writes into the database."""
+        """Let a user write notes into the database."""
         for text in notes:
             self.doubles.browse(self.hostname, "/notes", text=text)
 
     def notes(self) -> list[str]:
-        """What a user reads from the database."""
+        """The notes that users get; empty if the backend does not respond with 200."""
         status, answer = self.doubles.browse(self.hostname, "/notes")
         return [note["text"] for note in answer] if status == 200 else []
 
-    def _only(self, kind: str, meant: Any) -> dict[str, Any]:
-        found = [one for one in self.doubles.see("/fly/state")[kind] if meant(one)]
+    def _only(self, kind: str, matches: Any) -> dict[str, Any]:
+        found = [each for each in self.doubles.see("/fly/state")[kind] if matches(each)]
         if len(found) != 1:
             raise Failed(f"expected one {kind}, found {len(found)}")
         only: dict[str, Any] = found[0]
@@ -142,17 +142,17 @@ class Drill:
         return "\n".join(lines)
 
     def _run(self, operation: str, lines: list[str], *options: str, shown: bool) -> int:
-        def tell(line: str) -> None:
+        def on_line(line: str) -> None:
             lines.append(line)
             if shown:
                 print(f"{MARGIN}{line}", flush=True)
 
         print(f"\n{MARGIN}$ pulumi {shlex.join([operation, *options])}", flush=True)
-        return self.stack.run(operation, *options, on_line=tell)
+        return self.stack.run(operation, *options, on_line=on_line)
 
 
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:
-    """A line for each value that changes, and for each entry of a list that comes or goes."""
+    """A line for each value that changes, and for each list item that is added or removed."""
     if isinstance(before, list) and isinstance(after, list):
         yield from (f"- solos:{key}: {_shown(entry)}" for entry in before if entry not in after)
         yield from (f"+ solos:{key}: {_shown(entry)}" for entry in after if entry not in before)

@@ -1,8 +1,8 @@
 """A distribution certificate is about to expire: `up` renews it, and the profile with it.
 
-Apple's certificates live for a year, and nothing can be signed for the App Store after that. From 30 days before
-(`solos:signing.renewBeforeDays`), the next `up` makes another certificate of the same key and another profile on it, and only
-then takes the old profile away. The old certificate is not revoked: it is left to expire.
+Apple's certificates are valid for a year. From 30 days before expiry (`solos:signing.renewBeforeDays`), the next `up` creates a
+certificate of the same key and a profile that contains it, and only then deletes the old profile. The old certificate is not
+revoked: it expires on its own.
 """
 
 import base64
@@ -22,8 +22,8 @@ def run(drill: Drill) -> None:
     build, instance = _builds(drill), drill.machine["instance_id"]
 
     drill.say(
-        f"The certificate {old_certificate['serialNumber']} of this stack ends on {old_certificate['expirationDate'][:10]}, in 20 "
-        f"days; the profile '{old_profile['name']}' holds it. Nothing is changed in the stack file."
+        f"The stack's certificate {old_certificate['serialNumber']} expires on {old_certificate['expirationDate'][:10]}, in 20 "
+        f"days; the profile '{old_profile['name']}' contains it. The stack file does not change."
     )
     before = len(_calls(drill))
     drill.up()
@@ -31,26 +31,24 @@ def run(drill: Drill) -> None:
     certificates = _certificates(drill)
     new = [each for each in certificates if each["id"] != old_certificate["id"]]
     drill.promise(
-        "there is one other certificate, for a year",
+        "there is one new certificate, valid for a year",
         len(new) == 1 and new[0]["expirationDate"] > old_certificate["expirationDate"],
     )
-    drill.promise("it is of the same key", _key(new[0]) == _key(old_certificate))
+    drill.promise("it has the same key", _key(new[0]) == _key(old_certificate))
     drill.promise("the old one was not revoked", old_certificate["id"] in {each["id"] for each in certificates})
+    drill.promise("there is one profile, with the new certificate", profile["links"]["certificates"] == [new[0]["id"]])
     drill.promise(
-        "the profile is another one, of the new certificate", profile["links"]["certificates"] == [new[0]["id"]]
-    )
-    drill.promise(
-        "it was there before the old profile was taken away",
+        "it was created before the old profile was deleted",
         _steps(_calls(drill)[before:]) == ["certificates", "profiles", "-profiles"],
     )
     drill.promise(
-        "the testers' build and the backend were not touched",
+        "the testers' build and the backend have not changed",
         (_builds(drill), drill.machine["instance_id"]) == (build, instance),
     )
 
-    drill.say("A year of peace: the next `up` finds nothing to renew.")
+    drill.say("The next `up` has nothing to renew.")
     drill.up()
-    drill.promise("the certificate stays", len(_certificates(drill)) == 2)
+    drill.promise("there is no further certificate", len(_certificates(drill)) == 2)
 
 
 def _certificates(drill: Drill) -> list[dict[str, Any]]:
@@ -76,7 +74,7 @@ def _calls(drill: Drill) -> list[dict[str, Any]]:
 
 
 def _steps(calls: list[dict[str, Any]]) -> list[str]:
-    """What was made and deleted (`-`) of certificates and profiles, in order."""
+    """The kinds of certificates and profiles that were created, or deleted (`-`), in order."""
     marks = {"POST": "", "DELETE": "-"}
     done = [call for call in calls if call["method"] in marks and (call["status"] or 500) < 300]
     kinds = [(marks[call["method"]], call["path"].split("/")[2]) for call in done]

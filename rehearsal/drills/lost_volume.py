@@ -1,7 +1,7 @@
-"""A volume is lost with its machine, and comes back with its rows from a snapshot.
+"""A volume is lost with its machine, and is restored from a snapshot.
 
-The host dies. The stack file names the newest snapshot; `up --refresh` sees that machine and volume are gone, makes the volume of
-the snapshot and the machine on it. What was written after that snapshot is gone: a replica loses 10 seconds where this loses a day.
+The host fails. `fromSnapshot` is set to the newest snapshot. `up --refresh` detects that machine and volume are gone, creates a
+volume from the snapshot, and a machine with it. Writes after the snapshot are lost, up to a day; with a replica, 10 seconds.
 """
 
 import time
@@ -19,22 +19,22 @@ def run(drill: Drill) -> None:
         time.sleep(0.1)
 
     drill.say(
-        f"Users have written {', '.join(drill.notes())}; the snapshot {snapshot['id']} was taken. Then the host dies."
+        f"Users have written {', '.join(drill.notes())}; the snapshot {snapshot['id']} was taken. Then the host fails."
     )
     drill.doubles.fly("DELETE", f"/apps/{app}/machines/{machine}?force=true")
     while drill.doubles.fly("DELETE", f"/apps/{app}/volumes/{volume}")[0] == 412:
-        time.sleep(0.1)  # It is bound to the machine for a moment longer.
-    drill.promise("users get nothing", drill.notes() == [])
+        time.sleep(0.1)  # The volume stays attached to the deleted machine for a moment.
+    drill.promise("users get no response", drill.notes() == [])
 
-    drill.say("The stack file names the snapshot; `--refresh` looks first what is still there.")
+    drill.say("`fromSnapshot` is set. `--refresh` makes `up` read first which resources still exist.")
     drill.edit(database={"kind": "sqlite", "restoreDrill": "false", "fromSnapshot": snapshot["id"]})
     drill.up("--refresh")
-    drill.promise("the volume is another one", drill.volume["id"] != volume)
-    drill.promise("users read what they wrote", drill.notes() == ["Monday", "Tuesday"])
+    drill.promise("there is a new volume", drill.volume["id"] != volume)
+    drill.promise("it has the users' data", drill.notes() == ["Monday", "Tuesday"])
 
-    drill.say("The setting may stay: it counts when a volume is made, and at no other time.")
+    drill.say("The setting can stay: it is used only when a volume is created.")
     drill.write("Wednesday")
     restored = drill.volume["id"]
     drill.up("--refresh")
-    drill.promise("the volume stays", drill.volume["id"] == restored)
-    drill.promise("nothing went back", drill.notes() == ["Monday", "Tuesday", "Wednesday"])
+    drill.promise("the volume was not replaced", drill.volume["id"] == restored)
+    drill.promise("no data was lost", drill.notes() == ["Monday", "Tuesday", "Wednesday"])

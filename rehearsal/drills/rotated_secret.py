@@ -1,7 +1,7 @@
-"""A secret is rotated: the machine runs with the new value when `up` ends.
+"""A secret is rotated: when `up` ends, the machine runs with the new value.
 
-The stack made SESSION_SECRET by itself. Somebody may have seen it, so a new value is given, encrypted. `up` sets it at Fly and
-rolls the machine, because Fly gives a machine new secrets with a new version only; a value never shows.
+The stack generated SESSION_SECRET. It may have leaked, so a new value is configured, encrypted. `up` sets it at Fly and updates the
+machine, because a machine loads new secrets only with a new version. No value is shown.
 """
 
 import hashlib
@@ -18,22 +18,22 @@ def run(drill: Drill) -> None:
     before = _digest_in_machine(drill)
 
     drill.say(
-        f"{NAME} may be known to somebody. A new value is set with `pulumi config set --secret --path 'solos:secrets.{NAME}'`, "
-        "which encrypts it into the stack file."
+        f"{NAME} may have leaked. A new value is set with `pulumi config set --secret --path 'solos:secrets.{NAME}'`, "
+        "which stores it encrypted in the stack file."
     )
-    value = hashlib.sha256(b"a drill's, and worth nothing").hexdigest()
+    value = hashlib.sha256(b"a value for this drill only").hexdigest()
     drill.edit(secrets={NAME: drill.stack.encrypted(value)})
     output = drill.up()
     after = _digest_in_machine(drill)
-    drill.promise("the server has another value than before", after != before)
-    drill.promise("it is the one that was given", after == hashlib.sha256(value.encode()).hexdigest())
-    drill.promise("the value is in no line of the output", value not in output)
-    drill.promise("the value is not readable in the state", value not in drill.stack.exported())
-    drill.promise("users are served, with what they wrote", drill.notes() == ["written before"])
+    drill.promise("the value in the machine has changed", after != before)
+    drill.promise("it is the configured one", after == hashlib.sha256(value.encode()).hexdigest())
+    drill.promise("the output does not contain it", value not in output)
+    drill.promise("the state does not contain it in plain text", value not in drill.stack.exported())
+    drill.promise("the backend responds, with the users' data", drill.notes() == ["written before"])
 
 
 def _digest_in_machine(drill: Drill) -> str:
-    """Of the value in the environment of the server's machine, as `fly ssh console` would show it."""
+    """SHA-256 of the value in the environment of the server's machine, as `fly ssh console` would show it."""
     path = f"/apps/{drill.app}/machines/{drill.machine['id']}/exec"
     status, answer = drill.doubles.fly("POST", path, command=["python3", "-c", READ])
     drill.promise(f"the machine has a {NAME}", status == 200 and answer["exit_code"] == 0)

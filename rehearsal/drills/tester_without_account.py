@@ -1,7 +1,7 @@
-"""A tester is no user of the team: `up` names them and what to do, and goes on once they have accepted an invitation.
+"""A tester is not a user of the team: `up` names them and the remedy, and continues once they have accepted an invitation.
 
-Internal testers have to be users of the team in App Store Connect. One of four is not. Nothing of what was made before is lost,
-and nothing is made twice.
+Internal testers have to be users of the team in App Store Connect. One of four is not. What `up` created before the error is kept,
+and nothing is created twice.
 """
 
 from rehearsal.drills.drill import Drill
@@ -10,11 +10,11 @@ from rehearsal.drills.drill import Drill
 def run(drill: Drill) -> None:
     newcomer = {"email": "noor@sollabs.example", "firstName": "Noor", "lastName": "Haddad"}
 
-    drill.say("Noor is listed as a tester and has no account in the team.")
+    drill.say("Noor is listed as a tester, but is not a user of the team.")
     drill.edit(testers=[*drill.testers, newcomer])
     output = drill.failing_up()
     drill.promise(
-        "the error names Noor and says where to invite", f"{newcomer['email']} is not a user of the team" in output
+        "the error names Noor and where to invite them", f"{newcomer['email']} is not a user of the team" in output
     )
     drill.promise("the others are in the group", _members(drill) == {tester["email"] for tester in drill.testers})
     drill.promise("the backend is up", drill.health()["status"] == "ok")

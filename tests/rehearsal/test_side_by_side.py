@@ -49,7 +49,7 @@ def test_other_ports_when_taken(usual: int, capsys: pytest.CaptureFixture[str]) 
 
     world.close()
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"Port {usual} or one that follows is in use; the doubles listen at ports ")
+    assert line.startswith(f"Port {usual} or one of the next ports is in use; the doubles listen on ports ")
 
 
 def test_two_clones_at_once(tmp_path: Path) -> None:
