@@ -34,7 +34,7 @@ stand in angle brackets. The second column is what to do, the third the error's 
 module that reports it. This file is made from the code: `make docs` writes it, and a test fails when it is out of date.
 
 Three kinds of line come from elsewhere: what `pulumi` itself prints (its exit codes: 0 done, 1 failed, 2 wrong usage, 7 changes
-where none were expected), what Fly and Apple answer (quoted in ours, with the request id that their support asks for), and what the
+where none were expected), what Fly and Apple respond (quoted in ours, with the request id that their support asks for), and what the
 server logs.
 """
 
@@ -66,11 +66,7 @@ def listed() -> Iterator[Row]:
                 yield Row(value.message, value.remedy, value.error.__name__, module.__name__)
             elif isinstance(value, ProblemText):
                 yield Row(value.message, value.remedy, value.key, module.__name__)
-            elif (
-                isinstance(value, type)
-                and issubclass(value, ProviderError)
-                and isinstance(vars(value).get("remedy"), str)
-            ):
+            elif isinstance(value, type) and issubclass(value, ProviderError) and vars(value).get("remedy"):
                 yield Row((value.__doc__ or "").strip(), value.remedy, value.__name__, module.__name__)
 
 

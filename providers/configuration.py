@@ -1,8 +1,8 @@
-"""Where a provider finds its endpoint and its credentials, at the time of a call.
+"""Looks up the endpoint and the credentials of a provider, at the time of a call.
 
-`refresh` and `destroy` give providers the configuration of the last `up`, while environment variables are current. So a credential
-is taken from the environment first, then from the (encrypted) stack configuration, then from the JSON file that the configuration
-names as `credentialsFile`.
+`refresh` and `destroy` pass the configuration of the last `up` to providers, but environment variables are current. So a credential
+is looked up in the environment first, then in the (encrypted) stack configuration, then in the JSON file that the config key
+`credentialsFile` names.
 """
 
 import json
@@ -36,9 +36,9 @@ NOT_JSON = ErrorText(
 
 
 def endpoint(config: Config, name: str, default: str) -> str:
-    """The base URL of `name` in the config object `endpoints`, else `default`, without a trailing slash.
+    """The base URL for `name` in the config object `endpoints`, else `default`, without a trailing slash.
 
-    Raises ProviderError when it is not an http(s) URL.
+    Raises ProviderError if it is not an http(s) URL.
     """
     text = config.get("endpoints")
     endpoints = json.loads(text) if text else {}
@@ -49,10 +49,10 @@ def endpoint(config: Config, name: str, default: str) -> str:
 
 
 def credential(config: Config, variable: str, key: str, what: str) -> str:
-    """The value of the environment variable `variable`, of the file that `<variable>_PATH` names, of the config key `key`, or of
-    `variable` in the credentials file, in this order.
+    """The first that is set: the environment variable `variable`, the content of the file at `<variable>_PATH`, the config key `key`,
+    `variable` in the credentials file.
 
-    Raises ProviderError when there is none; its text says where to set it.
+    Raises ProviderError if none is set; its text says where to set it.
     """
     found = optional_credential(config, variable, key)
     if not found:
@@ -61,7 +61,7 @@ def credential(config: Config, variable: str, key: str, what: str) -> str:
 
 
 def optional_credential(config: Config, variable: str, key: str) -> str:
-    """Like `credential`; empty when there is none."""
+    """Like `credential`, but returns an empty string if none is set."""
     found = (
         os.environ.get(variable)
         or _from_file(os.environ.get(f"{variable}_PATH"))

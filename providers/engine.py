@@ -1,7 +1,7 @@
-"""What the providers send to the engine beyond `pulumi.dynamic`: progress lines, and objects that are created but incomplete.
+"""What providers send to the engine beyond `pulumi.dynamic`: progress lines, and objects that are created but incomplete.
 
-The Python SDK offers neither. Both need the gRPC call that is being served, which the SDK's servicer holds in its locals `request`
-and `context`: `_current_call` finds it by walking up the stack, and is the only place that uses this private detail. Where there is
+The Python SDK supports neither. Both need the current gRPC call, which the SDK's servicer has in its local variables `request` and
+`context`. `_current_call` finds it by walking up the stack, and is the only place that relies on this private detail. If there is
 no such frame (in a unit test, or with a later SDK), no progress is shown and `record_incomplete` returns False.
 
 Measured with Pulumi 3.260: `ErrorResourceInitFailed` in `grpc-status-details-bin` makes the engine record the object, print the
@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PROGRESS_SECONDS = 1.0
-"""A progress line is dropped when the last one of the same resource was shown less than this long ago."""
+"""Minimum interval between the progress lines of a resource; those in between are dropped."""
 
 
 def progress() -> Callable[[str], None]:
-    """A function that shows a status line at the resource that is being created, updated or deleted.
+    """Returns a function that shows a status line for the resource that is being created, updated or deleted.
 
-    Call `progress` in the thread that serves the call; the function that it returns works in any thread.
+    Call `progress` in the thread that serves the gRPC call; the returned function works in any thread.
     """
     call = _current_call()
     engine_address = sys.argv[1] if call and len(sys.argv) > 1 else ""
@@ -39,16 +39,16 @@ def progress() -> Callable[[str], None]:
 
 
 def note(text: str) -> None:
-    """Show a permanent line at the resource that is being served, for what people need to know after the run."""
+    """Show a permanent message for the current resource: what people need to know after the run."""
     call = _current_call()
     if call is not None and len(sys.argv) > 1:
         _log(sys.argv[1], str(call[0].urn), text, ephemeral=False)
 
 
 def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[str]) -> bool:
-    """Let the exception that is about to leave the provider mean "created, but not as it should be".
+    """Make the engine treat the exception that the provider is about to raise as "created, but initialisation failed".
 
-    `properties` are the outputs to record, without `__provider`. Returns whether the engine gets them.
+    `properties` are the outputs to record, without `__provider`. Returns False if they cannot be sent to the engine.
     """
     call = _current_call()
     if call is None:

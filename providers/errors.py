@@ -2,11 +2,11 @@
 
     ProviderError            one line: what happened, to which object, why, and what to do
     ├── ApiError             the vendor refused a call (fly/ and appstore/ refine it by situation)
-    ├── Unreachable          no usable answer came, and repeating the call is safe
-    ├── Uncertain            a write got no usable answer: it may or may not have happened, so look before repeating
+    ├── Unreachable          no usable response; repeating the call is safe
+    ├── Uncertain            a write without a usable response: it may have happened, so look the object up before repeating it
     ├── TimedOut             a wait reached its deadline
     ├── Incomplete           the object exists but is not as it should be; the engine records it and calls update next time
-    └── Unexpected           a defect in a provider, with its place in the code
+    └── Unexpected           a bug in a provider, with the line of code
 
     Problem                  one thing that is wrong with the arguments of a resource, found before any call
 
@@ -25,14 +25,14 @@ from typing import Any
 
 
 class ProviderError(Exception):
-    """Base of everything that a provider raises on purpose. `str(error)` is the one line that a person reads: `message`, which
-    says what happened, to which object and why, then `remedy`, which says what to do."""
+    """Base of the errors that providers raise on purpose. `str(error)` is the one line that a person reads: `message`, which says
+    what happened, to which object and why, then `remedy`, which says what to do."""
 
     # Python prints "<module>.<Class>: <message>"; builtins have no module, so people read "ApiError: <message>".
     __module__ = "builtins"
 
     remedy: str = ""
-    """A class of errors with one cause sets it; otherwise each error has its own."""
+    """The default of the class, if all of its errors have the same remedy."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         self.message = message
@@ -41,8 +41,8 @@ class ProviderError(Exception):
 
 
 class ApiError(ProviderError):
-    """A vendor answered with an error. `status` is the HTTP status, `codes` the vendor's own codes (may be empty),
-    `request_id` what the vendor's support asks for, `body` the answer's text, shortened."""
+    """A vendor returned an error. `status` is the HTTP status, `codes` the vendor's own codes (may be empty), `request_id` what the
+    vendor's support asks for, `body` the response's text, shortened."""
 
     __module__ = "builtins"
 
@@ -70,7 +70,7 @@ class Unreachable(ProviderError):
 
 
 class Uncertain(ProviderError):
-    """A write was sent and no usable answer came back: it may have happened. Look the object up before repeating."""
+    """A write was sent and got no usable response: it may have happened. Look the object up before repeating it."""
 
     __module__ = "builtins"
 
@@ -82,7 +82,7 @@ class TimedOut(ProviderError):
 
 
 class Unexpected(ProviderError):
-    """A defect: code raised something that is not a ProviderError. The text names the innermost line of the traceback."""
+    """A bug: the code raised something other than a ProviderError. The text names the innermost line of the traceback."""
 
     __module__ = "builtins"
 
@@ -104,21 +104,21 @@ class Incomplete(ProviderError):
 
 
 class Text:
-    """A text with places for values: `{name}`, as in `str.format`."""
+    """A text with placeholders, as in `str.format`: `{name}`."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         self.message = message
         self.remedy = remedy
 
     def fill(self, **values: Any) -> tuple[str, str]:
-        """Message and remedy with `values` in place."""
+        """Message and remedy with `values` filled in."""
         return self.message.format(**values), self.remedy.format(**values)
 
 
 class ErrorText(Text):
-    """The text of an error. Calling it with the values makes the error, which the caller raises.
+    """The text of an error. Calling it with the values returns the error, which the caller raises.
 
-    `error` is the class to make. For a class with further arguments, call its constructor with what `fill` returns.
+    `error` is the class of the error. For a class with further arguments, call its constructor with the result of `fill`.
     """
 
     def __init__(self, message: str, *, remedy: str = "", error: type[ProviderError] = ProviderError) -> None:
@@ -132,7 +132,7 @@ class ErrorText(Text):
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What is wrong with the argument `key` of a resource (a stack's settings use it too, with their own keys)."""
+    """A problem with the argument `key` of a resource. The stack's settings use it too, with config keys."""
 
     key: str
     message: str
@@ -143,7 +143,7 @@ class Problem:
 
 
 class ProblemText(Text):
-    """The text of a problem with the argument `key`. Calling it with the values makes the problem."""
+    """The text of a problem with the argument `key`. Calling it with the values returns the problem."""
 
     def __init__(self, key: str, message: str, *, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)

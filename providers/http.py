@@ -1,13 +1,13 @@
-"""The one HTTP policy. Every call to a vendor goes through `Http.request`, which decides:
+"""The HTTP client and its retry policy. Every call to a vendor goes through `Http.request`, which decides:
 
-- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never answered gets a shorter deadline. Once
-  it has used that up, every further call fails at its first attempt, until the address answers.
+- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never responded gets a shorter deadline. Once
+  that is used up, every further call fails at its first attempt, until the address responds.
 - *Rate limits*: a call names its bucket; it waits only when the documented burst is used up.
 - *Retries*: an attempt fails in one of three ways, and whether the call is retried is a property of the call.
     - Not sent (no connection was made, or 429): every call is retried.
-    - Answer lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or an idempotent write) is
+    - Response lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or an idempotent write) is
       retried; any other call raises `Uncertain`, and its caller looks the object up before it repeats the call.
-    - Refused (any other status that is not a success): the vendor's `explain` makes the error that people read.
+    - Refused (any other status that is not a success): the vendor's `explain` returns the error that people read.
 
 A process has one connection pool and one set of rate-limit buckets per base address. Nothing is logged, and no header appears in
 an error text.
@@ -30,12 +30,12 @@ if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls ne
 
     import httpx
 
-ANSWER_LOST = frozenset({500, 502, 503, 504})
+RESPONSE_LOST = frozenset({500, 502, 503, 504})
 ATTEMPT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
 CONTACT_SECONDS = 15.0
-"""The deadline of a call to an address that has never answered this process: the network is down, or the address is wrong."""
+"""The deadline of a call to an address that has never responded to this process: the network may be down, or the address wrong."""
 
 UNCERTAIN = ErrorText(
     "no usable answer from {service}, so it may or may not have happened: {doing}; {reason}",
@@ -74,7 +74,7 @@ class RateLimit:
 
 
 class Http:
-    """One vendor's API at one base address. Thread-safe, and cheap to make: the connections belong to the process."""
+    """One vendor's API at one base URL. Thread-safe, and cheap to create: the connections are shared by the process."""
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class Http:
         fresh_tokens: int = 1,
     ) -> None:
         """`service` is the vendor's name in texts. `authorize(again)` returns the Authorization header (empty for none); `again` is
-        True after a 401 and asks for a fresh token, up to `fresh_tokens` times for one call. `explain(response, doing)` makes the error for a refusal."""
+        True after a 401 and requests a new token, up to `fresh_tokens` times per call. `explain(response, doing)` returns the error
+        for a refusal."""
         self.base_url = base_url
         self.service = service
         self._authorize = authorize
@@ -110,11 +111,11 @@ class Http:
         seconds: float = CALL_SECONDS,
         attempt_seconds: float = ATTEMPT_SECONDS,
     ) -> "httpx.Response":
-        """Send one call and return its successful answer, or one whose status is in `accept`.
+        """Send a request, with retries; returns the successful response, or one whose status is in `accept`.
 
-        `doing` names action and object for error texts ("create the volume 'data' of app 'x'"). `safe` says that the call may be
-        repeated when its answer is lost; it defaults to True for GET and False otherwise. `seconds` is the deadline of the call,
-        `attempt_seconds` the timeout of each attempt. Raises what `explain` makes, Unreachable, or Uncertain.
+        `doing` is action and object for error texts ("create the volume 'data' of app 'x'"). `safe` says that the call can be
+        repeated if its response is lost; it defaults to True for GET and False otherwise. `seconds` is the deadline of the call,
+        `attempt_seconds` the timeout of each attempt. Raises the error from `explain`, Unreachable, or Uncertain.
         """
         import httpx
 
@@ -185,7 +186,7 @@ class Http:
                 not_sent=True,
                 retry_after=_retry_after(response),
             )
-        if response.status_code in ANSWER_LOST:
+        if response.status_code in RESPONSE_LOST:
             explained = self._explain(response, doing)
             trace = getattr(explained, "request_id", "") or "none given"
             reason = f"{self.service} answered HTTP {response.status_code} (request id: {trace})"
@@ -195,23 +196,23 @@ class Http:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedAttempt:
-    """An attempt without a usable answer."""
+    """An attempt without a usable response."""
 
     reason: str
     not_sent: bool
-    """The server has certainly not acted."""
+    """The server has certainly not executed the call."""
     retry_after: float | None = None
-    """Seconds, where the server names them."""
+    """Seconds, if the server sent the header."""
     no_connection: bool = False
 
 
 class _Connection:
-    """What a process keeps per base address: the connection pool, whether the address answers, and the rate-limit buckets."""
+    """Shared by a process per base URL: the connection pool, whether the address responds, and the rate-limit buckets."""
 
     def __init__(self, transport: "httpx.BaseTransport") -> None:
         self.transport = transport
         self.is_down = False
-        """A call has used up its deadline without a connection: further calls fail at their first attempt."""
+        """The last failed call got no connection until its deadline: further calls fail at their first attempt."""
         self._has_answered = False
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
@@ -219,7 +220,7 @@ class _Connection:
         weakref.finalize(self, transport.close)
 
     def retry_budget(self, seconds: float) -> float:
-        """For how many seconds a call with the deadline `seconds` is retried."""
+        """Seconds during which a call with the deadline `seconds` is retried."""
         if self.is_down:
             return 0.0
         return seconds if self._has_answered else min(seconds, CONTACT_SECONDS)
@@ -229,7 +230,7 @@ class _Connection:
         self._has_answered, self.is_down = True, False
 
     def acquire(self, bucket: str, limit: RateLimit) -> None:
-        """Take one call from the bucket; sleeps while it is empty."""
+        """Take one call from the bucket; sleeps until there is one."""
         with self._lock:
             now = waiting.clock.now()
             calls, seen_at = self._buckets.get(bucket, (float(limit.burst), now))

@@ -1,7 +1,7 @@
-"""Pulumi's property maps to typed records and back.
+"""Converts Pulumi's property maps to typed records and back.
 
-In a property map every number is a float, `None` is absent, and in a preview any value may be `Unknown`. A resource declares its
-arguments as a record (providers/record.py), its state as a subclass with what the vendor adds, and never sees a property map.
+In a property map every number is a float, `None` is absent, and in a preview any value can be `Unknown`. A resource declares its
+arguments as a record (providers/record.py), its state as a subclass with what the vendor adds, and never handles a property map.
 
 Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], dict[str, X] and nested records.
 """
@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, TypeVar, Union
 from pulumi.output import Unknown
 
 REPLACES: Final = "replaces"
-"""Marks an argument whose change replaces the object: `app: Annotated[Input[str], REPLACES]`. On a computed output it marks a change
-that only a replacement repairs: a certificate that has expired differs in `expires_at`."""
+"""Marks an argument whose change replaces the object: `app: Annotated[Input[str], REPLACES]`. A computed output can be marked too, if
+only a replacement can fix it: for example, an expired certificate is replaced because of `expires_at`."""
 
 SECRET: Final = "secret"  # noqa: S105 (a marker, not a password)
 """Marks a computed output to encrypt in the state: `private_key: Annotated[str, SECRET]`."""
@@ -37,9 +37,9 @@ class BadProperties(Exception):
 
 
 def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = False) -> T:
-    """Make a `kind` from `properties`: whole floats become ints, unknown values stay `Unknown`, extra keys are ignored.
+    """Convert `properties` to a `kind`: whole floats become ints, unknown values stay `Unknown`, extra keys are ignored.
 
-    `lenient` is for state that an older version of the code may have written: a missing or wrong value becomes None.
+    `lenient` is for state that an older version of this code may have written: a missing or wrong value becomes None.
     Raises BadProperties with all problems at once.
     """
     problems: list[str] = []
@@ -76,7 +76,7 @@ def encode(value: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Whether no part of `value` is unknown. In a preview, parts can be."""
+    """Whether no part of `value` is `Unknown`."""
     if isinstance(value, Unknown):
         return False
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -144,7 +144,7 @@ def _convert_union(value: Any, members: tuple[Any, ...], where: str, lenient: bo
 
 
 def _integral(value: Any) -> Any:
-    """Free-form values, such as a machine config, keep their shape; whole floats become ints."""
+    """A free-form value, such as a machine config, with whole floats as ints."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):

@@ -6,8 +6,8 @@
         size_gb: Input[int] = field(default=1)
 
 The program passes plain values or outputs (`VolumeArgs(app=app.name)`), as for any Pulumi resource. The provider gets the same
-class with the values in place: there `args.app` is a `str`. The type checker sees both, because it reads `Input` as a
-descriptor that accepts a `pulumi.Input` and returns the plain type.
+class with plain values: there `args.app` is a `str`. The type checker accepts both, because it sees `Input` as a descriptor that
+is assigned a `pulumi.Input[T]` and returns a `T`.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
 
     class Input(Generic[T]):
-        """An argument: assigned as a value or an output, read as the value."""
+        """The type of an argument: can be assigned a value or an output, and returns the value."""
 
         def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
 

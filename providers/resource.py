@@ -1,4 +1,4 @@
-"""The one adapter between `pulumi.dynamic` and a typed lifecycle.
+"""The adapter between `pulumi.dynamic` and a typed lifecycle.
 
 A resource is four classes in one file: its arguments (a record), its state (a subclass with what the vendor adds), a `Provider`
 with the lifecycle, and the `Resource` that a program declares. The lifecycle:
@@ -9,11 +9,11 @@ with the lifecycle, and the `Resource` that a program declares. The lifecycle:
     sync       update   change the object to match the arguments
     remove     delete   succeeds when the object is already gone
 
-What the engine demands of dynamic providers is handled here once, for every resource:
+The engine's requirements on dynamic providers are handled here, once for all resources:
 
 - `check` and `diff` run one at a time and in previews: they do no I/O, and unknown values pass through them.
 - A drifted object is compared field by field, state against arguments; `read` returns inputs, so refresh shows `x: 1 => 9`.
-- A failure is one line without a traceback. An exception that is not an `Exception` would hang the CLI: it becomes one.
+- A failure is one line without a traceback. A `BaseException` that is not an `Exception` would hang the CLI: it is converted.
 - Check failures name no property, because the engine prints the value of a named property, secret or not.
 - An instance keeps nothing but the configuration that the engine hands over. The dotted path of the class is stored in the
   state of every stack. One instance serves four threads.
@@ -72,17 +72,16 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
         return ()
 
     def changed_fields(self, state: StateT, args: ArgsT) -> Iterable[str]:
-        """The names of the arguments in which the object differs. Override it where different values mean the same, and to name
-        a computed output that only a new object can repair."""
+        """The names of the arguments in which the object differs. Override it if different values mean the same, and to add a
+        computed output that only a replacement can fix."""
         return [name for name in field_types(self.Args) if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: ArgsT) -> tuple[str, StateT]:
-        """Create or adopt the object; its id and state. It is short: a long wait is a resource of its own (`Gate`)."""
+        """Create or adopt the object; returns its id and state. It is short: a long wait is a resource of its own (`Gate`)."""
         raise NotImplementedError
 
     def observe(self, id: str, state: StateT) -> StateT | tuple[str, StateT] | None:
-        """The object as it is now, its arguments included; with its id where the vendor has given it a new one; None when it is
-        gone. Reads only."""
+        """The object as it is now, arguments included; with its id if the vendor has changed that; None if it is gone. Reads only."""
         raise NotImplementedError
 
     def sync(self, id: str, state: StateT, args: ArgsT) -> StateT:
@@ -152,7 +151,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
 
 class Gate(Provider[ArgsT, StateT]):
-    """Base of the resources that wait for something and record what was seen: there is nothing to read back or to delete."""
+    """Base of the resources that wait for a condition and record the evidence: there is nothing to read back or to delete."""
 
     def observe(self, id: str, state: StateT) -> StateT | tuple[str, StateT] | None:
         return state
@@ -182,13 +181,13 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
 
 
 def _encoded(value: Any) -> Any:
-    """An output can hold records too."""
+    """Encode the value of an output as well: it can contain records."""
     return value.apply(encode) if isinstance(value, pulumi.Output) else value
 
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Every exception that leaves a provider is an `Exception` with a text that people can read; an incomplete object is recorded."""
+    """Convert every exception to an `Exception` with a one-line text. For an `Incomplete` object, the engine records the state."""
     try:
         yield
     except Incomplete as incomplete:

@@ -15,7 +15,9 @@ KEYS: Mapping[Database, tuple[str, ...]] = {
 """The settings of each kind."""
 
 UNKNOWN_KIND = SettingText("solos:database.kind", "must be {kinds}, not {kind!r}")
-OTHER_KIND = SettingText("solos:database.{key}", "is for kind {other}, and this is {kind}", remedy="remove it")
+OTHER_KIND = SettingText(
+    "solos:database.{key}", "is only for kind {other}, but solos:database.kind is {kind}", remedy="remove it"
+)
 NOT_A_SNAPSHOT = SettingText("solos:database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
 UNKNOWN_VERSION = SettingText("solos:database.pgMajorVersion", "must be {versions}, not {version!r}")
 

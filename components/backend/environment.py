@@ -28,7 +28,7 @@ ENV_SECRET = SettingText(
     remedy="remove it, and replace the value",
 )
 ENV_OTHER_DATABASE = SettingText(
-    "fly.toml", "[env] {name} is for {only_with}, and solos:database is {database}", remedy="remove it"
+    "fly.toml", "[env] {name} is only for {only_with}, but solos:database.kind is {database}", remedy="remove it"
 )
 SECRET_MISSING = SettingText(
     "solos:secrets.{name}",
@@ -41,7 +41,7 @@ SECRET_UNKNOWN = SettingText(
     remedy="use a name of infra-docs/ENVIRONMENT.md, or remove it",
 )
 SECRET_OTHER_DATABASE = SettingText(
-    "solos:secrets.{name}", "is for {only_with}, and solos:database is {database}", remedy="remove it"
+    "solos:secrets.{name}", "is only for {only_with}, but solos:database.kind is {database}", remedy="remove it"
 )
 SECRET_EMPTY = SettingText("solos:secrets.{name}", "is empty", remedy="set it, or remove it")
 

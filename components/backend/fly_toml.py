@@ -26,7 +26,7 @@ TOO_MANY_MACHINES = SettingText(
 )
 VOLUME_WITH_POSTGRES = SettingText(
     FILE,
-    "[[mounts]] is for SQLite, and solos:database is postgres",
+    "[[mounts]] is only for SQLite, but solos:database.kind is postgres",
     remedy="remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first",
 )
 NO_VOLUME = SettingText(

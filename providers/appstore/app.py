@@ -1,4 +1,4 @@
-"""App entries: adopted by exact bundle ID, because Apple's API can neither create nor delete one
+"""App records: adopted by exact bundle ID, because Apple's API can neither create nor delete one
 (https://developer.apple.com/documentation/appstoreconnectapi/apps)."""
 
 from collections.abc import Iterable
@@ -44,9 +44,9 @@ class AppArgs:
     bundle_id: Annotated[Input[str], REPLACES]
     """The identifier, com.example.app; changing it adopts another app."""
     name: Input[str]
-    """For the form, if the record does not exist yet. An existing record keeps its name, which only the website can change."""
+    """Shown in the error as a value for Apple's form. An existing record keeps its name, which can only be changed on the website."""
     sku: Input[str]
-    """As `name`; nobody can change it."""
+    """Like `name`; it cannot be changed at all."""
     primary_locale: Input[str | None] = field(default=None)
     """A language as Apple writes it: en-US. With None an existing record keeps its language, and the form names en-US."""
     content_rights_declaration: Input[
@@ -86,7 +86,7 @@ class AppProvider(Provider[AppArgs, AppState]):
             engine.note(f"{form(args)}. This run waits {args.wait_seconds} s for it")
             found = _wait_for(store, args)
         if found is None:
-            raise FORM(**_entries(args))
+            raise FORM(**_form_values(args))
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
@@ -110,10 +110,10 @@ class AppProvider(Provider[AppArgs, AppState]):
 
 def form(args: AppArgs) -> str:
     """Why a person has to create the record, and what to enter in Apple's form."""
-    return FORM.fill(**_entries(args))[0]
+    return FORM.fill(**_form_values(args))[0]
 
 
-def _entries(args: AppArgs) -> dict[str, str]:
+def _form_values(args: AppArgs) -> dict[str, str]:
     return {
         "bundle_id": args.bundle_id,
         "name": args.name,

@@ -1,6 +1,6 @@
-"""An app's test information in one language: what TestFlight shows testers about the app, and where their feedback goes.
+"""An app's test information in one language: what TestFlight shows testers about the app, and the feedback address.
 
-Internal testing works without it; with it, feedback has an address
+Internal testing works without it
 (https://developer.apple.com/documentation/appstoreconnectapi/beta-app-localizations).
 """
 
@@ -29,14 +29,14 @@ class BetaAppLocalizationArgs:
     locale: Annotated[Input[str], REPLACES]
     """A language as Apple writes it: en-US. An app has one text for each."""
     feedback_email: Input[str | None] = field(default=None)
-    """Where testers' feedback goes. None leaves what is there."""
+    """The address that gets testers' feedback. None leaves it unchanged."""
     description: Input[str | None] = field(default=None)
-    """What the app is, for testers. None leaves what is there."""
+    """A description of the app for testers. None leaves it unchanged."""
 
 
 @record
 class BetaAppLocalizationState(BetaAppLocalizationArgs):
-    """The texts as Apple has them, where an argument sets one."""
+    """The texts as Apple has them, for the arguments that are set."""
 
 
 class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocalizationState]):
@@ -94,8 +94,8 @@ def _texts(args: BetaAppLocalizationArgs) -> dict[str, str]:
 
 
 def _state(found: objects.BetaAppLocalization, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
-    there = replace(args, **{name: getattr(found, name) for name in _texts(args)})
-    return BetaAppLocalizationState(**vars(there))
+    existing = replace(args, **{name: getattr(found, name) for name in _texts(args)})
+    return BetaAppLocalizationState(**vars(existing))
 
 
 class BetaAppLocalization(Resource[BetaAppLocalizationArgs], module="appstore", name="BetaAppLocalization"):

@@ -46,9 +46,9 @@ class BetaGroupArgs:
     """An internal group has up to 100 users of the team and needs no review. Apple sets it only at creation."""
     has_access_to_all_builds: Annotated[Input[bool | None], REPLACES] = field(default=None)
     """Whether the (internal) group gets every processed build automatically; builds cannot be added to such a group. Apple sets it
-    only at creation. None: as an existing group has it; a new one is created without."""
+    only at creation. None: that of an existing group; False for a new one."""
     feedback_enabled: Input[bool | None] = field(default=None)
-    """Whether testers can send feedback from TestFlight. None: as an existing group has it; a new one is created with it."""
+    """Whether testers can send feedback from TestFlight. None: that of an existing group; True for a new one."""
     drops_testers: Input[bool] = field(default=False)
     """Allows a replacement, which removes every tester from the group."""
 
@@ -61,7 +61,7 @@ class BetaGroupState(BetaGroupArgs):
 class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
     Args = BetaGroupArgs
     State = BetaGroupState
-    replaces_by_deleting_first = True  # two groups with the same name could not be told apart
+    replaces_by_deleting_first = True  # groups are found by name, so there must not be two with the same name
 
     def validate(self, args: BetaGroupArgs, old: BetaGroupArgs | None) -> Iterable[Problem]:
         if args.has_access_to_all_builds and not args.internal:
@@ -155,7 +155,7 @@ def _state(group: objects.BetaGroup, args: BetaGroupArgs) -> BetaGroupState:
 
 
 class BetaGroup(Resource[BetaGroupArgs], module="appstore", name="BetaGroup"):
-    """A group of testers of an app. `id` is Apple's id of it."""
+    """A group of testers of an app. `id` is the group's ID at Apple."""
 
     provider = BetaGroupProvider
     app_id: Output[str]

@@ -1,11 +1,11 @@
 """The testers of a group as one resource, which adds and removes them in the fewest calls.
 
-A group with up to 200 members is read in one call, which is the only one while nobody is missing. People who are testers of the team
-already are added in one call; only somebody who is new to the team needs a call of their own.
+A group with up to 200 members is read in one call. If all testers are members, that is the only call. People who are already testers of
+the team are added in one call; each new one takes one call.
 
-An internal group accepts only users of the team. Other people are named in the error, which stops what depends on the group. Or they
-are invited as users, if that is allowed: accepting can take them days and stops nothing. While somebody has not accepted, the resource
-differs from its arguments, and each `pulumi up` looks again.
+An internal group accepts only users of the team. Other people are either listed in an error, which stops the resources that depend on
+the group, or invited as users, if `invite_users` is set. Accepting can take days and does not stop `up`: until everybody has accepted,
+the resource differs from its arguments, so each `pulumi up` checks again.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class BetaTestersArgs:
     group_id: Annotated[Input[str], REPLACES]
     app_id: Annotated[Input[str], REPLACES]
     testers: Input[list[Tester]]
-    """Compared by address, without case. Names are used for people who are new; nobody is renamed."""
+    """Compared by address, case-insensitively. Names are used only to create or invite people; existing testers are not renamed."""
     internal: Input[bool] = field(default=True)
     """Whether the group is an internal one, which accepts only users of the team."""
     invite_users: Input[bool] = field(default=False)
@@ -79,7 +79,7 @@ class BetaTestersState(BetaTestersArgs):
     unlisted: list[str]
     """Addresses of members who are not listed."""
     invited: dict[str, str]
-    """Who is invited to be a user of the team and has not accepted: when the invitation expires, by address."""
+    """Invitations to the team that are not accepted yet: the expiry time by address."""
 
 
 class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
@@ -161,19 +161,19 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
 
 
 def _admissible(store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester]) -> list[Tester]:
-    """Those who can be added now: everybody to an external group, only users of the team to an internal one."""
+    """The testers who can be added now: all of them to an external group, users of the team to an internal one."""
     if not (args.internal and missing):
         return list(missing)
     try:
         users = team.users(store, [tester.email for tester in missing])
     except RoleMissing:
-        return list(missing)  # this key cannot see users: Apple refuses those who are none
+        return list(missing)  # this key cannot list users; Apple refuses people who are not users
     return [tester for tester in missing if key(tester.email) in users]
 
 
 def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> set[str]:
-    """Add people to the group: known testers of the team in one call, each new one with a call that creates the tester. Returns the
-    addresses that Apple refuses; it does not count as a refusal that somebody is in the group already."""
+    """Add people to the group: existing testers of the team in one call, each new one with a call that creates the tester. Returns the
+    addresses that Apple refuses, except for those that are already in the group."""
     if not missing:
         return set()
     known = team.by_email(store, BetaTester, [tester.email for tester in missing])
@@ -183,7 +183,7 @@ def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> set[str]:
     except AppStoreError as error:
         if error.status != 409:
             raise
-        # Apple refuses all of them when one cannot be a member, or is one already. So each of the others is added alone.
+        # Apple refuses the whole call if one tester cannot be a member, or already is one. So add the others one by one.
         members = _members(store, group_id)
         for email, tester in known.items():
             if email not in members:
@@ -249,16 +249,16 @@ def _members(store: AppStore, group_id: str) -> dict[str, BetaTester]:
 
 
 def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, BetaTester]:
-    """The members as soon as they include all `added`; after INDEX_SECONDS, whoever is there."""
+    """The members, once they include all `added`; the current ones if they still do not after INDEX_SECONDS."""
     members: dict[str, BetaTester] = {}
 
-    def all_there() -> bool | None:
+    def all_visible() -> bool | None:
         nonlocal members
         members = _members(store, group_id)
         return True if {key(tester.email) for tester in added} <= members.keys() else None
 
     with contextlib.suppress(TimedOut):
-        store.poll(all_there, seconds=INDEX_SECONDS, waiting_for="the testers to show up in their group")
+        store.poll(all_visible, seconds=INDEX_SECONDS, waiting_for="the testers to show up in their group")
     return members
 
 
@@ -279,7 +279,7 @@ def _state(args: BetaTestersArgs, members: dict[str, BetaTester], invited: dict[
 
 
 class BetaTesters(Resource[BetaTestersArgs], module="appstore", name="BetaTesters"):
-    """Who is in a tester group. `id` is the group's."""
+    """The members of a tester group. `id` is that of the group."""
 
     provider = BetaTestersProvider
     group_id: Output[str]

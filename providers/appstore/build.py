@@ -1,8 +1,8 @@
 """A build: one IPA in App Store Connect, uploaded at most once.
 
-Apple returns no digest of an IPA, so this provider stores one where Apple keeps it: the name of the uploaded file contains the SHA-256
-of its content. With it, a later run without any state recognises the same content, adopts what an interrupted run has left, and detects
-a build number that is taken by other content.
+Apple's API returns no digest of an IPA, so the name of the uploaded file contains the SHA-256 of its content. A later run, even without
+state, compares it to recognise the same content, adopt the upload of an interrupted run, and detect a build number that is taken by
+other content.
 """
 
 import base64
@@ -42,7 +42,7 @@ VERSION_TAKEN = ErrorText(
     error=VersionTaken,
 )
 NOT_ACCEPTABLE = ErrorText("{path} cannot be uploaded: {problems}", remedy="fix the IPA, then run `pulumi up` again")
-OTHER_FILE = ProblemText("ipa", "it is not the file of the preview")
+OTHER_FILE = ProblemText("ipa", "it has changed since the preview")
 CHANGED_MEANWHILE = ErrorText(
     "{path} was changed while it was uploaded, so the uploaded build is unusable", remedy="use the next build number"
 )
@@ -53,23 +53,23 @@ UNREADABLE = ErrorText("cannot read the IPA {path}: {reason}", remedy="build it,
 class BuildArgs:
     app_id: Annotated[Input[str], REPLACES]
     ipa: Input[str]
-    """Path of the IPA. Only its content counts."""
+    """Path of the IPA. A different path with the same content is not a change."""
     sha256: Annotated[Input[str], REPLACES]
-    """Of the IPA's content, in hex; other content is another build and needs another build number."""
+    """SHA-256 of the IPA, in hex; different content is another build and needs another build number."""
     bundle_id: Input[str]
     short_version: Annotated[Input[str], REPLACES]
     version: Annotated[Input[str], REPLACES]
     """The build number; `0` is valid."""
     info: Input[dict[str, str]] = field(default_factory=dict)
-    """Values that its Info.plist has to contain, for example the address of the backend."""
+    """Values that its Info.plist has to contain, for example the URL of the backend."""
     minimum_os: Input[str | None] = field(default=None)
     """The IPA must not need a later iOS."""
     usage_descriptions: Input[list[str]] = field(default_factory=list)
     """Keys of Info.plist that need a text, for example NSCameraUsageDescription."""
     team_id: Input[str | None] = field(default=None)
-    """The team of the profile that it has to be exported with."""
+    """The team that its provisioning profile must belong to; None for any."""
     certificate: Input[str | None] = field(default=None)
-    """The distribution certificate that its profile has to contain, DER in base64."""
+    """The distribution certificate that its profile must contain, DER in base64; None for any."""
 
 
 @record
@@ -145,7 +145,8 @@ def _check_ipa(args: BuildArgs, path: Path) -> None:
 
 
 def _reservation(store: AppStore, args: BuildArgs) -> BuildUpload:
-    """The upload that has our content, or will have it. What an interrupted run has left is adopted or deleted."""
+    """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
+    run left is adopted or deleted."""
     train = [
         each
         for each in _uploads(store, args)

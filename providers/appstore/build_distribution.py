@@ -1,7 +1,8 @@
-"""Gives a build to a tester group: its texts, the notification, the group, and the wait until testers can install it.
+"""Distributes a build to a tester group: writes its texts, sets the notification, adds it to the group, and waits until testers can
+install it.
 
-That is so once the group has the build and its state is READY_FOR_BETA_TESTING or IN_BETA_TESTING. Apple shows the second only
-when a tester of the group is active, which is nothing to wait for here: people accept invitations when they like.
+They can when the group has the build and its state is READY_FOR_BETA_TESTING or IN_BETA_TESTING. Apple reports the second only once
+a tester of the group is active. This resource does not wait for that: people can take days to accept an invitation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ WAIT_SECONDS = 900
 TEXT_EMPTY = ProblemText("whats_new", "the text for {locale} is empty")
 TEXT_TOO_LONG = ProblemText("whats_new", "the text for {locale} has {length} characters; Apple allows {limit}")
 TEXT_REFUSED = ProblemText(
-    "whats_new", "the text for {locale} contains a '<' or an emoji, which Apple refuses", remedy="replace it by words"
+    "whats_new", "the text for {locale} contains a '<' or an emoji, which Apple refuses", remedy="replace it with words"
 )
 EXPIRED = ErrorText(
     "build {build_id} is EXPIRED: testers cannot start a build later than 90 days after its upload",
@@ -41,9 +42,9 @@ NOT_FOR_GROUP = ErrorText(
     remedy="upload a new build with a higher build number",
 )
 FINAL_STATES = {"EXPIRED": EXPIRED, "PROCESSING_EXCEPTION": NOT_PREPARED}
-"""States in which waiting does not help."""
+"""Internal build states from which a build never becomes installable."""
 AVAILABLE_STATES = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
-"""States in which the testers of a group that has the build can install it."""
+"""Internal build states in which the testers of a group that has the build can install it."""
 
 
 @record
@@ -125,16 +126,16 @@ def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
 
 
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
-    there = {each.locale: each for each in _localizations(store, args)} if args.whats_new else {}
+    existing = {each.locale: each for each in _localizations(store, args)} if args.whats_new else {}
     for locale, text in args.whats_new.items():
-        entry = there.get(locale) or _create_text(store, args, locale, text)
+        entry = existing.get(locale) or _create_text(store, args, locale, text)
         if entry.whats_new != text:
             doing = f"write What to Test in {locale}"
             store.update(BetaBuildLocalization, entry.id, {"whats_new": text}, doing=doing)
 
 
 def _create_text(store: AppStore, args: BuildDistributionArgs, locale: str, text: str) -> BetaBuildLocalization:
-    """The entry of a locale; the existing one, if Apple has created it meanwhile, as it does for the primary language."""
+    """Create the text of a locale. Returns the existing one if Apple has just created it, as it does for the primary language."""
 
     def find() -> BetaBuildLocalization | None:
         return next((each for each in _localizations(store, args) if each.locale == locale), None)
@@ -164,10 +165,10 @@ def _add_to_group(store: AppStore, args: BuildDistributionArgs) -> None:
     try:
         store.link(Build.ref(args.build_id), [BetaGroup.ref(args.group_id)], doing="add the build to the tester group")
     except AppStoreError as error:
-        # Apple's answer for a group that gets every build automatically.
+        # Apple's refusal for a group that gets every build automatically.
         if error.says("Cannot add internal group to a build"):
             return
-        # Repeating the call after a lost answer is refused when the first one was successful.
+        # A retry after a lost response is refused if the first call was successful.
         if error.status not in (409, 422) or error.says("assignable state"):
             raise
         if retry_until_visible(lambda: _in_group(store, args), seconds=INDEX_SECONDS) is None:
@@ -236,7 +237,7 @@ def _build(store: AppStore, args: BuildDistributionArgs) -> Build | None:
 
 
 class BuildDistribution(Resource[BuildDistributionArgs], module="appstore", name="BuildDistribution"):
-    """The build that a group of testers can install. `id` is `<build>/<group>` of the first one."""
+    """The build that a group of testers can install. `id` is `<build>/<group>`, with the group's first build."""
 
     provider = BuildDistributionProvider
     build_id: Output[str]

@@ -58,8 +58,8 @@ class BundleIdArgs:
 @record
 class BundleIdState(BundleIdArgs):
     app_id: str | None = None
-    """The app that uses it, as the last refresh or adoption saw it; empty when there was none. None: not looked at since the
-    bundle ID was created, which is before its app record."""
+    """Apple's id of the app that uses it, as of the last refresh or adoption; empty if none does. None: unknown, because the bundle ID
+    was just created, before its app record."""
 
 
 class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
@@ -96,7 +96,7 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         return state
 
     def remove(self, id: str, state: BundleIdState) -> None:
-        """Apple keeps a bundle ID that an app uses, and the API cannot delete apps: the bundle ID stays too."""
+        """Deletes it, unless an app uses it: Apple refuses that, and the API cannot delete the app."""
         try:
             AppStore(self.config).delete(objects.BundleId.ref(id), doing=f"delete bundle ID {state.identifier}")
         except AppStoreError as error:
@@ -125,7 +125,7 @@ def _register(store: AppStore, args: BundleIdArgs) -> objects.BundleId:
     except AppStoreError as error:
         if not error.says("is not available"):
             raise
-        # Apple's answer does not tell whether it is ours or another team's. Ours appears in the list shortly after it was made.
+        # The refusal is the same whether our team or another one has registered it. Ours is listed shortly after its creation.
         found = retry_until_visible(lambda: _find(store, args.identifier))
         if found is None:
             raise TAKEN(doing=doing) from None

@@ -1,4 +1,4 @@
-"""What an app with a bundle ID may do: the capabilities that the stack lists, as one resource. It leaves all others as they are.
+"""The capabilities of a bundle ID that the stack lists, as one resource. All others stay unchanged.
 
 Apple enables some by itself (IN_APP_PURCHASE, often GAME_CENTER), returns types that its own specification does not list, and has no
 call to read a single one (https://developer.apple.com/documentation/appstoreconnectapi/bundle-id-capabilities). Each change makes the
@@ -31,7 +31,7 @@ SETTINGS = {
 }
 """All settings, and the options of each."""
 MAX_INCLUDED = 50
-"""How many capabilities Apple includes in the answer for a bundle ID. There are about thirty types."""
+"""How many capabilities Apple includes in the response for a bundle ID. There are about thirty types."""
 
 NOT_A_TYPE = ProblemText(
     "capabilities", "'{type}' is not a capability type", remedy="write it as Apple does: PUSH_NOTIFICATIONS"
@@ -78,7 +78,7 @@ class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCa
         return self._converge(args, to_disable=state.capabilities.keys() - args.capabilities.keys() - {*DEFAULTS})
 
     def remove(self, id: str, state: BundleIdCapabilitiesState) -> None:
-        """They are deleted with the bundle ID. Where an app keeps its bundle ID, it keeps its capabilities."""
+        """Does nothing: they are deleted with the bundle ID. A bundle ID that an app keeps also keeps its capabilities."""
 
     def _converge(self, args: BundleIdCapabilitiesArgs, to_disable: Iterable[str]) -> BundleIdCapabilitiesState:
         store = AppStore(self.config)

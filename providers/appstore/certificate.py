@@ -1,8 +1,8 @@
 """A distribution certificate: found by its public key, created when there is none, renewed before it expires, revoked only on
 request.
 
-Apple allows a team two or three of them and certifies the same key twice, so an unnecessary create costs the team one of its
-certificates. After a lost answer nothing is lost: the key is in the state (`SigningKey`), and the certificate of that key is adopted.
+Apple allows a team two or three of them, and issues a second one for the same key, so an unnecessary create uses up one of them.
+A lost response loses nothing: the key is in the state (`SigningKey`), and the certificate of that key is adopted.
 """
 
 import base64
@@ -44,13 +44,13 @@ ADOPTED_MISSING = ErrorText(
     remedy="compare it with {website}, use another p12, or none, to have a certificate created",
 )
 LIMIT_REACHED = ErrorText(
-    "the team has as many certificates of type {type} as Apple allows, and none of them is of this stack's key: {existing}. Nothing "
+    "the team has as many certificates of type {type} as Apple allows, and none of them has this stack's key: {existing}. Nothing "
     "was revoked [{codes}]",
     remedy="set the p12 of one of them to adopt it, or revoke one that nobody needs at {website}, then run `pulumi up` again",
 )
 OTHER_KEY = ErrorText(
-    "certificate {id} is not of the key that it was requested for: Apple, or something between here and Apple, mixed up two requests",
-    remedy="look at it at {website} before you run `pulumi up` again",
+    "certificate {id} has another key than the one in its request: two requests were mixed up, at Apple or on the way to Apple",
+    remedy="compare it with {website} before you run `pulumi up` again",
 )
 
 CertificateType = Literal["DISTRIBUTION", "IOS_DISTRIBUTION"]
@@ -67,16 +67,16 @@ class CertificateArgs:
     type: Annotated[Input[CertificateType], REPLACES] = field(default="DISTRIBUTION")
     """DISTRIBUTION signs for all platforms; IOS_DISTRIBUTION is its predecessor."""
     renew_before_days: Input[int] = field(default=30)
-    """That long before the certificate expires, `pulumi up` creates another one of the same key."""
+    """`pulumi up` renews the certificate, with the same key, if it expires within this number of days."""
     revoke: Input[bool] = field(default=False)
     """Whether a certificate that is replaced or destroyed is revoked, which invalidates every profile that contains it, also those of
-    the team's other apps. It has effect from the `pulumi up` after the one that sets it."""
+    the team's other apps. It takes effect with the `pulumi up` after the one that sets it."""
 
 
 @record
 class CertificateState(CertificateArgs):
     name: str
-    """As the keychain calls the identity: Apple Distribution: Sol Labs (TEAM)."""
+    """The name of the identity in the keychain: Apple Distribution: Sol Labs (TEAM)."""
     serial_number: str
     expires_at: Annotated[str, REPLACES]
     """ISO 8601, UTC."""
@@ -177,7 +177,7 @@ def _is_due(expiry: datetime, args: CertificateArgs) -> bool:
 
 
 def _check_adopted(args: CertificateArgs) -> None:
-    """Raises where a certificate was to be adopted that has not expired: creating another one is not what was meant."""
+    """Raise if the certificate to adopt was not found although it has not expired: do not create another one instead."""
     from cryptography import x509
 
     if args.adopted is None:

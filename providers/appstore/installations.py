@@ -1,8 +1,8 @@
-"""Who has installed the build, on which devices, how it runs there and what testers report: Apple's own evidence for a launch.
+"""Which testers have installed the build, on which devices, with which sessions, crashes and feedback: Apple's evidence for a launch.
 
 Testers take hours or days, and Apple's counts lag by hours, so nothing waits here. While a tester is missing, or no session is counted,
-the resource differs from its arguments, and each `pulumi up` looks again, with four calls. After that it makes none; `pulumi refresh`
-always looks.
+the resource differs from its arguments, so each `pulumi up` checks again, with four calls. After that it makes none; `pulumi refresh`
+always checks.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ class InstallationsState(InstallationsArgs):
     sessions: int
     crashes: int
     feedback: int
-    """Of the build, on all devices: as many as Apple counts, or as there are reports, whichever is more."""
+    """Number of feedback reports on the build: Apple's count, or the number of `reports` if that is higher."""
     reports: list[dict[str, str]]
     """What testers have sent, oldest first: `kind` (crash or screenshot), `by`, `device`, `at` (ISO 8601) and `comment`."""
     seen_at: str
@@ -146,7 +146,7 @@ def _is_build(installed: str, args: InstallationsArgs) -> bool:
 
 
 class Installations(Resource[InstallationsArgs], module="appstore", name="Installations"):
-    """Who has the build. `missing` is empty once everybody has."""
+    """Which testers have installed the build. `missing` is empty once all have."""
 
     provider = InstallationsProvider
     devices: Output[dict[str, list[str]]]

@@ -1,4 +1,4 @@
-"""Waits until Apple has processed an upload: the IPA is accepted, its build exists, and testers can be given the build.
+"""Waits until Apple has processed an upload: the IPA is accepted, its build exists, and can be distributed to testers.
 
 That usually takes minutes, sometimes more than an hour. Nothing else happens here, so it can be interrupted at any time: the next
 `pulumi up` continues waiting, and nothing is uploaded twice.
@@ -43,11 +43,11 @@ ADVICE = {
 }
 """What to do about Apple's codes (the ITMS numbers of its e-mails; `ipa/problems.py` checks for most of them)."""
 UNDECIDED = ("PROCESSING", "MISSING_EXPORT_COMPLIANCE", "IN_EXPORT_COMPLIANCE_REVIEW")
-"""Internal build states that come before a build may be tested."""
+"""Internal build states of a build that cannot be tested yet."""
 
 
 class BuildRejected(ProviderError):
-    """Apple has inspected the IPA and rejected it."""
+    """Apple rejected the IPA after its upload."""
 
     __module__ = "builtins"
 
@@ -68,7 +68,7 @@ PROCESSING_FAILED = ErrorText(
     error=BuildRejected,
 )
 COMPLIANCE_UNANSWERED = ErrorText(
-    "{build} waits for the answer whether it uses encryption that needs an export licence",
+    "{build} has no answer to Apple's export compliance question, whether it uses non-exempt encryption",
     remedy="set ITSAppUsesNonExemptEncryption in the app's Info.plist, or answer for this build with uses_non_exempt_encryption, "
     "then run `pulumi up` again",
 )
@@ -92,7 +92,7 @@ class ProcessedBuildState(ProcessedBuildArgs):
     uploaded_at: str | None
     """ISO 8601, as are all times here."""
     expires_at: str | None
-    """When testers can no longer start it: 90 days after the upload."""
+    """From then on, testers cannot start it: 90 days after the upload."""
     expired: bool
 
 
@@ -213,7 +213,7 @@ def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: 
     if args.uses_non_exempt_encryption is None:
         raise COMPLIANCE_UNANSWERED(build=_label(args))
     if build.uses_non_exempt_encryption is None:
-        # Apple refuses a second answer. `update` reads the answer back if Apple's reply is lost.
+        # Apple refuses a second answer. `update` reads the answer back if Apple's response is lost.
         store.update(
             Build,
             build.id,

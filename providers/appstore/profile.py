@@ -1,6 +1,6 @@
-"""A provisioning profile for the App Store: never changed, because Apple cannot, but replaced by one with another name.
+"""A provisioning profile for the App Store. Apple's API cannot change one, so it is replaced by one with another name.
 
-The name contains a digest of bundle ID, capabilities and certificates. So a profile whose answer was lost is found by its name, and
+The name contains a digest of bundle ID, capabilities and certificates. So a profile is found by its name after a lost response, and
 the next one can be created before this one is deleted: Apple allows each name once, even if its profile is INVALID or expired
 (https://developer.apple.com/documentation/appstoreconnectapi/profiles).
 """
@@ -32,7 +32,7 @@ ACTIVE = "ACTIVE"
 APP_STORE = "IOS_APP_STORE"
 WEBSITE = "https://developer.apple.com/account/resources/profiles"
 MAX_NAMES = 20
-"""How many names are tried for a profile with the same contents. A name is free again once its profile is replaced."""
+"""How many names are tried for the same contents. A name is free again once its profile is deleted."""
 MAX_NAME_LENGTH = 50
 """Apple allows more; this leaves room for the digest, and is easy to read in Xcode."""
 
@@ -45,7 +45,7 @@ NAMES_USED_UP = ErrorText(
     remedy="delete them at {website}, then run `pulumi up` again",
 )
 CONTENT_DIFFERS = ErrorText(
-    "the content of profile '{name}' is not what Apple's answer says ({kind}, {uuid})",
+    "the content of profile '{name}' differs from Apple's description of it ({kind}, {uuid})",
     remedy="delete it at {website}, then run `pulumi up` again",
 )
 
@@ -53,20 +53,20 @@ CONTENT_DIFFERS = ErrorText(
 @record
 class ProfileArgs:
     name: Annotated[Input[str], REPLACES]
-    """The first part of its name."""
+    """The first part of its full name."""
     bundle_id: Annotated[Input[str], REPLACES]
     """Apple's id of the bundle ID. As with the next two, changing it creates a new profile, then deletes the old one."""
     certificate_ids: Annotated[Input[list[str]], REPLACES]
     capabilities: Annotated[Input[Capabilities], REPLACES] = field(default_factory=dict)
     """Those of the bundle ID. When they change, Apple makes existing profiles INVALID."""
     renew_before_days: Input[int] = field(default=30)
-    """That long before the profile expires, which is when its certificate does, `pulumi up` creates another one."""
+    """`pulumi up` replaces the profile if it expires within this number of days. It expires with its certificate."""
 
 
 @record
 class ProfileState(ProfileArgs):
     full_name: str
-    """As Apple and Xcode show it."""
+    """The name that Apple and Xcode show."""
     uuid: str
     team_id: str
     profile_state: Annotated[str, REPLACES]
@@ -96,7 +96,7 @@ class ProfileProvider(Provider[ProfileArgs, ProfileState]):
         return changed
 
     def ensure(self, args: ProfileArgs) -> tuple[str, ProfileState]:
-        """Under the first of the possible names that is free, or whose profile fits."""
+        """Use the first of the possible names that is free, or whose profile fits."""
         store = AppStore(self.config)
         for name in itertools.islice(_names(args), MAX_NAMES):
             found = _find(store, name)
@@ -120,7 +120,7 @@ class ProfileProvider(Provider[ProfileArgs, ProfileState]):
 
 
 def _create(store: AppStore, args: ProfileArgs, name: str) -> objects.Profile | None:
-    """None when Apple answers that the name is taken, which can be by a profile that it no longer lists."""
+    """Create the profile; None if Apple refuses the name as taken, possibly by a profile that it no longer lists."""
     try:
         return store.create(
             objects.Profile,
@@ -141,12 +141,12 @@ def _create(store: AppStore, args: ProfileArgs, name: str) -> objects.Profile | 
 
 
 def _bundle_id_is_too_new(error: AppStoreError) -> bool:
-    """For a moment after it is created, Apple does not know a bundle ID."""
+    """Apple does not find a bundle ID for a moment after its creation."""
     return error.says("There is no App ID with ID")
 
 
 def _names(args: ProfileArgs) -> Iterable[str]:
-    """The names that a profile with these contents can have: each further one is for when the previous profile is INVALID."""
+    """The possible names for these contents. Each further one is used if the profile with the previous name is INVALID."""
     contents = [args.bundle_id, sorted(args.certificate_ids), args.capabilities]
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
     return (f"{args.name} {digest}" + (f" {number}" if number > 1 else "") for number in itertools.count(1))

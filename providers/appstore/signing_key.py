@@ -1,8 +1,8 @@
 """The private key with which builds are signed, generated on this machine. It is only in the stack's encrypted state.
 
-It is a resource of its own because Apple does not have the key: if it were generated together with the certificate, and the answer
-to that call were lost, nobody would have the key of the certificate. This one is in the state before Apple is asked, and its public
-key identifies the certificate.
+It is a separate resource because Apple does not have the key. If the key were generated together with the certificate, and the response
+were lost, the key of the certificate would be lost too. This way the key is in the state before the certificate is requested, and
+its public key identifies the certificate.
 """
 
 import base64
@@ -41,7 +41,7 @@ WRONG_SIZE = ProblemText("p12", "the key in the p12 has {bits} bits; Apple accep
 @record
 class SigningKeyArgs:
     p12: Annotated[Input[str | None], REPLACES, SECRET] = field(default=None)
-    """A PKCS#12 file, in base64, whose key is used in place of a new one, to adopt an existing certificate. Another file replaces
+    """A PKCS#12 file, in base64, whose key is used instead of a new one, to adopt an existing certificate. Another file replaces
     the key; removing the argument changes nothing."""
     p12_password: Annotated[Input[str | None], SECRET] = field(default=None)
 

@@ -374,7 +374,7 @@ def test_unexpected_answer(content: bytes, fault: str) -> None:
         documents.read(User, content, doing="look up a user")
 
     assert raised.value.message == (
-        f"cannot look up a user: the answer of App Store Connect does not have the documented form ({fault})"
+        f"cannot look up a user: the response of App Store Connect does not have the documented form ({fault})"
     )
 
 

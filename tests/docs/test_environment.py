@@ -42,7 +42,7 @@ def test_refused_env(env: dict[str, str], problem: SettingText) -> None:
 @pytest.mark.parametrize(
     ("secrets", "problem"),
     [
-        ({"BUCKET_NAME": "b"}, "is for sqlite, and solos:database is postgres"),
+        ({"BUCKET_NAME": "b"}, "is only for sqlite, but solos:database.kind is postgres"),
         ({"SESSION_SECRET": ""}, "is empty"),
         ({"PORT": "8080"}, "is not a secret of the server"),
     ],

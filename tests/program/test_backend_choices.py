@@ -91,7 +91,7 @@ def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
 ) -> None:
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
-    assert "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres; remove it" in stack.text
+    assert "fly.toml:18: [[mounts]] is only for SQLite, but solos:database.kind is postgres; remove it" in stack.text
     take_out_the_volume(stack)
 
     assert stack.run("up") == 0, stack.text

@@ -191,7 +191,11 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
             {"v0": "launched"},
             "earlierReleases.v0: is the current release, solos:label; remove it, or change solos:label",
         ),
-        ("database", {"plan": "launch"}, "database.plan: is for kind postgres, and this is sqlite; remove it"),
+        (
+            "database",
+            {"plan": "launch"},
+            "database.plan: is only for kind postgres, but solos:database.kind is sqlite; remove it",
+        ),
         ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a string"),
         ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is not one of solos:testers"),
         (
@@ -251,11 +255,11 @@ def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
 
     assert found == (
         (
-            "fly.toml:18: [[mounts]] is for SQLite, and solos:database is postgres; "
+            "fly.toml:18: [[mounts]] is only for SQLite, but solos:database.kind is postgres; "
             "remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first"
         ),
-        "fly.toml:15: [env] DATABASE_PATH is for sqlite, and solos:database is postgres; remove it",
-        "solos:secrets.BUCKET_NAME: is for sqlite, and solos:database is postgres; remove it",
+        "fly.toml:15: [env] DATABASE_PATH is only for sqlite, but solos:database.kind is postgres; remove it",
+        "solos:secrets.BUCKET_NAME: is only for sqlite, but solos:database.kind is postgres; remove it",
     )
 
 

@@ -16,7 +16,7 @@ from providers.appstore.api.objects import BetaBuildUsage, Part, Ref, Resource
 from providers.errors import ErrorText, ProviderError
 
 UNEXPECTED = ErrorText(
-    "cannot {doing}: the answer of App Store Connect does not have the documented form ({what}: {fault})",
+    "cannot {doing}: the response of App Store Connect does not have the documented form ({what}: {fault})",
     remedy="run `pulumi up` again; if it fails again, report this line as a defect",
 )
 

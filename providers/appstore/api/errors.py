@@ -109,7 +109,7 @@ class KeyRejected(AppStoreError):
 
 
 class ClockWrong(AppStoreError):
-    """Apple does not accept the token, because this machine's clock, which dates it, is wrong."""
+    """Apple does not accept the token, because its time is wrong."""
 
     __module__ = "builtins"
 
