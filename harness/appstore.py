@@ -20,7 +20,7 @@ GRACE = "grace@sollabs.example"
 NAMES = {ADA: ("Ada", "Ferreira"), GRACE: ("Grace", "Okafor")}
 
 
-def settle(world: World) -> None:
+def use_small_parts(world: World) -> None:
     """Set the part size to 1200 bytes, so that the IPA of a test has three parts."""
     control(world, "POST", "/appstore/settings", {"part_bytes": 1200})
 
@@ -40,7 +40,7 @@ def become_user(world: World, email: str) -> None:
 
 def make_app(world: World, configured: Any) -> str:
     """Register the bundle ID and create the app record. Returns the Apple ID."""
-    settle(world)
+    use_small_parts(world)
     Driven(configured(BundleIdProvider)).up(identifier=BUNDLE_ID, name="SolOS")
     app = fill_in_the_form(world)
     world.clock.sleep(30)

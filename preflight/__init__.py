@@ -1,5 +1,5 @@
-"""What could stop a launch half way, looked at before the first write: `python -m preflight --stack prod`.
+"""Read-only checks for what would stop a launch, before the first write: `python -m preflight --stack prod`.
 
-It reads what `up` would read, with the credentials that `up` would have, and asks the vendors; nothing is made or changed
-anywhere. Nothing in the program imports this.
+They read the same settings and credentials as `up`, and query the vendors, but create and change nothing. The program does not import
+this package.
 """

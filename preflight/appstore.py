@@ -25,7 +25,7 @@ from providers.errors import ProviderError
 
 KEY, ROLE, AGREEMENTS, CLOCK = "App Store key", "Key's role", "Agreements", "Clock"
 MAX_CERTIFICATES = 3
-"""Distribution certificates of a team: Apple documents one of each type, teams report two and three."""
+"""Maximum number of distribution certificates of a team. Apple documents one of each type; teams report two or three."""
 
 
 def key(subject: Subject) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def key(subject: Subject) -> Iterator[Finding]:
 
 
 def _with_key(check: Check) -> Check:
-    """Report a problem of the whole account once, in its own row."""
+    """Decorator: a problem with the key or the agreements is reported once, in its own row, not by each check."""
 
     @functools.wraps(check)
     def checked(subject: Subject) -> Iterator[Finding]:
@@ -67,7 +67,8 @@ def agreements(subject: Subject) -> Iterator[Finding]:
         AppStore(subject.config).list_all(App, doing="check that the agreements are in effect")
     except AgreementMissing as error:
         yield blocked(
-            "a required agreement is not signed, or has expired: until it is signed nothing works", error.remedy
+            "a required agreement is not signed, or has expired; Apple refuses every call until it is signed",
+            error.remedy,
         )
         return
     yield ok("in effect")

@@ -21,7 +21,7 @@ TESTED = (3, 260)
 MIN_BYTES, LOW_BYTES = 200_000_000, 2_000_000_000
 """Free bytes that an archive and its IPA need, and below which to warn."""
 SKEW_SECONDS = 60.0
-"""Apple refuses tokens of a clock with a larger skew; half of it is worth a warning."""
+"""Apple refuses tokens at a larger clock skew; half of it is a warning."""
 ANY_STATUS = tuple(range(200, 600))
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -110,7 +110,7 @@ def _compare(service: str, base: str, path: str) -> Finding:
     text = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} {service}'s"
     if abs(ahead) > SKEW_SECONDS:
         return blocked(
-            text, "correct the clock (`timedatectl set-ntp true`, or the system settings): tokens contain the time"
+            text, "set the clock (`timedatectl set-ntp true`, or the system settings): tokens contain the time"
         )
     if abs(ahead) > SKEW_SECONDS / 2:
         return warning(text, "synchronize the clock: Apple refuses tokens at a skew of one minute")
@@ -135,6 +135,6 @@ def archive(subject: Subject) -> Iterator[Finding]:
 
 
 def is_rehearsed(subject: Subject) -> bool:
-    """Whether every endpoint is on this computer."""
+    """Whether every configured endpoint is on this computer, and at least one is configured."""
     endpoints = json.loads(subject.stack.values.get("solos:endpoints") or "{}")
     return bool(endpoints) and all(urlsplit(str(url)).hostname in LOOPBACK for url in endpoints.values())

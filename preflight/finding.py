@@ -15,7 +15,7 @@ from preflight.stack import StackView
 from providers.errors import ProviderError
 
 SECONDS = 20.0
-"""Time limit of all checks. The vendors answer within one or two seconds; the clients retry for longer."""
+"""Time limit of all checks. The vendors respond within two seconds, but the clients retry for longer than this."""
 
 
 class Verdict(Enum):

@@ -46,7 +46,7 @@ def token(subject: Subject) -> Iterator[Finding]:
 
 
 def _with_token(check: Check) -> Check:
-    """Report a refused or missing token once, in its own row."""
+    """Decorator: a refused or missing token is reported once, in its own row, not by each check."""
 
     @functools.wraps(check)
     def checked(subject: Subject) -> Iterator[Finding]:

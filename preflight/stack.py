@@ -1,7 +1,7 @@
-"""A stack as `up` would find it: its decrypted configuration, and the resources that its state has already.
+"""Reads a stack as `up` would: its decrypted configuration, and the resources in its state.
 
-Read with the Pulumi CLI where it is installed, for every backend and secrets provider. Without the CLI only the file backend and
-passphrase secrets can be read.
+It uses the Pulumi CLI if that is installed, which supports every backend and secrets provider. Without the CLI, only the file backend
+and passphrase secrets are supported.
 """
 
 import json
@@ -40,7 +40,7 @@ class StackView:
     made: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Ids of the resources in the state, by type: `fly:App`."""
     problem: str = ""
-    """What the CLI reports when it cannot run anything with the stack."""
+    """The CLI's error, if it cannot use the stack; else empty."""
 
 
 def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:

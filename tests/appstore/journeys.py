@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from harness.appstore import ADA, GRACE, become_user, build_arguments, settle
+from harness.appstore import ADA, GRACE, become_user, build_arguments, use_small_parts
 from providers.appstore.signing_key import SigningKeyProvider
 from rehearsal.cloud.world import World
 from tests.appstore.apple_side import AppleSide, held
@@ -17,7 +17,7 @@ def nothing_yet(world: World, settings: dict[str, Any]) -> AppleSide:
     world.delays = replace(
         world.delays, app_record_visible=0.05, upload_processing=0.05, build_visible=0.1, build_processing=0.1
     )
-    settle(world)
+    use_small_parts(world)
     become_user(world, ADA)
     builds = {build: build_arguments(world.files, "", build=build) for build in ("0", "0.1")}
     return AppleSide(settings, world=world, builds=builds)

@@ -270,7 +270,7 @@ def test_clock_skew(
     (apples, flys) = preflight.row("Clock")
 
     assert (apples.verdict, flys.verdict) == (verdict, verdict)
-    assert ("correct the clock" in apples.remedy) == (verdict is Verdict.BLOCKED)
+    assert ("set the clock" in apples.remedy) == (verdict is Verdict.BLOCKED)
 
 
 @pytest.mark.parametrize(("free", "verdict"), [(50e9, Verdict.OK), (1e9, Verdict.WARNING), (1e8, Verdict.BLOCKED)])
