@@ -5,7 +5,8 @@ the resource differs from its arguments, so each `pulumi up` checks again, with 
 always checks.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import AppDevice, BetaFeedback, instant
+from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester, instant
 from providers.appstore.ipa import versions
 from providers.properties import REPLACES
 from providers.record import Input, record
@@ -25,6 +26,8 @@ FEEDBACK: dict[str, type[BetaFeedback]] = {
     "screenshot": objects.BetaFeedbackScreenshotSubmission,
 }
 """The kinds of reports that testers send from their devices."""
+INSTALLED = "INSTALLED"
+"""The state of a tester who has installed a build."""
 
 
 @record
@@ -41,7 +44,7 @@ class InstallationsArgs:
 @record
 class InstallationsState(InstallationsArgs):
     devices: dict[str, list[str]]
-    """The devices that have exactly this build, with system and build, by address."""
+    """The devices that have this build, with system and build as Apple names them, by address."""
     missing: list[str]
     """Addresses of those who have not installed it yet."""
     sessions: int
@@ -77,11 +80,11 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
         members = store.list_all(
             objects.BetaTester, doing="look who has installed the build", query={"filter[betaGroups]": args.group_id}
         )
-        devices = {each.email.lower(): each.app_devices for each in members}
-        having = {email: _having(devices.get(email.lower(), []), args) for email in args.testers}
+        members_by_email = {each.email.lower(): each for each in members}
+        having = {email: _having(members_by_email.get(email.lower()), args) for email in args.testers}
         missing = [email for email, found in having.items() if not found]
         if missing:
-            named = "; ".join(email + _instead(devices.get(email.lower(), [])) for email in missing)
+            named = "; ".join(email + _instead(members_by_email.get(email.lower())) for email in missing)
             engine.note(f"not installed yet by {named}")
         usages = store.build_usage(objects.Build.ref(args.build_id), doing="read the usage of the build")
         reports = [report for kind in FEEDBACK for report in _reports(store, args, kind)]
@@ -103,13 +106,24 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
         )
 
 
-def _having(devices: Iterable[AppDevice], args: InstallationsArgs) -> list[str]:
-    """Those of a tester's devices that have the build."""
-    return [_named(device) for device in devices if _is_build(device.app_build_version, args)]
+def _having(tester: BetaTester | None, args: InstallationsArgs) -> list[str]:
+    """Those of a tester's devices that have the build. Where Apple names no build, the tester's own state is the evidence."""
+    if tester is None:
+        return []
+    builds = {_named(device): _is_build(device.app_build_version, args) for device in tester.app_devices}
+    if tester.state == INSTALLED and None in (builds or {"": None}).values() and True not in builds.values():
+        unclear = [f"{name} ({INSTALLED})" for name, is_build in builds.items() if is_build is None]
+        return unclear or [f"{INSTALLED}, as Apple says without a device"]
+    return [name for name, is_build in builds.items() if is_build]
 
 
-def _instead(devices: Sequence[AppDevice]) -> str:
-    return f" (who has {', '.join(map(_named, devices))})" if devices else ""
+def _instead(tester: BetaTester | None) -> str:
+    """What is seen of a tester who does not have the build."""
+    if tester is None:
+        return " (who is not in the group)"
+    if tester.app_devices:
+        return f" (who has {', '.join(map(_named, tester.app_devices))})"
+    return f" ({tester.state})" if tester.state else ""
 
 
 def _named(device: AppDevice) -> str:
@@ -135,14 +149,15 @@ def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[s
     ]
 
 
-def _is_build(installed: str, args: InstallationsArgs) -> bool:
-    """Whether `1.0.0 (0)` is this build."""
-    short_version, _, version = installed.rstrip(")").partition(" (")
-    if not (versions.is_number(short_version) and versions.is_number(version)):
-        return False
-    return versions.ordering(short_version) == versions.ordering(args.short_version) and (
-        versions.ordering(version) == versions.ordering(args.version)
-    )
+def _is_build(installed: str, args: InstallationsArgs) -> bool | None:
+    """Whether a device has this build; None where its text does not say.
+
+    Apple does not document the text, which is `1.0.0 (0)` in the one known record. So any two numbers are taken as version and build,
+    in either order.
+    """
+    numbers = [versions.ordering(number) for number in re.findall(r"\d+(?:\.\d+){0,2}", installed)]
+    wanted = [versions.ordering(args.short_version), versions.ordering(args.version)]
+    return sorted(numbers) == sorted(wanted) if len(numbers) == len(wanted) else None
 
 
 class Installations(Resource[InstallationsArgs], module="appstore", name="Installations"):

@@ -96,7 +96,9 @@ def test_missing_testers_shown(
 
     installations.up(**{**arguments, "testers": [ADA, "jun@sollabs.example"]})
 
-    assert notes == [f"not installed yet by {ADA} (who has iPhone16,2, iOS 26.1: 0.9.0 (3)); jun@sollabs.example"]
+    assert notes == [
+        f"not installed yet by {ADA} (who has iPhone16,2, iOS 26.1: 0.9.0 (3)); jun@sollabs.example (who is not in the group)"
+    ]
 
 
 def test_other_build_ignored(world: World, arguments: dict[str, Any], installations: Driven) -> None:
@@ -106,6 +108,36 @@ def test_other_build_ignored(world: World, arguments: dict[str, Any], installati
     world.store.put("appstore.betaTesters", tester["id"], tester)
 
     assert installations.up(**arguments)["missing"] == [ADA]
+
+
+@pytest.mark.parametrize(
+    ("seen", "installed"),
+    [
+        ("1.0.0 (0)", True),
+        ("1.0 (0.0)", True),
+        ("1.0.0(0)", True),
+        ("1.0.0-0", True),
+        ("0 (1.0.0)", True),
+        ("1.0.0 (1)", False),
+        ("1.0.1 (0)", False),
+        ("1.0.0", True),
+        ("v0", True),
+        ("", True),
+    ],
+)
+def test_format_of_build(
+    world: World, arguments: dict[str, Any], installations: Driven, seen: str, installed: bool
+) -> None:
+    """Apple does not document it. Where it does not say which build, the tester's state INSTALLED counts."""
+    install(world)
+    (tester,) = world.store.all("appstore.betaTesters")
+    tester["devices"][0]["appBuildVersion"] = seen
+    world.store.put("appstore.betaTesters", tester["id"], tester)
+
+    outputs = installations.up(**arguments)
+
+    assert (outputs["missing"] == []) is installed
+    assert not installed or seen in outputs["devices"][ADA][0]
 
 
 def test_reports_sorted(world: World, arguments: dict[str, Any], installations: Driven) -> None:

@@ -148,6 +148,8 @@ class BetaTester(Resource):
     """Empty for a tester who came by a public link."""
     first_name: str | None = None
     last_name: str | None = None
+    state: str = ""
+    """NOT_INVITED, INVITED, ACCEPTED, INSTALLED or REVOKED."""
     app_devices: list[AppDevice] = []
     beta_groups: list[Ref] = []
 
