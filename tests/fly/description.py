@@ -21,4 +21,5 @@ DEVIATIONS = {
     r"/secrets: the request\.values\.\w+: None": "null deletes a secret",
     r"/postgres.*: the answer.*\.endpoints: None": "absent until the cluster is ready",
     r"/backups: the answer.*\.(size_bytes|finished_at): None": "unknown while the backup runs",
+    r"/postgres.*: the answer.*\.status: '?error": "a final status that flyctl knows (launch_databases.go)",
 }

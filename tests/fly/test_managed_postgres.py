@@ -115,9 +115,10 @@ def test_access_waits_for_cluster(access: Driven, world: World) -> None:
     )
 
 
-def test_failed_cluster_names_remedy(configured: Configured, wanted: dict[str, Any], world: World) -> None:
+@pytest.mark.parametrize("status", ["failed", "error"])
+def test_failed_cluster_names_remedy(configured: Configured, wanted: dict[str, Any], world: World, status: str) -> None:
     (found,) = clusters(world)
-    world.store.put("fly_postgres", found["id"], {**found, "_failed": True})
+    world.store.put("fly_postgres", found["id"], {**found, "_failed": status})
 
     with pytest.raises(Unusable, match=f"fly mpg destroy {found['id']}"):
         Driven(configured(PostgresAccessProvider)).up(**wanted)

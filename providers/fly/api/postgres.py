@@ -13,6 +13,7 @@ from providers.fly.api.client import Fly, FlyError, NotFound
 T = TypeVar("T")
 
 GONE = frozenset({"deleting", "deleted"})
+FAILED = frozenset({"failed", "error"})
 READY_SECONDS = 900.0
 TOO_EARLY = 409
 """Fly's answer while a backup cannot be restored yet, and while another backup runs."""
@@ -169,7 +170,7 @@ def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> C
         if cluster is None:
             raise CLUSTER_GONE(id=id)
         seen = cluster.status
-        if seen == "failed":
+        if seen in FAILED:
             raise CLUSTER_FAILED(id=id)
         progress(f"Postgres cluster {id}: {seen}")
         return cluster if seen == "ready" and cluster.endpoints else None

@@ -85,7 +85,7 @@ class Postgres(FlyApi):
         fresh: Document = {
             "_created": self.context.clock.now(),
             "_gone_at": None,
-            "_failed": False,
+            "_failed": "",
             "_attached": [],
             "_backups": [],
         }
@@ -282,7 +282,7 @@ class Postgres(FlyApi):
         age, ready = self.context.clock.now() - cluster["_created"], self.context.delays.postgres_ready
         if age < ready:
             return "creating" if age < ready / 2 else "initializing"
-        return "failed" if cluster["_failed"] else "ready"
+        return cluster["_failed"] or "ready"
 
     def _cluster_summary(self, cluster: Document) -> Document:
         summary = {key: cluster[key] for key in ("id", "name", "plan", "region")}
