@@ -6,18 +6,19 @@ by `fly secrets set`) are left alone.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated
 
 import pulumi
 from pulumi import Output
 
+from providers import engine
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import secrets
 from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Resource
 
@@ -58,6 +59,13 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             if not value:
                 yield EMPTY(name=name)
 
+    def changed_fields(self, state: SecretsState, args: SecretsArgs) -> Iterable[str]:
+        """The engine hides all values, so a note names the secrets that differ."""
+        changed = list(super().changed_fields(state, args))
+        if "values" in changed and is_known(args.values):
+            engine.note(f"secrets: {', '.join(_changes(state.values, args.values))}")
+        return changed
+
     def ensure(self, args: SecretsArgs) -> tuple[str, SecretsState]:
         return args.app, self._write(args, unset=())
 
@@ -97,6 +105,19 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             raise NOT_LISTED(app=args.app, missing=", ".join(missing))
         digests = {name: listed[name] for name in args.values}
         return SecretsState(app=args.app, values=args.values, version=answer.version, digests=digests)
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    """How each secret differs, by name and without its value."""
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            yield f"{name} added"
+        elif name not in after:
+            yield f"{name} removed"
+        elif before[name] == CHANGED_ELSEWHERE:
+            yield f"{name} was changed elsewhere and is set back"
+        elif before[name] != after[name]:
+            yield f"{name} changed"
 
 
 class Secrets(Resource[SecretsArgs], module="fly", name="Secrets"):

@@ -56,6 +56,27 @@ def test_change_is_one_batch(secrets: Driven, world: World) -> None:
     assert sorted(secrets.outputs["digests"]) == ["ADDED", "SESSION_KEY"]
 
 
+def test_preview_names_changed_secrets(secrets: Driven, said: list[str]) -> None:
+    secrets.diff(app="solos-prod", values={"SESSION_KEY": "top-secret-three", "ADDED": "top-secret-four"})
+
+    assert said == ["secrets: ADDED added, API_KEY removed, SESSION_KEY changed"]
+
+
+def test_preview_names_secret_changed_elsewhere(secrets: Driven, world: World, said: list[str]) -> None:
+    set_by_hand(world, API_KEY="top-secret-five")
+
+    secrets.refresh()
+    secrets.diff(app="solos-prod", values=VALUES)
+
+    assert said == ["secrets: API_KEY was changed elsewhere and is set back"]
+
+
+def test_preview_of_unchanged_secrets(secrets: Driven, said: list[str]) -> None:
+    secrets.diff(app="solos-prod", values=VALUES)
+
+    assert said == []
+
+
 def test_second_up_writes_nothing(secrets: Driven, world: World) -> None:
     secrets.up(app="solos-prod", values=VALUES)
 
