@@ -55,10 +55,11 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
     latencies: list[float] = []
     first_at = 0.0
     seen = "nothing yet"
+    deadline = waiting.clock.now() + health.seconds
 
     def healthy() -> Answered | None:
         nonlocal first_at, seen
-        meanwhile(f"https://{health.hostname}{health.path}: {seen}")
+        meanwhile(waiting.with_left(f"https://{health.hostname}{health.path}: {seen}", deadline - waiting.clock.now()))
         asked_at = waiting.clock.now()
         try:
             answer = get()

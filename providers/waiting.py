@@ -66,6 +66,11 @@ def poll(
         pause = min(pause * 1.5, max_pause)
 
 
+def with_left(text: str, seconds: float) -> str:
+    """A progress line that says how much of the time is left."""
+    return f"{text} ({max(0.0, seconds):.0f} s left)"
+
+
 def backoff(attempt: int, *, base: float = 0.25, max_pause: float = 8.0) -> float:
     """Seconds to pause after failed attempt number `attempt` (from 0): exponential, with a random factor of 0.5 to 1."""
     return random.uniform(0.5, 1.0) * min(max_pause, base * 2.0**attempt)  # noqa: S311 (jitter, not cryptography)

@@ -23,6 +23,8 @@ from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.volume import Volume, VolumeArgs
 
 SECRET_LENGTH = 48
+MIN_ROLLOUT_SECONDS = 30.0
+"""What the public probes get at least, when the machine has used up `[deploy] wait_timeout`."""
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
 """The restore drill opens the restored database in it: SQLite comes with Python."""
 
@@ -110,6 +112,9 @@ class Backend(Component):
                 hostname=self.hostname,
                 path=settings.health_path,
                 expect_body=settings.expect_body,
+                seconds=machine.checks_seconds.apply(
+                    lambda used: max(MIN_ROLLOUT_SECONDS, fly_toml.wait_seconds - used)
+                ),
                 machine_id=machine.id,
                 revision=pulumi.Output.all(image.pinned, secrets.version).apply(
                     lambda known: revision(fly_toml.config, known[0], int(known[1]))

@@ -46,8 +46,9 @@ class RolloutArgs:
     expect_body: Input[str | None] = field(default=None)
     probes: Input[int] = field(default=3)
     """Good answers in a row."""
-    seconds: Input[float] = field(default=120.0)
-    """How long that may take."""
+    seconds: Input[float] = field(default=300.0)
+    """How long that may take, with the minutes for which resolvers can remember that a new hostname had no address. Changing it alone
+    changes nothing."""
 
 
 @record
@@ -67,6 +68,9 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
 
     def validate(self, args: RolloutArgs, old: RolloutArgs | None) -> Iterable[Problem]:
         return health.health_problems(_health(args))
+
+    def changed_fields(self, state: RolloutState, args: RolloutArgs) -> Iterable[str]:
+        return set(super().changed_fields(state, args)) - {"seconds"}
 
     def ensure(self, args: RolloutArgs) -> tuple[str, RolloutState]:
         return f"{args.app}/{args.machine_id}", self._verify(args)

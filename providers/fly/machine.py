@@ -99,7 +99,7 @@ class MachineArgs:
     probes: Input[int] = field(default=3)
     """Good answers in a row."""
     healthy_seconds: Input[float] = field(default=300.0)
-    """How long a new version may take to start and to pass its checks."""
+    """How long a new version may take to start, to pass its checks and to answer at its hostname, all together."""
     replaceable: Input[bool] = field(default=True)
     """Whether a change of app, name, region or volume may replace the machine, which is an outage. Otherwise a preview refuses it."""
     definition: Input[dict[str, Any]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import pytest
 from harness.driver import Driven, Refused
 from providers.checks.rollout import RolloutProvider
 from providers.errors import ProviderError
+from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
 from tests.fly.conftest import Configured
 
@@ -40,6 +41,20 @@ def test_verified_again_on_revision(configured: Configured, arguments: dict[str,
     rollout.up(**{**arguments, "revision": "two"})
 
     assert rollout.steps == ["create", "same", "update"]
+
+
+def test_longer_budget_changes_nothing(configured: Configured, arguments: dict[str, Any]) -> None:
+    rollout = Driven(configured(RolloutProvider))
+    rollout.up(**arguments)
+
+    assert not rollout.diff(**{**arguments, "seconds": 600.0}).changes
+
+
+def test_new_name_is_waited_for(configured: Configured, arguments: dict[str, Any], world: World) -> None:
+    """A resolver can say for minutes that a new hostname has no address."""
+    world.faults.arm(Fault("lose_before", service="proxy", times=200))
+
+    Driven(configured(RolloutProvider)).up(**{**arguments, "seconds": 300.0})
 
 
 def test_wrong_answer_is_reported(configured: Configured, arguments: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import Doubles, control, route_to
+from providers import engine
 from providers.errors import Incomplete, ProviderError
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
@@ -267,6 +269,32 @@ def test_outdated_answer_is_no_revert(
 
     assert outdated == []
     assert at_fly(world)["config"]["env"] == ENV
+
+
+def test_slow_address_within_budget(running: Driven, served: dict[str, Any], world: World) -> None:
+    """An application that answers late is healthy, as long as the whole budget lasts."""
+    world.faults.arm(Fault("refuse", service="proxy", status=503, times=120))
+
+    running.up(**changed(served, healthy_seconds=300.0))
+
+    assert at_fly(world)["config"]["env"] == ENV
+    assert running.outputs["downtime_seconds"] > 90
+
+
+def test_steps_share_one_budget(
+    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the start has used is missing at the public address; what is left is shown."""
+    shown: list[str] = []
+    monkeypatch.setattr(engine, "progress", lambda: shown.append)
+    world.delays = dataclasses.replace(world.delays, machine_start=40.0)
+
+    message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"9"', healthy_seconds=60.0))
+
+    (seconds,) = re.findall(r"to answer as expected: not within ([\d.]+) s", message)
+    assert 0 < float(seconds) < 20
+    assert "(60 s left)" in "".join(shown)
+    assert re.search(r"https://solos-prod.fly.dev/health: .* \(1\d s left\)", "\n".join(shown))
 
 
 def test_wrong_answer_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:

@@ -4,7 +4,7 @@ neither its events nor its log lines show a crash.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pulumi.dynamic import Config as StackConfig
 
@@ -56,7 +56,7 @@ class Version:
     health: Health | None = None
     """How the public address answers; None for a machine without one."""
     seconds: float = 300.0
-    """How long it may take to start and to pass its checks."""
+    """How long it may take to start, to pass its checks and to answer at the public address, all together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class MachineRef:
 
 
 def verify(machine: MachineRef, instance_id: str, version: Version, lease: machines.Lease | None = None) -> Evidence:
-    """Wait until `instance_id`, which runs `version`, is healthy.
+    """Wait until `instance_id`, which runs `version`, is healthy: all steps together within `version.seconds`.
 
     Raises NotHealthy as soon as it cannot become healthy, and Reverted when Fly has given it up."""
     began, show = waiting.clock.now(), engine.progress()
@@ -103,11 +103,18 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: machi
         if lease:
             lease.keep()
 
+    def keep_with_left(text: str) -> None:
+        keep(waiting.with_left(text, left()))
+
     def until(failures: Callable[[Machine], list[str]]) -> Machine:
-        return _until(machine, instance_id, version, failures, keep, nonce=lease.nonce if lease else "")
+        nonce = lease.nonce if lease else ""
+        return _until(machine, instance_id, failures, keep_with_left, seconds=left(), nonce=nonce)
 
     def since() -> float:
         return round(waiting.clock.now() - began, 1)
+
+    def left() -> float:
+        return max(0.0, round(version.seconds - since(), 1))
 
     def unhealthy(found: Machine) -> list[str]:
         return _not_started(found) + machines.unhealthy_checks(machines.view(version.config), found.checks)
@@ -121,7 +128,7 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: machi
     latencies: list[float] = []
     if version.health:
         with _step("public address"):
-            answer = probe(machine.stack, version.health, meanwhile=keep)
+            answer = probe(machine.stack, replace(version.health, seconds=left()), meanwhile=keep)
         latencies, answered = answer.latencies_ms, round(answer.first_at - began, 1)
     with _step("log scan"):
         now = until(unhealthy)
@@ -144,10 +151,10 @@ def _step(name: str) -> Iterator[None]:
 def _until(
     machine: MachineRef,
     instance_id: str,
-    version: Version,
     failures: Callable[[Machine], list[str]],
     keep: Callable[[str], None],
     *,
+    seconds: float,
     nonce: str,
 ) -> Machine:
     """The machine, once it runs `instance_id` without `failures`. Fly shows the previous version a moment longer."""
@@ -186,7 +193,7 @@ def _until(
 
     return waiting.poll(
         arrived,
-        seconds=version.seconds,
+        seconds=seconds,
         waiting_for=f"version {instance_id} of {machine}",
         last_seen=lambda: seen,
         first_pause=0.2,
