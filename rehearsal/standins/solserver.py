@@ -30,9 +30,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
-BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull")
+BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull", "full")
 """How an image can be broken: exits at once, runs out of memory, answers /health with 500, becomes healthy late, crashes after it
-was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program)."""
+was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program), finds its volume full."""
 SLOW_SECONDS = 5.0
 RESTLESS_SECONDS = 0.8
 EXIT_REFUSED = 78
@@ -70,6 +70,8 @@ class Solserver:
             raise self._refused(f"missing environment: {', '.join(missing)}", EXIT_REFUSED)
         if broken == "oom":
             raise self._refused("Out of memory: Killed process", EXIT_OOM)
+        if broken == "full":
+            raise self._refused(f"cannot write {env[kind]}: no space left on device", EXIT_REFUSED)
         if broken == "crash":
             raise self._refused("uncaught exception: TypeError: undefined is not a function", EXIT_CRASH)
         if kind == "DATABASE_URL":

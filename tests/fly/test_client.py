@@ -77,7 +77,7 @@ def test_scheme_by_token_kind(token: str, header: str) -> None:
         (422, {"error": "please add a payment method"}, FlyError, "https://fly.io/dashboard/personal/billing"),
         (422, {"error": "x", "status": "insufficient_capacity"}, FlyError, "the region or the volume's host is full"),
         (422, {"error": "x", "status": "volume_placement_capacity"}, FlyError, "use a smaller [[vm]]"),
-        (409, {"error": "insufficient resources to create new machine"}, FlyError, "or another region"),
+        (409, {"error": "insufficient resources to create new machine"}, FlyError, "only without a volume"),
         (400, {"error": "could not reserve resource for machine"}, FlyError, "try again later"),
     ],
 )

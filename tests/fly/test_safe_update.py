@@ -13,6 +13,7 @@ from harness.driver import Driven
 from harness.inprocess import Doubles, control, route_to
 from providers import engine
 from providers.errors import Incomplete, ProviderError
+from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault
@@ -332,6 +333,56 @@ def test_failed_rollback_names_recovery(
     assert command.format(id=running.id, image=served["image"]) in message
     assert world.store.all("fly_snapshot")[0]["id"] in message
     assert "failed at the health checks" in message
+
+
+def test_recovery_of_full_volume(running: Driven, served: dict[str, Any], world: World, fly: Fly) -> None:
+    (volume,) = world.store.all("fly_volume")
+    world.store.put("fly_volume", volume["id"], {**volume, "_full": True})
+
+    message = failure(running, changed(served))
+    fly.call("PUT", f"/apps/solos-prod/volumes/{volume['id']}/extend", doing="extend", body={"size_gb": 2})
+    running.up(**changed(served))
+
+    assert f"fly volumes extend {volume['id']} -a solos-prod" in message
+    assert at_fly(world)["config"]["env"] == ENV
+
+
+def test_recovery_of_full_host(running: Driven, served: dict[str, Any], world: World) -> None:
+    """The update succeeds, and the host has no room for the rollback."""
+    full = {"error": "could not reserve resource for machine", "status": "insufficient_capacity"}
+    world.faults.arm(
+        Fault("refuse", service="fly", method="POST", path=f"{running.id}$", status=422, body=full, skip=1, times=9)
+    )
+
+    message = failure(running, changed(served, image=push(world, "1.0.1", broken="unhealthy")))
+
+    assert message.startswith("ROLLBACK FAILED")
+    assert f"wait until the host of volume {served['volume_id']} has room again" in message
+    assert "choose another region" not in message
+
+
+def test_recovery_of_lost_host(
+    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host goes away between update and rollback."""
+    updates: list[str] = []
+
+    class Lost(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and request.url.path.endswith(running.id):
+                updates.append(request.url.path)
+                if len(updates) > 1:
+                    by_hand(world, host_status="unreachable")
+                    return httpx.Response(422, json={"error": "unavailable: deploys to this host are disabled"})
+            return super().handle_request(request)
+
+    route_to(monkeypatch, world, Lost(world))
+
+    message = failure(running, changed(served, image=push(world, "1.0.1", broken="unhealthy")))
+
+    assert message.startswith("ROLLBACK FAILED")
+    assert "https://status.fly.io" in message
+    assert f"FLY_LOST={served['volume_id']}" in message
 
 
 def test_up_after_failed_rollback(running: Driven, served: dict[str, Any], world: World) -> None:

@@ -68,7 +68,7 @@ def _refusal(remedy: str, error: type[FlyError] = FlyError) -> ErrorText:
 
 
 NO_CAPACITY = _refusal(
-    "the region or the volume's host is full: try again later, or use a smaller [[vm]] or another region"
+    "the region or the volume's host is full: try again later, or use a smaller [[vm]]; another region helps only without a volume"
 )
 NAME_TAKEN = _refusal("app names are unique across all of Fly: choose another name")
 NO_PAYMENT_METHOD = _refusal(
@@ -364,6 +364,11 @@ def _cause(status: int, reason: str, word: str) -> ErrorText:
         if only in (None, status) and part in reason.lower():
             return text
     return BY_STATUS.get(status, OTHER)
+
+
+def is_without_capacity(error: ProviderError) -> bool:
+    """Whether Fly has refused because a host or a region is full."""
+    return isinstance(error, FlyError) and _cause(error.status, error.body, next(iter(error.codes), "")) is NO_CAPACITY
 
 
 def _decoded(response: "httpx.Response", answer: type[T], doing: str) -> T:

@@ -18,6 +18,7 @@ from providers.fly.api import logs, machines, releases
 from providers.fly.api.client import LOOK_AGAIN_SECONDS, FlyError, LeaseHeld, retry_until_pullable
 from providers.fly.api.machines import Config, Machine
 from providers.fly.safe_update import machine_config
+from providers.fly.safe_update.recovery import recovery
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Reverted, Version, verify
 
 
@@ -173,22 +174,14 @@ def _rolled_back(
         verify(machine, current, previous, lease)
     except ProviderError as error:
         left = _quietly(machine.look)
-        recovery = _recovery(machine, left, previous)
-        return _not_healthy(ROLLBACK_FAILED, step, **values, error=error, running=_running(left), recovery=recovery)
+        values |= {"error": error.message, "running": _running(left)}
+        return _not_healthy(ROLLBACK_FAILED, step, **values, recovery=recovery(machine, left, previous, error))
     return _not_healthy(ROLLED_BACK, step, **values, image=previous.config["image"])
 
 
 def _not_healthy(text: ErrorText, at: str, **values: object) -> NotHealthy:
     message, remedy = text.fill(**values)
     return NotHealthy(message, remedy=remedy, step=at)
-
-
-def _recovery(machine: MachineRef, left: Machine | None, previous: Version) -> str:
-    """The command that makes the machine run `previous`; only the image, if nothing else differs."""
-    image = previous.config["image"]
-    if left and not machine_config.differences(previous.config, left.known_config):
-        return f"`fly machine update {machine.id} -a {machine.app} --image {image} --yes`"
-    return f"`fly deploy -a {machine.app} --image {image}` with the previous fly.toml"
 
 
 def are_equal(one: Version, other: Version) -> bool:

@@ -252,7 +252,11 @@ class Machines:
             place = root / solserver.connection(env["DATABASE_URL"])
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(self.disks.database(*database), target_is_directory=True)
-        start = Start(image=machine["_image"], config=machine["config"], env=env, root=root, at=at)
+        image = machine["_image"]
+        volumes = [self._store.get("fly_volume", each["volume"]) for each in machine["config"].get("mounts") or ()]
+        if any(volume and volume.get("_full") for volume in volumes):
+            image = {**image, "broken": "full"}
+        start = Start(image=image, config=machine["config"], env=env, root=root, at=at)
         self.runtime.start(machine["id"], start)
 
     def _environment(self, machine: Document) -> dict[str, str]:

@@ -121,7 +121,9 @@ class Volumes(FlyApi):
             if size <= volume["size_gb"]:
                 raise bodies.refused(f"invalid_argument: volumes can only grow: {id} has {volume['size_gb']} GB")
             machine = self.machines.find(volume["attached_machine_id"]) if volume["attached_machine_id"] else None
-            grown = self.store.put("fly_volume", id, {**volume, "size_gb": size, "_grown_at": self.context.clock.now()})
+            grown = self.store.put(
+                "fly_volume", id, {**volume, "size_gb": size, "_grown_at": self.context.clock.now(), "_full": False}
+            )
         return {"volume": public(grown), "needs_restart": machine is not None and machine["state"] == "started"}
 
     @route("DELETE", "/v1/apps/<name>/volumes/<id>")
