@@ -73,6 +73,12 @@ COMPLIANCE_UNANSWERED = ErrorText(
     "then run `pulumi up` again",
 )
 
+DECLARATION_MISSING = ErrorText(
+    "{build} uses encryption that is not exempt (ITSAppUsesNonExemptEncryption is true), and Apple has no declaration of it",
+    remedy="give the build a declaration in App Store Connect (TestFlight > Manage next to Missing Compliance), then run "
+    "`pulumi up` again; if its encryption is exempt, answer false with uses_non_exempt_encryption",
+)
+
 
 @record
 class ProcessedBuildArgs:
@@ -210,14 +216,17 @@ def _internal_state(build: Build) -> str:
 
 
 def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: Build) -> None:
-    if args.uses_non_exempt_encryption is None:
+    answer = args.uses_non_exempt_encryption
+    if answer is None and build.uses_non_exempt_encryption is None:
         raise COMPLIANCE_UNANSWERED(build=_label(args))
-    if build.uses_non_exempt_encryption is None:
+    if answer or (answer is None and build.uses_non_exempt_encryption):
+        raise DECLARATION_MISSING(build=_label(args))
+    if build.uses_non_exempt_encryption is not False:
         # Apple refuses a second answer. `update` reads the answer back if Apple's response is lost.
         store.update(
             Build,
             build.id,
-            {"uses_non_exempt_encryption": args.uses_non_exempt_encryption},
+            {"uses_non_exempt_encryption": False},
             doing=f"answer the export compliance of {_label(args)}",
         )
 

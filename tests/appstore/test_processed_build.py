@@ -133,7 +133,7 @@ def test_rejected_number_used_up(world: World, app: str, configured: Configured,
     build.up(**build_arguments(tmp_path, app, build="0.1"))
     gate.up(**arguments, upload_id=build.id, version="0.1")
 
-    assert [each["state"]["state"] for each in uploads(world)] == ["FAILED", "COMPLETE"]
+    assert sorted(each["state"]["state"] for each in uploads(world)) == ["COMPLETE", "FAILED"]
 
 
 def test_compliance_review(world: World, uploaded: Uploaded, gate: Driven) -> None:
@@ -198,6 +198,28 @@ def test_compliance_answered_once(world: World, uploaded: Uploaded, gate: Driven
         f"PATCH /v1/builds/{gate.id}",
     ]
     assert gate.steps == ["create", "same"]
+
+
+@pytest.mark.parametrize("answer", [None, True])
+def test_declaration_missing(world: World, uploaded: Uploaded, gate: Driven, answer: bool | None) -> None:
+    """Reported at once; the next up goes on when somebody has given the build a declaration."""
+    arguments = uploaded(info={"ITSAppUsesNonExemptEncryption": True}) | {"uses_non_exempt_encryption": answer}
+    began = world.clock.now()
+
+    with pytest.raises(ProviderError, match="Apple has no declaration of it; give the build a declaration"):
+        gate.up(**arguments)
+    assert world.clock.now() - began < 60
+    (build,) = world.store.all("appstore.builds")
+    control(world, "POST", f"/appstore/builds/{build['id']}/declare")
+
+    assert gate.up(**arguments)["build_id"] == build["id"]
+
+
+def test_exempt_after_all(world: World, uploaded: Uploaded, gate: Driven) -> None:
+    """The answer false counts, whatever the Info.plist says."""
+    gate.up(**uploaded(info={"ITSAppUsesNonExemptEncryption": True}), uses_non_exempt_encryption=False)
+
+    assert len(calls(world, method="PATCH")) == 2  # the commit of the upload, and the answer
 
 
 def test_compliance_unanswered(uploaded: Uploaded, gate: Driven) -> None:

@@ -78,7 +78,7 @@ class Builds(Kind):
 
     def update(self, record: Document, attributes: Document) -> None:
         shown = self.shown(record)
-        if "usesNonExemptEncryption" in attributes and shown["usesNonExemptEncryption"] is not None:
+        if "usesNonExemptEncryption" in attributes and not _is_unanswered(record):
             raise refusals.attribute_invalid(
                 "usesNonExemptEncryption", "You cannot update when the value is already set."
             )
@@ -125,9 +125,15 @@ def internal_state(records: Records, build: Document) -> str:
         return "PROCESSING_EXCEPTION"
     if now < build.get("held", {}).get("until", 0):
         return str(build["held"]["state"])
-    if shown["usesNonExemptEncryption"] is None:
+    if _is_unanswered(build):
         return "MISSING_EXPORT_COMPLIANCE"
     return "IN_BETA_TESTING" if now >= _in_testing_at(records, build) else "READY_FOR_BETA_TESTING"
+
+
+def _is_unanswered(build: Document) -> bool:
+    """Whether Apple waits for the answer about export compliance: there is none, or it is yes without a declaration."""
+    uses = build["attributes"].get("usesNonExemptEncryption")
+    return uses is None or (uses and not build.get("declared"))
 
 
 def _in_testing_at(records: Records, build: Document) -> float:

@@ -16,6 +16,7 @@ POST   /appstore/testers/{email}/accept           accepts the invitation of Test
 POST   /appstore/testers/{email}/install          {"version": "1.0.0", "build": "0", "model"?, "osVersion"?}
 POST   /appstore/testers/{email}/sessions         {"sessions": 3, "crashes": 0}: uses the build that was installed last
 POST   /appstore/testers/{email}/feedback         {"kind": "crash" or "screenshot", "comment"?}: sends a report about it
+POST   /appstore/builds/{id}/declare             gives the build a declaration of its encryption
 POST   /appstore/reject                           {"codes": {"90683": "…"}}: the next upload fails with these
 GET    /appstore/state                            every record, by type
 """
@@ -147,6 +148,15 @@ class AppStoreControl(Service):
         with self.store.transaction():
             sent = feedback.send(self.records, email, body["kind"], body.get("comment", ""))
         return {"id": sent["id"]}, 201, {}
+
+    @route("POST", "/appstore/builds/<id>/declare")
+    def declare_encryption(self, request: Request, id: str) -> Any:
+        with self.store.transaction():
+            build = self.records.get("builds", id)
+            if build is None:
+                raise Answer({"error": f"no build {id}"}, 404)
+            self.records.save({**build, "declared": True})
+        return None, 204, {}
 
     @route("POST", "/appstore/reject")
     def reject_next(self, request: Request) -> Any:
