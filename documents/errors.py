@@ -59,7 +59,7 @@ def render() -> str:
 
 
 def listed() -> Iterator[Row]:
-    """The texts of all modules, in no order."""
+    """The texts of all modules, unsorted."""
     for module in _modules():
         for value in _defined(module):
             if isinstance(value, ErrorText):
@@ -79,7 +79,7 @@ def _modules() -> Iterator[ModuleType]:
 
 
 def _defined(module: ModuleType) -> Iterator[object]:
-    """What a module defines, without what it imports. Its source tells: the module of an error class is "builtins"."""
+    """What a module defines, without its imports. The names come from its source, because `__module__` of an error is "builtins"."""
     source = Path(module.__file__ or "").read_text(encoding="utf-8")
     for name in re.findall(r"^(?:class )?(\w+)(?= = |[(:])", source, re.MULTILINE):
         yield vars(module).get(name)

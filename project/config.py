@@ -12,7 +12,7 @@ from project.files import BadProject, read_yaml
 
 PYTHON_TYPES: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
 ENCRYPTED = "[encrypted]"
-"""Stands for a secret that is not decrypted."""
+"""Placeholder for a secret that is not decrypted."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Declared:
         return self.about.get("value", self.about.get("default"))
 
     def problem(self, value: Any, *, is_secret: bool) -> str:
-        """What the CLI says about a value of the wrong kind; empty when nothing is wrong."""
+        """The CLI's message for a value of the wrong type; empty if the value is valid."""
         wanted, items = self.about.get("type"), self.about.get("items")
         if wanted and not _is(value, wanted, items):
             shown = f"array<{items['type']}>" if wanted == "array" and items else wanted

@@ -216,7 +216,7 @@ class Backend(Component):
         )
 
     def _prove_restore(self, volume: Volume) -> None:
-        """For each release, the proof that its database can be restored: from a snapshot, and from the replica if there is one."""
+        """Prove for each release that its database can be restored: from a snapshot, and from the replica if there is one."""
         fly_toml, database = self.settings.fly_toml, self.settings.fly_toml.env["DATABASE_PATH"]
         assert fly_toml.mount is not None
         python = Image(f"{self.name}-drill-image", ImageArgs(reference=DRILL_IMAGE), self.replaceable_opts())

@@ -1,4 +1,4 @@
-"""Where the rows are: `solos:database`."""
+"""The settings of the database: `solos:database`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ class Postgres(Component):
         self.register_outputs({"backup": self.backup.id})
 
     def prove_restore(self, after: pulumi.Resource) -> None:
-        """For each backup, the proof that the database can be restored from it."""
+        """Prove for each backup that the database can be restored from it."""
         PostgresRestoreDrill(
             f"{self.name}-restore-drill",
             PostgresRestoreDrillArgs(

@@ -21,7 +21,7 @@ from providers.fly.secrets import Secrets, SecretsArgs
 
 
 class Monitoring(Component):
-    """Nothing but the launch waits for the monitor."""
+    """Only the launch depends on the monitor."""
 
     app: pulumi.Output[str]
     machines: dict[str, Machine]
@@ -82,7 +82,7 @@ class Monitoring(Component):
         self.register_outputs({"app": app.name})
 
     def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
-        """Once the backend is verified, the proof that Prometheus sees it and that a page arrives."""
+        """Once the backend is verified, prove that Prometheus sees it and that a page arrives."""
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
         watch = Watch(
             f"{self.name}-watch",

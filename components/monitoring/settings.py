@@ -64,9 +64,9 @@ class MonitoringSettings:
     sink_user: str
     sink_token: str = field(repr=False)
     repository: str
-    """Prefix that makes a URL of a runbook's path."""
+    """URL prefix of the runbook links in alerts."""
     drill: bool
-    """Whether the monitor is proven to see the backend, and an alert to arrive each time its path changes."""
+    """Whether `up` proves that the monitor sees the backend, and that an alert arrives, whenever the alert path changes."""
 
 
 def read_monitoring(config: StackConfig, app: str, app_region: str) -> MonitoringSettings | None:
@@ -133,7 +133,7 @@ def _secret(config: StackConfig, secrets: Mapping[str, str], name: str, purpose:
 
 
 def _url(config: StackConfig, name: str, secret: str) -> str:
-    """`secret` itself; no problem shows it."""
+    """The secret, which must be a URL. The problem does not contain its value."""
     if secret and not _is_url(secret):
         config.refuse(NOT_A_URL(name=name))
     return secret

@@ -33,11 +33,11 @@ METRICS_PORT = 9090
 CRASH_SECONDS = 0.05
 """Time until a program in memory fails at its start."""
 SIGNALLED = 128
-"""Is added to a signal's number in the exit code of a process that it ended."""
+"""The exit code of a process that was ended by a signal is this plus the signal's number."""
 
 
 class Unanswered(Exception):
-    """The machine did not answer; the message is the reason, as a health check reports it."""
+    """The machine did not respond; the message is the reason, as a health check reports it."""
 
 
 @dataclass(frozen=True)
