@@ -26,6 +26,10 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CHANGED_ELSEWHERE = "(changed elsewhere)"
 """The value that refresh and preview show for a secret that another client has changed."""
 
+FOREIGN = (
+    "app {app} has secrets that this stack does not set: {names}; a machine has them from its next update or restart on "
+    "(`fly secrets list -a {app}` shows which are only staged)"
+)
 BAD_NAME = ProblemText("values", "secret name '{name}' is not a valid environment variable")
 EMPTY = ProblemText("values", "secret {name} has an empty value", remedy="set it, or leave it out to unset it")
 NOT_LISTED = ErrorText(
@@ -81,6 +85,8 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             for name, value in state.values.items()
             if name in now
         }
+        if others := sorted(now.keys() - state.digests.keys()):
+            engine.note(FOREIGN.format(app=state.app, names=", ".join(others)))
         ours = {name: digest for name, digest in now.items() if name in state.digests}
         return SecretsState(app=state.app, values=kept, version=state.version, digests=ours)
 

@@ -71,6 +71,17 @@ def test_preview_names_secret_changed_elsewhere(secrets: Driven, world: World, s
     assert said == ["secrets: API_KEY was changed elsewhere and is set back"]
 
 
+def test_refresh_shows_secrets_of_others(secrets: Driven, world: World, said: list[str]) -> None:
+    """Somebody has run `fly secrets set --stage`: the next update of the machine takes the secret along."""
+    set_by_hand(world, STAGED="top-secret-six")
+
+    secrets.refresh()
+
+    (line,) = said
+    assert line.startswith("app solos-prod has secrets that this stack does not set: STAGED;")
+    assert "top-secret" not in line
+
+
 def test_preview_of_unchanged_secrets(secrets: Driven, said: list[str]) -> None:
     secrets.diff(app="solos-prod", values=VALUES)
 
