@@ -165,10 +165,12 @@ class Http:
     ) -> "httpx.Response | FailedAttempt":
         import httpx
 
+        self._connection.cookies.set_cookie_header(request)
         try:
             with contextlib.closing(self._connection.transport.handle_request(request)) as response:
                 response.request = request
                 response.read()
+                self._connection.cookies.extract_cookies(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             reason = f"no connection to {self.service} at {self.base_url} ({error})"
             return FailedAttempt(reason=reason, not_sent=True, no_connection=not isinstance(error, httpx.PoolTimeout))
@@ -210,7 +212,11 @@ class _Connection:
     """Shared by a process per base URL: the connection pool, whether the address responds, and the rate-limit buckets."""
 
     def __init__(self, transport: "httpx.BaseTransport") -> None:
+        import httpx
+
         self.transport = transport
+        self.cookies = httpx.Cookies()
+        """A vendor can bind a client to one of its servers by a cookie, so that reads see the writes before them."""
         self.is_down = False
         """The last failed call got no connection until its deadline: further calls fail at their first attempt."""
         self._has_answered = False

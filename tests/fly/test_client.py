@@ -121,6 +121,21 @@ def test_lost_answer_names_request_id(fly: Fly, world: World) -> None:
         fly.call("GET", "/apps/solos-prod", doing="look")
 
 
+def test_cookies_are_kept(world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fly binds a client to one of its servers by a cookie: lists of other servers can be stale."""
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("Cookie", ""))
+        return httpx.Response(200, headers={"Set-Cookie": "fly-instance=148e; Path=/"}, json={})
+
+    route_to(monkeypatch, world, httpx.MockTransport(answer))
+    for _ in range(2):
+        apps.look_up(client(settings), "solos-prod")
+
+    assert sent == ["", "fly-instance=148e"]
+
+
 def test_answer_that_is_not_json(world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
     route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
