@@ -41,7 +41,8 @@ class Deployment(Component):
         """`protect` in `opts` protects everything that users and testers would miss."""
         super().__init__(name, opts)
         self.backend = Backend(f"{name}-backend", backend, self.child_opts())
-        self.testflight = TestFlight(f"{name}-testflight", ios, self.child_opts())
+        # An app at Fly that must not be adopted stops the launch before anything is created at Apple.
+        self.testflight = TestFlight(f"{name}-testflight", ios, after=self.backend.survey, opts=self.child_opts())
         app, group, signing = self.testflight.app, self.testflight.group, self.testflight.signing
 
         verified = self.backend.rollout
@@ -93,6 +94,7 @@ class Deployment(Component):
                 whats_new={locale: f"{release.title}: {text}" for locale, text in ios.what_to_test.items()},
                 notify=ios.notify_testers,
                 automatic=group.has_access_to_all_builds,
+                existed=self.testflight.survey.found_distributions,
             ),
             self.child_opts(self.testflight.testers),
         )

@@ -22,6 +22,9 @@ only a replacement can fix it: for example, an expired certificate is replaced b
 SECRET: Final = "secret"  # noqa: S105 (a marker, not a password)
 """Marks a computed output to encrypt in the state: `private_key: Annotated[str, SECRET]`."""
 
+KEPT: Final = "kept"
+"""Marks an argument that is recorded as it is given: its change alone changes nothing, and it may be unknown in a preview."""
+
 T = TypeVar("T")
 
 _type_hints: Callable[..., dict[str, Any]] = functools.cache(typing.get_type_hints)

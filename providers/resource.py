@@ -19,6 +19,7 @@ The engine's requirements on dynamic providers are handled here, once for all re
   state of every stack. One instance serves four threads.
 """
 
+import dataclasses
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -39,8 +40,9 @@ from pulumi.dynamic import (
 )
 
 from providers import engine
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProviderError, Unexpected
-from providers.properties import REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
+from providers.properties import KEPT, REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
 
 ArgsT = TypeVar("ArgsT")
 StateT = TypeVar("StateT")
@@ -74,7 +76,8 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     def changed_fields(self, state: StateT, args: ArgsT) -> Iterable[str]:
         """The names of the arguments in which the object differs. Override it if different values mean the same, and to add a
         computed output that only a replacement can fix."""
-        return [name for name in field_types(self.Args) if getattr(state, name) != getattr(args, name)]
+        compared = [name for name in field_types(self.Args) if name not in marked(self.Args, KEPT)]
+        return [name for name in compared if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: ArgsT) -> tuple[str, StateT]:
         """Create or adopt the object; returns its id and state. It is short: a long wait is a resource of its own (`Gate`)."""
@@ -106,7 +109,8 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             except BadProperties as bad:
                 return CheckResult(news, [CheckFailure("", problem) for problem in bad.problems])
             old = decode(self.Args, _olds, lenient=True) if _olds else None
-            problems = self.validate(args, old) if is_known(args) else ()
+            settled = {name: getattr(args, name) for name in field_types(self.Args).keys() - marked(self.Args, KEPT)}
+            problems = self.validate(args, old) if is_known(settled) else ()
             return CheckResult(encode(args), [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -122,26 +126,38 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         with _one_line_errors():
-            id, state = self.ensure(decode(self.Args, props))
-            return CreateResult(id, self._outputs(state))
+            args = decode(self.Args, props)
+            id, state = self.ensure(args)
+            return CreateResult(id, self._outputs(self._with_kept(state, args)))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         with _one_line_errors():
-            found = self.observe(id_, decode(self.State, props, lenient=True))
+            before = decode(self.State, props, lenient=True)
+            found = self.observe(id_, before)
             if found is None:
                 return ReadResult(None, {})
             id_, state = found if isinstance(found, tuple) else (id_, found)
+            state = self._with_kept(state, before)
             inputs = {name: value for name, value in encode(state).items() if name in field_types(self.Args)}
             return ReadResult(id_, self._outputs(state), inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         with _one_line_errors():
-            state = self.sync(_id, decode(self.State, _olds, lenient=True), decode(self.Args, _news))
-            return UpdateResult(self._outputs(state))
+            args = decode(self.Args, _news)
+            state = self.sync(_id, decode(self.State, _olds, lenient=True), args)
+            return UpdateResult(self._outputs(self._with_kept(state, args)))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         with _one_line_errors():
-            self.remove(_id, decode(self.State, _props, lenient=True))
+            state = decode(self.State, _props, lenient=True)
+            if isinstance(state, Adoptable) and _id in state.existed:
+                engine.note(f"{_id} stays: it existed before this stack, which adopted it")
+            else:
+                self.remove(_id, state)
+
+    def _with_kept(self, state: StateT, given: Any) -> StateT:
+        kept = {name: getattr(given, name) for name in marked(self.Args, KEPT)}
+        return dataclasses.replace(state, **kept) if kept else state  # type: ignore[type-var]
 
     def _outputs(self, state: StateT) -> dict[str, Any]:
         outputs: dict[str, Any] = encode(state)

@@ -7,11 +7,13 @@ import pulumi_random as random
 
 from components.backend import environment, image_build
 from components.backend.postgres import Postgres
+from components.backend.postgres import cluster_name as postgres_name
 from components.backend.settings import SUFFIX_LENGTH, BackendSettings
 from components.base import Component
 from providers.checks.replica_drill import ReplicaDrill, ReplicaDrillArgs
 from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
+from providers.fly.api.ip_assignments import Kind
 from providers.fly.app import App, AppArgs
 from providers.fly.certificate import Certificate, CertificateArgs
 from providers.fly.image import Image, ImageArgs
@@ -20,8 +22,10 @@ from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificat
 from providers.fly.machine import Machine, MachineArgs
 from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import Secrets, SecretsArgs
+from providers.fly.survey import Survey, SurveyArgs
 from providers.fly.volume import Volume, VolumeArgs
 
+ADDRESSES: tuple[Kind, ...] = ("shared_v4", "v6")
 SECRET_LENGTH = 48
 MIN_ROLLOUT_SECONDS = 30.0
 """What the public probes get at least, when the machine has used up `[deploy] wait_timeout`."""
@@ -33,6 +37,7 @@ class Backend(Component):
     """The backend is verified once `rollout` exists: what needs a healthy backend depends on that."""
 
     settings: BackendSettings
+    survey: Survey
     app: pulumi.Output[str]
     machine: Machine
     image: pulumi.Output[str]
@@ -53,18 +58,25 @@ class Backend(Component):
         self.settings = settings
         fly_toml = settings.fly_toml
 
+        app_name = self._app_name()
+        self.survey = Survey(f"{name}-survey", claims(settings, app_name), self.replaceable_opts())
         app = App(
             f"{name}-app",
-            AppArgs(name=self._app_name(), org=settings.org, keep_snapshots=self.is_protected),
+            AppArgs(
+                name=app_name,
+                org=settings.org,
+                keep_snapshots=self.is_protected,
+                existed=self.survey.found_apps,
+            ),
             self.child_opts(),
         )
         addresses = [
             IpAddress(
                 f"{name}-address-{type.removeprefix('shared_')}",
-                IpAddressArgs(app=app.name, type=type),
+                IpAddressArgs(app=app.name, type=type, existed=self.survey.found_addresses),
                 self.child_opts(),
             )
-            for type in ("shared_v4", "v6")
+            for type in ADDRESSES
         ]
         image = self._image()
         volume = self._volume(app, image) if fly_toml.mount else None
@@ -76,7 +88,13 @@ class Backend(Component):
         # Any restart of a machine loads the current secrets. So they are set only once the image that needs them is known.
         secrets = Secrets(
             f"{name}-secrets",
-            SecretsArgs(app=app.name, values=pulumi.Output.all(**secret_values)),
+            SecretsArgs(
+                app=app.name,
+                values=pulumi.Output.all(self.survey.found_secrets, pulumi.Output.all(**secret_values)).apply(
+                    lambda known: self._without_kept(*known)
+                ),
+                existed=self.survey.found_secrets,
+            ),
             self.child_opts(image),
         )
         machine = Machine(
@@ -94,6 +112,7 @@ class Backend(Component):
                 expect_body=settings.expect_body,
                 healthy_seconds=fly_toml.wait_seconds,
                 replaceable=settings.replace_machine or not self.is_protected,
+                existed=self.survey.found_machines,
                 definition=fly_toml.document,
                 tag="" if "@" in settings.image else settings.image,
             ),
@@ -168,11 +187,16 @@ class Backend(Component):
         }
         return {**generated, **{name: pulumi.Output.secret(value) for name, value in given.items()}}
 
+    def _without_kept(self, found: list[str], values: dict[str, str]) -> dict[str, str]:
+        """A generated secret that the app had before the stack keeps its value, which nobody can read."""
+        kept = set(found) & set(environment.generated()) - self.settings.given_secrets.keys()
+        return {name: value for name, value in values.items() if name not in kept}
+
     def _domain(self, app: App, addresses: list[IpAddress]) -> IssuedCertificate:
         """Waits until the custom hostname has a certificate, which proves that it points to the app."""
         certificate = Certificate(
             f"{self.name}-certificate",
-            CertificateArgs(app=app.name, hostname=self.settings.domain),
+            CertificateArgs(app=app.name, hostname=self.settings.domain, existed=self.survey.found_certificates),
             self.child_opts(*addresses),
         )
         return IssuedCertificate(
@@ -191,6 +215,7 @@ class Backend(Component):
             app=app.name,
             region=self.settings.region,
             release=image.pinned,
+            existed=self.survey.found_clusters,
             opts=self.child_opts(),
         )
 
@@ -211,6 +236,7 @@ class Backend(Component):
                 image=image.pinned,
                 from_snapshot=self.settings.database.from_snapshot,
                 last_snapshot=self.is_protected,
+                existed=self.survey.found_volumes,
             ),
             self.child_opts(),
         )
@@ -239,6 +265,27 @@ class Backend(Component):
                 ReplicaDrillArgs(app=self.app, machine_id=self.machine.id, database=database, release=self.image),
                 self.replaceable_opts(self.rollout),
             )
+
+
+def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
+    """What the backend is going to have in its app, by name."""
+    mount, database, given = settings.fly_toml.mount, settings.database, settings.given_secrets
+    generated = [name for name in environment.generated() if name not in given]
+    cluster = None
+    if database.kind == "postgres":
+        cluster = postgres_name(database, app)
+    return SurveyArgs(
+        app=app,
+        org=settings.org,
+        machines=[settings.machine_name],
+        region=settings.region,
+        volume=mount.source if mount else None,
+        cluster=cluster,
+        addresses=list(ADDRESSES),
+        hostname=settings.domain,
+        secrets=sorted({*given, *generated}),
+        kept_secrets=generated,
+    )
 
 
 def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:

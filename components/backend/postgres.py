@@ -13,6 +13,10 @@ SERVER = "solserver"
 """Name of the server's database, and of its user, in the cluster."""
 
 
+def cluster_name(settings: DatabaseSettings, app: pulumi.Input[str]) -> pulumi.Input[str]:
+    return settings.name or pulumi.Output.concat(app, "-db")
+
+
 class Postgres(Component):
     """`url` is one of the server's secrets; the machine waits for `backup`."""
 
@@ -28,6 +32,7 @@ class Postgres(Component):
         app: pulumi.Output[str],
         region: str,
         release: pulumi.Output[str],
+        existed: pulumi.Output[list[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`release` is the image that is about to run. `protect` in `opts` protects the cluster."""
@@ -40,11 +45,12 @@ class Postgres(Component):
             f"{name}-cluster-{settings.name}" if settings.name else f"{name}-cluster",
             ManagedPostgresArgs(
                 org=org,
-                name=settings.name or pulumi.Output.concat(app, "-db"),
+                name=cluster_name(settings, app),
                 region=region,
                 plan=settings.plan,
                 disk_size_gb=settings.disk_size_gb,
                 pg_major_version=settings.pg_major_version,
+                existed=existed,
             ),
             pulumi.ResourceOptions.merge(self.child_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)),
         )

@@ -18,6 +18,7 @@ from providers.checks.watch import Watch, WatchArgs
 from providers.fly.app import App, AppArgs
 from providers.fly.machine import Machine, MachineArgs
 from providers.fly.secrets import Secrets, SecretsArgs
+from providers.fly.survey import Survey, SurveyArgs
 
 
 class Monitoring(Component):
@@ -36,11 +37,17 @@ class Monitoring(Component):
     ) -> None:
         super().__init__(name, opts)
         watched = backend.settings
-        app = App(
-            f"{name}-app", AppArgs(name=pulumi.Output.concat(backend.app, SUFFIX), org=watched.org), self.child_opts()
+        app_name = pulumi.Output.concat(backend.app, SUFFIX)
+        survey = Survey(
+            f"{name}-survey",
+            SurveyArgs(app=app_name, org=watched.org, machines=names(logs=settings.logs)),
+            self.replaceable_opts(),
         )
+        app = App(f"{name}-app", AppArgs(name=app_name, org=watched.org, existed=survey.found_apps), self.child_opts())
         secrets = Secrets(
-            f"{name}-secrets", SecretsArgs(app=app.name, values=_secrets(settings, watched)), self.child_opts()
+            f"{name}-secrets",
+            SecretsArgs(app=app.name, values=_secrets(settings, watched), existed=survey.found_secrets),
+            self.child_opts(),
         )
         # Not backend.hostname: with a custom domain, that is known only when its certificate is issued.
         hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
@@ -71,6 +78,7 @@ class Monitoring(Component):
                     config=configs[program],
                     image=IMAGES[program],
                     secrets_version=secrets.version,
+                    existed=survey.found_machines,
                 ),
                 self.child_opts(),
             )

@@ -11,23 +11,37 @@ from providers.appstore.beta_group import BetaGroup, BetaGroupArgs
 from providers.appstore.beta_testers import BetaTesters, BetaTestersArgs
 from providers.appstore.bundle_id import BundleId, BundleIdArgs, name_for
 from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, BundleIdCapabilitiesArgs
+from providers.appstore.survey import Survey, SurveyArgs
 
 
 class TestFlight(Component):
     """The app in App Store Connect and its group of testers. It does not depend on the backend, so both are created in parallel."""
 
+    survey: Survey
     app: App
     group: BetaGroup
     testers: BetaTesters
     signing: Signing | None
     """What builds are signed with; None where they are signed elsewhere."""
 
-    def __init__(self, name: str, settings: IosSettings, opts: pulumi.ResourceOptions | None = None) -> None:
-        """`protect` in `opts` protects what testers need, and the signing key."""
+    def __init__(
+        self,
+        name: str,
+        settings: IosSettings,
+        *,
+        after: pulumi.Resource,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Everything is created after the resource `after`. `protect` in `opts` protects what testers need, and the signing key."""
         super().__init__(name, opts)
+        self.survey = Survey(f"{name}-survey", claims(settings), self.replaceable_opts(after))
         bundle_id = BundleId(
             f"{name}-bundle-id",
-            BundleIdArgs(identifier=settings.bundle_id, name=name_for(settings.app_name, settings.bundle_id)),
+            BundleIdArgs(
+                identifier=settings.bundle_id,
+                name=name_for(settings.app_name, settings.bundle_id),
+                existed=self.survey.found_bundle_ids,
+            ),
             self.child_opts(),
         )
         capabilities = BundleIdCapabilities(
@@ -42,6 +56,7 @@ class TestFlight(Component):
                 settings.signing,
                 bundle_id=bundle_id,
                 capabilities=capabilities,
+                survey=self.survey,
                 opts=self.child_opts(),
             )
         self.app = App(
@@ -62,6 +77,7 @@ class TestFlight(Component):
                     app_id=self.app.id,
                     locale=self.app.primary_locale.apply(lambda locale: locale or "en-US"),
                     feedback_email=settings.feedback_email,
+                    existed=self.survey.found_localizations,
                 ),
                 self.child_opts(),
             )
@@ -72,6 +88,7 @@ class TestFlight(Component):
                 name=settings.group,
                 has_access_to_all_builds=settings.automatic_distribution,
                 drops_testers=settings.drop_testers,
+                existed=self.survey.found_groups,
             ),
             self.child_opts(),
         )
@@ -83,7 +100,18 @@ class TestFlight(Component):
                 testers=list(settings.testers),
                 invite_users=settings.invite_testers,
                 remove_unlisted=settings.remove_unlisted_testers,
+                existed=self.survey.found_testers,
             ),
             self.child_opts(),
         )
         self.register_outputs({"app": self.app.id, "group": self.group.id})
+
+
+def claims(settings: IosSettings) -> SurveyArgs:
+    """What the stack is going to have in App Store Connect, by name."""
+    return SurveyArgs(
+        bundle_id=settings.bundle_id,
+        group=settings.group,
+        informs=bool(settings.feedback_email),
+        signs=settings.signing is not None,
+    )

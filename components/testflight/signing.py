@@ -16,6 +16,7 @@ from providers.appstore.bundle_id_capabilities import BundleIdCapabilities, Capa
 from providers.appstore.certificate import Certificate, CertificateArgs, CertificateProvider, CertificateType
 from providers.appstore.profile import Profile, ProfileArgs, ProfileProvider
 from providers.appstore.signing_key import SigningKey, SigningKeyArgs, SigningKeyProvider
+from providers.appstore.survey import Survey
 
 TYPES = ("DISTRIBUTION", "IOS_DISTRIBUTION")
 KEYS = ("certificate", "profile", "renewBeforeDays", "revokeReplaced")
@@ -88,6 +89,7 @@ class Signing(Component):
         *,
         bundle_id: BundleId,
         capabilities: BundleIdCapabilities,
+        survey: Survey,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`protect` in `opts` protects the key. Certificate and profile are replaced when they are renewed."""
@@ -108,6 +110,7 @@ class Signing(Component):
                 type=settings.certificate,
                 renew_before_days=settings.renew_before_days,
                 revoke=settings.revoke,
+                existed=survey.found_certificates,
             ),
             self.replaceable_opts(),
         )
@@ -119,6 +122,7 @@ class Signing(Component):
                 certificate_ids=self.certificate.id.apply(lambda each: [each]),
                 capabilities=capabilities.capabilities,
                 renew_before_days=settings.renew_before_days,
+                existed=survey.found_profiles,
             ),
             self.replaceable_opts(),
         )

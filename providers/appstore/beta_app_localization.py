@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pulumi import Output
 
+from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.errors import Problem, ProblemText
@@ -24,7 +25,7 @@ DESCRIPTION_TOO_LONG = ProblemText("description", "the description has {length} 
 
 
 @record
-class BetaAppLocalizationArgs:
+class BetaAppLocalizationArgs(Adoptable):
     app_id: Annotated[Input[str], REPLACES]
     locale: Annotated[Input[str], REPLACES]
     """A language as Apple writes it: en-US. An app has one text for each."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pulumi import Output
 
+from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
@@ -38,7 +39,7 @@ AMBIGUOUS = ErrorText(
 
 
 @record
-class BetaGroupArgs:
+class BetaGroupArgs(Adoptable):
     app_id: Annotated[Input[str], REPLACES]
     name: Input[str]
     """Unique among the app's groups: Apple does not check that, this provider does. Changed in place."""

@@ -16,6 +16,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine
+from providers.adoption import Adoptable
 from providers.appstore.api import team
 from providers.appstore.api.client import INDEX_SECONDS, AppStore
 from providers.appstore.api.errors import AppStoreError, RoleMissing
@@ -58,7 +59,7 @@ class Tester:
 
 
 @record
-class BetaTestersArgs:
+class BetaTestersArgs(Adoptable):
     group_id: Annotated[Input[str], REPLACES]
     app_id: Annotated[Input[str], REPLACES]
     testers: Input[list[Tester]]
@@ -124,11 +125,13 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         return self._converge(args)
 
     def remove(self, id: str, state: BetaTestersState) -> None:
-        """Removes the listed people from the group. They stay testers and users of the team."""
+        """Removes the listed people from the group, except those who were in it before the stack. They stay testers and users of
+        the team."""
+        added = {email: id for email, id in state.tester_ids.items() if key(email) not in state.existed}
         _unlink(
             AppStore(self.config),
             state.group_id,
-            state.tester_ids.values(),
+            added.values(),
             doing="remove the testers from their group",
         )
 

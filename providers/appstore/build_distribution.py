@@ -12,6 +12,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine
+from providers.adoption import Adoptable
 from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail, instant
@@ -48,7 +49,7 @@ AVAILABLE_STATES = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
 
 
 @record
-class BuildDistributionArgs:
+class BuildDistributionArgs(Adoptable):
     build_id: Input[str]
     """Changed in place: the group gets the new build, then the old one is removed from it."""
     group_id: Annotated[Input[str], REPLACES]

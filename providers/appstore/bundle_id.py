@@ -9,6 +9,7 @@ from typing import Annotated, Literal, cast
 from pulumi import Output
 
 from providers import engine
+from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
@@ -47,7 +48,7 @@ TAKEN = ErrorText(
 
 
 @record
-class BundleIdArgs:
+class BundleIdArgs(Adoptable):
     identifier: Annotated[Input[str], REPLACES]
     """Reverse domain name, unique across all teams: com.example.app. It cannot change while an app uses it, or may use it."""
     name: Input[str]

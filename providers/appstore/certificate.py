@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import CertificateLimit
@@ -57,7 +58,7 @@ CertificateType = Literal["DISTRIBUTION", "IOS_DISTRIBUTION"]
 
 
 @record
-class CertificateArgs:
+class CertificateArgs(Adoptable):
     private_key: Annotated[Input[str], SECRET]
     """PEM, of a `SigningKey`, as are the next two."""
     csr: Annotated[Input[str], REPLACES]

@@ -17,6 +17,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import waiting
+from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
@@ -51,7 +52,7 @@ CONTENT_DIFFERS = ErrorText(
 
 
 @record
-class ProfileArgs:
+class ProfileArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
     """The first part of its full name."""
     bundle_id: Annotated[Input[str], REPLACES]

@@ -13,6 +13,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText, Uncertain
 from providers.fly.api import apps, machines, volumes
 from providers.fly.api.client import APP_DELETE_LIMIT, Forbidden, NotFound, retry_until_visible
@@ -52,7 +53,7 @@ NO_ACCESS = ErrorText(
 
 
 @record
-class AppArgs:
+class AppArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
     """Lower-case letters, digits and dashes. Changing it replaces the app and everything in it."""
     org: Annotated[Input[str], REPLACES]

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pulumi import Output
 
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import certificates
 from providers.fly.api.client import FlyError, create_idempotent, retry_until_visible
@@ -35,7 +36,7 @@ OTHER_HOSTNAME = ErrorText(
 
 
 @record
-class CertificateArgs:
+class CertificateArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it requests the certificate for the other app and removes it from this one."""
     hostname: Annotated[Input[str], REPLACES]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pulumi import Output
 
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import ip_assignments
 from providers.fly.api.client import Fly, NotFound, create_idempotent, retry_until_visible
@@ -24,7 +25,7 @@ NO_ADDRESS = ErrorText(
 
 
 @record
-class IpAddressArgs:
+class IpAddressArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it replaces the address."""
     type: Annotated[Input[Kind], REPLACES]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pulumi import Output
 
 from providers import engine, health, waiting
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly.api import logs, machines, releases, volumes
 from providers.fly.api.client import (
@@ -77,7 +78,7 @@ CHANGED_ELSEWHERE = ErrorText(
 
 
 @record
-class MachineArgs:
+class MachineArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     name: Annotated[Input[str], REPLACES]
     """Unique in its app; an existing machine of this name is adopted."""

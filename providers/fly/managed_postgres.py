@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pulumi import Output
 
 from providers import waiting
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import postgres
 from providers.fly.api.client import create_idempotent
@@ -51,7 +52,7 @@ SEVERAL = ErrorText(
 
 
 @record
-class ManagedPostgresArgs:
+class ManagedPostgresArgs(Adoptable):
     org: Annotated[Input[str], REPLACES]
     """Slug of the organisation. Changing it creates a new, empty cluster and deletes this one."""
     name: Input[str]

@@ -14,6 +14,7 @@ import pulumi
 from pulumi import Output
 
 from providers import engine
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import secrets
 from providers.fly.api.client import NotFound, retry_until_visible
@@ -38,7 +39,7 @@ NOT_LISTED = ErrorText(
 
 
 @record
-class SecretsArgs:
+class SecretsArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it sets the secrets in the new app and unsets them in the old one."""
     values: Input[dict[str, str]]
@@ -91,16 +92,18 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         return SecretsState(app=state.app, values=kept, version=state.version, digests=ours)
 
     def sync(self, id: str, state: SecretsState, args: SecretsArgs) -> SecretsState:
-        return self._write(args, unset=state.digests.keys() - args.values.keys())
+        """A secret that the app had before the stack is never unset."""
+        unset = state.digests.keys() - args.values.keys() - set(args.existed)
+        return self._write(args, unset=unset, version=state.version)
 
     def remove(self, id: str, state: SecretsState) -> None:
         try:
-            ours = secrets.list_all(self.fly, state.app).digests.keys() & state.digests.keys()
+            ours = secrets.list_all(self.fly, state.app).digests.keys() & state.digests.keys() - set(state.existed)
             secrets.write(self.fly, state.app, dict.fromkeys(ours))
         except NotFound:
             return
 
-    def _write(self, args: SecretsArgs, unset: Iterable[str]) -> SecretsState:
+    def _write(self, args: SecretsArgs, unset: Iterable[str], version: int = 0) -> SecretsState:
         values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
         answer = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
         listed = answer.digests
@@ -110,7 +113,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         if missing:
             raise NOT_LISTED(app=args.app, missing=", ".join(missing))
         digests = {name: listed[name] for name in args.values}
-        return SecretsState(app=args.app, values=args.values, version=answer.version, digests=digests)
+        return SecretsState(app=args.app, values=args.values, version=answer.version or version, digests=digests)
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:

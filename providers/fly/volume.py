@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machines, volumes
 from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
@@ -56,7 +57,7 @@ SEVERAL = ErrorText(
 
 
 @record
-class VolumeArgs:
+class VolumeArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it creates a new, empty volume and deletes this one."""
     name: Input[str]

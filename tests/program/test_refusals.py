@@ -72,7 +72,7 @@ def test_a_key_that_apple_does_not_know(stack: Stack, addresses: dict[str, str])
 
     assert stack.run("up") != 0
 
-    told = line(stack, "App Store Connect refused to look up bundle ID")
+    told = line(stack, "App Store Connect refused to look which")
     assert "ASC_KEY_ID" in told
     assert appstore(addresses)["bundleIds"] == []
 

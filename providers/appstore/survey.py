@@ -1,0 +1,142 @@
+"""What the team has of the app before the stack creates anything: what will be adopted, and so is not deleted with the stack.
+
+A survey is taken once, when its stack is new or its state is lost (see providers/adoption.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from pulumi import Output
+
+from providers import engine
+from providers.appstore.api import objects
+from providers.appstore.api.client import AppStore
+from providers.properties import REPLACES
+from providers.record import Input, field, record
+from providers.resource import Gate, Resource
+
+
+@record
+class SurveyArgs:
+    bundle_id: Annotated[Input[str], REPLACES]
+    """The identifier. What follows is what the stack is going to have."""
+    group: Input[str]
+    """Name of the tester group."""
+    informs: Input[bool] = field(default=False)
+    """Whether the stack has test information."""
+    signs: Input[bool] = field(default=False)
+    """Whether the stack has a certificate and a profile."""
+
+
+@record
+class SurveyState(SurveyArgs):
+    """Apple's ids of what existed, by kind; of testers, the addresses."""
+
+    found_bundle_ids: list[str] = field(default_factory=list)
+    found_apps: list[str] = field(default_factory=list)
+    found_groups: list[str] = field(default_factory=list)
+    found_testers: list[str] = field(default_factory=list)
+    """In the group."""
+    found_distributions: list[str] = field(default_factory=list)
+    """Builds that the group had, each `<build>/<group>`."""
+    found_localizations: list[str] = field(default_factory=list)
+    found_certificates: list[str] = field(default_factory=list)
+    found_profiles: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    """A phrase for each object that the stack adopts."""
+
+
+class SurveyProvider(Gate[SurveyArgs, SurveyState]):
+    Args = SurveyArgs
+    State = SurveyState
+
+    def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
+        """Only another bundle ID: what the stack has created since would count as having existed."""
+        return ["bundle_id"] if state.bundle_id != args.bundle_id else []
+
+    def ensure(self, args: SurveyArgs) -> tuple[str, SurveyState]:
+        state = look(AppStore(self.config), args)
+        for phrase in state.adopted:
+            engine.note(f"adopts {phrase}, which exists already; `pulumi destroy` will leave it")
+        if state.found_certificates and args.signs:
+            engine.note(
+                f"the team has {len(state.found_certificates)} distribution certificates already. Unless this stack has the key of "
+                "one (signingSecrets), it creates another one and another profile"
+            )
+        return args.bundle_id, state
+
+    def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
+        return state
+
+
+def look(store: AppStore, args: SurveyArgs) -> SurveyState:
+    """Look at what exists. Reads only."""
+    certificates: Sequence[objects.Certificate] = []
+    if args.signs:
+        certificates = store.list_all(objects.Certificate, doing="look which certificates exist")
+    listed = store.list_all(
+        objects.BundleId,
+        doing=f"look whether bundle ID {args.bundle_id} exists",
+        query={"include": "app", "filter[identifier]": args.bundle_id},
+    )
+    bundle_id = next((each for each in listed if each.identifier == args.bundle_id), None)
+    state = SurveyState(
+        **vars(args),
+        found_bundle_ids=[bundle_id.id] if bundle_id else [],
+        found_certificates=[each.id for each in certificates],
+        adopted=[f"bundle ID {args.bundle_id}"] if bundle_id else [],
+    )
+    return _with_app(store, state, bundle_id, bundle_id.app.id) if bundle_id and bundle_id.app else state
+
+
+def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, app: str) -> SurveyState:
+    groups = store.list_all(objects.BetaGroup, doing="look which groups exist", query={"filter[app]": app})
+    group = next((each for each in groups if each.name == state.group), None)
+    texts: Sequence[objects.BetaAppLocalization] = []
+    if state.informs:
+        doing = "look which test information exists"
+        texts = store.list_all(objects.BetaAppLocalization, doing=doing, query={"filter[app]": app})
+    profiles: Sequence[objects.Profile] = []
+    if state.signs:
+        doing, query = "look which profiles exist", {"include": "bundleId"}
+        profiles = store.list_all(objects.Profile, doing=doing, query=query)
+    testers: Sequence[objects.BetaTester] = []
+    builds: Sequence[objects.Build] = []
+    if group:
+        query = {"filter[betaGroups]": group.id}
+        testers = store.list_all(objects.BetaTester, doing="look who is in the group", query=query)
+        builds = store.list_all(objects.Build, doing="look which builds the group has", query=query)
+    return SurveyState(
+        **{
+            **vars(state),
+            "found_apps": [app],
+            "found_groups": [each.id for each in groups],
+            "found_testers": [each.email.lower() for each in testers if each.email],
+            "found_distributions": [f"{each.id}/{group.id}" for each in builds if group],
+            "found_localizations": [each.id for each in texts],
+            "found_profiles": [each.id for each in profiles if each.bundle_id == objects.BundleId.ref(bundle_id.id)],
+            "adopted": [
+                *state.adopted,
+                f"the app record {app}",
+                *(
+                    [f"tester group '{group.name}' with {len(testers)} testers and {len(builds)} builds"]
+                    if group
+                    else []
+                ),
+                *(f"test information in {each.locale}" for each in texts),
+            ],
+        }
+    )
+
+
+class Survey(Resource[SurveyArgs], module="appstore", name="Survey"):
+    """What the team had of the app before the stack created anything. `id` is the bundle ID. Taken once, and never again."""
+
+    provider = SurveyProvider
+    found_bundle_ids: Output[list[str]]
+    found_groups: Output[list[str]]
+    found_testers: Output[list[str]]
+    found_distributions: Output[list[str]]
+    found_localizations: Output[list[str]]
+    found_certificates: Output[list[str]]
+    found_profiles: Output[list[str]]

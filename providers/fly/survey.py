@@ -1,0 +1,172 @@
+"""What an app holds before the stack creates anything: what will be adopted, and whether that is safe.
+
+A survey is taken once, when its stack is new or its state is lost. It says line by line what will be adopted, and refuses an app that
+holds a machine or a volume which the stack would not adopt: `pulumi up` would create a second, empty one behind the same hostname.
+What it has seen decides what `pulumi destroy` leaves (providers/adoption.py).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+from pulumi import Output
+
+from providers import engine
+from providers.errors import ErrorText
+from providers.fly.api import apps, certificates, ip_assignments, machines, postgres, secrets, volumes
+from providers.fly.api.client import Fly, Forbidden, NotFound
+from providers.fly.lost import is_lost
+from providers.fly.provider import FlyGate
+from providers.properties import REPLACES
+from providers.record import Input, field, record
+from providers.resource import Resource
+
+DATABASE_URL = "DATABASE_URL"
+
+WAYS_OUT = "set {setting} to adopt what is there, import it (`python -m adoption`, infra-docs/ADOPTION.md), or use another app (solos:app)"
+OTHER_MACHINE = ErrorText(
+    "app {app} holds machine {found}, and this stack would create {name} next to it", remedy=WAYS_OUT
+)
+OTHER_VOLUME = ErrorText(
+    "app {app} holds volume {found}, and this stack would not use it but {wanted}, which is empty", remedy=WAYS_OUT
+)
+NO_VOLUME = ErrorText(
+    "machine {found} of app {app} has no volume, and this stack would move it to a new, empty one", remedy=WAYS_OUT
+)
+OTHER_DATABASE = ErrorText(
+    "app {app} has the secret DATABASE_URL, and this stack would replace its database by {wanted}, which is empty",
+    remedy=WAYS_OUT,
+)
+
+
+@record
+class SurveyArgs:
+    app: Annotated[Input[str], REPLACES]
+    """What follows is what the stack is going to have in it."""
+    org: Input[str]
+    machines: Input[list[str]]
+    """Their names."""
+    region: Input[str | None] = field(default=None)
+    """Of the volume."""
+    volume: Input[str | None] = field(default=None)
+    """Its name."""
+    cluster: Input[str | None] = field(default=None)
+    """Name of the Managed Postgres cluster."""
+    addresses: Input[list[str]] = field(default_factory=list)
+    """Their types."""
+    hostname: Input[str] = field(default="")
+    """Of the certificate."""
+    secrets: Input[list[str]] = field(default_factory=list)
+    """Names of the secrets that the stack sets."""
+    kept_secrets: Input[list[str]] = field(default_factory=list)
+    """Names of those that the stack generates, unless the app has them already."""
+
+
+@record
+class SurveyState(SurveyArgs):
+    """Ids of what existed, by kind; of secrets, the names."""
+
+    found_apps: list[str] = field(default_factory=list)
+    found_machines: list[str] = field(default_factory=list)
+    found_volumes: list[str] = field(default_factory=list)
+    found_addresses: list[str] = field(default_factory=list)
+    found_certificates: list[str] = field(default_factory=list)
+    found_clusters: list[str] = field(default_factory=list)
+    found_secrets: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    """A phrase for each object that the stack adopts."""
+
+
+class SurveyProvider(FlyGate[SurveyArgs, SurveyState]):
+    Args = SurveyArgs
+    State = SurveyState
+
+    def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
+        """Only another app: what the stack has created since would count as having existed."""
+        return ["app"] if state.app != args.app else []
+
+    def ensure(self, args: SurveyArgs) -> tuple[str, SurveyState]:
+        state = look(self.fly, args)
+        for phrase in state.adopted:
+            engine.note(f"adopts {phrase}, which exists already; `pulumi destroy` will leave it")
+        return args.app, state
+
+    def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
+        return state
+
+
+def look(fly: Fly, args: SurveyArgs) -> SurveyState:
+    """Look at the app. Raises when it holds what the stack would not adopt. Reads only."""
+    clusters = postgres.living(fly, args.org, args.cluster) if args.cluster else []
+    try:
+        apps.look_up(fly, args.app)
+    except (NotFound, Forbidden):  # The app resource says what is wrong with a name that another organisation has.
+        return SurveyState(**vars(args), found_clusters=[each.id for each in clusters], adopted=[*_clusters(clusters)])
+    living = [each for each in machines.living(fly, args.app) if not is_lost(each.id, each.region)]
+    disks = [each for each in volumes.list_all(fly, args.app) if not each.is_gone and not is_lost(each.id, each.region)]
+    names = sorted(secrets.list_all(fly, args.app).digests)
+    _check(args, living, disks, names, has_cluster=bool(clusters))
+    addresses = ip_assignments.list_all(fly, args.app)
+    issued = certificates.list_all(fly, args.app) if args.hostname else []
+    return SurveyState(
+        **vars(args),
+        found_apps=[args.app],
+        found_machines=[each.id for each in living],
+        found_volumes=[each.id for each in disks],
+        found_addresses=[each.ip for each in addresses],
+        found_certificates=[f"{args.app}/{each.hostname}" for each in issued],
+        found_clusters=[each.id for each in clusters],
+        found_secrets=names,
+        adopted=[
+            f"app {args.app}",
+            *(f"machine {each.id} ({each.name}, {each.region})" for each in living),
+            *(f"volume {each.id} ({each.name}, {each.region}, {each.size_gb} GB)" for each in disks),
+            *_clusters(clusters),
+            *(f"address {each.ip}" for each in addresses if each.kind in args.addresses),
+            *(f"certificate of {each.hostname}" for each in issued if each.hostname == args.hostname),
+            *(f"secret {name}, with the value that it has" for name in names if name in args.kept_secrets),
+        ],
+    )
+
+
+def _clusters(clusters: Iterable[postgres.Cluster]) -> Iterator[str]:
+    return (f"Postgres cluster {each.id} ({each.name})" for each in clusters)
+
+
+def _check(
+    args: SurveyArgs,
+    living: Sequence[machines.Machine],
+    disks: Sequence[volumes.Volume],
+    secret_names: Sequence[str],
+    *,
+    has_cluster: bool,
+) -> None:
+    """Raise when a part of the app would get a second one next to it."""
+    wanted = f"cluster {args.cluster}" if args.cluster else f"volume {args.volume} in {args.region}"
+    for disk in disks:
+        if (disk.name, disk.region) != (args.volume, args.region):
+            setting = f"`source` of [[mounts]] in fly.toml to {disk.name} and `primary_region` to {disk.region}"
+            found = f"{disk.id} ({disk.name}, {disk.region}, {disk.size_gb} GB)"
+            raise OTHER_VOLUME(app=args.app, found=found, wanted=wanted, setting=setting)
+    for machine in living:
+        found = f"{machine.id} ({machine.name}, {machine.region})"
+        if machine.name not in args.machines:
+            names = " and ".join(args.machines)
+            raise OTHER_MACHINE(app=args.app, found=found, name=names, setting=f"solos:machine to {machine.name}")
+        if args.volume and not machine.view.volume_id:
+            raise NO_VOLUME(app=args.app, found=found, setting="solos:database to the database that it has")
+    is_new = not has_cluster and not disks
+    if DATABASE_URL in secret_names and (args.volume or args.cluster) and is_new:
+        raise OTHER_DATABASE(app=args.app, wanted=wanted, setting="solos:database to the cluster that it has")
+
+
+class Survey(Resource[SurveyArgs], module="fly", name="Survey"):
+    """What an app held before the stack created anything in it. `id` is the app's name. Taken once, and never again."""
+
+    provider = SurveyProvider
+    found_apps: Output[list[str]]
+    found_machines: Output[list[str]]
+    found_volumes: Output[list[str]]
+    found_addresses: Output[list[str]]
+    found_certificates: Output[list[str]]
+    found_clusters: Output[list[str]]
+    found_secrets: Output[list[str]]
