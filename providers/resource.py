@@ -136,10 +136,12 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             found = self.observe(id_, before)
             if found is None:
                 return ReadResult(None, {})
-            id_, state = found if isinstance(found, tuple) else (id_, found)
+            new_id, state = found if isinstance(found, tuple) else (id_, found)
+            if isinstance(before, Adoptable) and id_ in before.existed and new_id != id_:
+                before = dataclasses.replace(before, existed=[*before.existed, new_id])
             state = self._with_kept(state, before)
             inputs = {name: value for name, value in encode(state).items() if name in field_types(self.Args)}
-            return ReadResult(id_, self._outputs(state), inputs)
+            return ReadResult(new_id, self._outputs(state), inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         with _one_line_errors():
