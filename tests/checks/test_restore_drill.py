@@ -70,8 +70,8 @@ def test_drill_machine_is_killed(world: World, configured: Configured, about: di
 
     made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
     last = made[next(at for at, call in enumerate(made) if call.endswith("/exec")) + 1 :]
-    methods = [call.split()[0] for call in last if "/machines/" in call]
-    assert (methods[:3], set(methods[3:])) == (["GET", "POST", "DELETE"], {"GET"})
+    writes = [call.split()[0] for call in last if "/machines/" in call and not call.startswith("GET")]
+    assert writes == ["POST", "DELETE"]
     assert not [call for call in last if call.endswith(("/stop", "/machines", "/volumes"))]
 
 
