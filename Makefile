@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight report setup test lint format docs requirements monitoring-tools
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight report setup test lint format docs requirements monitoring-tools foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,11 @@ docs: setup ## write the documents that are generated from the code
 requirements: setup ## pin requirements*.in again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+
+foreign-clients: ## install other clients of App Store Connect, against which the doubles are tested, in an environment of their own
+	python3 -m venv .tools/clients/codemagic
+	.tools/clients/codemagic/bin/pip install --quiet codemagic-cli-tools
+	npm install --no-fund --no-audit --silent --prefix .tools/clients/node appstore-connect-sdk
 
 monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream, Telegraf and actionlint if Go is installed
 	monitoring/install-tools

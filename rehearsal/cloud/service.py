@@ -150,6 +150,8 @@ class Service:
             body, status, headers = value if isinstance(value, tuple) else (value, 200, {})
             content = b"" if body is None else json.dumps(body).encode()
             response = Response(content, status, headers, content_type="application/json")
+            if status == 204:
+                del response.headers["Content-Type"]
         response.headers.extend(self.common_headers(request))
         return response
 

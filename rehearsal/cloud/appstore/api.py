@@ -68,6 +68,7 @@ class AppStoreApi(Metrics):
 
     @route("POST", "/v1/<type>")
     def create_resource(self, request: Request, type: str) -> Any:
+        query.refuse(request)
         kind = self._kind(type, "CREATE")
         attributes, links = requests.creation(self.records, kind, request)
         with self.store.transaction():
@@ -82,6 +83,7 @@ class AppStoreApi(Metrics):
 
     @route("PATCH", "/v1/<type>/<id>")
     def update_resource(self, request: Request, type: str, id: str) -> Any:
+        query.refuse(request)
         kind = self._kind(type, "UPDATE")
         with self.store.transaction():
             record = self._record(type, id)
@@ -90,6 +92,7 @@ class AppStoreApi(Metrics):
 
     @route("DELETE", "/v1/<type>/<id>")
     def delete_resource(self, request: Request, type: str, id: str) -> Any:
+        query.refuse(request)
         kind = self._kind(type, "DELETE")
         with self.store.transaction():
             kind.delete(self._record(type, id))
@@ -122,6 +125,7 @@ class AppStoreApi(Metrics):
 
     @route("POST", "/v1/<type>/<id>/relationships/<name>")
     def add_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
+        query.refuse(request)
         relation = self._linkage(type, name, "POST")
         with self.store.transaction():
             record = self._record(type, id)
@@ -131,6 +135,7 @@ class AppStoreApi(Metrics):
 
     @route("DELETE", "/v1/<type>/<id>/relationships/<name>")
     def remove_linkage(self, request: Request, type: str, id: str, name: str) -> Any:
+        query.refuse(request)
         relation = self._linkage(type, name, "DELETE")
         with self.store.transaction():
             record = self._record(type, id)
@@ -156,7 +161,7 @@ class AppStoreApi(Metrics):
 
     def _relation(self, type: str, name: str) -> Relation:
         kind = self.records.kinds.get(type)
-        if kind is None or name not in kind.relations:
+        if kind is None or name not in kind.relations or not kind.relations[name].served:
             raise refusals.no_such_path()
         return kind.relations[name]
 

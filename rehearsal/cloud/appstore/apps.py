@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
-from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, elsewhere
 from rehearsal.cloud.service import Answer
 from rehearsal.cloud.store import Document
 
@@ -51,6 +51,14 @@ class Apps(Kind):
         ),
         "betaFeedbackScreenshotSubmissions": Relation(
             target="betaFeedbackScreenshotSubmissions", many=True, inverse="app", queryable=True
+        ),
+        **elsewhere(
+            "appInfos",
+            "appStoreVersions",
+            "betaAppReviewDetail",
+            "betaLicenseAgreement",
+            "endUserLicenseAgreement",
+            "gameCenterEnabledVersions",
         ),
     }
     filters = ("name", "bundleId", "sku", "id")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
-from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, date
+from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, date, elsewhere
 from rehearsal.cloud.store import Document
 
 BUILD_LIFE_SECONDS = 90 * 86400
@@ -44,6 +44,9 @@ class Builds(Kind):
         "app": Relation(target="apps"),
         "buildBetaDetail": Relation(target="buildBetaDetails", inverse="build", queryable=True),
         "buildUpload": Relation(target="buildUploads", data_only=True),
+        **elsewhere(
+            "appEncryptionDeclaration", "appStoreVersion", "betaAppReviewSubmission", "icons", "individualTesters"
+        ),
     }
     filters = (
         "version",

@@ -50,6 +50,7 @@ class BundleIds(Kind):
     }
     filters = ("name", "platform", "identifier", "seedId", "id")
     loose = ("name", "identifier")
+    matches: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {"platform": {"UNIVERSAL": ("IOS", "MAC_OS")}}
     sorts = ("name", "platform", "identifier", "seedId", "id")
     includes = ("profiles", "bundleIdCapabilities", "app")
 

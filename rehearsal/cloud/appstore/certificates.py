@@ -39,6 +39,7 @@ class Certificates(Kind):
         "platform": None,
         "expirationDate": None,
         "certificateContent": None,
+        "csrContent": None,
         "activated": None,
     }
     required: ClassVar[Mapping[str, Accepts]] = {"csrContent": str, "certificateType": tuple(TYPES)}
@@ -63,6 +64,7 @@ class Certificates(Kind):
         shown = {
             "name": f"{name}: {authority.ORGANIZATION}",
             "certificateType": type,
+            "csrContent": attributes["csrContent"],
             "displayName": authority.ORGANIZATION,
             "serialNumber": f"{certificate.serial_number:X}",
             "platform": "IOS" if type.startswith("IOS_") else None,

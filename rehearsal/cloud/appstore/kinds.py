@@ -28,6 +28,7 @@ class Relation:
     create: can be set on creation                             required: must be set on creation
     linkage: methods of `/{id}/relationships/{name}`           related: whether `GET /{id}/{name}` exists
     queryable: whether that GET accepts the target's filters and includes
+    served: whether the double has the target; otherwise responses only link to it, which typed clients rely on
     """
 
     target: str
@@ -39,6 +40,12 @@ class Relation:
     linkage: tuple[str, ...] = ("GET",)
     related: bool = True
     queryable: bool = False
+    served: bool = True
+
+
+def elsewhere(*names: str) -> dict[str, Relation]:
+    """Relationships to types that the double does not have."""
+    return {name: Relation(target=name, served=False) for name in names}
 
 
 class Kind:
@@ -60,6 +67,8 @@ class Kind:
     required_filters: ClassVar[tuple[str, ...]] = ()
     loose: ClassVar[tuple[str, ...]] = ()
     """Filters that match substrings."""
+    matches: ClassVar[Mapping[str, Mapping[str, tuple[str, ...]]]] = {}
+    """Further values of a filter that an attribute's value matches."""
     sorts: ClassVar[tuple[str, ...]] = ()
     includes: ClassVar[tuple[str, ...]] = ()
 

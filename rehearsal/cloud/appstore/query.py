@@ -50,6 +50,12 @@ def parse(request: Request, records: Records, kind: Kind, *, many: bool, full: b
     return query
 
 
+def refuse(request: Request) -> None:
+    """Refuse every query parameter: calls that change something have none."""
+    for name in request.args:
+        raise refusals.parameter_illegal(name)
+
+
 # Each of these sets one parameter in `query`, and returns whether it has this parameter.
 
 
@@ -147,6 +153,7 @@ def _matches(query: Query, records: Records, record: Document) -> bool:
     kind = records.kinds[record["type"]]
     for path, wanted in query.filters.items():
         values = [str(value) for value in _at(records, record, path)]
+        values += [other for value in values for other in kind.matches.get(path, {}).get(value, ())]
         if path in kind.loose:
             hit = any(want.lower() in value.lower() for want in wanted for value in values)
         else:

@@ -92,6 +92,34 @@ def test_unknown_parameter(world: World, query: str) -> None:
     assert answer.json()["errors"][0]["code"].startswith("PARAMETER_ERROR.")
 
 
+def test_parameter_of_a_write(world: World) -> None:
+    """Calls that change something have none."""
+    answer = Caller(world)("POST", "/v1/bundleIds", {}, params={"include": "app"})
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "PARAMETER_ERROR.ILLEGAL")
+
+
+def test_no_content(world: World) -> None:
+    """It has no type either."""
+    caller = Caller(world)
+    made = caller.make("bundleIds", {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"})
+
+    answer = caller("DELETE", f"/v1/bundleIds/{made['id']}")
+
+    assert answer.status_code == 204
+    assert "content-type" not in answer.headers
+
+
+def test_platform_filter(world: World) -> None:
+    """A bundle ID that Apple shows as UNIVERSAL is one for iOS."""
+    caller = Caller(world)
+    caller.make("bundleIds", {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"})
+
+    (found,) = caller.read("/v1/bundleIds", **{"filter[platform]": "IOS"})
+
+    assert found["attributes"]["platform"] == "UNIVERSAL"
+
+
 def test_paging(world: World) -> None:
     caller = Caller(world)
     for number in range(5):

@@ -50,6 +50,8 @@ def reads(kind: Kind) -> Iterator[str]:
         yield f"/v1/{kind.type}/{record['id']}"
         yield from (f"/v1/{kind.type}/{record['id']}?include={each}" for each in kind.includes)
     for name, relation in kind.relations.items():
+        if not relation.served:
+            continue
         if relation.related and not relation.data_only:
             yield f"/v1/{kind.type}/{record['id']}/{name}"
         if "GET" in relation.linkage and not relation.data_only:
