@@ -42,7 +42,14 @@ def test_codemagic(launched: World, tmp_path: Path) -> None:
 
     listeners = Listeners(launched)
     try:
-        command = [python, script, launched.addresses["appstore"], ASC_KEY_ID, ASC_ISSUER_ID, *files]
+        command = [
+            str(python),
+            str(script),
+            launched.addresses["appstore"],
+            ASC_KEY_ID,
+            ASC_ISSUER_ID,
+            *map(str, files),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     finally:
         listeners.stop()
