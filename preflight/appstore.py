@@ -3,7 +3,9 @@
 import functools
 from collections.abc import Iterator
 
+from components.testflight.component import claims
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
+from providers.appstore import survey
 from providers.appstore.api import team
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
@@ -125,6 +127,19 @@ def app_record(subject: Subject) -> Iterator[Finding]:
         )
     else:
         yield blocked("missing", instructions)
+
+
+@_with_key
+def existing(subject: Subject) -> Iterator[Finding]:
+    """What `up` adopts beside bundle ID and app record, which have their own rows."""
+    if "appstore:Survey" in subject.stack.made or "appstore:BundleId" in subject.stack.made:
+        yield ok("this is no first deployment: the stack has its bundle ID already")
+        return
+    adopted = survey.look(AppStore(subject.config), claims(subject.settings.ios)).adopted
+    used = [phrase for phrase in adopted if not phrase.startswith(("bundle ID", "the app record"))]
+    yield from (warning(f"`up` adopts {phrase}", "`pulumi destroy` leaves it") for phrase in used)
+    if not used:
+        yield ok("none that `up` would adopt")
 
 
 @_with_key

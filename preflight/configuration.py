@@ -42,5 +42,19 @@ def ipa(subject: Subject) -> Iterator[Finding]:
         yield ok(f"{ios.ipa} is built by `up`" if ios.is_archived else f"{ios.ipa}, SHA-256 {ios.sha256[:16]}…")
 
 
+def other_stacks(subject: Subject) -> Iterator[Finding]:
+    """Whether another stack of this backend claims the same app or bundle ID: each `up` would undo what the other one did."""
+    backend, ios = subject.settings.backend, subject.settings.ios
+    claims = [f"bundle ID {ios.bundle_id}", *([] if backend.unique_names else [f"app {backend.app}"])]
+    shared = [(claim, subject.stack.claimed[claim]) for claim in claims if claim in subject.stack.claimed]
+    for claim, stack in shared:
+        yield blocked(
+            f"{claim} belongs to stack {stack} of the same backend",
+            "give this stack another one: solos:app, solos:bundleId; or destroy that stack first",
+        )
+    if not shared:
+        yield ok("none claims the app or the bundle ID")
+
+
 def _blocked(problem: SettingProblem) -> Finding:
     return blocked(f"{problem.place or problem.key}: {problem.message}", problem.remedy)

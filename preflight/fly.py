@@ -6,10 +6,12 @@ from typing import Any
 
 from pulumi.dynamic import ConfigureRequest
 
+from components.backend.component import claims
 from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
+from providers.fly import survey
 from providers.fly.api import apps, certificates, machines, platform
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
@@ -104,6 +106,28 @@ def _name(subject: Subject, name: str) -> Finding:
         f"{name} exists and is not in this stack: `up` adopts it",
         f"see what that changes first: `python -m adoption --stack {subject.stack.name}`",
     )
+
+
+@_with_token
+def existing(subject: Subject) -> Iterator[Finding]:
+    """Whether this is a first deployment, and otherwise what `up` would adopt. It refuses what `up` would refuse."""
+    backend = subject.settings.backend
+    if "fly:Survey" in subject.stack.made or "fly:App" in subject.stack.made:
+        yield ok("this is no first deployment: the stack has its app already")
+        return
+    if backend.unique_names:
+        yield ok("none: each stack has an app of its own, solos:uniqueNames")
+        return
+    adopted = survey.look(Fly(subject.config), claims(backend, backend.app)).adopted
+    for phrase in adopted:
+        yield warning(f"`up` adopts {phrase}")
+    if adopted:
+        yield warning(
+            "this is no first deployment, but the state of the stack is empty",
+            "if the state was lost, restore it first (`pulumi stack import`); `pulumi destroy` leaves what was adopted",
+        )
+    else:
+        yield ok("none: this is a first deployment")
 
 
 @_with_token

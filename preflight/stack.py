@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class StackView:
     secret_keys: frozenset[str] = frozenset()
     made: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Ids of the resources in the state, by type: `fly:App`."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """What the other stacks of the same backend have, `app NAME` and `bundle ID IDENTIFIER`, and the stack that has it."""
     problem: str = ""
     """The CLI's error, if it cannot use the stack; else empty."""
 
@@ -60,7 +62,18 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
         values={key: about.get("value", "") for key, about in values.items()},
         secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
         made=_ids_by_type(deployment),
+        claimed=_claimed_by_others(_exports(folder, name)),
     )
+
+
+def _exports(folder: Path, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The other stacks of the project, as the CLI exports them."""
+    listed = _pulumi(folder, "stack", "ls", "--json")
+    for other in json.loads(listed.stdout) if listed.returncode == 0 else ():
+        if other["name"].rpartition("/")[2] != name:
+            exported = _pulumi(folder, "stack", "export", "--stack", other["name"])
+            if exported.returncode == 0:
+                yield other["name"], json.loads(exported.stdout)["deployment"] or {}
 
 
 def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: str = "") -> StackView:
@@ -74,17 +87,41 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
         values=stack.config,
         secret_keys=stack.secret_keys,
         made=_ids_by_type(_deployment(folder, stack.project, name)),
+        claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
         problem=problem,
     )
 
 
 def _deployment(folder: Path, project: str, name: str) -> Mapping[str, Any]:
     """The stack's latest deployment in the file backend; empty if there is none."""
-    backend = backend_folder(os.environ.get("PULUMI_BACKEND_URL") or (folder / REHEARSAL_BACKEND).absolute().as_uri())
+    backend = _backend(folder)
     path = state_file(backend, project, name) if backend else None
     if path is None or not path.exists():
         return {}
     return json.loads(path.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
+
+
+def _other_deployments(folder: Path, project: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    backend = _backend(folder)
+    for path in sorted(state_file(backend, project, name).parent.glob("*.json")) if backend else ():
+        if path.stem != name:
+            yield path.stem, _deployment(folder, project, path.stem)
+
+
+def _backend(folder: Path) -> Path | None:
+    return backend_folder(os.environ.get("PULUMI_BACKEND_URL") or (folder / REHEARSAL_BACKEND).absolute().as_uri())
+
+
+def _claimed_by_others(stacks: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    claimed = {}
+    for stack, deployment in stacks:
+        for resource in deployment.get("resources") or ():
+            kind = resource["type"].removeprefix(DYNAMIC)
+            if kind == "fly:App":
+                claimed[f"app {resource.get('id')}"] = stack
+            elif kind == "appstore:BundleId":
+                claimed[f"bundle ID {resource['inputs'].get('identifier')}"] = stack
+    return claimed
 
 
 def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:

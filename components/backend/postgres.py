@@ -14,7 +14,8 @@ SERVER = "solserver"
 
 
 def cluster_name(settings: DatabaseSettings, app: pulumi.Input[str]) -> pulumi.Input[str]:
-    return settings.name or pulumi.Output.concat(app, "-db")
+    """The name of the cluster; a text when the app's is."""
+    return settings.name or (f"{app}-db" if isinstance(app, str) else pulumi.Output.concat(app, "-db"))
 
 
 class Postgres(Component):

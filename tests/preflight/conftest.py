@@ -30,6 +30,7 @@ class Preflight:
     values: dict[str, Any]
     secrets: set[str]
     made: dict[str, frozenset[str]] = field(default_factory=dict)
+    claimed: dict[str, str] = field(default_factory=dict)
     problem: str = ""
 
     def __call__(self) -> Mapping[str, list[Finding]]:
@@ -41,6 +42,7 @@ class Preflight:
             values=engine_config(self.values),
             secret_keys=secret_keys,
             made=self.made,
+            claimed=self.claimed,
             problem=self.problem,
         )
         return run({name: check for group in CHECKS.values() for name, check in group.items()}, examine(stack))

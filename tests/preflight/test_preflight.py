@@ -16,6 +16,8 @@ from preflight.finding import Finding, Subject, Verdict, ok, run
 from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
 from providers.fly.machine import MachineProvider
+from providers.fly.secrets import SecretsProvider
+from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 from tests.preflight.conftest import APP, Preflight
 
@@ -383,6 +385,39 @@ def test_app_made_by_hand(world: World, preflight: Preflight) -> None:
 
     assert finding.verdict is Verdict.WARNING
     assert "python -m adoption --stack prod" in finding.remedy
+
+
+def test_lost_state(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:
+    """What exists is listed, and that this is no first deployment: a preview would show only creations."""
+    Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
+    Driven(configured(VolumeProvider)).up(app=APP, name="data", region="sjc", size_gb=10)
+    Driven(configured(SecretsProvider)).up(app=APP, values={"SESSION_SECRET": "one"})
+
+    texts = [finding.text for finding in preflight.row("Fly objects")]
+
+    assert texts[0] == f"`up` adopts app {APP}"
+    assert texts[1].startswith("`up` adopts volume vol_")
+    assert texts[2] == "`up` adopts secret SESSION_SECRET, with the value that it has"
+    assert texts[3] == "this is no first deployment, but the state of the stack is empty"
+
+
+def test_second_volume(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:
+    Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
+    Driven(configured(VolumeProvider)).up(app=APP, name="other", region="sjc", size_gb=10)
+
+    (finding,) = preflight.row("Fly objects")
+
+    assert finding.verdict is Verdict.BLOCKED
+    assert "this stack would not use it but volume data in sjc, which is empty" in finding.text
+
+
+def test_two_stacks_with_one_bundle_id(preflight: Preflight) -> None:
+    preflight.claimed = {"bundle ID com.sollabs.solos": "production"}
+
+    (finding,) = preflight.row("Other stacks")
+
+    assert finding.verdict is Verdict.BLOCKED
+    assert finding.text == "bundle ID com.sollabs.solos belongs to stack production of the same backend"
 
 
 def test_app_record_of_new_bundle_id(world: World, preflight: Preflight) -> None:

@@ -1,5 +1,6 @@
 """Reads a stack as `up` does, with and without the CLI, with decrypted secrets."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from harness.program import PASSPHRASE, encrypted, stack_file
 from preflight.stack import Unreadable, read
+from project.state import state_file
 from tests.needs import needs
 from tests.preflight.conftest import ROOT
 
@@ -41,6 +43,25 @@ def test_values_as_in_program(project: Path) -> None:
     assert stack.secret_keys == {"solos:secrets"}
     assert (stack.made, stack.problem) == ({}, "")
     assert "worth nothing" not in repr(stack)
+
+
+def test_claims_of_other_stacks(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The apps and bundle IDs of the other stacks in the backend, from their states."""
+    monkeypatch.setattr("preflight.stack.shutil.which", lambda program: None)
+    kind = "pulumi-python:dynamic/"
+    resources = [
+        {"type": f"{kind}fly:App", "id": "solos-prod"},
+        {"type": f"{kind}appstore:BundleId", "id": "X", "inputs": {"identifier": "com.sollabs.solos"}},
+    ]
+    for stack in ("prod", "production"):
+        path = state_file(tmp_path / ".pulumi", "solos", stack)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}), encoding="utf-8")
+
+    assert read(project, "prod").claimed == {
+        "app solos-prod": "production",
+        "bundle ID com.sollabs.solos": "production",
+    }
 
 
 def test_wrong_passphrase(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
