@@ -7,10 +7,10 @@ from components.backend.settings import BackendSettings
 from components.base import Component
 from components.release import Release
 from components.testflight.component import TestFlight
-from components.testflight.ipa import build_ipa
+from components.testflight.ipa import build_args, build_ipa
 from components.testflight.settings import IosSettings
 from components.testflight.xcode import BuildSpec
-from providers.appstore.build import Build, BuildArgs
+from providers.appstore.build import Build
 from providers.appstore.build_distribution import BuildDistribution, BuildDistributionArgs
 from providers.appstore.installations import Installations, InstallationsArgs
 from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
@@ -58,18 +58,12 @@ class Deployment(Component):
         ipa = build_ipa(name, ios, spec, signing=signing, after=verified, opts=self.replaceable_opts())
         self.build = Build(
             f"{name}-build",
-            BuildArgs(
+            build_args(
+                ios,
+                release,
                 app_id=app.id,
-                ipa=spec.ipa,
-                sha256=ipa.sha256,
-                bundle_id=ios.bundle_id,
-                short_version=release.version,
-                version=release.build,
-                info=self.backend.url.apply(lambda url: {ios.api_key: url}),
-                minimum_os=ios.minimum_os,
-                usage_descriptions=list(ios.usage_descriptions),
-                team_id=ipa.team_id,
-                certificate=ipa.certificate,
+                url=backend.known_url or self.backend.url,
+                archived=ipa,
             ),
             # A group with access to all builds gets those that are uploaded after it exists. Certificate and profile are deleted
             # only after the build, which the protected distribution keeps.

@@ -1,4 +1,4 @@
-"""The settings of a launch: stack configuration, fly.toml and the IPA, as typed values.
+"""The settings of a launch: stack configuration and fly.toml, as typed values.
 
 They are read completely before any resource is declared, because the engine shows only the first resource with wrong inputs.
 What one resource accepts is checked by its own provider, so each rule is written once. Reading files is the only side effect.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.backend.settings import BackendSettings, read_backend
+from components.command import read_passed
 from components.config import SettingProblem, StackConfig
 from components.launch.settings import LaunchSettings, read_launch
 from components.monitoring.settings import MonitoringSettings, read_monitoring
@@ -47,8 +48,9 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
     """
     config = StackConfig(values, secret_keys)
     release = read_release(config)
-    backend = read_backend(config, folder / "fly.toml")
-    ios = read_ios(config, release, backend, folder)
+    passed = read_passed(config)
+    backend = read_backend(config, folder / "fly.toml", passed)
+    ios = read_ios(config, release, passed)
     settings = Settings(
         release=release,
         backend=backend,

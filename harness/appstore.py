@@ -8,7 +8,6 @@ from harness.inprocess import control
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
 from providers.appstore.bundle_id import BundleIdProvider
-from providers.appstore.ipa import reader
 from rehearsal.cloud.world import World
 from rehearsal.standins import ipa as standin
 
@@ -69,7 +68,6 @@ def build_arguments(folder: Path, app: str, **changes: Any) -> dict[str, Any]:
     return {
         "app_id": app,
         "ipa": str(path),
-        "sha256": reader.sha256(path),
         "bundle_id": BUNDLE_ID,
         "short_version": "1.0.0",
         "version": about["build"],

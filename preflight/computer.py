@@ -123,6 +123,9 @@ def archive(subject: Subject) -> Iterator[Finding]:
     if not ios.is_archived:
         yield ok("the IPA is prebuilt: solos:archive is empty")
         return
+    if subject.is_uploaded:
+        yield ok("not needed: the build is uploaded")
+        return
     key, command = ("archive", ios.archive) if ios.archive else ("xcode.commit", "xcodebuild")
     program = next(iter(shlex.split(command)), "")
     if shutil.which(program, path=None) or (subject.stack.folder / program).exists():

@@ -1,12 +1,18 @@
 """Checks of the stack configuration, fly.toml and the IPA: the problems that the program would report at preview."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from components.backend import environment
 from components.config import SettingProblem
+from components.testflight.ipa import Ipa, build_args
 from preflight.finding import Finding, Subject, blocked, ok
+from providers.appstore.build import BuildArgs, BuildProvider
+from providers.errors import Problem
+from providers.properties import decode
 
 IPA = "solos:ipa"
+BUILD_IT = "build it, or set solos:archive to the command that does"
 SECRETS = ("solos:secrets", "solos:monitoringSecrets")
 
 
@@ -33,13 +39,32 @@ def secrets(subject: Subject) -> Iterator[Finding]:
 
 
 def ipa(subject: Subject) -> Iterator[Finding]:
+    """Whether the IPA can be uploaded: the same checks as in a preview."""
     found = [problem for problem in subject.problems if problem.declared_key == IPA]
-    ios = subject.settings.ios
-    missing = not (subject.stack.folder / ios.ipa).exists()
-    remedy = "build it, or set solos:archive to the command that does" if missing else ""
-    yield from (blocked(problem.message, remedy or problem.remedy) for problem in found)
-    if not found:
-        yield ok(f"{ios.ipa} is built by `up`" if ios.is_archived else f"{ios.ipa}, SHA-256 {ios.sha256[:16]}…")
+    yield from map(_blocked, found)
+    ios, release = subject.settings.ios, subject.settings.release
+    problems = [] if found else list(_build_problems(subject))
+    for problem in problems:
+        is_missing = problem.key == "ipa" and not (subject.stack.folder / ios.ipa).exists()
+        yield blocked(problem.message, BUILD_IT if is_missing else problem.remedy)
+    if found or problems:
+        return
+    if subject.is_uploaded:
+        yield ok(f"not needed: {release.version} ({release.build}) is uploaded")
+    else:
+        yield ok(f"{ios.ipa} is built by `up`" if ios.is_archived else f"{ios.ipa} can be uploaded")
+
+
+def _build_problems(subject: Subject) -> Iterator[Problem]:
+    settings, uploaded = subject.settings, subject.stack.build
+    old = decode(BuildArgs, uploaded, lenient=True) if uploaded else None
+    args = build_args(
+        settings.ios, settings.release, app_id=old.app_id if old else "", url=settings.backend.known_url, archived=Ipa()
+    )
+    args = replace(args, ipa=str(subject.stack.folder / settings.ios.ipa))
+    for problem in BuildProvider().validate(args, old):
+        if problem.key != "ipa" or not settings.ios.is_archived:
+            yield problem
 
 
 def other_stacks(subject: Subject) -> Iterator[Finding]:

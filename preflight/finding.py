@@ -12,6 +12,7 @@ from pulumi.dynamic import Config
 from components.config import SettingProblem
 from components.settings import Settings
 from preflight.stack import StackView
+from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
 SECONDS = 20.0
@@ -56,6 +57,15 @@ class Subject:
     problems: Sequence[SettingProblem]
     config: Config
     """The configuration as the engine passes it to providers."""
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether this stack has uploaded the build with this version and build number."""
+        uploaded = str(self.stack.build.get("short_version")), str(self.stack.build.get("version"))
+        wanted = self.settings.release.version, self.settings.release.build
+        return all(map(versions.is_number, (*uploaded, *wanted))) and (
+            [*map(versions.ordering, uploaded)] == [*map(versions.ordering, wanted)]
+        )
 
 
 Check = Callable[[Subject], Iterator[Finding]]

@@ -41,6 +41,8 @@ class StackView:
     """Ids of the resources in the state, by type: `fly:App`."""
     claimed: Mapping[str, str] = field(default_factory=dict)
     """What the other stacks of the same backend have, `app NAME` and `bundle ID IDENTIFIER`, and the stack that has it."""
+    build: Mapping[str, Any] = field(default_factory=dict)
+    """Inputs of the build that is uploaded; empty when there is none."""
     problem: str = ""
     """The CLI's error, if it cannot use the stack; else empty."""
 
@@ -63,6 +65,7 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
         secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
         made=_ids_by_type(deployment),
         claimed=_claimed_by_others(_exports(folder, name)),
+        build=_build(deployment),
     )
 
 
@@ -81,13 +84,15 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
         stack = read_config(folder, name, config_file)
     except (BadProject, WrongPassphrase) as error:
         raise Unreadable(str(error)) from None
+    deployment = _deployment(folder, stack.project, name)
     return StackView(
         name=name,
         folder=folder,
         values=stack.config,
         secret_keys=stack.secret_keys,
-        made=_ids_by_type(_deployment(folder, stack.project, name)),
         claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
+        made=_ids_by_type(deployment),
+        build=_build(deployment),
         problem=problem,
     )
 
@@ -130,6 +135,11 @@ def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:
         short = resource["type"].removeprefix(DYNAMIC)
         made[short] = made.get(short, frozenset()) | {resource.get("id") or ""}
     return made
+
+
+def _build(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    builds = (each for each in deployment.get("resources") or () if each["type"] == f"{DYNAMIC}appstore:Build")
+    return next((dict(each.get("inputs") or {}) for each in builds if not each.get("delete")), {})
 
 
 def _pulumi(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -61,6 +61,8 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     """The record of the arguments."""
     State: ClassVar[type[Any]]
     """The record of the outputs: a subclass of `Args`, so that every argument is an output too."""
+    validates_unknown: ClassVar[bool] = False
+    """Whether `validate` is also called in a preview where values are still `Unknown`, and skips those."""
     replaces_by_deleting_first: ClassVar[bool] = False
     """Whether a replacement must free the old object's name or volume before the new one can exist."""
 
@@ -70,7 +72,8 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     # The lifecycle: what a subclass implements.
 
     def validate(self, args: ArgsT, old: ArgsT | None) -> Iterable[Problem | str]:
-        """What is wrong with `args`; `old` are those of the last `up`. Called only when all values are known."""
+        """What is wrong with `args`; `old` are those of the last `up`, None for a new object. Called only when all values are known,
+        unless `validates_unknown`."""
         return ()
 
     def changed_fields(self, state: StateT, args: ArgsT) -> Iterable[str]:
@@ -110,7 +113,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
                 return CheckResult(news, [CheckFailure("", problem) for problem in bad.problems])
             old = decode(self.Args, _olds, lenient=True) if _olds else None
             settled = {name: getattr(args, name) for name in field_types(self.Args).keys() - marked(self.Args, KEPT)}
-            problems = self.validate(args, old) if is_known(settled) else ()
+            problems = self.validate(args, old) if self.validates_unknown or is_known(settled) else ()
             return CheckResult(encode(args), [CheckFailure("", str(problem)) for problem in problems])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:

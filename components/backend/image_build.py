@@ -4,16 +4,21 @@
 """
 
 import hashlib
+import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 from pulumi_command import local
 
+from components import command
 from components.config import SettingText, StackConfig
 
 EXCLUDED = frozenset({".git", "node_modules"})
 """Folders, at any depth, whose files are not source."""
+LOG = "build/image.log"
+"""What the command prints, relative to the project."""
 
 NO_COMMAND = SettingText(
     "solos:imageBuild.command", "is missing", remedy="set the command that builds the image and pushes it as $IMAGE"
@@ -32,42 +37,44 @@ class ImageBuildSettings:
     """The folder in which the command runs, relative to the project."""
     source: str
     """SHA-256 of the folder's files."""
+    passed: tuple[str, ...]
+    """Environment variables that the command gets."""
 
 
-def read(config: StackConfig, image: str, folder: Path) -> ImageBuildSettings | None:
+def read(config: StackConfig, image: str, folder: Path, passed: tuple[str, ...]) -> ImageBuildSettings | None:
     """Read `solos:imageBuild`; None when it is not set. Problems are added to `config`."""
     given = config.table("imageBuild", ("command", "context"))
     if not given:
         return None
-    command, context = given.get("command", "").strip(), given.get("context", ".")
-    if not command:
+    script, context = given.get("command", "").strip(), given.get("context", ".")
+    if not script:
         config.refuse(NO_COMMAND())
     if "@" in image:
         config.refuse(BY_DIGEST())
     if not (folder / context).is_dir():
         config.refuse(NO_CONTEXT(context=context))
         return None
-    return ImageBuildSettings(command=command, context=context, source=source_of(folder / context))
+    return ImageBuildSettings(command=script, context=context, source=source_of(folder / context), passed=passed)
 
 
 def source_of(folder: Path) -> str:
-    """SHA-256 of the names, contents and executable bits of the files in `folder`."""
+    """SHA-256 of the names, contents and executable bits of the files in `folder`, except for logs."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.is_file() and not EXCLUDED & set(name.parts):
+        if path.is_file() and path.suffix != ".log" and not EXCLUDED & set(name.parts):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{name.as_posix()}\0{path.stat().st_mode & 0o111:o}\0{content}\n".encode())
     return digest.hexdigest()
 
 
 def build(name: str, settings: ImageBuildSettings, image: str, opts: pulumi.ResourceOptions) -> local.Command:
-    """Runs the command when the image's name, the command or the source changes. Its output is shown, and encrypted in state."""
+    """Runs the command when the image's name, the command or the source changes. Its output is in the file LOG."""
+    log = shlex.quote(os.path.relpath(LOG, settings.context))
     return local.Command(
         name,
-        create=f"{{ {settings.command}\n}} >&2",
+        create=command.logged(settings.command, log),
         dir=settings.context,
-        environment={"IMAGE": image, "SOURCE": settings.source},
-        logging=local.Logging.STDERR,
+        **command.options(settings.passed, {"IMAGE": image, "SOURCE": settings.source}),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])),
     )

@@ -62,7 +62,7 @@ class BackendSettings:
         return "BUCKET_NAME" in self.given_secrets
 
 
-def read_backend(config: StackConfig, file: Path) -> BackendSettings:
+def read_backend(config: StackConfig, file: Path, passed: tuple[str, ...]) -> BackendSettings:
     """The settings, with the fly.toml at `file`; problems are added to `config`."""
     app_config = appconfig.load(file)
     image = config.text("image")
@@ -71,7 +71,7 @@ def read_backend(config: StackConfig, file: Path) -> BackendSettings:
         app=config.optional("app") or app_config.app or "",
         unique_names=config.flag("uniqueNames"),
         image=image,
-        image_build=image_build.read(config, image, file.parent),
+        image_build=image_build.read(config, image, file.parent, passed),
         fly_toml=app_config,
         machine_name=config.text("machine"),
         replace_machine=config.flag("replaceMachine"),

@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_command import local
 
+from components.command import logged, options
+from components.release import Release
 from components.testflight.settings import IosSettings
 from components.testflight.signing import Signing
-from components.testflight.xcode import DIGEST, BuildSpec, Xcode
+from components.testflight.xcode import BuildSpec, Xcode, archive_once
+from providers.appstore.build import BuildArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ipa:
     """What is known of an IPA before it is uploaded."""
 
-    sha256: pulumi.Input[str]
+    sha256: pulumi.Input[str] | None = None
+    """Of the IPA that this program has archived; None when it is built elsewhere."""
     team_id: pulumi.Input[str] | None = None
     """The team that must have signed it; None when it is signed elsewhere, by any team."""
     certificate: pulumi.Input[str] | None = None
@@ -39,26 +42,52 @@ def build_ipa(
         return Ipa(sha256=sha256, team_id=signing.profile.team_id, certificate=certificate)
     if settings.archive:
         waiting = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[after]))
-        return Ipa(sha256=_run_command(f"{name}-archive", settings.archive, spec, waiting))
-    return Ipa(sha256=settings.sha256)
+        return Ipa(sha256=_run_command(f"{name}-archive", settings, spec, waiting))
+    return Ipa()
 
 
-def _run_command(name: str, command: str, spec: BuildSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Run the team's own command whenever its environment changes; the SHA-256 of the IPA that it leaves."""
-    archive = local.Command(
-        name,
-        create=f"{command} >&2 && {DIGEST}",
-        environment={
-            "IPA": spec.ipa,
-            "BUNDLE_ID": spec.bundle_id,
-            "VERSION": spec.version,
-            "BUILD": spec.build,
-            "API_BASE_URL": spec.url,
-        },
-        logging=local.Logging.STDERR,
-        opts=opts,
+def build_args(
+    settings: IosSettings,
+    release: Release,
+    *,
+    app_id: pulumi.Input[str],
+    url: str | pulumi.Output[str] | None,
+    archived: Ipa,
+) -> BuildArgs:
+    """The build that is uploaded. `url` is the backend's, which the IPA has to contain; None when it is not known yet."""
+    info: dict[str, str] | pulumi.Output[dict[str, str]] = {}
+    if isinstance(url, str):
+        info = {settings.api_key: url}
+    elif url is not None:
+        info = url.apply(lambda known: {settings.api_key: known})
+    return BuildArgs(
+        app_id=app_id,
+        ipa=str(settings.ipa),
+        bundle_id=settings.bundle_id,
+        short_version=release.version,
+        version=release.build,
+        source=settings.xcode.commit or None if settings.xcode else None,
+        archived_sha256=archived.sha256,
+        info=info,
+        minimum_os=settings.minimum_os,
+        usage_descriptions=list(settings.usage_descriptions),
+        team_id=archived.team_id,
+        certificate=archived.certificate,
+        says_export_compliance=settings.uses_non_exempt_encryption is None,
     )
-    return archive.stdout
+
+
+def _run_command(name: str, settings: IosSettings, spec: BuildSpec, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Run the team's own command; the SHA-256 of the IPA that it leaves."""
+    environment = {
+        "IPA": spec.ipa,
+        "BUNDLE_ID": spec.bundle_id,
+        "VERSION": spec.version,
+        "BUILD": spec.build,
+        "API_BASE_URL": spec.url,
+    }
+    script = logged(settings.archive, '"${IPA%.*}.log"')
+    return archive_once(name, script, spec, opts, **options(settings.passed, environment))
 
 
 def _der_in_base64(pem: str) -> str:

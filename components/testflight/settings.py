@@ -1,11 +1,10 @@
-"""The settings of the iOS build and its testers, and the checks of an IPA that was built elsewhere."""
+"""The settings of the iOS build and its testers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.backend.settings import BackendSettings
-from components.config import SettingProblem, SettingText, StackConfig
+from components.config import SettingText, StackConfig
 from components.release import Release
 from components.testflight import signing, xcode
 from components.testflight.signing import SigningSettings
@@ -16,9 +15,7 @@ from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider
 from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider, name_for
 from providers.appstore.bundle_id_capabilities import Capabilities
-from providers.appstore.ipa import reader, versions
-from providers.appstore.ipa.problems import Expected, problems
-from providers.errors import ProviderError
+from providers.appstore.ipa import versions
 
 NO_TESTERS = SettingText("solos:testers", "is empty", remedy="list at least one tester")
 NOT_A_USAGE_KEY = SettingText(
@@ -42,8 +39,8 @@ class IosSettings:
     ipa: Path
     archive: str
     """Command that builds the IPA; empty when another way is used."""
-    sha256: str
-    """SHA-256 of the prebuilt IPA; empty when `up` builds it."""
+    passed: tuple[str, ...]
+    """Environment variables that the command gets."""
     api_key: str
     minimum_os: str | None
     """The iOS version that the build has to support; None for any."""
@@ -68,28 +65,15 @@ class IosSettings:
         return bool(self.archive or (self.xcode and self.xcode.commit))
 
 
-def read_ios(config: StackConfig, release: Release, backend: BackendSettings, folder: Path) -> IosSettings:
-    """The settings; problems, including those of a prebuilt IPA, are added to `config`."""
+def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> IosSettings:
+    """The settings; problems are added to `config`. The IPA is not read: `appstore:Build` does that, when it has to be uploaded."""
     bundle_id, app_name, archive = config.text("bundleId"), config.text("appName"), config.optional("archive")
     signed = signing.read(config, app_name)
-    xcode_settings = xcode.read(config, folder, signed=signed is not None, archive=archive)
+    xcode_settings = xcode.read(config, signed=signed is not None, archive=archive, passed=passed)
     path, api_key = Path(config.text("ipa")).expanduser(), config.text("apiKey")
     minimum_os = config.optional("minimumOs") or None
     usage_descriptions = tuple(config.optional("usageDescriptions").split())
     uses_non_exempt_encryption = config.choice("usesNonExemptEncryption")
-    sha256 = ""
-    is_built_here = archive or (xcode_settings and xcode_settings.commit)
-    if path.name and not is_built_here:
-        expected = Expected(
-            bundle_id=bundle_id,
-            short_version=release.version,
-            version=release.build,
-            info={api_key: backend.known_url} if backend.known_url else {},
-            minimum_os=minimum_os,
-            usage_descriptions=usage_descriptions,
-            says_export_compliance=uses_non_exempt_encryption is None,
-        )
-        sha256 = _check_ipa(config, path, folder, expected)
     settings = IosSettings(
         bundle_id=bundle_id,
         app_name=app_name,
@@ -101,7 +85,7 @@ def read_ios(config: StackConfig, release: Release, backend: BackendSettings, fo
         xcode=xcode_settings,
         ipa=path,
         archive=archive,
-        sha256=sha256,
+        passed=passed,
         api_key=api_key,
         minimum_os=minimum_os,
         usage_descriptions=usage_descriptions,
@@ -150,14 +134,3 @@ def _check_testers(config: StackConfig, settings: IosSettings, release: Release)
     config.refuse_all("testers", BetaTestersProvider().validate(testers, None))
     if not settings.testers and not config.refused("testers"):
         config.refuse(NO_TESTERS())
-
-
-def _check_ipa(config: StackConfig, path: Path, folder: Path, expected: Expected) -> str:
-    """SHA-256 of the IPA; empty when it cannot be read."""
-    try:
-        found = problems(reader.inspect(folder / path), expected)
-        config.refuse_all("ipa", [f"{path}: {problem}" for problem in found])
-        return reader.sha256(folder / path)
-    except ProviderError as error:
-        config.refuse(SettingProblem("solos:ipa", error.message, error.remedy))
-        return ""

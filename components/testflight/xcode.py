@@ -15,6 +15,7 @@ import pulumi
 from pulumi_command import local
 
 from components.base import Component
+from components.command import options
 from components.config import SettingText, StackConfig
 from components.testflight.signing import Signing
 from providers.local.file import File, FileArgs
@@ -23,14 +24,10 @@ KEYS = ("checkout", "workspace", "project", "scheme", "xcconfig", "exportOptions
 IDENTITIES = {"DISTRIBUTION": "Apple Distribution", "IOS_DISTRIBUTION": "iPhone Distribution"}
 """Xcode's name of each certificate type."""
 ARCHIVE = ".venv/bin/python xcode/archive.py"
-DIGEST = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
+PRINT_SHA256 = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
 """Prints the SHA-256 of the IPA. Linux has the first program, macOS the second."""
 
-NO_CHECKOUT = SettingText(
-    "solos:xcode.checkout",
-    "the folder {folder!r} does not exist",
-    remedy="set the folder where solmobile is checked out",
-)
+NO_CHECKOUT = SettingText("solos:xcode.checkout", "is missing", remedy="set the folder where solmobile is checked out")
 NOT_SIGNED = SettingText(
     "solos:xcode", "needs solos:signing", remedy="set solos:signing: the files name the profile that signs the build"
 )
@@ -60,16 +57,18 @@ class XcodeSettings:
     """Path in the checkout."""
     commit: str
     """The commit to archive; empty when the IPA is built another way."""
+    passed: tuple[str, ...]
+    """Environment variables that the archive gets."""
 
 
-def read(config: StackConfig, folder: Path, *, signed: bool, archive: str) -> XcodeSettings | None:
+def read(config: StackConfig, *, signed: bool, archive: str, passed: tuple[str, ...]) -> XcodeSettings | None:
     """Read `solos:xcode`; None when it is not set. Problems are added to `config`."""
     given = config.table("xcode", KEYS)
     if not given:
         return None
     checkout = given.get("checkout", "")
-    if not checkout or not (folder / checkout).is_dir():
-        config.refuse(NO_CHECKOUT(folder=checkout))
+    if not checkout:
+        config.refuse(NO_CHECKOUT())
     if not signed:
         config.refuse(NOT_SIGNED())
     containers = [(kind, given[kind]) for kind in ("workspace", "project") if given.get(kind)]
@@ -80,6 +79,7 @@ def read(config: StackConfig, folder: Path, *, signed: bool, archive: str) -> Xc
         xcconfig=given.get("xcconfig", "Release.xcconfig"),
         export_options=given.get("exportOptions", "ExportOptions.plist"),
         commit=given.get("commit", ""),
+        passed=passed,
     )
     for key, path in (("xcconfig", settings.xcconfig), ("exportOptions", settings.export_options), *containers):
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
@@ -164,11 +164,7 @@ class Xcode(Component):
         files: dict[str, pulumi.Output[str]],
         after: pulumi.Resource,
     ) -> pulumi.Output[str]:
-        """Run xcode/archive.py once per commit, version and build number; the SHA-256 of the IPA.
-
-        The job has secrets, so it goes through standard input. A renewed certificate is not a reason to archive again a build
-        that Apple already has: `update` returns the previous result.
-        """
+        """Run xcode/archive.py; the SHA-256 of the IPA. The job has secrets, so it goes through standard input."""
         job = pulumi.Output.json_dumps(
             {
                 "checkout": settings.checkout,
@@ -185,17 +181,33 @@ class Xcode(Component):
                 "profile_uuid": signing.profile.uuid,
             }
         )
-        archive = local.Command(
+        return archive_once(
             f"{self.name}-archive",
-            create=f"{ARCHIVE} >&2 && {DIGEST}",
-            update='printf %s "$PULUMI_COMMAND_STDOUT"',
+            f"{ARCHIVE} >&2",
+            spec,
+            self.child_opts(after),
             stdin=job,
-            environment={"IPA": spec.ipa},
-            triggers=[settings.commit, spec.bundle_id, spec.version, spec.build, spec.url],
-            logging=local.Logging.STDERR,
-            opts=self.child_opts(after),
+            **options(settings.passed, {"IPA": spec.ipa}),
         )
-        return archive.stdout
+
+
+def archive_once(
+    name: str, script: str, spec: BuildSpec, opts: pulumi.ResourceOptions, **arguments: Any
+) -> pulumi.Output[str]:
+    """Run a script that leaves an IPA, once per version and build number; the SHA-256 of the IPA.
+
+    It is empty when another argument has changed since, for example the commit. The script does not run again then: the build
+    may be uploaded already, and it takes minutes, and a Mac. `appstore:Build` refuses to upload an IPA that was archived before.
+    """
+    archive = local.Command(
+        name,
+        create=f"{script} && {PRINT_SHA256}",
+        update="true",
+        triggers=[spec.bundle_id, spec.version, spec.build],
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])),
+        **arguments,
+    )
+    return pulumi.Output.unsecret(archive.stdout)
 
 
 def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type: str) -> str:

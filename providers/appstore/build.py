@@ -1,5 +1,9 @@
 """A build: one IPA in App Store Connect, uploaded at most once.
 
+The IPA file is needed for the upload and for nothing else. While version and build number stay as they are, it is neither read nor
+compared, and it may be missing. When they change, a preview inspects the file, and `up` reads it once for its digest and once to
+upload it.
+
 Apple's API returns no digest of an IPA, so the name of the uploaded file contains the SHA-256 of its content. A later run, even without
 state, compares it to recognise the same content, adopt the upload of an interrupted run, and detect a build number that is taken by
 other content.
@@ -10,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pulumi import Output
 
@@ -22,11 +26,13 @@ from providers.appstore.api.objects import BuildUpload
 from providers.appstore.ipa import reader, versions
 from providers.appstore.ipa.problems import Expected, problems
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
 PLATFORM = "IOS"
+ARCHIVE_AGAIN = "run `pulumi up --replace '**archive'` to archive it again, or use the next build number"
+T = TypeVar("T")
 
 
 class VersionTaken(ProviderError):
@@ -41,8 +47,25 @@ VERSION_TAKEN = ErrorText(
     remedy="build the IPA with build number {free}, which is free",
     error=VersionTaken,
 )
-NOT_ACCEPTABLE = ErrorText("{path} cannot be uploaded: {problems}", remedy="fix the IPA, then run `pulumi up` again")
-OTHER_FILE = ProblemText("ipa", "it has changed since the preview")
+NOT_ACCEPTABLE = ErrorText("{build} cannot be uploaded: {problems}", remedy="fix the IPA, then {again}")
+LOWERED = ProblemText(
+    "version",
+    "{build} is lower than {uploaded}, which is uploaded",
+    remedy="use a higher one: testers get the build with the highest number",
+)
+SOURCE_CHANGED = ProblemText(
+    "source",
+    "{build} is uploaded already, built from {uploaded}; {source} would never reach the testers",
+    remedy="use the next build number, or set {uploaded} again",
+)
+NO_IPA = ProblemText(
+    "ipa", "there is no IPA at {path}, and {build} is not uploaded yet", remedy="build it, or fix the path"
+)
+NO_ARCHIVE = ProblemText(
+    "ipa", "the archived IPA is no longer at {path}, and {build} is not uploaded yet", remedy=ARCHIVE_AGAIN
+)
+OLD_ARCHIVE = ProblemText("ipa", "{path} was archived with other settings than the present ones", remedy=ARCHIVE_AGAIN)
+OTHER_FILE = ErrorText("{path} is not the IPA that was archived", remedy=ARCHIVE_AGAIN)
 CHANGED_MEANWHILE = ErrorText(
     "{path} was changed while it was uploaded, so the uploaded build is unusable", remedy="use the next build number"
 )
@@ -53,13 +76,16 @@ UNREADABLE = ErrorText("cannot read the IPA {path}: {reason}", remedy="build it,
 class BuildArgs:
     app_id: Annotated[Input[str], REPLACES]
     ipa: Input[str]
-    """Path of the IPA. A different path with the same content is not a change."""
-    sha256: Annotated[Input[str], REPLACES]
-    """SHA-256 of the IPA, in hex; different content is another build and needs another build number."""
+    """Path of the IPA, read when the build is uploaded."""
     bundle_id: Input[str]
     short_version: Annotated[Input[str], REPLACES]
     version: Annotated[Input[str], REPLACES]
-    """The build number; `0` is valid."""
+    """The build number; `0` is valid. Neither it nor `short_version` can be lowered."""
+    source: Input[str | None] = field(default=None)
+    """What the IPA is built from, for example a commit. Another source needs another build number."""
+    archived_sha256: Input[str | None] = field(default=None)
+    """SHA-256 of the IPA as it was archived in this stack, which has to be the one that is uploaded; empty when its settings have
+    changed since; None for an IPA that is built elsewhere."""
     info: Input[dict[str, str]] = field(default_factory=dict)
     """Values that its Info.plist has to contain, for example the URL of the backend."""
     minimum_os: Input[str | None] = field(default=None)
@@ -69,42 +95,67 @@ class BuildArgs:
     team_id: Input[str | None] = field(default=None)
     """The team that its provisioning profile must belong to; None for any."""
     certificate: Input[str | None] = field(default=None)
-    """The distribution certificate that its profile must contain, DER in base64; None for any."""
+    """The distribution certificate that its profile has to contain, DER in base64."""
+    says_export_compliance: Input[bool] = field(default=False)
+    """Whether its Info.plist has to contain ITSAppUsesNonExemptEncryption."""
 
 
 @record
 class BuildState(BuildArgs):
     upload_id: str
+    sha256: str
+    """Of the uploaded IPA, in hex."""
 
 
 class BuildProvider(Provider[BuildArgs, BuildState]):
     Args = BuildArgs
     State = BuildState
+    validates_unknown = True
 
     def validate(self, args: BuildArgs, old: BuildArgs | None) -> Iterable[Problem]:
-        for key, number, what in (
-            ("short_version", args.short_version, "version"),
-            ("version", args.version, "build number"),
-        ):
-            problem = versions.problem(number, what)
-            if problem:
-                yield Problem(key, problem)
+        wrong = list(_number_problems(args))
+        yield from wrong
+        if wrong or not is_known([args.short_version, args.version]):
+            return
+        if old and _known(args.app_id, old.app_id) == old.app_id and not any(_number_problems(old)):
+            if _number(args) < _number(old):
+                yield LOWERED(build=_label(args), uploaded=_label(old))
+                return
+            if _number(args) == _number(old):
+                if not _is_same_source(_known(args.source, None), old.source):
+                    yield SOURCE_CHANGED(build=_label(args), uploaded=old.source, source=args.source)
+                return
+        if is_known(args.archived_sha256):  # Otherwise the IPA is archived in this `up`.
+            yield from _missing(args) or _problems(args)
 
     def changed_fields(self, state: BuildState, args: BuildArgs) -> Iterable[str]:
         # The other arguments are requirements on the IPA: once its content is uploaded, they have no effect.
-        return set(super().changed_fields(state, args)) & {"app_id", "sha256", "short_version", "version"}
+        if state.app_id != args.app_id:
+            yield "app_id"
+        for name in ("short_version", "version"):
+            if versions.ordering(getattr(state, name)) != versions.ordering(getattr(args, name)):
+                yield name
 
     def ensure(self, args: BuildArgs) -> tuple[str, BuildState]:
         path = Path(args.ipa)
+        for problem in _missing(args):
+            raise ProviderError(problem.message, remedy=problem.remedy)
+        if found := _problems(args):
+            again = "run `pulumi up` again" if args.archived_sha256 is None else ARCHIVE_AGAIN
+            raise NOT_ACCEPTABLE(build=_label(args), problems="; ".join(map(str, found)), again=again)
+        progress = engine.progress()
         before = _stamp(path)
-        _check_ipa(args, path)
+        sha256 = reader.sha256(path, progress)
+        if args.archived_sha256 not in (None, sha256):
+            raise OTHER_FILE(path=path)
+        state = BuildState(upload_id="", sha256=sha256, **vars(args))
         store = AppStore(self.config)
-        reservation = _reservation(store, args)
+        reservation = _reservation(store, state)
         if not upload.is_delivered(reservation):
-            upload.deliver(store, reservation.id, path, _file_name(args), engine.progress())
+            upload.deliver(store, reservation.id, path, _file_name(state), progress)
             if _stamp(path) != before:
                 raise CHANGED_MEANWHILE(path=path)
-        return reservation.id, BuildState(upload_id=reservation.id, **vars(args))
+        return reservation.id, replace(state, upload_id=reservation.id)
 
     def observe(self, id: str, state: BuildState) -> BuildState | None:
         store = AppStore(self.config)
@@ -115,8 +166,8 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         return state if any(_is_version(build.version, state) for build in _builds(store, state)) else None
 
     def sync(self, id: str, state: BuildState, args: BuildArgs) -> BuildState:
-        _check_ipa(args, Path(args.ipa))
-        return replace(state, **vars(args))
+        """Nothing: an uploaded build cannot be changed."""
+        return state
 
     def remove(self, id: str, state: BuildState) -> None:
         """Deletes an upload that did not become a build. Builds cannot be deleted; they expire 90 days after their upload."""
@@ -126,25 +177,60 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
             store.delete(BuildUpload.ref(id), doing=f"delete the upload of {_label(state)}")
 
 
-def _check_ipa(args: BuildArgs, path: Path) -> None:
+def _number_problems(args: BuildArgs) -> Iterable[Problem]:
+    for key, what in (("short_version", "version"), ("version", "build number")):
+        number = getattr(args, key)
+        problem = versions.problem(number, what) if is_known(number) else None
+        if problem:
+            yield Problem(key, problem)
+
+
+def _missing(args: BuildArgs) -> list[Problem]:
+    """Whether there is no file to upload."""
+    if not Path(args.ipa).exists():
+        text = NO_IPA if args.archived_sha256 is None else NO_ARCHIVE
+        return [text(path=args.ipa, build=_label(args))]
+    return [OLD_ARCHIVE(path=args.ipa)] if args.archived_sha256 == "" else []
+
+
+def _problems(args: BuildArgs) -> list[Problem]:
+    """Everything for which the IPA cannot be uploaded. Reads its table of contents and a few small files, whatever its size."""
+    path = Path(args.ipa)
+    certificate = _known(args.certificate, None)
     expected = Expected(
         bundle_id=args.bundle_id,
         short_version=args.short_version,
         version=args.version,
-        info=args.info,
+        info={key: value for key, value in _known(args.info, {}).items() if is_known(value)},
         minimum_os=args.minimum_os,
         usage_descriptions=args.usage_descriptions,
-        team_id=args.team_id,
-        certificate=base64.b64decode(args.certificate) if args.certificate else None,
+        team_id=_known(args.team_id, None),
+        certificate=base64.b64decode(certificate) if certificate else None,
+        says_export_compliance=args.says_export_compliance,
     )
-    found = problems(reader.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
-    if reader.sha256(path) != args.sha256:
-        found.append(OTHER_FILE())
-    if found:
-        raise NOT_ACCEPTABLE(path=path, problems="; ".join(map(str, found)))
+    try:
+        found = problems(reader.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
+    except ProviderError as error:
+        return [Problem("ipa", error.message, error.remedy)]
+    return [Problem("ipa", f"{path}: {problem.message}", problem.remedy) for problem in found]
 
 
-def _reservation(store: AppStore, args: BuildArgs) -> BuildUpload:
+def _known(value: T, otherwise: T) -> T:
+    return value if is_known(value) else otherwise
+
+
+def _number(args: BuildArgs) -> tuple[Any, ...]:
+    return versions.ordering(args.short_version), versions.ordering(args.version)
+
+
+def _is_same_source(source: str | None, uploaded: str | None) -> bool:
+    """A hash may be written short or in full; None is not compared."""
+    if source is None or uploaded is None:
+        return True
+    return source.startswith(uploaded) or uploaded.startswith(source)
+
+
+def _reservation(store: AppStore, args: BuildState) -> BuildUpload:
     """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
     run left is adopted or deleted."""
     train = [
@@ -170,7 +256,7 @@ def _reservation(store: AppStore, args: BuildArgs) -> BuildUpload:
     return usable or _reserve(store, args, {each.id for each in same}, taken)
 
 
-def _reserve(store: AppStore, args: BuildArgs, known: set[str], taken: list[str]) -> BuildUpload:
+def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str]) -> BuildUpload:
     def new() -> BuildUpload | None:
         found = (
             each for each in _uploads(store, args) if _is_version(each.cf_bundle_version, args) and each.id not in known
@@ -233,11 +319,11 @@ def _is_version(version: str, args: BuildArgs) -> bool:
     return versions.ordering(version) == versions.ordering(args.version)
 
 
-def _file_name(args: BuildArgs) -> str:
+def _file_name(args: BuildState) -> str:
     return f"{args.bundle_id}-{args.sha256}.ipa"
 
 
-def _holds(found: BuildUpload, args: BuildArgs) -> bool:
+def _holds(found: BuildUpload, args: BuildState) -> bool:
     return found.asset_file is not None and found.asset_file.file_name == _file_name(args)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.record import Input, record
 from providers.resource import Provider, Resource
 
@@ -22,7 +22,7 @@ UNWRITABLE = ErrorText(
 @record
 class FileArgs:
     path: Annotated[Input[str], REPLACES]
-    """Relative to the project. Its folder must exist. Changing it writes the new file and deletes the old one."""
+    """Relative to the project. Its folder must exist when the file is written. Changing it writes the new file and deletes the old one."""
     content: Input[str]
     """Changed in place. The first write overwrites whatever the file contained."""
 
@@ -35,8 +35,11 @@ class FileState(FileArgs):
 class FileProvider(Provider[FileArgs, FileState]):
     Args = FileArgs
     State = FileState
+    validates_unknown = True
 
     def validate(self, args: FileArgs, old: FileArgs | None) -> Iterable[Problem]:
+        if args == old or not is_known(args.path):
+            return
         path = Path(args.path)
         if not path.parent.is_dir():
             yield NO_FOLDER(folder=path.parent, name=path.name)
@@ -45,8 +48,11 @@ class FileProvider(Provider[FileArgs, FileState]):
         return args.path, self._write(args)
 
     def observe(self, id: str, state: FileState) -> FileState | None:
+        path = Path(state.path)
+        if not path.parent.is_dir():
+            return state  # The stack is run on a computer without this folder: nothing can be said about the file.
         try:
-            content = Path(state.path).read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from harness.appstore import build_arguments, calls, make_app, uploads
-from harness.driver import Driven
+from harness.driver import Driven, Refused
 from harness.inprocess import Doubles, control, route_to
 from providers.appstore.api import upload
 from providers.appstore.build import BuildProvider, VersionTaken
@@ -81,13 +81,13 @@ def test_same_content_sent_once(
     assert len(calls(world, "storage")) == sent
 
 
-def test_number_taken(app: str, build: Driven, tmp_path: Path) -> None:
+def test_number_taken(app: str, build: Driven, configured: Callable[[Any], Any], tmp_path: Path) -> None:
     """The error names the next free number."""
     build.up(**build_arguments(tmp_path, app))
     other = build_arguments(tmp_path, app, info={"API_BASE_URL": "https://staging.example"})
 
     with pytest.raises(VersionTaken, match=r"build number 0\.1, which is free"):
-        build.up(**other)
+        Driven(configured(BuildProvider)).up(**other)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,14 @@ def test_ipa_refused_before_upload(
 ) -> None:
     arguments = build_arguments(tmp_path, "6740000001", **change)
 
-    with pytest.raises(ProviderError) as refusal:
-        build.up(**arguments, info={"API_BASE_URL": "https://solos-prod.fly.dev"})
+    wanted = {**arguments, "info": {"API_BASE_URL": "https://solos-prod.fly.dev"}}
+    with pytest.raises(Refused) as at_preview:
+        build.up(**wanted)
+    with pytest.raises(ProviderError, match="fix the IPA, then run `pulumi up` again") as at_upload:
+        build.provider.create(wanted)  # The file was replaced after the preview.
 
-    assert problem in str(refusal.value)
+    assert problem in str(at_preview.value)
+    assert problem in str(at_upload.value)
     assert calls(world) == []
 
 
@@ -120,9 +124,9 @@ def test_team_and_certificate_required(app: str, build: Driven, tmp_path: Path) 
     (tmp_path / "others").mkdir()
     others = build_arguments(tmp_path / "others", app)
 
-    with pytest.raises(ProviderError, match="belongs to team SLLABS4TM1, the stack's team is SLLABS4TM2"):
+    with pytest.raises(Refused, match="belongs to team SLLABS4TM1, the stack's team is SLLABS4TM2"):
         build.up(**arguments, certificate=certificate, team_id="SLLABS4TM2")
-    with pytest.raises(ProviderError, match="does not contain the stack's distribution certificate"):
+    with pytest.raises(Refused, match="does not contain the stack's distribution certificate"):
         build.up(**others, certificate=certificate, team_id="SLLABS4TM1")
     build.up(**arguments, certificate=certificate, team_id="SLLABS4TM1")
 
@@ -223,13 +227,15 @@ def test_upload_of_others_kept(world: World, app: str, build: Driven, tmp_path: 
     assert states == {theirs["id"]: "AWAITING_UPLOAD", build.id: "PROCESSING"}
 
 
-def test_number_taken_by_others(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_number_taken_by_others(
+    world: World, app: str, build: Driven, configured: Callable[[Any], Any], tmp_path: Path
+) -> None:
     build.up(**build_arguments(tmp_path, app, build="0.3"))
     world.clock.sleep(60)
     world.store.delete("appstore.buildUploads", build.id)  # as for a build that Xcode has uploaded
 
     with pytest.raises(VersionTaken, match=r"has received builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
-        build.up(**build_arguments(tmp_path, app, build="0"))
+        Driven(configured(BuildProvider)).up(**build_arguments(tmp_path, app, build="0"))
 
 
 def test_expired_addresses(world: World, app: str, build: Driven, tmp_path: Path) -> None:

@@ -84,3 +84,17 @@ def test_a_path_that_cannot_be_written_is_told_in_one_line(file: Driven, path: P
 
     with pytest.raises(ProviderError, match=r"cannot write .*: Is a directory"):
         file.up(path=str(path), content="A = 1\n")
+
+
+def test_without_its_folder(file: Driven, path: Path) -> None:
+    """The stack is run on a computer without the folder, and nothing is to be written."""
+    file.up(path=str(path), content="A = 1\n")
+    path.unlink()
+    path.parent.rmdir()
+
+    file.up(path=str(path), content="A = 1\n")
+    assert file.refresh()
+    with pytest.raises(Refused, match="does not exist"):
+        file.up(path=str(path), content="A = 2\n")
+
+    assert file.steps == ["create", "same", "read"]

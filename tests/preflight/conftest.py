@@ -31,6 +31,7 @@ class Preflight:
     secrets: set[str]
     made: dict[str, frozenset[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
+    build: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
     def __call__(self) -> Mapping[str, list[Finding]]:
@@ -43,6 +44,7 @@ class Preflight:
             secret_keys=secret_keys,
             made=self.made,
             claimed=self.claimed,
+            build=self.build,
             problem=self.problem,
         )
         return run({name: check for group in CHECKS.values() for name, check in group.items()}, examine(stack))

@@ -512,3 +512,26 @@ def test_tester_to_invite(preflight: Preflight) -> None:
         Verdict.WARNING,
         "noor@sollabs.example is not a user of the team; `up` invites them",
     )
+
+
+def uploaded(preflight: Preflight, version: str = "0") -> None:
+    """The stack has uploaded a build, and this computer has neither the IPA nor the program that archives it."""
+    preflight.build = {"app_id": "6740000001", "short_version": "1.0.0", "version": version}
+    preflight.values |= {"archive": "none-such", "ipa": "build/none.ipa"}
+
+
+def test_uploaded_build_needs_no_ipa(preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploaded(preflight)
+    monkeypatch.setattr("preflight.computer.shutil.which", lambda program, **_: None)
+
+    assert preflight.row("IPA") == [ok("not needed: 1.0.0 (0) is uploaded")]
+    assert preflight.row("Archive") == [ok("not needed: the build is uploaded")]
+
+
+def test_lowered_build_number(preflight: Preflight) -> None:
+    uploaded(preflight, "7")
+
+    (finding,) = preflight.row("IPA")
+
+    assert finding.verdict is Verdict.BLOCKED
+    assert "build 0 of 1.0.0 is lower than build 7 of 1.0.0" in finding.text

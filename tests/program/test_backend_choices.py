@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from checklist.rows import examine
+from components import command as commands
 from harness.program import Stack, calls, fly, has_pulumi
 from report.state import read
 
@@ -56,7 +57,8 @@ def test_an_image_is_built_when_its_source_changes_and_resolved_after(
         "import json, os, sys, urllib.request\n"
         "about = {'reference': os.environ['IMAGE'], 'digest': 'sha256:' + os.environ['SOURCE'], 'version': open('VERSION').read()}\n"
         "urllib.request.urlopen(sys.argv[1], json.dumps(about).encode())\n"
-        "print('pushed')\n"
+        "print('pushed', 'x' * 200_000)\n"
+        "open('../environment', 'w').write(' '.join(sorted(os.environ)))\n"
     )
     command = f"{sys.executable} push.py {addresses['control']}/fly/images"
     image = "registry.fly.io/solserver:latest"
@@ -71,6 +73,15 @@ def test_an_image_is_built_when_its_source_changes_and_resolved_after(
     stack.configure(expectBody='"1.0.0 again"')
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["image"] != first
+    assert "xxx" not in stack.text
+    assert (stack.project / "build/image.log").read_text().startswith("pushed xxx")
+    assert set((tmp_path / "environment").read_text().split()) <= {
+        *commands.PASSED,
+        "IMAGE",
+        "SOURCE",
+        "PWD",
+        "LC_CTYPE",
+    }
 
     (source / "push.py").write_text("raise SystemExit('no space left on device')")
     running = fly(addresses)["fly_machine"]

@@ -8,10 +8,8 @@ from harness.program import Stack, calls
 from rehearsal.standins import ipa
 
 
-def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
-    elsewhere: dict[str, object] = {"API_BASE_URL": "https://elsewhere.example"}
-    ipa.write(tmp_path / "other.ipa", bundle_id="com.sollabs.other", version="0.9.0", build="7", info=elsewhere)
-    stack.configure(orgg="sol-labs", version="1.0.0-v0", archive="", ipa=str(tmp_path / "other.ipa"))
+def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(orgg="sol-labs", version="1.0.0-v0")
     stack.configure(app="solos-mistaken", uniqueNames="false", whatToTest={"en-US": ["go"]})
     ada = {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}
     stack.configure(testers=[ada, {**ada, "email": "ADA@sollabs.example"}, {**ada, "email": "ada.sollabs"}])
@@ -29,23 +27,44 @@ def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str], tmp_path:
         "solos:whatToTest.en-US: ": "must be a string",
         "solos:testers: 'ada.sollabs' ": "is not a valid e-mail address",
         "solos:testers: ada@sollabs.example ": "is listed 2 times",
-        f"solos:ipa: {tmp_path}/other.ipa: its bundle ID ": "'com.sollabs.other', the stack's is 'com.sollabs.solos.reh",
-        f"solos:ipa: {tmp_path}/other.ipa: its version ": "0.9.0",
-        f"solos:ipa: {tmp_path}/other.ipa: its Info.plist ": "API_BASE_URL = https://elsewhere.example, the stack",
     }.items():
         assert [line for line in found if line.startswith(start) and what in line], f"{start}{what}:\n{stack.text}"
     assert "nothing was changed" in stack.text
     assert calls(addresses) == []
 
 
-def test_missing_volume_and_ipa(stack: Stack, addresses: dict[str, str]) -> None:
+def test_unfitting_ipa(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
+    """In the first preview, when nothing exists that could be asked."""
+    elsewhere: dict[str, object] = {"API_BASE_URL": "https://elsewhere.example"}
+    ipa.write(tmp_path / "other.ipa", bundle_id="com.sollabs.other", version="0.9.0", build="7", info=elsewhere)
+    stack.configure(app="solos-mistaken", uniqueNames="false", archive="", ipa=str(tmp_path / "other.ipa"))
+
+    assert stack.run("preview") != 0
+
+    for problem in (
+        "its bundle ID is 'com.sollabs.other', the stack's is 'com.sollabs.solos.rehearsal'",
+        "its version is 0.9.0, the stack's is 1.0.0",
+        "its Info.plist has API_BASE_URL = https://elsewhere.example, the stack expects https://solos-mistaken.fly.dev",
+    ):
+        assert f"{tmp_path}/other.ipa: {problem}" in stack.text, stack.text
+    assert calls(addresses) == []
+
+
+def test_missing_volume(stack: Stack, addresses: dict[str, str]) -> None:
     stack.edit("fly.toml", 'source = "data"', "")
-    stack.configure(archive="", ipa="build/none.ipa")
 
     assert stack.run("preview") != 0
 
     assert "fly.toml:18: " in stack.text
-    assert "solos:ipa: there is no IPA at" in stack.text
+    assert calls(addresses) == []
+
+
+def test_missing_ipa(stack: Stack, addresses: dict[str, str]) -> None:
+    stack.configure(archive="", ipa="build/none.ipa")
+
+    assert stack.run("preview") != 0
+
+    assert "there is no IPA at build/none.ipa, and build 0 of 1.0.0 is not uploaded yet; build it, or" in stack.text
     assert calls(addresses) == []
 
 

@@ -11,7 +11,6 @@ import yaml
 from checklist.rows import waiver_problem
 from components.settings import CREDENTIALS, BadSettings, Settings, read
 from harness.program import ROOT, create_project, engine_config
-from rehearsal.standins import ipa
 
 GOOD: dict[str, Any] = {
     "org": "sol-labs",
@@ -96,24 +95,17 @@ def test_reports_all_problems(folder: Path, problems: Problems) -> None:
     ]
 
 
-def test_inspects_prebuilt_ipa(folder: Path, settings: Read, problems: Problems) -> None:
-    (folder / "build").mkdir()
-    path = folder / "build" / "solmobile.ipa"
-    fits: dict[str, object] = {"API_BASE_URL": "https://solos-prod.fly.dev"}
-    ipa.write(path, bundle_id="com.sollabs.solos", version="1.0.0", build="0", info=fits)
-    good = settings(archive=None, app="solos-prod")
-    ipa.write(path, bundle_id="com.example.other", version="1.0.0", build="7", without=("Assets.car",))
+def test_ipa_is_not_read(settings: Read) -> None:
+    assert settings(archive=None, ipa="build/none.ipa").ios.ipa == Path("build/none.ipa")
 
-    found = problems(archive=None, app="solos-prod", minimumOs="16.0", usageDescriptions="NSCameraUsageDescription")
 
-    assert len(good.ios.sha256) == 64
-    assert [each.removeprefix("solos:ipa: build/solmobile.ipa: ") for each in found] == [
-        "its bundle ID is 'com.example.other', the stack's is 'com.sollabs.solos' (90054)",
-        "its build number is 7, the stack's is 0",
-        "its Info.plist has API_BASE_URL = nothing, the stack expects https://solos-prod.fly.dev",
-        "it needs iOS 17.0, but the stack promises iOS 16.0",
-        "Info.plist has no text for NSCameraUsageDescription, which iOS shows when the app asks for permission (90683)",
-        "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)",
+def test_environment_of_commands(settings: Read, problems: Problems) -> None:
+    always = ("PATH", "HOME", "LANG", "TMPDIR", "DEVELOPER_DIR")
+
+    assert settings(passEnvironment="SSH_AUTH_SOCK PATH").ios.passed == (*always, "SSH_AUTH_SOCK")
+    assert [each.split("; ")[0] for each in problems(passEnvironment="FLY_API_TOKEN a-b")] == [
+        "solos:passEnvironment: FLY_API_TOKEN is a credential of this launch, and no command gets it",
+        "solos:passEnvironment: 'a-b' is not the name of an environment variable",
     ]
 
 
@@ -423,7 +415,7 @@ def test_xcode_default_files(settings: Read, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"checkout": "elsewhere"}, "solos:xcode.checkout: the folder 'elsewhere' does not exist"),
+        ({"checkout": ""}, "solos:xcode.checkout: is missing; set the folder where solmobile is checked out"),
         ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig is not in the checkout"),
         ({"commit": "main"}, "solos:xcode.commit: 'main' is not a commit hash"),
         ({"workspace": ""}, "solos:xcode: needs either a `workspace` or a `project`"),

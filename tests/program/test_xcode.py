@@ -27,6 +27,7 @@ def mac(tmp_path: Path, stack: Stack) -> Mac:
         stack.give(name, mac.environment[name])
     stack.configure(
         archive=None,
+        passEnvironment="MAC GIT_CONFIG_GLOBAL PYTHONPATH",
         ipa=str(mac.out / "solmobile.ipa"),
         xcode={
             "checkout": str(mac.checkout),
@@ -84,6 +85,15 @@ def test_archives_commit_once(
     for secret in ("PRIVATE KEY", 'p12_password\\"', after["profileContent"]):
         assert secret not in state
         assert secret not in stack.text
+
+    (mac.out / "solmobile.ipa").unlink()
+    stack.configure(xcode={**stack.config["solos:xcode"], "commit": "beef123"})
+    assert stack.run("up") != 0
+    assert f"build 0 of 1.0.0 is uploaded already, built from {mac.commit}" in stack.text
+    stack.configure(xcode={**stack.config["solos:xcode"], "commit": mac.commit})
+    mac.checkout.rename(tmp_path / "elsewhere")
+    assert stack.run("up", "--expect-no-changes") == 0, stack.text
+    assert archives(mac) == 1
 
 
 def test_xcconfig_escapes_url() -> None:

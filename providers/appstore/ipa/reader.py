@@ -8,7 +8,7 @@ import plistlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from providers.appstore.ipa import mach_o, mobileprovision
 from providers.errors import ErrorText
 
 MAX_PLIST = 16 << 20
+PIECE = 1 << 20
+"""Bytes read at a time for the digest."""
 InfoPlist = Mapping[str, Any]
 """Info.plist, whose keys and types are Apple's and the app's."""
 
@@ -100,11 +102,17 @@ def inspect(path: Path) -> Ipa:
         raise NOT_READABLE(path=path, fault=error) from None
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, progress: Callable[[str], None] = lambda text: None) -> str:
     """The hex digest of the file, read in pieces. Raises ProviderError when it cannot be read."""
+    digest, read = hashlib.sha256(), 0
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            while piece := file.read(PIECE):
+                digest.update(piece)
+                read += len(piece)
+                progress(f"read {read / 1e6:.1f} of {size / 1e6:.1f} MB, for the digest")
+        return digest.hexdigest()
     except OSError as error:
         raise CANNOT_READ(path=path, reason=error.strerror) from None
 
