@@ -43,7 +43,7 @@ pulumi.export("image", backend.image)
 pulumi.export("lastUpdate", backend.last_update)
 if backend.certificate:
     pulumi.export("certificate", backend.certificate)
-pulumi.export("build", f"{settings.release.version} ({settings.release.build})")
+pulumi.export("build", settings.release.build_name)
 pulumi.export("testers", [tester.email for tester in settings.ios.testers])
 pulumi.export("notInstalledBy", deployment.installations.missing)
 pulumi.export("smokeTest", settings.launch.smoke_test.summary())

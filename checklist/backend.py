@@ -84,6 +84,7 @@ class IssuedCertificate(Shape, kind="fly:IssuedCertificate"):
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout(Shape, kind="checks:Rollout"):
+    image: str
     hostname: str
     path: str
     instance_id: str
@@ -231,6 +232,9 @@ def healthy(known: Known) -> str:
     rollout = need(known, Rollout)
     if not rollout.latencies_ms:
         raise Missing
+    runs = need(known, Machine, within=BACKEND).image
+    if rollout.image != runs:
+        raise Missing(f"{rollout.image} was verified, and {runs} runs")
     return (
         f"{rollout.url}{rollout.path} answered {rollout.expect_status} {len(rollout.latencies_ms)} times, "
         f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"

@@ -46,13 +46,27 @@ class Build(Shape, kind="appstore:Build"):
     info: Mapping[str, str] = field(default_factory=dict)
     """Keys of the Info.plist that were checked, with their values."""
 
+    @property
+    def name(self) -> str:
+        """As TestFlight shows it."""
+        return f"{self.short_version} ({self.version})"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
     build_id: str
+    upload_id: str
     short_version: str
     version: str
     uploaded_at: str = ""
+
+
+def current_build(known: Known) -> ProcessedBuild:
+    """The build that is uploaded, once Apple has processed it. Raises Missing while only an earlier one is processed."""
+    build, processed = need(known, Build), need(known, ProcessedBuild)
+    if processed.upload_id != build.upload_id:
+        raise Missing(f"Apple has not processed {build.name} yet", remedy="run `pulumi up`, which waits for it")
+    return processed
 
 
 def apple_page(page: str) -> Callable[[Known], str]:
@@ -165,7 +179,7 @@ def uploaded(known: Known) -> str:
 )
 def processed(known: Known) -> str:
     """Apple has accepted the build."""
-    build = need(known, ProcessedBuild)
+    build = current_build(known)
     return f"build {build.build_id}, {build.short_version} ({build.version})"
 
 

@@ -49,6 +49,10 @@ class Shape:
 class SignOffs:
     """The smoke test's result: how many sign-offs there are, how many are needed, and a phrase for each that is open."""
 
+    build: str = ""
+    """The build that is to be tried, as TestFlight shows it; empty where the stack does not say."""
+    image: str = ""
+    """The image of the backend that it is to be tried with, by its reference."""
     signed_off: int = 0
     needed: int = 0
     open: Sequence[str] = ("the stack has no smoke test",)
@@ -58,7 +62,13 @@ class SignOffs:
         """From the stack output `smokeTest`; None where there is none."""
         if not summary:
             return cls()
-        return cls(signed_off=int(summary["signedOff"]), needed=int(summary["of"]), open=tuple(summary["open"]))
+        return cls(
+            build=summary.get("build", ""),
+            image=summary.get("image", ""),
+            signed_off=int(summary["signedOff"]),
+            needed=int(summary["of"]),
+            open=tuple(summary["open"]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

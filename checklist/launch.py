@@ -1,9 +1,12 @@
 """The rows of the launch itself: people have tried it, and somebody has declared it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from checklist.backend import UP, running_image
+from checklist.ios_build import Build
 from checklist.known import Known, Shape
-from checklist.row import Failed, Missing, Phase, row
+from checklist.row import Failed, Missing, Phase, need, row
 from checklist.testflight import BetaTesters
 
 
@@ -12,8 +15,15 @@ class LaunchRecord(Shape, kind="checks:LaunchRecord"):
     label: str
     declared_by: str
     declared_at: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What was launched: `version`, `build`, `image` and more."""
     withdrawn: str = ""
     withdrawn_at: str = ""
+
+    @property
+    def build_name(self) -> str:
+        """The build that was launched, as TestFlight shows it."""
+        return f"{self.facts.get('version')} ({self.facts.get('build')})"
 
 
 @row(
@@ -26,10 +36,14 @@ class LaunchRecord(Shape, kind="checks:LaunchRecord"):
 )
 def smoke_test(known: Known) -> str:
     """It blocks: no other row proves that the product works for a person."""
-    if known.sign_offs.open:
-        raise Missing("; ".join(known.sign_offs.open))
+    tried = known.sign_offs
+    if tried.open:
+        raise Missing("; ".join(tried.open))
+    build, image = need(known, Build).name, running_image(known).reference
+    if (tried.build, tried.image) != (build, image):
+        raise Missing(f"the sign-offs are of {tried.build} with {tried.image}, not of {build} with {image}", remedy=UP)
     testers = sorted(tester["email"] for group in known.all(BetaTesters) for tester in group.testers)
-    return f"{known.sign_offs.signed_off} of {known.sign_offs.needed} sign-offs, by {', '.join(testers)}"
+    return f"{tried.signed_off} of {tried.needed} sign-offs of {build} with {image}, by {', '.join(testers)}"
 
 
 @row(
@@ -49,7 +63,16 @@ def launched(known: Known) -> str:
         raise Failed(
             f"withdrawn {record.withdrawn_at}: {record.withdrawn}", remedy="declare the next release under a new label"
         )
-    return f"{record.label} is launched, declared by {record.declared_by} at {record.declared_at}"
+    build = known.first(Build)
+    if build and build.name != record.build_name:
+        raise Missing(
+            f"{record.label} was declared with {record.build_name}; {build.name} is not declared",
+            remedy="declare it under a new label, and keep this one in solos:earlierReleases",
+        )
+    return (
+        f"{record.label} is launched, declared by {record.declared_by} at {record.declared_at}: {record.build_name} with "
+        f"{record.facts.get('image')}"
+    )
 
 
 ROWS = (smoke_test, launched)

@@ -7,7 +7,7 @@ row.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from checklist.backend import Machine, ManagedPostgres, fly_page
+from checklist.backend import BACKEND, UP, Machine, ManagedPostgres, fly_page
 from checklist.known import Known, Shape, ShapeT
 from checklist.row import Missing, Phase, need, row
 
@@ -38,6 +38,8 @@ class AlertDrill(Shape, kind="checks:AlertDrill"):
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreDrill(Shape, kind="checks:RestoreDrill"):
+    release: str
+    """The image whose database was restored."""
     snapshot_id: str
     restored_at: str
     seconds: float
@@ -46,6 +48,7 @@ class RestoreDrill(Shape, kind="checks:RestoreDrill"):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaDrill(Shape, kind="checks:ReplicaDrill"):
+    release: str
     restored_at: str
 
 
@@ -146,7 +149,10 @@ def backups(known: Known) -> str:
             f"backup {restored.backup_id} restored to a second cluster {restored.restored_at}, {restored.seconds} s, "
             f"with the databases {', '.join(restored.databases)}; rows not counted"
         )
-    drill = need(known, RestoreDrill)
+    drill, runs = need(known, RestoreDrill), need(known, Machine, within=BACKEND).image
+    for release in (drill.release, *(each.release for each in known.all(ReplicaDrill))):
+        if release != runs:
+            raise Missing(f"a backup of {release} was restored, and {runs} runs", remedy=UP)
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill.rows.items()))
     replicas = [f"; replica off-site restored {each.restored_at}" for each in known.all(ReplicaDrill)]
     return (

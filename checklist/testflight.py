@@ -5,9 +5,10 @@ All of them block: testers with a working build are the goal of v0.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from checklist.backend import UP
-from checklist.ios_build import apple_page
+from checklist.ios_build import Build, apple_page, current_build
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
@@ -34,12 +35,14 @@ class BetaTesters(Shape, kind="appstore:BetaTesters"):
 
 @dataclass(frozen=True, kw_only=True)
 class BuildDistribution(Shape, kind="appstore:BuildDistribution"):
+    build_id: str
     internal_state: str
     whats_new: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installations(Shape, kind="appstore:Installations"):
+    build_id: str
     devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The devices that have the build, by address of the tester."""
     missing: Sequence[str] = ()
@@ -47,6 +50,17 @@ class Installations(Shape, kind="appstore:Installations"):
     sessions: int = 0
     crashes: int = 0
     seen_at: str = ""
+
+
+AboutBuild = TypeVar("AboutBuild", BuildDistribution, Installations)
+
+
+def _of_current_build(known: Known, shape: type[AboutBuild]) -> AboutBuild:
+    """The resource, if it is about the build that is uploaded. Raises Missing."""
+    found, current = need(known, shape), current_build(known)
+    if found.build_id != current.build_id:
+        raise Missing(f"this is known of an earlier build than {need(known, Build).name} only", remedy=UP)
+    return found
 
 
 @row(
@@ -97,7 +111,7 @@ def testers(known: Known) -> str:
 )
 def distributed(known: Known) -> str:
     """Apple offers the build to the group, whether or not anybody has accepted the invitation: `installed` waits for that."""
-    distribution = need(known, BuildDistribution)
+    distribution = _of_current_build(known, BuildDistribution)
     if distribution.internal_state not in AVAILABLE:
         raise Failed(
             f"the build's internal state is {distribution.internal_state}, not {' or '.join(AVAILABLE)}",
@@ -118,7 +132,7 @@ def distributed(known: Known) -> str:
 )
 def installed(known: Known) -> str:
     """Apple lists a device with this build for each tester."""
-    evidence = need(known, Installations)
+    evidence = _of_current_build(known, Installations)
     if evidence.missing:
         raise Missing(f"not installed yet by {', '.join(evidence.missing)}")
     if not evidence.devices:
@@ -137,7 +151,7 @@ def installed(known: Known) -> str:
 )
 def no_crashes(known: Known) -> str:
     """Testers have used it, and it did not crash."""
-    evidence = need(known, Installations)
+    evidence = _of_current_build(known, Installations)
     if evidence.crashes:
         raise Failed(
             f"{_count(evidence.crashes, 'crash', 'crashes')} in {_count(evidence.sessions, 'session', 'sessions')}",

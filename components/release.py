@@ -15,6 +15,11 @@ class Release:
     label: str
 
     @property
+    def build_name(self) -> str:
+        """The build as TestFlight shows it."""
+        return f"{self.version} ({self.build})"
+
+    @property
     def title(self) -> str:
         return f"{self.version} ({self.label})"
 

@@ -56,7 +56,7 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
         backend=backend,
         monitoring=read_monitoring(config, backend.longest_name, backend.region),
         ios=ios,
-        launch=read_launch(config, release, ios, folder),
+        launch=read_launch(config, release, ios, backend.image, folder),
         protect=config.flag("protect"),
     )
     config.table("endpoints", ENDPOINTS)

@@ -66,9 +66,10 @@ class People:
             self._control.do(f"/appstore/testers/{email}/sessions", sessions=3, crashes=0)
         return bool(missing)
 
-    def sign_offs(self, features: Sequence[str]) -> dict[str, dict[str, str]]:
+    def sign_offs(self, features: Sequence[str], build: str, image: str) -> dict[str, dict[str, str]]:
         """The value of `solos:signOffs` when every tester has passed every feature."""
-        return {tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}
+        of = {"build": build, "image": image}
+        return {"of": of, **{tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}}
 
     def _watch(self) -> None:
         try:

@@ -161,7 +161,7 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     if stack.is_declared and not installed:
         return 0
     print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
-    stack.decide(_declaration(people))
+    stack.decide(_declaration(people, config))
     return stack.run("up")
 
 
@@ -202,7 +202,7 @@ def _play_people() -> int:
     config = document["config"]
     people = _people(config, json.loads(served_at.read_text(encoding="utf-8"))["control"])
     people.install(str(config["solos:version"]), str(config["solos:build"]))
-    config.update(_declaration(people))
+    config.update(_declaration(people, config))
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     print(f"The testers have installed the build. {file} has their sign-offs, and {LEAD}'s declaration of the launch.")
     return 0
@@ -214,10 +214,14 @@ def _people(config: dict[str, Any], control: str) -> People:
     return People(control, form, config["solos:testers"])
 
 
-def _declaration(people: People) -> dict[str, Any]:
+def _declaration(people: People, config: dict[str, Any]) -> dict[str, Any]:
     """The keys that people set in the stack file when they have tried the build."""
     features = [feature["key"] for feature in read_toml(PLAN)["features"]]
-    return {"solos:signOffs": people.sign_offs(features), "solos:declaredBy": LEAD}
+    build = f"{config['solos:version']} ({config['solos:build']})"
+    return {
+        "solos:signOffs": people.sign_offs(features, build, str(config["solos:image"])),
+        "solos:declaredBy": LEAD,
+    }
 
 
 def _is_complete(config: dict[str, Any]) -> bool:

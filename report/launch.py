@@ -87,7 +87,7 @@ def gather(stack: Stack, now: datetime) -> Launch:
         title=" ".join(filter(None, ["SolOS", version, f"({label})" if label else "", "launch"])),
         stack=f"{stack.project}/{stack.name}",
         as_of=max(times, default=None),
-        status=_status(stack),
+        status=_status(stack, findings),
         findings=[replace(finding, text=readable(finding.text)) for finding in findings],
         spans=spans(stack),
         probes=_probes(stack),
@@ -104,8 +104,13 @@ def readable(text: str) -> str:
     return TIME.sub(r"\1 \2 UTC", text)
 
 
-def _status(stack: Stack) -> str:
+def _status(stack: Stack, findings: Sequence[Finding]) -> str:
     launch = stack.outputs.get("launch") or {}
+    declared = next(finding for finding in findings if finding.row.key == "launched")
+    if (
+        stack.find("checks:LaunchRecord") and declared.state is State.MISSING
+    ):  # The outputs are of the last complete `up`.
+        return f"Not launched: {declared.text}"
     status = str(launch.get("state", "not declared")).capitalize()
     if "declaredAt" in launch:
         status += readable(f", declared by {launch['declaredBy']} at {launch['declaredAt']}")
@@ -162,8 +167,10 @@ def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
 def _testers(stack: Stack) -> list[list[str]]:
     evidence = stack.find("appstore:Installations")
     seen = evidence.outputs if evidence else {}
+    processed = stack.find("appstore:ProcessedBuild")
+    is_current = processed is not None and seen.get("build_id") == processed.outputs.get("build_id")
     installed = f"{seen.get('short_version')} ({seen.get('version')})"
-    devices: dict[str, list[str]] = seen.get("devices") or {}
+    devices: dict[str, list[str]] = seen.get("devices") or {} if is_current else {}
     return [
         [
             " ".join(filter(None, [tester.get("first_name"), tester.get("last_name")])),

@@ -79,7 +79,7 @@ class Launch(Component):
                 self.child_opts(),
             )
             self.status |= {
-                "state": "withdrawn" if settings.withdrawn else record.declared_at.apply(lambda _: "launched"),
+                "state": "withdrawn" if settings.withdrawn else _state(record, release),
                 "declaredAt": record.declared_at,
                 "declaredBy": record.declared_by,
                 **({"withdrawn": record.withdrawn, "withdrawnAt": record.withdrawn_at} if settings.withdrawn else {}),
@@ -92,6 +92,18 @@ def _value(output: pulumi.Output[T]) -> pulumi.Output[T]:
     `pulumi state delete --target-dependents` and a destroy of targets take dependents along."""
     value = cast("Awaitable[T]", output.future(with_unknowns=True))
     return pulumi.Output(set(), value, output.is_known(), output.is_secret())
+
+
+def _state(record: LaunchRecord, release: Release) -> pulumi.Output[str]:
+    """`launched`, if the declared build is this one."""
+
+    def compared(facts: Mapping[str, str]) -> str:
+        declared = f"{facts['version']} ({facts['build']})"
+        if declared == release.build_name:
+            return "launched"
+        return f"not declared with {release.build_name}: {release.label} was declared with {declared}"
+
+    return record.facts.apply(compared)
 
 
 def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:

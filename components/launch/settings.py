@@ -8,7 +8,7 @@ from pathlib import Path
 from checklist.rows import waiver_problem
 from components.config import SettingText, StackConfig
 from components.launch import smoke_test
-from components.launch.smoke_test import SmokeTest
+from components.launch.smoke_test import SmokeTest, Tried
 from components.release import Release
 from components.testflight.settings import IosSettings
 from providers.checks.launch_record import Waiver
@@ -40,10 +40,10 @@ class LaunchSettings:
     """Earlier releases, whose records are kept: by label, the reason of the withdrawal, or empty if it was not withdrawn."""
 
 
-def read_launch(config: StackConfig, release: Release, ios: IosSettings, folder: Path) -> LaunchSettings:
-    """The settings; problems are added to `config`."""
+def read_launch(config: StackConfig, release: Release, ios: IosSettings, image: str, folder: Path) -> LaunchSettings:
+    """The settings; problems are added to `config`. `image` is that of the backend."""
     settings = LaunchSettings(
-        smoke_test=_smoke_test(config, ios, folder),
+        smoke_test=_smoke_test(config, release, ios, image, folder),
         waivers=_waivers(config),
         declared_by=config.optional("declaredBy"),
         withdrawn=config.optional("withdrawn"),
@@ -54,12 +54,16 @@ def read_launch(config: StackConfig, release: Release, ios: IosSettings, folder:
     return settings
 
 
-def _smoke_test(config: StackConfig, ios: IosSettings, folder: Path) -> SmokeTest:
+def _smoke_test(config: StackConfig, release: Release, ios: IosSettings, image: str, folder: Path) -> SmokeTest:
     features, problems = smoke_test.read_plan(folder / config.text("smokeTest"))
+    sign_offs = config.nested("signOffs")
+    of = sign_offs.pop(smoke_test.OF, {})
     test = SmokeTest(
         features=features,
         testers=[tester.email for tester in ios.testers],
-        sign_offs=config.nested("signOffs"),
+        release=Tried(release.build_name, image),
+        of=Tried(**of) if of.keys() == {"build", "image"} else None,
+        sign_offs=sign_offs,
     )
     for problem in (*problems, *(test.problems() if features else ())):
         config.refuse(problem)

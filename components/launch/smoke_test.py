@@ -10,9 +10,16 @@ from pathlib import Path
 
 from components.config import SettingProblem, SettingText
 
+OF = "of"
+"""The key among the sign-offs that says what was tried. All others are email addresses."""
 PASSED = "passed"
 FAILED = "failed: "
 
+NO_RELEASE = SettingText(
+    "solos:signOffs.of",
+    "must say what was tried",
+    remedy="set `build`, for example {build}, and `image`, for example {image}",
+)
 UNKNOWN_TESTER = SettingText("solos:signOffs.{tester}", "is not one of solos:testers")
 UNKNOWN_FEATURE = SettingText(
     "solos:signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
@@ -39,13 +46,33 @@ class Feature:
     testers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What testers try: a build, as TestFlight shows it (`1.0.0 (0)`), with an image of the backend, as in `solos:image`."""
+
+    build: str
+    image: str
+
+    def __str__(self) -> str:
+        return f"{self.build} with {self.image}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class SmokeTest:
     features: Sequence[Feature]
     testers: Sequence[str]
     """Email addresses of all testers."""
+    release: Tried
+    """What is to be launched."""
+    of: Tried | None
+    """What the sign-offs are of; None when they do not say."""
     sign_offs: Mapping[str, Mapping[str, str]]
     """`passed`, or `failed: REASON`, by email address and feature."""
+
+    @property
+    def counting(self) -> Mapping[str, Mapping[str, str]]:
+        """The sign-offs, if they are of this release."""
+        return self.sign_offs if self.of == self.release else {}
 
     def required(self) -> Iterator[tuple[str, str]]:
         """Email address and feature of every sign-off that a launch needs."""
@@ -55,10 +82,12 @@ class SmokeTest:
 
     def open(self) -> list[str]:
         """A phrase for each failure, and for each tester with missing sign-offs; empty when the test is passed."""
+        if self.sign_offs and self.of and not self.counting:
+            return [f"the sign-offs are of {self.of}, not of {self.release}"]
         missing: dict[str, list[str]] = {}
         failures = []
         for tester, feature in self.required():
-            result = self.sign_offs.get(tester, {}).get(feature)
+            result = self.counting.get(tester, {}).get(feature)
             if result is None:
                 missing.setdefault(tester, []).append(feature)
             elif result != PASSED:
@@ -71,14 +100,17 @@ class SmokeTest:
     def summary(self) -> dict[str, object]:
         """For the stack output: how many sign-offs there are, how many are needed, and what is open."""
         required = list(self.required())
-        passed = sum(self.sign_offs.get(tester, {}).get(feature) == PASSED for tester, feature in required)
-        return {"signedOff": passed, "of": len(required), "open": self.open()}
+        passed = sum(self.counting.get(tester, {}).get(feature) == PASSED for tester, feature in required)
+        release = {"build": self.release.build, "image": self.release.image}
+        return {**release, "signedOff": passed, "of": len(required), "open": self.open()}
 
     def problems(self) -> Iterator[SettingProblem]:
-        """What is wrong with the sign-offs."""
+        """What is wrong with the sign-offs. Those of another release are not checked: testers and features may have changed."""
+        if self.sign_offs and self.of is None:
+            yield NO_RELEASE(build=self.release.build, image=self.release.image)
         required = set(self.required())
         known = {feature.key for feature in self.features}
-        for tester, results in self.sign_offs.items():
+        for tester, results in self.counting.items():
             if tester not in self.testers:
                 yield UNKNOWN_TESTER(tester=tester)
                 continue

@@ -169,5 +169,6 @@ class LaunchRecord(Resource[LaunchRecordArgs], module="checks", name="LaunchReco
     label: Output[str]
     declared_at: Output[str]
     declared_by: Output[str]
+    facts: Output[dict[str, str]]
     withdrawn: Output[str | None]
     withdrawn_at: Output[str | None]

@@ -53,12 +53,19 @@ PROVEN: Mapping[str, Observed] = {
         hostname="solos.fly.dev",
         path="/health",
         instance_id="01M8",
+        image=f"registry.fly.io/solserver@{DIGEST}",
         verified_at=AT,
         expect_status=200.0,
         latencies_ms=[4.0, 31.0],
     ),
     "restore": observed(
-        "checks:RestoreDrill", BACKEND, snapshot_id="vs_1", restored_at=AT, seconds=4.5, rows={"notes": 3.0}
+        "checks:RestoreDrill",
+        BACKEND,
+        release=f"registry.fly.io/solserver@{DIGEST}",
+        snapshot_id="vs_1",
+        restored_at=AT,
+        seconds=4.5,
+        rows={"notes": 3.0},
     ),
     "monitor-app": observed(
         "fly:App", MONITORING, name="solos-monitor", org="sol-labs", hostname="solos-monitor.fly.dev"
@@ -118,16 +125,29 @@ PROVEN: Mapping[str, Observed] = {
         info={"API_BASE_URL": "https://solos.fly.dev"},
     ),
     "processed": observed(
-        "appstore:ProcessedBuild", TESTFLIGHT, build_id="P1", short_version="1.0.0", version="0", uploaded_at=AT
+        "appstore:ProcessedBuild",
+        TESTFLIGHT,
+        build_id="P1",
+        upload_id="U1",
+        short_version="1.0.0",
+        version="0",
+        uploaded_at=AT,
     ),
     "group": observed("appstore:BetaGroup", TESTFLIGHT, id="G1", name="Internal Testers", internal=True),
     "testers": observed("appstore:BetaTesters", TESTFLIGHT, testers=[{"email": ADA}], invited={}),
     "distribution": observed(
-        "appstore:BuildDistribution", TESTFLIGHT, internal_state="IN_BETA_TESTING", whats_new={"en-US": "Hello"}
+        "appstore:BuildDistribution",
+        TESTFLIGHT,
+        build_id="P1",
+        internal_state="IN_BETA_TESTING",
+        whats_new={"en-US": "Hello"},
     ),
     "installations": observed(
         "appstore:Installations",
         TESTFLIGHT,
+        build_id="P1",
+        short_version="1.0.0",
+        version="0",
         devices={ADA: ["iPhone17,1"]},
         missing=[],
         sessions=9.0,
@@ -135,7 +155,13 @@ PROVEN: Mapping[str, Observed] = {
         seen_at=AT,
     ),
     "record": observed(
-        "checks:LaunchRecord", ("solos:Launch",), id="v0", label="v0", declared_by="Mara", declared_at=AT
+        "checks:LaunchRecord",
+        ("solos:Launch",),
+        id="v0",
+        label="v0",
+        declared_by="Mara",
+        declared_at=AT,
+        facts={"version": "1.0.0", "build": "0", "image": f"registry.fly.io/solserver@{DIGEST}"},
     ),
 }
 """Numbers are doubles, as they come from gRPC and from state."""
@@ -154,7 +180,13 @@ def known(changes: Mapping[str, Mapping[str, Any] | None] | None = None, *, open
             )
     return Known(
         resources=tuple(resources.values()),
-        sign_offs=SignOffs(signed_off=5 - len(open), needed=5, open=open),
+        sign_offs=SignOffs(
+            build="1.0.0 (0)",
+            image="registry.fly.io/solserver:1.0.0",
+            signed_off=5 - len(open),
+            needed=5,
+            open=open,
+        ),
         label="v0",
         now=NOW,
     )

@@ -44,8 +44,9 @@ EVIDENCE = {
     "distributed": "IN_BETA_TESTING; What to Test in en-US",
     "installed": f"{ADA}: iPhone17,1",
     "no-crashes": "none in 9 sessions, seen 2026-11-27T09:00:00+00:00",
-    "smoke-test": f"5 of 5 sign-offs, by {ADA}",
-    "launched": "v0 is launched, declared by Mara at 2026-11-27T09:00:00+00:00",
+    "smoke-test": f"5 of 5 sign-offs of 1.0.0 (0) with registry.fly.io/solserver:1.0.0, by {ADA}",
+    "launched": "v0 is launched, declared by Mara at 2026-11-27T09:00:00+00:00: 1.0.0 (0) with "
+    f"registry.fly.io/solserver@{DIGEST}",
 }
 
 
@@ -220,6 +221,57 @@ def test_open_sign_off() -> None:
     found = finding("smoke-test", open=(f"{ADA} has not signed off install",))
 
     assert found.problem == f"{ADA} has not signed off install: record each result in solos:signOffs"
+
+
+IMAGE, NEXT = "registry.fly.io/solserver:1.0.0", "registry.fly.io/solserver:1.0.1"
+NEW_LABEL = "declare it under a new label, and keep this one in solos:earlierReleases"
+NEXT_BUILD = {"build": {"version": "1", "upload_id": "U2"}}
+PROCESSED = {"processed": {"version": "1", "upload_id": "U2", "build_id": "P2"}}
+EARLIER = "this is known of an earlier build than 1.0.0 (1) only: run `pulumi up`"
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("distributed", EARLIER),
+        ("installed", EARLIER),
+        ("no-crashes", EARLIER),
+        ("smoke-test", f"the sign-offs are of 1.0.0 (0) with {IMAGE}, not of 1.0.0 (1) with {IMAGE}: run `pulumi up`"),
+        ("launched", f"v0 was declared with 1.0.0 (0); 1.0.0 (1) is not declared: {NEW_LABEL}"),
+    ],
+)
+def test_evidence_of_an_earlier_build(key: str, problem: str) -> None:
+    found = finding(key, {**NEXT_BUILD, **PROCESSED})
+
+    assert (found.state, found.problem) == (State.MISSING, problem)
+
+
+@pytest.mark.parametrize("key", ["processed", "distributed", "installed", "no-crashes"])
+def test_build_not_processed_yet(key: str) -> None:
+    found = finding(key, NEXT_BUILD)
+
+    assert found.problem == "Apple has not processed 1.0.0 (1) yet: run `pulumi up`, which waits for it"
+
+
+OTHER = "registry.fly.io/solserver@sha256:0"
+NEXT_IMAGE = {
+    "machine": {"image": OTHER},
+    "image": {"reference": NEXT, "pinned": OTHER},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("healthy", f"registry.fly.io/solserver@{DIGEST} was verified, and {OTHER} runs: run `pulumi up`"),
+        ("backups", f"a backup of registry.fly.io/solserver@{DIGEST} was restored, and {OTHER} runs: run `pulumi up`"),
+        ("smoke-test", f"the sign-offs are of 1.0.0 (0) with {IMAGE}, not of 1.0.0 (0) with {NEXT}: run `pulumi up`"),
+    ],
+)
+def test_evidence_of_an_earlier_image(key: str, problem: str) -> None:
+    found = finding(key, NEXT_IMAGE)
+
+    assert (found.state, found.problem) == (State.MISSING, problem)
 
 
 def test_second_machine() -> None:

@@ -239,7 +239,11 @@ class World:
         plan = (ROOT / "infra-docs" / "smoke-test.toml").read_text()
         features = re.findall(r'^key = "(.+)"', plan, re.MULTILINE)
         people = [tester["email"] for tester in self.config["solos:testers"]]
-        self.configure(signOffs={person: dict.fromkeys(features, "passed") for person in people})
+        of = {
+            "build": f"{self.config['solos:version']} ({self.config['solos:build']})",
+            "image": self.config["solos:image"],
+        }
+        self.configure(signOffs={"of": of, **{person: dict.fromkeys(features, "passed") for person in people}})
 
     def push(self, tag: str, broken: str | None) -> None:
         self._doubles.do("/fly/images", reference=f"{IMAGE}:{tag}", **({"broken": broken} if broken else {}))

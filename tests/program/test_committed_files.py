@@ -99,13 +99,17 @@ def other_testers(project: Path) -> None:
 
 def declared(project: Path) -> None:
     other_testers(project)
-    edit(project, signOffs={"noa@acme.example": {"install": "passed"}}, declaredBy="Noa Berg")
+    edit(project, signOffs=SIGN_OFFS, declaredBy="Noa Berg")
 
 
 def next_release(project: Path) -> None:
     edit(project, label="v1", version="1.1.0", build="3", earlierReleases={"v0": "launched", "v-1": "withdrawn: slow"})
 
 
+SIGN_OFFS = {
+    "of": {"build": "1.0.0 (0)", "image": "registry.fly.io/solserver:1.0.0"},
+    "noa@acme.example": {"install": "passed"},
+}
 STATES: list[Callable[[Path], None]] = [first_deployment, other_names, other_testers, declared, next_release]
 
 

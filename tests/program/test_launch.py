@@ -21,7 +21,8 @@ WAIVERS = dict.fromkeys(("monitoring", "logging", "alerting"), NOT_WATCHED)
 def passed(stack: Stack) -> dict[str, dict[str, str]]:
     """The sign-offs of testers who found nothing wrong."""
     testers = stack.config["solos:testers"]
-    return {tester["email"]: {feature.key: "passed" for feature in FEATURES} for tester in testers}
+    of = {"build": "1.0.0 (0)", "image": IMAGE}
+    return {"of": of, **{tester["email"]: {feature.key: "passed" for feature in FEATURES} for tester in testers}}
 
 
 @pytest.mark.usefixtures("people")

@@ -23,6 +23,7 @@ GOOD: dict[str, Any] = {
     "archive": "make ipa",
     "testers": [{"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}],
 }
+TRIED = {"build": "1.0.0 (0)", "image": "registry.fly.io/solserver:1.0.0"}
 MONITORING_SECRETS = {
     "metricsToken": "fm2_readonly",
     "page": "https://page.example/1",
@@ -189,7 +190,11 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
             "database.plan: is only for kind postgres, but solos:database.kind is sqlite; remove it",
         ),
         ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a string"),
-        ("signOffs", {"eve@sollabs.example": {}}, "signOffs.eve@sollabs.example: is not one of solos:testers"),
+        (
+            "signOffs",
+            {"of": TRIED, "eve@sollabs.example": {}},
+            "signOffs.eve@sollabs.example: is not one of solos:testers",
+        ),
         (
             "waivers",
             {"alerting": {"reason": "later"}},

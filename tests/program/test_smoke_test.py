@@ -4,22 +4,50 @@ from pathlib import Path
 
 import pytest
 
-from components.launch.smoke_test import Feature, SmokeTest, read_plan
+from components.launch.smoke_test import Feature, SmokeTest, Tried, read_plan
 
 ADA, JUN = "ada@sollabs.example", "jun@sollabs.example"
 SIGN_UP = Feature(key="sign-up", attempt="Make an account.", expect="An empty day.")
 OFFLINE = Feature(key="offline", attempt="Go offline.", expect="The day is there.", testers=(JUN,))
 
 
-def smoke_test(sign_offs: dict[str, dict[str, str]]) -> SmokeTest:
-    return SmokeTest(features=[SIGN_UP, OFFLINE], testers=[ADA, JUN], sign_offs=sign_offs)
+RELEASE = Tried("1.0.0 (1)", "solserver:2")
+ALL_PASSED = {ADA: {"sign-up": "passed"}, JUN: {"sign-up": "passed", "offline": "passed"}}
+
+
+def smoke_test(sign_offs: dict[str, dict[str, str]], of: Tried | None = RELEASE) -> SmokeTest:
+    return SmokeTest(features=[SIGN_UP, OFFLINE], testers=[ADA, JUN], release=RELEASE, of=of, sign_offs=sign_offs)
 
 
 def test_all_signed_off() -> None:
-    test = smoke_test({ADA: {"sign-up": "passed"}, JUN: {"sign-up": "passed", "offline": "passed"}})
+    test = smoke_test(ALL_PASSED)
 
     assert test.open() == []
-    assert test.summary() == {"signedOff": 3, "of": 3, "open": []}
+    assert test.summary() == {
+        "build": "1.0.0 (1)",
+        "image": "solserver:2",
+        "signedOff": 3,
+        "of": 3,
+        "open": [],
+    }
+
+
+@pytest.mark.parametrize("of", [Tried("1.0.0 (0)", "solserver:2"), Tried("1.0.0 (1)", "solserver:1")])
+def test_sign_offs_of_another_release(of: Tried) -> None:
+    """Those of an earlier build, or with an earlier image, do not count, and may name people who are gone."""
+    test = smoke_test({**ALL_PASSED, "gone@sollabs.example": {}}, of)
+
+    assert test.open() == [f"the sign-offs are of {of}, not of 1.0.0 (1) with solserver:2"]
+    assert test.summary()["signedOff"] == 0
+    assert list(test.problems()) == []
+
+
+def test_sign_offs_of_no_release() -> None:
+    (found,) = smoke_test(ALL_PASSED, None).problems()
+
+    assert str(found) == (
+        "solos:signOffs.of: must say what was tried; set `build`, for example 1.0.0 (1), and `image`, for example solserver:2"
+    )
 
 
 def test_open_sign_offs() -> None:

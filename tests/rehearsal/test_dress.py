@@ -31,7 +31,10 @@ def team_stack() -> str:
         "solos:testers": [{"email": "kim@team.example", "firstName": "Kim", "lastName": "Ito"}],
         "solos:label": "v1",
         "solos:declaredBy": "Kim Ito",
-        "solos:signOffs": {"kim@team.example": {"install": "passed"}},
+        "solos:signOffs": {
+            "of": {"build": "1.0.0 (0)", "image": "registry.fly.io/solserver:1.0.0"},
+            "kim@team.example": {"install": "passed"},
+        },
         "solos:earlierReleases": {"v0": "launched"},
     }
     return yaml.safe_dump({"config": config, "encryptionsalt": crypter.salt})

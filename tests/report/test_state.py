@@ -1,12 +1,16 @@
 """A stack's state as the report reads it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from checklist.rows import examine
+from report.launch import gather
 from report.state import NotAState, read
 from tests.checklist import proven
+
+IMAGE = "registry.fly.io/solserver:1.0.0"
 
 
 def entry(type: str, name: str, **more: Any) -> dict[str, Any]:
@@ -29,25 +33,40 @@ def test_components_of_a_resource() -> None:
     assert found.name == "monitoring"
 
 
-def test_findings_from_state() -> None:
-    """Rows find in state what they find in a running program."""
+def proven_state(**changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The state after a launch, with other outputs of resources."""
     outputs = {
-        "smokeTest": {"signedOff": 5, "of": 5, "open": []},
-        "launch": {"label": "v0"},
+        "smokeTest": {"build": "1.0.0 (0)", "image": IMAGE, "signedOff": 5, "of": 5, "open": []},
+        "launch": {"label": "v0", "state": "launched", "declaredBy": "Mara", "declaredAt": proven.AT},
     }
     entries = [
         {
             "urn": f"urn:pulumi:prod::solos::{'$'.join((*each.components, each.kind))}::{name}",
             "type": f"pulumi-python:dynamic/{each.kind}",
             "id": each.id,
-            "outputs": each.outputs,
+            "outputs": {**each.outputs, **changes.get(name, {})},
         }
         for name, each in proven.PROVEN.items()
     ]
+    return state(entry("pulumi:pulumi:Stack", "solos-prod", outputs=outputs), *entries)
 
-    stack = read(state(entry("pulumi:pulumi:Stack", "solos-prod", outputs=outputs), *entries))
 
-    assert examine(stack.known(proven.NOW), {}) == examine(proven.known(), {})
+def test_findings_from_state() -> None:
+    """Rows find in state what they find in a running program."""
+    assert examine(read(proven_state()).known(proven.NOW), {}) == examine(proven.known(), {})
+
+
+def test_next_build_in_an_unfinished_update() -> None:
+    """The outputs of the stack, and everything after the build, are still of the build that was launched."""
+    uploaded = {"version": "1", "upload_id": "U2"}
+    launched = gather(read(proven_state()), proven.NOW)
+    halfway = gather(read(proven_state(build=uploaded, processed={**uploaded, "build_id": "P2"})), proven.NOW)
+
+    assert launched.is_launched
+    assert not halfway.is_launched
+    assert halfway.status == "Not launched: v0 was declared with 1.0.0 (0); 1.0.0 (1) is not declared"
+    assert [row[2] for row in launched.testers] == ["1.0.0 (0)"]
+    assert [row[2] for row in halfway.testers] == ["not yet"]
 
 
 def test_not_a_state() -> None:
