@@ -35,7 +35,9 @@ SHRINKS = ProblemText(
     "size_gb", "size_gb cannot change from {before} to {after}: a Fly volume never shrinks", remedy=ON_PURPOSE
 )
 CANNOT_CHANGE = ProblemText(
-    "name", "{field} cannot change from {before} to {after}: that would be another, empty volume", remedy=ON_PURPOSE
+    "name",
+    "{field} cannot change from {before} to {after}: that would be another, empty volume",
+    remedy="set {field} to {before} again; to move the data on purpose, " + ON_PURPOSE,
 )
 CANNOT_MOVE = ProblemText(
     "region",

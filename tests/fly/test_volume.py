@@ -144,7 +144,10 @@ def test_extended_volume_is_not_drift(volume: Driven, world: World) -> None:
     ("change", "problem"),
     [
         ({"size_gb": 5}, "size_gb cannot change from 10 to 5: a Fly volume never shrinks"),
-        ({"region": "ord"}, "region cannot change from sjc to ord: that would be another, empty volume"),
+        (
+            {"region": "ord"},
+            "region cannot change from sjc to ord: that would be another, empty volume; set region to sjc again",
+        ),
         ({"name": "other"}, "name cannot change from solos_data to other"),
         ({"encrypted": False}, "encrypted cannot change from True to False"),
         ({"size_gb": 501}, "size_gb must be 1 to 500"),
