@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.needs import find, needs
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 README = (ROOT / ".github" / "workflows" / "README.md").read_text(encoding="utf-8")
+COMMENTS = {"contents": "read", "pull-requests": "write"}
 by_file = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 
 
@@ -26,6 +28,28 @@ def test_actionlint_passes() -> None:
     found = subprocess.run([str(find("actionlint")), *WORKFLOWS], capture_output=True, text=True, check=False)
 
     assert found.stdout == ""
+
+
+def test_zizmor_passes() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    found = subprocess.run([zizmor, "--offline", *WORKFLOWS], capture_output=True, text=True, check=False)
+
+    assert found.returncode == 0, found.stdout
+
+
+@by_file
+def test_pull_requests_see_little(workflow: Path) -> None:
+    """A pull request runs its own code, and its own version of the workflow."""
+    text = workflow.read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    environments = {str(job.get("environment")) for job in document["jobs"].values()}
+
+    assert "pull_request_target" not in text
+    if "pull_request" in document[True]:  # YAML reads `on` as true.
+        assert environments <= {"None", "pull-request"}
+        assert not re.search(r"secrets\.(FLY|ASC|SOLMOBILE)_", text)
+    else:
+        assert "pull-request" not in environments
 
 
 @by_file
@@ -53,7 +77,8 @@ def test_readme_documents_workflow_and_secrets(workflow: Path) -> None:
 
 @by_file
 def test_token_can_write_comments_only(workflow: Path) -> None:
-    permissions = yaml.safe_load(workflow.read_text(encoding="utf-8"))["permissions"]
+    document = yaml.safe_load(workflow.read_text(encoding="utf-8"))
+    of_jobs = [job["permissions"] for job in document["jobs"].values() if "permissions" in job]
 
-    assert permissions["contents"] == "read"
-    assert permissions.keys() <= {"contents", "pull-requests"}
+    assert document["permissions"] == {"contents": "read"}
+    assert all(each in ({"contents": "read"}, COMMENTS) for each in of_jobs)
