@@ -143,16 +143,15 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         if found := _problems(args):
             again = "run `pulumi up` again" if args.archived_sha256 is None else ARCHIVE_AGAIN
             raise NOT_ACCEPTABLE(build=_label(args), problems="; ".join(map(str, found)), again=again)
-        progress = engine.progress()
         before = _stamp(path)
-        sha256 = reader.sha256(path, progress)
+        sha256 = reader.sha256(path, engine.progress())
         if args.archived_sha256 not in (None, sha256):
             raise OTHER_FILE(path=path)
         state = BuildState(upload_id="", sha256=sha256, **vars(args))
         store = AppStore(self.config)
         reservation = _reservation(store, state)
         if not upload.is_delivered(reservation):
-            upload.deliver(store, reservation.id, path, _file_name(state), progress)
+            upload.deliver(store, reservation.id, path, _file_name(state), engine.progress())
             if _stamp(path) != before:
                 raise CHANGED_MEANWHILE(path=path)
         return reservation.id, replace(state, upload_id=reservation.id)

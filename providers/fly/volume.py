@@ -42,7 +42,7 @@ CANNOT_CHANGE = ProblemText(
 CANNOT_MOVE = ProblemText(
     "region",
     "region cannot change from {before} to {after}: that would be another, empty volume",
-    remedy=f"{ON_PURPOSE}; if the region is lost, run `{VARIABLE}={{before}} pulumi up --refresh`",
+    remedy=f"set region to {{before}} again; if that region is lost, run `{VARIABLE}={{before}} pulumi up --refresh`",
 )
 OTHER_ENCRYPTION = ErrorText(
     "volume {id} of app {app} exists already and its `encrypted` is {found}",
