@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight report setup test lint format docs requirements monitoring-tools foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight report setup test lint format docs screenshot requirements monitoring-tools foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ format: setup ## format the code and fix what ruff can fix
 
 docs: setup ## write the documents that are generated from the code
 	$(BIN)/python -m documents
+
+screenshot: ## write the README's picture of the launch report (after `make rehearse`; needs Chromium)
+	chromium --headless --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars --window-size=1200,1400 \
+	  --screenshot=infra-docs/images/launch-report.png "file://$(CURDIR)/.rehearsal/report/launch.html"
 
 requirements: setup ## pin requirements*.in again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements.in -o requirements.txt

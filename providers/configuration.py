@@ -28,7 +28,7 @@ NOT_TEXT = ErrorText(
 )
 NO_SCHEME = ErrorText(
     "the endpoint {name} is '{address}', which is not a URL",
-    remedy="write it with http:// or https:// in solos:endpoints",
+    remedy="write it with http:// or https:// in the config key endpoints",
 )
 NOT_JSON = ErrorText(
     "the credential file {path} is not a JSON object", remedy="fix the file, or the config key credentialsFile"

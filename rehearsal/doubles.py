@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Control:
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             status, answer = _answered(f"{self.url}{path}", method, body)
-        except OSError as error:
+        except (OSError, HTTPException) as error:  # HTTPException: they end in the middle of an answer
             raise Refused(f"the doubles do not respond at {self.url}: {error}") from None
         if status >= 300:
             reason = answer.get("error") if isinstance(answer, dict) else answer

@@ -45,14 +45,14 @@ REPLACED = ProblemText(
     "name",
     "{field} of machine {name} cannot change from {before} to {after} in place: another machine would replace it, and the app "
     "would be down until that one is healthy",
-    remedy="restore {field}; to replace the machine on purpose, set `replaceable` for this one change (solos:replaceMachine), "
+    remedy="restore {field}; to replace the machine on purpose, set `replaceable` for this one change (config key replaceMachine), "
     "unprotect the machine with `pulumi state unprotect URN`, then run `pulumi up`; if its host or region is lost, run "
     f"`{VARIABLE}={{region}} pulumi up --refresh`",
 )
 NO_DIGEST = ProblemText("image", "image {image} has no digest", remedy="use the output `pinned` of an Image")
 LOST_MACHINE = ErrorText(
     "machine {id} of app {app} in {region} is declared lost, and Fly cannot destroy it now: {reason}",
-    remedy="give the new machine another name (solos:machine), and destroy the lost one as soon as Fly can: it would serve "
+    remedy="give the new machine another name (config key machine), and destroy the lost one as soon as Fly can: it would serve "
     "requests again with old data",
 )
 GONE = ErrorText(

@@ -22,7 +22,9 @@ from providers.resource import Resource
 
 DATABASE_URL = "DATABASE_URL"
 
-WAYS_OUT = "set {setting} to adopt what is there, import it (`python -m adoption`, infra-docs/ADOPTION.md), or use another app (solos:app)"
+WAYS_OUT = (
+    "set {setting} to adopt what is there, import it (`python -m adoption`, infra-docs/ADOPTION.md), or use another app"
+)
 OTHER_MACHINE = ErrorText(
     "app {app} holds machine {found}, and this stack would create {name} next to it", remedy=WAYS_OUT
 )
@@ -151,12 +153,21 @@ def _check(
         found = f"{machine.id} ({machine.name}, {machine.region})"
         if machine.name not in args.machines:
             names = " and ".join(args.machines)
-            raise OTHER_MACHINE(app=args.app, found=found, name=names, setting=f"solos:machine to {machine.name}")
+            raise OTHER_MACHINE(
+                app=args.app,
+                found=found,
+                name=names,
+                setting=f"the machine's name (config key machine) to {machine.name}",
+            )
         if args.volume and not machine.view.volume_id:
-            raise NO_VOLUME(app=args.app, found=found, setting="solos:database to the database that it has")
+            raise NO_VOLUME(
+                app=args.app, found=found, setting="the database (config key database) to the one that it has"
+            )
     is_new = not has_cluster and not disks
     if DATABASE_URL in secret_names and (args.volume or args.cluster) and is_new:
-        raise OTHER_DATABASE(app=args.app, wanted=wanted, setting="solos:database to the cluster that it has")
+        raise OTHER_DATABASE(
+            app=args.app, wanted=wanted, setting="the database (config key database) to the cluster that it has"
+        )
 
 
 class Survey(Resource[SurveyArgs], module="fly", name="Survey"):

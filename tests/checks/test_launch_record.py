@@ -186,7 +186,11 @@ def test_earlier_record_is_kept(record: Driven, declaration: Declaration) -> Non
 
 def test_crashed_machine_blocks_launch(record: Driven, declaration: Declaration, world: World) -> None:
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
-    crash = {"type": "exit", "timestamp": 0, "request": {"exit_event": {"exit_code": 137, "oom_killed": True}}}
+    crash = {
+        "type": "exit",
+        "timestamp": running["events"][0]["timestamp"],
+        "request": {"exit_event": {"exit_code": 137, "oom_killed": True}},
+    }
     world.store.put("fly_machine", running["id"], {**running, "events": [crash, *running["events"]]})
     with pytest.raises(
         NotReady, match=r"healthy: the machine has crashed since it was deployed .killed for using too much"

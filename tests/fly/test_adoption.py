@@ -22,8 +22,8 @@ from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 
 Configured = Callable[[Any], Any]
-WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets"}
-"""A gate, values that nobody can read, and a backup per reason."""
+WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets", "Survey"}
+"""Gates, values that nobody can read, and a backup per reason."""
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (AppProvider, {"name": "solos-prod", "org": "sol-labs"}),
     (IpAddressProvider, {"app": "solos-prod", "type": "v6"}),

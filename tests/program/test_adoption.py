@@ -119,7 +119,7 @@ def test_survey_changes_nothing(
 def test_up_adopts_existing(stack: Stack, addresses: dict[str, str], by_hand: ByHand) -> None:
     stack.configure(secrets={"SESSION_SECRET": encrypted(SESSION_SECRET)})
     assert stack.run("up") != 0
-    assert "keep that machine's name (`fly machine list` shows it)" in stack.text
+    assert f"set the machine's name (config key machine) to {MACHINE} to adopt what is there" in stack.text
     assert by_hand.is_all_there_is(addresses)
 
     stack.configure(machine=MACHINE)

@@ -37,9 +37,12 @@ def found(addresses: dict[str, str]) -> tuple[str, str, str]:
 def act(addresses: dict[str, str], app: str, machine: str, what: str) -> None:
     """`fly machine start` or `stop`."""
     path = f"{addresses['fly']}/v1/apps/{app}/machines/{machine}"
+    version = httpx.get(path, headers=TOKEN).json()["instance_id"]
     httpx.post(f"{path}/{what}", headers=TOKEN, json={}).raise_for_status()
     state = {"stop": "stopped", "start": "started"}[what]
-    httpx.get(f"{path}/wait?state={state}&timeout=30", headers=TOKEN, timeout=40).raise_for_status()
+    httpx.get(
+        f"{path}/wait?state={state}&instance_id={version}&timeout=30", headers=TOKEN, timeout=40
+    ).raise_for_status()
 
 
 def wait_until_answering(addresses: dict[str, str], app: str) -> None:
