@@ -476,14 +476,14 @@ def test_unreachable_host_is_left(
     before = len(calls(world))
 
     running.refresh()
-    told = failure(running, changed(served))
+    failed = failure(running, changed(served))
     with pytest.raises(ProviderError, match=f"reports as {status}: it was not destroyed"):
         running.destroy()
 
     assert any("its config cannot be read" in line for line in said)
     assert running.outputs["host_status"] == status
     assert not running.diff(**served).changes
-    assert f"on a host that Fly reports as {status}: nothing was changed" in told
+    assert f"on a host that Fly reports as {status}: nothing was changed" in failed
     assert [call for call in calls(world, before) if not call.startswith("GET")] == []
 
 
@@ -504,9 +504,9 @@ def test_unreachable_machine_is_not_adopted(
     control(world, "POST", "/fly/hosts", {"machine": running.id, "status": "unreachable"})
     before = len(calls(world))
 
-    told = failure(Driven(configured(MachineProvider)), served)
+    failed = failure(Driven(configured(MachineProvider)), served)
 
-    assert "reports as unreachable: nothing was changed" in told
+    assert "reports as unreachable: nothing was changed" in failed
     assert [call for call in calls(world, before) if not call.startswith("GET")] == []
 
 

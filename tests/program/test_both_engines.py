@@ -1,4 +1,4 @@
-"""The same story told by both engines: at each of its steps the same calls reach the vendors."""
+"""The same story on both engines: in each of its steps the same calls reach the vendors."""
 
 import json
 import re

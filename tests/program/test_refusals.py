@@ -25,9 +25,9 @@ def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]
 
     assert stack.run("up") != 0
 
-    told = line(stack, "app name solos-taken")
-    assert "is taken by another organisation" in told
-    assert "choose another name, or use a token of the right organisation" in told
+    message = line(stack, "app name solos-taken")
+    assert "is taken by another organisation" in message
+    assert "choose another name, or use a token of the right organisation" in message
     assert fly(addresses)["fly_volume"] == []
 
 
@@ -35,10 +35,10 @@ def test_missing_app_record(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(waitForAppRecord="0")
 
     assert stack.run("up") != 0
-    told = line(stack, "there is no app with bundle ID")
-    assert "https://appstoreconnect.apple.com/apps choose + > New App" in told
-    assert "Bundle ID: com.sollabs.solos.rehearsal" in told
-    assert "then run `pulumi up` again" in told
+    message = line(stack, "there is no app with bundle ID")
+    assert "https://appstoreconnect.apple.com/apps choose + > New App" in message
+    assert "Bundle ID: com.sollabs.solos.rehearsal" in message
+    assert "then run `pulumi up` again" in message
 
     form = {"bundleId": "com.sollabs.solos.rehearsal", "name": "SolOS", "sku": "s", "primaryLocale": "en-US"}
     post(addresses, "/appstore/apps", form)
@@ -72,8 +72,8 @@ def test_a_key_that_apple_does_not_know(stack: Stack, addresses: dict[str, str])
 
     assert stack.run("up") != 0
 
-    told = line(stack, "App Store Connect refused to look which")
-    assert "ASC_KEY_ID" in told
+    message = line(stack, "App Store Connect refused to look which")
+    assert "ASC_KEY_ID" in message
     assert appstore(addresses)["bundleIds"] == []
 
 
@@ -82,9 +82,11 @@ def test_an_agreement_that_has_expired(stack: Stack, addresses: dict[str, str]) 
 
     assert stack.run("up") != 0
 
-    told = {text for text in stack.text.splitlines() if "agreement" in text}  # One of each call that met it first.
-    assert told
-    assert all("the Account Holder signs it at https://appstoreconnect.apple.com/agreements" in text for text in told)
+    messages = {text for text in stack.text.splitlines() if "agreement" in text}  # One of each call that met it first.
+    assert messages
+    assert all(
+        "the Account Holder signs it at https://appstoreconnect.apple.com/agreements" in text for text in messages
+    )
     assert "Traceback" not in stack.text
 
 
@@ -93,7 +95,7 @@ def test_doubles_that_are_not_running(stack: Stack, addresses: dict[str, str]) -
 
     assert stack.run("up", "--skip-preview") != 0
 
-    told = line(stack, "cannot look up app ")
-    assert "no connection to Fly at http://127.0.0.1:1" in told
-    assert "check that the network is up and the address is right, then run the same command again" in told
+    message = line(stack, "cannot look up app ")
+    assert "no connection to Fly at http://127.0.0.1:1" in message
+    assert "check that the network is up and the address is right, then run the same command again" in message
     assert calls(addresses) == []

@@ -87,7 +87,7 @@ def test_a_bad_migration_is_taken_back_to_the_minute_before(replicated: Stack, a
     app, machine, _ = found(addresses)
     good = [notes(addresses, app, f"day {number}") for number in range(3)][-1]
     act(addresses, app, machine, "stop")  # Litestream sends what it still has.
-    before = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"  # Moments are told in whole seconds.
+    before = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"  # RESTORE_TO has whole seconds.
     time.sleep(2.1)
     act(addresses, app, machine, "start")
     wait_until_answering(addresses, app)
