@@ -93,13 +93,18 @@ class RehearsalStack:
         )
 
     def select(self) -> None:
-        """Create the stack with the Pulumi CLI if it does not exist, and remove the lock of a killed run.
+        """Remove the lock of a killed run; with the Pulumi CLI, create the stack if it does not exist.
 
         The CLI writes a new stack's salt to Pulumi.<stack>.yaml beside Pulumi.yaml, even with --config-file. So it runs in a
         temporary project here, and the committed file does not change. The lock is always stale: this process has locked the folder
         of the state.
         """
+        locks = list((self._state / ".pulumi" / "locks").rglob("*.json"))
         if self.engine != "pulumi":
+            for lock in locks:
+                lock.unlink(
+                    missing_ok=True
+                )  # The killed process can look alive for a moment: nobody has reaped it yet.
             return
         project = self.folder / "project"
         project.mkdir(exist_ok=True)
@@ -107,7 +112,7 @@ class RehearsalStack:
         (project / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": "python"}), encoding="utf-8")
         (project / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
         self._output(["pulumi", "stack", "select", "--create", self.name, "--cwd", str(project)])
-        if any((self._state / ".pulumi" / "locks").rglob("*.json")):
+        if locks:
             self._output(["pulumi", "cancel", "--yes", "--stack", self.name, "--cwd", str(project)])
 
     def follow(self, before: Mapping[str, str], now: Mapping[str, str]) -> None:
