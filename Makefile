@@ -82,9 +82,9 @@ requirements: setup ## pin requirements*.in again, with hashes (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
 foreign-clients: ## install other clients of App Store Connect, against which the doubles are tested, in an environment of their own
-	python3 -m venv .tools/clients/codemagic
-	.tools/clients/codemagic/bin/pip install --quiet codemagic-cli-tools
-	npm install --no-fund --no-audit --silent --prefix .tools/clients/node appstore-connect-sdk
+	$(PYTHON) -m venv .tools/clients/codemagic
+	.tools/clients/codemagic/bin/pip install --quiet codemagic-cli-tools==0.70.0
+	npm install --no-fund --no-audit --silent --prefix .tools/clients/node appstore-connect-sdk@2.0.0
 
 monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream, Telegraf and actionlint if Go is installed
 	monitoring/install-tools
