@@ -73,7 +73,7 @@ def test_an_image_is_built_when_its_source_changes_and_resolved_after(
     stack.configure(expectBody='"1.0.0 again"')
     assert stack.run("up") == 0, stack.text
     assert stack.outputs()["image"] != first
-    assert "xxx" not in stack.text
+    assert "x" * 100 not in stack.text  # three occur by chance in an encrypted value
     assert (stack.project / "build/image.log").read_text().startswith("pushed xxx")
     assert set((tmp_path / "environment").read_text().split()) <= {
         *commands.PASSED,
