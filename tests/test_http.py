@@ -82,9 +82,7 @@ def test_unsent_call_is_retried(vendor: Vendor, failure: Behaviour, method: str)
 
 @pytest.mark.parametrize("failure", LOST, ids=repr)
 @pytest.mark.parametrize(("method", "options"), [("GET", {}), ("PUT", {"safe": True})])
-def test_lost_answer_of_safe_call_is_retried(
-    vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]
-) -> None:
+def test_safe_call_is_retried(vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]) -> None:
     service, seen = vendor(failure, httpx.Response(200))
 
     assert send(service, method, **options).status_code == 200
@@ -93,9 +91,7 @@ def test_lost_answer_of_safe_call_is_retried(
 
 @pytest.mark.parametrize("failure", LOST, ids=repr)
 @pytest.mark.parametrize(("method", "options"), [("POST", {}), ("DELETE", {}), ("GET", {"safe": False})])
-def test_lost_answer_of_unsafe_call_is_uncertain(
-    vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]
-) -> None:
+def test_unsafe_call_is_uncertain(vendor: Vendor, failure: Behaviour, method: str, options: dict[str, Any]) -> None:
     service, seen = vendor(failure)
 
     with pytest.raises(
@@ -117,7 +113,7 @@ def test_refusal_is_not_retried(vendor: Vendor, status: int) -> None:
     assert len(seen) == 1
 
 
-def test_accepted_status_is_an_answer(vendor: Vendor) -> None:
+def test_accepted_status_is_returned(vendor: Vendor) -> None:
     service, _ = vendor(httpx.Response(404))
 
     assert send(service, "DELETE", accept=(404,)).status_code == 404
@@ -160,7 +156,7 @@ def test_silent_address_fails_early(vendor: Vendor, clock: SharedClock) -> None:
     assert len(seen) == tried + 1
 
 
-def test_known_address_gets_the_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
+def test_known_address_has_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200), httpx.ConnectError("refused"))
     send(service)
     began = clock.now()
@@ -171,7 +167,7 @@ def test_known_address_gets_the_full_deadline(vendor: Vendor, clock: SharedClock
     assert http.CONTACT_SECONDS < clock.now() - began <= http.CALL_SECONDS
 
 
-def test_recovered_address_gets_the_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
+def test_recovered_address_has_full_deadline(vendor: Vendor, clock: SharedClock) -> None:
     service, seen = vendor(*[httpx.ConnectError("refused")] * 7, httpx.Response(200), httpx.ConnectError("refused"))
     with pytest.raises(Unreachable):
         send(service, seconds=1)
@@ -214,7 +210,7 @@ def test_each_attempt_has_a_timeout(vendor: Vendor) -> None:
     assert seen[0].extensions["timeout"] == {"connect": 10.0, "read": 12.0, "write": 12.0, "pool": 12.0}
 
 
-def test_rate_limit_waits_after_the_burst(vendor: Vendor, clock: SharedClock) -> None:
+def test_rate_limit_after_burst(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
     times: list[float] = []
 

@@ -30,7 +30,7 @@ def test_whole_floats_become_ints() -> None:
     assert args == Args(app="x", size_gb=3, guest=Guest(cpus=2), config={"port": 8080, "rate": 0.5})
 
 
-def test_all_problems_are_told_at_once_and_no_value_is_shown() -> None:
+def test_all_problems_without_values() -> None:
     with pytest.raises(BadProperties) as caught:
         decode(Args, {"size_gb": "s3cret", "guest": {"cpus": True}})
 
@@ -48,13 +48,13 @@ def test_unknown_values_pass_through() -> None:
     assert not is_known(args)
 
 
-def test_state_of_an_older_version_is_read_leniently() -> None:
+def test_older_state_is_read() -> None:
     args = decode(Args, {"size_gb": "large"}, lenient=True)
 
     assert args.app is None
 
 
-def test_none_is_left_out_of_the_wire_form() -> None:
+def test_none_is_not_sent() -> None:
     assert encode(Args(app="x", guest=Guest(cpus=1))) == {
         "app": "x",
         "size_gb": 1,

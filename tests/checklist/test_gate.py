@@ -15,7 +15,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 WAIVER = {"reason": "watched by hand on launch day", "by": "Mara"}
 
 
-def test_invalid_profile_and_no_sink_block() -> None:
+def test_red_rows_block() -> None:
     """A profile that Apple invalidated, and logs that nothing keeps: the gate once passed while the report showed both rows red."""
     findings = examine(known({"logs": {"config": {}}, "profile": {"profile_state": "INVALID"}}), {})
 
@@ -71,7 +71,7 @@ def test_waiver_problem(key: str, problem: str) -> None:
     assert bool(waiver_problem(key)) == bool(problem)
 
 
-def test_key_that_the_record_adds_to() -> None:
+def test_record_adds_to_row() -> None:
     """The record looks at the backend once more, under the key of this row, so that one waiver covers both."""
     assert HEALTHY in {row.key for row in ROWS if row.blocks}
 

@@ -18,7 +18,7 @@ def test_error_is_listed() -> None:
     assert (row.what, row.module) == ("ProviderError", "providers.appstore.bundle_id")
 
 
-def test_problem_is_listed_with_its_key() -> None:
+def test_problem_is_listed() -> None:
     row = next(row for row in listed() if "is not a valid bundle ID" in row.message)
 
     assert row.what == "identifier"

@@ -120,7 +120,7 @@ def test_another_app_is_not_deleted(app: Driven, configured: Configured, world: 
     assert names(world) == ["solos-prod"]
 
 
-def test_name_reused_by_others_is_left(app: Driven, configured: Configured, world: World) -> None:
+def test_reused_name_is_left(app: Driven, configured: Configured, world: World) -> None:
     old = Driven(configured(AppProvider), id=app.id, outputs=app.outputs)
     app.destroy()
     control(world, "POST", "/fly/apps", {"name": "solos-prod", "org": "strangers"})

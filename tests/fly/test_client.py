@@ -136,7 +136,7 @@ def test_cookies_are_kept(world: World, settings: dict[str, Any], monkeypatch: p
     assert sent == ["", "fly-instance=148e"]
 
 
-def test_answer_that_is_not_json(world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_is_not_json(world: World, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
     route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
 
@@ -175,7 +175,7 @@ def test_retry_until_pullable_ends(fly: Fly, world: World) -> None:
         ("fm2_one\u200b", "the Fly token contains a character that is not printable ASCII at position 8"),
     ],
 )
-def test_token_that_cannot_be_one(settings: dict[str, Any], world: World, token: str, fault: str) -> None:
+def test_malformed_token_is_refused(settings: dict[str, Any], world: World, token: str, fault: str) -> None:
     settings["flyApiToken"] = token
     before = world.clock.now()
 

@@ -53,9 +53,7 @@ def test_rehearsal_leaves_nothing(
     assert said == []
 
 
-def test_app_with_data_is_not_deleted(
-    configured: Configured, arguments: dict[str, Any], machine: Driven, world: World
-) -> None:
+def test_app_with_data_stays(configured: Configured, arguments: dict[str, Any], machine: Driven, world: World) -> None:
     app, _ = adopted(configured, arguments, protected=False)
 
     with pytest.raises(ProviderError, match=f"still has machine {machine.id}, volume vol_"):

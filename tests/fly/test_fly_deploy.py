@@ -86,7 +86,7 @@ def test_refresh_after_up(deployed: Driven, declared: dict[str, Any]) -> None:
     assert not deployed.diff(**declared).changes
 
 
-def test_equal_fly_deploy_is_no_change(deployed: Driven, declared: dict[str, Any], world: World) -> None:
+def test_equal_deploy_changes_nothing(deployed: Driven, declared: dict[str, Any], world: World) -> None:
     version, before = deployed.outputs["instance_id"], dict(deployed.inputs)
 
     fly_deploy(world)

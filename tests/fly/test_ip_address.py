@@ -42,7 +42,7 @@ def test_dedicated_address_has_region(app: Driven, configured: Configured, world
 
 
 @pytest.mark.parametrize("kind", ["shared_v4", "private_v6"])
-def test_region_of_shared_address_is_refused(app: Driven, configured: Configured, kind: str) -> None:
+def test_shared_address_has_no_region(app: Driven, configured: Configured, kind: str) -> None:
     with pytest.raises(Refused, match=f"an address of type {kind} cannot have a region"):
         address(configured, kind, "sjc")
 

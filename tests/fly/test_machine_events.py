@@ -48,7 +48,7 @@ def crashes(fly: Fly, id: str) -> list[str]:
     return [*logs.crashes(found), *logs.crash_lines(fly, "solos-prod", found)]
 
 
-def test_update_is_no_crash(stoppable: Driven, fly: Fly, world: World) -> None:
+def test_update_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> None:
     """The previous process ends, with a line of Fly's init, between `launch` and `start` of the new version."""
     stoppable.up(**changed(stoppable))
 
@@ -57,7 +57,7 @@ def test_update_is_no_crash(stoppable: Driven, fly: Fly, world: World) -> None:
     assert crashes(fly, stoppable.id) == []
 
 
-def test_restart_is_no_crash(stoppable: Driven, fly: Fly, world: World) -> None:
+def test_restart_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> None:
     machines.restart(fly, "solos-prod", stoppable.id)
 
     order = [("restart", "stopping"), ("exit", "stopped"), ("restart", "starting"), ("start", "started")]
@@ -65,7 +65,7 @@ def test_restart_is_no_crash(stoppable: Driven, fly: Fly, world: World) -> None:
     assert crashes(fly, stoppable.id) == []
 
 
-def test_stop_is_no_crash(stoppable: Driven, fly: Fly, world: World) -> None:
+def test_stop_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> None:
     fly.call("POST", f"/apps/solos-prod/machines/{stoppable.id}/stop", doing="stop the machine")
 
     assert at_fly(world)["state"] == "stopped"

@@ -46,7 +46,7 @@ def test_record_names_digest(machine: Driven, served: dict[str, Any], world: Wor
     assert records(world) == [(served["image"], "complete")]
 
 
-def test_image_that_fly_does_not_find(machine: Driven, served: dict[str, Any], world: World) -> None:
+def test_image_unknown_to_fly(machine: Driven, served: dict[str, Any], world: World) -> None:
     machine.up(**{**served, "tag": ""})
 
     assert machine.outputs["state"] == "started"

@@ -235,7 +235,7 @@ def test_rollback_names_failed_step(
 
 @pytest.mark.parametrize("is_ours", [True, False], ids=["by-pulumi", "by-flyctl"])
 def test_reverted_update_is_recognised(running: Driven, served: dict[str, Any], world: World, *, is_ours: bool) -> None:
-    """Fly accepts an update, cannot pull the image, and the version before goes on; whoever deployed that one."""
+    """Fly accepts an update, cannot pull the image, and keeps the previous version running, whoever deployed it."""
     if not is_ours:
         by_hand(world, config={**at_fly(world)["config"], "metadata": {"fly_platform_version": "v2"}})
         running.refresh()
@@ -250,10 +250,10 @@ def test_reverted_update_is_recognised(running: Driven, served: dict[str, Any], 
     assert world.clock.now() - began < 20
 
 
-def test_outdated_answer_is_no_revert(
+def test_outdated_response_is_ignored(
     running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the new version was shown, single answers still have the version before."""
+    """After the new version was shown, single responses still have the previous one."""
     outdated = [dict(at_fly(world))] * 2
 
     class Stale(Doubles):
@@ -395,7 +395,7 @@ def test_up_after_failed_rollback(running: Driven, served: dict[str, Any], world
     assert at_fly(world)["config"]["image"] == good
 
 
-def test_bad_secrets_are_named_in_rollback(configured: Configured, served: dict[str, Any], world: World) -> None:
+def test_rollback_names_bad_secrets(configured: Configured, served: dict[str, Any], world: World) -> None:
     secrets, machine = Driven(configured(SecretsProvider)), Driven(configured(MachineProvider))
     needy = push(world, "1.0.0-needy", requires=["SESSION_KEY"], version="1.0.0")
     secrets.up(app="solos-prod", values={"SESSION_KEY": "one"})

@@ -139,7 +139,7 @@ def test_missing_secrets_are_gone(secrets: Driven, configured: Configured, world
         ({"EMPTY": "", "1ST": "hidden-value"}, "secret EMPTY has an empty value"),
     ],
 )
-def test_bad_names_and_values_are_refused(
+def test_bad_secrets_are_refused(
     app: Driven, configured: Configured, world: World, values: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(Refused, match=re.escape(problem)) as refused:

@@ -247,7 +247,7 @@ def test_deleted_volume_is_gone(volume: Driven) -> None:
     assert volume.refresh() is False
 
 
-def test_soft_deleted_volume_is_not_adopted(volume: Driven, configured: Configured, world: World) -> None:
+def test_deleted_volume_is_not_adopted(volume: Driven, configured: Configured, world: World) -> None:
     Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
     second = Driven(configured(VolumeProvider))
 

@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "Release.xcconfig"
 
 
-def test_it_is_written_and_changed_in_place(file: Driven, path: Path) -> None:
+def test_change_in_place(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
     file.up(path=str(path), content="A = 2\n")
 
@@ -28,7 +28,7 @@ def test_it_is_written_and_changed_in_place(file: Driven, path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["Release.xcconfig"]
 
 
-def test_what_somebody_changed_is_shown_by_refresh_and_put_back(file: Driven, path: Path) -> None:
+def test_drift_is_repaired(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
     path.write_text("A = 9\n")
 
@@ -39,7 +39,7 @@ def test_what_somebody_changed_is_shown_by_refresh_and_put_back(file: Driven, pa
     assert path.read_text() == "A = 1\n"
 
 
-def test_a_deleted_file_is_written_again(file: Driven, path: Path) -> None:
+def test_deleted_file_is_rewritten(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
     path.unlink()
 
@@ -49,7 +49,7 @@ def test_a_deleted_file_is_written_again(file: Driven, path: Path) -> None:
     assert path.read_text() == "A = 1\n"
 
 
-def test_another_path_moves_it(file: Driven, path: Path) -> None:
+def test_new_path_moves_file(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
 
     file.up(path=f"{path}.new", content="A = 1\n")
@@ -57,7 +57,7 @@ def test_another_path_moves_it(file: Driven, path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["Release.xcconfig.new"]
 
 
-def test_destroying_removes_what_the_stack_wrote(file: Driven, path: Path) -> None:
+def test_destroy_deletes_own_file(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
 
     file.destroy()
@@ -65,7 +65,7 @@ def test_destroying_removes_what_the_stack_wrote(file: Driven, path: Path) -> No
     assert not path.exists()
 
 
-def test_destroying_leaves_what_somebody_else_wrote(file: Driven, path: Path) -> None:
+def test_destroy_keeps_edited_file(file: Driven, path: Path) -> None:
     file.up(path=str(path), content="A = 1\n")
     path.write_text("mine")
 
@@ -74,20 +74,21 @@ def test_destroying_leaves_what_somebody_else_wrote(file: Driven, path: Path) ->
     assert path.read_text() == "mine"
 
 
-def test_a_folder_that_is_not_there_is_refused_at_preview(file: Driven, path: Path) -> None:
+def test_missing_folder_is_refused(file: Driven, path: Path) -> None:
+    """The preview fails, not the `up`."""
     with pytest.raises(Refused, match=r"the folder .*/Config of Release\.xcconfig does not exist"):
         file.up(path=str(path.parent / "Config" / path.name), content="A = 1\n")
 
 
-def test_a_path_that_cannot_be_written_is_told_in_one_line(file: Driven, path: Path) -> None:
+def test_unwritable_path_is_reported(file: Driven, path: Path) -> None:
     path.mkdir()
 
     with pytest.raises(ProviderError, match=r"cannot write .*: Is a directory"):
         file.up(path=str(path), content="A = 1\n")
 
 
-def test_without_its_folder(file: Driven, path: Path) -> None:
-    """The stack is run on a computer without the folder, and nothing is to be written."""
+def test_folder_is_deleted_later(file: Driven, path: Path) -> None:
+    """Another computer does not have the folder. That matters only when the file has to be written."""
     file.up(path=str(path), content="A = 1\n")
     path.unlink()
     path.parent.rmdir()

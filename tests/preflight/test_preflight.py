@@ -411,7 +411,7 @@ def test_second_volume(world: World, preflight: Preflight, configured: Callable[
     assert "this stack would not use it but volume data in sjc, which is empty" in finding.text
 
 
-def test_two_stacks_with_one_bundle_id(preflight: Preflight) -> None:
+def test_bundle_id_of_another_stack(preflight: Preflight) -> None:
     preflight.claimed = {"bundle ID com.sollabs.solos": "production"}
 
     (finding,) = preflight.row("Other stacks")
@@ -420,7 +420,7 @@ def test_two_stacks_with_one_bundle_id(preflight: Preflight) -> None:
     assert finding.text == "bundle ID com.sollabs.solos belongs to stack production of the same backend"
 
 
-def test_app_record_of_new_bundle_id(world: World, preflight: Preflight) -> None:
+def test_app_record_comes_later(world: World, preflight: Preflight) -> None:
     """The app record of a new bundle ID is created after the first `up`."""
     without_bundle_id(world, preflight)
 

@@ -26,7 +26,8 @@ def engine() -> str:
     return "pulumi" if has_pulumi() else "embedded"
 
 
-def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses: dict[str, str]) -> None:
+def test_own_domain(stack: Stack, addresses: dict[str, str]) -> None:
+    """The first `up` lists the DNS records to enter; the next one verifies the backend at the domain."""
     stack.configure(domain=DOMAIN)
 
     assert stack.run("up") != 0
@@ -47,9 +48,8 @@ def test_a_domain_of_ones_own_is_waited_for_and_verified(stack: Stack, addresses
     assert calls(addresses, "fly") == before
 
 
-def test_an_image_is_built_when_its_source_changes_and_resolved_after(
-    stack: Stack, addresses: dict[str, str], tmp_path: Path
-) -> None:
+def test_image_build(stack: Stack, addresses: dict[str, str], tmp_path: Path) -> None:
+    """The image is built when its source changes, and deployed by the digest that was pushed."""
     source = tmp_path / "solserver"
     source.mkdir()
     (source / "VERSION").write_text("1.0.0")
@@ -97,9 +97,8 @@ def take_out_the_volume(stack: Stack) -> None:
     file.write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
 
 
-def test_a_backend_with_postgres_keeps_its_rows_and_goes_back_to_a_backup(
-    stack: Stack, addresses: dict[str, str]
-) -> None:
+def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
+    """Rows survive a release, and a restored backup replaces a bad migration."""
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
     assert "fly.toml:18: [[mounts]] is only for SQLite, but solos:database.kind is postgres; remove it" in stack.text

@@ -20,7 +20,7 @@ OF_THE_MOMENT = re.compile(
 """Names, ids and digests of which every run has others, and the size of the IPA, which holds some."""
 
 
-def told_by(engine: str, folder: Path) -> dict[str, Counter[str]]:
+def calls_through(engine: str, folder: Path) -> dict[str, Counter[str]]:
     """The calls of each step of the story."""
     folder.mkdir()
     steps = {}
@@ -66,9 +66,9 @@ def essence(calls: list[dict[str, Any]]) -> Counter[str]:
 
 
 @needs("pulumi")
-def test_both_engines_make_the_same_calls(tmp_path: Path) -> None:
+def test_engines_make_equal_calls(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
-        embedded, real = threads.map(lambda engine: told_by(engine, tmp_path / engine), ["embedded", "pulumi"])
+        embedded, real = threads.map(lambda engine: calls_through(engine, tmp_path / engine), ["embedded", "pulumi"])
 
     assert [len(calls) for calls in real.values()].count(0) == 3  # Both previews, and the up that changes nothing.
     for step, calls in real.items():

@@ -50,7 +50,7 @@ def updates(made: list[str], machine: str) -> int:
     return sum(call.startswith("fly POST") and call.endswith(f"/machines/{machine}") for call in made)
 
 
-def test_another_up_makes_no_call_at_all(running: Running) -> None:
+def test_unchanged_up_makes_no_call(running: Running) -> None:
     stack, addresses = running
     before = calls(addresses)
 
@@ -59,7 +59,8 @@ def test_another_up_makes_no_call_at_all(running: Running) -> None:
     assert calls(addresses) == before
 
 
-def test_a_changed_variable_rolls_the_machine_in_place_and_keeps_its_rows(running: Running) -> None:
+def test_changed_variable_keeps_rows(running: Running) -> None:
+    """The machine is updated in place, once."""
     stack, addresses = running
     before, made = machine_of(addresses), len(calls(addresses))
     edge(addresses, "POST", "/notes", json={"text": "kept"})
@@ -76,7 +77,8 @@ def test_a_changed_variable_rolls_the_machine_in_place_and_keeps_its_rows(runnin
     assert [note["text"] for note in edge(addresses, "GET", "/notes").json()] == ["kept"]
 
 
-def test_changed_secrets_are_one_batch_and_one_roll(running: Running) -> None:
+def test_changed_secrets_are_batched(running: Running) -> None:
+    """One call sets all of them, the machine is updated once, and no value is shown or stored in plain text."""
     stack, addresses = running
     made = len(calls(addresses))
     given = {"SESSION_SECRET": "not-in-any-output", "AWS_ACCESS_KEY_ID": "neither-is-this"}
@@ -96,7 +98,7 @@ def test_changed_secrets_are_one_batch_and_one_roll(running: Running) -> None:
     ]
 
 
-def test_a_new_image_runs_by_its_digest(running: Running) -> None:
+def test_new_image_runs_by_digest(running: Running) -> None:
     stack, addresses = running
     digest = push(addresses, "1.0.1")
     stack.configure(image="registry.fly.io/solserver:1.0.1", expectBody='"1.0.1"')
@@ -107,7 +109,7 @@ def test_a_new_image_runs_by_its_digest(running: Running) -> None:
     assert edge(addresses, "GET", "/health").json()["version"] == "1.0.1"
 
 
-def test_an_image_that_does_not_exist_is_refused_before_anything_is_touched(running: Running) -> None:
+def test_missing_image_changes_nothing(running: Running) -> None:
     stack, addresses = running
     made = len(calls(addresses))
     stack.edit("fly.toml", 'LOG_LEVEL = "info"', 'LOG_LEVEL = "debug"')
@@ -121,7 +123,7 @@ def test_an_image_that_does_not_exist_is_refused_before_anything_is_touched(runn
     assert [call for call in calls(addresses)[made:] if call.startswith("fly ") and " GET " not in call] == []
 
 
-def test_a_release_that_is_not_healthy_is_put_back_and_told(running: Running) -> None:
+def test_unhealthy_release_is_rolled_back(running: Running) -> None:
     stack, addresses = running
     before = machine_of(addresses)["config"]["image"]
     push(addresses, "1.0.2", broken="unhealthy")
@@ -137,7 +139,7 @@ def test_a_release_that_is_not_healthy_is_put_back_and_told(running: Running) ->
     assert stack.run("up") == 0, stack.text
 
 
-def test_what_is_gone_is_found_by_refresh_and_made_again(running: Running) -> None:
+def test_deleted_address_is_recreated(running: Running) -> None:
     stack, addresses = running
     (address,) = v6_addresses(addresses)
     httpx.delete(
@@ -151,7 +153,7 @@ def test_what_is_gone_is_found_by_refresh_and_made_again(running: Running) -> No
     assert len(v6_addresses(addresses)) == 1
 
 
-def test_what_was_changed_is_shown_by_refresh_and_repaired(running: Running) -> None:
+def test_machine_drift_is_repaired(running: Running) -> None:
     stack, addresses = running
     machine = machine_of(addresses)
     config = {**machine["config"], "env": {**machine["config"]["env"], "LOG_LEVEL": "trace"}}
@@ -165,7 +167,8 @@ def test_what_was_changed_is_shown_by_refresh_and_repaired(running: Running) -> 
     assert machine_of(addresses)["config"]["env"]["LOG_LEVEL"] == "info"
 
 
-def test_another_app_name_makes_another_backend_and_leaves_nothing_of_the_first(running: Running) -> None:
+def test_renamed_app_replaces_backend(running: Running) -> None:
+    """Nothing of the first backend is left."""
     stack, addresses = running
     first = app_of(addresses)
     stack.configure(app="solos-renamed", uniqueNames="false", build="0.1")
@@ -190,7 +193,7 @@ def held(addresses: dict[str, str]) -> dict[str, Any]:
     return {**at_fly, **{kind: appstore(addresses)[kind] for kind in apple}}
 
 
-def test_destroying_what_is_protected_deletes_nothing(running: Running) -> None:
+def test_destroy_spares_protected_resources(running: Running) -> None:
     """Whatever the options, and whether the exit code is 0 or not: an `up` afterwards finds everything that people use."""
     stack, addresses = running
     stack.configure(protect="true")
@@ -206,7 +209,7 @@ def test_destroying_what_is_protected_deletes_nothing(running: Running) -> None:
     assert held(addresses) == before
 
 
-def test_what_is_protected_is_not_replaced(running: Running) -> None:
+def test_protected_app_is_not_replaced(running: Running) -> None:
     stack, addresses = running
     stack.configure(protect="true")
     assert stack.run("up") == 0, stack.text
@@ -219,7 +222,7 @@ def test_what_is_protected_is_not_replaced(running: Running) -> None:
     assert calls(addresses) == before
 
 
-def test_a_protected_stack_gets_new_builds(running: Running) -> None:
+def test_protected_stack_gets_builds(running: Running) -> None:
     stack, addresses = running
     stack.configure(protect="true")
     assert stack.run("up") == 0, stack.text

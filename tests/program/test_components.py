@@ -104,13 +104,13 @@ def test_only_evidence_can_be_deleted(declare: Callable[..., list[Declared]], se
     assert {each.type for each in declared[1:] if each.name not in kept} == EVIDENCE
 
 
-def test_a_rehearsal_is_free(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+def test_rehearsal_needs_no_confirmation(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=False)))
 
     assert [each for each in declared if each.protect] == []
 
 
-def test_a_launch_record_depends_on_nothing(declare: Callable[..., list[Declared]], settings: Settings) -> None:
+def test_launch_record_has_no_dependencies(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     """It outlives everything that it is about."""
     declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=True)))
 

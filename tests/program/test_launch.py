@@ -26,15 +26,14 @@ def passed(stack: Stack) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.usefixtures("people")
-def test_from_an_empty_world_to_a_declared_launch_and_back(
-    stack: Stack, addresses: dict[str, str], people: People, engine: str
-) -> None:
+def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: People, engine: str) -> None:
+    """Preview, first `up`, installation, declaration, unchanged `up`, destroy."""
     assert stack.run("preview") == 0, stack.text
     assert f"0 of {3 * len(FEATURES)} signed off" in stack.text
     assert calls(addresses) == []
 
-    told_line_by_line = ("--diff=false",) if engine == "pulumi" else ()
-    assert stack.run("up", *told_line_by_line) == 0, stack.text
+    line_by_line = ("--diff=false",) if engine == "pulumi" else ()
+    assert stack.run("up", *line_by_line) == 0, stack.text
     assert re.search(r"-build .*uploaded [\d.]+ of [\d.]+ MB", stack.text), "the upload's progress is shown"
     assert re.search(r"-processed-build .*the upload is PROCESSING", stack.text), "and what Apple makes of it"
     (app,) = fly(addresses)["fly_app"]
@@ -88,7 +87,8 @@ def records(stack: Stack) -> dict[str, dict[str, Any]]:
     return {each["id"]: each["outputs"] for each in stack.resources() if each["type"].endswith("checks:LaunchRecord")}
 
 
-def test_a_launch_is_withdrawn_and_its_record_outlives_the_next_release(running: tuple[Stack, dict[str, str]]) -> None:
+def test_withdrawn_launch_is_kept(running: tuple[Stack, dict[str, str]]) -> None:
+    """The record of a withdrawn launch is still there after the next release."""
     stack, addresses = running
     waivers = {**WAIVERS, "backups": NOT_WATCHED}
     stack.configure(declaredBy="Mara Lindqvist", signOffs=passed(stack), waivers=waivers)
@@ -116,7 +116,8 @@ def test_a_launch_is_withdrawn_and_its_record_outlives_the_next_release(running:
 
 
 @pytest.mark.usefixtures("people")
-def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Stack, addresses: dict[str, str]) -> None:
+def test_missing_image_creates_no_machine(stack: Stack, addresses: dict[str, str]) -> None:
+    """The next `up` continues."""
     stack.configure(image="registry.fly.io/solserver:9.9.9")
     assert stack.run("up") == 1
     assert "the image does not exist" in stack.text
@@ -129,7 +130,7 @@ def test_an_image_that_does_not_exist_makes_no_machine_and_up_goes_on(stack: Sta
 
 
 @pytest.mark.usefixtures("people")
-def test_bad_settings_are_refused_before_any_call(stack: Stack, addresses: dict[str, str]) -> None:
+def test_bad_settings_make_no_call(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(version="1.0.0 (v0)", testers=[{"email": "nobody"}])
 
     assert stack.run("up") == 1

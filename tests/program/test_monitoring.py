@@ -7,7 +7,8 @@ from tests.program.watching import MONITOR, watch
 
 
 @uses(*MONITOR)
-def test_the_monitor_comes_and_goes_by_config(stack: Stack, addresses: dict[str, str], people: People) -> None:
+def test_monitor_follows_config(stack: Stack, addresses: dict[str, str], people: People) -> None:
+    """Created private in its own region; no call when nothing changes; deleted when the key is removed."""
     watch(stack, addresses["control"], drill="false")
     assert stack.run("up") == 0, stack.text
     watched, monitor = sorted(app["name"] for app in fly(addresses)["fly_app"])

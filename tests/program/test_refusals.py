@@ -19,7 +19,7 @@ def line(stack: Stack, start: str) -> str:
     return found
 
 
-def test_an_app_name_that_a_stranger_has(stack: Stack, addresses: dict[str, str]) -> None:
+def test_app_name_is_taken(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(app="solos-taken", uniqueNames="false", waitForAppRecord="0")
     post(addresses, "/fly/apps", {"name": "solos-taken", "org": "strangers"})
 
@@ -48,7 +48,7 @@ def test_missing_app_record(stack: Stack, addresses: dict[str, str]) -> None:
     assert len(appstore(addresses)["bundleIds"]) == len(fly(addresses)["fly_app"]) == 1
 
 
-def test_a_token_that_fly_does_not_take(stack: Stack, addresses: dict[str, str]) -> None:
+def test_fly_rejects_token(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(waitForAppRecord="0")
     stack.give("FLY_API_TOKEN", "mistyped")
 
@@ -58,7 +58,7 @@ def test_a_token_that_fly_does_not_take(stack: Stack, addresses: dict[str, str])
     assert "mistyped" not in stack.text
 
 
-def test_a_token_that_is_not_given(stack: Stack, addresses: dict[str, str]) -> None:
+def test_fly_token_is_missing(stack: Stack, addresses: dict[str, str]) -> None:
     stack.forget("FLY_API_TOKEN")
 
     assert stack.run("up") != 0
@@ -67,7 +67,7 @@ def test_a_token_that_is_not_given(stack: Stack, addresses: dict[str, str]) -> N
     assert calls(addresses, "fly") == []
 
 
-def test_a_key_that_apple_does_not_know(stack: Stack, addresses: dict[str, str]) -> None:
+def test_apple_rejects_key(stack: Stack, addresses: dict[str, str]) -> None:
     stack.give("ASC_KEY_ID", "REVOKED001")
 
     assert stack.run("up") != 0
@@ -77,7 +77,7 @@ def test_a_key_that_apple_does_not_know(stack: Stack, addresses: dict[str, str])
     assert appstore(addresses)["bundleIds"] == []
 
 
-def test_an_agreement_that_has_expired(stack: Stack, addresses: dict[str, str]) -> None:
+def test_agreement_has_expired(stack: Stack, addresses: dict[str, str]) -> None:
     post(addresses, "/appstore/agreements", {"in_effect": False})
 
     assert stack.run("up") != 0
@@ -90,7 +90,7 @@ def test_an_agreement_that_has_expired(stack: Stack, addresses: dict[str, str]) 
     assert "Traceback" not in stack.text
 
 
-def test_doubles_that_are_not_running(stack: Stack, addresses: dict[str, str]) -> None:
+def test_vendors_are_unreachable(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(endpoints=NOWHERE)
 
     assert stack.run("up", "--skip-preview") != 0

@@ -70,7 +70,7 @@ def replicated(stack: Stack, addresses: dict[str, str]) -> Stack:
 
 @needs("litestream")
 @pytest.mark.parametrize("region", ["sjc", "lax"], ids=["the-volume-is-lost", "the-region-is-lost"])
-def test_rows_come_back_from_the_replica_off_site(replicated: Stack, addresses: dict[str, str], region: str) -> None:
+def test_restore_from_replica(replicated: Stack, addresses: dict[str, str], region: str) -> None:
     app, machine, volume = found(addresses)
     written = [notes(addresses, app, f"day {number}") for number in range(5)][-1]
 
@@ -83,7 +83,7 @@ def test_rows_come_back_from_the_replica_off_site(replicated: Stack, addresses: 
 
 
 @needs("litestream")
-def test_a_bad_migration_is_taken_back_to_the_minute_before(replicated: Stack, addresses: dict[str, str]) -> None:
+def test_restore_before_bad_migration(replicated: Stack, addresses: dict[str, str]) -> None:
     app, machine, _ = found(addresses)
     good = [notes(addresses, app, f"day {number}") for number in range(3)][-1]
     act(addresses, app, machine, "stop")  # Litestream sends what it still has.

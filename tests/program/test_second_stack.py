@@ -34,7 +34,7 @@ def session_secret(addresses: dict[str, str]) -> str:
     return str(found["now"]["SESSION_SECRET"]["value"])
 
 
-def test_a_lost_state_is_no_first_deployment(running: Running, tmp_path: Path) -> None:
+def test_lost_state_adopts_everything(running: Running, tmp_path: Path) -> None:
     """Everything is adopted and named, nobody is signed out, and a destroy leaves what the first stack created."""
     stack, addresses = running
     before, secret = held(addresses), session_secret(addresses)
@@ -51,7 +51,7 @@ def test_a_lost_state_is_no_first_deployment(running: Running, tmp_path: Path) -
     assert "it existed before this stack" in other.text
 
 
-def test_a_second_database_is_refused(running: Running, tmp_path: Path) -> None:
+def test_second_database_is_refused(running: Running, tmp_path: Path) -> None:
     """Nothing is created: neither at Fly nor at Apple."""
     stack, addresses = running
     other = beside(stack, addresses, tmp_path / "other", machine="renamed")

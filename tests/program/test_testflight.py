@@ -15,9 +15,7 @@ def engine() -> str:
     return "pulumi" if has_pulumi() else "embedded"
 
 
-def test_an_outsider_is_invited_and_a_group_gets_its_builds_by_itself(
-    stack: Stack, addresses: dict[str, str], people: People
-) -> None:
+def test_invitation_and_automatic_distribution(stack: Stack, addresses: dict[str, str], people: People) -> None:
     stack.configure(testers=[*stack.config["solos:testers"], GRACE], inviteTesters="true", automaticDistribution="true")
 
     assert stack.run("up") == 0, stack.text

@@ -62,7 +62,7 @@ def test_signal_finishes_the_running_step(clone: Clone, run: Run, number: signal
     ends_well(clone)
 
 
-def test_second_ctrl_c_leaves_at_once(clone: Clone, run: Run) -> None:
+def test_second_interrupt_exits_immediately(clone: Clone, run: Run) -> None:
     run.process.send_signal(signal.SIGINT)
     assert run.process.stdout is not None
     while "again" not in run.process.stdout.readline():

@@ -72,7 +72,7 @@ def test_second_rehearsal_names_the_first(clone: Clone) -> None:
     )
 
 
-def test_lock_passes_on_when_the_block_ends(tmp_path: Path) -> None:
+def test_lock_is_released(tmp_path: Path) -> None:
     with locked(tmp_path, "make rehearse"), pytest.raises(InUse), locked(tmp_path, "make rehearse"):
         pass
 

@@ -56,7 +56,7 @@ def test_findings_from_state() -> None:
     assert examine(read(proven_state()).known(proven.NOW), {}) == examine(proven.known(), {})
 
 
-def test_next_build_in_an_unfinished_update() -> None:
+def test_next_build_before_its_outputs() -> None:
     """The outputs of the stack, and everything after the build, are still of the build that was launched."""
     uploaded = {"version": "1", "upload_id": "U2"}
     launched = gather(read(proven_state()), proven.NOW)
