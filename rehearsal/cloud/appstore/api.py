@@ -211,7 +211,11 @@ class AppStoreApi(Metrics):
             if fields is None or name in fields
             if (shown := self._relationship(address, checked, record, name, relation))
         }
-        attributes = {name: value for name, value in kind.shown(record).items() if fields is None or name in fields}
+        attributes = {
+            name: value
+            for name, value in kind.shown(record).items()
+            if (fields is None or name in fields) and (value is not None or name in kind.nulls)
+        }
         resource: Document = {"type": kind.type, "id": record["id"]}
         if attributes:
             resource["attributes"] = attributes

@@ -29,6 +29,7 @@ class Apps(Kind):
         "contentRightsDeclaration": None,
         "streamlinedPurchasingEnabled": True,
     }
+    nulls = ("contentRightsDeclaration",)
     updatable: ClassVar[Mapping[str, Accepts]] = {
         "accessibilityUrl": str,
         "bundleId": str,

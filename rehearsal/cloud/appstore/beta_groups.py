@@ -29,6 +29,7 @@ class BetaGroups(Kind):
         "iosBuildsAvailableForAppleSiliconMac": False,
         "iosBuildsAvailableForAppleVision": False,
     }
+    nulls = ("publicLink", "publicLinkId", "publicLinkLimit")
     required: ClassVar[Mapping[str, Accepts]] = {"name": str}
     optional: ClassVar[Mapping[str, Accepts]] = {
         "isInternalGroup": bool,

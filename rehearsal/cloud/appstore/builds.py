@@ -36,6 +36,7 @@ class Builds(Kind):
         "buildAudienceType": "APP_STORE_ELIGIBLE",
         "usesNonExemptEncryption": None,
     }
+    nulls = ("iconAssetToken", "usesNonExemptEncryption")
     updatable: ClassVar[Mapping[str, Accepts]] = {"expired": bool, "usesNonExemptEncryption": bool}
     relations: ClassVar[Mapping[str, Relation]] = {
         "preReleaseVersion": Relation(target="preReleaseVersions"),

@@ -113,6 +113,7 @@ class BundleIdCapabilities(Kind):
     operations = ("CREATE", "DELETE", "UPDATE")
     provisioning = True
     attributes: ClassVar[Mapping[str, Any]] = {"capabilityType": None, "settings": None}
+    nulls = ("settings",)
     required: ClassVar[Mapping[str, Accepts]] = {"capabilityType": CAPABILITY_TYPES}
     optional: ClassVar[Mapping[str, Accepts]] = {"settings": list}
     updatable: ClassVar[Mapping[str, Accepts]] = {"capabilityType": CAPABILITY_TYPES, "settings": list}

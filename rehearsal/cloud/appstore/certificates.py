@@ -42,6 +42,7 @@ class Certificates(Kind):
         "csrContent": None,
         "activated": None,
     }
+    nulls = ("platform",)
     required: ClassVar[Mapping[str, Accepts]] = {"csrContent": str, "certificateType": tuple(TYPES)}
     updatable: ClassVar[Mapping[str, Accepts]] = {"activated": bool}
     filters = ("displayName", "certificateType", "serialNumber", "id")

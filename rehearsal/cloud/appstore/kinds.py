@@ -56,7 +56,9 @@ class Kind:
     provisioning: ClassVar[bool] = False
     """Whether it belongs to Certificates, Identifiers & Profiles, which individual keys cannot use."""
     attributes: ClassVar[Mapping[str, Any]] = {}
-    """All attributes in responses, with their defaults."""
+    """All attributes in responses, with their defaults. One without a value is absent."""
+    nulls: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are null without a value: clients in use rely on their presence."""
     required: ClassVar[Mapping[str, Accepts]] = {}
     optional: ClassVar[Mapping[str, Accepts]] = {}
     updatable: ClassVar[Mapping[str, Accepts]] = {}

@@ -60,3 +60,24 @@ def test_codemagic(launched: World, tmp_path: Path) -> None:
     assert len(results) > 30
     identifiers = [each["attributes"]["identifier"] for each in launched.store.all("appstore.bundleIds")]
     assert identifiers == [BUNDLE_ID], "it has deleted its own one, and left ours"
+
+
+def test_appstore_connect_sdk(launched: World, tmp_path: Path) -> None:
+    """Answers pass the validators of appstore-connect-sdk (https://github.com/isaced/appstore-connect-sdk)."""
+    modules = CLIENTS / "node" / "node_modules"
+    if not modules.exists():
+        pytest.skip("NOT TESTED: not installed here: appstore-connect-sdk (`make foreign-clients` installs it)")
+    (tmp_path / "key.p8").write_text(asc_private_key(), encoding="utf-8")
+    given = [ASC_KEY_ID, ASC_ISSUER_ID, str(tmp_path / "key.p8")]
+
+    listeners = Listeners(launched)
+    try:
+        command = ["node", str(HERE / "sdk_reads.mjs"), str(modules.resolve()), launched.addresses["appstore"], *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        listeners.stop()
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert {name: result for name, result in results.items() if result != "ok"} == {}
+    assert len(results) > 15
