@@ -101,7 +101,6 @@ def operations(context: Context, file: Document) -> list[Document]:
             "partNumber": part.number,
             "requestHeaders": [{"name": "Content-Type", "value": CONTENT_TYPE}],
             "expiration": datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z"),
-            "entityTag": None,
         }
         for part in parts(file)
     ]

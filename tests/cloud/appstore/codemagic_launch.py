@@ -1,4 +1,5 @@
-"""Runs in the environment of codemagic-cli-tools: what a launch does, with that client. Prints `ok` or the fault of each operation.
+"""Runs in the environment of codemagic-cli-tools: what a launch does, with that client. Prints JSON: the result of each operation, and
+the names of what it sees.
 
 Arguments: the address of the double, key ID, issuer ID, path of the private key, path of a signing request.
 """
@@ -40,6 +41,7 @@ do("read app", lambda: apps.read(app))
 do("list builds of app", lambda: apps.list_builds(app))
 do("list versions of app", lambda: apps.list_pre_release_versions(app))
 do("list test information", lambda: apps.list_beta_app_localizations(app))
+do("register and leave", lambda: client.bundle_ids.create("com.example.codemagic", "Left", BundleIdPlatform.IOS))
 new = do("register", lambda: client.bundle_ids.create("com.example.other", "Other", BundleIdPlatform.IOS))
 listed = do(
     "list iOS bundle IDs",
@@ -82,4 +84,10 @@ text = do("write What to Test", lambda: client.beta_build_localizations.create(b
 do("change What to Test", lambda: client.beta_build_localizations.modify(text, "Encore."))
 do("list What to Test", client.beta_build_localizations.list)
 do("list versions", client.pre_release_versions.list)
-print(json.dumps(results))
+do("revoke certificate", lambda: client.signing_certificates.delete(certificate))
+seen = {
+    "bundleIds": [each.attributes.identifier for each in client.bundle_ids.list()],
+    "groups": [each.attributes.name for each in groups.list()],
+    "builds": [each.attributes.version for each in builds.list()],
+}
+print(json.dumps({"results": results, "seen": seen}))
