@@ -41,7 +41,7 @@ def _deployments(latency: float, rounds: int) -> None:
     longest: dict[str, list[str]] = {}
     for _ in range(rounds):
         with new_launch() as launch:
-            launch.control("POST", "/delays", {"answer": latency})
+            launch.control("POST", "/delays", {"response": latency})
             for phase, prepare in _phases(launch):
                 prepare()
                 began = time.monotonic()

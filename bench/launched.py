@@ -45,9 +45,9 @@ class Launch:
         return entries
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.addresses['control']}{path}", json=body, timeout=60)
-        answer.raise_for_status()
-        return answer.json()
+        response = httpx.request(method, f"{self.addresses['control']}{path}", json=body, timeout=60)
+        response.raise_for_status()
+        return response.json()
 
 
 def engines() -> list[str]:

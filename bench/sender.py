@@ -75,9 +75,9 @@ def _bare(store: AppStore, upload_id: str, path: Path) -> Any:
             piece = os.pread(descriptor, min(upload.PIECE, end - offset), offset)
             mine.connection.send(piece)
             offset += len(piece)
-        answer = mine.connection.getresponse()
-        answer.read()
-        assert answer.status == 200, answer.status
+        response = mine.connection.getresponse()
+        response.read()
+        assert response.status == 200, response.status
 
     def send() -> None:
         file = store.create(

@@ -228,7 +228,7 @@ def address(known: Known) -> str:
     link=lambda known: f"{(rollout := need(known, Rollout)).url}{rollout.path}",
 )
 def healthy(known: Known) -> str:
-    """The public health URL answered as expected, several times in a row."""
+    """The public health URL responded as expected, several times in a row."""
     rollout = need(known, Rollout)
     if not rollout.latencies_ms:
         raise Missing
@@ -236,7 +236,7 @@ def healthy(known: Known) -> str:
     if rollout.image != runs:
         raise Missing(f"{rollout.image} was verified, and {runs} runs")
     return (
-        f"{rollout.url}{rollout.path} answered {rollout.expect_status} {len(rollout.latencies_ms)} times, "
+        f"{rollout.url}{rollout.path} returned {rollout.expect_status} {len(rollout.latencies_ms)} times, "
         f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"
         f"{_last_update(known)}"
     )

@@ -165,6 +165,6 @@ def configured_provider(settings: dict[str, Any], provider: type[ProviderT]) -> 
 def control(world: World, method: str, path: str, body: Any = None) -> Any:
     """A call to the control address of the doubles."""
     with httpx.Client(transport=Doubles(world), base_url="http://control.test") as client:
-        answer = client.request(method, path, json=body)
-    assert answer.is_success, f"control: {method} {path}: HTTP {answer.status_code} {answer.text}"
-    return answer.json() if answer.content else None
+        response = client.request(method, path, json=body)
+    assert response.is_success, f"control: {method} {path}: HTTP {response.status_code} {response.text}"
+    return response.json() if response.content else None

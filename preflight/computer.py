@@ -98,12 +98,12 @@ def _compare(service: str, base: str, path: str) -> Finding:
 
     line = Http(base, service=service, authorize=lambda _again: "", explain=unexplained)
     try:  # no token: an error response has a date too
-        answer = line.request("GET", path, doing="read the time", accept=ANY_STATUS, seconds=10.0)
+        response = line.request("GET", path, doing="read the time", accept=ANY_STATUS, seconds=10.0)
     except Unreachable as error:
         return blocked(
             error.message, f"check that {urlsplit(base).hostname} can be reached from here, for example through a proxy"
         )
-    date = answer.headers.get("date")
+    date = response.headers.get("date")
     if not date:
         return warning(f"the response of {service} has no date")
     ahead = waiting.clock.wall() - email.utils.parsedate_to_datetime(date).timestamp()

@@ -93,7 +93,7 @@ def run(checks: Mapping[str, Check], subject: Subject, seconds: float = SECONDS)
         thread.join(max(0.0, deadline - time.monotonic()))
     late = [
         blocked(
-            f"no answer within {seconds:g} s",
+            f"no response within {seconds:g} s",
             "check the network and the vendors' status pages, then run this again",
         )
     ]

@@ -24,7 +24,7 @@ NO_PROBES = ProblemText("probes", "the number of probes must be at least 1, not 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What a healthy application answers, and where."""
+    """The response of a healthy application, and where to request it."""
 
     hostname: str
     path: str = "/health"
@@ -32,21 +32,21 @@ class Health:
     expect_body: str | None = None
     """Text that the body must contain, for example a version."""
     probes: int = 3
-    """How many good answers in a row make it healthy."""
+    """How many good responses in a row make it healthy."""
     seconds: float = 60.0
     """How long that may take."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The good answers: milliseconds each, and the time of the first on our clock."""
+class Probed:
+    """The good responses: milliseconds each, and the time of the first on our clock."""
 
     latencies_ms: list[float]
     first_at: float
 
 
-def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] = lambda text: None) -> Answered:
-    """Probe until `health.probes` answers in a row are as expected. Raises TimedOut with the last other answer.
+def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] = lambda text: None) -> Probed:
+    """Probe until `health.probes` responses in a row are as expected. Raises TimedOut with the last other response.
 
     `meanwhile(text)` is called before each attempt, to show progress or to keep a lease.
     """
@@ -57,25 +57,25 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
     seen = "nothing yet"
     deadline = waiting.clock.now() + health.seconds
 
-    def healthy() -> Answered | None:
+    def healthy() -> Probed | None:
         nonlocal first_at, seen
         meanwhile(waiting.with_left(f"https://{health.hostname}{health.path}: {seen}", deadline - waiting.clock.now()))
         asked_at = waiting.clock.now()
         try:
-            answer = get()
+            response = get()
         except httpx.TransportError as error:
             latencies.clear()
-            seen = f"no answer ({type(error).__name__}: {error})"
+            seen = f"no response ({type(error).__name__}: {error})"
             return None
-        failure = _failure(answer, health)
+        failure = _failure(response, health)
         if failure:
             latencies.clear()
             seen = failure
             return None
         first_at = first_at if latencies else asked_at
         latencies.append(round((waiting.clock.now() - asked_at) * 1000, 1))
-        seen = f"{len(latencies)} of {health.probes} good answers"
-        return Answered(list(latencies), first_at) if len(latencies) >= health.probes else None
+        seen = f"{len(latencies)} of {health.probes} good responses"
+        return Probed(list(latencies), first_at) if len(latencies) >= health.probes else None
 
     with _edge(config, health.hostname, health.path) as get:
         return waiting.poll(
@@ -88,7 +88,7 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
 
 
 def request_once(config: Config, hostname: str, path: str) -> None:
-    """One request whose answer does not matter: the app is to log it."""
+    """One request whose response does not matter: the app is to log it."""
     import httpx
 
     with contextlib.suppress(httpx.TransportError), _edge(config, hostname, path) as get:
@@ -105,11 +105,11 @@ def _edge(config: Config, hostname: str, path: str) -> "Iterator[Callable[[], ht
         yield lambda: client.get(f"{base}{path}", headers={"Host": hostname}, timeout=ATTEMPT_SECONDS)
 
 
-def _failure(answer: "httpx.Response", health: Health) -> str:
-    if answer.status_code != health.expect_status:
-        return f"HTTP {answer.status_code} instead of {health.expect_status}"
-    if health.expect_body is not None and health.expect_body not in answer.text:
-        return f"HTTP {answer.status_code}, but without {health.expect_body!r} in the body"
+def _failure(response: "httpx.Response", health: Health) -> str:
+    if response.status_code != health.expect_status:
+        return f"HTTP {response.status_code} instead of {health.expect_status}"
+    if health.expect_body is not None and health.expect_body not in response.text:
+        return f"HTTP {response.status_code}, but without {health.expect_body!r} in the body"
     return ""
 
 

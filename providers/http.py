@@ -38,7 +38,7 @@ CONTACT_SECONDS = 15.0
 """The deadline of a call to an address that has never responded to this process: the network may be down, or the address wrong."""
 
 UNCERTAIN = ErrorText(
-    "no usable answer from {service}, so it may or may not have happened: {doing}; {reason}",
+    "no usable response from {service}, so it may or may not have happened: {doing}; {reason}",
     remedy="look the object up before repeating",
     error=Uncertain,
 )
@@ -47,7 +47,7 @@ NO_CONNECTION = ErrorText(
     remedy="check that the network is up and the address is right, then run the same command again",
     error=Unreachable,
 )
-NO_ANSWER = ErrorText("cannot {doing}: {reason}{tried}", remedy="run the same command again later", error=Unreachable)
+NO_RESPONSE = ErrorText("cannot {doing}: {reason}{tried}", remedy="run the same command again later", error=Unreachable)
 
 
 def make_transport(base_url: str) -> "httpx.BaseTransport":
@@ -126,7 +126,7 @@ class Http:
             if limit:
                 self._connection.acquire(bucket or doing, limit)
             authorization = self._authorize(False)
-            answer = self._attempt(
+            outcome = self._attempt(
                 httpx.Request(
                     method,
                     self.base_url + path,
@@ -138,25 +138,25 @@ class Http:
                 accept,
                 doing,
             )
-            if isinstance(answer, httpx.Response):
-                if answer.is_success or answer.status_code in accept:
-                    return answer
-                if answer.status_code != 401 or renewals == self._fresh_tokens:
-                    raise self._explain(answer, doing)
+            if isinstance(outcome, httpx.Response):
+                if outcome.is_success or outcome.status_code in accept:
+                    return outcome
+                if outcome.status_code != 401 or renewals == self._fresh_tokens:
+                    raise self._explain(outcome, doing)
                 if renewals:
                     waiting.clock.sleep(waiting.backoff(renewals))
                 renewals += 1
                 self._authorize(True)
                 continue
-            if not (answer.not_sent or safe):
-                raise UNCERTAIN(service=self.service, doing=doing, reason=answer.reason)
-            pause = waiting.backoff(attempt) if answer.retry_after is None else answer.retry_after
+            if not (outcome.not_sent or safe):
+                raise UNCERTAIN(service=self.service, doing=doing, reason=outcome.reason)
+            pause = waiting.backoff(attempt) if outcome.retry_after is None else outcome.retry_after
             if waiting.clock.now() + pause > began + self._connection.retry_budget(seconds):
-                self._connection.is_down = answer.no_connection
-                if not answer.no_connection:
-                    raise NO_ANSWER(doing=doing, reason=answer.reason, tried=f", for {seconds:g} s")
+                self._connection.is_down = outcome.no_connection
+                if not outcome.no_connection:
+                    raise NO_RESPONSE(doing=doing, reason=outcome.reason, tried=f", for {seconds:g} s")
                 tried = f", for {waiting.clock.now() - began:.0f} s" if attempt else ""
-                raise NO_CONNECTION(doing=doing, reason=answer.reason, tried=tried)
+                raise NO_CONNECTION(doing=doing, reason=outcome.reason, tried=tried)
             waiting.clock.sleep(pause)
         raise AssertionError  # Not reached: itertools.count has no end.
 
@@ -175,11 +175,11 @@ class Http:
             reason = f"no connection to {self.service} at {self.base_url} ({error})"
             return FailedAttempt(reason=reason, not_sent=True, no_connection=not isinstance(error, httpx.PoolTimeout))
         except httpx.RequestError as error:
-            self._connection.answered()
+            self._connection.mark_reached()
             return FailedAttempt(
-                reason=f"the answer of {self.service} was lost ({type(error).__name__})", not_sent=False
+                reason=f"the response of {self.service} was lost ({type(error).__name__})", not_sent=False
             )
-        self._connection.answered()
+        self._connection.mark_reached()
         if response.status_code in accept:
             return response
         if response.status_code == 429:
@@ -191,7 +191,7 @@ class Http:
         if response.status_code in RESPONSE_LOST:
             explained = self._explain(response, doing)
             trace = getattr(explained, "request_id", "") or "none given"
-            reason = f"{self.service} answered HTTP {response.status_code} (request id: {trace})"
+            reason = f"{self.service} returned HTTP {response.status_code} (request id: {trace})"
             return FailedAttempt(reason=reason, not_sent=False, retry_after=_retry_after(response))
         return response
 
@@ -219,7 +219,7 @@ class _Connection:
         """A vendor can bind a client to one of its servers by a cookie, so that reads see the writes before them."""
         self.is_down = False
         """The last failed call got no connection until its deadline: further calls fail at their first attempt."""
-        self._has_answered = False
+        self._was_reached = False
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
         # The cache drops a connection that has not been used for long; its sockets must not stay open.
@@ -229,11 +229,11 @@ class _Connection:
         """Seconds during which a call with the deadline `seconds` is retried."""
         if self.is_down:
             return 0.0
-        return seconds if self._has_answered else min(seconds, CONTACT_SECONDS)
+        return seconds if self._was_reached else min(seconds, CONTACT_SECONDS)
 
-    def answered(self) -> None:
+    def mark_reached(self) -> None:
         """Record that a connection was made."""
-        self._has_answered, self.is_down = True, False
+        self._was_reached, self.is_down = True, False
 
     def acquire(self, bucket: str, limit: RateLimit) -> None:
         """Take one call from the bucket; sleeps until there is one."""

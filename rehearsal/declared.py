@@ -19,6 +19,6 @@ def add_declared(world: World) -> None:
         if reference not in pushed:
             control.post("/fly/images", json={"reference": reference})
     for user in declared.get("users", ()):
-        answer = control.post("/appstore/users", json=user)  # changes nothing for a user who exists
-        if answer.status_code >= 300:
-            raise bad(DECLARED, f"has a user {user} that cannot be added ({answer.get_json()['error']})")
+        response = control.post("/appstore/users", json=user)  # changes nothing for a user who exists
+        if response.status_code >= 300:
+            raise bad(DECLARED, f"has a user {user} that cannot be added ({response.get_json()['error']})")

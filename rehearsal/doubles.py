@@ -34,13 +34,13 @@ class Control:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            status, answer = _answered(f"{self.url}{path}", method, body)
-        except (OSError, HTTPException) as error:  # HTTPException: they end in the middle of an answer
+            status, response = _call(f"{self.url}{path}", method, body)
+        except (OSError, HTTPException) as error:  # HTTPException: they end in the middle of a response
             raise Refused(f"the doubles do not respond at {self.url}: {error}") from None
         if status >= 300:
-            reason = answer.get("error") if isinstance(answer, dict) else answer
+            reason = response.get("error") if isinstance(response, dict) else response
             raise Refused(f"{reason} ({method} {path}: HTTP {status})")
-        return answer
+        return response
 
 
 class Doubles(Control):
@@ -65,13 +65,11 @@ class Doubles(Control):
     def fly(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
         """Call the Machines API, as `fly` would; returns status and body."""
         headers = {"Authorization": f"Bearer {self.credentials['FLY_API_TOKEN']}"}
-        return _answered(f"{self.addresses['fly']}/v1{path}", method, body or None, headers)
+        return _call(f"{self.addresses['fly']}/v1{path}", method, body or None, headers)
 
     def browse(self, hostname: str, path: str, **body: Any) -> tuple[int, Any]:
         """Request https://hostname as a user would, with a POST if there is a body; returns status and body."""
-        return _answered(
-            f"{self.addresses['proxy']}{path}", "POST" if body else "GET", body or None, {"Host": hostname}
-        )
+        return _call(f"{self.addresses['proxy']}{path}", "POST" if body else "GET", body or None, {"Host": hostname})
 
 
 @contextmanager
@@ -100,14 +98,14 @@ def served(folder: Path, port: int | None = 0, inherits: Collection[int] = ()) -
             process.terminate()
 
 
-def _answered(
+def _call(
     url: str, method: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)  # noqa: S310 (loopback)
     try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310 (loopback)
-            return answer.status, _decoded(answer.read())
+        with urllib.request.urlopen(request) as response:  # noqa: S310 (loopback)
+            return response.status, _decoded(response.read())
     except urllib.error.HTTPError as refusal:
         return refusal.code, _decoded(refusal.read())
 

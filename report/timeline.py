@@ -17,7 +17,7 @@ WAITS = {
     "appstore:ProcessedBuild": "Apple's processing",
     "checks:AlertDrill": "the page to arrive and resolve",
     "checks:LaunchRecord": "the testers and the declaration",
-    "checks:Rollout": "healthy answers",
+    "checks:Rollout": "healthy responses",
     "checks:Watch": "the monitor to see the app",
     "fly:IssuedCertificate": "DNS and the certificate",
 }

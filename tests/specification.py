@@ -1,7 +1,7 @@
 """The vendors' own API descriptions, and what is wrong with a call by them. They are no part of the repository.
 
     spec = load("fly-machines.json")                  skips the test where `../shared/specs` is not there
-    spec.problems(request, response)                  sentences: path, query, body, status and answer that do not fit
+    spec.problems(request, response)                  sentences: path, query, body, status and response that do not fit
     with checking("appstore.test", spec) as found:    holds every call to a double against it, whoever makes it
     unexplained(found, deviations)                    those that are no known deviation of the vendor's wire
 
@@ -78,12 +78,12 @@ class Specification:
         if str(response.status_code) not in operation["responses"]:
             yield f"{called}: HTTP {response.status_code} is not described"
             return
-        answer = _json(response.read())
+        body = _json(response.read())
         described = operation["responses"][str(response.status_code)].get("content", {})
         if "schema" in described.get("application/json", {}):
-            yield from self._against(f"{at}/responses/{response.status_code}", answer, f"{called}: the answer")
-        elif answer is not None:
-            yield f"{called}: the answer {response.status_code} has a body"
+            yield from self._against(f"{at}/responses/{response.status_code}", body, f"{called}: the response")
+        elif body is not None:
+            yield f"{called}: the response {response.status_code} has a body"
 
     def _query(self, request: httpx.Request, operation: dict[str, Any]) -> Iterable[str]:
         described = {each["name"]: each for each in operation.get("parameters", ()) if each["in"] == "query"}
@@ -137,7 +137,7 @@ def conforming(host: str, name: str, deviations: Mapping[str, str], *, requests:
         return
     with checking(host, described) as found:
         yield
-    assert unexplained((each for each in found if requests or ": the answer" in each), deviations) == []
+    assert unexplained((each for each in found if requests or ": the response" in each), deviations) == []
 
 
 def unexplained(problems: Iterable[str], deviations: Mapping[str, str]) -> list[str]:

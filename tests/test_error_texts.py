@@ -15,7 +15,7 @@ def test_error_carries_its_remedy() -> None:
 
 
 def test_error_has_its_class() -> None:
-    text = ErrorText("no answer within {seconds:g} s", error=TimedOut)
+    text = ErrorText("no response within {seconds:g} s", error=TimedOut)
 
     assert isinstance(text(seconds=3.0), TimedOut)
     assert isinstance(GONE(id="148e", app="solos"), ProviderError)

@@ -33,14 +33,14 @@ def vendor(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     def behaving(*behaviours: Behaviour, tokens: Iterator[str] | None = None) -> tuple[Http, list[httpx.Request]]:
         seen: list[httpx.Request] = []
 
-        def answer(request: httpx.Request) -> httpx.Response:
+        def handle(request: httpx.Request) -> httpx.Response:
             seen.append(request)
             behaviour = behaviours[min(len(seen), len(behaviours)) - 1]
             if isinstance(behaviour, Exception):
                 raise behaviour
             return httpx.Response(behaviour.status_code, headers=behaviour.headers, content=behaviour.content)
 
-        monkeypatch.setattr(http, "make_transport", lambda base_url: httpx.MockTransport(answer))
+        monkeypatch.setattr(http, "make_transport", lambda base_url: httpx.MockTransport(handle))
         authorize = (lambda again: next(tokens) if tokens else SECRET) if tokens else (lambda again: f"Bearer {SECRET}")
         return Http("http://vendor.test", service="Vendor", authorize=authorize, explain=explain), seen
 
@@ -132,7 +132,7 @@ def test_call_fails_at_its_deadline(vendor: Vendor, clock: SharedClock) -> None:
     before = clock.now()
 
     with pytest.raises(
-        Unreachable, match=r"cannot do a thing: Vendor answered HTTP 503 \(request id: req-1\), for 20 s"
+        Unreachable, match=r"cannot do a thing: Vendor returned HTTP 503 \(request id: req-1\), for 20 s"
     ):
         send(service, seconds=20.0)
 

@@ -2,7 +2,7 @@
 
 The requirements and their evidence come from other resources' outputs. Only the backend is checked once more, at the moment of the
 declaration: it answers as healthy, and since its version was verified, while testers used it, the machine has not crashed and no
-answer was a 5xx. Later releases leave the record as it is. A launch can be withdrawn, which is recorded too and cannot be undone: a
+response was a 5xx. Later releases leave the record as it is. A launch can be withdrawn, which is recorded too and cannot be undone: a
 second declaration is another record, under another label.
 """
 
@@ -127,11 +127,11 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
                 total=len(args.requirements),
                 missing="; ".join(f"{each.key}: {each.open}" for each in missing),
             )
-        answered = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
+        probed = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
         return args.label, LaunchRecordState(
             **vars(args),
             declared_at=_now(),
-            latencies_ms=answered.latencies_ms,
+            latencies_ms=probed.latencies_ms,
             server_errors=errors,
             watched_seconds=seconds,
         )
@@ -140,7 +140,7 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
         return replace(state, withdrawn=args.withdrawn, withdrawn_at=_now() if args.withdrawn else None)
 
     def _since_verified(self, args: LaunchRecordArgs) -> tuple[int, int, str]:
-        """The 5xx answers since the version was verified, the seconds that covers, and what was wrong in that time."""
+        """The 5xx responses since the version was verified, the seconds that covers, and what was wrong in that time."""
         problems, errors, seconds = [], 0, 0
         machine = machines.find(self.fly, args.app, args.machine_id)
         if machine is None:
@@ -153,7 +153,7 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
         except ProviderError as error:
             problems.append(f"the number of server errors is unknown: {error}")
         if errors:
-            problems.append(f"{errors} answers were a 5xx since {args.verified_at} (`fly logs -a {args.app}`)")
+            problems.append(f"{errors} responses were a 5xx since {args.verified_at} (`fly logs -a {args.app}`)")
         return errors, seconds, "; ".join(problems)
 
 

@@ -104,12 +104,12 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
         finally:
             self._run(args, ["rm", "-f", COPY])
         document = output[f"\n{output}".rindex("\n{") :]  # Its log lines precede it, on standard output too.
-        answer = decode(document, Restored, doing=f"restore the replica of {args.database}", source="litestream")
+        response = decode(document, Restored, doing=f"restore the replica of {args.database}", source="litestream")
         return ReplicaDrillState(
             **vars(args),
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),
-            transaction=answer.txid,
-            milliseconds=answer.duration_ms,
+            transaction=response.txid,
+            milliseconds=response.duration_ms,
         )
 
     def _run(self, args: ReplicaDrillArgs, command: list[str]) -> str:

@@ -45,7 +45,7 @@ class RolloutArgs:
     expect_status: Input[int] = field(default=200)
     expect_body: Input[str | None] = field(default=None)
     probes: Input[int] = field(default=3)
-    """Good answers in a row."""
+    """Good responses in a row."""
     seconds: Input[float] = field(default=300.0)
     """How long that may take, with the minutes for which resolvers can remember that a new hostname had no address. Changing it alone
     changes nothing."""
@@ -56,7 +56,7 @@ class RolloutState(RolloutArgs):
     verified_at: str = ""
     """RFC 3339, in UTC."""
     latencies_ms: list[float] = field(default_factory=list)
-    """Of the good answers, as seen from here."""
+    """Of the good responses, as seen from here."""
     instance_id: str = ""
     """The machine's version that gave them."""
     image: str = ""
@@ -81,7 +81,7 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
     def _verify(self, args: RolloutArgs) -> RolloutState:
         fly, id = self.fly, args.machine_id
         try:
-            answered = health.probe(self.config, _health(args), meanwhile=engine.progress())
+            probed = health.probe(self.config, _health(args), meanwhile=engine.progress())
         except TimedOut as error:
             machine = machines.find(fly, args.app, id)
             raise NO_GOOD_ANSWER(failure=error, epilogue=logs.epilogue(fly, args.app, machine, id)) from None
@@ -93,7 +93,7 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
         return RolloutState(
             **vars(args),
             verified_at=waiting.utc_now().isoformat(timespec="seconds"),
-            latencies_ms=answered.latencies_ms,
+            latencies_ms=probed.latencies_ms,
             instance_id=machine.instance_id,
             image=machine.view.image,
         )

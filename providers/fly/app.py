@@ -114,7 +114,7 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             )
             return
         doing = f"delete app {id}"
-        # Not repeated after a lost answer, because the name may then be somebody else's. Whether it is gone is checked below.
+        # Not repeated after a lost response, because the name may then be somebody else's. Whether it is gone is checked below.
         with contextlib.suppress(Uncertain):
             self.fly.call(
                 "DELETE", f"/apps/{id}", doing=doing, params={"force": "true"}, accept=(404,), limit=APP_DELETE_LIMIT

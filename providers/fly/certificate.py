@@ -31,7 +31,7 @@ FLYS_OWN = ProblemText(
     "hostname", "{hostname} belongs to Fly and has a certificate already", remedy="leave the certificate out"
 )
 OTHER_HOSTNAME = ErrorText(
-    "Fly answered with the certificate of {found} instead of {hostname}", remedy="run `pulumi up` again"
+    "Fly returned the certificate of {found} instead of {hostname}", remedy="run `pulumi up` again"
 )
 
 

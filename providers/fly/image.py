@@ -158,11 +158,13 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
     path = f"/v2/{reference.repository}/manifests/{reference.target}"
     doing = f"look up image {reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
     headers = {"Accept": MANIFESTS}
-    answer = registry.request("HEAD", path, doing=doing, headers=headers, safe=True, accept=(401,))
-    if answer.status_code == 401:
-        headers["Authorization"] = _answer_challenge(answer.headers.get("WWW-Authenticate", ""), base, reference, basic)
-        answer = registry.request("HEAD", path, doing=doing, headers=headers, safe=True)
-    digest = answer.headers.get("Docker-Content-Digest")
+    response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True, accept=(401,))
+    if response.status_code == 401:
+        headers["Authorization"] = _answer_challenge(
+            response.headers.get("WWW-Authenticate", ""), base, reference, basic
+        )
+        response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True)
+    digest = response.headers.get("Docker-Content-Digest")
     if not digest:
         manifest = registry.request("GET", path, doing=doing, headers=headers)
         digest = f"sha256:{hashlib.sha256(manifest.content).hexdigest()}"
@@ -186,13 +188,13 @@ def _answer_challenge(challenge: str, base: str, reference: Reference, basic: st
         explain=_explain,
     )
     scope = given.get("scope") or f"repository:{reference.repository}:pull"
-    answer = issuer.request(
+    response = issuer.request(
         "GET",
         realm.path,
         doing=f"get a pull token for {reference.name}",
         params={"service": given.get("service", reference.host), "scope": scope},
     )
-    granted = decode(answer.content, _Token, doing=f"get a pull token for {reference.name}", source=issuer.service)
+    granted = decode(response.content, _Token, doing=f"get a pull token for {reference.name}", source=issuer.service)
     return f"Bearer {granted.token or granted.access_token}"
 
 

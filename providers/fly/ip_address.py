@@ -20,7 +20,7 @@ from providers.resource import Resource
 
 NO_REGION = ProblemText("region", "an address of type {type} cannot have a region", remedy="leave region out")
 NO_ADDRESS = ErrorText(
-    "Fly assigned a {type} address to app {app}, but its answer has no address", remedy="run `pulumi up` again"
+    "Fly assigned a {type} address to app {app}, but its response has no address", remedy="run `pulumi up` again"
 )
 
 

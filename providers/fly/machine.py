@@ -96,9 +96,9 @@ class MachineArgs(Adoptable):
     This argument and the following ones say how an update is verified; changing them alone changes nothing."""
     health_path: Input[str] = field(default="/health")
     expect_body: Input[str | None] = field(default=None)
-    """Text that the answer must contain, for example the release's version."""
+    """Text that the response must contain, for example the release's version."""
     probes: Input[int] = field(default=3)
-    """Good answers in a row."""
+    """Good responses in a row."""
     healthy_seconds: Input[float] = field(default=300.0)
     """How long a new version may take to start, to pass its checks and to answer at its hostname, all together."""
     replaceable: Input[bool] = field(default=True)
@@ -129,9 +129,9 @@ class MachineState(MachineArgs):
     checks_seconds: float = 0.0
     """Until all checks passed, from the same moment as `start_seconds`."""
     downtime_seconds: float = 0.0
-    """From the update until the first good answer at the public address: the longest downtime that users can have seen."""
+    """From the update until the first good response at the public address: the longest downtime that users can have seen."""
     latencies_ms: list[float] = field(default_factory=list)
-    """Of the good answers at the public address, as seen from here."""
+    """Of the good responses at the public address, as seen from here."""
 
 
 MEASURED = ("verified_at", "snapshot_id", "start_seconds", "checks_seconds", "downtime_seconds", "latencies_ms")
@@ -139,7 +139,7 @@ MEASURED = ("verified_at", "snapshot_id", "start_seconds", "checks_seconds", "do
 
 @dataclass(frozen=True)
 class Observed:
-    """A machine as Fly answered it, its state in the form of the arguments, and the arguments in which it differs."""
+    """A machine as Fly returned it, its state in the form of the arguments, and the arguments in which it differs."""
 
     machine: machines.Machine
     state: MachineState

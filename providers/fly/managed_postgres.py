@@ -158,7 +158,7 @@ def problems(plan: str, disk_size_gb: int) -> Iterable[Problem]:
 
 
 def _state(args: ManagedPostgresArgs, cluster: postgres.Cluster) -> ManagedPostgresState:
-    """`disk_size_gb` is a lower bound: a larger cluster shows the size that was asked for. What Fly's answer to a creation leaves
+    """`disk_size_gb` is a lower bound: a larger cluster shows the size that was asked for. What Fly's response to a creation leaves
     out is as it was asked for."""
     size = cluster.disk_size_gb or args.disk_size_gb
     return ManagedPostgresState(

@@ -41,7 +41,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
     State = PostgresBackupState
 
     def ensure(self, args: PostgresBackupArgs) -> tuple[str, PostgresBackupState]:
-        """Fly's answer has no id, so the backup is the one that was not there before; only one runs at a time."""
+        """Fly's response has no id, so the backup is the one that was not there before; only one runs at a time."""
         fly, id = self.fly, args.cluster_id
         before = {backup.id for backup in postgres.backups(fly, id)}
         show, seen = engine.progress(), "none yet"

@@ -105,15 +105,15 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
 
     def _write(self, args: SecretsArgs, unset: Iterable[str], version: int = 0) -> SecretsState:
         values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
-        answer = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
-        listed = answer.digests
+        response = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
+        listed = response.digests
         if not args.values.keys() <= listed.keys():
             listed = secrets.list_all(self.fly, args.app).digests
         missing = sorted(args.values.keys() - listed.keys())
         if missing:
             raise NOT_LISTED(app=args.app, missing=", ".join(missing))
         digests = {name: listed[name] for name in args.values}
-        return SecretsState(app=args.app, values=args.values, version=answer.version or version, digests=digests)
+        return SecretsState(app=args.app, values=args.values, version=response.version or version, digests=digests)
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:

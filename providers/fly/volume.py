@@ -207,7 +207,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 "POST",
                 f"/apps/{args.app}/volumes",
                 doing=f"create volume {args.name} of app {args.app}",
-                answer=volumes.Volume,
+                shape=volumes.Volume,
                 body={key: value for key, value in body.items() if value is not None},
             )
         )
@@ -234,12 +234,12 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         path, doing = volumes.path(args.app, volume.id), f"change volume {volume.id} of app {args.app}"
         wanted = {"snapshot_retention": args.snapshot_retention, "auto_backup_enabled": args.scheduled_snapshots}
         if any(getattr(volume, key) != value for key, value in wanted.items()):
-            volume = self.fly.call("PUT", path, doing=doing, answer=volumes.Volume, body=wanted, safe=True)
+            volume = self.fly.call("PUT", path, doing=doing, shape=volumes.Volume, body=wanted, safe=True)
         needs_restart = grown_from is not None and grown_from < args.size_gb
         if volume.size_gb < args.size_gb:
             body = {"size_gb": args.size_gb}
-            answer = self.fly.call("PUT", f"{path}/extend", doing=doing, answer=volumes.Extended, body=body, safe=True)
-            volume, needs_restart = answer.volume, answer.needs_restart
+            response = self.fly.call("PUT", f"{path}/extend", doing=doing, shape=volumes.Extended, body=body, safe=True)
+            volume, needs_restart = response.volume, response.needs_restart
         if needs_restart and volume.attached_machine_id:
             machines.restart(self.fly, args.app, volume.attached_machine_id)
         return _state(args, volume)

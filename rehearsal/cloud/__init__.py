@@ -4,7 +4,7 @@ They are strict by default. State machines, eventual consistency, rate limits, l
 (`infra-docs/vendors/`). State is kept in one SQLite file and survives a restart; a machine of a known image is a real process; every
 request is recorded in a journal; any call can be made to fail, hang or be throttled.
 
-Not covered: performance, prices, security, and endpoints that a launch does not use (they answer 501).
+Not covered: performance, prices, security, and endpoints that a launch does not use (they return 501).
 
     store.py      documents in SQLite                 service.py   base of a service: routes, journal, faults
     clock.py      time, and the vendors' delays       world.py     makes and connects all services

@@ -37,9 +37,9 @@ class Delays:
     them by name."""
 
     app_visible: float = 0.2
-    """Fly: until a new app's machine endpoints stop answering 404."""
+    """Fly: until a new app's machine endpoints stop returning 404."""
     app_gone: float = 0.4
-    """Fly: until a deleted app's name answers 404."""
+    """Fly: until a deleted app's name returns 404."""
     machine_visible: float = 0.1
     """Fly: until a new machine can be read."""
     machine_start: float = 0.3
@@ -55,7 +55,7 @@ class Delays:
     postgres_backup: float = 0.3
     """Fly: from `running` to `completed`."""
     postgres_gone: float = 0.3
-    """Fly: until a deleted cluster answers 404."""
+    """Fly: until a deleted cluster returns 404."""
     monitor_speed: float = 1.0
     """Not a delay: a divisor for the durations in the configuration of Prometheus and Alertmanager, from their next start."""
     check_seconds_cap: float = 0.5
@@ -87,7 +87,7 @@ class Delays:
     """App Store Connect: from a capability change or revocation until profiles are INVALID."""
     url_lifetime: float = 600.0
     """App Store Connect: until a presigned upload URL expires."""
-    answer: float = 0.0
+    response: float = 0.0
     """Both: network round trip, before each response."""
     rate_scale: float = 10.0
     """Both: factor for the documented rate limits (1.0 for the real ones)."""

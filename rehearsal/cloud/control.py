@@ -20,7 +20,7 @@ from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.control import FlyControl
 from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.receivers import Receivers
-from rehearsal.cloud.service import Answer, route
+from rehearsal.cloud.service import Refusal, route
 
 
 class Control(AppStoreControl, FlyControl, Receivers):
@@ -46,7 +46,7 @@ class Control(AppStoreControl, FlyControl, Receivers):
         try:
             fault = Fault(**request.get_json(force=True))
         except TypeError as error:
-            raise Answer({"error": f"not a fault: {error}"}, 400) from None
+            raise Refusal({"error": f"not a fault: {error}"}, 400) from None
         self.context.faults.arm(fault)
         return dataclasses.asdict(fault), 201, {}
 
@@ -65,5 +65,5 @@ class Control(AppStoreControl, FlyControl, Receivers):
             self.context.delays = dataclasses.replace(self.context.delays, **request.get_json(force=True))
         except TypeError:
             known = ", ".join(field.name for field in dataclasses.fields(Delays))
-            raise Answer({"error": f"unknown delay; known delays: {known}"}, 400) from None
+            raise Refusal({"error": f"unknown delay; known delays: {known}"}, 400) from None
         return dataclasses.asdict(self.context.delays)

@@ -24,8 +24,8 @@ class Hung(Lost):
 class Fault:
     """A fault. It applies to calls that match all given conditions, `times` times.
 
-    kind: `refuse` answers with `status` and `body` without executing the call, `refuse_after` after executing it; `lose_before`
-    and `lose_after` break the connection before and after; `hang` sends nothing for `seconds`; `throttle` answers 429.
+    kind: `refuse` returns `status` and `body` without executing the call, `refuse_after` after executing it; `lose_before`
+    and `lose_after` break the connection before and after; `hang` sends nothing for `seconds`; `throttle` returns 429.
     """
 
     kind: Kind

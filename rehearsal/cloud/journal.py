@@ -23,7 +23,7 @@ class Journal:
         self._store.append_journal(entry)
 
     def entries(self, service: str | None = None) -> list[Document]:
-        """`{"service", "method", "path", "query", "request", "status", "answer", "at", "fault"}` of each call so far.
+        """`{"service", "method", "path", "query", "request", "status", "response", "at", "fault"}` of each call so far.
 
         `status` is None if no response was sent."""
         return [entry for entry in self._store.read_journal() if service in (None, entry["service"])]

@@ -14,7 +14,7 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly.formats import public
-from rehearsal.cloud.service import Answer, Service, route
+from rehearsal.cloud.service import Refusal, Service, route
 
 DEADMAN, LOKI = "deadman", "loki"
 MAX_LINES = 1000
@@ -45,7 +45,7 @@ class Receivers(Service):
     @route("POST", "/loki/api/v1/push")
     def push_lines(self, request: Request) -> Any:
         if not request.authorization:
-            raise Answer({"error": "no credentials"}, 401)
+            raise Refusal({"error": "no credentials"}, 401)
         sent = request.get_data()
         pushed = json.loads(gzip.decompress(sent) if request.headers.get("Content-Encoding") == "gzip" else sent)
         lines = [

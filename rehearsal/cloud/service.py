@@ -1,7 +1,7 @@
 """Base of an HTTP service of the doubles: routes, and what applies to every call (journal, faults, authentication).
 
 A service is a class whose methods are marked with `@route`. A handler gets the request and the path's variables, and returns a
-JSON value, `(value, status, headers)`, or a werkzeug Response. To refuse a call it raises `Answer`.
+JSON value, `(value, status, headers)`, or a werkzeug Response. To refuse a call it raises `Refusal`.
 """
 
 import functools
@@ -23,8 +23,8 @@ BY_MACHINE = "rehearsal.by_machine"
 """WSGI key that marks a request from a machine of the doubles: not made by the program, so not in the journal."""
 
 
-class Answer(Exception):
-    """A response that a handler raises: `raise Answer({"error": "…"}, 404)`."""
+class Refusal(Exception):
+    """A response that a handler raises: `raise Refusal({"error": "…"}, 404)`."""
 
     def __init__(self, body: Any, status: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"HTTP {status}")
@@ -75,7 +75,7 @@ class Service:
     # For subclasses to override.
 
     def admit(self, request: Request) -> None:
-        """Authentication and rate limits; raises Answer to refuse the call."""
+        """Authentication and rate limits; raises Refusal to refuse the call."""
 
     def not_found(self, request: Request) -> Any:
         """The response for a path without a route."""
@@ -101,7 +101,7 @@ class Service:
         if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
-            self.context.clock.sleep(self.context.delays.answer)
+            self.context.clock.sleep(self.context.delays.response)
         fault = self.context.faults.take(self.name, request.method, request.path)
         response: Response | None = None
         try:
@@ -120,15 +120,15 @@ class Service:
         if kind == "throttle":
             return self._make_response(request, self.throttled(request))
         if fault and kind == "refuse":
-            return self._make_response(request, self._fault_answer(request, fault))
+            return self._make_response(request, self._fault_response(request, fault))
         response = self._act(request)
         if kind == "lose_after":
             raise Lost
         if fault and kind == "refuse_after":
-            return self._make_response(request, self._fault_answer(request, fault))
+            return self._make_response(request, self._fault_response(request, fault))
         return response
 
-    def _fault_answer(self, request: Request, fault: Fault) -> Any:
+    def _fault_response(self, request: Request, fault: Fault) -> Any:
         return self.failed(request, fault) if fault.body is None else (fault.body, fault.status, {})
 
     def _act(self, request: Request) -> Response:
@@ -136,8 +136,8 @@ class Service:
             self.admit(request)
             handler, variables = self.routes.bind_to_environ(request.environ).match()
             return self._make_response(request, handler(self, request, **variables))
-        except Answer as answer:
-            return self._make_response(request, (answer.body, answer.status, answer.headers))
+        except Refusal as refusal:
+            return self._make_response(request, (refusal.body, refusal.status, refusal.headers))
         except (NotFound, MethodNotAllowed):
             return self._make_response(request, self.not_found(request))
         except HTTPException as error:
@@ -165,7 +165,7 @@ class Service:
                 "query": request.args.to_dict(),
                 "request": redact(sent, request.content_type or ""),
                 "status": response.status_code if response else None,
-                "answer": redact(response.get_data(), response.content_type or "") if response else None,
+                "response": redact(response.get_data(), response.content_type or "") if response else None,
                 "at": self.context.clock.now(),
                 "fault": fault.kind if fault else None,
             }

@@ -123,8 +123,8 @@ class Drill:
 
     def notes(self) -> list[str]:
         """The notes that users get; empty if the backend does not respond with 200."""
-        status, answer = self.doubles.browse(self.hostname, "/notes")
-        return [note["text"] for note in answer] if status == 200 else []
+        status, response = self.doubles.browse(self.hostname, "/notes")
+        return [note["text"] for note in response] if status == 200 else []
 
     def _only(self, kind: str, matches: Any) -> dict[str, Any]:
         found = [each for each in self.doubles.see("/fly/state")[kind] if matches(each)]

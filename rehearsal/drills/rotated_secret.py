@@ -35,6 +35,6 @@ def run(drill: Drill) -> None:
 def _digest_in_machine(drill: Drill) -> str:
     """SHA-256 of the value in the environment of the server's machine, as `fly ssh console` would show it."""
     path = f"/apps/{drill.app}/machines/{drill.machine['id']}/exec"
-    status, answer = drill.doubles.fly("POST", path, command=["python3", "-c", READ])
-    drill.promise(f"the machine has a {NAME}", status == 200 and answer["exit_code"] == 0)
-    return str(answer["stdout"])
+    status, response = drill.doubles.fly("POST", path, command=["python3", "-c", READ])
+    drill.promise(f"the machine has a {NAME}", status == 200 and response["exit_code"] == 0)
+    return str(response["stdout"])

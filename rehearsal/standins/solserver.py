@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
 BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull", "full")
-"""How an image can be broken: exits at once, runs out of memory, answers /health with 500, becomes healthy late, crashes after it
+"""How an image can be broken: exits at once, runs out of memory, returns /health with 500, becomes healthy late, crashes after it
 was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program), finds its volume full."""
 SLOW_SECONDS = 5.0
 RESTLESS_SECONDS = 0.8
@@ -91,14 +91,14 @@ class Solserver:
         """Status and JSON value of the response; `path` may have a query."""
         path = path.partition("?")[0]
         try:
-            status, answer = self._answer(method, path, body)
+            status, response = self._handle(method, path, body)
         except sqlite3.Error as error:
-            status, answer = 503, {"status": "failing", "database": str(error)}
+            status, response = 503, {"status": "failing", "database": str(error)}
         if path != "/health" or status != 200:
             self._say("info" if status < 500 else "error", f"{method} {path} {status}")
-        return status, answer
+        return status, response
 
-    def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    def _handle(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         if (method, path) in (("GET", "/health"), ("HEAD", "/health")):
             return self._health()
         if (method, path) == ("GET", "/notes"):
@@ -200,7 +200,7 @@ def _handler_for(server: Solserver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, value = server.handle(self.command, self.path, body)
             content = json.dumps(value).encode()
@@ -211,7 +211,7 @@ def _handler_for(server: Solserver) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 (the library's names)
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = respond  # noqa: N815 (the library's names)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Log nothing: `Solserver` writes the logs."""

@@ -1,4 +1,4 @@
-"""Every test here also checks requests and answers against Apple's API specification, if that is available."""
+"""Every test here also checks requests and responses against Apple's API specification, if that is available."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -159,7 +159,7 @@ def test_drift_corrected(world: World, configured: Configured, app: Driven) -> N
     assert world.store.all("appstore.apps")[0]["attributes"]["primaryLocale"] == "en-US"
 
 
-def test_lost_answer_of_change(world: World, configured: Configured, app: Driven) -> None:
+def test_lost_response_of_change(world: World, configured: Configured, app: Driven) -> None:
     make_app(world, configured)
     world.faults.arm(Fault("lose_after", service="appstore", method="PATCH"))
 

@@ -60,7 +60,7 @@ def test_changed_address(world: World, arguments: dict[str, Any], information: D
     assert information.steps == ["create", "update"]
 
 
-def test_lost_answer(world: World, arguments: dict[str, Any], information: Driven) -> None:
+def test_lost_response(world: World, arguments: dict[str, Any], information: Driven) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="betaAppLocalizations"))
 
     information.up(**arguments)

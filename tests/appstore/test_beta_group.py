@@ -52,7 +52,7 @@ def test_created_once_then_adopted(
 
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
-def test_lost_answer(world: World, group: Driven, arguments: dict[str, Any], fault: Kind) -> None:
+def test_lost_response(world: World, group: Driven, arguments: dict[str, Any], fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST", path="betaGroups"))
 
     group.up(**arguments)

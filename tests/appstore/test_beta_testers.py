@@ -199,7 +199,7 @@ def test_user_who_cannot_test(world: World, testers: Driven, arguments: dict[str
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
 @pytest.mark.parametrize("call", ["/v1/betaTesters$", "relationships/betaTesters", "/v1/userInvitations"])
-def test_lost_answer(world: World, testers: Driven, arguments: dict[str, Any], call: str, fault: Kind) -> None:
+def test_lost_response(world: World, testers: Driven, arguments: dict[str, Any], call: str, fault: Kind) -> None:
     """Everybody is added or invited once."""
     join_team(world, ADA, JUN)
     testers.up(**arguments, testers=[JUN])

@@ -248,7 +248,7 @@ def test_expired_addresses(world: World, app: str, build: Driven, tmp_path: Path
     assert calls(world, method="POST").count("POST /v1/buildUploadFiles") == 2
 
 
-def test_lost_answer_of_commit(world: World, app: str, build: Driven, tmp_path: Path) -> None:
+def test_lost_response_of_commit(world: World, app: str, build: Driven, tmp_path: Path) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="PATCH", path="buildUploadFiles"))
 
     build.up(**build_arguments(tmp_path, app))

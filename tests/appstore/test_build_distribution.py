@@ -137,7 +137,7 @@ def test_refresh(world: World, arguments: dict[str, Any], distribution: Driven) 
     assert distribution.diff(**arguments).changes
 
 
-def test_lost_answer(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
+def test_lost_response(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="relationships/betaGroups"))
 
     assert distribution.up(**arguments)["internal_state"] in AVAILABLE_STATES

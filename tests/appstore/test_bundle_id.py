@@ -39,7 +39,7 @@ def test_adopted(world: World, configured: Configured, bundle_id: Driven) -> Non
 
 
 @pytest.mark.parametrize("fault", ["refuse", "refuse_after", "lose_before", "lose_after", "hang"])
-def test_lost_answer(world: World, bundle_id: Driven, fault: Kind) -> None:
+def test_lost_response(world: World, bundle_id: Driven, fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST"))
 
     bundle_id.up(**ARGUMENTS)

@@ -104,7 +104,7 @@ def test_unknown_types(world: World, bundle_id: str, capabilities: Driven) -> No
 
 
 @pytest.mark.parametrize("kind", ["lose_before", "lose_after", "refuse_after"])
-def test_lost_answer(world: World, bundle_id: str, capabilities: Driven, kind: Any) -> None:
+def test_lost_response(world: World, bundle_id: str, capabilities: Driven, kind: Any) -> None:
     world.faults.arm(Fault(kind, service="appstore", method="POST", path="bundleIdCapabilities"))
 
     capabilities.up(bundle_id=bundle_id, capabilities=PUSH)

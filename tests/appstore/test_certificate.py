@@ -68,7 +68,7 @@ def test_secret_outputs(configured: Callable[[Any], Any]) -> None:
     assert secret == {"private_key", "p12", "p12_password"}
 
 
-def test_lost_answer(world: World, certificate: Driven) -> None:
+def test_lost_response(world: World, certificate: Driven) -> None:
     """The certificate is found by its key."""
     world.faults.arm(Fault("lose_after", service="appstore", method="POST", path="^/v1/certificates$"))
 

@@ -1,4 +1,4 @@
-"""The client's rules, against the double: pages, lost answers, what is repeated, and what is looked up first."""
+"""The client's rules, against the double: pages, lost responses, what is repeated, and what is looked up first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ def test_all_pages_read(world: World, appstore: AppStore) -> None:
 
 
 def test_next_page_address(world: World, appstore: AppStore) -> None:
-    """Taken from the answer as it is."""
+    """Taken from the response as it is."""
     for number in range(3):
         make(appstore, f"{BUNDLE_ID}.{number}")
 
@@ -62,7 +62,7 @@ def test_list_of_missing_parent(appstore: AppStore) -> None:
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_lost_answer_of_create(world: World, appstore: AppStore, fault: Kind) -> None:
+def test_lost_response_of_create(world: World, appstore: AppStore, fault: Kind) -> None:
     world.faults.arm(Fault(fault, service="appstore", method="POST"))
 
     made = make(appstore)
@@ -72,7 +72,7 @@ def test_lost_answer_of_create(world: World, appstore: AppStore, fault: Kind) ->
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_lost_answer_of_update(world: World, appstore: AppStore, fault: Kind) -> None:
+def test_lost_response_of_update(world: World, appstore: AppStore, fault: Kind) -> None:
     """The object is read before the call is repeated."""
     made = make(appstore)
     before = len(calls(world))

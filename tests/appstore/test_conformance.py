@@ -1,4 +1,4 @@
-"""A first `up`, refresh and destroy: all requests and answers fit Apple's API specification."""
+"""A first `up`, refresh and destroy: all requests and responses fit Apple's API specification."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ GRACE = {"email": "grace@sollabs.example", "first_name": "Grace", "last_name": "
 
 
 def test_calls_fit_the_specification(world: World, configured: Callable[[Any], Any], tmp_path: Path) -> None:
-    """What we send, and what the double answers."""
+    """What we send, and what the double returns."""
     with specification.checking("appstore.test", specification.load(description.NAME)) as found:
         resources = first_up(world, configured, tmp_path)
         for resource in resources:

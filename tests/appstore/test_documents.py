@@ -1,4 +1,4 @@
-"""Apple's documents to our objects and back: each object once in each direction, and answers that do not fit."""
+"""Apple's documents to our objects and back: each object once in each direction, and responses that do not fit."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def _linkage(value: Any) -> Any:
     return [_linkage(each) for each in value] if isinstance(value, list) else {"type": value[0], "id": value[1]}
 
 
-def answer(*resources: dict[str, Any], included: tuple[dict[str, Any], ...] = ()) -> bytes:
+def document(*resources: dict[str, Any], included: tuple[dict[str, Any], ...] = ()) -> bytes:
     return json.dumps({"data": list(resources), "included": list(included), "links": {"self": "x"}}).encode()
 
 
@@ -306,7 +306,7 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
 def test_object_read(expected: Resource, resource: dict[str, Any], included: tuple[dict[str, Any], ...]) -> None:
     unknown = {**resource, "attributes": {**resource["attributes"], "introducedLater": {"a": [1]}}}
 
-    assert documents.read(type(expected), answer(unknown, included=included), doing="read it") == [expected]
+    assert documents.read(type(expected), document(unknown, included=included), doing="read it") == [expected]
 
 
 def test_every_type_read() -> None:
@@ -331,7 +331,7 @@ def test_related_object_not_included() -> None:
         build=("builds", "b"),
     )
 
-    (found,) = documents.read(BuildUpload, answer(upload), doing="read it")
+    (found,) = documents.read(BuildUpload, document(upload), doing="read it")
 
     assert (found.asset_file, found.build) == (None, Build.ref("b"))
 
@@ -359,16 +359,16 @@ def test_usage() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (answer(data("users", "1", {"username": 5})), "users: Expected str, got int - at $.username"),
-        (answer(data("users", "1", {"username": ["secret"]})), "users: Expected str, got array - at $.username"),
-        (answer(data("users", "1", {"username": None})), "users: Object missing required field username"),
+        (document(data("users", "1", {"username": 5})), "users: Expected str, got int - at $.username"),
+        (document(data("users", "1", {"username": ["secret"]})), "users: Expected str, got array - at $.username"),
+        (document(data("users", "1", {"username": None})), "users: Object missing required field username"),
         (b'{"data": {"type": "users"}}', "users: Object missing required field id - at $.data"),
         (b'{"data": "secret"}', "users: Expected object | array | null, got str - at $.data"),
         (b"<html>secret</html>", "users: JSON is malformed: invalid character (byte 0)"),
         (b"", "users: Input data was truncated"),
     ],
 )
-def test_unexpected_answer(content: bytes, fault: str) -> None:
+def test_unexpected_response(content: bytes, fault: str) -> None:
     """The error names the call, the field and the type that came, and never a value."""
     with pytest.raises(ProviderError) as raised:
         documents.read(User, content, doing="look up a user")

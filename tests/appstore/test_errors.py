@@ -113,7 +113,7 @@ def test_property_named() -> None:
 
 
 @pytest.mark.parametrize("text", ["<html>Bad Gateway</html>", '"a text"', "[]"])
-def test_answer_without_errors(text: str) -> None:
+def test_response_without_errors(text: str) -> None:
     """It is shown, shortened."""
     error = refusal(403, text=text * 200)
 

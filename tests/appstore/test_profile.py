@@ -53,7 +53,7 @@ def test_bundle_id_too_new(world: World, arguments: dict[str, Any], profile: Dri
 
 
 @pytest.mark.parametrize("kind", ["lose_before", "lose_after", "refuse_after"])
-def test_lost_answer(world: World, arguments: dict[str, Any], profile: Driven, kind: Any) -> None:
+def test_lost_response(world: World, arguments: dict[str, Any], profile: Driven, kind: Any) -> None:
     """The profile is found by its name."""
     world.faults.arm(Fault(kind, service="appstore", method="POST", path="^/v1/profiles$", skip=1))
 

@@ -34,12 +34,12 @@ class CutOff(httpx.BaseTransport):
             sent, self._left = body[: self._left], max(0, self._left - len(body))
             self._dead = self._dead or len(sent) < len(body) or not self._left
         # The announced length does not change.
-        answer = self._doubles.handle_request(
+        response = self._doubles.handle_request(
             httpx.Request(request.method, request.url, headers=request.headers, content=sent)
         )
         if self._dead:
             raise Killed
-        return answer
+        return response
 
 
 def test_upload_resumed(settings: dict[str, Any], world: World) -> None:

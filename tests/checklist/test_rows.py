@@ -25,7 +25,7 @@ EVIDENCE = {
     "secrets": "SESSION_SECRET (version 1)",
     "image": f"registry.fly.io/solserver:1.0.0 is {DIGEST}",
     "address": "solos.fly.dev: v6 2a09::1",
-    "healthy": "https://solos.fly.dev/health answered 200 2 times, slowest 31 ms, instance 01M8, verified 2026-11-27T09:00:00+00:00; "
+    "healthy": "https://solos.fly.dev/health returned 200 2 times, slowest 31 ms, instance 01M8, verified 2026-11-27T09:00:00+00:00; "
     "last update: started in 3 s, checks after 2 s, 0.4 s down at most",
     "logging": "kept at https://logs.example; 12 lines counted by 2026-11-27T09:00:00+00:00",
     "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, sources up: app, logs; "

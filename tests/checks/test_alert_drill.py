@@ -54,8 +54,8 @@ class Monitor:
         return {"app": "solos-monitor", "machine_id": machine.id, "watched": "solos", "receiver": "page", "route": page}
 
     def received(self) -> list[str]:
-        answers = httpx.get(f"{self.addresses['control']}/receivers/page").json()
-        return [each["status"] for each in answers]
+        responses = httpx.get(f"{self.addresses['control']}/receivers/page").json()
+        return [each["status"] for each in responses]
 
     def _driven(self, provider: type[Any]) -> Driven:
         instance = provider()

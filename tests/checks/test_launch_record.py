@@ -124,7 +124,7 @@ def test_withdrawal_is_final(record: Driven, declaration: Declaration) -> None:
 
 
 def fail_once(world: World) -> None:
-    """One answer is a 503: the machine is briefly not routable."""
+    """One response is a 503: the machine is briefly not routable."""
     (running,) = control(world, "GET", "/fly/state")["fly_machine"]
     world.store.put("fly_machine", running["id"], {**running, "state": "stopped"})
     assert ask(world, "/health") == 503
@@ -135,7 +135,7 @@ def test_server_error_blocks_launch(record: Driven, declaration: Declaration, wo
     fail_once(world)
     world.clock.sleep(60)
 
-    with pytest.raises(NotReady, match=r"healthy: 1 answers were a 5xx since .*waive one"):
+    with pytest.raises(NotReady, match=r"healthy: 1 responses were a 5xx since .*waive one"):
         record.up(**declaration(HOLDS))
 
 

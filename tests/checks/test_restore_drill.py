@@ -41,8 +41,8 @@ def write_rows(world: World, count: int) -> None:
     """Notes that users wrote through the edge."""
     with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as users:
         for number in range(count):
-            answer = users.post("/notes", json={"text": f"day {number}"}, headers={"Host": "solos-prod.fly.dev"})
-            assert answer.status_code == 201
+            response = users.post("/notes", json={"text": f"day {number}"}, headers={"Host": "solos-prod.fly.dev"})
+            assert response.status_code == 201
 
 
 def left(world: World) -> list[str]:

@@ -19,9 +19,9 @@ def client() -> http.Http:
 
 
 def test_host_selects_service(world: World) -> None:
-    answer = client().request("GET", "/delays", doing="read the delays")
+    response = client().request("GET", "/delays", doing="read the delays")
 
-    assert answer.json()["machine_start"] == world.delays.machine_start
+    assert response.json()["machine_start"] == world.delays.machine_start
 
 
 def test_broken_connection(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The delay `answer` of the doubles."""
+"""The delay `response` of the doubles."""
 
 import httpx
 
@@ -7,9 +7,9 @@ from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
 
 
-def test_answer_delay(world: World) -> None:
+def test_response_delay(world: World) -> None:
     """Each response of a vendor is delayed; the control address is not."""
-    world.delays = Delays(answer=0.1)
+    world.delays = Delays(response=0.1)
     before = world.clock.now()
 
     with httpx.Client(transport=Doubles(world)) as client:

@@ -249,8 +249,8 @@ class World:
         self._doubles.do("/fly/images", reference=f"{IMAGE}:{tag}", **({"broken": broken} if broken else {}))
 
     def write(self, text: str) -> None:
-        status, answer = self._doubles.browse(f"{APP}.fly.dev", "/notes", text=text)
-        assert status == 201, answer
+        status, response = self._doubles.browse(f"{APP}.fly.dev", "/notes", text=text)
+        assert status == 201, response
 
     def snapshot(self) -> None:
         volume = self._volume()
@@ -272,7 +272,7 @@ class World:
         self._doubles.do("/appstore/users", email=email, firstName=first_name, lastName=last_name)
 
     def die_in_the_middle(self, tag: str) -> None:
-        """Kill `pulumi up` while it waits for Fly's answer to the update to the image `tag`."""
+        """Kill `pulumi up` while it waits for Fly's response to the update to the image `tag`."""
         self.configure(image=f"{IMAGE}:{tag}", expectBody=f'"{tag}"')
         self._doubles.do("/faults", kind="hang", service="fly", method="POST", path=r"/machines/\w+$", seconds=1)
         with subprocess.Popen(

@@ -114,10 +114,10 @@ def test_refusal_in_any_form(content: bytes, message: str) -> None:
     assert len(str(error)) < 600
 
 
-def test_lost_answer_names_request_id(fly: Fly, world: World) -> None:
+def test_lost_response_names_request_id(fly: Fly, world: World) -> None:
     world.faults.arm(Fault("refuse", service="fly", times=99))
 
-    with pytest.raises(ProviderError, match=r"cannot look: Fly answered HTTP 503 \(request id: [^)]{8,}\), for 90 s"):
+    with pytest.raises(ProviderError, match=r"cannot look: Fly returned HTTP 503 \(request id: [^)]{8,}\), for 90 s"):
         fly.call("GET", "/apps/solos-prod", doing="look")
 
 
@@ -125,11 +125,11 @@ def test_cookies_are_kept(world: World, settings: dict[str, Any], monkeypatch: p
     """Fly binds a client to one of its servers by a cookie: lists of other servers can be stale."""
     sent: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers.get("Cookie", ""))
         return httpx.Response(200, headers={"Set-Cookie": "fly-instance=148e; Path=/"}, json={})
 
-    route_to(monkeypatch, world, httpx.MockTransport(answer))
+    route_to(monkeypatch, world, httpx.MockTransport(handle))
     for _ in range(2):
         apps.look_up(client(settings), "solos-prod")
 

@@ -1,4 +1,4 @@
-"""The calls of a backend's whole life, and the double's answers, match Fly's own API description."""
+"""The calls of a backend's whole life, and the double's responses, match Fly's own API description."""
 
 from typing import Any
 

@@ -46,12 +46,12 @@ def test_refresh_without_drift(machine: Driven, arguments: dict[str, Any]) -> No
 
 def test_env_change_updates_in_place(machine: Driven, arguments: dict[str, Any], world: World) -> None:
     id = machine.id
-    answer = world.services["fly"].machines.runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')  # type: ignore[attr-defined]
+    response = world.services["fly"].machines.runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')  # type: ignore[attr-defined]
 
     machine.up(**with_env(arguments, LOG_LEVEL="debug"))
 
     notes = world.services["fly"].machines.runtime.ask(id, 8080, "GET", "/notes")  # type: ignore[attr-defined]
-    assert answer.status == 201
+    assert response.status == 201
     assert machine.id == id
     assert running(world)["config"]["env"]["LOG_LEVEL"] == "debug"
     assert b"kept" in notes.body

@@ -74,7 +74,7 @@ def test_refused_creation(machine: Driven, served: dict[str, Any], world: World)
 
 
 @pytest.mark.parametrize("kind", ["lose_after", "lose_before"])
-def test_lost_answer(machine: Driven, served: dict[str, Any], world: World, kind: Any) -> None:
+def test_lost_response(machine: Driven, served: dict[str, Any], world: World, kind: Any) -> None:
     world.faults.arm(Fault(kind, service="fly_platform", method="POST", path="releases$"))
 
     machine.up(**{**served, "image": push(world, "1.0.0", found_by_digest=True)})

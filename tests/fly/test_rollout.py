@@ -57,7 +57,7 @@ def test_new_name_is_waited_for(configured: Configured, arguments: dict[str, Any
     Driven(configured(RolloutProvider)).up(**{**arguments, "seconds": 300.0})
 
 
-def test_wrong_answer_is_reported(configured: Configured, arguments: dict[str, Any]) -> None:
+def test_wrong_response_is_reported(configured: Configured, arguments: dict[str, Any]) -> None:
     with pytest.raises(ProviderError, match=r"without '9\.9\.9' in the body") as refused:
         Driven(configured(RolloutProvider)).up(**arguments, expect_body="9.9.9")
 

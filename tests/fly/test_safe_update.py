@@ -141,7 +141,7 @@ def test_lease_is_kept_during_update(running: Driven, served: dict[str, Any], wo
     kept = [entry for entry in world.journal.entries("fly")[before:] if entry["path"].endswith("/lease")]
     times = [entry["at"] for entry in kept]
     assert max(later - earlier for earlier, later in itertools.pairwise(times)) < 30
-    assert len({entry["answer"]["data"]["nonce"] for entry in kept[:-1]}) == 1
+    assert len({entry["response"]["data"]["nonce"] for entry in kept[:-1]}) == 1
 
 
 def test_lost_lease_is_retaken(running: Driven, served: dict[str, Any], world: World) -> None:
@@ -258,11 +258,11 @@ def test_outdated_response_is_ignored(
 
     class Stale(Doubles):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            answer = super().handle_request(request)
+            response = super().handle_request(request)
             is_new = at_fly(world)["instance_id"] != outdated[0]["instance_id"] if outdated else False
             if request.method == "GET" and request.url.path.endswith(running.id) and is_new:
-                return httpx.Response(200, json={**answer.json(), "instance_id": outdated.pop()["instance_id"]})
-            return answer
+                return httpx.Response(200, json={**response.json(), "instance_id": outdated.pop()["instance_id"]})
+            return response
 
     route_to(monkeypatch, world, Stale(world))
 
@@ -298,7 +298,7 @@ def test_steps_share_one_budget(
     assert re.search(r"https://solos-prod.fly.dev/health: .* \(1\d s left\)", "\n".join(shown))
 
 
-def test_wrong_answer_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_wrong_response_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:
     message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"1.0.2"'))
 
     assert "failed at the public address" in message
@@ -471,7 +471,7 @@ def test_autostopped_machine_is_left(running: Driven, served: dict[str, Any], wo
 def test_unreachable_host_is_left(
     running: Driven, served: dict[str, Any], world: World, said: list[str], status: str
 ) -> None:
-    """Fly answers no config. Refresh shows what is known, up and destroy refuse, and nothing is written."""
+    """Fly returns no config. Refresh shows what is known, up and destroy refuse, and nothing is written."""
     control(world, "POST", "/fly/hosts", {"machine": running.id, "status": status})
     before = len(calls(world))
 

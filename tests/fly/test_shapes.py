@@ -1,4 +1,4 @@
-"""What Fly answers, as typed objects; and our arguments as the config that Fly gets."""
+"""What Fly returns, as typed objects; and our arguments as the config that Fly gets."""
 
 import json
 from typing import Any
@@ -15,8 +15,8 @@ from providers.fly.safe_update import machine_config
 MACHINE: dict[str, Any] = {"id": "148e", "name": "solos", "state": "started", "region": "sjc", "instance_id": "01H"}
 
 
-def shape(kind: type[Any], answer: object) -> Any:
-    return decode(json.dumps(answer), kind, doing="look", source="Fly")
+def shape(kind: type[Any], response: object) -> Any:
+    return decode(json.dumps(response), kind, doing="look", source="Fly")
 
 
 def test_machine_has_its_config() -> None:
@@ -32,7 +32,7 @@ def test_machine_has_its_config() -> None:
 
 
 def test_machine_on_unreachable_host() -> None:
-    """Such a machine has no `config`; Fly answers what it knows as `incomplete_config`."""
+    """Such a machine has no `config`; Fly returns what it knows as `incomplete_config`."""
     machine = shape(Machine, {**MACHINE, "host_status": "unreachable", "incomplete_config": {"image": "a"}})
 
     assert (machine.config, machine.view.image, machine.host_status) == (None, "a", "unreachable")
@@ -67,7 +67,7 @@ def test_exits_of_a_machine(request_: object, exits: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         ({"ip": "1.2.3.4", "shared": True}, "shared_v4"),
         ({"ip": "1.2.3.4", "network": None}, "v4"),
@@ -76,8 +76,8 @@ def test_exits_of_a_machine(request_: object, exits: list[str]) -> None:
         ({"ip": "2a09::1", "network": {"name": "apart", "org_slug": "sol-labs"}}, "private_v6"),
     ],
 )
-def test_kind_of_an_address(answer: object, kind: str) -> None:
-    assert shape(ip_assignments.IpAssignment, answer).kind == kind
+def test_kind_of_an_address(response: object, kind: str) -> None:
+    assert shape(ip_assignments.IpAssignment, response).kind == kind
 
 
 @pytest.mark.parametrize(("id", "version"), [(7, 3), ("7", "3")])
@@ -112,15 +112,15 @@ def test_dns_records_of_a_certificate() -> None:
         "acme_challenge": {"name": "_acme.api.x", "target": "y"},
         "ownership": {"name": "_fly.api.x", "app_value": "app-1"},
     }
-    answer = {"hostname": "api.x", "status": "pending_ownership", "dns_requirements": needs}
-    certificate = shape(Certificate, answer)
+    response = {"hostname": "api.x", "status": "pending_ownership", "dns_requirements": needs}
+    certificate = shape(Certificate, response)
 
     assert [record["type"] for record in dns_records(certificate)] == ["A", "AAAA", "CNAME", "CNAME", "TXT"]
     assert to_enter(certificate) == "A api.x 1.2.3.4, AAAA api.x 2a09::1, TXT _fly.api.x app-1"
 
 
 @pytest.mark.parametrize(
-    ("kind", "answer", "fault"),
+    ("kind", "response", "fault"),
     [
         (Machine, {"name": "solos"}, "Object missing required field id"),
         (Machine, {**MACHINE, "state": 7}, "Expected str, got int - at $.state"),
@@ -134,12 +134,12 @@ def test_dns_records_of_a_certificate() -> None:
         (postgres.Credentials, {"username": "u", "password": ["s3cret"]}, "Expected str, got array - at $.password"),
     ],
 )
-def test_unexpected_form_is_one_line(kind: type[Any], answer: object, fault: str) -> None:
+def test_unexpected_form_is_one_line(kind: type[Any], response: object, fault: str) -> None:
     """The error names the call, the field and the type, never the value."""
     with pytest.raises(ProviderError) as refused:
-        shape(kind, answer)
+        shape(kind, response)
 
-    assert f"cannot look: the answer of Fly does not have the expected form: {fault}" in str(refused.value)
+    assert f"cannot look: the response of Fly does not have the expected form: {fault}" in str(refused.value)
     assert "s3cret" not in str(refused.value)
     assert "\n" not in str(refused.value)
 

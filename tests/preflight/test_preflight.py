@@ -478,7 +478,7 @@ def test_failing_check_is_isolated(preflight: Preflight) -> None:
     findings = run({"a": breaks, "b": hangs, "c": works}, None, seconds=0.2)  # type: ignore[arg-type]
 
     assert "ZeroDivisionError: of all things (a bug, at" in findings["a"][0].text
-    assert "no answer within 0.2 s" in findings["b"][0].text
+    assert "no response within 0.2 s" in findings["b"][0].text
     assert findings["c"] == [ok("well")]
 
 

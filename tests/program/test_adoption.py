@@ -45,9 +45,9 @@ def make(api: httpx.Client) -> tuple[str, str]:
     """Volume and machine of a new app."""
 
     def post(path: str, **body: Any) -> Any:
-        while (answer := api.post(path, json=body)).status_code == 404:
+        while (response := api.post(path, json=body)).status_code == 404:
             time.sleep(0.1)  # Fly shows a new app late.
-        return answer.raise_for_status().json()
+        return response.raise_for_status().json()
 
     post("/apps", name=APP, org_slug="sol-labs")
     post(f"/apps/{APP}/ip_assignments", type="shared_v4")
@@ -71,9 +71,9 @@ def by_hand(stack: Stack, addresses: dict[str, str]) -> ByHand:
     headers = {"Authorization": "Bearer fo1_rehearsal"}
     with httpx.Client(base_url=f"{addresses['fly']}/v1", headers=headers) as api:
         volume, machine = make(api)
-    while not (answer := note(addresses, "written before")).is_success:
+    while not (response := note(addresses, "written before")).is_success:
         time.sleep(0.1)
-    assert answer.status_code == 201
+    assert response.status_code == 201
     return ByHand(volume, machine)
 
 
@@ -82,8 +82,8 @@ def note(addresses: dict[str, str], text: str) -> httpx.Response:
 
 
 def notes(addresses: dict[str, str]) -> list[str]:
-    answer = httpx.get(f"{addresses['proxy']}/notes", headers={"Host": f"{APP}.fly.dev"})
-    return [each["text"] for each in answer.json()]
+    response = httpx.get(f"{addresses['proxy']}/notes", headers={"Host": f"{APP}.fly.dev"})
+    return [each["text"] for each in response.json()]
 
 
 @pytest.fixture

@@ -128,8 +128,8 @@ def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
     before = fly(addresses)["fly_postgres"][0]["_backups"][-1]["id"]
     httpx.post(f"{addresses['proxy']}/notes", headers=host, json={"text": "spoilt"}).raise_for_status()
     restored = {"backup_id": before, "name": "restored-db"}
-    answer = httpx.post(f"{addresses['fly']}/v1/postgres/{cluster['id']}/restore", headers=API, json=restored)
-    answer.raise_for_status()
+    response = httpx.post(f"{addresses['fly']}/v1/postgres/{cluster['id']}/restore", headers=API, json=restored)
+    response.raise_for_status()
     stack.configure(database={"kind": "postgres", "plan": "starter", "name": "restored-db"})
     assert stack.run("up") == 0, stack.text
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]

@@ -28,9 +28,9 @@ def edge(addresses: dict[str, str], method: str, path: str, **options: Any) -> h
     headers = {"Host": f"{app_of(addresses)}.fly.dev"}
     deadline = time.monotonic() + 30
     while True:
-        answer = httpx.request(method, f"{addresses['proxy']}{path}", headers=headers, **options)
-        if answer.status_code != 503 or time.monotonic() > deadline:
-            return answer.raise_for_status()
+        response = httpx.request(method, f"{addresses['proxy']}{path}", headers=headers, **options)
+        if response.status_code != 503 or time.monotonic() > deadline:
+            return response.raise_for_status()
         time.sleep(0.1)
 
 

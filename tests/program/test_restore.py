@@ -45,7 +45,7 @@ def act(addresses: dict[str, str], app: str, machine: str, what: str) -> None:
     ).raise_for_status()
 
 
-def wait_until_answering(addresses: dict[str, str], app: str) -> None:
+def wait_until_healthy(addresses: dict[str, str], app: str) -> None:
     while httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app}.fly.dev"}).status_code != 200:
         time.sleep(0.1)
 
@@ -90,7 +90,7 @@ def test_restore_before_bad_migration(replicated: Stack, addresses: dict[str, st
     before = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"  # RESTORE_TO has whole seconds.
     time.sleep(2.1)
     act(addresses, app, machine, "start")
-    wait_until_answering(addresses, app)
+    wait_until_healthy(addresses, app)
     assert notes(addresses, app, "spoilt by the migration") != good
 
     replicated.edit("fly.toml", "[env]\n", f'[env]\n  RESTORE_TO = "{before}"\n')

@@ -10,7 +10,7 @@ from tests.processes import descendants, is_alive
 from tests.rehearsal.conftest import Clone, wait_until
 
 SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$", "seconds": 4}
-"""Creating the machine takes some seconds, and its answer is lost."""
+"""Creating the machine takes some seconds, and its response is lost."""
 
 
 class Run:

@@ -2,10 +2,10 @@
 
 The rules of this API that all calls follow:
 
-- The address of a list's next page is taken as it is from the answer. Filters also match similar values, so callers compare.
-- After a create or update whose answer is lost, the client looks for the object before it repeats the call.
+- The address of a list's next page is taken as it is from the response. Filters also match similar values, so callers compare.
+- After a create or update whose response is lost, the client looks for the object before it repeats the call.
 - Apple refuses some creates for a while, because what they refer to is too new: those are repeated.
-- Every answer says how many calls the rate limit still allows. Polling slows down when few are left.
+- Every response says how many calls the rate limit still allows. Polling slows down when few are left.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -37,10 +37,10 @@ TOO_EARLY_SECONDS = 300.0
 """How long a create is repeated while Apple does not know yet what it refers to. Expo waits 250 s for groups
 (https://github.com/expo/eas-cli)."""
 FRESH_TOKENS = 3
-"""How often a call is repeated with a new token: Apple sometimes answers 401 to good ones
+"""How often a call is repeated with a new token: Apple sometimes returns 401 to good ones
 (https://github.com/codemagic-ci-cd/cli-tools/issues/171)."""
 ATTEMPTS = 3
-"""How often a write is sent when its answers are lost."""
+"""How often a write is sent when its responses are lost."""
 
 T = TypeVar("T")
 ResourceT = TypeVar("ResourceT", bound=Resource)
@@ -52,7 +52,7 @@ class AppStore:
     """The API, with the key that the configuration or the environment names at the time of the call. Cheap to make: token,
     connections and rate limit are shared by the process.
 
-    All methods raise AppStoreError or a subclass, Unreachable or Uncertain; ProviderError for an answer that does not fit.
+    All methods raise AppStoreError or a subclass, Unreachable or Uncertain; ProviderError for a response that does not fit.
     `doing` completes "cannot …" in errors. Query parameters have Apple's names: `{"filter[name]": "SolOS"}`.
     """
 
@@ -135,7 +135,7 @@ class AppStore:
         find: Callable[[], ResourceT | None],
         too_early: Callable[[AppStoreError], bool] = lambda _: False,
     ) -> ResourceT:
-        """Create an object, once: after a lost answer `find` looks for it, and the call is repeated only if it is not there.
+        """Create an object, once: after a lost response `find` looks for it, and the call is repeated only if it is not there.
 
         `values` are those of the fields of `kind`. While `too_early(error)` holds, the call is repeated.
         """
@@ -166,7 +166,7 @@ class AppStore:
         doing: str,
         done: Callable[[], ResourceT | None] | None = None,
     ) -> ResourceT:
-        """Change an object. After a lost answer `done` looks whether that happened, before the call is repeated; without
+        """Change an object. After a lost response `done` looks whether that happened, before the call is repeated; without
         `done`, the object is read and its fields are compared with `values`."""
 
         def changed() -> ResourceT | None:
@@ -185,7 +185,7 @@ class AppStore:
 
     def link(self, of: Ref, refs: Collection[Ref], *, doing: str) -> None:
         """Add to a to-many relationship, which is named as the type of `refs`. Doing it twice has the effect of once, but
-        Apple may answer 409."""
+        Apple may return 409."""
         self._call("POST", _relationship(of, refs), doing=doing, json=_linkage(refs), safe=True)
 
     def unlink(self, of: Ref, refs: Collection[Ref], *, doing: str) -> None:

@@ -1,7 +1,7 @@
 """JSON:API documents (https://jsonapi.org/format/1.0/) to Apple's objects and back; nothing else knows the form of a document.
 
 Reading puts the attributes and relationships of a resource side by side, with included objects in the place of references, and
-leaves out what is null. Unknown fields are ignored. An answer that does not fit the object's class raises ProviderError with the
+leaves out what is null. Unknown fields are ignored. A response that does not fit the object's class raises ProviderError with the
 call, the field and the type that came instead, never with a value.
 """
 
@@ -67,7 +67,7 @@ class ErrorMeta(Part):
 
 
 class ErrorEntry(Part):
-    """One entry of an answer that refuses a call."""
+    """One entry of a response that refuses a call."""
 
     code: str = ""
     title: str = ""
@@ -88,7 +88,7 @@ class _Errors(Part):
 
 
 def read(kind: type[ResourceT], content: bytes, *, doing: str) -> list[ResourceT]:
-    """The objects of an answer: one, or none for `"data": null`, or those of one page of a list."""
+    """The objects of a response: one, or none for `"data": null`, or those of one page of a list."""
     return read_page(kind, content, doing=doing)[0]
 
 
@@ -103,13 +103,13 @@ def read_page(kind: type[ResourceT], content: bytes, *, doing: str) -> tuple[lis
 
 
 def read_usage(content: bytes, *, doing: str) -> list[BetaBuildUsage]:
-    """The data points of the answer of `betaBuildUsages`, which is not a list of resources."""
+    """The data points of the response of `betaBuildUsages`, which is not a list of resources."""
     metrics = _parse(_Metrics, content, what="betaBuildUsages", doing=doing)
     return [point.values for row in metrics.data for point in row.data_points]
 
 
 def read_errors(content: bytes) -> list[ErrorEntry]:
-    """The entries of an answer that refuses a call."""
+    """The entries of a response that refuses a call."""
     return _parse(_Errors, content, what="errors", doing="read why the call was refused").errors
 
 

@@ -9,7 +9,7 @@ AppStoreError              Apple refused a call; `entries` are all its error ent
 ├── ClockWrong             the token is not accepted, because this machine's clock is wrong
 └── CertificateLimit       the team has as many certificates of this type as Apple allows
 
-Apple's codes are dotted refinements, so they are matched by prefix. Any entry of an answer can be the one that matters
+Apple's codes are dotted refinements, so they are matched by prefix. Any entry of a response can be the one that matters
 (https://developer.apple.com/documentation/appstoreconnectapi/interpreting-and-handling-errors).
 """
 
@@ -30,7 +30,7 @@ CLOCK_SKEW_SECONDS = 60.0
 
 
 class AppStoreError(ApiError):
-    """App Store Connect answered with an error. The text contains every entry of the answer."""
+    """App Store Connect returned an error. The text contains every entry of the response."""
 
     __module__ = "builtins"
 
@@ -125,7 +125,7 @@ class CertificateLimit(AppStoreError):
 
 
 def explain(response: "httpx.Response", doing: str) -> AppStoreError:
-    """The error for an answer that is not a success."""
+    """The error for a response that is not a success."""
     entries = _entries(response)
     found = AppStoreError(doing, status=response.status_code, entries=entries)
     kind = next((kind for kind, applies in _SITUATIONS if applies(found, response)), AppStoreError)

@@ -1,10 +1,10 @@
 """Apple's objects, as far as we use them (https://developer.apple.com/documentation/appstoreconnectapi).
 
 Each class is one type of resource. A field is an attribute or a relationship, under Apple's name in snake case: `min_os_version` is
-`minOsVersion`. Fields without a default must be in every answer; the default of any other field stands for an attribute that Apple
+`minOsVersion`. Fields without a default must be in every response; the default of any other field stands for an attribute that Apple
 leaves out or sends as null. A relationship is another object where the call asked to include it, and a `Ref` otherwise.
 
-`documents.py` makes these objects of Apple's answers. Times stay in Apple's form, ISO 8601; `instant` reads them.
+`documents.py` makes these objects of Apple's responses. Times stay in Apple's form, ISO 8601; `instant` reads them.
 """
 
 from datetime import datetime

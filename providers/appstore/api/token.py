@@ -19,7 +19,7 @@ BACKDATED_SECONDS = 30
 LIFETIME_SECONDS = 840
 RENEWED_BEFORE_SECONDS = 90
 LOW_BUDGET_CALLS = {"hour": 1000, "minute": 20}
-"""Apple allows each key about 3500 calls an hour, on some paths also a number per minute, and every answer says how many are left
+"""Apple allows each key about 3500 calls an hour, on some paths also a number per minute, and every response says how many are left
 (https://developer.apple.com/documentation/appstoreconnectapi/identifying-rate-limits). Below these numbers polling slows down."""
 UNUSABLE_KEY = ErrorText(
     "the App Store Connect private key is not usable",
@@ -71,7 +71,7 @@ class Key:
             return f"Bearer {self._token}"
 
     def note(self, rate_limit: str) -> None:
-        """Remember what an answer says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
+        """Remember what a response says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
         found = re.findall(r"user-(hour|minute)-rem:(\d+)", rate_limit)
         self._left = {**self._left, **{period: int(left) for period, left in found}}
 

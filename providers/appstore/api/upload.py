@@ -44,7 +44,7 @@ ADDRESSES_EXPIRE = ErrorText(
     error=Unreachable,
 )
 PART_REFUSED = ErrorText(
-    "cannot upload the bytes from offset {offset}: the storage answered HTTP {status}", remedy="run `pulumi up` again"
+    "cannot upload the bytes from offset {offset}: the storage returned HTTP {status}", remedy="run `pulumi up` again"
 )
 PART_FAILED = ErrorText(
     "cannot upload the bytes from offset {offset}: {fault}, {times} times",
@@ -241,7 +241,7 @@ def _send_part(transport: "httpx.BaseTransport", descriptor: int, part: Part, me
                 raise _Expired
             if response.status_code not in (408, 429) and response.status_code < 500:
                 raise PART_REFUSED(offset=part.offset, status=response.status_code)
-            fault = f"the storage answered HTTP {response.status_code}"
+            fault = f"the storage returned HTTP {response.status_code}"
         meter.add(-counted)
         waiting.clock.sleep(waiting.backoff(attempt))
     raise PART_FAILED(offset=part.offset, fault=fault, times=PART_ATTEMPTS)
@@ -273,7 +273,7 @@ def _commit(store: AppStore, upload_id: str, file: BuildUploadFile, name: str) -
 
 
 def is_committed(upload: BuildUpload) -> bool:
-    """Whether Apple has all bytes of a build upload. The state of the file, if the answer includes it, changes first."""
+    """Whether Apple has all bytes of a build upload. The state of the file, if the response includes it, changes first."""
     received = upload.asset_file and upload.asset_file.asset_delivery_state.state in ("UPLOAD_COMPLETE", "COMPLETE")
     return bool(received) or upload.state.state in ("PROCESSING", "COMPLETE", "FAILED")
 

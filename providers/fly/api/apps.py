@@ -19,4 +19,4 @@ class App(msgspec.Struct):
 
 def look_up(fly: Fly, name: str) -> App:
     """The app of that name. Raises NotFound, or Forbidden when another organisation has the name."""
-    return fly.call("GET", f"/apps/{name}", doing=f"look up app {name}", answer=App)
+    return fly.call("GET", f"/apps/{name}", doing=f"look up app {name}", shape=App)

@@ -67,7 +67,7 @@ def find(fly: Fly, app: str, hostname: str) -> Certificate | None:
     """The certificate of `hostname`; None when the app has none for it."""
     path = f"/apps/{app}/certificates/{hostname}"
     try:
-        return fly.call("GET", path, doing=f"look up the certificate of {hostname}", answer=Certificate)
+        return fly.call("GET", path, doing=f"look up the certificate of {hostname}", shape=Certificate)
     except NotFound:
         return None
 
@@ -75,19 +75,19 @@ def find(fly: Fly, app: str, hostname: str) -> Certificate | None:
 def list_all(fly: Fly, app: str) -> list[Certificate]:
     """The certificates of the app. Raises NotFound when there is no such app."""
     doing = f"list the certificates of app {app}"
-    return fly.call("GET", f"/apps/{app}/certificates", doing=doing, answer=_Listed).certificates
+    return fly.call("GET", f"/apps/{app}/certificates", doing=doing, shape=_Listed).certificates
 
 
 def request(fly: Fly, app: str, hostname: str) -> Certificate:
     """Ask Fly to get a certificate by ACME and to renew it."""
     path, doing = f"/apps/{app}/certificates/acme", f"request a certificate of {hostname} for app {app}"
-    return fly.call("POST", path, doing=doing, answer=Certificate, body={"hostname": hostname})
+    return fly.call("POST", path, doing=doing, shape=Certificate, body={"hostname": hostname})
 
 
 def check(fly: Fly, app: str, hostname: str) -> Certificate:
     """The certificate of `hostname`, after Fly has looked at its DNS again. Idempotent."""
     path = f"/apps/{app}/certificates/{hostname}/check"
-    return fly.call("POST", path, doing=f"check the DNS of {hostname}", answer=Certificate, safe=True)
+    return fly.call("POST", path, doing=f"check the DNS of {hostname}", shape=Certificate, safe=True)
 
 
 def dns_records(certificate: Certificate) -> list[dict[str, str]]:

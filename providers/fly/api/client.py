@@ -1,4 +1,4 @@
-"""Fly's two APIs: which token and rate limit a call has, and which error an answer becomes.
+"""Fly's two APIs: which token and rate limit a call has, and which error a response becomes.
 
 FlyError               Fly refused; `status`, `codes` (Fly's own `status` word), `request_id`, `body`
 ├── NotFound           404 or 410: the object does not exist
@@ -32,15 +32,15 @@ APP_DELETE_LIMIT = RateLimit(per_second=100 / 60, burst=100)
 
 MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 VISIBLE_SECONDS = 60.0
-"""How long Fly may answer 401 or 404 for a new app, and 404 for a new machine."""
+"""How long Fly may return 401 or 404 for a new app, and 404 for a new machine."""
 PULLABLE_SECONDS = 20.0
 """How long Fly may not find an image after it was pushed."""
 LOOK_AGAIN_SECONDS = 10.0
-"""How long to look for an object after the answer to its creation was lost: new objects appear with a delay."""
+"""How long to look for an object after the response to its creation was lost: new objects appear with a delay."""
 
 
 class FlyError(ApiError):
-    """Fly answered with an error; the text names the cause, the remedy and the `fly-request-id`."""
+    """Fly returned with an error; the text names the cause, the remedy and the `fly-request-id`."""
 
     __module__ = "builtins"
 
@@ -134,7 +134,7 @@ class Fly:
         path: str,
         *,
         doing: str,
-        answer: type[T],
+        shape: type[T],
         body: object = None,
         params: Mapping[str, object] | None = None,
         nonce: str = "",
@@ -165,7 +165,7 @@ class Fly:
         path: str,
         *,
         doing: str,
-        answer: type[T] | None = None,
+        shape: type[T] | None = None,
         body: object = None,
         params: Mapping[str, object] | None = None,
         nonce: str = "",
@@ -174,10 +174,10 @@ class Fly:
         limit: RateLimit = ACTION_LIMIT,
         attempt_seconds: float = 30.0,
     ) -> T | None:
-        """One call to the Machines API at `/v1<path>`; the answer in the shape `answer`, None when no shape is given.
+        """One call to the Machines API at `/v1<path>`; the response decoded as `shape`, None without one.
 
         `nonce` is that of the machine's lease. Raises FlyError, Unreachable or Uncertain (see `providers.http`), and
-        ProviderError for an answer of another shape.
+        ProviderError for a response of another shape.
         """
         response = self._machines.request(
             method,
@@ -192,7 +192,7 @@ class Fly:
             bucket=f"{method} {path}",
             attempt_seconds=attempt_seconds,
         )
-        return None if answer is None else _decoded(response, answer, doing)
+        return None if shape is None else _decoded(response, shape, doing)
 
     def web(
         self,
@@ -200,7 +200,7 @@ class Fly:
         path: str,
         *,
         doing: str,
-        answer: type[T],
+        shape: type[T],
         body: object = None,
         params: Mapping[str, object] | None = None,
         safe: bool | None = None,
@@ -208,12 +208,12 @@ class Fly:
         """One call to the web API at `path`: releases and logs. It takes a token of any kind as `Bearer`, as flyctl sends it.
         Raises what `call` raises."""
         response = self._web.request(method, path, doing=doing, json=body, params=params, safe=safe, seconds=15.0)
-        return _decoded(response, answer, doing)
+        return _decoded(response, shape, doing)
 
-    def metrics(self, path: str, *, doing: str, answer: type[T], params: Mapping[str, object]) -> T:
+    def metrics(self, path: str, *, doing: str, shape: type[T], params: Mapping[str, object]) -> T:
         """One query of the metrics at `path`, which take a macaroon as `FlyV1`. Raises what `call` raises."""
         response = self._metrics.request("GET", path, doing=doing, params=params, seconds=15.0)
-        return _decoded(response, answer, doing)
+        return _decoded(response, shape, doing)
 
 
 def token_of(config: Config) -> str:
@@ -246,7 +246,7 @@ def _bare(token: str) -> str:
 
 
 def retry_until_visible(look: Callable[[], T]) -> T:
-    """The result of `look()`, retried while Fly answers 401 or 404 for a new object; after VISIBLE_SECONDS, Fly's error."""
+    """The result of `look()`, retried while Fly returns 401 or 404 for a new object; after VISIBLE_SECONDS, Fly's error."""
     last: list[FlyError] = []
 
     def visible() -> T | None:
@@ -280,7 +280,7 @@ def retry_until_pullable(create: Callable[[], T]) -> T:
 
 
 def create_idempotent(create: Callable[[], T], find: Callable[[], T | None], *, what: str) -> T:
-    """The result of `create()` or, if its answer was lost, of `find()`.
+    """The result of `create()` or, if its response was lost, of `find()`.
 
     Raises Uncertain if nothing is found: creating again right away could create a second object.
     """
@@ -294,7 +294,7 @@ def create_idempotent(create: Callable[[], T], find: Callable[[], T | None], *, 
 
 
 def explain(response: "httpx.Response", doing: str) -> ProviderError:
-    """The error for an answer that is not a success: one text per cause, each with its remedy."""
+    """The error for a response that is not a success: one text per cause, each with its remedy."""
     reason, word = _vendor_text(response)
     request_id = response.headers.get("fly-request-id", "")
     text = _cause(response.status_code, reason, word)
@@ -371,6 +371,6 @@ def is_without_capacity(error: ProviderError) -> bool:
     return isinstance(error, FlyError) and _cause(error.status, error.body, next(iter(error.codes), "")) is NO_CAPACITY
 
 
-def _decoded(response: "httpx.Response", answer: type[T], doing: str) -> T:
+def _decoded(response: "httpx.Response", shape: type[T], doing: str) -> T:
     request_id = response.headers.get("fly-request-id", "none")
-    return decode(response.content, answer, doing=doing, source=f"Fly (fly-request-id {request_id})")
+    return decode(response.content, shape, doing=doing, source=f"Fly (fly-request-id {request_id})")

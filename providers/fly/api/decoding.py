@@ -1,4 +1,4 @@
-"""JSON that Fly, or a program in a machine, answers: decoded into a typed shape, in one place.
+"""JSON from Fly, or from a program in a machine: decoded into a typed shape, in one place.
 
 A shape is a `msgspec.Struct` with the fields that we read; other fields are ignored. Go writes an absent list or object as null,
 so null means the same as absent.
@@ -12,9 +12,9 @@ from providers.errors import ErrorText
 
 T = TypeVar("T")
 
-NOT_JSON = ErrorText("cannot {doing}: the answer of {source} is not JSON", remedy="check that the endpoint is right")
+NOT_JSON = ErrorText("cannot {doing}: the response of {source} is not JSON", remedy="check that the endpoint is right")
 UNEXPECTED_FORM = ErrorText(
-    "cannot {doing}: the answer of {source} does not have the expected form: {fault}",
+    "cannot {doing}: the response of {source} does not have the expected form: {fault}",
     remedy="report this line to the maintainers of this program",
 )
 

@@ -21,24 +21,24 @@ class CommandFailed(ProviderError):
 FAILED = ErrorText("{command} in machine {id} of app {app} ended with code {code}: {line}", error=CommandFailed)
 
 
-class _Answer(msgspec.Struct):
+class _ExecResponse(msgspec.Struct):
     exit_code: int = 0
     stdout: str = ""
     stderr: str = ""
 
 
 def execute(fly: Fly, app: str, machine_id: str, command: Sequence[str]) -> str:
-    """What the command printed. The command must be idempotent: it is repeated after a lost answer. Raises CommandFailed."""
-    answer = fly.call(
+    """What the command printed. The command must be idempotent: it is repeated after a lost response. Raises CommandFailed."""
+    response = fly.call(
         "POST",
         f"{path(app, machine_id)}/exec",
         doing=f"run {command[0]} in machine {machine_id} of app {app}",
-        answer=_Answer,
+        shape=_ExecResponse,
         body={"command": list(command), "timeout": MAX_SECONDS},
         safe=True,
         attempt_seconds=MAX_SECONDS + 10,
     )
-    if answer.exit_code:
-        lines = (answer.stderr or answer.stdout or "no output").strip().splitlines()
-        raise FAILED(command=command[0], id=machine_id, app=app, code=answer.exit_code, line=lines[-1][:300])
-    return answer.stdout
+    if response.exit_code:
+        lines = (response.stderr or response.stdout or "no output").strip().splitlines()
+        raise FAILED(command=command[0], id=machine_id, app=app, code=response.exit_code, line=lines[-1][:300])
+    return response.stdout

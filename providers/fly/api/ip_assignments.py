@@ -1,4 +1,4 @@
-"""The addresses of an app. An address has no id and, in the documented answer, no type."""
+"""The addresses of an app. An address has no id and, in the documented response, no type."""
 
 from typing import Literal
 
@@ -34,11 +34,11 @@ class _Listed(msgspec.Struct):
 
 def list_all(fly: Fly, app: str) -> list[IpAssignment]:
     """The addresses of the app. Raises NotFound when there is no such app."""
-    answer = fly.call("GET", f"/apps/{app}/ip_assignments", doing=f"list the addresses of app {app}", answer=_Listed)
-    return [assignment for assignment in answer.ips if assignment.ip]
+    response = fly.call("GET", f"/apps/{app}/ip_assignments", doing=f"list the addresses of app {app}", shape=_Listed)
+    return [assignment for assignment in response.ips if assignment.ip]
 
 
 def assign(fly: Fly, app: str, kind: Kind, region: str | None) -> IpAssignment:
     body = {"type": kind, **({"region": region} if region else {})}
     doing = f"assign a {kind} address to app {app}"
-    return fly.call("POST", f"/apps/{app}/ip_assignments", doing=doing, answer=IpAssignment, body=body)
+    return fly.call("POST", f"/apps/{app}/ip_assignments", doing=doing, shape=IpAssignment, body=body)

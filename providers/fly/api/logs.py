@@ -1,6 +1,6 @@
 """What happened in a machine, from its events and its log lines: crashes, and the last lines for an error text.
 
-The log API is not documented and may be out of reach of a deploy token, so "no log lines" is a valid answer; the events then
+The log API is not documented and may be out of reach of a deploy token, so "no log lines" is a valid response; the events then
 decide whether the machine crashes.
 """
 
@@ -91,10 +91,10 @@ def last_lines(fly: Fly, app: str, machine_id: str) -> list[str] | None:
 def _lines(fly: Fly, app: str, machine_id: str) -> list[Line] | None:
     path, doing = f"/api/v1/apps/{app}/logs", f"read the logs of app {app}"
     try:
-        answer = fly.web("GET", path, doing=doing, answer=_Listed, params={"instance": machine_id})
+        response = fly.web("GET", path, doing=doing, shape=_Listed, params={"instance": machine_id})
     except ProviderError:
         return None
-    return [entry.attributes for entry in answer.data]
+    return [entry.attributes for entry in response.data]
 
 
 def epilogue(fly: Fly, app: str, machine: Machine | None, machine_id: str) -> str:

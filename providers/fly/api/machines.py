@@ -51,7 +51,7 @@ class ServiceCheck(msgspec.Struct):
 
 class Service(msgspec.Struct):
     autostop: bool | str = False
-    """Sent as off, stop or suspend; answered as a boolean too."""
+    """Sent as off, stop or suspend; returned as a boolean too."""
     checks: list[ServiceCheck] = []
 
 
@@ -101,7 +101,7 @@ class MonitorEvent(msgspec.Struct):
 
 
 class EventRequest(Exit):
-    """Where an exit is: in `exit_event`, in older answers in `MonitorEvent`, or one level up."""
+    """Where an exit is: in `exit_event`, in older responses in `MonitorEvent`, or one level up."""
 
     error: str = ""
     exit_event: Exit | None = None
@@ -145,7 +145,7 @@ class Check(msgspec.Struct):
 
 
 class Machine(msgspec.Struct):
-    """A machine as Fly answers it; newest event first."""
+    """A machine as Fly returns it; newest event first."""
 
     id: str
     name: str = ""
@@ -164,7 +164,7 @@ class Machine(msgspec.Struct):
     checks: list[Check] = []
 
     def __post_init__(self) -> None:
-        view(self.known_config)  # A config of another form is refused here, as a part of the answer.
+        view(self.known_config)  # A config of another form is refused here, as a part of the response.
 
     @property
     def known_config(self) -> Config:
@@ -198,7 +198,7 @@ class _Lease(msgspec.Struct):
     nonce: str
 
 
-class _LeaseAnswer(msgspec.Struct):
+class _LeaseResponse(msgspec.Struct):
     data: _Lease
 
 
@@ -209,7 +209,7 @@ def path(app: str, id: str) -> str:
 def look_up(fly: Fly, app: str, id: str) -> Machine:
     """The machine in whatever state. Raises NotFound."""
     doing = f"look up machine {id} of app {app}"
-    return fly.call("GET", path(app, id), doing=doing, answer=Machine, limit=GET_MACHINE_LIMIT)
+    return fly.call("GET", path(app, id), doing=doing, shape=Machine, limit=GET_MACHINE_LIMIT)
 
 
 def find(fly: Fly, app: str, id: str) -> Machine | None:
@@ -223,7 +223,7 @@ def find(fly: Fly, app: str, id: str) -> Machine | None:
 
 def list_all(fly: Fly, app: str) -> list[Machine]:
     """All machines of the app that are not destroyed. Raises NotFound when there is no such app."""
-    machines = fly.call("GET", f"/apps/{app}/machines", doing=f"list the machines of app {app}", answer=list[Machine])
+    machines = fly.call("GET", f"/apps/{app}/machines", doing=f"list the machines of app {app}", shape=list[Machine])
     return [machine for machine in machines if not machine.is_gone]
 
 
@@ -238,7 +238,7 @@ def living(fly: Fly, app: str) -> list[Machine]:
 def create(fly: Fly, app: str, name: str, *, region: str, config: Config, min_secrets_version: int | None) -> Machine:
     body = {"name": name, "region": region, "config": config, **_min_secrets(min_secrets_version)}
     return fly.call(
-        "POST", f"/apps/{app}/machines", doing=f"create machine {name} of app {app}", answer=Machine, body=body
+        "POST", f"/apps/{app}/machines", doing=f"create machine {name} of app {app}", shape=Machine, body=body
     )
 
 
@@ -256,7 +256,7 @@ def update(
     machine no longer runs `current_version`."""
     body = {"config": config, "current_version": current_version, **_min_secrets(min_secrets_version)}
     doing = f"update machine {id} of app {app}"
-    return fly.call("POST", path(app, id), doing=doing, answer=Machine, body=body, nonce=nonce, safe=True)
+    return fly.call("POST", path(app, id), doing=doing, shape=Machine, body=body, nonce=nonce, safe=True)
 
 
 def _min_secrets(version: int | None) -> dict[str, int]:
@@ -313,13 +313,13 @@ class Lease:
         self.nonce = ""
 
     def _post(self) -> None:
-        # After a lost answer we may hold a lease whose nonce we do not know. Wait for it as for another client's: it expires.
+        # After a lost response we may hold a lease whose nonce we do not know. Wait for it as for another client's: it expires.
         try:
-            answer = self._fly.call(
+            response = self._fly.call(
                 "POST",
                 self._path,
                 doing=f"lease {self._machine}",
-                answer=_LeaseAnswer,
+                shape=_LeaseResponse,
                 params={"ttl": LEASE_SECONDS},
                 body={"ttl": LEASE_SECONDS, "description": "pulumi up"},
                 nonce=self.nonce,
@@ -327,7 +327,7 @@ class Lease:
             )
         except Uncertain as uncertain:
             raise LeaseHeld(uncertain.message, remedy=uncertain.remedy, status=409) from None
-        self.nonce = answer.data.nonce
+        self.nonce = response.data.nonce
         self._kept_at = waiting.clock.now()
 
 
@@ -347,7 +347,7 @@ def wait_for(
 ) -> None:
     """Wait until the machine (in that version) is in `state`; `stopped` needs the version. Raises TimedOut or FlyError.
 
-    Fly answers 408 at the end of a slice and 404 for a new machine; both mean "not yet". For `destroyed`, 404 is success.
+    Fly returns 408 at the end of a slice and 404 for a new machine; both mean "not yet". For `destroyed`, 404 is success.
     """
     deadline = waiting.clock.now() + seconds
     seen = ""

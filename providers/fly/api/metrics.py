@@ -1,7 +1,7 @@
 """Answers that Fly's edge has counted, from Fly's managed Prometheus (https://fly.io/docs/reference/metrics/).
 
 It is VictoriaMetrics, whose `increase_pure` counts a series that begins within the period from zero. On a small app the first
-answer with a status is a new series, which Prometheus' `increase` would miss.
+response with a status is a new series, which Prometheus' `increase` would miss.
 """
 
 import math
@@ -32,20 +32,20 @@ class _Result(msgspec.Struct):
     result: list[Series]
 
 
-class _Answer(msgspec.Struct):
+class _QueryResponse(msgspec.Struct):
     data: _Result
 
 
 def server_errors(fly: Fly, org: str, app: str, since: float) -> tuple[int, int]:
-    """How many answers were a 5xx from `since` (seconds since 1970) until now, and how many seconds that covers."""
+    """How many responses were a 5xx from `since` (seconds since 1970) until now, and how many seconds that covers."""
     seconds = math.floor(min(waiting.clock.wall() - since - SCRAPE_SECONDS, KEPT_SECONDS))
     if seconds < 1:
         return 0, 0
     query = f'sum(increase_pure(fly_edge_http_responses_count{{app="{app}",status=~"5.."}}[{seconds}s]))'
-    answer = fly.metrics(
+    response = fly.metrics(
         f"/prometheus/{org}/api/v1/query",
         doing=f"count the server errors of app {app}",
-        answer=_Answer,
+        shape=_QueryResponse,
         params={"query": query},
     )
-    return round(sum(series.number for series in answer.data.result)), seconds
+    return round(sum(series.number for series in response.data.result)), seconds

@@ -41,7 +41,7 @@ class _Placements(msgspec.Struct):
 
 def current_tokens(fly: Fly) -> list[Token]:
     """What the token in use gives access to; a combined token has several parts."""
-    return fly.call("GET", "/tokens/current", doing="read what the token gives access to", answer=_Tokens).tokens
+    return fly.call("GET", "/tokens/current", doing="read what the token gives access to", shape=_Tokens).tokens
 
 
 def can_list_apps(fly: Fly, org: str) -> None:
@@ -52,13 +52,13 @@ def can_list_apps(fly: Fly, org: str) -> None:
 
 def regions(fly: Fly) -> dict[str, Region]:
     """The regions by code."""
-    answer = fly.call("GET", "/platform/regions", doing="list the regions", answer=_Regions)
-    return {region.code: region for region in answer.regions}
+    response = fly.call("GET", "/platform/regions", doing="list the regions", shape=_Regions)
+    return {region.code: region for region in response.regions}
 
 
 def has_capacity(fly: Fly, org: str, region: str, requested: Mapping[str, object]) -> bool:
     """Whether the region has capacity for one machine with the `requested` compute and volume."""
     body = {"org_slug": org, "region": region, "count": 1, **requested}
     doing = f"look for capacity in {region}"
-    answer = fly.call("POST", "/platform/placements", doing=doing, answer=_Placements, body=body, safe=True)
-    return any(placement.region == region and placement.count > 0 for placement in answer.regions)
+    response = fly.call("POST", "/platform/placements", doing=doing, shape=_Placements, body=body, safe=True)
+    return any(placement.region == region and placement.count > 0 for placement in response.regions)

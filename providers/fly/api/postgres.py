@@ -1,5 +1,5 @@
 """Managed Postgres: clusters, and what is in them. Answers have an envelope, `data`; creating and deleting a cluster continue
-after the answer (https://fly.io/docs/mpg/)."""
+after the response (https://fly.io/docs/mpg/)."""
 
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
@@ -16,7 +16,7 @@ GONE = frozenset({"deleting", "deleted"})
 FAILED = frozenset({"failed", "error"})
 READY_SECONDS = 900.0
 TOO_EARLY = 409
-"""Fly's answer while a backup cannot be restored yet, and while another backup runs."""
+"""Fly's response while a backup cannot be restored yet, and while another backup runs."""
 
 Role = Literal["schema_admin", "writer", "reader"]
 
@@ -112,7 +112,7 @@ def path(id: str, rest: str = "") -> str:
 def look_up(fly: Fly, id: str) -> Cluster | None:
     """The cluster in whatever status; None when Fly no longer knows it."""
     try:
-        return fly.call("GET", path(id), doing=f"look up Postgres cluster {id}", answer=Data[Cluster]).data
+        return fly.call("GET", path(id), doing=f"look up Postgres cluster {id}", shape=Data[Cluster]).data
     except NotFound:
         return None
 
@@ -126,8 +126,8 @@ def find(fly: Fly, id: str) -> Cluster | None:
 def living(fly: Fly, org: str, name: str) -> list[Cluster]:
     """The clusters with that name in the organisation; names are not unique."""
     doing = f"list the Postgres clusters of organisation {org}"
-    answer = fly.call("GET", "/postgres", doing=doing, answer=Listed[Cluster], params={"org_slug": org})
-    return [cluster for cluster in answer.data if cluster.name == name and not cluster.is_gone]
+    response = fly.call("GET", "/postgres", doing=doing, shape=Listed[Cluster], params={"org_slug": org})
+    return [cluster for cluster in response.data if cluster.name == name and not cluster.is_gone]
 
 
 def create(fly: Fly, org: str, name: str, *, region: str, plan: str, disk_size_gb: int, version: str) -> Cluster:
@@ -140,7 +140,7 @@ def create(fly: Fly, org: str, name: str, *, region: str, plan: str, disk_size_g
         "pg_major_version": version,
     }
     doing = f"create Postgres cluster {name} in organisation {org}"
-    return fly.call("POST", "/postgres", doing=doing, answer=Data[Cluster], body=body).data
+    return fly.call("POST", "/postgres", doing=doing, shape=Data[Cluster], body=body).data
 
 
 def restore(fly: Fly, id: str, backup_id: str, name: str) -> Cluster | None:
@@ -148,7 +148,7 @@ def restore(fly: Fly, id: str, backup_id: str, name: str) -> Cluster | None:
     doing = f"restore backup {backup_id} of Postgres cluster {id}"
     body = {"backup_id": backup_id, "name": name}
     try:
-        return fly.call("POST", path(id, "restore"), doing=doing, answer=Data[Cluster], body=body).data
+        return fly.call("POST", path(id, "restore"), doing=doing, shape=Data[Cluster], body=body).data
     except FlyError as error:
         if error.status != TOO_EARLY:
             raise
@@ -187,7 +187,7 @@ def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> C
 
 def backups(fly: Fly, id: str) -> list[Backup]:
     doing = f"list the backups of Postgres cluster {id}"
-    return fly.call("GET", path(id, "backups"), doing=doing, answer=Listed[Backup]).data
+    return fly.call("GET", path(id, "backups"), doing=doing, shape=Listed[Backup]).data
 
 
 def take_backup(fly: Fly, id: str, type: str) -> None:
@@ -199,7 +199,7 @@ def take_backup(fly: Fly, id: str, type: str) -> None:
 def databases(fly: Fly, id: str) -> list[str]:
     """The names of the databases."""
     doing = f"list the databases of Postgres cluster {id}"
-    return [each.name for each in fly.call("GET", path(id, "databases"), doing=doing, answer=Listed[Database]).data]
+    return [each.name for each in fly.call("GET", path(id, "databases"), doing=doing, shape=Listed[Database]).data]
 
 
 def create_database(fly: Fly, id: str, name: str) -> None:
@@ -210,7 +210,7 @@ def create_database(fly: Fly, id: str, name: str) -> None:
 def role_of(fly: Fly, id: str, username: str) -> str | None:
     """The role of the user; None when there is no such user."""
     doing = f"list the users of Postgres cluster {id}"
-    users = fly.call("GET", path(id, "users"), doing=doing, answer=Listed[User]).data
+    users = fly.call("GET", path(id, "users"), doing=doing, shape=Listed[User]).data
     return next((user.role for user in users if user.username == username), None)
 
 
@@ -232,7 +232,7 @@ def delete_user(fly: Fly, id: str, username: str) -> None:
 
 def credentials(fly: Fly, id: str, username: str) -> Credentials:
     doing = f"read the credentials of user {username} of Postgres cluster {id}"
-    return fly.call("GET", path(id, f"users/{username}/credentials"), doing=doing, answer=Data[Credentials]).data
+    return fly.call("GET", path(id, f"users/{username}/credentials"), doing=doing, shape=Data[Credentials]).data
 
 
 def attach(fly: Fly, id: str, app: str) -> None:

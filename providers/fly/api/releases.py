@@ -116,9 +116,9 @@ def _create(fly: Fly, app: str, image: str, draft: Draft) -> Record:
             "image": reference,
         }
         doing = f"record a release of app {app}"
-        # All earlier records are finished, so after a lost answer the unfinished one is ours.
+        # All earlier records are finished, so after a lost response the unfinished one is ours.
         return create_idempotent(
-            lambda: fly.web("POST", "/api/v1/releases", doing=doing, answer=Created, body=body).release,
+            lambda: fly.web("POST", "/api/v1/releases", doing=doing, shape=Created, body=body).release,
             lambda: next(iter(_unfinished(fly, app)), None),
             what=f"the release record of app {app}",
         )
@@ -133,10 +133,10 @@ def _create(fly: Fly, app: str, image: str, draft: Draft) -> Record:
 
 def _unfinished(fly: Fly, app: str) -> list[Record]:
     path, doing = f"/api/v1/apps/{app}/releases", f"list the releases of app {app}"
-    answer = fly.web("GET", path, doing=doing, answer=_Listed, params={"limit": LISTED})
-    return [record for record in answer.releases if record.status in UNFINISHED]
+    response = fly.web("GET", path, doing=doing, shape=_Listed, params={"limit": LISTED})
+    return [record for record in response.releases if record.status in UNFINISHED]
 
 
 def _mark(fly: Fly, id: str, status: str) -> None:
     doing = f"mark the release as {status}"
-    fly.web("PATCH", f"/api/v1/releases/{id}", doing=doing, answer=object, body={"status": status}, safe=True)
+    fly.web("PATCH", f"/api/v1/releases/{id}", doing=doing, shape=object, body={"status": status}, safe=True)

@@ -24,7 +24,7 @@ class Secrets(msgspec.Struct):
 
 def list_all(fly: Fly, app: str) -> Secrets:
     """The names and digests. Raises NotFound when there is no such app."""
-    return fly.call("GET", f"/apps/{app}/secrets", doing=f"list the secrets of app {app}", answer=Secrets)
+    return fly.call("GET", f"/apps/{app}/secrets", doing=f"list the secrets of app {app}", shape=Secrets)
 
 
 def write(fly: Fly, app: str, values: Mapping[str, str | None]) -> Secrets:
@@ -35,7 +35,7 @@ def write(fly: Fly, app: str, values: Mapping[str, str | None]) -> Secrets:
         "POST",
         f"/apps/{app}/secrets",
         doing=f"set the secrets of app {app}",
-        answer=Secrets,
+        shape=Secrets,
         body={"values": dict(values)},
         safe=True,
     )

@@ -67,7 +67,7 @@ def path(app: str, id: str) -> str:
 
 def look_up(fly: Fly, app: str, id: str) -> Volume:
     """The volume in whatever state. Raises NotFound."""
-    return fly.call("GET", path(app, id), doing=f"look up volume {id} of app {app}", answer=Volume)
+    return fly.call("GET", path(app, id), doing=f"look up volume {id} of app {app}", shape=Volume)
 
 
 def find(fly: Fly, app: str, id: str) -> Volume | None:
@@ -81,7 +81,7 @@ def find(fly: Fly, app: str, id: str) -> Volume | None:
 
 def list_all(fly: Fly, app: str) -> list[Volume]:
     """All volumes of the app, deleted ones too. Raises NotFound when there is no such app."""
-    return fly.call("GET", f"/apps/{app}/volumes", doing=f"list the volumes of app {app}", answer=list[Volume])
+    return fly.call("GET", f"/apps/{app}/volumes", doing=f"list the volumes of app {app}", shape=list[Volume])
 
 
 def named(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
@@ -102,7 +102,7 @@ def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[Snapshot]:
     """The snapshots of a volume that Fly still has; a deleted volume can have some."""
     doing = f"list the snapshots of volume {volume_id} of app {app}"
     try:
-        return fly.call("GET", f"{path(app, volume_id)}/snapshots", doing=doing, answer=list[Snapshot])
+        return fly.call("GET", f"{path(app, volume_id)}/snapshots", doing=doing, shape=list[Snapshot])
     except NotFound:
         return []
 
@@ -112,7 +112,7 @@ def take_snapshot(
 ) -> Snapshot:
     """Take a snapshot of the volume and wait until it is `created`.
 
-    Fly's answer has no id, so the snapshot is the one that was not there before. The call is repeated after a lost answer: at
+    Fly's response has no id, so the snapshot is the one that was not there before. The call is repeated after a lost response: at
     worst there are two, and snapshots expire.
     """
     before = {snapshot.id for snapshot in snapshots_of(fly, app, volume_id)}

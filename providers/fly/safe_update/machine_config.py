@@ -1,6 +1,6 @@
 """Whether two machine configs are equal, and in which fields they differ. Pure.
 
-Fly answers a config in another form than it was sent: durations in other units, `autostop` as a boolean, defaults filled in,
+Fly returns a config in another form than it was sent: durations in other units, `autostop` as a boolean, defaults filled in,
 handlers in another order. flyctl adds metadata on each deploy. Configs are normalised before they are compared, so that
 `fly deploy` with the same fly.toml is not a difference, and everything else is.
 """
@@ -51,7 +51,7 @@ UNORDERED = {"ports": ("port", "start_port"), "headers": ("name",), "files": ("g
 """Lists whose order has no meaning, and the fields to sort them by."""
 CAPPED = frozenset({"interval", "timeout"})
 MAX_SERVICE_CHECK_SECONDS = 60.0
-"""Fly caps these fields of service checks at a minute, and answers them so."""
+"""Fly caps these fields of service checks at a minute, and returns the capped value."""
 
 
 def differences(declared: Config, actual: Config) -> list[str]:

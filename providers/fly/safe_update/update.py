@@ -54,7 +54,7 @@ ROLLBACK_FAILED = ErrorText(
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A successful update. `downtime_seconds` is the time from the call to the first good answer: the longest downtime that
+    """A successful update. `downtime_seconds` is the time from the call to the first good response: the longest downtime that
     users can have seen."""
 
     evidence: Evidence
@@ -92,7 +92,7 @@ def update(
         releases.end(machine.fly, release, "failed")
         raise _rolled_back(machine, sent, previous, lease, error, ran=current.instance_id, rescue=rescue) from None
     releases.end(machine.fly, release, "complete")
-    return Done(evidence=evidence, downtime_seconds=round(took + evidence.answer_seconds, 1))
+    return Done(evidence=evidence, downtime_seconds=round(took + evidence.response_seconds, 1))
 
 
 def _send(machine: MachineRef, current: str, config: Config, version: Version, lease: machines.Lease) -> str:
@@ -108,7 +108,7 @@ def _send(machine: MachineRef, current: str, config: Config, version: Version, l
         return found if found and found.instance_id != current else None
 
     try:
-        answer = retry_until_pullable(
+        response = retry_until_pullable(
             lambda: machines.update(
                 machine.fly,
                 machine.app,
@@ -128,7 +128,7 @@ def _send(machine: MachineRef, current: str, config: Config, version: Version, l
         if not machine_config.is_signed(found.known_config):
             raise
         return _send(machine, found.instance_id, config, version, lease)
-    return answer.instance_id
+    return response.instance_id
 
 
 def _rolled_back(

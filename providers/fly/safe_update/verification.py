@@ -37,7 +37,7 @@ class NotHealthy(ProviderError):
 
 UPDATING = frozenset({"replacing", "replaced", "updating"})
 REVERTED_LOOKS = 3
-"""How often in a row the version before is seen after the update has begun: one answer of Fly can be outdated."""
+"""How often in a row the version before is seen after the update has begun: one response of Fly can be outdated."""
 
 DOES_NOT_STAY_UP = ErrorText("version {version} of {machine} does not stay up: it is {state}")
 REVERTED = ErrorText(
@@ -66,8 +66,8 @@ class Evidence:
     machine: Machine
     start_seconds: float
     checks_seconds: float
-    answer_seconds: float
-    """Until the first good answer of the public address; without one, until the checks passed."""
+    response_seconds: float
+    """Until the first good response of the public address; without one, until the checks passed."""
     latencies_ms: list[float] = field(default_factory=list)
 
 
@@ -128,13 +128,13 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: machi
     latencies: list[float] = []
     if version.health:
         with _step("public address"):
-            answer = probe(machine.stack, replace(version.health, seconds=left()), meanwhile=keep)
-        latencies, answered = answer.latencies_ms, round(answer.first_at - began, 1)
+            probed = probe(machine.stack, replace(version.health, seconds=left()), meanwhile=keep)
+        latencies, answered = probed.latencies_ms, round(probed.first_at - began, 1)
     with _step("log scan"):
         now = until(unhealthy)
         _refuse_crashes(machine, now)
     return Evidence(
-        machine=now, start_seconds=started, checks_seconds=checked, answer_seconds=answered, latencies_ms=latencies
+        machine=now, start_seconds=started, checks_seconds=checked, response_seconds=answered, latencies_ms=latencies
     )
 
 

@@ -42,12 +42,12 @@ class AppStoreApi(Metrics):
             auth.authorize(self.context, key, type, request.method, provisioning=kind.provisioning)
 
     def not_found(self, request: Request) -> Any:
-        answer = refusals.no_such_path()
-        return answer.body, answer.status, {}
+        response = refusals.no_such_path()
+        return response.body, response.status, {}
 
     def throttled(self, request: Request) -> Any:
-        answer = refusals.rate_limit_exceeded()
-        return answer.body, answer.status, {}
+        response = refusals.rate_limit_exceeded()
+        return response.body, response.status, {}
 
     def failed(self, request: Request, fault: Fault) -> Any:
         code = "NOT_AUTHORIZED" if fault.status == 401 else "UNEXPECTED_ERROR"

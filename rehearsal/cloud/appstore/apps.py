@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, elsewhere
-from rehearsal.cloud.service import Answer
+from rehearsal.cloud.service import Refusal
 from rehearsal.cloud.store import Document
 
 PLATFORMS = ("IOS", "MAC_OS", "TV_OS", "VISION_OS")
@@ -84,13 +84,13 @@ class Apps(Kind):
 
 
 def make_app(records: Records, form: Document) -> Document:
-    """Create an app from the form on Apple's website. Raises Answer with `{"error"}` for an invalid form."""
+    """Create an app from the form on Apple's website. Raises Refusal with `{"error"}` for an invalid form."""
     missing = [name for name in ("bundleId", "name", "primaryLocale", "sku") if not form.get(name)]
     if missing:
-        raise Answer({"error": f"the form needs {', '.join(missing)}"}, 400)
+        raise Refusal({"error": f"the form needs {', '.join(missing)}"}, 400)
     bundle_ids = [record["attributes"]["identifier"] for record in records.all("bundleIds")]
     if form["bundleId"] not in bundle_ids:
-        raise Answer(
+        raise Refusal(
             {
                 "error": f"choose a bundle ID of the team: {', '.join(bundle_ids) or 'there is none, register one first'}"
             },
@@ -98,7 +98,7 @@ def make_app(records: Records, form: Document) -> Document:
         )
     for app in records.context.store.all("appstore.apps"):
         if app["attributes"]["bundleId"] == form["bundleId"]:
-            raise Answer({"error": f"app {app['id']} already has bundle ID {form['bundleId']}"}, 409)
+            raise Refusal({"error": f"app {app['id']} already has bundle ID {form['bundleId']}"}, 409)
         if app["attributes"]["name"] == form["name"]:
-            raise Answer({"error": "The app name you entered is already being used."}, 409)
+            raise Refusal({"error": "The app name you entered is already being used."}, 409)
     return records.new("apps", {name: form[name] for name in ("bundleId", "name", "primaryLocale", "sku")})

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.builds import TESTABLE, internal_state
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation
-from rehearsal.cloud.service import Answer
+from rehearsal.cloud.service import Refusal
 from rehearsal.cloud.store import Document
 
 
@@ -108,18 +108,18 @@ def find_tester(records: Records, email: str) -> Document | None:
 
 
 def accept(records: Records, email: str) -> Document:
-    """A tester accepts the invitation of TestFlight, and so becomes active. Raises Answer with `{"error"}` if there is none."""
+    """A tester accepts the invitation of TestFlight, and so becomes active. Raises Refusal with `{"error"}` if there is none."""
     tester = find_tester(records, email)
     if tester is None or records.shown(tester)["state"] == "NOT_INVITED":
-        raise Answer({"error": f"{email} is not invited to test"}, 404)
+        raise Refusal({"error": f"{email} is not invited to test"}, 404)
     return records.save({"accepted_at": records.context.clock.now(), **tester})
 
 
 def install(records: Records, email: str, version: str, build_number: str, device: Document) -> Document:
-    """A tester installs a build from TestFlight. Raises Answer with `{"error"}` if TestFlight does not offer it."""
+    """A tester installs a build from TestFlight. Raises Refusal with `{"error"}` if TestFlight does not offer it."""
     tester = find_tester(records, email)
     if tester is None:
-        raise Answer({"error": f"no tester {email}"}, 404)
+        raise Refusal({"error": f"no tester {email}"}, 404)
     offered = [
         build
         for build in records.kinds["betaTesters"].related(tester, "builds")
@@ -128,7 +128,7 @@ def install(records: Records, email: str, version: str, build_number: str, devic
         and internal_state(records, build) in TESTABLE
     ]
     if not offered:
-        raise Answer({"error": f"TestFlight does not offer {version} ({build_number}) to {email}"}, 409)
+        raise Refusal({"error": f"TestFlight does not offer {version} ({build_number}) to {email}"}, 409)
     installed = {
         "model": "iPhone17,1",
         "platform": "IOS",
@@ -151,7 +151,7 @@ def use(records: Records, email: str, sessions: int, crashes: int) -> Document:
     """A tester uses the build that was installed last."""
     tester = find_tester(records, email)
     if tester is None or not tester.get("installs"):
-        raise Answer({"error": f"{email} has not installed a build"}, 404)
+        raise Refusal({"error": f"{email} has not installed a build"}, 404)
     last = tester["installs"][-1]
     last["sessions"] = last.get("sessions", 0) + sessions
     last["crashes"] = last.get("crashes", 0) + crashes

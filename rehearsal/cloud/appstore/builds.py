@@ -82,7 +82,7 @@ class Builds(Kind):
 
     def update(self, record: Document, attributes: Document) -> None:
         shown = self.shown(record)
-        if "usesNonExemptEncryption" in attributes and not _is_unanswered(record):
+        if "usesNonExemptEncryption" in attributes and not _needs_export_compliance(record):
             raise refusals.attribute_invalid(
                 "usesNonExemptEncryption", "You cannot update when the value is already set."
             )
@@ -129,12 +129,12 @@ def internal_state(records: Records, build: Document) -> str:
         return "PROCESSING_EXCEPTION"
     if now < build.get("held", {}).get("until", 0):
         return str(build["held"]["state"])
-    if _is_unanswered(build):
+    if _needs_export_compliance(build):
         return "MISSING_EXPORT_COMPLIANCE"
     return "IN_BETA_TESTING" if now >= _in_testing_at(records, build) else "READY_FOR_BETA_TESTING"
 
 
-def _is_unanswered(build: Document) -> bool:
+def _needs_export_compliance(build: Document) -> bool:
     """Whether Apple waits for the answer about export compliance: there is none, or it is yes without a declaration."""
     uses = build["attributes"].get("usesNonExemptEncryption")
     return uses is None or (uses and not build.get("declared"))

@@ -32,7 +32,7 @@ from rehearsal.cloud.appstore.apps import make_app
 from rehearsal.cloud.appstore.beta_testers import accept, install, use
 from rehearsal.cloud.appstore.kinds import Records
 from rehearsal.cloud.appstore.people import make_user
-from rehearsal.cloud.service import Answer, Service, route
+from rehearsal.cloud.service import Refusal, Service, route
 from rehearsal.cloud.store import Document
 
 FORM = """<!doctype html><title>New App</title><h1>New App</h1><p>{message}</p>
@@ -61,9 +61,9 @@ class AppStoreControl(Service):
         try:
             with self.store.transaction():
                 app = make_app(self.records, form)
-        except Answer as answer:
+        except Refusal as refusal:
             if request.form:
-                return self.show_form(request, answer.body["error"])
+                return self.show_form(request, refusal.body["error"])
             raise
         if request.form:
             return self.show_form(request, f"{form['name']} was created with Apple ID {app['id']}")
@@ -109,7 +109,7 @@ class AppStoreControl(Service):
         with self.store.transaction():
             group, tester = records.get("betaGroups", id), records.get("betaTesters", body["tester"])
             if group is None or tester is None:
-                raise Answer({"error": "no such group or tester"}, 404)
+                raise Refusal({"error": "no such group or tester"}, 404)
             records.kinds["betaGroups"].link(group, "betaTesters", [tester])
         return None, 204, {}
 
@@ -118,7 +118,7 @@ class AppStoreControl(Service):
         with self.store.transaction():
             profile = self.store.get("appstore.profiles", _body(request, "profile")["profile"])
             if profile is None:
-                raise Answer({"error": "no such profile"}, 404)
+                raise Refusal({"error": "no such profile"}, 404)
             return self.store.put("appstore.profiles", profile["id"], {**profile, "zombie": True})
 
     @route("POST", "/appstore/testers/<email>/accept")
@@ -154,7 +154,7 @@ class AppStoreControl(Service):
         with self.store.transaction():
             build = self.records.get("builds", id)
             if build is None:
-                raise Answer({"error": f"no build {id}"}, 404)
+                raise Refusal({"error": f"no build {id}"}, 404)
             self.records.save({**build, "declared": True})
         return None, 204, {}
 
@@ -182,5 +182,5 @@ class AppStoreControl(Service):
 def _body(request: Request, *needed: str) -> Document:
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict) or any(name not in body for name in needed):
-        raise Answer({"error": f"the body must be a JSON object with {', '.join(needed) or 'the settings'}"}, 400)
+        raise Refusal({"error": f"the body must be a JSON object with {', '.join(needed) or 'the settings'}"}, 400)
     return body

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore.beta_testers import find_tester
 from rehearsal.cloud.appstore.kinds import Kind, Records, Relation, date
-from rehearsal.cloud.service import Answer
+from rehearsal.cloud.service import Refusal
 from rehearsal.cloud.store import Document
 
 
@@ -66,10 +66,12 @@ KINDS = {"crash": BetaFeedbackCrashSubmissions.type, "screenshot": BetaFeedbackS
 
 
 def send(records: Records, email: str, kind: str, comment: str) -> Document:
-    """A tester sends a report about the build that was installed last. Raises Answer with `{"error"}`."""
+    """A tester sends a report about the build that was installed last. Raises Refusal with `{"error"}`."""
     tester = find_tester(records, email)
     if kind not in KINDS or tester is None or not tester.get("installs"):
-        raise Answer({"error": f"{email} has not installed a build, or '{kind}' is not one of {', '.join(KINDS)}"}, 404)
+        raise Refusal(
+            {"error": f"{email} has not installed a build, or '{kind}' is not one of {', '.join(KINDS)}"}, 404
+        )
     build = records.get("builds", tester["installs"][-1]["build"])
     assert build
     device = tester["devices"][-1]

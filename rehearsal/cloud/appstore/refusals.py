@@ -6,7 +6,7 @@ The texts of functions with the docstring "Text assumed." have no such source: m
 import uuid
 from typing import Any
 
-from rehearsal.cloud.service import Answer
+from rehearsal.cloud.service import Refusal
 
 
 def refuse(
@@ -17,7 +17,7 @@ def refuse(
     *,
     pointer: str | None = None,
     parameter: str | None = None,
-) -> Answer:
+) -> Refusal:
     """A response with one error, in Apple's envelope: `status` is a string in it, `detail` is optional."""
     error: dict[str, Any] = {"id": str(uuid.uuid4()), "status": str(status), "code": code, "title": title}
     if detail is not None:
@@ -26,10 +26,10 @@ def refuse(
         error["source"] = {"pointer": pointer}
     if parameter:
         error["source"] = {"parameter": parameter}
-    return Answer({"errors": [error]}, status)
+    return Refusal({"errors": [error]}, status)
 
 
-def not_authorized() -> Answer:
+def not_authorized() -> Refusal:
     return refuse(
         401,
         "NOT_AUTHORIZED",
@@ -39,7 +39,7 @@ def not_authorized() -> Answer:
     )
 
 
-def role_missing() -> Answer:
+def role_missing() -> Refusal:
     return refuse(
         403,
         "FORBIDDEN_ERROR",
@@ -48,7 +48,7 @@ def role_missing() -> Answer:
     )
 
 
-def agreement_missing() -> Answer:
+def agreement_missing() -> Refusal:
     return refuse(
         403,
         "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED",
@@ -57,7 +57,7 @@ def agreement_missing() -> Answer:
     )
 
 
-def operation_not_allowed(type: str, operation: str, allowed: list[str]) -> Answer:
+def operation_not_allowed(type: str, operation: str, allowed: list[str]) -> Refusal:
     return refuse(
         403,
         "FORBIDDEN_ERROR",
@@ -66,7 +66,7 @@ def operation_not_allowed(type: str, operation: str, allowed: list[str]) -> Answ
     )
 
 
-def no_such_resource(type: str, id: str) -> Answer:
+def no_such_resource(type: str, id: str) -> Refusal:
     return refuse(
         404,
         "NOT_FOUND",
@@ -75,7 +75,7 @@ def no_such_resource(type: str, id: str) -> Answer:
     )
 
 
-def no_such_path() -> Answer:
+def no_such_path() -> Refusal:
     """Text assumed."""
     return refuse(
         404,
@@ -85,7 +85,7 @@ def no_such_path() -> Answer:
     )
 
 
-def rate_limit_exceeded() -> Answer:
+def rate_limit_exceeded() -> Refusal:
     return refuse(
         429,
         "RATE_LIMIT_EXCEEDED",
@@ -94,7 +94,7 @@ def rate_limit_exceeded() -> Answer:
     )
 
 
-def parameter_illegal(name: str) -> Answer:
+def parameter_illegal(name: str) -> Refusal:
     return refuse(
         400,
         "PARAMETER_ERROR.ILLEGAL",
@@ -104,7 +104,7 @@ def parameter_illegal(name: str) -> Answer:
     )
 
 
-def parameter_invalid(name: str, detail: str) -> Answer:
+def parameter_invalid(name: str, detail: str) -> Refusal:
     return refuse(
         400,
         "PARAMETER_ERROR.INVALID",
@@ -114,7 +114,7 @@ def parameter_invalid(name: str, detail: str) -> Answer:
     )
 
 
-def parameter_missing(name: str) -> Answer:
+def parameter_missing(name: str) -> Refusal:
     """Text assumed."""
     return refuse(
         400,
@@ -125,17 +125,17 @@ def parameter_missing(name: str) -> Answer:
     )
 
 
-def unreadable_document(detail: str) -> Answer:
+def unreadable_document(detail: str) -> Refusal:
     """Text assumed."""
     return refuse(422, "ENTITY_UNPROCESSABLE", "The request entity is not a valid request document object", detail)
 
 
-def entity(detail: str) -> Answer:
+def entity(detail: str) -> Refusal:
     """`ENTITY_ERROR` with the reason as detail."""
     return refuse(409, "ENTITY_ERROR", "There is a problem with the request entity", detail)
 
 
-def attribute_required(name: str) -> Answer:
+def attribute_required(name: str) -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.ATTRIBUTE.REQUIRED",
@@ -145,7 +145,7 @@ def attribute_required(name: str) -> Answer:
     )
 
 
-def attribute_unknown(type: str, name: str) -> Answer:
+def attribute_unknown(type: str, name: str) -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.ATTRIBUTE.UNKNOWN",
@@ -155,7 +155,7 @@ def attribute_unknown(type: str, name: str) -> Answer:
     )
 
 
-def attribute_not_allowed(name: str, operation: str) -> Answer:
+def attribute_not_allowed(name: str, operation: str) -> Refusal:
     """Text assumed."""
     return refuse(
         409,
@@ -166,7 +166,7 @@ def attribute_not_allowed(name: str, operation: str) -> Answer:
     )
 
 
-def attribute_invalid(name: str, detail: str) -> Answer:
+def attribute_invalid(name: str, detail: str) -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.ATTRIBUTE.INVALID",
@@ -176,7 +176,7 @@ def attribute_invalid(name: str, detail: str) -> Answer:
     )
 
 
-def relationship_unknown(type: str, name: str) -> Answer:
+def relationship_unknown(type: str, name: str) -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.RELATIONSHIP.UNKNOWN",
@@ -186,7 +186,7 @@ def relationship_unknown(type: str, name: str) -> Answer:
     )
 
 
-def relationship_required(name: str) -> Answer:
+def relationship_required(name: str) -> Refusal:
     """Text assumed."""
     return refuse(
         409,
@@ -197,7 +197,7 @@ def relationship_required(name: str) -> Answer:
     )
 
 
-def relationship_not_allowed(name: str, detail: str) -> Answer:
+def relationship_not_allowed(name: str, detail: str) -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.RELATIONSHIP.NOT_ALLOWED",
@@ -207,7 +207,7 @@ def relationship_not_allowed(name: str, detail: str) -> Answer:
     )
 
 
-def relationship_invalid(name: str, type: str = "", id: str = "") -> Answer:
+def relationship_invalid(name: str, type: str = "", id: str = "") -> Refusal:
     return refuse(
         409,
         "ENTITY_ERROR.RELATIONSHIP.INVALID",
@@ -217,12 +217,12 @@ def relationship_invalid(name: str, type: str = "", id: str = "") -> Answer:
     )
 
 
-def state(detail: str | None = None) -> Answer:
+def state(detail: str | None = None) -> Refusal:
     """Another resource is not in the required state."""
     return refuse(
         409, "STATE_ERROR", "The request cannot be fulfilled because of the state of another resource.", detail
     )
 
 
-def unprocessable(title: str, detail: str) -> Answer:
+def unprocessable(title: str, detail: str) -> Refusal:
     return refuse(422, "ENTITY_UNPROCESSABLE", title, detail)

@@ -47,7 +47,7 @@ class Storage(Service):
                 "query": {},
                 "request": f"{request.content_length} bytes",
                 "status": status,
-                "answer": code or None,
+                "response": code or None,
                 "at": self.context.clock.now(),
                 "fault": None,
             }

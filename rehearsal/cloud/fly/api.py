@@ -16,7 +16,7 @@ from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.bodies import refused
 from rehearsal.cloud.fly.machine_life import Machines
-from rehearsal.cloud.service import Answer, Service
+from rehearsal.cloud.service import Refusal, Service
 from rehearsal.cloud.store import Document
 
 OUR_ORG = "sol-labs"
@@ -62,7 +62,7 @@ class FlyApi(Service):
             raise forbidden()
 
     def token(self, request: Request) -> Document:
-        """The token of the call: `{"token", "org", "may"}`. Raises Answer 401."""
+        """The token of the call: `{"token", "org", "may"}`. Raises Refusal 401."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip()
         if scheme not in ("Bearer", "FlyV1") or not token:
@@ -77,7 +77,7 @@ class FlyApi(Service):
         return known
 
     def limit(self, action: str, identifier: str, rate: tuple[float, int] | None = None) -> None:
-        """Count one `action` on the machine or app `identifier`. Raises Answer 429 above the rate."""
+        """Count one `action` on the machine or app `identifier`. Raises Refusal 429 above the rate."""
         per_second, burst = rate or RATES.get(action, DEFAULT_RATE)
         per_second, size = per_second * self.context.delays.rate_scale, burst * self.context.delays.rate_scale
         key, now = f"{action} {identifier}", self.context.clock.now()
@@ -110,7 +110,7 @@ class FlyApi(Service):
     def app(self, request: Request, name: str, action: str = "") -> Document:
         """The app, for a call on something in it. Counts `action` against the app's rate limit, if given.
 
-        Raises Answer 404 for an app that is too new or deleted, and 403 for one of another organisation.
+        Raises Refusal 404 for an app that is too new or deleted, and 403 for one of another organisation.
         """
         app = self.living_app(name)
         if app is None or self.context.clock.now() < app["_visible_at"] or app["_gone_at"] is not None:
@@ -130,16 +130,16 @@ class FlyApi(Service):
         return app
 
     def region(self, code: str | None) -> str:
-        """The region, or the nearest one for None. Raises Answer 400 for an unknown region."""
+        """The region, or the nearest one for None. Raises Refusal 400 for an unknown region."""
         if code is not None and code not in REGIONS:
             raise refused(f"invalid_argument: region {code} not found")
         return code or "sjc"
 
 
-def fly_error(status: int, text: str, code: str = "unknown") -> Answer:
+def fly_error(status: int, text: str, code: str = "unknown") -> Refusal:
     """An error of the Machines API. `code` is one of unknown, insufficient_capacity, volume_placement_capacity, name_taken."""
-    return Answer({"error": text, "status": code}, status)
+    return Refusal({"error": text, "status": code}, status)
 
 
-def forbidden() -> Answer:
-    return Answer({"error": "unauthorized"}, 403)
+def forbidden() -> Refusal:
+    return Refusal({"error": "unauthorized"}, 403)

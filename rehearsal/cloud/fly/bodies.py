@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from rehearsal.cloud.service import Answer
+from rehearsal.cloud.service import Refusal
 from rehearsal.cloud.store import Document
 
 Shape = Any
@@ -121,7 +121,7 @@ MACHINE_CONFIG: Shape = {
 def read(request: Request, shape: Shape, struct: str) -> Document:
     """The JSON object in the request, checked against `shape`; `struct` is the name of Fly's struct in error texts.
 
-    Raises Answer 400. An empty body is an empty object.
+    Raises Refusal 400. An empty body is an empty object.
     """
     sent = request.get_data()
     try:
@@ -134,9 +134,9 @@ def read(request: Request, shape: Shape, struct: str) -> Document:
     return checked
 
 
-def refused(text: str) -> Answer:
+def refused(text: str) -> Refusal:
     """A 400 response."""
-    return Answer({"error": text, "status": "unknown"}, 400)
+    return Refusal({"error": text, "status": "unknown"}, 400)
 
 
 def _checked(value: Any, shape: Shape, struct: str, path: str) -> Any:
@@ -168,7 +168,7 @@ def _fits(value: Any, shape: Shape) -> bool:
     return isinstance(value, shape) and not (isinstance(value, bool) and shape is not bool)
 
 
-def _mismatch(value: Any, shape: Shape, struct: str, path: str) -> Answer:
+def _mismatch(value: Any, shape: Shape, struct: str, path: str) -> Refusal:
     wanted = (
         GO_NAMES.get(shape, "slice" if isinstance(shape, list) else "map") if not isinstance(shape, dict) else "map"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.fly.machine_config import seconds_of
-from rehearsal.cloud.fly.runtime import Runtime, Unanswered
+from rehearsal.cloud.fly.runtime import NoResponse, Runtime
 from rehearsal.cloud.store import Document
 
 INTERVAL, TIMEOUT, GRACE = 10.0, 2.0, 5.0
@@ -59,12 +59,12 @@ def _probe(id: str, runtime: Runtime, port: int, check: Document) -> tuple[str, 
     timeout = _seconds(check, "timeout", TIMEOUT)
     try:
         method = (check.get("method") or "GET").upper()
-        answer = runtime.ask(id, port, method, check.get("path") or "/", seconds=timeout)
-    except Unanswered as unanswered:
-        return "critical", str(unanswered)
+        response = runtime.ask(id, port, method, check.get("path") or "/", seconds=timeout)
+    except NoResponse as error:
+        return "critical", str(error)
     if check["type"] == "tcp":
         return "passing", "Success"
-    return ("passing" if 200 <= answer.status < 300 else "critical"), answer.body.decode(errors="replace")[:1000]
+    return ("passing" if 200 <= response.status < 300 else "critical"), response.body.decode(errors="replace")[:1000]
 
 
 def _seconds(check: Document, name: str, default: float) -> float:

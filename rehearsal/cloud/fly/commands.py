@@ -30,7 +30,7 @@ def run(
     """Fly's response to `exec`. `translate` turns an argument into its value on this computer."""
     found = PROGRAMS_HERE.get(command[0].rpartition("/")[2])
     if found is None:
-        return _answer(NOT_FOUND, "", f"{command[0]}: not found")
+        return _result(NOT_FOUND, "", f"{command[0]}: not found")
     try:
         done = subprocess.run(
             [found, *map(translate, command[1:])],
@@ -42,9 +42,9 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _answer(TIMED_OUT, "", f"{command[0]}: timed out after {seconds:g} s")
-    return _answer(done.returncode, done.stdout, done.stderr)
+        return _result(TIMED_OUT, "", f"{command[0]}: timed out after {seconds:g} s")
+    return _result(done.returncode, done.stdout, done.stderr)
 
 
-def _answer(code: int, stdout: str, stderr: str) -> dict[str, Any]:
+def _result(code: int, stdout: str, stderr: str) -> dict[str, Any]:
     return {"exit_code": code, "exit_signal": 0, "stdout": stdout, "stderr": stderr}

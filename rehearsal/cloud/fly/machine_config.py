@@ -17,7 +17,7 @@ MAX_CHECK_SECONDS = 60.0
 
 
 def seconds_of(duration: str | float) -> float:
-    """A Go duration, or nanoseconds, in seconds. Raises Answer 400."""
+    """A Go duration, or nanoseconds, in seconds. Raises Refusal 400."""
     if isinstance(duration, int | float):
         return duration / 1e9
     parts = PART.findall(duration)
@@ -27,7 +27,7 @@ def seconds_of(duration: str | float) -> float:
 
 
 def check(config: Document) -> None:
-    """Raise Answer 400 for a config that Fly refuses for any machine."""
+    """Raise Refusal 400 for a config that Fly refuses for any machine."""
     if not config.get("image"):
         raise refused("invalid_argument: config.image is required")
     _check_guest(config.get("guest") or {})

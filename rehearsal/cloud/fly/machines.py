@@ -119,8 +119,8 @@ class MachinesPart(FlyApi):
             was_running = machine["state"] in ("started", "starting", "created", "replacing")
             following = self._version(name, config, body)
             self.machines.replace(machine, following, launch=was_running and not body.get("skip_launch"))
-            answer = {**self.machines.shown(machine), **{key: following[key] for key in ("config", "instance_id")}}
-        return {**answer, "version": following["instance_id"], "name": body.get("name") or machine["name"]}
+            response = {**self.machines.shown(machine), **{key: following[key] for key in ("config", "instance_id")}}
+        return {**response, "version": following["instance_id"], "name": body.get("name") or machine["name"]}
 
     @route("DELETE", "/v1/apps/<name>/machines/<id>")
     def delete_machine(self, request: Request, name: str, id: str) -> Any:

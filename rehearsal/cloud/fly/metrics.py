@@ -10,7 +10,7 @@ from datetime import datetime
 
 from rehearsal.cloud.fly.disks import Disks
 from rehearsal.cloud.fly.machine_life import Machines
-from rehearsal.cloud.fly.runtime import Runtime, Unanswered
+from rehearsal.cloud.fly.runtime import NoResponse, Runtime
 from rehearsal.cloud.store import Document, Store
 
 BLOCK = 4096
@@ -64,10 +64,10 @@ def _own(machine: Document, labels: Mapping[str, str], runtime: Runtime, now: fl
     if not endpoint:
         return
     try:
-        answer = runtime.ask(machine["id"], endpoint["port"], "GET", endpoint.get("path") or "/metrics")
-    except Unanswered:
+        response = runtime.ask(machine["id"], endpoint["port"], "GET", endpoint.get("path") or "/metrics")
+    except NoResponse:
         return
-    for text in answer.body.decode(errors="replace").splitlines():
+    for text in response.body.decode(errors="replace").splitlines():
         sample = SAMPLE.fullmatch(text)
         if sample:
             own = f"{sample['labels']}," if sample["labels"] else ""

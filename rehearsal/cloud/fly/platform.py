@@ -25,13 +25,13 @@ FAILED_RESPONSES = re.compile(
 """The only PromQL query that is implemented."""
 RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
 SHOWN = ("id", "version", "status", "stable", "in_progress", "strategy", "user", "created_at", "image_ref")
-"""The fields of a release that Fly answers."""
+"""The fields of a release that Fly returns."""
 MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 
 
 class Platform(FlyApi):
     """`/api/v1/apps/{name}/logs` and `…/releases`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`. GraphQL
-    answers 501.
+    returns 501.
 
     The web API takes a token of any kind as `Bearer` only; metrics take a macaroon as `FlyV1` only.
     """

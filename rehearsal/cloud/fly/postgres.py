@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request
 from rehearsal.cloud.fly import bodies
 from rehearsal.cloud.fly.api import FlyApi, forbidden
 from rehearsal.cloud.fly.formats import random_id, rfc3339
-from rehearsal.cloud.service import Answer, route
+from rehearsal.cloud.service import Refusal, route
 from rehearsal.cloud.store import Document
 
 CREATE = {
@@ -259,7 +259,7 @@ class Postgres(FlyApi):
         """The cluster, once it is ready: until then requests about databases, users and backups get 503."""
         cluster = self._existing_cluster(request, id)
         if self._cluster_status(cluster) != "ready":
-            raise Answer({"error": "pg-admin is unavailable"}, 503, {"Retry-After": RETRY_SECONDS})
+            raise Refusal({"error": "pg-admin is unavailable"}, 503, {"Retry-After": RETRY_SECONDS})
         return cluster
 
     def _change_cluster(self, request: Request, id: str, change: Callable[[Document], object]) -> None:
@@ -337,6 +337,6 @@ def _password() -> str:
     return random_id(24, PASSWORD_ALPHABET)
 
 
-def _refused(status: int, text: str) -> Answer:
+def _refused(status: int, text: str) -> Refusal:
     """An error in the format of this part of the API: without `status`."""
-    return Answer({"error": text}, status)
+    return Refusal({"error": text}, status)

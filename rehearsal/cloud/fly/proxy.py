@@ -8,7 +8,7 @@ from rehearsal.cloud.context import Context
 from rehearsal.cloud.fly.certificates import Certificates
 from rehearsal.cloud.fly.checks import routable
 from rehearsal.cloud.fly.machine_life import Machines
-from rehearsal.cloud.fly.runtime import Unanswered
+from rehearsal.cloud.fly.runtime import NoResponse
 from rehearsal.cloud.service import Service, route
 from rehearsal.cloud.store import Document
 
@@ -37,7 +37,7 @@ class Proxy(Service):
         app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._certificates.app_of(hostname)
         if app is None or not self.store.all("fly_ip", _app=app):
             return Response("no such host", 502)
-        response = self._answer(app, request)
+        response = self._route(app, request)
         with self.store.transaction():
             counts = self.store.get("fly_edge", app) or {}
             status = str(response.status_code)
@@ -47,7 +47,7 @@ class Proxy(Service):
                 self.store.put("fly_edge_failed", app, {"at": [*failed[-MAX_FAILURES:], self.context.clock.now()]})
         return response
 
-    def _answer(self, app: str, request: Request) -> Response:
+    def _route(self, app: str, request: Request) -> Response:
         for machine in self._machines.of_app(app):
             if routable(machine):
                 return self._forward(machine, request)
@@ -61,7 +61,7 @@ class Proxy(Service):
             reply = self._machines.runtime.ask(
                 machine["id"], port, request.method, request.full_path, body=request.get_data()
             )
-        except Unanswered as unanswered:
-            return Response(str(unanswered), 502)
+        except NoResponse as error:
+            return Response(str(error), 502)
         headers = {"fly-request-id": machine["instance_id"], "server": "Fly/rehearsal"}
         return Response(reply.body, reply.status, headers, content_type="application/json")

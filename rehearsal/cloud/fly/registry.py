@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly.api import DEFAULT_TOKENS, OUR_ORG, PREFIXES
 from rehearsal.cloud.fly.programs import DOCKER_HUB, PUBLIC_TAGS
-from rehearsal.cloud.service import Answer, Service, route
+from rehearsal.cloud.service import Refusal, Service, route
 from rehearsal.cloud.store import Document
 
 PRIVATE = "registry.fly.io/"
@@ -39,7 +39,7 @@ class Registry(Service):
         else:
             self._admit_owner(request, repository)
         if image is None:
-            raise Answer(registry_errors("MANIFEST_UNKNOWN", "manifest unknown"), 404)
+            raise Refusal(registry_errors("MANIFEST_UNKNOWN", "manifest unknown"), 404)
         return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
 
     def _admit_anonymous(self, request: Request, repository: str) -> None:
@@ -49,16 +49,16 @@ class Registry(Service):
             raise _unauthorized(f'Bearer realm="{realm}",service="{self.name}",scope="{scope}"')
 
     def _admit_owner(self, request: Request, repository: str) -> None:
-        """Raise Answer unless the token's organisation has the app that the repository belongs to."""
+        """Raise Refusal unless the token's organisation has the app that the repository belongs to."""
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
         org = _org_of(base64.b64decode(encoded).decode().partition(":")[2]) if scheme == "Basic" else None
         if org is None:
             raise _unauthorized(FLY_REALM)
         app = self.store.get("fly_app", repository)
         if app is None:
-            raise Answer(registry_errors("NAME_UNKNOWN", "app repository not found"), 404)
+            raise Refusal(registry_errors("NAME_UNKNOWN", "app repository not found"), 404)
         if app["organization"]["slug"] != org:
-            raise Answer(registry_errors("DENIED", "requested access to the resource is denied"), 403)
+            raise Refusal(registry_errors("DENIED", "requested access to the resource is denied"), 403)
 
     def _find(self, repository: str, target: str) -> Document | None:
         if f"{repository}:{target}" in PUBLIC_TAGS:
@@ -92,5 +92,5 @@ def _org_of(token: str) -> str | None:
     return DEFAULT_TOKENS.get(token) or (OUR_ORG if token.startswith(PREFIXES) else None)
 
 
-def _unauthorized(challenge: str) -> Answer:
-    return Answer(registry_errors("UNAUTHORIZED", "authentication required"), 401, {"WWW-Authenticate": challenge})
+def _unauthorized(challenge: str) -> Refusal:
+    return Refusal(registry_errors("UNAUTHORIZED", "authentication required"), 401, {"WWW-Authenticate": challenge})

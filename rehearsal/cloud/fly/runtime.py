@@ -36,7 +36,7 @@ SIGNALLED = 128
 """The exit code of a process that was ended by a signal is this plus the signal's number."""
 
 
-class Unanswered(Exception):
+class NoResponse(Exception):
     """The machine did not respond; the message is the reason, as a health check reports it."""
 
 
@@ -152,7 +152,7 @@ class InMemory:
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         server, listens_on, ready_at = self._servers.get(id, (None, 0, 0.0))
         if self.exit(id) or port != listens_on or self._clock.now() < ready_at:
-            raise Unanswered(f"connect: connection refused (port {port})")
+            raise NoResponse(f"connect: connection refused (port {port})")
         if server is None:
             return Reply(200, idle.ANSWER)
         status, value = server.handle(method, path, body)
@@ -271,16 +271,16 @@ class Processes:
 
     def ask(self, id: str, port: int, method: str, path: str, *, body: bytes = b"", seconds: float = 5.0) -> Reply:
         if self.exit(id) is not None or port not in self._running[id][1]:
-            raise Unanswered(f"connect: connection refused (port {port})")
+            raise NoResponse(f"connect: connection refused (port {port})")
         connection = http.client.HTTPConnection("127.0.0.1", self._running[id][1][port], timeout=seconds)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return Reply(answer.status, answer.read())
+            response = connection.getresponse()
+            return Reply(response.status, response.read())
         except TimeoutError:
-            raise Unanswered(f"timeout after {seconds:g} s (port {port})") from None
+            raise NoResponse(f"timeout after {seconds:g} s (port {port})") from None
         except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(f"connect: {type(error).__name__} (port {port})") from None
+            raise NoResponse(f"connect: {type(error).__name__} (port {port})") from None
         finally:
             connection.close()
 

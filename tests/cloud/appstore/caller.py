@@ -37,20 +37,20 @@ class Caller:
     def make(
         self, type: str, attributes: dict[str, Any] | None = None, /, status: int = 201, **links: Any
     ) -> dict[str, Any]:
-        """POST a resource; the answer's `data`, or its first error for another `status`."""
+        """POST a resource; the response's `data`, or its first error for another `status`."""
         data: dict[str, Any] = {"type": type, "attributes": attributes or {}}
         if links:
             data["relationships"] = {name: {"data": linkage} for name, linkage in links.items()}
-        answer = self("POST", f"/v1/{type}", {"data": data})
-        assert answer.status_code == status, answer.text
-        found: dict[str, Any] = answer.json()["data"] if status == 201 else answer.json()["errors"][0]
+        response = self("POST", f"/v1/{type}", {"data": data})
+        assert response.status_code == status, response.text
+        found: dict[str, Any] = response.json()["data"] if status == 201 else response.json()["errors"][0]
         return found
 
     def read(self, path: str, **params: Any) -> Any:
-        """GET; the answer's `data`."""
-        answer = self("GET", path, params=params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
+        """GET; the response's `data`."""
+        response = self("GET", path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()["data"]
 
     def app(self, wait: float = 30) -> dict[str, Any]:
         """A bundle ID, and the app that a person has made with it."""

@@ -21,10 +21,10 @@ from tests.cloud.appstore.caller import BUNDLE_ID, Caller
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_invalid_token(world: World, wrong: dict[str, Any]) -> None:
-    answer = Caller(world)("GET", "/v1/apps", **wrong)
+    response = Caller(world)("GET", "/v1/apps", **wrong)
 
-    assert answer.status_code == 401
-    assert answer.json()["errors"][0]["code"] == "NOT_AUTHORIZED"
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["code"] == "NOT_AUTHORIZED"
 
 
 def test_token_lifetime(world: World) -> None:
@@ -48,10 +48,10 @@ def test_missing_agreement(world: World) -> None:
     """A missing agreement blocks every call."""
     control(world, "POST", "/appstore/agreements", {"in_effect": False})
 
-    answer = Caller(world)("GET", "/v1/users")
+    response = Caller(world)("GET", "/v1/users")
 
-    assert answer.status_code == 403
-    assert answer.json()["errors"][0]["code"] == "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED"
+    assert response.status_code == 403
+    assert response.json()["errors"][0]["code"] == "FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED"
 
 
 def test_developer_role(world: World) -> None:
@@ -70,10 +70,10 @@ def test_hourly_limit(world: World) -> None:
     control(world, "POST", "/delays", {"rate_scale": 2 / 3600})
     caller = Caller(world)
 
-    answers = [caller("GET", "/v1/apps") for _ in range(3)]
+    responses = [caller("GET", "/v1/apps") for _ in range(3)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[0].headers["X-Rate-Limit"] == "user-hour-lim:2;user-hour-rem:1;"
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert responses[0].headers["X-Rate-Limit"] == "user-hour-lim:2;user-hour-rem:1;"
 
 
 def test_apps_cannot_be_created(world: World) -> None:
@@ -86,17 +86,17 @@ def test_apps_cannot_be_created(world: World) -> None:
 
 @pytest.mark.parametrize("query", ["filter[nonsense]=x", "filter[name]=a&filter[name]=b", "limit=201", "include=owner"])
 def test_unknown_parameter(world: World, query: str) -> None:
-    answer = Caller(world)("GET", f"/v1/apps?{query}")
+    response = Caller(world)("GET", f"/v1/apps?{query}")
 
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["code"].startswith("PARAMETER_ERROR.")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["code"].startswith("PARAMETER_ERROR.")
 
 
 def test_parameter_of_a_write(world: World) -> None:
     """Calls that change something have none."""
-    answer = Caller(world)("POST", "/v1/bundleIds", {}, params={"include": "app"})
+    response = Caller(world)("POST", "/v1/bundleIds", {}, params={"include": "app"})
 
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "PARAMETER_ERROR.ILLEGAL")
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "PARAMETER_ERROR.ILLEGAL")
 
 
 def test_no_content(world: World) -> None:
@@ -104,10 +104,10 @@ def test_no_content(world: World) -> None:
     caller = Caller(world)
     made = caller.make("bundleIds", {"identifier": BUNDLE_ID, "name": "Sol", "platform": "IOS"})
 
-    answer = caller("DELETE", f"/v1/bundleIds/{made['id']}")
+    response = caller("DELETE", f"/v1/bundleIds/{made['id']}")
 
-    assert answer.status_code == 204
-    assert "content-type" not in answer.headers
+    assert response.status_code == 204
+    assert "content-type" not in response.headers
 
 
 def test_platform_filter(world: World) -> None:
@@ -173,6 +173,6 @@ def test_invalid_attributes(world: World) -> None:
 
 
 def test_unknown_path(world: World) -> None:
-    answer = Caller(world)("GET", "/v1/nonsense/1")
+    response = Caller(world)("GET", "/v1/nonsense/1")
 
-    assert answer.json()["errors"][0]["code"] == "NOT_FOUND"
+    assert response.json()["errors"][0]["code"] == "NOT_FOUND"

@@ -102,10 +102,10 @@ def test_early_commit_is_refused(api: Caller, build: Callable[..., bytes]) -> No
     _, file = reserve(api, api.app(), content)
     put(api, file["attributes"]["uploadOperations"][0], content)
 
-    answer = commit(api, file)
+    response = commit(api, file)
 
-    assert answer.status_code == 409
-    assert "parts [2" in answer.json()["errors"][0]["detail"]
+    assert response.status_code == 409
+    assert "parts [2" in response.json()["errors"][0]["detail"]
 
 
 def test_commit_with_checksums_is_refused(api: Caller, build: Callable[..., bytes]) -> None:
@@ -114,9 +114,9 @@ def test_commit_with_checksums_is_refused(api: Caller, build: Callable[..., byte
     for operation in file["attributes"]["uploadOperations"]:
         put(api, operation, content)
 
-    answer = commit(api, file, sourceFileChecksums={"file": {"hash": "00", "algorithm": "SHA_256"}})
+    response = commit(api, file, sourceFileChecksums={"file": {"hash": "00", "algorithm": "SHA_256"}})
 
-    assert answer.json()["errors"][0]["source"]["pointer"] == "/data/attributes/sourceFileChecksums"
+    assert response.json()["errors"][0]["source"]["pointer"] == "/data/attributes/sourceFileChecksums"
 
 
 @pytest.mark.parametrize(

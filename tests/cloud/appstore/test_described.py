@@ -17,17 +17,17 @@ ANY_VALUE = {r": filter\[[\w.]+\]=x is not described": "the value is nobody's: t
 
 
 def test_reads_are_documented(world: World, configured: Callable[[Any], Any], tmp_path: Path) -> None:
-    """Every read that the double answers is in Apple's OpenAPI file."""
+    """Every read that the double returns is in Apple's OpenAPI file."""
     described = specification.load(WHOLE)
     first_up(world, configured, tmp_path)
     caller = Caller(world)
 
     with specification.checking("appstore.test", described) as found:
-        answers = {path: caller("GET", path) for kind in account(world).kinds.values() for path in reads(kind)}
+        responses = {path: caller("GET", path) for kind in account(world).kinds.values() for path in reads(kind)}
 
-    wrong = [path for path, answer in answers.items() if answer.status_code not in (200, 404)]
+    wrong = [path for path, response in responses.items() if response.status_code not in (200, 404)]
     assert wrong == []
-    assert len(answers) > 200
+    assert len(responses) > 200
     assert specification.unexplained(found, {**description.DEVIATIONS, **ANY_VALUE}) == []
 
 

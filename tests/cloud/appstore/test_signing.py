@@ -144,9 +144,9 @@ def test_capability_change_invalidates_profiles(world: World, caller: Caller) ->
 def test_profile_is_immutable(caller: Caller) -> None:
     made = profile(caller, bundle_id(caller), certificate(caller))
 
-    answer = caller("PATCH", f"/v1/profiles/{made['id']}", {"data": {**reference(made), "attributes": {"name": "X"}}})
+    response = caller("PATCH", f"/v1/profiles/{made['id']}", {"data": {**reference(made), "attributes": {"name": "X"}}})
 
-    assert answer.json()["errors"][0]["detail"].startswith("The resource 'profiles' does not allow 'UPDATE'")
+    assert response.json()["errors"][0]["detail"].startswith("The resource 'profiles' does not allow 'UPDATE'")
 
 
 def test_zombie_profile(world: World, caller: Caller) -> None:
@@ -155,8 +155,8 @@ def test_zombie_profile(world: World, caller: Caller) -> None:
     made = profile(caller, bundle, certificate(caller))
     control(world, "POST", "/appstore/zombies", {"profile": made["id"]})
 
-    answer = caller("GET", f"/v1/profiles/{made['id']}")
+    response = caller("GET", f"/v1/profiles/{made['id']}")
 
     assert [each["id"] for each in caller.read(f"/v1/bundleIds/{bundle['id']}/profiles")] == [made["id"]]
-    assert answer.status_code == 404
-    assert answer.json()["errors"][0]["detail"] == f"There is no resource of type 'profiles' with id '{made['id']}'"
+    assert response.status_code == 404
+    assert response.json()["errors"][0]["detail"] == f"There is no resource of type 'profiles' with id '{made['id']}'"

@@ -29,10 +29,10 @@ def fly(world: World) -> httpx.Client:
 
 
 def make(fly: httpx.Client, world: World, **changes: Any) -> str:
-    answer = fly.post("/apps/solos-prod/machines", json={"region": "sjc", "config": {**CONFIG, **changes}})
-    assert answer.is_success, answer.text
+    response = fly.post("/apps/solos-prod/machines", json={"region": "sjc", "config": {**CONFIG, **changes}})
+    assert response.is_success, response.text
     world.clock.sleep(3)
-    return str(answer.json()["id"])
+    return str(response.json()["id"])
 
 
 def test_machine_starts(fly: httpx.Client, world: World) -> None:

@@ -46,11 +46,11 @@ def test_token_by_basic_authentication(world: World, registry: httpx.Client) -> 
     control(world, "POST", "/fly/images", {"reference": IMAGE})
 
     challenge = registry.head(MANIFEST)
-    answer = registry.head(MANIFEST, headers=basic(FLY_TOKEN))
+    response = registry.head(MANIFEST, headers=basic(FLY_TOKEN))
 
     assert challenge.status_code == 401
     assert challenge.headers["WWW-Authenticate"] == 'Basic realm="flyio-registry.fly.dev"'
-    assert answer.headers["Docker-Content-Digest"].startswith("sha256:")
+    assert response.headers["Docker-Content-Digest"].startswith("sha256:")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,6 @@ def test_token_by_basic_authentication(world: World, registry: httpx.Client) -> 
     ],
 )
 def test_refused_pull(registry: httpx.Client, path: str, token: str, status: int, code: str) -> None:
-    answer = registry.get(path, headers=basic(token))
+    response = registry.get(path, headers=basic(token))
 
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (status, code)
