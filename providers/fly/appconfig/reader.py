@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from providers.errors import Problem
+from providers.errors import Problem, ProblemText
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.guest import CPUS, MEMORY_PER_CPU, Guest, guest_problems
 from providers.fly.api.machines import Config
@@ -60,6 +60,28 @@ REFUSED = {
     "vm.persist_rootfs": "each version has its own root file system: keep data on the volume",
 }
 """Keys that flyctl knows and that cannot work here, with the reason."""
+
+UNREADABLE = ProblemText("fly.toml", "cannot be read ({reason})")
+NOT_TOML = ProblemText("fly.toml", "is not valid TOML: {fault}")
+SECOND_MACHINE = ProblemText(
+    "fly.toml", "{strategy!r} needs a second machine, and a volume has only one: use rolling or immediate"
+)
+BAD_STRATEGY = ProblemText("fly.toml", "must be rolling or immediate")
+SECOND_GROUP = ProblemText("fly.toml", "is a second process group: one group on one machine is supported")
+BAD_COMMAND = ProblemText("fly.toml", "cannot be split into words: {fault}")
+COMMENT_IN_COMMAND = ProblemText(
+    "fly.toml", "has a # outside of quotes, which begins a comment for fly deploy: quote it"
+)
+RELATIVE_DESTINATION = ProblemText("fly.toml", "must be an absolute path")
+HALF_GROWTH = ProblemText(
+    "fly.toml", "needs auto_extend_size_threshold and auto_extend_size_increment to grow by itself"
+)
+UNKNOWN_SIZE = ProblemText("fly.toml", "{size!r} is not a size: use one of {sizes}")
+WRITTEN_TWICE = ProblemText("fly.toml", "{path} is written twice")
+NO_CONTENT = ProblemText("fly.toml", "needs exactly one of local_path, raw_value and secret_name")
+UNREADABLE_CONTENT = ProblemText("fly.toml", "{path} cannot be read ({reason})")
+LONG_KILL_TIMEOUT = ProblemText("fly.toml", "must be at most {seconds} s")
+VOLUME_SIZE = ProblemText("fly.toml", "must be 1gb to {max}gb")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +128,14 @@ def load(path: str | Path) -> AppConfig:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        return AppConfig(path=str(path), problems=(Problem(str(path), f"cannot be read ({reason})"),))
+        return AppConfig(path=str(path), problems=(replace(UNREADABLE(reason=reason), key=str(path)),))
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
-        return AppConfig(
-            path=str(path), problems=(Problem(place, f"is not valid TOML: {str(error).split(' (at')[0]}"),)
-        )
+        problem = replace(NOT_TOML(fault=str(error).split(" (at")[0]), key=place)
+        return AppConfig(path=str(path), problems=(problem,))
     read = _Reader(path, Document(path.name, text, document, REFUSED)).read()
     return read if read.problems else replace(read, document=document)
 
@@ -177,11 +198,9 @@ class _Reader:
             return DEPLOY_SECONDS
         strategy = deploy.take("strategy", str)
         if strategy in ("canary", "bluegreen"):
-            deploy.problem(
-                f"{strategy!r} needs a second machine, and a volume has only one: use rolling or immediate", "strategy"
-            )
+            deploy.report(SECOND_MACHINE(strategy=strategy), "strategy")
         elif strategy not in (None, "rolling", "immediate"):
-            deploy.problem("must be rolling or immediate", "strategy")
+            deploy.report(BAD_STRATEGY(), "strategy")
         deploy.take("max_unavailable", (int, float))  # Has no effect with one machine.
         wait = deploy.duration("wait_timeout")
         deploy.done()
@@ -193,16 +212,16 @@ class _Reader:
         if section is None or not names:
             return None
         for extra in names[1:]:
-            section.problem("is a second process group: one group on one machine is supported", extra)
+            section.report(SECOND_GROUP(), extra)
         self._group = ProcessGroup(names[0], is_named=True)
         command = section.take(names[0], str, "")
         try:
             words, without_comment = shlex.split(command), shlex.split(command, comments=True)
         except ValueError as error:
-            section.problem(f"cannot be split into words: {error}", names[0])
+            section.report(BAD_COMMAND(fault=error), names[0])
             return None
         if words != without_comment:
-            section.problem("has a # outside of quotes, which begins a comment for fly deploy: quote it", names[0])
+            section.report(COMMENT_IN_COMMAND(), names[0])
         return words or None
 
     def _env(self, region: str | None) -> dict[str, str]:
@@ -221,7 +240,7 @@ class _Reader:
         self._group.take(table)
         source, destination = table.needed("source", str) or "", table.needed("destination", str) or ""
         if destination and not destination.startswith("/"):
-            table.problem("must be an absolute path", "destination")
+            table.report(RELATIVE_DESTINATION(), "destination")
         mount = Mount(
             source=source,
             destination=destination,
@@ -235,7 +254,7 @@ class _Reader:
             size_gb_limit=_gigabytes(table, "auto_extend_size_limit", MAX_VOLUME_GB),
         )
         if growth and not {"extend_threshold_percent", "add_size_gb"} <= growth.keys():
-            table.problem("needs auto_extend_size_threshold and auto_extend_size_increment to grow by itself")
+            table.report(HALF_GROWTH())
         table.done()
         return mount, [{"name": source, "path": destination, **growth}]
 
@@ -248,7 +267,7 @@ class _Reader:
         guest = _preset(size or "shared-cpu-1x")
         if guest is None:
             sizes = ", ".join(f"{prefix}-{{{','.join(map(str, CPUS[kind]))}}}x" for prefix, kind in PREFIXES.items())
-            table.problem(f"{size!r} is not a size: use one of {sizes}", "size")
+            table.report(UNKNOWN_SIZE(size=size, sizes=sizes), "size")
             guest = {}
         memory, precise = table.size("memory", MB), table.take("memory_mb", int)
         guest |= present(
@@ -257,7 +276,7 @@ class _Reader:
             memory_mb=precise if precise is not None else memory,
         )
         for problem in guest_problems(msgspec.convert(guest, Guest)) if guest else ():
-            table.problem(str(problem))
+            table.report(problem)
         table.done()
         return guest
 
@@ -286,7 +305,7 @@ class _Reader:
             self._group.take(table)
             path = table.needed("guest_path", str)
             if path in files:
-                table.problem(f"{path} is written twice", "guest_path")
+                table.report(WRITTEN_TWICE(path=path), "guest_path")
             files[path or ""] = present(guest_path=path, **self._content(table))
             table.done()
         return list(files.values())
@@ -294,8 +313,8 @@ class _Reader:
     def _content(self, table: Table) -> dict[str, str]:
         """The content of a file: `raw_value`, in base64, or `secret_name`."""
         given = present(**{name: table.take(name, str) for name in ("local_path", "raw_value", "secret_name")})
-        if len([each for each in given.values() if each]) != 1:
-            table.problem("needs exactly one of local_path, raw_value and secret_name")
+        if len([value for value in given.values() if value]) != 1:
+            table.report(NO_CONTENT())
             return {}
         if "secret_name" in given:
             return given
@@ -304,21 +323,21 @@ class _Reader:
             try:
                 content = (self._folder / given["local_path"]).read_bytes()
             except OSError as error:
-                table.problem(f"{given['local_path']} cannot be read ({error.strerror})", "local_path")
+                table.report(UNREADABLE_CONTENT(path=given["local_path"], reason=error.strerror), "local_path")
         return {"raw_value": base64.b64encode(content).decode()}
 
     def _stop_config(self) -> Config:
         signal = self._top.one_of("kill_signal", SIGNALS)
         timeout = self._top.duration("kill_timeout", bare_unit="s")
         if timeout and seconds_of(timeout) > MAX_KILL_SECONDS:
-            self._top.problem(f"must be at most {MAX_KILL_SECONDS} s", "kill_timeout")
+            self._top.report(LONG_KILL_TIMEOUT(seconds=MAX_KILL_SECONDS), "kill_timeout")
         return present(signal=signal, timeout=timeout)
 
 
 def _gigabytes(table: Table, key: str, max: int, kind: type | tuple[type, ...] = str) -> int | None:
     amount = table.size(key, GB, kind)
     if amount is not None and not 1 <= amount <= max:
-        table.problem(f"must be 1gb to {max}gb", key)
+        table.report(VOLUME_SIZE(max=max), key)
     return amount
 
 

@@ -4,14 +4,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from providers.errors import ProblemText
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.machines import Config
-from providers.fly.appconfig.tables import Table
+from providers.fly.appconfig.tables import MISSING, Table
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
 MAX_PORT = 65535
 MIN_CHECK_INTERVAL, MAX_CHECK_TIMEOUT = 2.0, 60.0
 """Seconds, for a check in [checks]: flyctl refuses others. Fly caps those of services."""
+
+OTHER_GROUP = ProblemText("fly.toml", "names the process group {group!r}, but there is only {name!r}")
+NO_GROUP = ProblemText("fly.toml", 'needs processes = ["{name}"], because [processes] names that group')
+NO_PORT = ProblemText("fly.toml", "port is missing, and there is no [http_service] to take it from")
+SHORT_INTERVAL = ProblemText("fly.toml", "must be at least {seconds:g}s")
+LONG_TIMEOUT = ProblemText("fly.toml", "must be at most {seconds:g}s")
+BAD_AUTOSTOP = ProblemText("fly.toml", "must be off, stop or suspend")
+BAD_HEADERS = ProblemText("fly.toml", "must be a table of strings")
 
 
 @dataclass(frozen=True)
@@ -25,11 +34,11 @@ class ProcessGroup:
         """Read `processes` of a section, which can only name this group."""
         for group in table.take("processes", list, []):
             if group != self.name:
-                table.problem(f"names the process group {group!r}, but there is only {self.name!r}", "processes")
+                table.report(OTHER_GROUP(group=group, name=self.name), "processes")
 
     def take_of_service(self, table: Table) -> None:
         if self.is_named and not table.values.get("processes"):
-            table.problem(f'needs processes = ["{self.name}"], because [processes] names that group')
+            table.report(NO_GROUP(name=self.name))
         self.take(table)
 
 
@@ -75,12 +84,12 @@ def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config
         kind = table.one_of("type", ("http", "tcp"), needed=True)
         port = table.number("port", 1, MAX_PORT) or internal_port
         if port is None:
-            table.problem("port is missing, and there is no [http_service] to take it from")
+            table.report(NO_PORT())
         check = present(port=port, **_check(table, kind or "tcp"))
         if "interval" in check and seconds_of(check["interval"]) < MIN_CHECK_INTERVAL:
-            table.problem(f"must be at least {MIN_CHECK_INTERVAL:g}s", "interval")
+            table.report(SHORT_INTERVAL(seconds=MIN_CHECK_INTERVAL), "interval")
         if "timeout" in check and seconds_of(check["timeout"]) > MAX_CHECK_TIMEOUT:
-            table.problem(f"must be at most {MAX_CHECK_TIMEOUT:g}s", "timeout")
+            table.report(LONG_TIMEOUT(seconds=MAX_CHECK_TIMEOUT), "timeout")
         if "method" in check:
             check["method"] = check["method"].upper()
         table.done()
@@ -97,9 +106,9 @@ def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
     group.take_of_service(table)
     autostop = table.take("auto_stop_machines", (str, bool))
     if autostop not in (None, *AUTOSTOP):
-        table.problem("must be off, stop or suspend", "auto_stop_machines")
+        table.report(BAD_AUTOSTOP(), "auto_stop_machines")
     if "internal_port" not in table.values:
-        table.problem("internal_port is missing")
+        table.report(MISSING(name="internal_port"))
     return present(
         internal_port=table.number("internal_port", 1, MAX_PORT),
         autostop=AUTOSTOP.get(autostop),
@@ -138,7 +147,7 @@ def _http_options(parent: Table) -> Config | None:
         idle_timeout=table.take("idle_timeout", int),
         headers_read_timeout=table.take("headers_read_timeout", int),
         response=_response(table),
-        replay_cache=[_replay_cache(each) for each in table.tables("replay_cache", single=False)] or None,
+        replay_cache=[_replay_cache(cache) for cache in table.tables("replay_cache", single=False)] or None,
     )
     table.done()
     return options
@@ -187,7 +196,7 @@ def _service_check(table: Table, kind: str) -> Config:
 def _check(table: Table, kind: str) -> Config:
     headers = table.take("headers", dict, {})
     if not all(isinstance(value, str) for value in headers.values()):
-        table.problem("must be a table of strings", "headers")
+        table.report(BAD_HEADERS(), "headers")
     return present(
         type=kind,
         interval=table.duration("interval"),

@@ -5,10 +5,10 @@ tomllib has no line numbers, so `line_numbers` finds them in the text.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from providers.errors import Problem
+from providers.errors import Problem, ProblemText
 from providers.fly.api.durations import seconds_of
 
 NAMES = {
@@ -19,6 +19,20 @@ NAMES = {
     dict: "a table",
     list: "a list",
 }
+NOT_TABLE = ProblemText("fly.toml", "must be a table")
+BAD_TYPE = ProblemText("fly.toml", "must be {kinds}")
+MISSING = ProblemText("fly.toml", "{name} is missing")
+NOT_ONE_OF = ProblemText("fly.toml", "must be one of {allowed}")
+OUT_OF_RANGE = ProblemText("fly.toml", "must be {min} to {max}{unit}")
+NOT_STRINGS = ProblemText("fly.toml", "must be a list of strings")
+NO_UNIT = ProblemText("fly.toml", "{value!r} has no unit: write it like 15s, 500ms or 1m30s")
+BAD_DURATION = ProblemText("fly.toml", "{value!r} is not a duration: write it like 15s, 500ms or 1m30s")
+BAD_SIZE = ProblemText("fly.toml", "{value!r} is not a size: write it like {example}")
+NOT_AN_ARRAY = ProblemText("fly.toml", "must be written [[{section}]], or fly deploy does not read it")
+SECOND_TABLE = ProblemText("fly.toml", "only one [[{name}]] is supported, for one machine")
+NOT_SUPPORTED = ProblemText("fly.toml", "is not supported: {reason}")
+UNKNOWN_KEY = ProblemText("fly.toml", "is unknown")
+
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
 
 
@@ -56,17 +70,18 @@ class Document:
         self._name, self._lines = name, line_numbers(text)
         self._problems: list[tuple[int, Problem]] = []
 
-    def problem(self, path: tuple[str, ...], text: str) -> None:
-        """Report a problem at `path`."""
+    def report(self, path: tuple[str, ...], problem: Problem) -> None:
+        """Record a problem of the key at `path`, with its line and the name of the key."""
         line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1)
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
-        self._problems.append((line, Problem(f"{self._name}:{line}", f"{where} {text}")))
+        found = replace(problem, key=f"{self._name}:{line}", message=f"{where} {problem.message}")
+        self._problems.append((line, found))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """In the order of the file; `key` is file and line, `fly.toml:12`."""
-        return tuple(problem for _, problem in sorted(self._problems, key=lambda each: (each[0], each[1].message)))
+        return tuple(problem for _, problem in sorted(self._problems, key=lambda found: (found[0], found[1].message)))
 
 
 class Table:
@@ -76,10 +91,11 @@ class Table:
         self._document, self.path = document, path
         self.values = dict(values) if isinstance(values, dict) else {}
         if not isinstance(values, dict):
-            self.problem("must be a table")
+            self.report(NOT_TABLE())
 
-    def problem(self, text: str, key: str | None = None) -> None:
-        self._document.problem(self.path if key is None else (*self.path, key), text)
+    def report(self, problem: Problem, key: str | None = None) -> None:
+        """Record a problem of `key`, or of the table."""
+        self._document.report(self.path if key is None else (*self.path, key), problem)
 
     def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
         """The value of `key` if it is of `kind`; a boolean is not a number."""
@@ -88,31 +104,31 @@ class Table:
         value = self.values.pop(key)
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            self.problem(f"must be {' or '.join(NAMES[each] for each in kinds)}", key)
+            self.report(BAD_TYPE(kinds=" or ".join(NAMES[kind] for kind in kinds)), key)
             return default
         return value
 
     def needed(self, key: str, kind: type) -> Any:
         if key not in self.values:
-            self.problem(f"{key} is missing")
+            self.report(MISSING(name=key))
         return self.take(key, kind)
 
     def one_of(self, key: str, allowed: tuple[str, ...], *, needed: bool = False) -> str | None:
         value: str | None = self.needed(key, str) if needed else self.take(key, str)
         if value is not None and value not in allowed:
-            self.problem(f"must be one of {', '.join(allowed)}", key)
+            self.report(NOT_ONE_OF(allowed=", ".join(allowed)), key)
         return value
 
     def number(self, key: str, min: int, max: int, unit: str = "") -> int | None:
         value: int | None = self.take(key, int)
         if value is not None and not min <= value <= max:
-            self.problem(f"must be {min} to {max} {unit}".rstrip(), key)
+            self.report(OUT_OF_RANGE(min=min, max=max, unit=f" {unit}" if unit else ""), key)
         return value
 
     def strings(self, key: str) -> list[str] | None:
         value: list[Any] | None = self.take(key, list)
         if value is not None and not all(isinstance(item, str) for item in value):
-            self.problem("must be a list of strings", key)
+            self.report(NOT_STRINGS(), key)
         return value
 
     def duration(self, key: str, *, bare_unit: str = "") -> str | None:
@@ -121,13 +137,13 @@ class Table:
         if bare_unit and isinstance(value, int) and not isinstance(value, bool):
             value = f"{value}{bare_unit}"
         if value is not None and not isinstance(value, str):
-            self.problem(f"{value!r} has no unit: write it like 15s, 500ms or 1m30s", key)
+            self.report(NO_UNIT(value=value), key)
             return None
         try:
             if value is not None:
                 seconds_of(value)
-        except ValueError as error:
-            self.problem(str(error), key)
+        except ValueError:
+            self.report(BAD_DURATION(value=value), key)
             return None
         return value
 
@@ -138,7 +154,7 @@ class Table:
             return None
         amount = unit.amount(str(value))
         if amount is None:
-            self.problem(f"{value!r} is not a size: write it like {unit.example}", key)
+            self.report(BAD_SIZE(value=value, example=unit.example), key)
         return amount
 
     def tables(self, key: str, *, single: bool = True) -> list["Table"]:
@@ -147,7 +163,7 @@ class Table:
         if not isinstance(found, dict):
             return [Table(self._document, item, (*self.path, f"{key}[{index}]")) for index, item in enumerate(found)]
         if not single:
-            self.problem(f"must be written [[{'.'.join((*self.path, key))}]], or fly deploy does not read it", key)
+            self.report(NOT_AN_ARRAY(section=".".join((*self.path, key))), key)
             return []
         return [Table(self._document, found, (*self.path, key))]
 
@@ -159,7 +175,7 @@ class Table:
         """The only table `[[key]]`; further ones are problems."""
         found = self.tables(key, single=single)
         for more in found[1:]:
-            more.problem(f"only one [[{key}]] is supported, for one machine")
+            more.report(SECOND_TABLE(name=key))
         return found[0] if found else None
 
     def done(self) -> None:
@@ -168,7 +184,7 @@ class Table:
         for key in self.values:
             names = (f"{section}.{key}".lstrip("."), f"{section}.*", f"{section.partition('.')[0]}.*.{key}")
             reason = next((self._document.refused[name] for name in names if name in self._document.refused), None)
-            self.problem(f"is not supported: {reason}" if reason else "is unknown", key)
+            self.report(NOT_SUPPORTED(reason=reason) if reason else UNKNOWN_KEY(), key)
 
 
 def line_numbers(text: str) -> dict[tuple[str, ...], int]:
