@@ -9,9 +9,9 @@ import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.decoding import decode
 from providers.errors import ErrorText, ProviderError, TimedOut
 from providers.fly.api import execution
-from providers.fly.api.decoding import decode
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, record

@@ -12,9 +12,9 @@ import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.decoding import decode
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machines, volumes
-from providers.fly.api.decoding import decode
 from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyGate
 from providers.fly.volume import VolumeArgs, VolumeProvider, VolumeState

@@ -9,9 +9,9 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, health, waiting
+from providers.decoding import decode
 from providers.errors import ErrorText, TimedOut
 from providers.fly.api import execution
-from providers.fly.api.decoding import decode
 from providers.fly.api.metrics import Series
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES

@@ -19,9 +19,9 @@ import msgspec
 from pulumi import Output
 
 from providers import configuration
+from providers.decoding import decode
 from providers.errors import ApiError, ErrorText, Problem, ProviderError
 from providers.fly.api.client import token_of
-from providers.fly.api.decoding import decode
 from providers.http import Http
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from providers.decoding import decode
 from providers.errors import ProviderError
 from providers.fly.api import ip_assignments, logs, postgres, releases, secrets, volumes
 from providers.fly.api.certificates import Certificate, dns_records, to_enter
-from providers.fly.api.decoding import decode
 from providers.fly.api.machines import Machine, view
 from providers.fly.safe_update import machine_config
 

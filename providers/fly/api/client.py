@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
+from providers.decoding import decode
 from providers.errors import ApiError, ErrorText, ProviderError, TimedOut, Uncertain
-from providers.fly.api.decoding import decode
 from providers.http import Http, RateLimit
 
 if TYPE_CHECKING:
