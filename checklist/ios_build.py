@@ -165,7 +165,7 @@ def endpoint(known: Known) -> str:
 def uploaded(known: Known) -> str:
     """The IPA was uploaded to App Store Connect."""
     build = need(known, Build)
-    return f"{build.short_version} ({build.version}), sha256 {build.sha256[:16]}…, upload {build.upload_id}"
+    return f"{build.short_version} ({build.version}), sha256:{build.sha256}, upload {build.upload_id}"
 
 
 @row(

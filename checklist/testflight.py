@@ -13,7 +13,7 @@ from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
 AVAILABLE = {
-    "READY_FOR_BETA_TESTING": "READY_FOR_BETA_TESTING: no tester had accepted the invitation when Apple was asked",
+    "READY_FOR_BETA_TESTING": "READY_FOR_BETA_TESTING when it was released, before a tester accepted the invitation",
     "IN_BETA_TESTING": "IN_BETA_TESTING",
 }
 """The states in which testers can install the build, as evidence."""

@@ -39,6 +39,8 @@ class Settings:
     ios: IosSettings
     launch: LaunchSettings
     protect: bool
+    simulated: Sequence[str]
+    """The vendors' APIs that test doubles stand in for, by their name in solos:endpoints; empty for a real launch."""
 
 
 def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
@@ -58,8 +60,8 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
         ios=ios,
         launch=read_launch(config, release, ios, backend.image, folder),
         protect=config.flag("protect"),
+        simulated=sorted(config.table("endpoints", ENDPOINTS)),
     )
-    config.table("endpoints", ENDPOINTS)
     config.optional("credentialsFile")
     for key in CREDENTIALS:
         config.secret(key)

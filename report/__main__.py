@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("launch.html", html.render(launch)), ("launch.md", markdown.render(launch))):
         (out / name).write_text(text, encoding="utf-8")
-    print(f"\n{launch.verdict}. Report: {out / 'launch.html'}")
+    print(f"\n{launch.summary}. Report: {out / 'launch.html'}")
     return 0 if all(finding.holds for finding in launch.findings) else 1
 
 

@@ -1,19 +1,25 @@
 """The report as one self-contained HTML page: no script, and no font or picture from elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from checklist.row import State
 from report import launch as heads
 from report.launch import Launch
-from report.timeline import Span
+from report.text import pieces
+from report.timeline import SHORT, Group, Span
 
+LABELS: Mapping[State, str] = {
+    State.OK: "Proven",
+    State.MISSING: "Open",
+    State.FAILED: "Failed",
+    State.WAIVED: "Waived",
+}
 TICKS = 5
-MIDDLE = 50
-"""Percent. The duration is to the right of a bar that ends before it, to the left of one that starts after it, else on the bar."""
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -33,60 +39,77 @@ class Bar:
     width: float
     changed: float | None
     took: str
-    side: str
-    """Position of the label with the duration, as CSS."""
-    inside: bool
-    """Whether the label is on the bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A component's bars: those that are drawn, and `short` ones beside the critical path, which are only listed."""
+
+    name: str
+    left: float
+    width: float
+    took: str
+    bars: Sequence[Bar]
+    short: Sequence[Bar]
 
 
 def render(launch: Launch) -> str:
     """The whole report as one HTML document."""
+    tracks = _tracks(launch.timeline)
     return _templates.get_template("launch.html.jinja").render(
         launch=launch,
         heads=heads,
-        bars=_bars(launch.spans),
-        ticks=_ticks(launch.spans),
+        labels=LABELS,
+        pieces=pieces,
+        tracks=tracks,
+        ticks=_ticks(launch.timeline),
     )
 
 
-def _limits(spans: Sequence[Span]) -> tuple[datetime, float]:
+def _limits(groups: Sequence[Group]) -> tuple[datetime, float]:
     """The start of the timeline, and its length in seconds."""
-    first = min(span.start for span in spans)
-    last = max(span.changed or span.end for span in spans)
+    first = min(group.start for group in groups)
+    last = max(span.changed or span.end for group in groups for span in group.spans)
     return first, max((last - first).total_seconds(), 0.001)
 
 
-def _bars(spans: Sequence[Span]) -> list[Bar]:
-    if not spans:
+def _tracks(groups: Sequence[Group]) -> list[Track]:
+    if not groups:
         return []
-    first, whole = _limits(spans)
+    first, whole = _limits(groups)
 
     def place(time: datetime) -> float:
         return 100 * (time - first).total_seconds() / whole
 
     def bar(span: Span) -> Bar:
-        start, end = place(span.start), place(span.end)
-        side = f"left:calc({end:.2f}% + .4rem)"
-        if end > MIDDLE:
-            side = f"right:calc({100 - start:.2f}% + .4rem)" if start > MIDDLE else f"left:calc({start:.2f}% + .4rem)"
         return Bar(
             span=span,
-            left=start,
-            width=end - start,
+            left=place(span.start),
+            width=place(span.end) - place(span.start),
             changed=place(span.changed) if span.changed else None,
             took=duration(span.seconds),
-            side=side,
-            inside=start <= MIDDLE < end,
         )
 
-    return [bar(span) for span in spans]
+    def track(group: Group) -> Track:
+        bars = [bar(span) for span in group.spans]
+        drawn = [each for each in bars if each.span.critical or each.width >= 100 * SHORT]
+        return Track(
+            name=group.name,
+            left=place(group.start),
+            width=place(group.end) - place(group.start),
+            took=duration((group.end - group.start).total_seconds()),
+            bars=drawn,
+            short=[each for each in bars if each not in drawn],
+        )
+
+    return [track(group) for group in groups]
 
 
-def _ticks(spans: Sequence[Span]) -> list[str]:
+def _ticks(groups: Sequence[Group]) -> list[str]:
     """Labels of the axis, from zero to the whole duration."""
-    if not spans:
+    if not groups:
         return []
-    _, whole = _limits(spans)
+    _, whole = _limits(groups)
     return [duration(whole * tick / (TICKS - 1)) for tick in range(TICKS)]
 
 

@@ -1,60 +1,99 @@
-"""The content of a report, gathered once from a stack's state. HTML, Markdown and terminal only lay it out."""
+"""The content of a report, gathered once from a stack's state. HTML and Markdown only lay it out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from itertools import groupby
 
 from checklist.backend import BACKEND, running_image
 from checklist.known import Known, Unreadable
 from checklist.row import Finding, Open, Phase, State
 from checklist.rows import examine, verdict
-from report.state import Stack
-from report.timeline import Span, spans
+from report.state import Resource, Stack
+from report.timeline import Group, grouped, spans
 
-ALERT_HEAD = ("Alert", "Fired", "Received by", "After", "Resolved")
+FLY, APPLE = "Fly.io", "App Store Connect"
 TESTER_HEAD = ("Name", "E-mail", "Installed", "Device")
 FEEDBACK_HEAD = ("When", "Who", "What", "Device", "Comment")
-WAIVED_HEAD = ("Row", "Reason", "By", "Not proven")
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
-@dataclass(frozen=True)
-class Probe:
-    """The health probes of one rollout: their latencies in milliseconds, in order."""
+class Tone(StrEnum):
+    """How the verdict reads at a glance."""
 
-    address: str
-    verified_at: str
-    latencies_ms: Sequence[float]
+    GOOD = "good"
+    ATTENTION = "attention"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the report says in one line, `headline`, with the `detail` of who declared it and the `counts` of rows."""
+
+    tone: Tone
+    headline: str
+    detail: str
+    counts: Mapping[State, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One of the few values that a reader looks for first, with a link where there is a page for it."""
+
+    name: str
+    value: str
+    note: str = ""
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """One reason to do without some rows."""
+
+    reason: str
+    by: str
+    rows: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
     """The whole content of a report."""
 
-    title: str
+    product: str
+    release: str
+    """`1.0.0 (v0)`; empty before a build exists."""
     stack: str
+    simulated: Sequence[str]
+    """The vendors that test doubles stand in for; empty for a real launch."""
     as_of: datetime | None
     """The time of the last change in the state."""
-    status: str
-    """Launched, withdrawn or not declared, and by whom."""
+    verdict: Verdict
+    facts: Sequence[Fact]
     findings: Sequence[Finding]
-    spans: Sequence[Span]
-    probes: Sequence[Probe]
+    waivers: Sequence[Waiver]
+    timeline: Sequence[Group]
     versions: Sequence[tuple[str, str]]
     testers: Sequence[Sequence[str]]
     """Rows below TESTER_HEAD."""
     feedback: Sequence[Sequence[str]]
     """What testers sent: rows below FEEDBACK_HEAD."""
-    alerts: Sequence[Sequence[str]]
-    """Rows below ALERT_HEAD."""
     pending: Sequence[str]
     """Operations that were interrupted."""
 
     @property
+    def title(self) -> str:
+        return " ".join(filter(None, [self.product, self.release, "launch"]))
+
+    @property
     def is_launched(self) -> bool:
-        return self.status.startswith("Launched")
+        return self.verdict.headline.startswith("Launched")
+
+    @property
+    def summary(self) -> str:
+        """How many rows are proven, open and waived."""
+        return verdict(self.findings)
 
     @property
     def phases(self) -> Sequence[tuple[Phase, Sequence[Finding]]]:
@@ -62,39 +101,31 @@ class Launch:
         return [(phase, list(found)) for phase, found in groupby(self.findings, key=lambda finding: finding.row.phase)]
 
     @property
-    def waived(self) -> Sequence[Sequence[str]]:
-        """Rows below WAIVED_HEAD."""
-        return [(f.row.title, f.reason, f.by, f.text) for f in self.findings if f.state is State.WAIVED]
-
-    @property
-    def verdict(self) -> str:
-        return verdict(self.findings)
-
-    @property
     def time(self) -> str:
-        return f"as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "at an unknown time"
+        return f"{self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "an unknown time"
 
 
 def gather(stack: Stack, now: datetime) -> Launch:
     """Everything that a report shows of `stack`; certificates are judged as of `now`."""
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
-    build = stack.find("appstore:Build")
-    version = str(build.outputs["short_version"]) if build else ""
-    label = (stack.outputs.get("launch") or {}).get("label")
     known = stack.known(now)
-    findings = examine(known, stack.outputs.get("waivers") or {})
+    found = examine(known, stack.outputs.get("waivers") or {})
+    findings = [replace(each, text=readable(each.text), link=_real(each.link, stack)) for each in found]
+    app = stack.find("appstore:App")
     return Launch(
-        title=" ".join(filter(None, ["SolOS", version, f"({label})" if label else "", "launch"])),
+        product=str(app.outputs.get("name")) if app else stack.project,
+        release=_release(stack),
         stack=f"{stack.project}/{stack.name}",
+        simulated=_simulated(stack),
         as_of=max(times, default=None),
-        status=_status(stack, findings),
-        findings=[replace(finding, text=readable(finding.text)) for finding in findings],
-        spans=spans(stack),
-        probes=_probes(stack),
+        verdict=_verdict(stack, findings),
+        facts=_facts(stack, known),
+        findings=findings,
+        waivers=_waivers(findings),
+        timeline=grouped(spans(stack)),
         versions=_versions(stack, known),
         testers=_testers(stack),
         feedback=_feedback(stack),
-        alerts=_alerts(stack),
         pending=stack.pending,
     )
 
@@ -104,43 +135,73 @@ def readable(text: str) -> str:
     return TIME.sub(r"\1 \2 UTC", text)
 
 
-def _status(stack: Stack, findings: Sequence[Finding]) -> str:
+def _simulated(stack: Stack) -> Sequence[str]:
+    """The vendors whose endpoints the stack replaces, from the stack output `simulated`."""
+    return sorted({APPLE if endpoint == "appstore" else FLY for endpoint in stack.outputs.get("simulated") or ()})
+
+
+def _real(link: str | None, stack: Stack) -> str | None:
+    """The link, unless a test double stands in for the vendor: nothing is there."""
+    vendor = APPLE if link and ".apple.com/" in link else FLY
+    return None if vendor in _simulated(stack) else link
+
+
+def _release(stack: Stack) -> str:
+    build = stack.find("appstore:Build")
+    label = (stack.outputs.get("launch") or {}).get("label")
+    version = str(build.outputs["short_version"]) if build else ""
+    return " ".join(filter(None, [version, f"({label})" if label else ""]))
+
+
+def _verdict(stack: Stack, findings: Sequence[Finding]) -> Verdict:
+    counts = {state: sum(finding.state is state for finding in findings) for state in State}
+    not_proven = counts[State.MISSING] + counts[State.FAILED]
     launch = stack.outputs.get("launch") or {}
+    by = readable(f"declared by {launch['declaredBy']}, {launch['declaredAt']}") if "declaredAt" in launch else ""
     declared = next(finding for finding in findings if finding.row.key == "launched")
-    if (
-        stack.find("checks:LaunchRecord") and declared.state is State.MISSING
-    ):  # The outputs are of the last complete `up`.
-        return f"Not launched: {declared.text}"
-    status = str(launch.get("state", "not declared")).capitalize()
-    if "declaredAt" in launch:
-        status += readable(f", declared by {launch['declaredBy']} at {launch['declaredAt']}")
-    return f"{status}: {launch['withdrawn']}" if launch.get("withdrawn") else status
+    tone, headline, detail = Tone.ATTENTION, "Not launched", "not declared"
+    if launch.get("withdrawn"):
+        tone, headline, detail = Tone.BAD, "Withdrawn", f"{launch['withdrawn']}; {by}"
+    elif stack.find("checks:LaunchRecord") and declared.state is State.MISSING:
+        detail = declared.text  # The outputs are those of the last complete `up`: another build is in the state by now.
+    elif launch.get("state") == "launched":
+        tone = Tone.ATTENTION if not_proven else Tone.GOOD
+        headline, detail = f"Launched, {not_proven} open" if not_proven else "Launched", by
+    elif launch.get("state"):
+        detail = launch["state"]
+    return Verdict(tone=tone, headline=headline, detail=detail, counts=counts)
 
 
-def _alerts(stack: Stack) -> list[list[str]]:
-    return [
-        [
-            f"drill for {drill.outputs['watched']}",
-            readable(drill.outputs["fired_at"]),
-            str(drill.outputs["receiver"]),
-            f"{drill.outputs['delivered_seconds']} s",
-            readable(drill.outputs["resolved_at"]),
-        ]
-        for drill in stack.all("checks:AlertDrill")
-        if not drill.errors
-    ]
+def _facts(stack: Stack, known: Known) -> list[Fact]:
+    found = []
+    if url := stack.outputs.get("url"):
+        probes = [f"{latency:.0f}" for rollout in stack.all("checks:Rollout") for latency in _latencies(rollout)]
+        note = f"healthy in {', '.join(probes)} ms" if probes else "not verified"
+        found.append(Fact(name="Backend", value=url.removeprefix("https://"), note=note, link=_real(url, stack)))
+    if build := stack.find("appstore:Build"):
+        name = f"{build.outputs['short_version']} ({build.outputs['version']})"
+        processed = stack.find("appstore:ProcessedBuild")
+        found.append(Fact(name="Build", value=name, note="processed by Apple" if processed else "not processed yet"))
+    if testers := _testers(stack):
+        installed = sum(bool(device) for *_, device in testers)
+        found.append(Fact(name="Testers", value=f"{installed} of {len(testers)}", note="have installed the build"))
+    signed = known.sign_offs
+    if signed.needed:
+        found.append(Fact(name="Smoke test", value=f"{signed.signed_off} of {signed.needed}", note="signed off"))
+    return found
 
 
-def _probes(stack: Stack) -> list[Probe]:
-    return [
-        Probe(
-            f"https://{rollout.outputs.get('hostname')}{rollout.outputs.get('path')}",
-            readable(str(rollout.outputs.get("verified_at", ""))),
-            rollout.outputs["latencies_ms"],
-        )
-        for rollout in stack.all("checks:Rollout")
-        if rollout.outputs.get("latencies_ms")
-    ]
+def _latencies(rollout: Resource) -> Sequence[float]:
+    latencies: Sequence[float] = rollout.outputs.get("latencies_ms") or ()
+    return latencies
+
+
+def _waivers(findings: Sequence[Finding]) -> list[Waiver]:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        if finding.state is State.WAIVED:
+            rows.setdefault((finding.reason, finding.by), []).append(finding.row.title)
+    return [Waiver(reason=reason, by=by, rows=titles) for (reason, by), titles in rows.items()]
 
 
 def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
@@ -153,8 +214,6 @@ def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
     for kind, name, key in (
         ("fly:Machine", "Machine version", "instance_id"),
         ("fly:Secrets", "Secrets version", "version"),
-        ("appstore:Build", "Short version", "short_version"),
-        ("appstore:Build", "Build", "version"),
         ("appstore:Build", "IPA sha256", "sha256"),
         ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
     ):

@@ -3,51 +3,59 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from checklist.row import Finding, State
-from report.launch import ALERT_HEAD, FEEDBACK_HEAD, TESTER_HEAD, WAIVED_HEAD, Launch
+from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Launch, Tone
 from report.timeline import Span
 
 MARKS: Mapping[State, str] = {State.OK: "✅", State.MISSING: "⬜", State.FAILED: "❌", State.WAIVED: "✋"}
 
 
+TONES: Mapping[Tone, str] = {Tone.GOOD: "✅", Tone.ATTENTION: "🟠", Tone.BAD: "❌"}
+
+
 def render(launch: Launch) -> str:
     """The whole report as one Markdown document."""
+    verdict = launch.verdict
     parts = [
-        f"# {launch.title}",
-        f"**{launch.status}.** {launch.verdict}. Stack `{launch.stack}`, {launch.time}.",
+        f"# {'Rehearsal: ' if launch.simulated else ''}{launch.title}",
+        f"{TONES[verdict.tone]} **{verdict.headline}**: {verdict.detail}. {launch.summary}.",
+        f"Stack `{launch.stack}`, as of {launch.time}.",
         *([f"Interrupted: {', '.join(launch.pending)}."] if launch.pending else []),
+        "\n".join(f"- {fact.name}: {fact.value}, {fact.note}" for fact in launch.facts),
         "## Checklist",
-        _table(["", "Row", "State", "Evidence"], map(_row, launch.findings)),
-        "## Timeline",
-        _table(["Resource", "Started", "Took", ""], map(_span, launch.spans)),
+        _table(["", "Row", "Evidence"], map(_row, launch.findings)),
     ]
-    for probe in launch.probes:
-        latencies = ", ".join(f"{latency:.0f}" for latency in probe.latencies_ms)
-        parts += ["## Health probes", f"{probe.address}, verified {probe.verified_at}: {latencies} ms."]
-    versions = [[name, f"`{value}`"] for name, value in launch.versions]
+    waivers = [(waiver.reason, waiver.by, "; ".join(waiver.rows)) for waiver in launch.waivers]
+    versions = [(name, f"`{value}`") for name, value in launch.versions]
+    timeline = [_span(group.name, span) for group in launch.timeline for span in group.spans]
     for heading, head, rows in (
-        ("Alert drills", ALERT_HEAD, launch.alerts),
-        ("Waived", WAIVED_HEAD, launch.waived),
-        ("Versions", ("What", "Value"), versions),
+        ("Waived", ("Reason", "By", "Rows"), waivers),
+        ("Timeline", ("Resource", "Started", "Took", ""), timeline),
         ("Testers", TESTER_HEAD, launch.testers),
         ("Feedback from testers", FEEDBACK_HEAD, launch.feedback),
+        ("Versions", ("What", "Value"), versions),
     ):
         parts += [f"## {heading}", _table(head, rows)] if rows else []
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _row(finding: Finding) -> Sequence[str]:
     title = f"[{finding.row.title}]({finding.link})" if finding.link else finding.row.title
-    return MARKS[finding.state], f"{finding.row.phase}: {title}", finding.state, finding.summary
+    text = finding.text if finding.holds else finding.problem
+    return MARKS[finding.state], f"{finding.row.phase}: {title}", text
 
 
-def _span(span: Span) -> Sequence[str]:
+def _span(component: str, span: Span) -> Sequence[str]:
     notes = [
         f"waits for {span.waits_for}" if span.waits_for else "",
         "critical path" if span.critical else "",
         f"changed {span.changed:%Y-%m-%d %H:%M:%S}" if span.changed else "",
     ]
-    resource = f"{span.resource.kind} {span.resource.name}"
-    return resource, f"{span.start:%H:%M:%S}", f"{span.seconds:.1f} s", ", ".join(filter(None, notes))
+    return (
+        f"{component}: {span.name}",
+        f"{span.start:%H:%M:%S}",
+        f"{span.seconds:.1f} s",
+        ", ".join(filter(None, notes)),
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -26,6 +26,8 @@ class Resource(Observed):
     custom: bool
     created: datetime | None
     modified: datetime | None
+    parent_name: str
+    """Name of the component that contains it; empty where none does."""
     dependencies: tuple[str, ...]
     """URNs of its parent and of everything that was created before it because of a dependency."""
 
@@ -95,6 +97,7 @@ def _resource(entry: Mapping[str, Any]) -> Resource:
         outputs=_plain(entry.get("outputs") or {}),
         created=_time(entry.get("created")),
         modified=_time(entry.get("modified")),
+        parent_name=entry["parent"].rpartition("::")[2] if entry.get("parent") else "",
         dependencies=(*parent, *(entry.get("dependencies") or [])),
         errors=tuple(entry.get("initErrors") or ()),
     )

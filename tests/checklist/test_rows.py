@@ -37,7 +37,7 @@ EVIDENCE = {
     "app-record": "SolOS, Apple ID 640, SKU solos",
     "signing": "Apple Distribution: Sol Labs, serial number 76EC, until 2027-11-01; profile 'SolOS App Store 3267' until 2027-11-01",
     "endpoint": "Info.plist of the uploaded build: API_BASE_URL = https://solos.fly.dev",
-    "uploaded": "1.0.0 (0), sha256 aaaaaaaaaaaaaaaa…, upload U1",
+    "uploaded": f"1.0.0 (0), sha256:{'a' * 64}, upload U1",
     "processed": "build P1, 1.0.0 (0)",
     "group": "Internal Testers (internal), G1",
     "testers": ADA,

@@ -13,6 +13,7 @@ from report.html import render
 from report.launch import Launch, gather
 from report.markdown import render as render_markdown
 from report.state import SECRET, SIGNATURE, read
+from report.text import pieces
 from tests.needs import needs
 from tests.report.browser import shown
 
@@ -147,13 +148,16 @@ def test_both_forms(page: str) -> None:
     document = render_markdown(gathered())
 
     for text in (
-        "Launched, declared by Mara at 2026-11-27 04:00:59 UTC",
-        "waived by Mara: signed in Xcode; not proven: the stack manages no certificate and profile",
-        "monitoring is not configured: set solos:monitoring",
+        "Launched, 18 open",
+        "declared by Mara, 2026-11-27 04:00:59 UTC",
+        "signed in Xcode",
+        "the stack manages no certificate and profile",
+        "monitoring is not configured",
+        "set solos:monitoring",
         "https://fly.io/apps/solos-prod/secrets",
         "the page to arrive and resolve",
         "sha256:555",
-        "drill for solos-prod",
+        "healthy in 4, 31, 5 ms",
         "ada.with.a.very.long.address@sollabs.example",
     ):
         assert text in page
@@ -172,14 +176,71 @@ def test_values_are_escaped() -> None:
 
 
 def test_phases_in_order(page: str) -> None:
-    phases = re.findall(r"<h3>(.*?)</h3>", page)
+    phases = re.findall(r"<h3>(.*?)<span>", page)
 
-    assert phases[:5] == ["Backend", "Operations", "iOS build", "TestFlight", "Launch"]
+    assert phases == ["Backend", "Operations", "iOS build", "TestFlight", "Launch"]
 
 
-def test_wait_is_drawn_to_scale(page: str) -> None:
-    assert 'class="bar wait' in page
+def test_rehearsal_says_so() -> None:
+    """In every form, and without links to vendors' pages that do not exist."""
+    root = DEPLOYMENT["resources"][0]
+    outputs = {**root["outputs"], "simulated": ["fly", "registry"]}
+    launch = gathered({**DEPLOYMENT, "resources": [{**root, "outputs": outputs}, *DEPLOYMENT["resources"][1:]]})
+
+    assert ">Rehearsal</strong>" in render(launch)
+    assert "Test doubles stand in for Fly.io." in render(launch)
+    assert render_markdown(launch).startswith("# Rehearsal: ")
+    assert "fly.io/apps" not in render(launch) + render_markdown(launch)
+
+
+def test_real_launch_is_no_rehearsal(page: str) -> None:
+    assert "Rehearsal" not in page
+
+
+def test_reason_of_waivers_once() -> None:
+    """However many rows it waives."""
+    root = DEPLOYMENT["resources"][0]
+    waiver = {"reason": "signed in Xcode", "by": "Mara"}
+    outputs = {**root["outputs"], "waivers": dict.fromkeys(("signing", "monitoring", "logging"), waiver)}
+
+    launch = gathered({**DEPLOYMENT, "resources": [{**root, "outputs": outputs}]})
+
+    assert render(launch).count("signed in Xcode") == 1
+    assert [len(each.rows) for each in launch.waivers] == [3]
+
+
+def test_identifiers_in_evidence() -> None:
+    """They are cut off on the page, and the whole value is there to copy. Names, addresses and times stay as they are."""
+    digest, build = "sha256:" + "5" * 64, "f0885fab-1c07-4cba-b73a-06820f117c4e"
+    line = (
+        f"registry.fly.io/solserver@{digest} on vol_wwsu0i9ogao9j0vf, build {build} of a-quite-long-name-1, 2026-11-27"
+    )
+
+    found = list(pieces(line))
+
+    assert [piece.text for piece in found if piece.is_identifier] == [digest, "vol_wwsu0i9ogao9j0vf", build]
+    assert "".join(piece.text for piece in found) == line
+
+
+def test_timeline_by_component() -> None:
+    """The waits are marked; whatever is short and beside the critical path is listed only."""
+    page = render(gathered())
+
+    assert re.findall(r"<b>(\w+)</b>", re.sub(r"<b>\d+</b>", "", page)) == ["Backend", "TestFlight", "Monitoring"]
     assert "39.0" in page  # From the first resource, at 1.5 s, to the last, at 40.5 s.
+    assert "the page to arrive and resolve" in page
+
+
+def test_record_ends_the_critical_path() -> None:
+    """In the state it depends on nothing; in time it follows what it records."""
+    record = resource("checks:LaunchRecord", "launch-v0", "l", 50, "Launch")
+
+    launch = gathered({**DEPLOYMENT, "resources": [*DEPLOYMENT["resources"], record]})
+
+    spans = {span.resource.name: span for group in launch.timeline for span in group.spans}
+    assert (spans["launch-v0"].seconds, spans["launch-v0"].critical) == (10, True)
+    assert spans["alert-drill"].critical
+    assert not spans["rollout"].critical
 
 
 def test_stack_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

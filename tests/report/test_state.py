@@ -64,7 +64,8 @@ def test_next_build_before_its_outputs() -> None:
 
     assert launched.is_launched
     assert not halfway.is_launched
-    assert halfway.status == "Not launched: v0 was declared with 1.0.0 (0); 1.0.0 (1) is not declared"
+    assert halfway.verdict.headline == "Not launched"
+    assert halfway.verdict.detail == "v0 was declared with 1.0.0 (0); 1.0.0 (1) is not declared"
     assert [row[2] for row in launched.testers] == ["1.0.0 (0)"]
     assert [row[2] for row in halfway.testers] == ["not yet"]
 

@@ -1,0 +1,33 @@
+"""Finds in a line of evidence what is written for machines: identifiers and digests, which a page shows short and copies whole."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+IDENTIFIER = re.compile(
+    r"sha256:[0-9a-f]{64}"  # a digest
+    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"  # an ID of Apple's
+    r"|\b(?:vol|vs)_[0-9a-z]{14,}\b"  # a volume or snapshot of Fly.io
+    r"|\b[0-9A-HJKMNP-TV-Z]{26}\b"  # a machine version of Fly.io
+    r"|\b(?:[0-9a-f]{14,}|[0-9A-F]{14,})\b"  # a machine's ID, a hash, a serial number
+)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a line. An identifier may be cut off where there is no room for it."""
+
+    text: str
+    is_identifier: bool = False
+
+
+def pieces(line: str) -> Iterator[Piece]:
+    """The parts of `line`, in order; joined, their texts are the line."""
+    end = 0
+    for found in IDENTIFIER.finditer(line):
+        if found.start() > end:
+            yield Piece(line[end : found.start()])
+        yield Piece(found[0], is_identifier=True)
+        end = found.end()
+    if end < len(line):
+        yield Piece(line[end:])
