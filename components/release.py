@@ -27,7 +27,10 @@ class Release:
 def read_release(config: StackConfig) -> Release:
     """The release that the configuration names; problems are added to `config`."""
     release = Release(version=config.text("version"), build=config.text("build"), label=config.text("label"))
-    for key, number in (("version", release.version), ("build", release.build)):
+    for key, number, parts in (
+        ("version", release.version, versions.VERSION_PARTS),
+        ("build", release.build, versions.BUILD_PARTS),
+    ):
         if number:
-            config.refuse_all(key, filter(None, [versions.problem(number, key)]))
+            config.refuse_all(key, filter(None, [versions.problem(number, key, parts)]))
     return release

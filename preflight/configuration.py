@@ -6,7 +6,7 @@ from dataclasses import replace
 from components.backend import environment
 from components.config import SettingProblem
 from components.testflight.ipa import Ipa, build_args
-from preflight.finding import Finding, Subject, blocked, ok
+from preflight.finding import Finding, Subject, blocked, ok, warning
 from providers.appstore.build import BuildArgs, BuildProvider
 from providers.errors import Problem
 from providers.properties import decode
@@ -45,9 +45,12 @@ def ipa(subject: Subject) -> Iterator[Finding]:
     ios, release = subject.settings.ios, subject.settings.release
     problems = [] if found else list(_build_problems(subject))
     for problem in problems:
+        if problem.is_warning:
+            yield warning(problem.message, problem.remedy)
+            continue
         is_missing = problem.key == "ipa" and not (subject.stack.folder / ios.ipa).exists()
         yield blocked(problem.message, BUILD_IT if is_missing else problem.remedy)
-    if found or problems:
+    if found or not all(problem.is_warning for problem in problems):
         return
     if subject.is_uploaded:
         yield ok(f"not needed: {release.version} ({release.build}) is uploaded")

@@ -63,7 +63,7 @@ class Subject:
         """Whether this stack has uploaded the build with this version and build number."""
         uploaded = str(self.stack.build.get("short_version")), str(self.stack.build.get("version"))
         wanted = self.settings.release.version, self.settings.release.build
-        return all(map(versions.is_number, (*uploaded, *wanted))) and (
+        return all(map(versions.is_build, (*uploaded, *wanted))) and (
             [*map(versions.ordering, uploaded)] == [*map(versions.ordering, wanted)]
         )
 

@@ -45,6 +45,13 @@ def note(text: str) -> None:
         _log(sys.argv[1], str(call[0].urn), text, ephemeral=False)
 
 
+def warn(text: str) -> None:
+    """Show a permanent warning for the current resource, also in a preview."""
+    call = _current_call()
+    if call is not None and len(sys.argv) > 1:
+        _log(sys.argv[1], str(call[0].urn), text, ephemeral=False, is_warning=True)
+
+
 def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[str]) -> bool:
     """Make the engine treat the exception that the provider is about to raise as "created, but initialisation failed".
 
@@ -86,14 +93,15 @@ def _current_call() -> tuple[Any, Any] | None:
     return None
 
 
-def _log(engine_address: str, urn: str, text: str, *, ephemeral: bool = True) -> None:
+def _log(engine_address: str, urn: str, text: str, *, ephemeral: bool = True, is_warning: bool = False) -> None:
     import grpc
     from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+    severity = engine_pb2.WARNING if is_warning else engine_pb2.INFO
     try:
         with grpc.insecure_channel(engine_address) as channel:
             engine_pb2_grpc.EngineStub(channel).Log(
-                engine_pb2.LogRequest(severity=engine_pb2.INFO, urn=urn, message=text, ephemeral=ephemeral), timeout=2
+                engine_pb2.LogRequest(severity=severity, urn=urn, message=text, ephemeral=ephemeral), timeout=2
             )
     except grpc.RpcError:
         pass  # A lost progress line must not fail the step.

@@ -137,6 +137,8 @@ class Problem:
     key: str
     message: str
     remedy: str = ""
+    is_warning: bool = dataclasses.field(default=False, kw_only=True)
+    """Whether it is shown, and stops nothing."""
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
@@ -145,9 +147,10 @@ class Problem:
 class ProblemText(Text):
     """The text of a problem with the argument `key`. Calling it with the values returns the problem."""
 
-    def __init__(self, key: str, message: str, *, remedy: str = "") -> None:
+    def __init__(self, key: str, message: str, *, remedy: str = "", is_warning: bool = False) -> None:
         super().__init__(message, remedy=remedy)
         self.key = key
+        self.is_warning = is_warning
 
     def __call__(self, **values: Any) -> Problem:
-        return Problem(self.key, *self.fill(**values))
+        return Problem(self.key, *self.fill(**values), is_warning=self.is_warning)

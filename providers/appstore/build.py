@@ -24,7 +24,8 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BuildUpload
 from providers.appstore.ipa import reader, versions
-from providers.appstore.ipa.problems import Expected, problems
+from providers.appstore.ipa.expected import Expected
+from providers.appstore.ipa.problems import problems
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
@@ -57,6 +58,12 @@ SOURCE_CHANGED = ProblemText(
     "source",
     "{build} is uploaded already, built from {uploaded}; {source} would never reach the testers",
     remedy="use the next build number, or set {uploaded} again",
+)
+FOUR_PARTS = ProblemText(
+    "version",
+    "build number {build} has four parts, which Apple accepts and does not document",
+    remedy="use at most three parts, to be safe",
+    is_warning=True,
 )
 NO_IPA = ProblemText(
     "ipa", "there is no IPA at {path}, and {build} is not uploaded yet", remedy="build it, or fix the path"
@@ -115,6 +122,8 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
     def validate(self, args: BuildArgs, old: BuildArgs | None) -> Iterable[Problem]:
         wrong = list(_number_problems(args))
         yield from wrong
+        if is_known(args.version) and versions.has_undocumented_form(args.version):
+            yield FOUR_PARTS(build=args.version)
         if wrong or not is_known([args.short_version, args.version]):
             return
         if old and _known(args.app_id, old.app_id) == old.app_id and not any(_number_problems(old)):
@@ -140,7 +149,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         path = Path(args.ipa)
         for problem in _missing(args):
             raise ProviderError(problem.message, remedy=problem.remedy)
-        if found := _problems(args):
+        if found := [problem for problem in _problems(args) if not problem.is_warning]:
             again = "run `pulumi up` again" if args.archived_sha256 is None else ARCHIVE_AGAIN
             raise NOT_ACCEPTABLE(build=_label(args), problems="; ".join(map(str, found)), again=again)
         before = _stamp(path)
@@ -177,9 +186,12 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
 
 
 def _number_problems(args: BuildArgs) -> Iterable[Problem]:
-    for key, what in (("short_version", "version"), ("version", "build number")):
+    for key, what, parts in (
+        ("short_version", "version", versions.VERSION_PARTS),
+        ("version", "build number", versions.BUILD_PARTS),
+    ):
         number = getattr(args, key)
-        problem = versions.problem(number, what) if is_known(number) else None
+        problem = versions.problem(number, what, parts) if is_known(number) else None
         if problem:
             yield Problem(key, problem)
 
@@ -211,7 +223,7 @@ def _problems(args: BuildArgs) -> list[Problem]:
         found = problems(reader.inspect(path), expected, datetime.fromtimestamp(waiting.clock.wall(), UTC))
     except ProviderError as error:
         return [Problem("ipa", error.message, error.remedy)]
-    return [Problem("ipa", f"{path}: {problem.message}", problem.remedy) for problem in found]
+    return [replace(problem, message=f"{path}: {problem.message}") for problem in found]
 
 
 def _known(value: T, otherwise: T) -> T:

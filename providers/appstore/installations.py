@@ -155,7 +155,7 @@ def _is_build(installed: str, args: InstallationsArgs) -> bool | None:
     Apple does not document the text, which is `1.0.0 (0)` in the one known record. So any two numbers are taken as version and build,
     in either order.
     """
-    numbers = [versions.ordering(number) for number in re.findall(r"\d+(?:\.\d+){0,2}", installed)]
+    numbers = [versions.ordering(number) for number in re.findall(r"\d+(?:\.\d+){0,3}", installed)]
     wanted = [versions.ordering(args.short_version), versions.ordering(args.version)]
     return sorted(numbers) == sorted(wanted) if len(numbers) == len(wanted) else None
 

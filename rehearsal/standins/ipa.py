@@ -28,6 +28,8 @@ ARM64 = 0x0100000C
 IOS = 2
 MINIMUM_OS = "17.0"
 SDK = "26.1"
+SIGNATURE_OFFSET = 0x400
+"""Where the signature is in an executable."""
 
 
 def main() -> int:
@@ -114,15 +116,62 @@ def write(
     return path
 
 
-def executable(cpu: int = ARM64, platform: int = IOS, minimum_os: str = MINIMUM_OS, *, signed: bool = True) -> bytes:
-    """The headers of a Mach-O executable: build version and code signature."""
+def nested(
+    path: str,
+    bundle_id: str,
+    *,
+    version: str = "1.0.0",
+    build: str = "0",
+    info: dict[str, object] | None = None,
+    files: dict[str, bytes] | None = None,
+    without: tuple[str, ...] = (),
+) -> dict[str, bytes]:
+    """The files of a bundle inside the app, for example at `PlugIns/Share.appex`, as `files` of `write`."""
+    name = path.rpartition("/")[2].partition(".")[0]
+    properties = {
+        "CFBundleIdentifier": bundle_id,
+        "CFBundleShortVersionString": version,
+        "CFBundleVersion": build,
+        "CFBundleExecutable": name,
+        "CFBundleIcons": {"CFBundlePrimaryIcon": {"CFBundleIconName": "AppIcon"}},
+        "MinimumOSVersion": MINIMUM_OS,
+        "DTPlatformVersion": SDK,
+        **(info or {}),
+    }
+    content = {
+        "Info.plist": plistlib.dumps({key: value for key, value in properties.items() if key not in without}),
+        name: executable(),
+        "_CodeSignature/CodeResources": plistlib.dumps({"files": {}}),
+        **({} if path.endswith(".framework") else {"embedded.mobileprovision": profile(bundle_id)}),
+        **(files or {}),
+    }
+    return {f"{path}/{file}": held for file, held in content.items() if file not in without}
+
+
+def executable(
+    cpu: int = ARM64,
+    platform: int = IOS,
+    minimum_os: str = MINIMUM_OS,
+    *,
+    signed: bool = True,
+    entitlements: dict[str, object] | None = None,
+) -> bytes:
+    """The headers of a Mach-O executable: build version and code signature, whose content is that of `entitlements` only."""
     major, minor = map(int, minimum_os.split("."))
     commands = [struct.pack("<IIIIII", 0x32, 24, platform, major << 16 | minor << 8, 26 << 16 | 1 << 8, 0)]
     if signed:
-        commands.append(struct.pack("<IIII", 0x1D, 16, 0x4000, 0x1000))
+        commands.append(struct.pack("<IIII", 0x1D, 16, SIGNATURE_OFFSET, 0x1000))
     size = sum(map(len, commands))
     header = struct.pack("<IIIIIIII", 0xFEEDFACF, cpu, 0, 2, len(commands), size, 0x85, 0)
-    return header + b"".join(commands)
+    written = header + b"".join(commands)
+    return written.ljust(SIGNATURE_OFFSET, b"\0") + _signature(entitlements) if entitlements else written
+
+
+def _signature(entitlements: dict[str, object]) -> bytes:
+    """A signature (`CodeDirectory.h`) that has only the entitlements."""
+    content = plistlib.dumps(entitlements)
+    blob = struct.pack(">II", 0xFADE7171, 8 + len(content)) + content
+    return struct.pack(">IIIII", 0xFADE0CC0, 20 + len(blob), 1, 5, 20) + blob
 
 
 def profile(

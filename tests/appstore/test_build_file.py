@@ -9,6 +9,7 @@ from pulumi.output import UNKNOWN
 
 from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven, Refused
+from providers import engine
 from providers.appstore.build import BuildProvider
 from providers.appstore.ipa import reader
 from providers.errors import ProviderError
@@ -100,6 +101,22 @@ def test_unfitting_in_the_first_preview(
     (failure,) = configured(BuildProvider).check({}, wanted).failures
 
     assert "its bundle ID is 'com.sollabs.solos', the stack's is 'com.example.other'" in failure.reason
+
+
+def test_warning_in_the_preview(
+    build: Driven, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build number with four parts is accepted, with a warning."""
+    warnings = list[str]()
+    monkeypatch.setattr(engine, "warn", warnings.append)
+    following = build_arguments(tmp_path, arguments["app_id"], build="24.1.0.0")
+
+    build.up(**following)
+
+    assert build.steps == ["create", "replace"]
+    assert warnings == [
+        "build number 24.1.0.0 has four parts, which Apple accepts and does not document; use at most three parts, to be safe"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.appstore import BUNDLE_ID
-from providers.appstore.ipa.problems import Expected, problems
+from providers.appstore.ipa.expected import Expected
+from providers.appstore.ipa.problems import problems
 from providers.appstore.ipa.reader import inspect
 from providers.errors import Problem, ProviderError
 from rehearsal.cloud.appstore import inspection
@@ -54,7 +55,9 @@ def test_valid_ipa(tmp_path: Path) -> None:
         ("90034", with_program(signed=False)),
         ("90034", {"without": ("_CodeSignature/CodeResources",)}),
         ("90054", {"bundle_id": "com.example.other"}),
+        ("90058", {"build": "1.2.3.4.5"}),
         ("90060", {"version": "1.0.0-beta"}),
+        ("90060", {"version": "1.0.0.0"}),
         ("90087", with_program(cpu=X86_64)),
         ("90087", with_program(platform=SIMULATOR)),
         ("90087", {"without": ("SolOS",)}),
@@ -155,6 +158,66 @@ def test_universal_executable(tmp_path: Path) -> None:
     (problem,) = problems(inspect(made(tmp_path, files={"SolOS": universal})), EXPECTED)
 
     assert str(problem) == "it is built for arm64, x86_64; it has to be built for arm64 devices (90087)"
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"CFBundleIcons": {"CFBundlePrimaryIcon": "App Icon"}},
+        {"CFBundleIcons": {}, "CFBundleIcons~ipad": {"CFBundlePrimaryIcon": {"CFBundleIconName": "AppIcon"}}},
+        {"CFBundleIcons": "AppIcon", "CFBundleIconName": "AppIcon"},
+    ],
+    ids=["Apple TV", "iPad", "Mac"],
+)
+def test_other_forms_of_icons(tmp_path: Path, info: dict[str, Any]) -> None:
+    assert problems(inspect(made(tmp_path, info=info)), EXPECTED) == []
+
+
+@pytest.mark.parametrize("family", ["2", 2, ["2"]])
+def test_other_forms_of_devices(tmp_path: Path, family: Any) -> None:
+    path = made(
+        tmp_path, info={"UIDeviceFamily": family, "UISupportedInterfaceOrientations": "UIInterfaceOrientationPortrait"}
+    )
+
+    assert "90475" in codes(problems(inspect(path), EXPECTED))
+
+
+def test_build_number_of_four_parts(tmp_path: Path) -> None:
+    expected = Expected(**vars(EXPECTED) | {"version": "24.1.0.0"})
+
+    assert problems(inspect(made(tmp_path, build="24.1.0.0")), expected) == []
+    (problem,) = problems(inspect(made(tmp_path, build="24.1.0.1")), expected)
+    assert str(problem) == "its build number is 24.1.0.1, the stack's is 24.1.0.0"
+
+
+def test_profile_in_indefinite_lengths(tmp_path: Path) -> None:
+    """BER, in which some signing tools write profiles."""
+    profile = indefinite(standin.profile(BUNDLE_ID))
+
+    found = inspect(made(tmp_path, files={"embedded.mobileprovision": profile})).profile
+
+    assert found is not None
+    assert (found.kind, found.team_id) == ("App Store", standin.TEAM)
+
+
+def indefinite(encoded: bytes) -> bytes:
+    """The same elements as BER: constructed ones of indefinite length, octet strings in pieces."""
+    written, position = b"", 0
+    while position < len(encoded):
+        tag, length, position = encoded[position], encoded[position + 1], position + 2
+        if length & 0x80:
+            octets = length & 0x7F
+            length, position = int.from_bytes(encoded[position : position + octets]), position + octets
+        content, position = encoded[position : position + length], position + length
+        if tag & 0x20:
+            written += bytes([tag, 0x80]) + indefinite(content) + bytes(2)
+        elif tag == 0x04 and length > 200:
+            pieces = [content[start : start + 100] for start in range(0, length, 100)]
+            written += b"\x24\x80" + b"".join(bytes([4, len(piece)]) + piece for piece in pieces) + bytes(2)
+        else:
+            size = bytes([length]) if length < 128 else b"\x82" + length.to_bytes(2)
+            written += bytes([tag]) + size + content
+    return written
 
 
 @pytest.mark.parametrize(

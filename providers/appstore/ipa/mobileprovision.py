@@ -1,13 +1,27 @@
 """Provisioning profiles: property lists in a CMS message, as in an IPA, and as the API sends them (in base64)."""
 
 import base64
-import plistlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from providers.appstore.ipa import plist
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+"""How deep elements are nested. The content of a CMS message is at depth six."""
+MAX_PIECES_DEPTH = 2
+"""How deep the pieces of an octet string are nested."""
 _CONSTRUCTED = 0x20
+_INDEFINITE = 0x80
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+_GRANTED = (
+    "application-identifier",
+    "aps-environment",
+    "keychain-access-groups",
+    "com.apple.security.application-groups",
+)
+"""Entitlements that a profile has to grant, besides those that begin with `com.apple.developer.`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,37 +37,62 @@ class Profile:
     expires: datetime
     certificates: tuple[bytes, ...] = ()
     """DER."""
+    entitlements: plist.Plist = field(default_factory=dict)
+    """What it allows."""
 
     def covers(self, bundle_id: str) -> bool:
         """Whether an app with that bundle ID can be signed with it."""
         named = self.application_id.partition(".")[2]
         return named in (bundle_id, "*") or (named.endswith(".*") and bundle_id.startswith(named[:-1]))
 
+    def refused(self, entitlements: plist.Plist) -> list[str]:
+        """The keys of `entitlements`, of an app that is signed with it, whose values it does not allow."""
+        granted = [key for key in entitlements if key in _GRANTED or key.startswith("com.apple.developer.")]
+        return sorted(key for key in granted if not _allows(self.entitlements, entitlements, key))
+
 
 def read(content: bytes) -> Profile:
     """The content of an `embedded.mobileprovision`. Raises ValueError when it is not one."""
-    values = plistlib.loads(_signed(content))
-    entitlements = values.get("Entitlements") or {}
+    if len(content) > MAX_BYTES:
+        raise ValueError("the profile is too large")
+    values = plist.read(_signed(content), "the profile")
+    entitlements = plist.table(values, "Entitlements")
     if values.get("ProvisionsAllDevices"):
         kind = "Enterprise"
     elif entitlements.get("get-task-allow"):
         kind = "Development"
     else:
         kind = "Ad Hoc" if values.get("ProvisionedDevices") else "App Store"
+    expires = plist.date(values, "ExpirationDate")
+    if expires is None:
+        raise ValueError("the profile has no date of expiry")
     return Profile(
-        name=str(values.get("Name", "")),
-        uuid=str(values.get("UUID", "")),
+        name=plist.text(values, "Name"),
+        uuid=plist.text(values, "UUID"),
         kind=kind,
-        team_id=str((values.get("TeamIdentifier") or [""])[0]),
-        application_id=str(entitlements.get("application-identifier", "")),
-        expires=values["ExpirationDate"].replace(tzinfo=UTC),
-        certificates=tuple(values.get("DeveloperCertificates") or ()),
+        team_id=(plist.texts(values, "TeamIdentifier") or [""])[0],
+        application_id=plist.text(entitlements, "application-identifier"),
+        expires=expires,
+        certificates=plist.blobs(values, "DeveloperCertificates"),
+        entitlements=entitlements,
     )
 
 
 def read_encoded(encoded: str) -> Profile:
     """The same for a `profileContent` of the API."""
     return read(base64.b64decode(encoded))
+
+
+def _allows(profile: plist.Plist, entitlements: plist.Plist, key: str) -> bool:
+    """A profile allows the same value, `*` any value, `TEAM.*` any text with that beginning, and a list each of its entries."""
+    value = entitlements[key]
+    if isinstance(value, bool):
+        return not value or profile.get(key) is True
+    patterns = plist.texts(profile, key)
+    return all(
+        any(one == each or (each.endswith("*") and one.startswith(each[:-1])) for each in patterns)
+        for one in plist.texts(entitlements, key)
+    )
 
 
 def _signed(message: bytes) -> bytes:
@@ -68,26 +107,46 @@ def _signed(message: bytes) -> bytes:
         _, _, (_, encapsulated), *_ = _elements(signed_data)
         _, (_, wrapped) = _elements(encapsulated)
         ((tag, octets),) = _elements(wrapped)
+        content = _joined(tag, octets)
     except ValueError:
         raise ValueError("the profile is not a CMS message with content") from None
     if kind != _SIGNED_DATA:
         raise ValueError("the profile is not signed")
-    return b"".join(piece for _, piece in _elements(octets)) if tag & _CONSTRUCTED else octets
+    return content
+
+
+def _joined(tag: int, octets: bytes, depth: int = 0) -> bytes:
+    """An octet string, which BER can divide into pieces."""
+    if not tag & _CONSTRUCTED:
+        return octets
+    if depth == MAX_PIECES_DEPTH:
+        raise ValueError("nested too deep")
+    return b"".join(_joined(inner, piece, depth + 1) for inner, piece in _elements(octets))
 
 
 def _elements(encoded: bytes) -> Iterator[tuple[int, bytes]]:
-    """A sequence of DER elements, each as tag and content."""
+    """A sequence of BER elements, each as tag and content. DER is a part of BER."""
     position = 0
     while position < len(encoded):
-        if len(encoded) < position + 2:
-            raise ValueError("a DER element is truncated")
-        tag, length = encoded[position], encoded[position + 1]
-        position += 2
-        if length & 0x80:
-            octets = length & 0x7F
-            length = int.from_bytes(encoded[position : position + octets])
-            position += octets
-        if position + length > len(encoded):
-            raise ValueError("a DER element is truncated")
-        yield tag, encoded[position : position + length]
-        position += length
+        tag, start, end, position = _element(encoded, position)
+        yield tag, encoded[start:end]
+
+
+def _element(encoded: bytes, position: int, depth: int = 0) -> tuple[int, int, int, int]:
+    """The element at a position: its tag, where its content starts and ends, and where the next element starts."""
+    if len(encoded) < position + 2 or depth > MAX_DEPTH:
+        raise ValueError("an element is truncated, or nested too deep")
+    tag, length = encoded[position], encoded[position + 1]
+    start = position + 2
+    if length == _INDEFINITE:
+        end = start
+        while encoded[end : end + 2] != b"\0\0":
+            *_, end = _element(encoded, end, depth + 1)
+        return tag, start, end, end + 2
+    if length > _INDEFINITE:
+        octets = length & 0x7F
+        length = int.from_bytes(encoded[start : start + octets])
+        start += octets
+    if start + length > len(encoded):
+        raise ValueError("an element is truncated")
+    return tag, start, start + length, start + length

@@ -4,29 +4,43 @@
 import re
 from collections.abc import Iterable
 
-_NUMBER = re.compile(r"\d+(\.\d+){0,2}")
+VERSION_PARTS, BUILD_PARTS = 3, 4
+"""The most numbers in a version, and in a build number. Apple documents three for both, and accepts builds with four, such as
+24.1.0.0 (https://github.com/woocommerce/woocommerce-ios/pull/16636)."""
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){0,3}")
 
 
-def is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
+def is_number(text: str, parts: int = VERSION_PARTS) -> bool:
+    return _NUMBER.fullmatch(text) is not None and text.count(".") < parts
 
 
-def problem(number: str, what: str) -> str | None:
+def is_build(text: str) -> bool:
+    """Whether it is a build number that Apple accepts."""
+    return is_number(text, BUILD_PARTS)
+
+
+def has_undocumented_form(build: str) -> bool:
+    """Whether a build number has more parts than Apple documents."""
+    return is_build(build) and not is_number(build)
+
+
+def problem(number: str, what: str, parts: int = VERSION_PARTS) -> str | None:
     """What is wrong with `number` as a `what` ("version", "build number"), or None. `0` is a valid build number."""
-    if is_number(number):
+    if is_number(number, parts):
         return None
     return f"{what} '{number}' is not valid: Apple accepts one to three whole numbers joined by dots"
 
 
-def ordering(number: str) -> tuple[int, int, int]:
+def ordering(number: str) -> tuple[int, ...]:
     """A key to compare numbers by: 1.0 equals 1.0.0, leading zeros do not count, 1.10 is higher than 1.9."""
-    major, minor, patch = ([int(part) for part in number.split(".")] + [0, 0])[:3]
-    return major, minor, patch
+    return tuple(([int(part) for part in number.split(".")] + [0] * BUILD_PARTS)[:BUILD_PARTS])
 
 
 def spellings(number: str) -> list[str]:
     """All ways to write the same number. Apple's filters find only the one that was uploaded first."""
     parts = [str(part) for part in ordering(number)]
+    if parts[-1] == "0":
+        parts = parts[:VERSION_PARTS]
     written = [".".join(parts)]
     while len(parts) > 1 and parts[-1] == "0":
         parts = parts[:-1]

@@ -52,7 +52,7 @@ class BuildUploads(Kind):
 
     def create(self, attributes: Document, links: Document) -> Document:
         for name in ("cfBundleShortVersionString", "cfBundleVersion"):
-            if not inspection.is_version(attributes[name]):
+            if not inspection.is_number(name, attributes[name]):
                 raise refusals.attribute_invalid(
                     name, f"'{attributes[name]}' is not a valid value for the attribute '{name}'"
                 )

@@ -7,6 +7,7 @@ A build in a group without an active tester stays READY_FOR_BETA_TESTING. A test
 TestFlight. The setting `invited_are_active` counts invited ones too: public records disagree.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -285,7 +286,11 @@ def _pre_release_version(records: Records, app: str, attributes: Document) -> Do
     return records.new("preReleaseVersions", version, {"app": app})
 
 
+def is_version(text: str, parts: int = 3) -> bool:
+    return re.fullmatch(rf"[0-9]+(\.[0-9]+){{0,{parts - 1}}}", text) is not None
+
+
 def ordering(number: str) -> tuple[int, ...]:
-    """The sort key with which Apple compares version numbers."""
+    """The sort key with which Apple compares version and build numbers."""
     parts = [int(part) for part in number.split(".")]
-    return tuple(parts + [0] * (3 - len(parts)))
+    return tuple(parts + [0] * (4 - len(parts)))

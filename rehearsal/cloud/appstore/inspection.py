@@ -2,52 +2,56 @@
 
 import plistlib
 import re
-import struct
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import pkcs7
-
-from rehearsal.cloud.appstore.builds import ordering
-from rehearsal.cloud.appstore.bundle_ids import TEAM_ID
+from rehearsal.cloud.appstore import embedded, signatures
+from rehearsal.cloud.appstore.builds import is_version, ordering
 from rehearsal.cloud.store import Document
 
 MIN_SDK = "26"
 """Apple raises it every year."""
 PLATFORMS = {"IOS": "iPhoneOS", "MAC_OS": "MacOSX", "TV_OS": "AppleTVOS", "VISION_OS": "XROS"}
 APP = re.compile(r"(Payload/[^/]+\.app/)Info\.plist")
-ARM64, IOS = 0x0100000C, 2
-CODE_SIGNATURE, BUILD_VERSION = 0x1D, 0x32
 ORIENTATIONS = {"Portrait", "PortraitUpsideDown", "LandscapeLeft", "LandscapeRight"}
 TEXTS = {
     "90000": "The archive is invalid. It contains no app bundle with a readable Info.plist.",
     "90022": "Missing required icon file. The bundle does not contain an app icon of exactly '120x120' pixels, in .png format.",
     "90034": "Missing or invalid signature. The bundle is not signed using an Apple submission certificate.",
     "90054": "The app bundle ID you specified in your iTunes Connect account is '{}', the archive's '{}'.",
+    "90056": "This bundle {} is invalid. The Info.plist file is missing the required key: CFBundleVersion.",
+    "90057": "The bundle '{}' is missing plist key. The Info.plist file is missing the required key: CFBundleShortVersionString.",
+    "90058": "This bundle is invalid. The value for key {} '{}' must be a period-separated list of at most three integers.",
     "90060": "This bundle is invalid. The value for key {} '{}' must be a period-separated list of at most three integers.",
     "90062": "The value for key {} [{}] does not match the upload's, which is [{}].",
     "90087": "Unsupported Architectures. The executable was built for {}.",
     "90159": "Invalid provisioning profile. Please use a provisioning profile associated with Team ID {}.",
     "90161": "Invalid Provisioning Profile. A Distribution Provisioning profile should be used. [{}]",
-    "90164": "Invalid Code Signing Entitlements. The profile does not allow '{}' for the key 'application-identifier'.",
+    "90164": "Invalid Code Signing Entitlements. The profile does not allow '{}' for the key '{}'.",
     "90174": "Missing Provisioning Profile - iOS apps must contain a provisioning profile.",
     "90189": "Redundant Binary Upload. You've already uploaded a build with build number '{}' for version number '{}'.",
+    "90206": "Invalid Bundle. The bundle at '{}' contains disallowed file 'Frameworks'.",
     "90208": "Invalid Bundle. The bundle does not support the minimum OS Version specified in the Info.plist.",
+    "90347": "Bad bundle identifier. The bundle identifier '{}' of '{}' should start with '{}' and not contain more than one period "
+    "after it.",
+    "90379": "{} Mismatch. The value of '{}' does not match that of its containing iOS application.",
     "90474": "Invalid bundle. You need to include all of the orientations to support iPad multitasking.",
     "90475": "Invalid Bundle. iPad Multitasking support requires launch storyboard.",
     "90530": "Invalid MinimumOSVersion. The value of the key MinimumOSVersion is invalid.",
     "90562": "The value of CFBundleSupportedPlatforms does not match the platform of the upload.",
     "90683": "Missing purpose string in Info.plist. The Info.plist file should contain a {} key with a purpose string.",
+    "90685": "CFBundleIdentifier Collision. There is more than one bundle with the CFBundleIdentifier value '{}'.",
     "90713": "Missing Info.plist value. A value for the Info.plist key 'CFBundleIconName' is missing.",
     "90725": "SDK version issue. This app was built with the iOS {} SDK. It must be built with the iOS {} SDK or later.",
 }
 
 
-def is_version(text: str) -> bool:
-    return re.fullmatch(r"\d+(\.\d+){0,2}", text) is not None
+def is_number(key: str, value: str) -> bool:
+    """Whether it is a version (`…ShortVersionString`) or a build number. Apple accepts build numbers with four parts, against its
+    documentation."""
+    return is_version(value, parts=3 if "Short" in key else 4)
 
 
 def redundant(attributes: Document) -> Document:
@@ -85,14 +89,12 @@ def _found(
     with zipfile.ZipFile(path) as archive:
         app = _app(archive)
         names = {name.removeprefix(app) for name in archive.namelist() if name.startswith(app)}
-        executable = str(info.get("CFBundleExecutable", ""))
-        program = archive.read(app + executable) if executable in names else b""
-        profile = archive.read(f"{app}embedded.mobileprovision") if "embedded.mobileprovision" in names else b""
+        content = {name: archive.read(app + name) for name in names if embedded.is_inspected(name, info)}
     yield from _identity(info, claimed, bundle_id)
     yield from _info(info, claimed)
     yield from _icons(info, names)
-    yield from _program(info, program, names)
-    yield from _profile(info, profile, now)
+    yield from signatures.errors(info, content, names, now)
+    yield from embedded.errors(info, content, names, now)
 
 
 def _app(archive: zipfile.ZipFile) -> str:
@@ -106,8 +108,8 @@ def _identity(info: dict[str, Any], claimed: Document, bundle_id: str) -> Iterat
         yield "90054", bundle_id, found
     for key in ("CFBundleShortVersionString", "CFBundleVersion"):
         value, reserved = str(info.get(key, "")), claimed[f"cf{key[2:]}"]
-        if not is_version(value):
-            yield "90060", key, value
+        if not is_number(key, value):
+            yield "90060" if "Short" in key else "90058", key, value
         elif ordering(value) != ordering(reserved):
             yield "90062", key, value, reserved
 
@@ -136,47 +138,3 @@ def _icons(info: dict[str, Any], names: set[str]) -> Iterator[tuple[str, ...]]:
         yield ("90713",)
     if "Assets.car" not in names and not any(name.endswith("60x60@2x.png") for name in names):
         yield ("90022",)
-
-
-def _program(info: dict[str, Any], program: bytes, names: set[str]) -> Iterator[tuple[str, ...]]:
-    """Only a thin arm64 executable is accepted: a universal one has another magic number."""
-    if len(program) < 32 or struct.unpack_from("<II", program) != (0xFEEDFACF, ARM64):
-        yield "90087", "other architectures than arm64"
-        return
-    (count,), offset, signed = struct.unpack_from("<I", program, 16), 32, False
-    for _ in range(count):
-        command, size = struct.unpack_from("<II", program, offset)
-        signed = signed or command == CODE_SIGNATURE
-        if command == BUILD_VERSION:
-            platform, minimum = struct.unpack_from("<II", program, offset + 8)
-            if platform != IOS:
-                yield "90087", "a simulator"
-            declared = str(info.get("MinimumOSVersion", ""))
-            if is_version(declared) and ordering(f"{minimum >> 16}.{minimum >> 8 & 0xFF}") != ordering(declared):
-                yield ("90208",)
-        offset += size
-    if not signed or "_CodeSignature/CodeResources" not in names:
-        yield ("90034",)
-
-
-def _profile(info: dict[str, Any], profile: bytes, now: float) -> Iterator[tuple[str, ...]]:
-    if not profile:
-        yield ("90174",)
-        return
-    try:
-        pkcs7.load_der_pkcs7_certificates(profile)  # a profile needs a signature
-        values = plistlib.loads(profile[profile.index(b"<?xml") : profile.index(b"</plist>") + 8])
-    except ValueError:
-        yield "90161", "It cannot be read"
-        return
-    entitlements = values["Entitlements"]
-    if entitlements.get("get-task-allow") or values.keys() & {"ProvisionedDevices", "ProvisionsAllDevices"}:
-        yield "90161", "It is for another kind of distribution"
-    if values["ExpirationDate"].replace(tzinfo=UTC) <= datetime.fromtimestamp(now, UTC):
-        yield "90161", "It has expired"
-    if values["TeamIdentifier"] != [TEAM_ID]:
-        yield "90159", TEAM_ID
-    allowed = entitlements.get("application-identifier", "").partition(".")[2]
-    bundle_id = str(info.get("CFBundleIdentifier"))
-    if not re.fullmatch(re.escape(allowed).replace(r"\*", ".+"), bundle_id):
-        yield "90164", bundle_id

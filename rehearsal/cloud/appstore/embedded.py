@@ -1,0 +1,69 @@
+"""Apple's checks of the bundles inside an app: extensions, App Clips, watch apps, frameworks. The codes are those of `inspection.py`."""
+
+import plistlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rehearsal.cloud.appstore import signatures
+
+BUNDLE = re.compile(r"(.+\.(?:appex|app|framework))/Info\.plist")
+WATCH_CPU, WATCH_OS = 0x0200000C, 4
+
+
+def is_inspected(name: str, info: dict[str, Any]) -> bool:
+    """Whether the content of a file is needed: property lists, profiles, and everything that can be an executable."""
+    return name in ("embedded.mobileprovision", str(info.get("CFBundleExecutable"))) or bool(
+        re.match(r"(PlugIns|Extensions|AppClips|Watch|Frameworks)/[^/]+/", name)
+    )
+
+
+def errors(
+    info: dict[str, Any], content: Mapping[str, bytes], names: set[str], now: float
+) -> Iterator[tuple[str, ...]]:
+    paths = sorted(match[1] for name in content if (match := BUNDLE.fullmatch(name)))
+    infos = {"": info} | {path: plistlib.loads(content[f"{path}/Info.plist"]) for path in paths}
+    for path in paths:
+        inner = infos[path]
+        program = content.get(f"{path}/{inner.get('CFBundleExecutable')}", b"")
+        if path.endswith(".framework"):
+            yield from _framework(path, inner, program)
+        else:
+            parent = infos[max((each for each in infos if path.startswith(each) and each != path), key=len)]
+            yield from _signed(path, inner, parent, info)
+            watch = {"cpu": WATCH_CPU, "system": WATCH_OS} if path.startswith("Watch/") else {}
+            yield from signatures.program_errors(inner, program, **watch)
+            if f"{path}/_CodeSignature/CodeResources" not in names:
+                yield ("90034",)
+            yield from signatures.profile_errors(
+                inner, content.get(f"{path}/embedded.mobileprovision", b""), program, now
+            )
+        if not path.endswith(".app") and any(name.startswith(f"{path}/Frameworks/") for name in names):
+            yield "90206", path
+    identifiers = [str(each.get("CFBundleIdentifier")) for each in infos.values()]
+    for identifier in sorted({each for each in identifiers if identifiers.count(each) > 1}):
+        yield "90685", identifier
+
+
+def _signed(path: str, inner: dict[str, Any], parent: dict[str, Any], app: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A mismatch of an extension's numbers is a warning (90473), not an error."""
+    identifier, prefix = str(inner.get("CFBundleIdentifier")), f"{parent.get('CFBundleIdentifier')}."
+    if not re.fullmatch(re.escape(prefix) + r"[^.]+", identifier):
+        yield "90347", identifier, path, prefix
+    for key, code in (("CFBundleShortVersionString", "90057"), ("CFBundleVersion", "90056")):
+        if key not in inner:
+            yield code, path
+        elif inner[key] != app.get(key) and path.endswith(".app"):
+            yield "90379", key, path
+    if inner.get("DTPlatformVersion", "") < "26":
+        yield "90725", str(inner.get("DTPlatformVersion")), "26"
+    if path.endswith(".app") and not inner.get("CFBundleIcons"):
+        yield ("90713",)
+
+
+def _framework(path: str, inner: dict[str, Any], program: bytes) -> Iterator[tuple[str, ...]]:
+    if "CFBundleVersion" not in inner:
+        yield "90056", path
+    if "CFBundleShortVersionString" not in inner:
+        yield "90057", path
+    yield from (each for each in signatures.program_errors(inner, program) if program and each != ("90034",))
