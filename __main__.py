@@ -47,7 +47,9 @@ pulumi.export("build", settings.release.build_name)
 pulumi.export("testers", [tester.email for tester in settings.ios.testers])
 pulumi.export("notInstalledBy", deployment.installations.missing)
 pulumi.export("smokeTest", settings.launch.smoke_test.summary())
-pulumi.export("waivers", {row: {"reason": each.reason, "by": each.by} for row, each in settings.launch.waivers.items()})
+pulumi.export(
+    "waivers", {row: {"reason": waiver.reason, "by": waiver.by} for row, waiver in settings.launch.waivers.items()}
+)
 pulumi.export("launch", launch.status)
 pulumi.export("simulated", settings.simulated)
 pulumi.export("readme", (FOLDER / "Pulumi.README.md").read_text(encoding="utf-8"))

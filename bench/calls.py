@@ -35,5 +35,5 @@ def run(options: Options) -> None:
 def _report_sides(
     phase: str, journal: Sequence[dict[str, Any]], backend: Sequence[Need], apple: Sequence[Need]
 ) -> None:
-    report(f"{phase}, backend", [each for each in journal if each["service"] not in APPLE], backend)
-    report(f"{phase}, Apple", [each for each in journal if each["service"] in APPLE], apple)
+    report(f"{phase}, backend", [call for call in journal if call["service"] not in APPLE], backend)
+    report(f"{phase}, Apple", [call for call in journal if call["service"] in APPLE], apple)

@@ -13,7 +13,7 @@ from bench.smallest import Need
 
 def report(what: str, journal: Iterable[dict[str, Any]], smallest: Sequence[Need]) -> None:
     """Print the totals, and each kind of call that exceeds the minimum."""
-    calls = Counter(_kind(each) for each in journal)
+    calls = Counter(_kind(found) for found in journal)
     needed: Counter[str] = Counter()
     for need in smallest:
         needed[need.call] += need.times

@@ -82,11 +82,11 @@ def _up(launch: Launch) -> Display:
 def critical_path(steps: list[Step], resources: list[dict[str, Any]]) -> tuple[float, list[str]]:
     """The duration of the longest chain, and the timed resources on it; deletions come after all other steps."""
     needs = {
-        each["urn"]: {
-            *each.get("dependencies", ()),
-            *(urn for urns in (each.get("propertyDependencies") or {}).values() for urn in urns or ()),
+        resource["urn"]: {
+            *resource.get("dependencies", ()),
+            *(urn for urns in (resource.get("propertyDependencies") or {}).values() for urn in urns or ()),
         }
-        for each in resources
+        for resource in resources
     }
     took = {step.urn: step.seconds for step in steps if step.operation != "delete"}
     chains: dict[str, tuple[float, list[str]]] = {}

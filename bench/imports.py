@@ -25,12 +25,12 @@ def run(options: Options) -> None:
 def of_the_program() -> str:
     """The import statements of `__main__.py`."""
     body = ast.parse(PROGRAM.read_text(encoding="utf-8")).body
-    return "\n".join(ast.unparse(each) for each in body if isinstance(each, ast.Import | ast.ImportFrom))
+    return "\n".join(ast.unparse(statement) for statement in body if isinstance(statement, ast.Import | ast.ImportFrom))
 
 
 def of_the_provider_process() -> str:
     """The server of the SDK, and every provider module."""
-    ours = [each.name for each in pkgutil.walk_packages(providers.__path__, "providers.") if not each.ispkg]
+    ours = [module.name for module in pkgutil.walk_packages(providers.__path__, "providers.") if not module.ispkg]
     return f"import dill, grpc, pulumi.dynamic, {', '.join(ours)}"
 
 

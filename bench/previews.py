@@ -28,7 +28,9 @@ def run(options: Options) -> None:
         with new_launch(engine) as launch:
             launch.first_up()
             launch.install()
-            count = len([each for each in launch.stack.resources() if each["custom"] and "provider" in each])
+            count = len(
+                [resource for resource in launch.stack.resources() if resource["custom"] and "provider" in resource]
+            )
             with _empty(engine, count) as run_empty:
                 for operation in OPERATIONS:
                     measured = paired(

@@ -68,10 +68,10 @@ def _report(mib: int, rounds: int, send: Callable[[str], dict[str, float]]) -> N
     for number in range(rounds):
         for way in ("ours", "bare") if number % 2 else ("bare", "ours"):
             found[way].append(send(way))
-    seconds = {way: [each["seconds"] for each in rounds_] for way, rounds_ in found.items()}
+    seconds = {way: [round_["seconds"] for round_ in rounds_] for way, rounds_ in found.items()}
     speed = Paired(seconds["bare"], seconds["ours"])
-    memory = max(each["bytes_over_idle"] for each in found["ours"]) / 2**20
-    digest = statistics.median(each["digest_seconds"] for each in found["ours"])
+    memory = max(run["bytes_over_idle"] for run in found["ours"]) / 2**20
+    digest = statistics.median(run["digest_seconds"] for run in found["ours"])
     print(f"  {mib:>5} MiB  {speed} as fast as a bare PUT", flush=True)
     print(
         f"      at most {memory:.0f} MiB of memory over idle; computing the digest takes {digest:.2f} s",

@@ -212,9 +212,10 @@ def address(known: Known) -> str:
     """The app's hostname and addresses, and the custom hostname if there is one."""
     need(known, IpAddress)
     own = "".join(
-        f", {each.hostname} with a certificate until {each.expires_at[:10]}" for each in known.all(IssuedCertificate)
+        f", {certificate.hostname} with a certificate until {certificate.expires_at[:10]}"
+        for certificate in known.all(IssuedCertificate)
     )
-    addresses = ", ".join(sorted(f"{each.type} {each.address}" for each in known.all(IpAddress)))
+    addresses = ", ".join(sorted(f"{address.type} {address.address}" for address in known.all(IpAddress)))
     return f"{need(known, App, within=BACKEND).hostname}{own}: {addresses}"
 
 

@@ -56,7 +56,7 @@ def smoke_test(known: Known) -> str:
 )
 def launched(known: Known) -> str:
     """It does not block and cannot be waived: it is the declaration that the other rows allow."""
-    record = next((each for each in known.all(LaunchRecord) if known.label in ("", each.id)), None)
+    record = next((found for found in known.all(LaunchRecord) if known.label in ("", found.id)), None)
     if record is None:
         raise Missing
     if record.withdrawn:

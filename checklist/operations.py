@@ -78,7 +78,7 @@ def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
 def logging(known: Known) -> str:
     """A sink is configured, and lines have arrived. Fly keeps them for 7 days only."""
     watch = _of_monitor(known, Watch)
-    reader = next((each for each in known.all(Machine, within=MONITORING) if each.name == "logs"), None)
+    reader = next((machine for machine in known.all(Machine, within=MONITORING) if machine.name == "logs"), None)
     if reader is None:
         raise Missing(
             "no machine reads the log stream, and Fly keeps lines for 7 days",
@@ -150,11 +150,11 @@ def backups(known: Known) -> str:
             f"with the databases {', '.join(restored.databases)}; rows not counted"
         )
     drill, runs = need(known, RestoreDrill), need(known, Machine, within=BACKEND).image
-    for release in (drill.release, *(each.release for each in known.all(ReplicaDrill))):
+    for release in (drill.release, *(found.release for found in known.all(ReplicaDrill))):
         if release != runs:
             raise Missing(f"a backup of {release} was restored, and {runs} runs", remedy=UP)
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill.rows.items()))
-    replicas = [f"; replica off-site restored {each.restored_at}" for each in known.all(ReplicaDrill)]
+    replicas = [f"; replica off-site restored {found.restored_at}" for found in known.all(ReplicaDrill)]
     return (
         f"snapshot {drill.snapshot_id} restored and counted {drill.restored_at}, {drill.seconds} s: "
         f"{rows}{''.join(replicas)}"

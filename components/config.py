@@ -81,8 +81,8 @@ class StackConfig:
 
     def refuse_all(self, key: str, problems: Iterable[Problem | str]) -> None:
         """Record the problems that a provider's `validate` finds with the value of `key`."""
-        for each in problems:
-            problem = Problem(key, each) if isinstance(each, str) else each
+        for item in problems:
+            problem = Problem(key, item) if isinstance(item, str) else item
             self.refuse(SettingProblem(f"{PROJECT}:{key}", problem.message, problem.remedy))
 
     def refused(self, key: str) -> bool:

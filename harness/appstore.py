@@ -82,4 +82,4 @@ def uploads(world: World) -> list[dict[str, Any]]:
 def calls(world: World, service: str = "appstore", method: str | None = None) -> list[str]:
     """The calls so far, as `METHOD /path`."""
     entries = world.journal.entries(service)
-    return [f"{each['method']} {each['path']}" for each in entries if method in (None, each["method"])]
+    return [f"{entry['method']} {entry['path']}" for entry in entries if method in (None, entry["method"])]

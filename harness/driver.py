@@ -142,7 +142,10 @@ class DrivenStack:
 
     def copy(self, world: World) -> Self:
         """A copy with its own state, for a copy of the world."""
-        copies = {name: replace(one, steps=[], replaced=[*one.replaced]) for name, one in self.resources.items()}
+        copies = {
+            name: replace(resource, steps=[], replaced=[*resource.replaced])
+            for name, resource in self.resources.items()
+        }
         return replace(self, resources=copies)
 
     def destroy(self) -> None:

@@ -164,7 +164,7 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        (stack,) = (each for each in self.resources() if each["type"] == "pulumi:pulumi:Stack")
+        (stack,) = (resource for resource in self.resources() if resource["type"] == "pulumi:pulumi:Stack")
         outputs: dict[str, Any] = stack["outputs"]
         return outputs
 
@@ -226,7 +226,9 @@ def calls(addresses: dict[str, str], service: str | None = None) -> list[str]:
     """The calls to the vendors so far, as `service METHOD /path`."""
     entries = httpx.get(f"{addresses['control']}/journal").json()
     return [
-        f"{each['service']} {each['method']} {each['path']}" for each in entries if service in (None, each["service"])
+        f"{entry['service']} {entry['method']} {entry['path']}"
+        for entry in entries
+        if service in (None, entry["service"])
     ]
 
 

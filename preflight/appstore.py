@@ -111,7 +111,7 @@ def app_record(subject: Subject) -> Iterator[Finding]:
     listed = AppStore(subject.config).list_all(
         App, doing=f"look up the app record of {ios.bundle_id}", query={"filter[bundleId]": ios.bundle_id}
     )
-    found = next((each for each in listed if each.bundle_id == ios.bundle_id), None)
+    found = next((app for app in listed if app.bundle_id == ios.bundle_id), None)
     if found:
         yield ok(f"{found.name}, Apple ID {found.id}")
         return
@@ -156,11 +156,13 @@ def certificates(subject: Subject) -> Iterator[Finding]:
     listed = AppStore(subject.config).list_all(
         Certificate, doing=f"look up the certificates of type {type}", query={"filter[certificateType]": type}
     )
-    ours = [each for each in listed if each.id in subject.stack.made.get("appstore:Certificate", ())]
+    ours = [
+        certificate for certificate in listed if certificate.id in subject.stack.made.get("appstore:Certificate", ())
+    ]
     if ours:
         yield ok(f"the certificate of this stack is valid until {_day(ours[0])}")
         return
-    in_use = ", ".join(f"{each.serial_number} until {_day(each)}" for each in listed)
+    in_use = ", ".join(f"{certificate.serial_number} until {_day(certificate)}" for certificate in listed)
     remedy = (
         "configure one of them (solos:signingSecrets.p12 and .password), or revoke an unused one at "
         "https://developer.apple.com/account/resources/certificates"
@@ -218,7 +220,7 @@ def build_number(subject: Subject) -> Iterator[Finding]:
         Build,
         doing=f"look up the builds of {release.version}",
         query={
-            "filter[app]": [each.id for each in _apps(store, subject.settings.ios.bundle_id)] or "none",
+            "filter[app]": [app.id for app in _apps(store, subject.settings.ios.bundle_id)] or "none",
             "filter[preReleaseVersion.version]": versions.spellings(release.version),
         },
     )
@@ -239,7 +241,7 @@ def build_number(subject: Subject) -> Iterator[Finding]:
 
 def _apps(store: AppStore, bundle_id: str) -> list[App]:
     listed = store.list_all(App, doing=f"look up the app of {bundle_id}", query={"filter[bundleId]": bundle_id})
-    return [each for each in listed if each.bundle_id == bundle_id]
+    return [app for app in listed if app.bundle_id == bundle_id]
 
 
 def _bundle_id(subject: Subject) -> BundleId | None:
@@ -247,7 +249,7 @@ def _bundle_id(subject: Subject) -> BundleId | None:
     listed = AppStore(subject.config).list_all(
         BundleId, doing=f"look up bundle ID {identifier}", query={"filter[identifier]": identifier}
     )
-    return next((each for each in listed if each.identifier == identifier), None)
+    return next((bundle_id for bundle_id in listed if bundle_id.identifier == identifier), None)
 
 
 def _day(certificate: Certificate) -> str:

@@ -34,16 +34,16 @@ def token(subject: Subject) -> Iterator[Finding]:
     except ProviderError as error:
         yield blocked(error.message, error.remedy)
         return
-    only = sorted({app for each in tokens for app in each.apps})
+    only = sorted({app for token in tokens for app in token.apps})
     wanted = [name for name in _app_names(subject) if name not in only]
     if only and (wanted or subject.settings.backend.unique_names):
         yield blocked(
             f"it is limited to {', '.join(only)}; the stack has {', '.join(wanted) or 'unique names'}", remedy
         )
         return
-    of = ", ".join(sorted({each.organization or each.org_slug for each in tokens}))
+    of = ", ".join(sorted({token.organization or token.org_slug for token in tokens}))
     yield ok(f"accepted{f', of {of}' if of else ''}")
-    if tokens and org and org not in {each.org_slug for each in tokens}:
+    if tokens and org and org not in {token.org_slug for token in tokens}:
         yield blocked(f"it does not belong to organisation {org!r}", remedy)
 
 

@@ -138,8 +138,10 @@ def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _build(deployment: Mapping[str, Any]) -> dict[str, Any]:
-    builds = (each for each in deployment.get("resources") or () if each["type"] == f"{DYNAMIC}appstore:Build")
-    return next((dict(each.get("inputs") or {}) for each in builds if not each.get("delete")), {})
+    builds = (
+        resource for resource in deployment.get("resources") or () if resource["type"] == f"{DYNAMIC}appstore:Build"
+    )
+    return next((dict(build.get("inputs") or {}) for build in builds if not build.get("delete")), {})
 
 
 def _pulumi(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -93,7 +93,7 @@ def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[
     secret_keys = frozenset(key for key, value in given.items() if _has_secret(value))
     values = {key: _decrypted(value, decrypt) for key, value in given.items()}
     _check(name, schema, values, secret_keys)
-    values = {each.key: each.default for each in schema if each.has_default} | values
+    values = {found.key: found.default for found in schema if found.has_default} | values
     config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     return ProjectStack(namespace, name, folder, config, secret_keys)
 
@@ -164,15 +164,13 @@ class _Declared:
 def _check(stack: str, schema: list[_Declared], values: Mapping[str, Any], secret_keys: frozenset[str]) -> None:
     """The CLI's own checks, with its messages. Raises BadProject."""
     missing = [
-        f"'{each.label}'" for each in schema if each.key not in values and not each.has_default and "type" in each.about
+        f"'{key.label}'" for key in schema if key.key not in values and not key.has_default and "type" in key.about
     ]
     if missing:
         raise BadProject(
             f"validating stack config: Stack '{stack}' is missing configuration values {' and '.join(missing)}"
         )
-    problems = [
-        each.problem(values[each.key], is_secret=each.key in secret_keys) for each in schema if each.key in values
-    ]
+    problems = [key.problem(values[key.key], is_secret=key.key in secret_keys) for key in schema if key.key in values]
     found = [problem for problem in problems if problem]
     if found:
         raise BadProject(f"validating stack config: Stack '{stack}' with {'; '.join(found)}")

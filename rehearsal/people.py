@@ -84,7 +84,7 @@ class People:
         form = self._form
         if any(app["bundleId"] == form.bundle_id for app in state["apps"]):
             return True
-        if not any(each["identifier"] == form.bundle_id for each in state["bundleIds"]):
+        if not any(bundle_id["identifier"] == form.bundle_id for bundle_id in state["bundleIds"]):
             return False
         self._control.do(
             "/appstore/apps",

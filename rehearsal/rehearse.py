@@ -230,7 +230,7 @@ def _is_complete(config: dict[str, Any]) -> bool:
     return (
         all(isinstance(config.get(key), str | int | float) for key in TEXTS)
         and isinstance(testers, list)
-        and all(isinstance(each, dict) and isinstance(each.get("email"), str) for each in testers)
+        and all(isinstance(tester, dict) and isinstance(tester.get("email"), str) for tester in testers)
     )
 
 

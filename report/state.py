@@ -58,7 +58,7 @@ class Stack:
 
     def find(self, kind: str, *, within: str = "") -> Resource | None:
         """The first resource of a type, inside components of the type `within` where that is given."""
-        return next((each for each in self.all(kind) if not within or within in each.components), None)
+        return next((resource for resource in self.all(kind) if not within or within in resource.components), None)
 
 
 def read(document: Mapping[str, Any]) -> Stack:

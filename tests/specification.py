@@ -86,7 +86,7 @@ class Specification:
             yield f"{called}: the response {response.status_code} has a body"
 
     def _query(self, request: httpx.Request, operation: dict[str, Any]) -> Iterable[str]:
-        described = {each["name"]: each for each in operation.get("parameters", ()) if each["in"] == "query"}
+        described = {item["name"]: item for item in operation.get("parameters", ()) if item["in"] == "query"}
         for name, value in request.url.params.multi_items():
             if name not in described:
                 if name != "cursor":  # comes with `links.next`
@@ -95,7 +95,7 @@ class Specification:
             schema = described[name]["schema"]
             values = value.split(",") if schema.get("type") == "array" else [value]
             allowed = schema.get("items", schema).get("enum")
-            yield from (f"{name}={each} is not described" for each in values if allowed and each not in allowed)
+            yield from (f"{name}={item} is not described" for item in values if allowed and item not in allowed)
         for name, parameter in described.items():
             if parameter.get("required") and name not in request.url.params:
                 yield f"the parameter {name} is missing"
@@ -137,17 +137,17 @@ def conforming(host: str, name: str, deviations: Mapping[str, str], *, requests:
         return
     with checking(host, described) as found:
         yield
-    assert unexplained((each for each in found if requests or ": the response" in each), deviations) == []
+    assert unexplained((problem for problem in found if requests or ": the response" in problem), deviations) == []
 
 
 def unexplained(problems: Iterable[str], deviations: Mapping[str, str]) -> list[str]:
-    return sorted(each for each in problems if not any(re.search(pattern, each) for pattern in deviations))
+    return sorted(problem for problem in problems if not any(re.search(pattern, problem) for pattern in deviations))
 
 
 def _closed(schema: Any) -> Any:
     """The document in JSON Schema's terms: objects without properties of their own choice, `null` where it is allowed."""
     if isinstance(schema, list):
-        return [_closed(each) for each in schema]
+        return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if list(schema.get("allOf", ())) and len(schema["allOf"]) == 1:
@@ -165,11 +165,11 @@ def _closed(schema: Any) -> Any:
 def _causes(error: ValidationError) -> Iterable[ValidationError]:
     """Of an object that may be one of several, what is wrong with the one whose `type` it has."""
     kinds: dict[Any, list[ValidationError]] = {}
-    for each in error.context or ():
-        kinds.setdefault(each.schema_path[0], []).append(each)
+    for inner in error.context or ():
+        kinds.setdefault(inner.schema_path[0], []).append(inner)
     for errors in kinds.values():
-        if not any(each.path and each.path[-1] == "type" for each in errors):
-            return [cause for each in errors for cause in _causes(each)]
+        if not any(inner.path and inner.path[-1] == "type" for inner in errors):
+            return [cause for inner in errors for cause in _causes(inner)]
     return [error]
 
 

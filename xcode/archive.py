@@ -216,7 +216,7 @@ def _clean_up(temp: TemporaryFolder, checkout: str) -> None:
         for path in temp.installed.read_text(encoding="utf-8").splitlines():
             Path(path).unlink(missing_ok=True)
     if temp.keychain.exists():
-        others = [each for each in _keychains() if Path(each).resolve() != temp.keychain.resolve()]
+        others = [keychain for keychain in _keychains() if Path(keychain).resolve() != temp.keychain.resolve()]
         _security("list-keychains", "-d", "user", "-s", *others)
         _security("delete-keychain", str(temp.keychain))
     shutil.rmtree(temp.folder, ignore_errors=True)

@@ -107,8 +107,8 @@ def _check_fly_toml(config: StackConfig, app_config: AppConfig, file: Path, kind
     for problem in app_config.problems:
         config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))
     if not app_config.problems:
-        for each in (
+        for found in (
             *fly_toml.problems(app_config, file, kind),
             *environment.env_problems(app_config.env, kind, lambda name: fly_toml.place(file, "env", name)),
         ):
-            config.refuse(each)
+            config.refuse(found)

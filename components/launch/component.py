@@ -54,9 +54,13 @@ class Launch(Component):
             "label": release.label,
             "state": "not declared",
             "steps": _steps(deployment, settings.smoke_test),
-            "open": findings.apply(lambda found: [f"{each.row.key}: {each.problem}" for each in found if each.blocks]),
+            "open": findings.apply(
+                lambda found: [f"{finding.row.key}: {finding.problem}" for finding in found if finding.blocks]
+            ),
             "waived": findings.apply(
-                lambda found: [f"{each.row.key}: {each.summary}" for each in found if each.state is State.WAIVED]
+                lambda found: [
+                    f"{finding.row.key}: {finding.summary}" for finding in found if finding.state is State.WAIVED
+                ]
             ),
         }
         if settings.declared_by:
@@ -126,9 +130,9 @@ def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi
 def _requirements(findings: Sequence[Finding]) -> list[Requirement]:
     """The rows that block a launch, in the form that the record stores."""
     return [
-        Requirement(key=each.row.key, open=each.problem, evidence="" if each.problem else each.text)
-        for each in findings
-        if each.row.blocks
+        Requirement(key=finding.row.key, open=finding.problem, evidence="" if finding.problem else finding.text)
+        for finding in findings
+        if finding.row.blocks
     ]
 
 

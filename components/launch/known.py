@@ -11,7 +11,7 @@ from checklist.known import Known, Observed, SignOffs, kind_of, outputs_read
 
 def known(components: Iterable[pulumi.ComponentResource], *, sign_offs: SignOffs, label: str) -> pulumi.Output[Known]:
     """The checklist's input. It is unknown in a preview that changes an output that a row reads."""
-    observed = [each for component in components for each in _observe(component, ())]
+    observed = [resource for component in components for resource in _observe(component, ())]
     return pulumi.Output.all(*observed).apply(
         lambda resources: Known(resources=resources, sign_offs=sign_offs, label=label, now=datetime.now(UTC))
     )

@@ -93,8 +93,8 @@ def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> 
         automatic_distribution=config.choice("automaticDistribution"),
         drop_testers=config.flag("dropTesters"),
         testers=tuple(
-            Tester(email=each.get("email", ""), first_name=each.get("firstName"), last_name=each.get("lastName"))
-            for each in config.tables("testers", ("email", "firstName", "lastName"))
+            Tester(email=row.get("email", ""), first_name=row.get("firstName"), last_name=row.get("lastName"))
+            for row in config.tables("testers", ("email", "firstName", "lastName"))
         ),
         invite_testers=config.flag("inviteTesters"),
         remove_unlisted_testers=config.flag("removeUnlistedTesters"),

@@ -119,7 +119,7 @@ class Signing(Component):
             ProfileArgs(
                 name=settings.profile,
                 bundle_id=bundle_id.id,
-                certificate_ids=self.certificate.id.apply(lambda each: [each]),
+                certificate_ids=self.certificate.id.apply(lambda known: [known]),
                 capabilities=capabilities.capabilities,
                 renew_before_days=settings.renew_before_days,
                 existed=survey.found_profiles,

@@ -126,7 +126,7 @@ def _find(store: AppStore, bundle_id: str) -> objects.App | None:
     listed = store.list_all(
         objects.App, doing=f"look up the app record of {bundle_id}", query={"filter[bundleId]": bundle_id}
     )
-    return next((each for each in listed if each.bundle_id == bundle_id), None)
+    return next((app for app in listed if app.bundle_id == bundle_id), None)
 
 
 def _wait_for(store: AppStore, args: AppArgs) -> objects.App:

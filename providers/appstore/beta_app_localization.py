@@ -85,7 +85,7 @@ def _find(store: AppStore, args: BetaAppLocalizationArgs) -> objects.BetaAppLoca
         doing="look up the test information",
         query={"filter[app]": args.app_id, "filter[locale]": args.locale},
     )
-    return next((each for each in listed if each.locale == args.locale), None)
+    return next((localization for localization in listed if localization.locale == args.locale), None)
 
 
 def _texts(args: BetaAppLocalizationArgs) -> dict[str, str]:

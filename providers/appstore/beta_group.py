@@ -137,9 +137,9 @@ def _find(store: AppStore, args: BetaGroupArgs) -> objects.BetaGroup | None:
         doing=f"look up tester group '{args.name}'",
         query={"filter[app]": args.app_id, "filter[name]": args.name},
     )
-    named = [each for each in listed if each.name == args.name]
+    named = [group for group in listed if group.name == args.name]
     if len(named) > 1:
-        ids = ", ".join(each.id for each in named)
+        ids = ", ".join(group.id for group in named)
         raise AMBIGUOUS(app_id=args.app_id, count=len(named), name=args.name, ids=ids)
     return named[0] if named else None
 

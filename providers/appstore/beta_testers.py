@@ -248,7 +248,7 @@ def _members(store: AppStore, group_id: str) -> dict[str, BetaTester]:
     listed = store.list_all(
         BetaTester, doing="list the members of the tester group", query={"filter[betaGroups]": group_id}
     )
-    return {key(each.email): each for each in listed}
+    return {key(tester.email): tester for tester in listed}
 
 
 def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, BetaTester]:

@@ -245,34 +245,36 @@ def _reservation(store: AppStore, args: BuildState) -> BuildUpload:
     """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
     run left is adopted or deleted."""
     train = [
-        each
-        for each in _uploads(store, args)
-        if versions.ordering(each.cf_bundle_short_version_string) == versions.ordering(args.short_version)
+        candidate
+        for candidate in _uploads(store, args)
+        if versions.ordering(candidate.cf_bundle_short_version_string) == versions.ordering(args.short_version)
     ]
-    same = [each for each in train if _is_version(each.cf_bundle_version, args)]
-    for each in same:
-        if upload.is_delivered(each) and _holds(each, args):
-            return each
+    same = [candidate for candidate in train if _is_version(candidate.cf_bundle_version, args)]
+    for candidate in same:
+        if upload.is_delivered(candidate) and _holds(candidate, args):
+            return candidate
     # A rejected upload has used up its number, too (https://github.com/fastlane/fastlane/issues/6207).
-    taken = [each.cf_bundle_version for each in train if upload.is_committed(each)]
+    taken = [candidate.cf_bundle_version for candidate in train if upload.is_committed(candidate)]
     taken += [build.version for build in _builds(store, args)]
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
     usable: BuildUpload | None = None
-    for each in same:
-        if (_holds(each, args) or each.asset_file is None) and usable is None:
-            usable = each
-        elif _is_ours(each):
-            store.delete(BuildUpload.ref(each.id), doing=f"delete the unfinished upload of {_label(args)}")
-    return usable or _reserve(store, args, {each.id for each in same}, taken)
+    for candidate in same:
+        if (_holds(candidate, args) or candidate.asset_file is None) and usable is None:
+            usable = candidate
+        elif _is_ours(candidate):
+            store.delete(BuildUpload.ref(candidate.id), doing=f"delete the unfinished upload of {_label(args)}")
+    return usable or _reserve(store, args, {candidate.id for candidate in same}, taken)
 
 
 def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str]) -> BuildUpload:
     def new() -> BuildUpload | None:
         found = (
-            each for each in _uploads(store, args) if _is_version(each.cf_bundle_version, args) and each.id not in known
+            candidate
+            for candidate in _uploads(store, args)
+            if _is_version(candidate.cf_bundle_version, args) and candidate.id not in known
         )
-        return next((each for each in found if each.asset_file is None), None)
+        return next((candidate for candidate in found if candidate.asset_file is None), None)
 
     try:
         return store.create(

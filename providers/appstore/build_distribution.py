@@ -89,7 +89,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         if build is None:
             return None
         detail = build.build_beta_detail
-        texts = {each.locale: each.whats_new for each in _localizations(store, state)}
+        texts = {localization.locale: localization.whats_new for localization in _localizations(store, state)}
         return replace(
             state,
             whats_new={locale: texts[locale] for locale in state.whats_new if locale in texts},
@@ -127,7 +127,9 @@ def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
 
 
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
-    existing = {each.locale: each for each in _localizations(store, args)} if args.whats_new else {}
+    existing = (
+        {localization.locale: localization for localization in _localizations(store, args)} if args.whats_new else {}
+    )
     for locale, text in args.whats_new.items():
         entry = existing.get(locale) or _create_text(store, args, locale, text)
         if entry.whats_new != text:
@@ -139,7 +141,9 @@ def _create_text(store: AppStore, args: BuildDistributionArgs, locale: str, text
     """Create the text of a locale. Returns the existing one if Apple has just created it, as it does for the primary language."""
 
     def find() -> BetaBuildLocalization | None:
-        return next((each for each in _localizations(store, args) if each.locale == locale), None)
+        return next(
+            (localization for localization in _localizations(store, args) if localization.locale == locale), None
+        )
 
     try:
         return store.create(

@@ -110,7 +110,7 @@ def name_for(title: str, identifier: str) -> str:
     """A name that Apple accepts for a bundle ID, close to `title`: ASCII letters, digits and single spaces. From `identifier`
     where nothing of the title remains."""
     marks = unicodedata.normalize("NFKD", title)
-    plain = "".join(each for each in marks if not unicodedata.combining(each))
+    plain = "".join(character for character in marks if not unicodedata.combining(character))
     return " ".join(re.findall(r"[A-Za-z0-9]+", plain) or re.findall(r"[A-Za-z0-9]+", identifier))
 
 
@@ -139,7 +139,7 @@ def _find(store: AppStore, identifier: str) -> objects.BundleId | None:
         doing=f"look up bundle ID {identifier}",
         query={"include": "app", "filter[identifier]": identifier},
     )
-    return next((each for each in listed if each.identifier == identifier), None)
+    return next((bundle_id for bundle_id in listed if bundle_id.identifier == identifier), None)
 
 
 def _state(found: objects.BundleId, wanted: Platform) -> BundleIdState:

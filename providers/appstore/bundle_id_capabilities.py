@@ -144,7 +144,7 @@ def _read(store: AppStore, bundle_id: str) -> dict[str, BundleIdCapability] | No
         doing=f"read the capabilities of bundle ID {bundle_id}",
         query={"include": "bundleIdCapabilities", "limit[bundleIdCapabilities]": MAX_INCLUDED},
     )
-    return {each.capability_type: each for each in found.bundle_id_capabilities} if found else None
+    return {capability.capability_type: capability for capability in found.bundle_id_capabilities} if found else None
 
 
 def _state(args: BundleIdCapabilitiesArgs, found: dict[str, BundleIdCapability]) -> BundleIdCapabilitiesState:
@@ -162,7 +162,7 @@ def _chosen(capability: BundleIdCapability, settings: dict[str, str]) -> dict[st
     chosen: dict[str, str] = {}
     for setting in capability.settings:
         only = len(setting.options) == 1
-        enabled = [each.key for each in setting.options if (only if each.enabled is None else each.enabled)]
+        enabled = [option.key for option in setting.options if (only if option.enabled is None else option.enabled)]
         if setting.key in settings and enabled:
             chosen[setting.key] = enabled[0]
     return chosen

@@ -141,8 +141,8 @@ def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
         )
     except CertificateLimit as limit:
         existing = "; ".join(
-            f"{each.serial_number} ({each.name or each.display_name}, until {_expiry(each):%Y-%m-%d})"
-            for each in _all(store, args.type)
+            f"{certificate.serial_number} ({certificate.name or certificate.display_name}, until {_expiry(certificate):%Y-%m-%d})"
+            for certificate in _all(store, args.type)
         )
         raise LIMIT_REACHED(
             type=args.type,
@@ -158,9 +158,9 @@ def _find(store: AppStore, args: CertificateArgs) -> objects.Certificate | None:
 
     wanted = fingerprint(x509.load_pem_x509_csr(args.csr.encode()).public_key())
     usable = [
-        each
-        for each in _all(store, args.type)
-        if fingerprint(_content(each).public_key()) == wanted and not _is_due(_expiry(each), args)
+        certificate
+        for certificate in _all(store, args.type)
+        if fingerprint(_content(certificate).public_key()) == wanted and not _is_due(_expiry(certificate), args)
     ]
     return max(usable, key=_expiry, default=None)
 
@@ -169,7 +169,11 @@ def _all(store: AppStore, type: CertificateType) -> list[objects.Certificate]:
     listed = store.list_all(
         objects.Certificate, doing=f"look up certificates of type {type}", query={"filter[certificateType]": type}
     )
-    return [each for each in listed if each.certificate_type == type and each.certificate_content]
+    return [
+        certificate
+        for certificate in listed
+        if certificate.certificate_type == type and certificate.certificate_content
+    ]
 
 
 def _is_due(expiry: datetime, args: CertificateArgs) -> bool:

@@ -80,7 +80,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
         members = store.list_all(
             objects.BetaTester, doing="look who has installed the build", query={"filter[betaGroups]": args.group_id}
         )
-        members_by_email = {each.email.lower(): each for each in members}
+        members_by_email = {member.email.lower(): member for member in members}
         having = {email: _having(members_by_email.get(email.lower()), args) for email in args.testers}
         missing = [email for email, found in having.items() if not found]
         if missing:
@@ -98,9 +98,9 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
             testers=args.testers,
             devices={email: found for email, found in having.items() if found},
             missing=missing,
-            sessions=sum(each.session_count for each in usages),
-            crashes=max(sum(each.crash_count for each in usages), len(crashes)),
-            feedback=max(sum(each.feedback_count for each in usages), len(reports)),
+            sessions=sum(usage.session_count for usage in usages),
+            crashes=max(sum(usage.crash_count for usage in usages), len(crashes)),
+            feedback=max(sum(usage.feedback_count for usage in usages), len(reports)),
             reports=sorted(reports, key=lambda report: report["at"]),
             seen_at=datetime.fromtimestamp(waiting.clock.wall(), UTC).isoformat(timespec="seconds"),
         )
@@ -140,12 +140,12 @@ def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[s
     return [
         {
             "kind": kind,
-            "by": each.email,
-            "device": f"{each.device_model}, iOS {each.os_version}",
-            "at": instant(each.created_date).astimezone(UTC).isoformat() if each.created_date else "",
-            "comment": each.comment,
+            "by": report.email,
+            "device": f"{report.device_model}, iOS {report.os_version}",
+            "at": instant(report.created_date).astimezone(UTC).isoformat() if report.created_date else "",
+            "comment": report.comment,
         }
-        for each in listed
+        for report in listed
     ]
 
 

@@ -199,7 +199,7 @@ class _Wait:
                 "filter[version]": versions.spellings(args.version),
             },
         )
-        same = [each for each in builds if each.pre_release_version and _is_train(each.pre_release_version, args)]
+        same = [build for build in builds if build.pre_release_version and _is_train(build.pre_release_version, args)]
         return same[0].id if same else ""
 
     def _note(self, seen: str) -> None:

@@ -159,7 +159,7 @@ def _find(store: AppStore, name: str) -> objects.Profile | None:
         doing=f"look up profile '{name}'",
         query={"include": "bundleId,certificates", "filter[name]": name},
     )
-    return next((each for each in listed if each.name == name), None)
+    return next((profile for profile in listed if profile.name == name), None)
 
 
 def _fits(profile: objects.Profile, args: ProfileArgs) -> bool:
@@ -167,7 +167,7 @@ def _fits(profile: objects.Profile, args: ProfileArgs) -> bool:
         profile.profile_state == ACTIVE
         and profile.profile_type == APP_STORE
         and profile.bundle_id == objects.BundleId.ref(args.bundle_id)
-        and {each.id for each in profile.certificates} == set(args.certificate_ids)
+        and {certificate.id for certificate in profile.certificates} == set(args.certificate_ids)
         and not _is_due(profile.expiration_date, args)
     )
 

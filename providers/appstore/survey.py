@@ -79,11 +79,11 @@ def look(store: AppStore, args: SurveyArgs) -> SurveyState:
         doing=f"look whether bundle ID {args.bundle_id} exists",
         query={"include": "app", "filter[identifier]": args.bundle_id},
     )
-    bundle_id = next((each for each in listed if each.identifier == args.bundle_id), None)
+    bundle_id = next((found for found in listed if found.identifier == args.bundle_id), None)
     state = SurveyState(
         **vars(args),
         found_bundle_ids=[bundle_id.id] if bundle_id else [],
-        found_certificates=[each.id for each in certificates],
+        found_certificates=[certificate.id for certificate in certificates],
         adopted=[f"bundle ID {args.bundle_id}"] if bundle_id else [],
     )
     return _with_app(store, state, bundle_id, bundle_id.app.id) if bundle_id and bundle_id.app else state
@@ -91,7 +91,7 @@ def look(store: AppStore, args: SurveyArgs) -> SurveyState:
 
 def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, app: str) -> SurveyState:
     groups = store.list_all(objects.BetaGroup, doing="look which groups exist", query={"filter[app]": app})
-    group = next((each for each in groups if each.name == state.group), None)
+    group = next((found for found in groups if found.name == state.group), None)
     texts: Sequence[objects.BetaAppLocalization] = []
     if state.informs:
         doing = "look which test information exists"
@@ -110,11 +110,13 @@ def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, 
         **{
             **vars(state),
             "found_apps": [app],
-            "found_groups": [each.id for each in groups],
-            "found_testers": [each.email.lower() for each in testers if each.email],
-            "found_distributions": [f"{each.id}/{group.id}" for each in builds if group],
-            "found_localizations": [each.id for each in texts],
-            "found_profiles": [each.id for each in profiles if each.bundle_id == objects.BundleId.ref(bundle_id.id)],
+            "found_groups": [found.id for found in groups],
+            "found_testers": [tester.email.lower() for tester in testers if tester.email],
+            "found_distributions": [f"{build.id}/{group.id}" for build in builds if group],
+            "found_localizations": [localization.id for localization in texts],
+            "found_profiles": [
+                profile.id for profile in profiles if profile.bundle_id == objects.BundleId.ref(bundle_id.id)
+            ],
             "adopted": [
                 *state.adopted,
                 f"the app record {app}",
@@ -123,7 +125,7 @@ def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, 
                     if group
                     else []
                 ),
-                *(f"test information in {each.locale}" for each in texts),
+                *(f"test information in {localization.locale}" for localization in texts),
             ],
         }
     )

@@ -119,13 +119,13 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
     def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
         errors, seconds, problem = self._since_verified(args)
         found = [*args.requirements, *([Requirement(key=HEALTHY, open=problem)] if problem else [])]
-        missing = [each for each in found if each.open and each.key not in args.waivers]
+        missing = [row for row in found if row.open and row.key not in args.waivers]
         if missing:
             raise NOT_READY(
                 label=args.label,
-                count=len({each.key for each in missing}),
+                count=len({row.key for row in missing}),
                 total=len(args.requirements),
-                missing="; ".join(f"{each.key}: {each.open}" for each in missing),
+                missing="; ".join(f"{row.key}: {row.open}" for row in missing),
             )
         probed = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
         return args.label, LaunchRecordState(

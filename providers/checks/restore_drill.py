@@ -163,7 +163,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
     def _clear(self, args: RestoreDrillArgs) -> None:
         """Delete what a drill that died has left."""
         left = [machine.id for machine in machines.living(self.fly, args.app) if machine.name == MACHINE]
-        self._discard(args, left, [each.id for each in volumes.living(self.fly, args.app, VOLUME, args.region)])
+        self._discard(args, left, [volume.id for volume in volumes.living(self.fly, args.app, VOLUME, args.region)])
 
     def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
         """The machine only sleeps, so it is killed instead of stopped."""

@@ -56,7 +56,9 @@ def _machine(fly: Fly, args: MachineArgs) -> str | None:
 
 
 def _postgres(fly: Fly, args: ManagedPostgresArgs) -> str | None:
-    return _only([each.id for each in postgres.living(fly, args.org, args.name)], f"Postgres clusters {args.name}")
+    return _only(
+        [cluster.id for cluster in postgres.living(fly, args.org, args.name)], f"Postgres clusters {args.name}"
+    )
 
 
 def _certificate(fly: Fly, args: CertificateArgs) -> str | None:

@@ -57,7 +57,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
 
     def observe(self, id: str, state: IpAddressState) -> IpAddressState | None:
         try:
-            found = any(each.ip == id for each in ip_assignments.list_all(self.fly, state.app))
+            found = any(address.ip == id for address in ip_assignments.list_all(self.fly, state.app))
         except NotFound:
             return None
         return _state(state, id) if found else None
@@ -80,7 +80,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
 
 def find(fly: Fly, args: IpAddressArgs) -> str | None:
     """The address with that type and region that the app has already."""
-    return next((each.ip for each in ip_assignments.list_all(fly, args.app) if _matches(each, args)), None)
+    return next((address.ip for address in ip_assignments.list_all(fly, args.app) if _matches(address, args)), None)
 
 
 def _matches(found: IpAssignment, args: IpAddressArgs) -> bool:

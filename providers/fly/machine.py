@@ -343,7 +343,10 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def _named(self, args: MachineArgs) -> machines.Machine | None:
         living = machines.living(self.fly, args.app)
-        return next((each for each in living if each.name == args.name and not is_lost(each.id, each.region)), None)
+        return next(
+            (machine for machine in living if machine.name == args.name and not is_lost(machine.id, machine.region)),
+            None,
+        )
 
     def _ref(self, args: MachineArgs, id: str) -> MachineRef:
         return MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
@@ -424,7 +427,7 @@ def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:
     if shown.get("metadata") == own:
         shown["metadata"] = args.config.get("metadata")
     if config.mounts and args.config.get("mounts"):
-        shown["mounts"] = [{key: value for key, value in each.items() if key != "volume"} for each in shown["mounts"]]
+        shown["mounts"] = [{key: value for key, value in mount.items() if key != "volume"} for mount in shown["mounts"]]
     return MachineState(
         **{
             **{name: getattr(args, name) for name in MachineArgs.__dataclass_fields__},

@@ -68,7 +68,7 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
 
     def observe(self, id: str, state: PostgresAccessState) -> PostgresAccessState | None:
         cluster = postgres.find(self.fly, state.cluster_id)
-        if cluster is None or state.app not in {each.name for each in cluster.attached_apps}:
+        if cluster is None or state.app not in {app.name for app in cluster.attached_apps}:
             return None
         role = postgres.role_of(self.fly, state.cluster_id, state.username)
         if role is None or not self._has_database(state):

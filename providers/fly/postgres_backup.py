@@ -71,7 +71,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
     def observe(self, id: str, state: PostgresBackupState) -> PostgresBackupState | None:
         """An expired backup stays in the state as `expired`: it was taken, and no other one is needed."""
         try:
-            found = next((each for each in postgres.backups(self.fly, state.cluster_id) if each.id == id), None)
+            found = next((backup for backup in postgres.backups(self.fly, state.cluster_id) if backup.id == id), None)
         except NotFound:
             return None
         return _state(state, found or postgres.Backup(status="expired", finished_at=state.finished_at))

@@ -102,9 +102,15 @@ def look(fly: Fly, args: SurveyArgs) -> SurveyState:
     try:
         apps.look_up(fly, args.app)
     except (NotFound, Forbidden):  # The app resource says what is wrong with a name that another organisation has.
-        return SurveyState(**vars(args), found_clusters=[each.id for each in clusters], adopted=[*_clusters(clusters)])
-    living = [each for each in machines.living(fly, args.app) if not is_lost(each.id, each.region)]
-    disks = [each for each in volumes.list_all(fly, args.app) if not each.is_gone and not is_lost(each.id, each.region)]
+        return SurveyState(
+            **vars(args), found_clusters=[cluster.id for cluster in clusters], adopted=[*_clusters(clusters)]
+        )
+    living = [machine for machine in machines.living(fly, args.app) if not is_lost(machine.id, machine.region)]
+    disks = [
+        volume
+        for volume in volumes.list_all(fly, args.app)
+        if not volume.is_gone and not is_lost(volume.id, volume.region)
+    ]
     names = sorted(secrets.list_all(fly, args.app).digests)
     _check(args, living, disks, names, has_cluster=bool(clusters))
     addresses = ip_assignments.list_all(fly, args.app)
@@ -112,26 +118,30 @@ def look(fly: Fly, args: SurveyArgs) -> SurveyState:
     return SurveyState(
         **vars(args),
         found_apps=[args.app],
-        found_machines=[each.id for each in living],
-        found_volumes=[each.id for each in disks],
-        found_addresses=[each.ip for each in addresses],
-        found_certificates=[f"{args.app}/{each.hostname}" for each in issued],
-        found_clusters=[each.id for each in clusters],
+        found_machines=[machine.id for machine in living],
+        found_volumes=[volume.id for volume in disks],
+        found_addresses=[address.ip for address in addresses],
+        found_certificates=[f"{args.app}/{certificate.hostname}" for certificate in issued],
+        found_clusters=[cluster.id for cluster in clusters],
         found_secrets=names,
         adopted=[
             f"app {args.app}",
-            *(f"machine {each.id} ({each.name}, {each.region})" for each in living),
-            *(f"volume {each.id} ({each.name}, {each.region}, {each.size_gb} GB)" for each in disks),
+            *(f"machine {machine.id} ({machine.name}, {machine.region})" for machine in living),
+            *(f"volume {volume.id} ({volume.name}, {volume.region}, {volume.size_gb} GB)" for volume in disks),
             *_clusters(clusters),
-            *(f"address {each.ip}" for each in addresses if each.kind in args.addresses),
-            *(f"certificate of {each.hostname}" for each in issued if each.hostname == args.hostname),
+            *(f"address {address.ip}" for address in addresses if address.kind in args.addresses),
+            *(
+                f"certificate of {certificate.hostname}"
+                for certificate in issued
+                if certificate.hostname == args.hostname
+            ),
             *(f"secret {name}, with the value that it has" for name in names if name in args.kept_secrets),
         ],
     )
 
 
 def _clusters(clusters: Iterable[postgres.Cluster]) -> Iterator[str]:
-    return (f"Postgres cluster {each.id} ({each.name})" for each in clusters)
+    return (f"Postgres cluster {cluster.id} ({cluster.name})" for cluster in clusters)
 
 
 def _check(

@@ -143,7 +143,11 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if volume:
             return _state(state, volume)
         successors = volumes.living(self.fly, state.app, state.name, state.region)
-        moved = [each for each in successors if each.attached_machine_id and not is_lost(each.id, each.region)]
+        moved = [
+            successor
+            for successor in successors
+            if successor.attached_machine_id and not is_lost(successor.id, successor.region)
+        ]
         return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
 
     def sync(self, id: str, state: VolumeState, args: VolumeArgs) -> VolumeState:
@@ -182,7 +186,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
 
     def _note_snapshots_of_deleted(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
         """Say which snapshot still has the data of a deleted volume, when an empty one is created in its place."""
-        left = [snapshot for each in named for snapshot in volumes.snapshots_of(self.fly, args.app, each.id)]
+        left = [snapshot for volume in named for snapshot in volumes.snapshots_of(self.fly, args.app, volume.id)]
         if left and not args.from_snapshot:
             newest = max(left, key=lambda snapshot: snapshot.created_at)
             engine.note(

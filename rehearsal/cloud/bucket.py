@@ -98,7 +98,7 @@ class Bucket(Service):
             contents += f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified>"
             contents += f"<ETag>{escape(_etag(path.read_bytes()))}</ETag><Size>{path.stat().st_size}</Size></Contents>"
         contents += "".join(
-            f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>" for one in sorted(prefixes)
+            f"<CommonPrefixes><Prefix>{escape(candidate)}</Prefix></CommonPrefixes>" for candidate in sorted(prefixes)
         )
         more = len(page) < len(keys)
         token = f"<NextContinuationToken>{quote(page[-1])}</NextContinuationToken>" if more else ""

@@ -40,7 +40,7 @@ class Receivers(Service):
 
     @route("GET", "/receivers/<name>")
     def read_received(self, request: Request, name: str) -> Any:
-        return [public(each) for each in self.store.all("received", _to=name)]
+        return [public(notice) for notice in self.store.all("received", _to=name)]
 
     @route("POST", "/loki/api/v1/push")
     def push_lines(self, request: Request) -> Any:
@@ -62,6 +62,6 @@ class Receivers(Service):
 
     @route("GET", "/deadman")
     def read_deadman(self, request: Request) -> Any:
-        last = max((each["at"] for each in self.store.all("received", _to=DEADMAN)), default=None)
+        last = max((notice["at"] for notice in self.store.all("received", _to=DEADMAN)), default=None)
         grace = GRACE / self.context.delays.monitor_speed
         return {"last": last, "silent": last is not None and self.context.clock.now() > last + grace}

@@ -53,7 +53,9 @@ def run(drill: Drill) -> None:
 
     drill.say("The monitor stops. It cannot report that itself; its heartbeats to the dead man's switch stop.")
     drill.promise("heartbeats have arrived until now", not drill.doubles.see("/deadman")["silent"])
-    prometheus = next(one for one in drill.doubles.see("/fly/state")["fly_machine"] if one["name"] == "prometheus")
+    prometheus = next(
+        machine for machine in drill.doubles.see("/fly/state")["fly_machine"] if machine["name"] == "prometheus"
+    )
     drill.doubles.fly("POST", f"/apps/{prometheus['_app']}/machines/{prometheus['id']}/stop")
     _until(lambda: drill.doubles.see("/deadman")["silent"])
     drill.promise("the dead man's switch alerts", drill.doubles.see("/deadman")["silent"])
@@ -67,14 +69,14 @@ def _logged(drill: Drill) -> set[str]:
 def _notices(drill: Drill, alert: str) -> list[str]:
     """The states of the alert that the pager received, in order."""
     notices = drill.doubles.see("/receivers/page")
-    return [each["status"] for notice in notices for each in notice["alerts"] if each["alertname"] == alert]
+    return [item["status"] for notice in notices for item in notice["alerts"] if item["alertname"] == alert]
 
 
 def _show(drill: Drill) -> None:
     for notice in drill.doubles.see("/receivers/page"):
-        for each in notice["alerts"]:
-            if each["alertname"] == ALERT:
-                print(f"    page: {each['alertname']} {each['status']}", flush=True)
+        for item in notice["alerts"]:
+            if item["alertname"] == ALERT:
+                print(f"    page: {item['alertname']} {item['status']}", flush=True)
 
 
 def _until(holds: Callable[[], object]) -> None:

@@ -127,7 +127,7 @@ class Drill:
         return [note["text"] for note in response] if status == 200 else []
 
     def _only(self, kind: str, matches: Any) -> dict[str, Any]:
-        found = [each for each in self.doubles.see("/fly/state")[kind] if matches(each)]
+        found = [item for item in self.doubles.see("/fly/state")[kind] if matches(item)]
         if len(found) != 1:
             raise Failed(f"expected one {kind}, found {len(found)}")
         only: dict[str, Any] = found[0]

@@ -29,13 +29,15 @@ def run(drill: Drill) -> None:
     drill.up()
     (profile,) = _profiles(drill)
     certificates = _certificates(drill)
-    new = [each for each in certificates if each["id"] != old_certificate["id"]]
+    new = [certificate for certificate in certificates if certificate["id"] != old_certificate["id"]]
     drill.promise(
         "there is one new certificate, valid for a year",
         len(new) == 1 and new[0]["expirationDate"] > old_certificate["expirationDate"],
     )
     drill.promise("it has the same key", _key(new[0]) == _key(old_certificate))
-    drill.promise("the old one was not revoked", old_certificate["id"] in {each["id"] for each in certificates})
+    drill.promise(
+        "the old one was not revoked", old_certificate["id"] in {certificate["id"] for certificate in certificates}
+    )
     drill.promise("there is one profile, with the new certificate", profile["links"]["certificates"] == [new[0]["id"]])
     drill.promise(
         "it was created before the old profile was deleted",

@@ -76,7 +76,7 @@ class Backend:
         pending = deployment.get("pending_operations") or []
         return Snapshot(
             (_read_entry(data, self.stack.crypter) for data in deployment.get("resources") or []),
-            [(each["type"], _read_entry(each["resource"], self.stack.crypter)) for each in pending],
+            [(operation["type"], _read_entry(operation["resource"], self.stack.crypter)) for operation in pending],
         )
 
     def save(self, snapshot: Snapshot) -> None:

@@ -342,7 +342,7 @@ class Deployment:
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="delete") as threads:
             while True:
                 existing = [*remaining, *running.values()]
-                free = [each for each in remaining if each not in protected and _is_free(each, existing)]
+                free = [found for found in remaining if found not in protected and _is_free(found, existing)]
                 for entry in free if not self.stopped else ():
                     remaining.remove(entry)
                     gone_with = entry.deleted_with in deleting
@@ -429,7 +429,7 @@ class Deployment:
     def _pending(self, kind: str, entry: Entry) -> Iterator[None]:
         """Record an operation as pending before it starts, in case this process is killed."""
         with self.snapshot.lock:
-            self.snapshot.pending = [each for each in self.snapshot.pending if each[1].urn != entry.urn]
+            self.snapshot.pending = [operation for operation in self.snapshot.pending if operation[1].urn != entry.urn]
             self.snapshot.pending.append((kind, entry))
         self._record()
         try:

@@ -118,16 +118,16 @@ class Engine:
         with self.backend.locked():
             snapshot = self.backend.load()
             removed = [urn]
-            for each in removed:  # grows in the loop: dependents of dependents too
-                removed += [other.urn for other in snapshot.dependents(each) if other.urn not in removed]
+            for gone in removed:  # grows in the loop: dependents of dependents too
+                removed += [other.urn for other in snapshot.dependents(gone) if other.urn not in removed]
             if len(removed) > 1 and not with_dependents:
                 raise NotDeletable(f"{urn} can't be safely deleted because {', '.join(removed[1:])} depend on it")
-            for each in reversed(removed):
-                entry = snapshot.find([each])
+            for gone in reversed(removed):
+                entry = snapshot.find([gone])
                 if entry is None:
-                    raise NotDeletable(f"No such resource {each!r} exists in the current state")
+                    raise NotDeletable(f"No such resource {gone!r} exists in the current state")
                 if entry.protect:
-                    raise NotDeletable(f"{each} can't be safely deleted because it is protected: unprotect it first")
+                    raise NotDeletable(f"{gone} can't be safely deleted because it is protected: unprotect it first")
                 snapshot.forget(entry)
             self.backend.save(snapshot)
 

@@ -103,7 +103,7 @@ def difference(old: Value, new: Value, path: str = "") -> Iterator[tuple[str, Va
         for key in sorted(old.keys() | new.keys()):
             yield from difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from difference(one, other, f"{path}[{index}]")
+        for index, (old_item, new_item) in enumerate(zip(old, new, strict=True)):
+            yield from difference(old_item, new_item, f"{path}[{index}]")
     elif plain(old) != plain(new):
         yield path, old, new

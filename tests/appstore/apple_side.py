@@ -76,28 +76,32 @@ def held(world: World) -> dict[str, Any]:
     """Everything in the account, without ids and times, so that equivalent accounts are equal."""
     world.clock.sleep(60)  # lost calls that are still on their way arrive
     state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
-    by_id = {each["id"]: each for kind in state.values() for each in kind}
+    by_id = {record["id"]: record for kind in state.values() for record in kind}
     return {
         "how many of each": {kind: len(records) for kind, records in state.items()},
-        "bundle IDs": [each["identifier"] for each in state["bundleIds"]],
-        "apps": [(each["bundleId"], each["name"]) for each in state["apps"]],
-        "feedback": [(each["locale"], each["feedbackEmail"]) for each in state["betaAppLocalizations"]],
+        "bundle IDs": [bundle_id["identifier"] for bundle_id in state["bundleIds"]],
+        "apps": [(app["bundleId"], app["name"]) for app in state["apps"]],
+        "feedback": [
+            (localization["locale"], localization["feedbackEmail"]) for localization in state["betaAppLocalizations"]
+        ],
         "groups": [
             {
-                "name": each["name"],
-                "testers": sorted(by_id[id]["email"] for id in each["links"].get("betaTesters", ())),
-                "builds": sorted(by_id[id]["version"] for id in each["links"].get("builds", ())),
+                "name": group["name"],
+                "testers": sorted(by_id[id]["email"] for id in group["links"].get("betaTesters", ())),
+                "builds": sorted(by_id[id]["version"] for id in group["links"].get("builds", ())),
             }
-            for each in state["betaGroups"]
+            for group in state["betaGroups"]
         ],
-        "invitations": Counter(each["email"] for each in state["userInvitations"]),
-        "uploads": sorted((each["cfBundleVersion"], each["state"]["state"]) for each in state["buildUploads"]),
-        "bytes": sorted(_is_whole(world, each) for each in state["buildUploadFiles"]),
-        "builds": sorted((each["version"], each["processingState"]) for each in state["builds"]),
+        "invitations": Counter(invitation["email"] for invitation in state["userInvitations"]),
+        "uploads": sorted((upload["cfBundleVersion"], upload["state"]["state"]) for upload in state["buildUploads"]),
+        "bytes": sorted(_is_whole(world, file) for file in state["buildUploadFiles"]),
+        "builds": sorted((build["version"], build["processingState"]) for build in state["builds"]),
         "details": sorted(
-            (each["internalBuildState"], each["autoNotifyEnabled"]) for each in state["buildBetaDetails"]
+            (detail["internalBuildState"], detail["autoNotifyEnabled"]) for detail in state["buildBetaDetails"]
         ),
-        "texts": sorted((each["locale"], each["whatsNew"] or "") for each in state["betaBuildLocalizations"]),
+        "texts": sorted(
+            (localization["locale"], localization["whatsNew"] or "") for localization in state["betaBuildLocalizations"]
+        ),
     }
 
 

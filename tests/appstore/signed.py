@@ -51,12 +51,13 @@ def signing_held(world: World) -> dict[str, Any]:
     """Everything in the account, without ids and times, so that equivalent accounts are equal."""
     world.clock.sleep(60)  # lost calls that are still on their way arrive
     state: dict[str, list[Document]] = control(world, "GET", "/appstore/state")
-    expiries = {each["id"]: each["expirationDate"][:10] for each in state["certificates"]}
+    expiries = {certificate["id"]: certificate["expirationDate"][:10] for certificate in state["certificates"]}
     return {
         "how many of each": {kind: len(records) for kind, records in state.items()},
         "certificates": sorted(expiries.values()),
-        "capabilities": sorted(each["capabilityType"] for each in state["bundleIdCapabilities"]),
+        "capabilities": sorted(capability["capabilityType"] for capability in state["bundleIdCapabilities"]),
         "profiles": [
-            (each["profileState"], [expiries[id] for id in each["links"]["certificates"]]) for each in state["profiles"]
+            (profile["profileState"], [expiries[id] for id in profile["links"]["certificates"]])
+            for profile in state["profiles"]
         ],
     }

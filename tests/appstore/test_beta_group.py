@@ -32,7 +32,7 @@ def group(configured: Configured) -> Driven:
 
 
 def names(world: World) -> list[str]:
-    return [each["attributes"]["name"] for each in world.store.all("appstore.betaGroups")]
+    return [group["attributes"]["name"] for group in world.store.all("appstore.betaGroups")]
 
 
 def test_created_once_then_adopted(

@@ -45,21 +45,21 @@ def testers(configured: Configured) -> Driven:
 
 
 def join_team(world: World, *people: dict[str, str], **about: Any) -> None:
-    for each in people:
-        control(world, "POST", "/appstore/users", {"email": each["email"], **about})
+    for person in people:
+        control(world, "POST", "/appstore/users", {"email": person["email"], **about})
 
 
 def members(world: World) -> list[str]:
     """The part before the @ of the members' addresses."""
     (group,) = world.store.all("appstore.betaGroups")
-    testers = {each["id"]: each["attributes"]["email"] for each in world.store.all("appstore.betaTesters")}
+    testers = {tester["id"]: tester["attributes"]["email"] for tester in world.store.all("appstore.betaTesters")}
     return sorted(testers[id].partition("@")[0] for id in group["links"].get("betaTesters", []))
 
 
 @pytest.mark.parametrize("number", [1, 10, 100])
 def test_calls_for_new_testers(world: World, testers: Driven, arguments: dict[str, Any], number: int) -> None:
     """One for each new person, and four in all."""
-    people = [person(f"tester{each}") for each in range(number)]
+    people = [person(f"tester{index}") for index in range(number)]
     join_team(world, *people)
     world.delays = Delays(membership_shown=0)
     before = len(calls(world))
@@ -74,7 +74,7 @@ def test_calls_for_new_testers(world: World, testers: Driven, arguments: dict[st
 
 
 def test_calls_for_known_testers(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
-    people = [person(f"tester{each}") for each in range(100)]
+    people = [person(f"tester{index}") for index in range(100)]
     join_team(world, *people)
     world.delays = Delays(membership_shown=0)
     testers.up(**arguments, testers=people)
@@ -220,7 +220,9 @@ def test_already_a_member(world: World, configured: Configured, testers: Driven,
     first = Driven(configured(BetaTestersProvider))
     first.up(**arguments, testers=[ADA, JUN])
     first.destroy()
-    (ada,) = (each for each in world.store.all("appstore.betaTesters") if each["attributes"]["email"] == ADA["email"])
+    (ada,) = (
+        tester for tester in world.store.all("appstore.betaTesters") if tester["attributes"]["email"] == ADA["email"]
+    )
     path = f"/appstore/groups/{arguments['group_id']}/testers"
     control(world, "POST", path, {"tester": ada["id"]})  # added by hand
 
@@ -249,7 +251,7 @@ def test_unlisted_members_removed(
     world: World, configured: Configured, testers: Driven, arguments: dict[str, Any]
 ) -> None:
     """In one call, before others are added: the group may be full."""
-    people = [person(f"tester{each}") for each in range(100)]
+    people = [person(f"tester{index}") for index in range(100)]
     join_team(world, *people, ADA)
     Driven(configured(BetaTestersProvider)).up(**arguments, testers=people)
 
@@ -313,7 +315,7 @@ def test_destroy(world: World, configured: Configured, testers: Driven, argument
     [
         ({"testers": [{"email": "ada"}]}, "'ada' is not a valid e-mail address"),
         ({"testers": [ADA, {**ADA, "email": "ADA@sollabs.example"}]}, "is listed 2 times"),
-        ({"testers": [person(f"tester{each}") for each in range(101)]}, "101 testers are listed; .* can have 100"),
+        ({"testers": [person(f"tester{index}") for index in range(101)]}, "101 testers are listed; .* can have 100"),
         ({"testers": [{"email": ADA["email"]}], "invite_users": True}, "needs a first and a last name"),
         ({"testers": [ADA], "invite_users": True, "invite_roles": ["FINANCE"]}, "none of the invited roles can test"),
     ],

@@ -223,7 +223,7 @@ def test_upload_of_others_kept(world: World, app: str, build: Driven, tmp_path: 
 
     build.up(**build_arguments(tmp_path, app))
 
-    states = {each["id"]: each["state"]["state"] for each in uploads(world)}
+    states = {upload["id"]: upload["state"]["state"] for upload in uploads(world)}
     assert states == {theirs["id"]: "AWAITING_UPLOAD", build.id: "PROCESSING"}
 
 

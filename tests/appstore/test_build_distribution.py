@@ -36,7 +36,7 @@ def arguments(world: World, configured: Configured, tmp_path: Path) -> dict[str,
 @pytest.fixture
 def next_build(world: World, configured: Configured, tmp_path: Path, arguments: dict[str, Any]) -> str:
     """The id of another processed build of the same app."""
-    (app,) = (each["id"] for each in control(world, "GET", "/appstore/state")["apps"])
+    (app,) = (item["id"] for item in control(world, "GET", "/appstore/state")["apps"])
     build = Driven(configured(BuildProvider))
     build.up(**build_arguments(tmp_path, app, build="1"))
     processed = Driven(configured(ProcessedBuildProvider))
@@ -242,8 +242,8 @@ def test_interrupted_writes(
 
     distribution.up(**{**arguments, "whats_new": texts})
 
-    written = [each["attributes"] for each in world.store.all("appstore.betaBuildLocalizations")]
-    assert {each["locale"]: each["whatsNew"] for each in written} == texts
+    written = [localization["attributes"] for localization in world.store.all("appstore.betaBuildLocalizations")]
+    assert {localization["locale"]: localization["whatsNew"] for localization in written} == texts
     assert len(written) == 2
 
 

@@ -23,7 +23,7 @@ def bundle_id(configured: Configured) -> Driven:
 
 
 def identifiers(world: World) -> list[str]:
-    return sorted(each["attributes"]["identifier"] for each in world.store.all("appstore.bundleIds"))
+    return sorted(bundle_id["attributes"]["identifier"] for bundle_id in world.store.all("appstore.bundleIds"))
 
 
 def test_adopted(world: World, configured: Configured, bundle_id: Driven) -> None:

@@ -34,11 +34,16 @@ def capabilities(configured: Callable[[Any], Any]) -> Driven:
 def enabled(world: World) -> dict[str, Any]:
     """Type to the chosen option, or None."""
     return {
-        each["capabilityType"]: next(
-            (option["key"] for setting in each["settings"] or [] for option in setting["options"] if option["enabled"]),
+        capability["capabilityType"]: next(
+            (
+                option["key"]
+                for setting in capability["settings"] or []
+                for option in setting["options"]
+                if option["enabled"]
+            ),
             None,
         )
-        for each in control(world, "GET", "/appstore/state")["bundleIdCapabilities"]
+        for capability in control(world, "GET", "/appstore/state")["bundleIdCapabilities"]
     }
 
 

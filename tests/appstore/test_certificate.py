@@ -74,7 +74,7 @@ def test_lost_response(world: World, certificate: Driven) -> None:
 
     certificate.up(**key_arguments())
 
-    assert [each["id"] for each in certificates(world)] == [certificate.id]
+    assert [item["id"] for item in certificates(world)] == [certificate.id]
 
 
 def test_interrupted_run(world: World, certificate: Driven, configured: Callable[[Any], Any]) -> None:
@@ -82,7 +82,7 @@ def test_interrupted_run(world: World, certificate: Driven, configured: Callable
 
     certificate.up(**key_arguments())
 
-    assert [each["id"] for each in certificates(world)] == [certificate.id]
+    assert [item["id"] for item in certificates(world)] == [certificate.id]
 
 
 def test_not_due(world: World, certificate: Driven) -> None:
@@ -105,7 +105,7 @@ def test_renewed(world: World, certificate: Driven) -> None:
     renewed = certificate.up(**key_arguments())
 
     assert certificate.steps == ["create", "replace"]
-    assert {each["id"] for each in certificates(world)} == {old, certificate.id}
+    assert {item["id"] for item in certificates(world)} == {old, certificate.id}
     assert renewed["expires_at"] > first["expires_at"]
     assert not [call for call in calls(world) if call.startswith("DELETE")]
 
@@ -133,7 +133,7 @@ def test_revoked_on_request(world: World, certificate: Driven) -> None:
 
     certificate.up(**key_arguments(), revoke=True)
 
-    assert [each["id"] for each in certificates(world)] == [certificate.id]
+    assert [item["id"] for item in certificates(world)] == [certificate.id]
 
 
 def test_destroy(world: World, certificate: Driven) -> None:
@@ -151,7 +151,7 @@ def test_revoked_certificate_replaced(world: World, certificate: Driven) -> None
     assert not certificate.refresh()
     certificate.up(**key_arguments())
 
-    assert [each["id"] for each in certificates(world)] == [certificate.id]
+    assert [item["id"] for item in certificates(world)] == [certificate.id]
 
 
 def test_limit_reached(world: World, certificate: Driven) -> None:
@@ -180,7 +180,7 @@ def test_renewal_at_the_limit(world: World, certificate: Driven) -> None:
         certificate.up(**key_arguments())
 
     assert (certificate.id, certificate.outputs) == before
-    assert [each["id"] for each in certificates(world)] == [certificate.id]
+    assert [item["id"] for item in certificates(world)] == [certificate.id]
 
 
 def test_other_key(world: World, certificate: Driven) -> None:
@@ -190,7 +190,7 @@ def test_other_key(world: World, certificate: Driven) -> None:
     second = certificate.up(private_key=other["private_key"], csr=other["csr"])["serial_number"]
 
     assert certificate.steps == ["create", "replace"]
-    assert {each["serialNumber"] for each in certificates(world)} == {first, second}
+    assert {item["serialNumber"] for item in certificates(world)} == {first, second}
 
 
 def test_other_certificates_ignored(world: World, certificate: Driven) -> None:

@@ -25,7 +25,7 @@ def appstore(store: Callable[[], AppStore]) -> AppStore:
 def make(appstore: AppStore, identifier: str = BUNDLE_ID) -> BundleId:
     def find() -> BundleId | None:
         found = appstore.list_all(BundleId, doing="look", query={"filter[identifier]": identifier})
-        return next((each for each in found if each.identifier == identifier), None)
+        return next((bundle_id for bundle_id in found if bundle_id.identifier == identifier), None)
 
     given = {"identifier": identifier, "name": "SolOS", "platform": "IOS"}
     return appstore.create(BundleId, given, doing="register it", find=find)
@@ -42,7 +42,7 @@ def test_all_pages_read(world: World, appstore: AppStore) -> None:
         query={"limit": 2, "include": "app", "filter[identifier]": [BUNDLE_ID, "com.other"]},
     )
 
-    assert [each.identifier[-1] for each in found] == ["0", "1", "2", "3", "4"]
+    assert [bundle_id.identifier[-1] for bundle_id in found] == ["0", "1", "2", "3", "4"]
     assert len(calls(world)) - before == 3
 
 

@@ -48,7 +48,7 @@ def data(type: str, id: str, attributes: dict[str, Any], **related: Any) -> dict
 
 
 def _linkage(value: Any) -> Any:
-    return [_linkage(each) for each in value] if isinstance(value, list) else {"type": value[0], "id": value[1]}
+    return [_linkage(item) for item in value] if isinstance(value, list) else {"type": value[0], "id": value[1]}
 
 
 def document(*resources: dict[str, Any], included: tuple[dict[str, Any], ...] = ()) -> bytes:
@@ -302,7 +302,7 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("expected", "resource", "included"), READ, ids=[each[0].type for each in READ])
+@pytest.mark.parametrize(("expected", "resource", "included"), READ, ids=[case[0].type for case in READ])
 def test_object_read(expected: Resource, resource: dict[str, Any], included: tuple[dict[str, Any], ...]) -> None:
     unknown = {**resource, "attributes": {**resource["attributes"], "introducedLater": {"a": [1]}}}
 
@@ -313,7 +313,7 @@ def test_every_type_read() -> None:
     """A type that is added to objects.py is added to READ too."""
     included = {BundleIdCapability, BuildBetaDetail, PreReleaseVersion}
 
-    assert {type(each[0]) for each in READ} | included == _leaves(Resource)
+    assert {type(case[0]) for case in READ} | included == _leaves(Resource)
 
 
 def _leaves(kind: type[Resource]) -> set[type[Resource]]:

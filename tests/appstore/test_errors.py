@@ -23,7 +23,7 @@ def entry(code: str, title: str = "", detail: str | None = None, **more: Any) ->
 
 
 def refusal(status: int, *entries: dict[str, Any], text: str = "") -> AppStoreError:
-    content = text or json.dumps({"errors": [{"status": str(status), **each} for each in entries]})
+    content = text or json.dumps({"errors": [{"status": str(status), **entry} for entry in entries]})
     return explain(httpx.Response(status, content=content.encode(), headers={"X-Request-ID": "R1"}), "do it")
 
 

@@ -43,7 +43,9 @@ def test_valid_ipa(tmp_path: Path) -> None:
     assert problems(found, EXPECTED) == []
     assert (found.bundle_id, found.short_version, found.version) == (BUNDLE_ID, "1.0.0", "0")
     assert (found.minimum_os, found.sdk, found.uses_non_exempt_encryption) == ("17.0", "26.1", False)
-    assert [(each.architecture, each.minimum_os, each.sdk) for each in found.slices] == [("arm64", "17.0", "26.1")]
+    assert [(slice_.architecture, slice_.minimum_os, slice_.sdk) for slice_ in found.slices] == [
+        ("arm64", "17.0", "26.1")
+    ]
     assert found.profile is not None
     assert (found.profile.kind, found.profile.team_id) == ("App Store", standin.TEAM)
 

@@ -133,7 +133,7 @@ def test_rejected_number_used_up(world: World, app: str, configured: Configured,
     build.up(**build_arguments(tmp_path, app, build="0.1"))
     gate.up(**arguments, upload_id=build.id, version="0.1")
 
-    assert sorted(each["state"]["state"] for each in uploads(world)) == ["COMPLETE", "FAILED"]
+    assert sorted(upload["state"]["state"] for upload in uploads(world)) == ["COMPLETE", "FAILED"]
 
 
 def test_compliance_review(world: World, uploaded: Uploaded, gate: Driven) -> None:
@@ -170,7 +170,7 @@ def test_progress(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: p
 
     gate.up(**arguments)
 
-    assert list(dict.fromkeys(each.replace(gate.id, "0") for each in shown)) == [
+    assert list(dict.fromkeys(line.replace(gate.id, "0") for line in shown)) == [
         "the upload is PROCESSING",
         "the upload is COMPLETE, its build does not exist yet",
         "build 0 is PROCESSING",

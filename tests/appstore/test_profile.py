@@ -59,7 +59,7 @@ def test_lost_response(world: World, arguments: dict[str, Any], profile: Driven,
 
     profile.up(**arguments)
 
-    assert [each["id"] for each in profiles(world)] == [profile.id]
+    assert [item["id"] for item in profiles(world)] == [profile.id]
 
 
 def test_other_certificate(
@@ -74,7 +74,7 @@ def test_other_certificate(
 
     assert profile.steps == ["create", "replace"]
     assert first != second
-    assert [each["name"] for each in profiles(world)] == [second]
+    assert [item["name"] for item in profiles(world)] == [second]
 
 
 def test_changed_capabilities(
@@ -88,7 +88,7 @@ def test_changed_capabilities(
 
     world.clock.sleep(10)
     assert profile.steps == ["create", "replace"]
-    assert [(each["id"], each["profileState"]) for each in profiles(world)] == [(profile.id, "ACTIVE")]
+    assert [(item["id"], item["profileState"]) for item in profiles(world)] == [(profile.id, "ACTIVE")]
 
 
 def test_invalid_profile_replaced(
@@ -105,7 +105,7 @@ def test_invalid_profile_replaced(
     profile.up(**arguments)
 
     assert profile.outputs["full_name"].endswith(" 2")
-    assert [(each["id"], each["profileState"]) for each in profiles(world)] == [(profile.id, "ACTIVE")]
+    assert [(item["id"], item["profileState"]) for item in profiles(world)] == [(profile.id, "ACTIVE")]
 
 
 def test_deleted_profile(world: World, arguments: dict[str, Any], profile: Driven) -> None:
@@ -115,7 +115,7 @@ def test_deleted_profile(world: World, arguments: dict[str, Any], profile: Drive
     assert not profile.refresh()
     profile.up(**arguments)
 
-    assert [each["id"] for each in profiles(world)] == [profile.id]
+    assert [item["id"] for item in profiles(world)] == [profile.id]
 
 
 def test_renewed_with_certificate(
@@ -141,7 +141,7 @@ def test_name_of_hidden_profile(world: World, arguments: dict[str, Any], profile
     profile.up(**arguments)
 
     assert profile.outputs["full_name"].endswith(" 2")
-    assert [each["id"] for each in profiles(world) if each["visible"]] == [profile.id]
+    assert [item["id"] for item in profiles(world) if item["visible"]] == [profile.id]
 
 
 def test_no_calls_without_changes(world: World, arguments: dict[str, Any], profile: Driven) -> None:

@@ -19,8 +19,8 @@ def test_red_rows_block() -> None:
     """A profile that Apple invalidated, and logs that nothing keeps: the gate once passed while the report showed both rows red."""
     findings = examine(known({"logs": {"config": {}}, "profile": {"profile_state": "INVALID"}}), {})
 
-    assert [each.row.key for each in findings if each.blocks] == ["logging", "signing"]
-    assert [each.row.key for each in findings if not each.holds] == ["logging", "signing"]
+    assert [finding.row.key for finding in findings if finding.blocks] == ["logging", "signing"]
+    assert [finding.row.key for finding in findings if not finding.holds] == ["logging", "signing"]
 
 
 def test_all_but_the_declaration_block() -> None:
@@ -30,14 +30,14 @@ def test_all_but_the_declaration_block() -> None:
 def test_undeclared_launch_does_not_block() -> None:
     findings = examine(known({"record": None}), {})
 
-    assert not any(each.blocks for each in findings)
+    assert not any(finding.blocks for finding in findings)
     assert verdict(findings) == f"{len(ROWS) - 1} of {len(ROWS)} rows proven, 1 open"
 
 
 def test_waiver_hides_nothing() -> None:
     """A waived row keeps its key and tells its reason, by whom it was waived, and what is not proven."""
     findings = examine(known(without_monitor()), {"monitoring": WAIVER})
-    found = next(each for each in findings if each.row.key == "monitoring")
+    found = next(finding for finding in findings if finding.row.key == "monitoring")
 
     assert (found.state, found.holds, found.blocks) == (State.WAIVED, True, False)
     assert found.summary == "waived by Mara: watched by hand on launch day; not proven: monitoring is not configured"
@@ -47,13 +47,15 @@ def test_waiver_hides_nothing() -> None:
 
 def test_waiver_of_a_proven_row() -> None:
     """It changes nothing: the row is proven."""
-    found = next(each for each in examine(known(), {"app": WAIVER}) if each.row.key == "app")
+    found = next(finding for finding in examine(known(), {"app": WAIVER}) if finding.row.key == "app")
 
     assert (found.state, found.reason) == (State.OK, "")
 
 
 def test_declaration_cannot_be_waived() -> None:
-    found = next(each for each in examine(known({"record": None}), {"launched": WAIVER}) if each.row.key == "launched")
+    found = next(
+        finding for finding in examine(known({"record": None}), {"launched": WAIVER}) if finding.row.key == "launched"
+    )
 
     assert found.state is State.MISSING
 

@@ -15,7 +15,7 @@ MACHINE = PROVEN["machine"]
 
 def finding(key: str, changes: dict[str, Any] | None = None, **more: Any) -> Finding:
     """The finding of one row in the changed stack."""
-    return next(each for each in examine(known(changes, **more), {}) if each.row.key == key)
+    return next(finding for finding in examine(known(changes, **more), {}) if finding.row.key == key)
 
 
 EVIDENCE = {
@@ -53,8 +53,8 @@ EVIDENCE = {
 def test_every_row_proven() -> None:
     findings = examine(known(), {})
 
-    assert {each.row.key: each.text for each in findings} == EVIDENCE
-    assert {each.state for each in findings} == {State.OK}
+    assert {finding.row.key: finding.text for finding in findings} == EVIDENCE
+    assert {finding.state for finding in findings} == {State.OK}
 
 
 ABSENT: list[tuple[str, str, str]] = [
@@ -277,7 +277,7 @@ def test_evidence_of_an_earlier_image(key: str, problem: str) -> None:
 def test_second_machine() -> None:
     two = replace(known(), resources=(*PROVEN.values(), MACHINE))
 
-    found = next(each for each in examine(two, {}) if each.row.key == "machine")
+    found = next(finding for finding in examine(two, {}) if finding.row.key == "machine")
 
     assert (found.state, found.text) == (State.FAILED, "2 machines, and v0 runs on one")
 
@@ -287,7 +287,7 @@ def test_init_errors() -> None:
     half = Observed(kind=MACHINE.kind, id="148e", components=MACHINE.components, outputs={}, errors=("not healthy",))
     stack = replace(known({"machine": None}), resources=(half,))
 
-    found = next(each for each in examine(stack, {}) if each.row.key == "machine")
+    found = next(finding for finding in examine(stack, {}) if finding.row.key == "machine")
 
     assert (found.state, found.text) == (State.FAILED, "not healthy")
 
@@ -302,7 +302,7 @@ def test_postgres() -> None:
             "checks:PostgresRestoreDrill", backup_id="b1", restored_at="today", seconds=9.0, databases=["solserver"]
         ),
     )
-    findings = {each.row.key: each for each in examine(replace(known(), resources=cluster), {})}
+    findings = {finding.row.key: finding for finding in examine(replace(known(), resources=cluster), {})}
 
     assert findings["database"].text == (
         "Postgres 17, cluster c1 in sjc, plan starter, database solserver at db.example, backed up today"
@@ -314,13 +314,13 @@ def test_postgres() -> None:
 
 def test_links() -> None:
     """Each link leads to the vendor's page of this very app."""
-    links = {each.row.key: each.link for each in examine(known(), {})}
+    links = {finding.row.key: finding.link for finding in examine(known(), {})}
 
     assert links["secrets"] == "https://fly.io/apps/solos/secrets"
     assert links["alerting"] == "https://fly.io/apps/solos-monitor/machines"
     assert links["healthy"] == "https://solos.fly.dev/health"
     assert links["no-crashes"] == "https://appstoreconnect.apple.com/apps/640/testflight/crashes"
-    assert not any(each.link for each in examine(replace(known(), resources=()), {}))
+    assert not any(finding.link for finding in examine(replace(known(), resources=()), {}))
 
 
 def test_keys_are_unique() -> None:

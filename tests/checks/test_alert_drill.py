@@ -55,7 +55,7 @@ class Monitor:
 
     def received(self) -> list[str]:
         responses = httpx.get(f"{self.addresses['control']}/receivers/page").json()
-        return [each["status"] for each in responses]
+        return [notice["status"] for notice in responses]
 
     def _driven(self, provider: type[Any]) -> Driven:
         instance = provider()

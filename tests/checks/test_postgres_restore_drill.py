@@ -27,7 +27,7 @@ def wanted(configured: Configured, world: World) -> dict[str, Any]:
 
 
 def names(world: World) -> list[str]:
-    return [one["name"] for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
+    return [cluster["name"] for cluster in world.store.all("fly_postgres") if cluster["_gone_at"] is None]
 
 
 def test_backup_is_restored(configured: Configured, world: World, wanted: dict[str, Any]) -> None:

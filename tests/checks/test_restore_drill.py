@@ -47,8 +47,8 @@ def write_rows(world: World, count: int) -> None:
 
 def left(world: World) -> list[str]:
     """The objects besides the app's own machine and volume."""
-    machines = [each["name"] for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
-    volumes = [each["name"] for each in world.store.all("fly_volume") if each["_deleted_at"] is None]
+    machines = [machine["name"] for machine in world.store.all("fly_machine") if machine["state"] != "destroyed"]
+    volumes = [volume["name"] for volume in world.store.all("fly_volume") if volume["_deleted_at"] is None]
     return [name for name in (*machines, *volumes) if name in (MACHINE, VOLUME)]
 
 
@@ -68,7 +68,7 @@ def test_drill_machine_is_killed(world: World, configured: Configured, about: di
 
     Driven(configured(RestoreDrillProvider)).up(**about)
 
-    made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
+    made = [f"{entry['method']} {entry['path']}" for entry in world.journal.entries("fly")[before:]]
     last = made[next(at for at, call in enumerate(made) if call.endswith("/exec")) + 1 :]
     writes = [call.split()[0] for call in last if "/machines/" in call and not call.startswith("GET")]
     assert writes == ["POST", "DELETE"]

@@ -256,13 +256,13 @@ class World:
         volume = self._volume()
         path = f"/apps/{APP}/volumes/{volume}/snapshots"
         self._doubles.fly("POST", path)
-        while any(each["status"] != "created" for each in self._doubles.fly("GET", path)[1]):
+        while any(snapshot["status"] != "created" for snapshot in self._doubles.fly("GET", path)[1]):
             time.sleep(0.1)
 
     def lose_the_host(self) -> None:
         """Delete the machine and its volume."""
         state = self._doubles.see("/fly/state")
-        (machine,) = (each["id"] for each in state["fly_machine"] if each["_app"] == APP)
+        (machine,) = (item["id"] for item in state["fly_machine"] if item["_app"] == APP)
         volume = self._volume()
         self._doubles.fly("DELETE", f"/apps/{APP}/machines/{machine}?force=true")
         while self._doubles.fly("DELETE", f"/apps/{APP}/volumes/{volume}")[0] == 412:
@@ -291,7 +291,7 @@ class World:
 
     def _volume(self) -> str:
         state = self._doubles.see("/fly/state")
-        (volume,) = (each["id"] for each in state["fly_volume"] if each["_app"] == APP and not each["_deleted_at"])
+        (volume,) = (item["id"] for item in state["fly_volume"] if item["_app"] == APP and not item["_deleted_at"])
         return str(volume)
 
     def _monitoring_secret(self, name: str) -> str:

@@ -28,7 +28,7 @@ def named(program: str) -> Iterator[str]:
     return iter(sorted(seen))
 
 
-@pytest.mark.parametrize("program", [pytest.param(each, marks=needs(each)) for each in ("pulumi", "fly")])
+@pytest.mark.parametrize("program", [pytest.param(name, marks=needs(name)) for name in ("pulumi", "fly")])
 def test_commands_exist(program: str) -> None:
     wrong = []
     for command in named(program):

@@ -81,4 +81,4 @@ def test_token_can_write_comments_only(workflow: Path) -> None:
     of_jobs = [job["permissions"] for job in document["jobs"].values() if "permissions" in job]
 
     assert document["permissions"] == {"contents": "read"}
-    assert all(each in ({"contents": "read"}, COMMENTS) for each in of_jobs)
+    assert all(permissions in ({"contents": "read"}, COMMENTS) for permissions in of_jobs)

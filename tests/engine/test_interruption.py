@@ -15,7 +15,9 @@ def pending(things: Things) -> list[str]:
     """Names of the pending creations in the state."""
     state = json.loads((things.folder / "state/.pulumi/stacks/things/dev.json").read_text())
     operations = state["checkpoint"]["latest"].get("pending_operations") or []
-    return [each["resource"]["urn"].rpartition("::")[2] for each in operations if each["type"] == "creating"]
+    return [
+        operation["resource"]["urn"].rpartition("::")[2] for operation in operations if operation["type"] == "creating"
+    ]
 
 
 @pytest.fixture

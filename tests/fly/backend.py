@@ -81,12 +81,12 @@ def at_fly(world: World) -> dict[str, Any]:
 def living(world: World, kind: str) -> list[Document]:
     """The documents of a kind whose objects still exist."""
     return [
-        one
-        for one in world.store.all(kind)
-        if not one.get("_for_images")
-        and one.get("state") != "destroyed"
-        and one.get("_deleted_at") is None
-        and one.get("_gone_at") is None
+        item
+        for item in world.store.all(kind)
+        if not item.get("_for_images")
+        and item.get("state") != "destroyed"
+        and item.get("_deleted_at") is None
+        and item.get("_gone_at") is None
     ]
 
 
@@ -98,14 +98,15 @@ def held(world: World) -> dict[str, Any]:
     for machine in world.store.all("fly_machine"):
         machines(world).find(machine["id"])
     secrets = {
-        one["_app"]: {key: value["value"] for key, value in one["now"].items()} for one in living(world, "fly_secrets")
+        item["_app"]: {key: value["value"] for key, value in item["now"].items()}
+        for item in living(world, "fly_secrets")
     }
     return {
-        "apps": [one["name"] for one in living(world, "fly_app")],
-        "addresses": sorted(one["type"] for one in living(world, "fly_ip")),
+        "apps": [app["name"] for app in living(world, "fly_app")],
+        "addresses": sorted(address["type"] for address in living(world, "fly_ip")),
         "secrets": secrets,
-        "volumes": [_volume(world, one) for one in living(world, "fly_volume")],
-        "machines": [_machine(world, one) for one in living(world, "fly_machine")],
+        "volumes": [_volume(world, volume) for volume in living(world, "fly_volume")],
+        "machines": [_machine(world, item) for item in living(world, "fly_machine")],
     }
 
 

@@ -15,7 +15,7 @@ from tests.fly.conftest import APP, Configured
 
 
 def names(world: World) -> list[str]:
-    return [each["name"] for each in living(world, "fly_app")]
+    return [app["name"] for app in living(world, "fly_app")]
 
 
 def test_app_is_created_once(configured: Configured, world: World) -> None:

@@ -210,7 +210,7 @@ def test_named_process_group(read: Load) -> None:
 def test_problem_names_key_and_line(read: Load, text: str, line: int, problem: str) -> None:
     problems = read(f"{text}\n").problems
 
-    found = [each for each in problems if problem in f"{each.key}: {each}"]
+    found = [item for item in problems if problem in f"{item.key}: {item}"]
     assert found, problems
     assert found[0].key == f"fly.toml:{line}"
 

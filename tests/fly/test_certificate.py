@@ -47,9 +47,9 @@ def enter_dns(world: World, **message: Any) -> None:
 
 
 def test_certificate_lists_dns_records(certificate: Driven, world: World) -> None:
-    (v4, v6) = sorted((one["ip"] for one in world.store.all("fly_ip")), key=lambda ip: ":" in ip)
+    (v4, v6) = sorted((address["ip"] for address in world.store.all("fly_ip")), key=lambda ip: ":" in ip)
 
-    records = {(one["type"], one["name"]): one["value"] for one in certificate.outputs["dns_records"]}
+    records = {(record["type"], record["name"]): record["value"] for record in certificate.outputs["dns_records"]}
 
     assert records["A", HOSTNAME] == v4
     assert records["AAAA", HOSTNAME] == v6
@@ -87,7 +87,7 @@ def test_bad_hostname_is_refused(configured: Configured, hostname: str) -> None:
 
 @pytest.mark.usefixtures("certificate")
 def test_gate_names_missing_records(gate: Driven, world: World) -> None:
-    (v4,) = (one["ip"] for one in world.store.all("fly_ip") if ":" not in one["ip"])
+    (v4,) = (address["ip"] for address in world.store.all("fly_ip") if ":" not in address["ip"])
 
     with pytest.raises(NotIssued, match=f"A {HOSTNAME} {v4}") as message:
         gate.up(**CERTIFICATE)

@@ -53,9 +53,9 @@ def fly_deploy(world: World) -> None:
         transport=Doubles(world), base_url="http://fly.test/v1", headers={"Authorization": f"Bearer {FLY_TOKEN}"}
     )
     (machine,) = (
-        each
-        for each in fly.get("/apps/solos-prod/machines").json()
-        if each["config"]["metadata"].get("fly_platform_version") == "v2"
+        item
+        for item in fly.get("/apps/solos-prod/machines").json()
+        if item["config"]["metadata"].get("fly_platform_version") == "v2"
     )
     path = f"/apps/solos-prod/machines/{machine['id']}"
     nonce = fly.post(f"{path}/lease", params={"ttl": 13}).json()["data"]["nonce"]
@@ -163,7 +163,7 @@ def test_edited_field_is_repaired(
     deployed.up(**declared)
 
     assert seen
-    assert all(each.startswith(field) for each in seen), seen
+    assert all(text.startswith(field) for text in seen), seen
     assert deployed.steps[-1] == "update"
     deployed.refresh()
     assert not deployed.diff(**declared).changes

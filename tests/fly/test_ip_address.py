@@ -28,17 +28,17 @@ def test_address_is_assigned_once(app: Driven, configured: Configured, world: Wo
 def test_all_kinds_coexist(app: Driven, configured: Configured) -> None:
     made = [address(configured, kind) for kind in KINDS]
 
-    assert len({each.id for each in made}) == len(KINDS)
-    for each in made:
-        assert each.refresh()
-        assert not each.diff(app="solos-prod", type=each.inputs["type"]).changes
+    assert len({assigned.id for assigned in made}) == len(KINDS)
+    for assigned in made:
+        assert assigned.refresh()
+        assert not assigned.diff(app="solos-prod", type=assigned.inputs["type"]).changes
 
 
 def test_dedicated_address_has_region(app: Driven, configured: Configured, world: World) -> None:
     anywhere, here = address(configured, "v6"), address(configured, "v6", "sjc")
 
     assert anywhere.id != here.id
-    assert sorted(each["region"] for each in world.store.all("fly_ip")) == ["global", "sjc"]
+    assert sorted(item["region"] for item in world.store.all("fly_ip")) == ["global", "sjc"]
 
 
 @pytest.mark.parametrize("kind", ["shared_v4", "private_v6"])

@@ -16,7 +16,7 @@ from tests.fly.conftest import CONFIG, Configured, push
 
 def running(world: World) -> dict[str, Any]:
     """The only machine."""
-    (found,) = [each for each in world.store.all("fly_machine") if each["state"] != "destroyed"]
+    (found,) = [machine for machine in world.store.all("fly_machine") if machine["state"] != "destroyed"]
     return found
 
 

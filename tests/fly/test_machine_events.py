@@ -35,12 +35,12 @@ def changed(machine: Driven) -> dict[str, Any]:
 def lines(world: World) -> list[tuple[str, str]]:
     """Time and text of the log lines, oldest first."""
     kept = world.store.get("fly_logs", "solos-prod") or {"lines": []}
-    return [(each["attributes"]["timestamp"], each["attributes"]["message"]) for each in kept["lines"]]
+    return [(line["attributes"]["timestamp"], line["attributes"]["message"]) for line in kept["lines"]]
 
 
 def events(world: World) -> list[tuple[str, str]]:
     """Type and status of the machine's events, oldest first."""
-    return [(each["type"], each["status"]) for each in reversed(at_fly(world)["events"])]
+    return [(event["type"], event["status"]) for event in reversed(at_fly(world)["events"])]
 
 
 def crashes(fly: Fly, id: str) -> list[str]:

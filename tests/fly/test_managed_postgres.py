@@ -50,7 +50,7 @@ def access(configured: Configured, wanted: dict[str, Any]) -> Driven:
 
 def clusters(world: World) -> list[dict[str, Any]]:
     """The objects at Fly that cost money."""
-    return [one for one in world.store.all("fly_postgres") if one["_gone_at"] is None]
+    return [cluster for cluster in world.store.all("fly_postgres") if cluster["_gone_at"] is None]
 
 
 def test_cluster_is_adopted(cluster: Driven, configured: Configured, world: World) -> None:
@@ -282,7 +282,7 @@ def test_killed_run_is_finished(
                 access.up(cluster_id=cluster.id, app="solos-prod", database="solserver", username="solserver")
                 backup.up(cluster_id=cluster.id)
 
-        (found,) = (one for one in clusters(world) if one["name"] == name)
+        (found,) = (item for item in clusters(world) if item["name"] == name)
         assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
         assert list(found["_users"]) == ["fly-user", "solserver"]
         assert access.outputs["url"]
@@ -313,4 +313,4 @@ def test_cluster_survives_app(access: Driven, configured: Configured, world: Wor
 
 
 def test_control_lists_clusters(cluster: Driven, world: World) -> None:
-    assert [one["id"] for one in control(world, "GET", "/fly/state")["fly_postgres"]] == [cluster.id]
+    assert [item["id"] for item in control(world, "GET", "/fly/state")["fly_postgres"]] == [cluster.id]

@@ -29,8 +29,8 @@ def machine(configured: Configured) -> Driven:
 
 def records(world: World) -> list[tuple[str, str]]:
     """Image and status of each record, oldest first."""
-    found = sorted(world.store.all("fly_release"), key=lambda each: each["version"])
-    return [(each["image_ref"], each["status"]) for each in found]
+    found = sorted(world.store.all("fly_release"), key=lambda release: release["version"])
+    return [(item["image_ref"], item["status"]) for item in found]
 
 
 def test_record_names_tag(machine: Driven, served: dict[str, Any], world: World) -> None:

@@ -525,9 +525,9 @@ def test_update_writes_release_record(running: Driven, served: dict[str, Any], w
     running.up(**changed(served))
     failure(running, changed(served, image=push(world, "1.0.1", broken="unhealthy")))
 
-    releases = sorted(world.store.all("fly_release"), key=lambda each: each["version"])
+    releases = sorted(world.store.all("fly_release"), key=lambda release: release["version"])
     metadata = at_fly(world)["config"]["metadata"]
-    assert [each["status"] for each in releases] == ["complete", "complete", "failed"]
+    assert [item["status"] for item in releases] == ["complete", "complete", "failed"]
     assert releases[1]["definition"] == {"app": "solos-prod", "http_service": {"internal_port": 8080}}
     assert metadata["fly_release_id"] == releases[1]["id"]
     assert metadata["fly_release_version"] == "2"

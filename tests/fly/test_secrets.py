@@ -26,7 +26,7 @@ def secrets(app: Driven, configured: Configured) -> Driven:
 
 def at_fly(world: World) -> dict[str, str]:
     (held,) = world.store.all("fly_secrets")
-    return {name: one["value"] for name, one in held["now"].items()}
+    return {name: secret["value"] for name, secret in held["now"].items()}
 
 
 def writes(world: World) -> list[Any]:

@@ -82,9 +82,9 @@ def test_what_existed_stays(
         resource.refresh()
         resource.destroy()
 
-    assert [each["id"] for each in living(world, "fly_machine")] == [machine.id]
+    assert [item["id"] for item in living(world, "fly_machine")] == [machine.id]
     assert len(living(world, "fly_app")) == len(living(world, "fly_volume")) == 1
-    assert [each["type"] for each in living(world, "fly_ip")] == ["shared_v4"]
+    assert [address["type"] for address in living(world, "fly_ip")] == ["shared_v4"]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_usable_volume_needs_no_polling(app: Driven, configured: Configured, wor
 
     Driven(configured(VolumeProvider)).up(**VOLUME)
 
-    made = [f"{each['method']} {each['path']}" for each in world.journal.entries("fly")[before:]]
+    made = [f"{entry['method']} {entry['path']}" for entry in world.journal.entries("fly")[before:]]
     assert made == ["GET /v1/apps/solos-prod/volumes", "POST /v1/apps/solos-prod/volumes"]
 
 
@@ -296,4 +296,4 @@ def test_lost_volume_stays(volume: Driven, world: World, monkeypatch: pytest.Mon
     volume.up(**VOLUME)
 
     assert volume.id != lost
-    assert sorted(each["id"] for each in living(world, "fly_volume")) == sorted([lost, volume.id])
+    assert sorted(item["id"] for item in living(world, "fly_volume")) == sorted([lost, volume.id])

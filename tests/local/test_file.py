@@ -25,7 +25,7 @@ def test_change_in_place(file: Driven, path: Path) -> None:
 
     assert file.steps == ["create", "update"]
     assert path.read_text() == "A = 2\n"
-    assert [each.name for each in path.parent.iterdir()] == ["Release.xcconfig"]
+    assert [item.name for item in path.parent.iterdir()] == ["Release.xcconfig"]
 
 
 def test_drift_is_repaired(file: Driven, path: Path) -> None:
@@ -54,7 +54,7 @@ def test_new_path_moves_file(file: Driven, path: Path) -> None:
 
     file.up(path=f"{path}.new", content="A = 1\n")
 
-    assert [each.name for each in path.parent.iterdir()] == ["Release.xcconfig.new"]
+    assert [item.name for item in path.parent.iterdir()] == ["Release.xcconfig.new"]
 
 
 def test_destroy_deletes_own_file(file: Driven, path: Path) -> None:

@@ -28,7 +28,9 @@ Arrange = Callable[[World, Preflight], object]
 def test_all_rows_ok(preflight: Preflight) -> None:
     findings = preflight()
 
-    assert [(name, each) for name, row in findings.items() for each in row if each.verdict is not Verdict.OK] == []
+    assert [
+        (name, finding) for name, row in findings.items() for finding in row if finding.verdict is not Verdict.OK
+    ] == []
     assert list(findings) == [name for group in CHECKS.values() for name in group]
 
 
@@ -197,7 +199,7 @@ def test_blocked_with_remedy(world: World, preflight: Preflight, case: str) -> N
     name, arrange, text, remedy = BLOCKED[case]
     arrange(world, preflight)
 
-    blocked = [each for each in preflight.row(name) if each.verdict is Verdict.BLOCKED]
+    blocked = [finding for finding in preflight.row(name) if finding.verdict is Verdict.BLOCKED]
 
     assert blocked, preflight.row(name)
     assert text in blocked[0].text

@@ -33,7 +33,10 @@ class ByHand:
     machine: str
 
     def is_all_there_is(self, addresses: dict[str, str]) -> bool:
-        there = {kind: [one.get("id") or one.get("ip") for one in found] for kind, found in fly(addresses).items()}
+        there = {
+            kind: [resource.get("id") or resource.get("ip") for resource in found]
+            for kind, found in fly(addresses).items()
+        }
         return (
             (there["fly_machine"], there["fly_volume"]) == ([self.machine], [self.volume])
             and len(there["fly_app"]) == 1
@@ -83,7 +86,7 @@ def note(addresses: dict[str, str], text: str) -> httpx.Response:
 
 def notes(addresses: dict[str, str]) -> list[str]:
     response = httpx.get(f"{addresses['proxy']}/notes", headers={"Host": f"{APP}.fly.dev"})
-    return [each["text"] for each in response.json()]
+    return [note["text"] for note in response.json()]
 
 
 @pytest.fixture

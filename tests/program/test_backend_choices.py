@@ -65,7 +65,7 @@ def test_image_build(stack: Stack, addresses: dict[str, str], tmp_path: Path) ->
     stack.configure(image=image, imageBuild={"command": command, "context": str(source)})
 
     assert stack.run("preview") == 0, stack.text
-    assert image not in {each["reference"] for each in fly(addresses)["fly_image"]}
+    assert image not in {item["reference"] for item in fly(addresses)["fly_image"]}
     assert stack.run("up") == 0, stack.text
     first = stack.outputs()["image"]
 
@@ -87,7 +87,7 @@ def test_image_build(stack: Stack, addresses: dict[str, str], tmp_path: Path) ->
     running = fly(addresses)["fly_machine"]
     assert stack.run("up") != 0
     assert "no space left on device" in stack.text
-    assert [each["config"]["image"] for each in fly(addresses)["fly_machine"]] == [running[0]["config"]["image"]]
+    assert [machine["config"]["image"] for machine in fly(addresses)["fly_machine"]] == [running[0]["config"]["image"]]
 
 
 def take_out_the_volume(stack: Stack) -> None:
@@ -133,7 +133,7 @@ def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
     stack.configure(database={"kind": "postgres", "plan": "starter", "name": "restored-db"})
     assert stack.run("up") == 0, stack.text
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
-    assert [each["name"] for each in fly(addresses)["fly_postgres"]] == ["restored-db"]
+    assert [item["name"] for item in fly(addresses)["fly_postgres"]] == ["restored-db"]
 
     assert stack.run("destroy") == 0, stack.text
     assert fly(addresses)["fly_postgres"] == []

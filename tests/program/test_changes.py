@@ -42,7 +42,7 @@ def push(addresses: dict[str, str], version: str, **how: str) -> str:
 
 
 def v6_addresses(addresses: dict[str, str]) -> list[str]:
-    return [each["ip"] for each in fly(addresses)["fly_ip"] if ":" in each["ip"]]
+    return [address["ip"] for address in fly(addresses)["fly_ip"] if ":" in address["ip"]]
 
 
 def updates(made: list[str], machine: str) -> int:
@@ -185,7 +185,7 @@ def held(addresses: dict[str, str]) -> dict[str, Any]:
     apple = ("bundleIds", "certificates", "profiles", "betaGroups", "betaTesters", "betaAppLocalizations", "builds")
     at_fly = {
         kind: sorted(
-            str(each.get("id") or each.get("ip") or each) for each in objects if each.get("state") != "destroyed"
+            str(item.get("id") or item.get("ip") or item) for item in objects if item.get("state") != "destroyed"
         )
         for kind, objects in fly(addresses).items()
         if kind in ("fly_app", "fly_ip", "fly_machine", "fly_volume", "fly_secrets")
@@ -230,6 +230,6 @@ def test_protected_stack_gets_builds(running: Running) -> None:
 
     assert stack.run("up") == 0, stack.text
 
-    assert sorted(each["version"] for each in appstore(addresses)["builds"]) == ["0", "1"]
+    assert sorted(build["version"] for build in appstore(addresses)["builds"]) == ["0", "1"]
     with people(stack, addresses) as team:
         team.install("1.0.0", "1")

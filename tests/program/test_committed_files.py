@@ -59,7 +59,7 @@ def _opened(key: str, value: Any) -> Any:
         return value
     if value.keys() == {"secure"}:
         return MONITORING_SECRETS.get(key, "opened")
-    return {inner: _opened(inner, each) for inner, each in value.items()}
+    return {inner: _opened(inner, item) for inner, item in value.items()}
 
 
 def _receivers(monitoring: Mapping[str, Any]) -> dict[str, str]:

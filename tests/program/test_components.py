@@ -47,7 +47,10 @@ class Engine(MockMonitor, Mocks):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         parent = request.parent.rpartition("::")[2]
-        needs = {*request.dependencies, *(urn for each in request.propertyDependencies.values() for urn in each.urns)}
+        needs = {
+            *request.dependencies,
+            *(urn for dependency in request.propertyDependencies.values() for urn in dependency.urns),
+        }
         names = frozenset(urn.rpartition("::")[2] for urn in needs)
         self.declared.append(Declared(request.type.rpartition(":")[2], request.name, parent, request.protect, names))
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
@@ -79,7 +82,7 @@ def declare() -> Iterator[Callable[[Callable[[], object]], list[Declared]]]:
 def test_two_backends_share_no_name(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     declared = declare(lambda: [Backend(name, settings.backend) for name in ("a", "b")])
 
-    names = [each.name for each in declared]
+    names = [resource.name for resource in declared]
     assert len(names) == len(set(names))
     assert {name.replace("a-", "b-", 1) for name in names if name.startswith("a-")} == {
         name for name in names if name.startswith("b-")
@@ -89,7 +92,7 @@ def test_two_backends_share_no_name(declare: Callable[..., list[Declared]], sett
 def test_children_are_named_after_parents(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     declared = declare(lambda: Deployment("one", settings.backend, settings.ios, settings.release))
 
-    assert [each for each in declared[2:] if not each.name.startswith(f"{each.parent}-")] == []
+    assert [resource for resource in declared[2:] if not resource.name.startswith(f"{resource.parent}-")] == []
 
 
 def test_only_evidence_can_be_deleted(declare: Callable[..., list[Declared]], settings: Settings) -> None:
@@ -98,23 +101,23 @@ def test_only_evidence_can_be_deleted(declare: Callable[..., list[Declared]], se
 
     declared = declare(lambda: program(settings, opts))
 
-    kept = {each.name for each in declared if each.protect}
-    for each in reversed(declared):  # Dependencies are declared first.
-        kept |= each.dependencies if each.name in kept else set()
-    assert {each.type for each in declared[1:] if each.name not in kept} == EVIDENCE
+    kept = {resource.name for resource in declared if resource.protect}
+    for resource in reversed(declared):  # Dependencies are declared first.
+        kept |= resource.dependencies if resource.name in kept else set()
+    assert {resource.type for resource in declared[1:] if resource.name not in kept} == EVIDENCE
 
 
 def test_rehearsal_needs_no_confirmation(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=False)))
 
-    assert [each for each in declared if each.protect] == []
+    assert [resource for resource in declared if resource.protect] == []
 
 
 def test_launch_record_has_no_dependencies(declare: Callable[..., list[Declared]], settings: Settings) -> None:
     """It outlives everything that it is about."""
     declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=True)))
 
-    (record,) = (each for each in declared if each.type == "LaunchRecord")
+    (record,) = (resource for resource in declared if resource.type == "LaunchRecord")
     assert (record.dependencies, record.parent) == (frozenset(), "launch")
 
 

@@ -72,19 +72,23 @@ def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: Peo
 
 def what_the_gate_saw(stack: Stack) -> dict[str, str]:
     """Evidence or problem of each row that blocks, as the launch record has it."""
-    return {each["key"]: each["open"] or each["evidence"] for each in records(stack)["v0"]["requirements"]}
+    return {row["key"]: row["open"] or row["evidence"] for row in records(stack)["v0"]["requirements"]}
 
 
 def what_the_report_shows(stack: Stack) -> dict[str, str]:
     """The same, from the exported state."""
     state = read({"manifest": {}, "resources": stack.resources()})
     findings = examine(state.known(datetime.now(UTC)), {})
-    return {each.row.key: each.problem or each.text for each in findings if each.row.blocks}
+    return {finding.row.key: finding.problem or finding.text for finding in findings if finding.row.blocks}
 
 
 def records(stack: Stack) -> dict[str, dict[str, Any]]:
     """The launch records in the state, by label."""
-    return {each["id"]: each["outputs"] for each in stack.resources() if each["type"].endswith("checks:LaunchRecord")}
+    return {
+        resource["id"]: resource["outputs"]
+        for resource in stack.resources()
+        if resource["type"].endswith("checks:LaunchRecord")
+    }
 
 
 def test_withdrawn_launch_is_kept(running: tuple[Stack, dict[str, str]]) -> None:

@@ -28,9 +28,9 @@ def notes(addresses: dict[str, str], app: str, text: str | None = None) -> Any:
 def found(addresses: dict[str, str]) -> tuple[str, str, str]:
     """The app, its machine and its volume."""
     state = fly(addresses)
-    (app,) = (each["name"] for each in state["fly_app"])
-    (machine,) = (each["id"] for each in state["fly_machine"] if each["name"] == "solserver")
-    (volume,) = (each["id"] for each in state["fly_volume"] if each["name"] == "data")
+    (app,) = (item["name"] for item in state["fly_app"])
+    (machine,) = (item["id"] for item in state["fly_machine"] if item["name"] == "solserver")
+    (volume,) = (item["id"] for item in state["fly_volume"] if item["name"] == "data")
     return app, machine, volume
 
 
@@ -79,7 +79,7 @@ def test_restore_from_replica(replicated: Stack, addresses: dict[str, str], regi
     assert replicated.run("up", "--refresh") == 0, replicated.text
 
     assert notes(addresses, app) == written
-    assert [each["region"] for each in fly(addresses)["fly_machine"] if each["name"] == "solserver"] == [region]
+    assert [item["region"] for item in fly(addresses)["fly_machine"] if item["name"] == "solserver"] == [region]
 
 
 @needs("litestream")

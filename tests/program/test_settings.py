@@ -76,7 +76,7 @@ def test_project_declares_all_keys(folder: Path) -> None:
     with pytest.raises(BadSettings) as refused:
         read(engine_config({**values, "misspelt": "x"}), (), folder)
 
-    (unknown,) = (each for each in refused.value.problems if each.message == "is unknown")
+    (unknown,) = (problem for problem in refused.value.problems if problem.message == "is unknown")
     assert all(about["description"] for about in declared.values())
     assert unknown.key == "solos:misspelt"
     assert set(unknown.remedy.removeprefix("known keys are ").split(", ")) == {*values, *CREDENTIALS}
@@ -87,7 +87,7 @@ def test_reports_all_problems(folder: Path, problems: Problems) -> None:
 
     found = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
 
-    assert [each.split(": ")[0] for each in found] == [
+    assert [problem.split(": ")[0] for problem in found] == [
         "solos:version",
         "solos:image",
         "fly.toml:29",
@@ -104,7 +104,7 @@ def test_environment_of_commands(settings: Read, problems: Problems) -> None:
     always = ("PATH", "HOME", "LANG", "TMPDIR", "DEVELOPER_DIR")
 
     assert settings(passEnvironment="SSH_AUTH_SOCK PATH").ios.passed == (*always, "SSH_AUTH_SOCK")
-    assert [each.split("; ")[0] for each in problems(passEnvironment="FLY_API_TOKEN a-b")] == [
+    assert [problem.split("; ")[0] for problem in problems(passEnvironment="FLY_API_TOKEN a-b")] == [
         "solos:passEnvironment: FLY_API_TOKEN is a credential of this launch, and no command gets it",
         "solos:passEnvironment: 'a-b' is not the name of an environment variable",
     ]

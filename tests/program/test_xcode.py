@@ -71,7 +71,9 @@ def test_archives_commit_once(
 
     httpx.post(settings, json={"certificate_days": 365}).raise_for_status()
     assert stack.run("up") == 0, stack.text
-    kept, renewed = sorted(appstore(addresses)["certificates"], key=lambda each: str(each["expirationDate"]))
+    kept, renewed = sorted(
+        appstore(addresses)["certificates"], key=lambda certificate: str(certificate["expirationDate"])
+    )
     (after,) = appstore(addresses)["profiles"]
     assert kept["id"] == first["id"]
     assert after["links"]["certificates"] == [renewed["id"]]

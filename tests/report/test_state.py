@@ -41,12 +41,12 @@ def proven_state(**changes: Mapping[str, Any]) -> dict[str, Any]:
     }
     entries = [
         {
-            "urn": f"urn:pulumi:prod::solos::{'$'.join((*each.components, each.kind))}::{name}",
-            "type": f"pulumi-python:dynamic/{each.kind}",
-            "id": each.id,
-            "outputs": {**each.outputs, **changes.get(name, {})},
+            "urn": f"urn:pulumi:prod::solos::{'$'.join((*item.components, item.kind))}::{name}",
+            "type": f"pulumi-python:dynamic/{item.kind}",
+            "id": item.id,
+            "outputs": {**item.outputs, **changes.get(name, {})},
         }
-        for name, each in proven.PROVEN.items()
+        for name, item in proven.PROVEN.items()
     ]
     return state(entry("pulumi:pulumi:Stack", "solos-prod", outputs=outputs), *entries)
 

@@ -122,7 +122,7 @@ class Mac:
     def left_over(self) -> list[str]:
         """What an archive should have removed: profiles, keychains, worktrees and hidden files."""
         profiles = [str(path) for path in self.home.rglob("*.mobileprovision")]
-        keychains = [each for each in self.recorded("keychains") if not each.endswith("login.keychain-db")]
+        keychains = [keychain for keychain in self.recorded("keychains") if not keychain.endswith("login.keychain-db")]
         worktrees = self.git("worktree", "list").splitlines()[1:]
         hidden = [str(path) for path in self.out.glob(".*")] if self.out.exists() else []
         return [*profiles, *keychains, *worktrees, *hidden]

@@ -95,11 +95,11 @@ def read(kind: type[ResourceT], content: bytes, *, doing: str) -> list[ResourceT
 def read_page(kind: type[ResourceT], content: bytes, *, doing: str) -> tuple[list[ResourceT], str]:
     """The objects of one page of a list, and the address of the next page; empty after the last."""
     document = _parse(_Document, content, what=kind.type, doing=doing)
-    included = {Ref(type=each.type, id=each.id): each for each in document.included}
+    included = {Ref(type=resource.type, id=resource.id): resource for resource in document.included}
     data = document.data
     several = data if isinstance(data, list) else [data] if data else []
-    fields = [_fields(each, _embedded(kind), included) for each in several]
-    return [_convert(kind, each, kind.type, doing) for each in fields], document.links.next
+    fields = [_fields(resource, _embedded(kind), included) for resource in several]
+    return [_convert(kind, entry, kind.type, doing) for entry in fields], document.links.next
 
 
 def read_usage(content: bytes, *, doing: str) -> list[BetaBuildUsage]:
@@ -143,9 +143,9 @@ def _parse(kind: type[T], content: bytes, *, what: str, doing: str) -> T:
 
 def _without_nulls(value: object) -> object:
     if isinstance(value, dict):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
+        return [_without_nulls(item) for item in value]
     return value
 
 
@@ -173,12 +173,12 @@ def _embedded(kind: type[Resource]) -> frozenset[str]:
     return frozenset(
         apples
         for ours, apples in names
-        if any(isinstance(each, type) and issubclass(each, Resource) for each in typing.get_args(hints[ours]))
+        if any(isinstance(found, type) and issubclass(found, Resource) for found in typing.get_args(hints[ours]))
     )
 
 
 def _is_link(value: object) -> bool:
-    return isinstance(value, Ref) or (isinstance(value, list) and any(isinstance(each, Ref) for each in value))
+    return isinstance(value, Ref) or (isinstance(value, list) and any(isinstance(item, Ref) for item in value))
 
 
 def _convert(kind: type[T], value: object, what: str, doing: str) -> T:

@@ -160,7 +160,7 @@ def _entries(response: "httpx.Response") -> tuple[ErrorEntry, ...]:
 def _with_associated(error: ErrorEntry) -> list[ErrorEntry]:
     """An error and those in its `meta.associatedErrors`, which say what is wrong with related objects."""
     associated = error.meta.associated_errors.values()
-    return [error, *(deeper for group in associated for each in group for deeper in _with_associated(each))]
+    return [error, *(deeper for group in associated for inner in group for deeper in _with_associated(inner))]
 
 
 def _clock_is_off(response: "httpx.Response") -> bool:

@@ -38,7 +38,7 @@ def by_email(store: AppStore, kind: type[PersonT], emails: Sequence[str]) -> dic
     for start in range(0, len(emails), FILTERED_EMAILS):
         batch = emails[start : start + FILTERED_EMAILS]
         listed = store.list_all(kind, doing=f"look up {len(batch)} people", query={f"filter[{attribute}]": batch})
-        found |= {key(getattr(each, attribute)): each for each in listed}
+        found |= {key(getattr(member, attribute)): member for member in listed}
     wanted = {key(email) for email in emails}
     return {email: person for email, person in found.items() if email in wanted}
 

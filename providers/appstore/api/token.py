@@ -78,7 +78,11 @@ class Key:
     def pause(self) -> float:
         """Seconds between two polls: when few calls are left, polling uses at most half of them."""
         return max(
-            (SECONDS[each] / max(1.0, left / 2) for each, left in self._left.items() if left <= LOW_BUDGET_CALLS[each]),
+            (
+                SECONDS[period] / max(1.0, left / 2)
+                for period, left in self._left.items()
+                if left <= LOW_BUDGET_CALLS[period]
+            ),
             default=0.0,
         )
 

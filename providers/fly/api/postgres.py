@@ -199,7 +199,9 @@ def take_backup(fly: Fly, id: str, type: str) -> None:
 def databases(fly: Fly, id: str) -> list[str]:
     """The names of the databases."""
     doing = f"list the databases of Postgres cluster {id}"
-    return [each.name for each in fly.call("GET", path(id, "databases"), doing=doing, shape=Listed[Database]).data]
+    return [
+        database.name for database in fly.call("GET", path(id, "databases"), doing=doing, shape=Listed[Database]).data
+    ]
 
 
 def create_database(fly: Fly, id: str, name: str) -> None:

@@ -164,8 +164,8 @@ def _changes(left: Any, right: Any, path: Path) -> Iterator[tuple[Path, Any, Any
         for key in sorted(left.keys() | right.keys()):
             yield from _changes(left.get(key), right.get(key), (*path, key))
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        for index, (one, other) in enumerate(zip(left, right, strict=True)):
-            yield from _changes(one, other, (*path, f"[{index}]"))
+        for index, (item, other) in enumerate(zip(left, right, strict=True)):
+            yield from _changes(item, other, (*path, f"[{index}]"))
     else:
         yield path, left, right
 
@@ -183,7 +183,7 @@ def _in_form_of(declared: Any, actual: Any, path: Path) -> Any:
         }
         return {key: value for key, value in merged.items() if value is not None}
     if isinstance(declared, list) and isinstance(actual, list) and len(declared) == len(actual):
-        return [_in_form_of(one, other, (*path, "[]")) for one, other in zip(declared, actual, strict=True)]
+        return [_in_form_of(item, other, (*path, "[]")) for item, other in zip(declared, actual, strict=True)]
     return actual
 
 

@@ -195,7 +195,9 @@ class AppStoreApi(Metrics):
             for name in checked.include
             for target in self._ends(checked, record, name)
         }
-        return {"included": [self._resource(request, Query(fields=checked.fields), each) for each in found.values()]}
+        return {
+            "included": [self._resource(request, Query(fields=checked.fields), resource) for resource in found.values()]
+        }
 
     def _ends(self, checked: Query, record: Document, name: str) -> list[Document]:
         found = self.records.kinds[record["type"]].related(record, name)

@@ -28,7 +28,7 @@ class BetaAppLocalizations(Kind):
 
     def create(self, attributes: Document, links: Document) -> Document:
         existing = self.records.all(self.type, app=links["app"])
-        if any(each["attributes"]["locale"] == attributes["locale"] for each in existing):
+        if any(localization["attributes"]["locale"] == attributes["locale"] for localization in existing):
             raise refusals.refuse(
                 409,
                 "ENTITY_ERROR.ATTRIBUTE.INVALID",

@@ -103,7 +103,7 @@ class BetaTesterInvitations(Kind):
 
 
 def find_tester(records: Records, email: str) -> Document | None:
-    found = (each for each in records.all("betaTesters") if each["attributes"]["email"].lower() == email.lower())
+    found = (tester for tester in records.all("betaTesters") if tester["attributes"]["email"].lower() == email.lower())
     return next(found, None)
 
 

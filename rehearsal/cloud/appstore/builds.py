@@ -217,8 +217,8 @@ class BetaBuildLocalizations(Kind):
     def create(self, attributes: Document, links: Document) -> Document:
         _check_length(attributes)
         if any(
-            each["attributes"]["locale"] == attributes["locale"]
-            for each in self.records.all(self.type, build=links["build"])
+            record["attributes"]["locale"] == attributes["locale"]
+            for record in self.records.all(self.type, build=links["build"])
         ):
             raise refusals.refuse(
                 409,

@@ -63,7 +63,7 @@ class BundleIds(Kind):
             raise refusals.attribute_invalid(
                 "identifier", f"'{identifier}' is not a valid value for the attribute 'identifier'"
             )
-        taken = {each["attributes"]["identifier"] for each in self.records.all("bundleIds")}
+        taken = {bundle_id["attributes"]["identifier"] for bundle_id in self.records.all("bundleIds")}
         if identifier in taken or self.context.store.get("appstore.strangers", identifier):
             raise refusals.attribute_invalid(
                 "identifier",
@@ -98,7 +98,7 @@ class BundleIds(Kind):
             return [app for app in self.records.all("apps") if app["attributes"]["bundleId"] == identifier]
         if relation == "profiles":  # includes profiles that only the bundle ID still lists
             profiles = self.context.store.all("appstore.profiles")
-            return [each for each in profiles if each["links"]["bundleId"] == record["id"]]
+            return [profile for profile in profiles if profile["links"]["bundleId"] == record["id"]]
         return super().related(record, relation)
 
 
@@ -169,7 +169,7 @@ def _settings(type: str, given: list[Any]) -> list[Document] | None:
     key, options = SETTINGS.get(type, ("", ()))
     chosen = options[0] if options else ""
     for setting in given:
-        named = [each.get("key") for each in setting.get("options") or []] if isinstance(setting, dict) else []
+        named = [found.get("key") for found in setting.get("options") or []] if isinstance(setting, dict) else []
         if not key or len(named) != 1 or setting.get("key") != key or named[0] not in options:
             raise refusals.attribute_invalid(
                 "settings", f"'{setting}' is not a valid value for the attribute 'settings'"

@@ -55,7 +55,7 @@ class Certificates(Kind):
         type = attributes["certificateType"]
         key = _key_of(attributes["csrContent"])
         name, label = TYPES[type]
-        if len([each for each in self._current() if each["attributes"]["certificateType"] == type]) >= self._setting(
+        if len([found for found in self._current() if found["attributes"]["certificateType"] == type]) >= self._setting(
             "certificate_limit", MAX_CERTIFICATES
         ):
             raise refusals.entity(f"You already have a current {label} certificate or a pending certificate request.")
@@ -83,7 +83,7 @@ class Certificates(Kind):
     def _current(self) -> list[Document]:
         """The certificates that count against the limit."""
         now = self.context.clock.now()
-        return [each for each in self.records.all(self.type) if each["expires"] > now]
+        return [certificate for certificate in self.records.all(self.type) if certificate["expires"] > now]
 
     def _setting(self, name: str, default: int) -> int:
         return int((self.context.store.get("appstore.settings", "limits") or {}).get(name, default))

@@ -51,7 +51,7 @@ class AppStoreControl(Service):
 
     @route("GET", "/")
     def show_form(self, request: Request, message: str = "Platform: iOS") -> Any:
-        identifiers = [each["attributes"]["identifier"] for each in self.records.all("bundleIds")]
+        identifiers = [bundle_id["attributes"]["identifier"] for bundle_id in self.records.all("bundleIds")]
         options = "".join(f"<option>{escape(identifier)}</option>" for identifier in identifiers)
         return Response(FORM.format(message=escape(message), options=options), content_type="text/html; charset=utf-8")
 
@@ -168,12 +168,12 @@ class AppStoreControl(Service):
         return {
             kind.type: [
                 {
-                    "id": each["id"],
-                    "visible": records.get(kind.type, each["id"]) is not None,
-                    **(records.shown(each) if records.get(kind.type, each["id"]) else each["attributes"]),
-                    "links": each["links"],
+                    "id": record["id"],
+                    "visible": records.get(kind.type, record["id"]) is not None,
+                    **(records.shown(record) if records.get(kind.type, record["id"]) else record["attributes"]),
+                    "links": record["links"],
                 }
-                for each in self.store.all(f"appstore.{kind.type}")
+                for record in self.store.all(f"appstore.{kind.type}")
             ]
             for kind in KINDS
         }

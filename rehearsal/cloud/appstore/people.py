@@ -70,7 +70,7 @@ class UserInvitations(Kind):
                 raise refusals.attribute_invalid("roles", f"'{role}' is not a valid value for the attribute 'roles'")
         email = attributes["email"].lower()
         if user(self.records, email) or any(
-            each["attributes"]["email"].lower() == email for each in self.records.all(self.type)
+            person["attributes"]["email"].lower() == email for person in self.records.all(self.type)
         ):
             raise refusals.attribute_invalid("email", "The email address is already in use.")
         expires = date(self.context.clock.now() + INVITATION_SECONDS)
@@ -79,7 +79,7 @@ class UserInvitations(Kind):
 
 def user(records: Records, email: str) -> Document | None:
     """The user with this email address, ignoring case."""
-    found = (each for each in records.all("users") if each["attributes"]["username"].lower() == email.lower())
+    found = (user for user in records.all("users") if user["attributes"]["username"].lower() == email.lower())
     return next(found, None)
 
 

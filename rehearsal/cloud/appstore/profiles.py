@@ -69,12 +69,12 @@ class Profiles(Kind):
         for certificate in certificates:
             if certificate["attributes"]["certificateType"] not in TYPES[type] or self._is_past(certificate["expires"]):
                 raise refusals.relationship_invalid("certificates", "certificates", certificate["id"])
-        if any(each["attributes"]["name"] == name for each in self.context.store.all("appstore.profiles")):
+        if any(profile["attributes"]["name"] == name for profile in self.context.store.all("appstore.profiles")):
             raise refusals.entity(
                 f"Multiple profiles found with the name '{name}'.  Please remove the duplicate profiles and try again."
             )
         now = authority.now(self.context)
-        expires = min([(now + authority.LIFETIME).timestamp(), *(each["expires"] for each in certificates)])
+        expires = min([(now + authority.LIFETIME).timestamp(), *(found["expires"] for found in certificates)])
         shown = {
             "name": name,
             "profileType": type,
@@ -123,7 +123,7 @@ class Profiles(Kind):
             "ApplicationIdentifierPrefix": [TEAM_ID],
             "CreationDate": now.replace(tzinfo=None),
             "DeveloperCertificates": [
-                base64.b64decode(each["attributes"]["certificateContent"]) for each in certificates
+                base64.b64decode(certificate["attributes"]["certificateContent"]) for certificate in certificates
             ],
             "Entitlements": entitlements,
             "ExpirationDate": expires.replace(tzinfo=None),

@@ -137,9 +137,9 @@ def _split(name: str) -> tuple[str, str]:
 
 def _fields(kind: Kind, name: str, value: str) -> list[str]:
     chosen = value.split(",")
-    for each in chosen:
-        if each not in kind.attributes and each not in kind.relations:
-            raise refusals.parameter_invalid(name, f"'{each}' is not a valid field name")
+    for part in chosen:
+        if part not in kind.attributes and part not in kind.relations:
+            raise refusals.parameter_invalid(name, f"'{part}' is not a valid field name")
     return chosen
 
 

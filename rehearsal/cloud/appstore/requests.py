@@ -40,7 +40,7 @@ def linkage(records: Records, relation: Relation, request: Request) -> list[Docu
     data = _document(request).get("data")
     if not isinstance(data, list) or not data:
         raise refusals.unreadable_document("The document has no list of resource identifiers under 'data'")
-    return [_target(records, relation, relation.target, each) for each in data]
+    return [_target(records, relation, relation.target, reference) for reference in data]
 
 
 def _data(request: Request, type: str) -> Document:
@@ -86,7 +86,7 @@ def _links(records: Records, kind: Kind, given: Document) -> Document:
             )
         data = (linkage or {}).get("data")
         if relation.many:
-            links[name] = [_target(records, relation, name, each)["id"] for each in data or []]
+            links[name] = [_target(records, relation, name, reference)["id"] for reference in data or []]
         elif data is not None:
             links[name] = _target(records, relation, name, data)["id"]
     for name, relation in kind.relations.items():

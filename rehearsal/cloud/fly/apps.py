@@ -107,16 +107,16 @@ class Apps(FlyApi):
                 raise forbidden()
             self.machines.drop_app(name)
             for kind in ("fly_ip", "fly_secrets", "fly_certificate", "fly_snapshot"):
-                for one in self.store.all(kind, _app=name):
-                    self.store.delete(kind, one["_key"])
+                for item in self.store.all(kind, _app=name):
+                    self.store.delete(kind, item["_key"])
             self.store.put(
                 "fly_app", name, {**app, "_gone_at": self.context.clock.now() + self.context.delays.app_gone}
             )
         return None, 202, {}
 
     def _shown(self, app: Document) -> Document:
-        machines = [one for one in self.machines.of_app(app["name"]) if one["state"] != "destroyed"]
-        volumes = [one for one in self.store.all("fly_volume", _app=app["name"]) if one["_deleted_at"] is None]
+        machines = [machine for machine in self.machines.of_app(app["name"]) if machine["state"] != "destroyed"]
+        volumes = [volume for volume in self.store.all("fly_volume", _app=app["name"]) if volume["_deleted_at"] is None]
         status = "deployed" if machines or app["_released"] else "pending"
         return {
             **public(app),

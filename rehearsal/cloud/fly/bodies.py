@@ -143,7 +143,7 @@ def _checked(value: Any, shape: Shape, struct: str, path: str) -> Any:
     if value is None:
         return None
     if isinstance(shape, tuple):
-        if not any(_fits(value, one) for one in shape):
+        if not any(_fits(value, option) for option in shape):
             raise _mismatch(value, shape[0], struct, path)
         return value
     if not _fits(value, shape):

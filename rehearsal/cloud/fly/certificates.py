@@ -27,11 +27,17 @@ class Certificates(FlyApi):
     def list_certificates(self, request: Request, name: str) -> Any:
         app = self.app(request, name, "list_certificates")
         wanted = request.args.get("filter", "")
-        found = [one for one in self.store.all("fly_certificate", _app=name) if wanted in one["hostname"]]
+        found = [
+            certificate
+            for certificate in self.store.all("fly_certificate", _app=name)
+            if wanted in certificate["hostname"]
+        ]
         limit = min(int(request.args.get("limit", PAGE)), MAX_PAGE)
         start = int(request.args.get("cursor", 0))
         page = {
-            "certificates": [self._certificate_summary(app, one) for one in found[start : start + limit]],
+            "certificates": [
+                self._certificate_summary(app, certificate) for certificate in found[start : start + limit]
+            ],
             "total_count": len(found),
         }
         return {**page, "next_cursor": str(start + limit)} if start + limit < len(found) else page
@@ -121,10 +127,10 @@ class Certificates(FlyApi):
 
     def _requirements(self, app: Document, certificate: Document) -> Document:
         hostname, name = certificate["hostname"].removeprefix("*."), certificate["_app"]
-        addresses = [one["ip"] for one in self.store.all("fly_ip", _app=name)]
+        addresses = [address["ip"] for address in self.store.all("fly_ip", _app=name)]
         return {
-            "a": [one for one in addresses if ":" not in one],
-            "aaaa": [one for one in addresses if ":" in one],
+            "a": [address for address in addresses if ":" not in address],
+            "aaaa": [address for address in addresses if ":" in address],
             "cname": f"{certificate['_challenge']}.{name}.fly.dev",
             "acme_challenge": {
                 "name": f"_acme-challenge.{hostname}",

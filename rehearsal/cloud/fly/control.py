@@ -103,4 +103,7 @@ class FlyControl(Service):
     @route("GET", "/fly/state")
     def read_fly_state(self, request: Request) -> Any:
         documents = {kind: self.store.all(kind) for kind in KINDS}
-        return {kind: [one for one in found if not one.get("_for_images")] for kind, found in documents.items()}
+        return {
+            kind: [document for document in found if not document.get("_for_images")]
+            for kind, found in documents.items()
+        }

@@ -39,9 +39,9 @@ def check(config: Document) -> None:
             raise refused("invalid_argument: a file needs an absolute guest_path and one of raw_value and secret_name")
     for service in config.get("services") or ():
         _check_service(service)
-    for name, one in (config.get("checks") or {}).items():
-        _check_health_check(one, f"checks.{name}")
-        if not one.get("port"):
+    for name, health_check in (config.get("checks") or {}).items():
+        _check_health_check(health_check, f"checks.{name}")
+        if not health_check.get("port"):
             raise refused(f"invalid_argument: checks.{name} needs a port")
 
 
@@ -94,20 +94,20 @@ def _check_service(service: Document) -> None:
         unknown = set(port.get("handlers") or ()) - {"http", "tls", "pg_tls", "proxy_proto", "edge_http"}
         if unknown:
             raise refused(f"invalid_argument: unknown handler {min(unknown)!r}")
-    for one in service.get("checks") or ():
-        _check_health_check(one, "services.checks")
+    for check in service.get("checks") or ():
+        _check_health_check(check, "services.checks")
         for name in ("interval", "timeout"):
-            if one.get(name) and seconds_of(one[name]) > MAX_CHECK_SECONDS:
-                one[name] = "1m0s"
+            if check.get(name) and seconds_of(check[name]) > MAX_CHECK_SECONDS:
+                check[name] = "1m0s"
 
 
-def _check_health_check(one: Document, where: str) -> None:
-    if one.get("type") not in ("http", "tcp"):
+def _check_health_check(check: Document, where: str) -> None:
+    if check.get("type") not in ("http", "tcp"):
         raise refused(f"invalid_argument: {where}.type must be http or tcp")
     for name in DURATIONS:
-        if one.get(name):
-            seconds_of(one[name])
-    if one.get("kind") not in (None, "informational", "readiness"):
+        if check.get(name):
+            seconds_of(check[name])
+    if check.get("kind") not in (None, "informational", "readiness"):
         raise refused(f"invalid_argument: {where}.kind must be informational or readiness")
 
 

@@ -253,7 +253,7 @@ class Machines:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(self.disks.database(*database), target_is_directory=True)
         image = machine["_image"]
-        volumes = [self._store.get("fly_volume", each["volume"]) for each in machine["config"].get("mounts") or ()]
+        volumes = [self._store.get("fly_volume", found["volume"]) for found in machine["config"].get("mounts") or ()]
         if any(volume and volume.get("_full") for volume in volumes):
             image = {**image, "broken": "full"}
         start = Start(image=image, config=machine["config"], env=env, root=root, at=at)

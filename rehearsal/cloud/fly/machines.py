@@ -56,7 +56,7 @@ class MachinesPart(FlyApi):
             self.app(request, name, "create_machine")
             region, now = self.region(body.get("region")), self.context.clock.now()
             title = body.get("name") or f"machine-{random_id(6)}"
-            if any(one["name"] == title for one in self._living(name)):
+            if any(found["name"] == title for found in self._living(name)):
                 raise fly_error(409, f"already_exists: unique machine name violation, machine name {title} is taken")
             id = random_id(14, "0123456789abcdef")
             volume = self._free_volume(name, region, config, id)

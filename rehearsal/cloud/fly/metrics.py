@@ -53,7 +53,7 @@ def _file_systems(
     for mount in machine["config"].get("mounts") or ():
         volume = store.get("fly_volume", mount["volume"]) or {"size_gb": 1}
         blocks = (volume["size_gb"] << 30) // BLOCK
-        used = sum(each.stat().st_size for each in disks.volume(mount["volume"]).iterdir()) // BLOCK
+        used = sum(file.stat().st_size for file in disks.volume(mount["volume"]).iterdir()) // BLOCK
         here = {**labels, "mount": mount["path"]}
         yield _line("fly_instance_filesystem_blocks", here, blocks, now)
         yield _line("fly_instance_filesystem_blocks_avail", here, max(blocks - used, 0), now)

@@ -93,7 +93,7 @@ class Platform(FlyApi):
     @route("GET", "/api/v1/apps/<name>/releases")
     def list_releases(self, request: Request, name: str) -> Any:
         self.app(request, name)
-        newest_first = sorted(self.store.all("fly_release", _app=name), key=lambda each: -each["version"])
+        newest_first = sorted(self.store.all("fly_release", _app=name), key=lambda release: -release["version"])
         limit = int(request.args.get("limit", len(newest_first)))
         return {"releases": [_shown(release) for release in newest_first[:limit]]}
 

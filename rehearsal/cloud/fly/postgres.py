@@ -50,7 +50,9 @@ class Postgres(FlyApi):
         org = self._org(request, request.args.get("org_slug"))
         return {
             "data": [
-                self._cluster_summary(one) for one in self.store.all("fly_postgres", _org=org) if not self._is_gone(one)
+                self._cluster_summary(cluster)
+                for cluster in self.store.all("fly_postgres", _org=org)
+                if not self._is_gone(cluster)
             ]
         }
 
@@ -123,14 +125,14 @@ class Postgres(FlyApi):
             cluster = self._existing_cluster(request, id)
             if app not in cluster["_attached"]:
                 raise _refused(404, "Attachment not found")
-            kept = [one for one in cluster["_attached"] if one != app]
+            kept = [attached for attached in cluster["_attached"] if attached != app]
             self.store.put("fly_postgres", id, {**cluster, "_attached": kept})
         return None, 204, {}
 
     @route("GET", "/v1/postgres/<id>/backups")
     def list_backups(self, request: Request, id: str) -> Any:
         cluster = self._cluster(request, id)
-        return {"data": [self._backup(one) for one in cluster["_backups"]]}
+        return {"data": [self._backup(backup) for backup in cluster["_backups"]]}
 
     @route("POST", "/v1/postgres/<id>/backups")
     def take_backup(self, request: Request, id: str) -> Any:
@@ -139,7 +141,7 @@ class Postgres(FlyApi):
             raise _refused(422, "type is invalid")
         with self.store.transaction():
             cluster = self._ready_cluster(request, id)
-            if any(self._backup(one)["status"] == "running" for one in cluster["_backups"]):
+            if any(self._backup(found)["status"] == "running" for found in cluster["_backups"]):
                 raise _refused(409, "A backup is currently running")
             held = {name: cluster[name] for name in ("_databases", "_users")}
             number = f"{random_id(14, '0123456789')}{kind[0].upper()}"
@@ -157,7 +159,7 @@ class Postgres(FlyApi):
             raise _refused(422, "backup_id is missing; the double does not restore to a point in time")
         with self.store.transaction():
             source = self._ready_cluster(request, id)
-            found = [one for one in source["_backups"] if one["id"] == wanted]
+            found = [backup for backup in source["_backups"] if backup["id"] == wanted]
             if not found or self._backup(found[0])["status"] != "completed":
                 raise _refused(404, f"Backup {wanted} not found for cluster {id}")
             same = ("plan", "region", "disk_size_gb", "pg_major_version", "postgis_enabled", "_org")

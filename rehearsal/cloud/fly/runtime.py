@@ -213,7 +213,7 @@ class Processes:
             return [*EXIT_WITH_PARENT, sys.executable, "-m", "rehearsal.standins.idle", "--listen", str(port)], {}
         self._translate_files(start)
         arguments = list((start.config.get("init") or {}).get("cmd") or ())
-        if program.listens and not any(each.startswith(program.listens) for each in arguments):
+        if program.listens and not any(argument.startswith(program.listens) for argument in arguments):
             arguments.append(f"{program.listens}:{program.port}")
         if program.timeout_flag:
             arguments.append(f"{program.timeout_flag}{0.5 / self._loopback.speed:g}")
@@ -223,7 +223,7 @@ class Processes:
         command = [
             *EXIT_WITH_PARENT,
             found,
-            *(self._loopback.argument(each, start.root, *start.place) for each in arguments),
+            *(self._loopback.argument(argument, start.root, *start.place) for argument in arguments),
         ]
         return command, {**env, **self._loopback.environment}
 

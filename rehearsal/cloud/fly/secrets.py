@@ -63,7 +63,7 @@ class Secrets(FlyApi):
             else:
                 now[key] = {"value": value, "created": now.get(key, {}).get("created", at), "updated": at}
         version = held["version"] + 1
-        written = {"version": version, "at": at, "values": {key: one["value"] for key, one in now.items()}}
+        written = {"version": version, "at": at, "values": {key: secret["value"] for key, secret in now.items()}}
         return self.store.put(
             "fly_secrets", name, {**held, "version": version, "now": now, "versions": [*held["versions"], written]}
         )
@@ -72,9 +72,9 @@ class Secrets(FlyApi):
         return [
             {
                 "name": key,
-                "digest": hashlib.blake2b(one["value"].encode(), digest_size=16, key=app["id"].encode()).hexdigest(),
-                "created_at": rfc3339(one["created"]),
-                "updated_at": rfc3339(one["updated"]),
+                "digest": hashlib.blake2b(secret["value"].encode(), digest_size=16, key=app["id"].encode()).hexdigest(),
+                "created_at": rfc3339(secret["created"]),
+                "updated_at": rfc3339(secret["updated"]),
             }
-            for key, one in sorted(held["now"].items())
+            for key, secret in sorted(held["now"].items())
         ]

@@ -160,8 +160,10 @@ class Volumes(FlyApi):
             self.app(request, name)
             self.limit("list_snapshots", id)
             self._volume(name, id)
-            snapshots = [self._settled_snapshot(one) for one in self.store.all("fly_snapshot", _app=name, _volume=id)]
-        return [public(one) for one in snapshots if one]
+            snapshots = [
+                self._settled_snapshot(snapshot) for snapshot in self.store.all("fly_snapshot", _app=name, _volume=id)
+            ]
+        return [public(snapshot) for snapshot in snapshots if snapshot]
 
     @route("POST", "/v1/apps/<name>/volumes/<id>/snapshots")
     def create_snapshot(self, request: Request, name: str, id: str) -> Any:

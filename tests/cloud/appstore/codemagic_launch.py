@@ -47,7 +47,7 @@ listed = do(
     "list iOS bundle IDs",
     lambda: client.bundle_ids.list(client.bundle_ids.Filter(platform=BundleIdPlatform.IOS)),
 )
-assert {each.attributes.identifier for each in listed} >= {"com.example.other"}
+assert {bundle_id.attributes.identifier for bundle_id in listed} >= {"com.example.other"}
 do("read bundle ID", lambda: client.bundle_ids.read(new))
 do("rename bundle ID", lambda: client.bundle_ids.modify(new, "Another"))
 do("enable", lambda: client.bundle_id_capabilities.enable(CapabilityType.PUSH_NOTIFICATIONS, new))
@@ -86,8 +86,8 @@ do("list What to Test", client.beta_build_localizations.list)
 do("list versions", client.pre_release_versions.list)
 do("revoke certificate", lambda: client.signing_certificates.delete(certificate))
 seen = {
-    "bundleIds": [each.attributes.identifier for each in client.bundle_ids.list()],
-    "groups": [each.attributes.name for each in groups.list()],
-    "builds": [each.attributes.version for each in builds.list()],
+    "bundleIds": [bundle_id.attributes.identifier for bundle_id in client.bundle_ids.list()],
+    "groups": [item.attributes.name for item in groups.list()],
+    "builds": [item.attributes.version for item in builds.list()],
 }
 print(json.dumps({"results": results, "seen": seen}))

@@ -128,7 +128,7 @@ def test_paging(world: World) -> None:
     pages, path = [], f"/v1/bundleIds?limit=2&filter[identifier]={BUNDLE_ID}"
     while path:
         page = caller("GET", path).json()
-        pages.append([each["attributes"]["identifier"][-1] for each in page["data"]])
+        pages.append([bundle_id["attributes"]["identifier"][-1] for bundle_id in page["data"]])
         path = page["links"].get("next", "").removeprefix("http://appstore.test")
 
     assert pages == [["0", "1"], ["2", "3"], ["4"]]
@@ -141,7 +141,7 @@ def test_bundle_id_filter(world: World) -> None:
 
     found = caller.read("/v1/bundleIds", **{"filter[identifier]": BUNDLE_ID})
 
-    assert [each["attributes"]["identifier"] for each in found] == [f"{BUNDLE_ID}.widget"]
+    assert [bundle_id["attributes"]["identifier"] for bundle_id in found] == [f"{BUNDLE_ID}.widget"]
 
 
 @pytest.mark.parametrize("name", ["SolOS: days", "Solé"])

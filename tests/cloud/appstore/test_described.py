@@ -35,20 +35,20 @@ def reads(kind: Kind) -> Iterator[str]:
     """A GET for each thing that the kind declares to answer."""
     record = next(iter(kind.records.all(kind.type)), None)
     if "GET_COLLECTION" in kind.operations:
-        required = "&".join(f"filter[{each}]=x" for each in kind.required_filters)
+        required = "&".join(f"filter[{value}]=x" for value in kind.required_filters)
         yield f"/v1/{kind.type}?{required}"
         options = [
-            *(f"filter[{each}]=x" for each in kind.filters if each not in kind.required_filters),
-            *(f"include={each}" for each in kind.includes),
-            *(f"sort={sign}{each}" for each in kind.sorts for sign in ("", "-")),
-            *(f"fields[{kind.type}]={each}" for each in (*kind.attributes, *kind.relations)),
+            *(f"filter[{value}]=x" for value in kind.filters if value not in kind.required_filters),
+            *(f"include={value}" for value in kind.includes),
+            *(f"sort={sign}{value}" for value in kind.sorts for sign in ("", "-")),
+            *(f"fields[{kind.type}]={value}" for value in (*kind.attributes, *kind.relations)),
         ]
         yield from (f"/v1/{kind.type}?{required}&{option}" for option in options)
     if record is None:
         return
     if "GET_INSTANCE" in kind.operations:
         yield f"/v1/{kind.type}/{record['id']}"
-        yield from (f"/v1/{kind.type}/{record['id']}?include={each}" for each in kind.includes)
+        yield from (f"/v1/{kind.type}/{record['id']}?include={value}" for value in kind.includes)
     for name, relation in kind.relations.items():
         if not relation.served:
             continue

@@ -138,7 +138,7 @@ def test_capability_change_invalidates_profiles(world: World, caller: Caller) ->
     world.clock.sleep(1)
 
     later = caller.read("/v1/profiles", **{"filter[profileState]": "INVALID"})
-    assert (at_once, [each["id"] for each in later]) == ("ACTIVE", [made["id"]])
+    assert (at_once, [item["id"] for item in later]) == ("ACTIVE", [made["id"]])
 
 
 def test_profile_is_immutable(caller: Caller) -> None:
@@ -157,6 +157,6 @@ def test_zombie_profile(world: World, caller: Caller) -> None:
 
     response = caller("GET", f"/v1/profiles/{made['id']}")
 
-    assert [each["id"] for each in caller.read(f"/v1/bundleIds/{bundle['id']}/profiles")] == [made["id"]]
+    assert [item["id"] for item in caller.read(f"/v1/bundleIds/{bundle['id']}/profiles")] == [made["id"]]
     assert response.status_code == 404
     assert response.json()["errors"][0]["detail"] == f"There is no resource of type 'profiles' with id '{made['id']}'"
