@@ -80,6 +80,8 @@ class Known:
     label: str
     """The release that is launched: `v0`."""
     now: datetime
+    declared_by: str = ""
+    """Who declares the launch, if the settings say so and were read."""
 
     def all(self, shape: type[ShapeT], *, within: str = "") -> Iterator[ShapeT]:
         """The resources of a type, in order; `within` keeps those inside a component of that type. Raises Unreadable."""

@@ -57,6 +57,8 @@ def smoke_test(known: Known) -> str:
 def launched(known: Known) -> str:
     """It does not block and cannot be waived: it is the declaration that the other rows allow."""
     record = next((found for found in known.all(LaunchRecord) if known.label in ("", found.id)), None)
+    if record is None and known.declared_by:
+        raise Missing(f"{known.declared_by} declares it with the next `pulumi up`", remedy=UP)
     if record is None:
         raise Missing
     if record.withdrawn:

@@ -34,6 +34,7 @@ FOLDERS = (
     "providers",
     "rehearsal",
     "report",
+    "status",
     "infra-docs",
     "monitoring",
     "xcode",

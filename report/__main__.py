@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from report import html, markdown
-from report.launch import Launch, gather
+from report import html, markdown, terminal
+from report.launch import gather
 from report.source import NotFound, exported
 from report.state import NotAState, read
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     launch = gather(stack, datetime.now(UTC))
     out: Path = options.out or Path(f"report-of-{stack.name}")
-    print(checklist_text(launch))
+    print("\n".join(terminal.lines(launch.findings)))
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("launch.html", html.render(launch)), ("launch.md", markdown.render(launch))):
         (out / name).write_text(text, encoding="utf-8")
@@ -49,15 +49,6 @@ def _text(options: argparse.Namespace) -> str:
         return exported(options.stack)
     text: str = options.file.read_text() if options.file else sys.stdin.read()
     return text
-
-
-def checklist_text(launch: Launch) -> str:
-    """The checklist for a terminal: a line per row, below the heading of its phase."""
-    parts = [
-        "\n".join([phase, *(f"  {f.state:8} {f.row.title}: {f.summary}" for f in findings)])
-        for phase, findings in launch.phases
-    ]
-    return "\n\n".join(parts)
 
 
 def _fail(text: str) -> int:

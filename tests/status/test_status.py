@@ -1,0 +1,87 @@
+"""The status in the terminal: the state of a launched stack, with settings that changed since."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.program import IMAGE, create_project, stack_file
+from project.files import read_yaml
+from status.__main__ import main
+from tests.checklist import proven
+from tests.report.test_state import proven_state
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Writes the stack file of a stack whose state proves every row but the sign-offs, which are in the settings."""
+    project, state = tmp_path / "solos", tmp_path / "state" / ".pulumi" / "stacks" / "solos"
+    create_project(project)
+    state.mkdir(parents=True)
+    (state / "prod.json").write_text(json.dumps(proven_state()["deployment"]))
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "state").as_uri())
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+
+    def write(**values: Any) -> None:
+        file = stack_file(testers=[{"email": proven.ADA, "firstName": "Ada", "lastName": "Ferreira"}], **values)
+        (project / "Pulumi.prod.yaml").write_text(yaml.safe_dump(file))
+
+    return write
+
+
+def sign_offs(**of: str) -> dict[str, Any]:
+    plan = Path("infra-docs/smoke-test.toml").read_text()
+    features = [line.split('"')[1] for line in plan.splitlines() if line.startswith("key = ")]
+    return {
+        "of": {"build": "1.0.0 (0)", "image": IMAGE, **of},
+        proven.ADA: dict.fromkeys(features, "passed"),
+    }
+
+
+def test_sign_offs_since_the_last_up(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    """The outputs of the stack are older than the settings."""
+    configure()
+    assert main(["--stack", "prod"]) == 0
+    before = capsys.readouterr().out
+    configure(signOffs=sign_offs())
+    assert main(["--stack", "prod"]) == 0
+    after = capsys.readouterr().out
+
+    assert f"  missing  Smoke test signed off: {proven.ADA} has not signed off install" in before
+    assert "           → record each result in solos:signOffs" in before
+    assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in after
+    assert after.endswith("24 of 24 rows proven.\n")
+
+
+def test_declaration_before_its_record(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(label="v1", declaredBy="Mara")
+
+    assert main(["--stack", "prod"]) == 0
+
+    assert "declared launched: Mara declares it with the next `pulumi up`\n           → run `pulumi up`" in (
+        capsys.readouterr().out
+    )
+
+
+def test_encrypted_values(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    """It needs no passphrase."""
+    configure()
+    file = read_yaml(Path("Pulumi.prod.yaml"))
+    file["config"]["solos:secrets"] = {"SESSION_SECRET": {"secure": "v1:AAAA:BBBB"}}
+    Path("Pulumi.prod.yaml").write_text(yaml.safe_dump(file))
+
+    assert main(["--stack", "prod"]) == 0
+    assert "rows proven" in capsys.readouterr().out
+
+
+def test_no_state(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+
+    assert main(["--stack", "other"]) == 2
+    assert capsys.readouterr().err.startswith("status: there is no stack other in ")
