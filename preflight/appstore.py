@@ -84,7 +84,7 @@ def role(subject: Subject) -> Iterator[Finding]:
     creates: list[type[Resource]] = [BundleId, BetaGroup, BuildUpload]
     if ios.signing:
         creates.append(Profile)
-        if not ios.signing.p12 and not subject.stack.made.get("appstore:Certificate"):
+        if not ios.signing.p12 and not subject.stack.resource_ids.get("appstore:Certificate"):
             creates.append(Certificate)
     if ios.invite_testers:
         creates.append(UserInvitation)
@@ -132,8 +132,8 @@ def app_record(subject: Subject) -> Iterator[Finding]:
 @_with_key
 def existing(subject: Subject) -> Iterator[Finding]:
     """What `up` adopts beside bundle ID and app record, which have their own rows."""
-    if "appstore:Survey" in subject.stack.made or "appstore:BundleId" in subject.stack.made:
-        yield ok("this is no first deployment: the stack has its bundle ID already")
+    if "appstore:Survey" in subject.stack.resource_ids or "appstore:BundleId" in subject.stack.resource_ids:
+        yield ok("this is not a first deployment: the stack has its bundle ID already")
         return
     adopted = survey.look(AppStore(subject.config), claims(subject.settings.ios)).adopted
     used = [phrase for phrase in adopted if not phrase.startswith(("bundle ID", "the app record"))]
@@ -157,7 +157,9 @@ def certificates(subject: Subject) -> Iterator[Finding]:
         Certificate, doing=f"look up the certificates of type {type}", query={"filter[certificateType]": type}
     )
     ours = [
-        certificate for certificate in listed if certificate.id in subject.stack.made.get("appstore:Certificate", ())
+        certificate
+        for certificate in listed
+        if certificate.id in subject.stack.resource_ids.get("appstore:Certificate", ())
     ]
     if ours:
         yield ok(f"the certificate of this stack is valid until {_day(ours[0])}")
@@ -226,7 +228,7 @@ def build_number(subject: Subject) -> Iterator[Finding]:
     )
     numbers = [build.version for build in builds]
     wanted = versions.ordering(release.build)
-    if subject.stack.made.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
+    if subject.stack.resource_ids.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
         yield ok(f"{release.version} ({release.build}): this stack uploaded {', '.join(numbers)}")
         return
     higher = [number for number in numbers if versions.ordering(number) >= wanted]

@@ -58,8 +58,8 @@ def stack(subject: Subject) -> Iterator[Finding]:
     """Whether the CLI can use the stack."""
     problem, name = subject.stack.problem, subject.stack.name
     if not problem:
-        made = sum(len(ids) for ids in subject.stack.made.values())
-        yield ok(f"{name}: {f'{made} resources in its state' if made else 'new, its state is empty'}")
+        count = sum(len(ids) for ids in subject.stack.resource_ids.values())
+        yield ok(f"{name}: {f'{count} resources in its state' if count else 'new, its state is empty'}")
     elif is_rehearsed(subject):
         yield warning(
             f"the CLI reports: {problem}",

@@ -100,7 +100,7 @@ def _name(subject: Subject, name: str) -> Finding:
     owner = found.organization.slug
     if org not in (owner, "personal"):
         return blocked(f"{name} belongs to organisation {owner!r}, not {org!r}", remedy)
-    if name in subject.stack.made.get("fly:App", ()):
+    if name in subject.stack.resource_ids.get("fly:App", ()):
         return ok(f"{name} belongs to this stack")
     return warning(
         f"{name} exists and is not in this stack: `up` adopts it",
@@ -112,8 +112,8 @@ def _name(subject: Subject, name: str) -> Finding:
 def existing(subject: Subject) -> Iterator[Finding]:
     """Whether this is a first deployment, and otherwise what `up` would adopt. It refuses what `up` would refuse."""
     backend = subject.settings.backend
-    if "fly:Survey" in subject.stack.made or "fly:App" in subject.stack.made:
-        yield ok("this is no first deployment: the stack has its app already")
+    if "fly:Survey" in subject.stack.resource_ids or "fly:App" in subject.stack.resource_ids:
+        yield ok("this is not a first deployment: the stack has its app already")
         return
     if backend.unique_names:
         yield ok("none: each stack has an app of its own, solos:uniqueNames")
@@ -123,7 +123,7 @@ def existing(subject: Subject) -> Iterator[Finding]:
         yield warning(f"`up` adopts {phrase}")
     if adopted:
         yield warning(
-            "this is no first deployment, but the state of the stack is empty",
+            "this is not a first deployment, but the state of the stack is empty",
             "if the state was lost, restore it first (`pulumi stack import`); `pulumi destroy` leaves what was adopted",
         )
     else:
@@ -140,7 +140,7 @@ def region(subject: Subject) -> Iterator[Finding]:
     if machine.mount:
         wanted["volume_size_bytes"] = machine.mount.initial_size_gb * GIGABYTE
     code, where = machine.primary_region or "", "primary_region of fly.toml"
-    count = len(subject.stack.made.get("fly:Machine", ()))
+    count = len(subject.stack.resource_ids.get("fly:Machine", ()))
     yield ok(f"{code}: the machine exists") if count else _capacity(subject, regions, code, wanted, where)
     yield from _hosts(subject)
     if settings.backend.database.kind == "postgres" and code in regions and not regions[code].mpg_available:
@@ -151,7 +151,7 @@ def region(subject: Subject) -> Iterator[Finding]:
 
 def _hosts(subject: Subject) -> Iterator[Finding]:
     """The machines of the stack whose host Fly cannot reach: `up` would change nothing of them."""
-    for app in sorted(subject.stack.made.get("fly:App", ())):
+    for app in sorted(subject.stack.resource_ids.get("fly:App", ())):
         for machine in machines.living(Fly(subject.config), app):
             try:
                 machines.check_host(app, machine)

@@ -37,7 +37,7 @@ class StackView:
     folder: Path
     values: Mapping[str, str] = field(repr=False)
     secret_keys: frozenset[str] = frozenset()
-    made: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    resource_ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Ids of the resources in the state, by type: `fly:App`."""
     claimed: Mapping[str, str] = field(default_factory=dict)
     """What the other stacks of the same backend have, `app NAME` and `bundle ID IDENTIFIER`, and the stack that has it."""
@@ -63,7 +63,7 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
         folder=folder,
         values={key: about.get("value", "") for key, about in values.items()},
         secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
-        made=_ids_by_type(deployment),
+        resource_ids=_ids_by_type(deployment),
         claimed=_claimed_by_others(_exports(folder, name)),
         build=_build(deployment),
     )
@@ -91,7 +91,7 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
         values=stack.config,
         secret_keys=stack.secret_keys,
         claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
-        made=_ids_by_type(deployment),
+        resource_ids=_ids_by_type(deployment),
         build=_build(deployment),
         problem=problem,
     )
@@ -130,11 +130,11 @@ def _claimed_by_others(stacks: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[
 
 
 def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    made: dict[str, frozenset[str]] = {}
+    ids: dict[str, frozenset[str]] = {}
     for resource in deployment.get("resources") or ():
         short = resource["type"].removeprefix(DYNAMIC)
-        made[short] = made.get(short, frozenset()) | {resource.get("id") or ""}
-    return made
+        ids[short] = ids.get(short, frozenset()) | {resource.get("id") or ""}
+    return ids
 
 
 def _build(deployment: Mapping[str, Any]) -> dict[str, Any]:

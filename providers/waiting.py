@@ -10,7 +10,9 @@ from providers.errors import ErrorText, TimedOut
 
 T = TypeVar("T")
 
-TIMED_OUT = ErrorText("{waiting_for}: not within {seconds:g} s{seen}", error=TimedOut)
+TIMED_OUT = ErrorText(
+    "timed out after {seconds:g} s waiting for {waiting_for}{seen}", remedy="{remedy}", error=TimedOut
+)
 
 
 class Clock:
@@ -42,6 +44,7 @@ def poll(
     seconds: float,
     waiting_for: str,
     last_seen: Callable[[], str] = lambda: "",
+    remedy: str = "",
     first_pause: float = 0.1,
     max_pause: float = 5.0,
     min_pause: Callable[[], float] = lambda: 0.0,
@@ -49,8 +52,8 @@ def poll(
     """Call `look` until it returns something other than None, and return that.
 
     Pauses are in seconds: from `first_pause`, growing by half up to `max_pause`; `min_pause()` lengthens them to save a
-    rate limit. Raises TimedOut after `seconds`; its text has `waiting_for` (what, of which object) and `last_seen()`. Errors of `look`
-    are not caught.
+    rate limit. Raises TimedOut after `seconds`; its text has `waiting_for` (an event: "volume X to be detached"), `last_seen()` and
+    `remedy`. Errors of `look` are not caught.
     """
     deadline = clock.now() + seconds
     pause = first_pause
@@ -61,7 +64,8 @@ def poll(
         left = deadline - clock.now()
         if left <= 0:
             seen = last_seen()
-            raise TIMED_OUT(waiting_for=waiting_for, seconds=seconds, seen=f"; last seen: {seen}" if seen else "")
+            seen = f"; last seen: {seen}" if seen else ""
+            raise TIMED_OUT(waiting_for=waiting_for, seconds=seconds, seen=seen, remedy=remedy)
         clock.sleep(min(max(pause, min_pause()), left))
         pause = min(pause * 1.5, max_pause)
 

@@ -163,7 +163,7 @@ def _verdict(stack: Stack, findings: Sequence[Finding]) -> Verdict:
     if launch.get("withdrawn"):
         tone, headline, detail = Tone.BAD, "Withdrawn", f"{launch['withdrawn']}; {by}"
     elif stack.find("checks:LaunchRecord") and declared.state is State.MISSING:
-        detail = declared.text  # The outputs are those of the last complete `up`: another build is in the state by now.
+        detail = declared.text  # The outputs are those of the last complete `up`: another build is in the state.
     elif launch.get("state") == "launched":
         tone = Tone.ATTENTION if not_proven else Tone.GOOD
         headline, detail = f"Launched, {not_proven} open" if not_proven else "Launched", by

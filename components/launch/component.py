@@ -120,7 +120,7 @@ def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi
         "buildUploaded": pulumi.Output.format(
             "upload {0}, build {1}", deployment.build.upload_id, deployment.processed.build_id
         ),
-        "testersHaveIt": deployment.installations.missing.apply(
+        "buildInstalled": deployment.installations.missing.apply(
             lambda missing: f"installed by {len(smoke_test.testers) - len(missing)} of {len(smoke_test.testers)}"
         ),
         "smokeTest": f"{summary['signedOff']} of {summary['of']} signed off",
@@ -146,5 +146,5 @@ def _facts(deployment: Deployment, release: Release) -> pulumi.Output[dict[str, 
         testers=installations.devices.apply(lambda devices: ", ".join(sorted(devices))),
         backendVerifiedAt=deployment.backend.rollout.verified_at,
         buildUploadedAt=deployment.processed.uploaded_at.apply(lambda time: time or ""),
-        testersLookedAt=installations.seen_at,
+        testersCheckedAt=installations.seen_at,
     )

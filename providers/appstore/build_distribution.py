@@ -198,7 +198,8 @@ def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
     return store.poll(
         available,
         seconds=WAIT_SECONDS,
-        waiting_for=f"the testers to get build {args.build_id} (run `pulumi up` again to continue waiting)",
+        waiting_for=f"the testers to get build {args.build_id}",
+        remedy="run `pulumi up` again to continue waiting",
         last_seen=lambda: seen,
     )
 

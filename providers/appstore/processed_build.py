@@ -141,7 +141,8 @@ class _Wait:
         return self._store.poll(
             reached,
             seconds=self._args.wait_seconds,
-            waiting_for=f"Apple to process {_label(self._args)} (run `pulumi up` again to continue waiting; nothing is repeated)",
+            waiting_for=f"Apple to process {_label(self._args)}",
+            remedy="run `pulumi up` again to continue waiting; nothing is repeated",
             last_seen=lambda: self._seen,
         )
 

@@ -122,7 +122,8 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         waiting.poll(
             lambda: None if self._find(id) else True,
             seconds=GONE_SECONDS,
-            waiting_for=f"{doing}: Fly still has it (run `pulumi destroy` again)",
+            waiting_for=f"app {id} to be deleted",
+            remedy="run `pulumi destroy` again",
         )
 
     def _find(self, name: str) -> apps.App | None:

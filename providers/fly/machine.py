@@ -230,7 +230,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             found = waiting.poll(
                 lambda: machines.find(self.fly, args.app, id),
                 seconds=VISIBLE_SECONDS,
-                waiting_for=f"machine {id} of app {args.app} to appear (if it is gone, run `pulumi refresh`)",
+                waiting_for=f"machine {id} of app {args.app} to appear",
+                remedy="if it is gone, run `pulumi refresh`",
             )
         if found is None:
             raise GONE(id=id, app=args.app)

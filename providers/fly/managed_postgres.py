@@ -126,7 +126,8 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
         waiting.poll(
             gone,
             seconds=GONE_SECONDS,
-            waiting_for=f"delete Postgres cluster {id}: Fly still has it (run `pulumi destroy` again)",
+            waiting_for=f"Postgres cluster {id} to be deleted",
+            remedy="run `pulumi destroy` again",
         )
 
     def _find_own(self, args: ManagedPostgresArgs) -> postgres.Cluster | None:

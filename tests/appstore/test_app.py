@@ -105,7 +105,10 @@ def test_wait_times_out(app: Driven, world: World) -> None:
     """The error contains the values of the form."""
     began = world.clock.now()
 
-    with pytest.raises(TimedOut, match=r"not within 60 s; there is no app .* then run `pulumi up` again"):
+    with pytest.raises(
+        TimedOut,
+        match=r"timed out after 60 s waiting for the app record to be created; there is no app .* then run `pulumi up` again",
+    ):
         app.up(**APP, wait_seconds=60)
 
     assert world.clock.now() - began == pytest.approx(60, abs=1)

@@ -61,7 +61,7 @@ def test_testers_can_install(world: World, arguments: dict[str, Any], distributi
 
 
 def test_nobody_accepted(world: World, arguments: dict[str, Any], distribution: Driven) -> None:
-    """The build stays READY_FOR_BETA_TESTING, which is no reason to wait."""
+    """The build stays READY_FOR_BETA_TESTING, so there is nothing to wait for."""
     world.delays = LIVE
     began = world.clock.now()
 

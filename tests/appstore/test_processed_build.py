@@ -96,7 +96,8 @@ def test_timeout(world: World, uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded()
 
     with pytest.raises(
-        TimedOut, match=r"nothing is repeated\): not within 60 s; last seen: the upload is COMPLETE, its build"
+        TimedOut,
+        match=r"timed out after 60 s waiting for Apple to process .*; last seen: the upload is COMPLETE, its build",
     ):
         gate.up(**arguments, wait_seconds=60)
     gate.up(**arguments)

@@ -101,7 +101,7 @@ def test_deletion_is_sent_once(app: Driven, world: World, kind: Kind) -> None:
     if has_acted:
         app.destroy()
     else:
-        with pytest.raises(ProviderError, match="Fly still has it \\(run `pulumi destroy` again"):
+        with pytest.raises(ProviderError, match="waiting for app solos-prod to be deleted; run `pulumi destroy` again"):
             app.destroy()
 
     sent = [call for call in world.journal.entries("fly") if call["method"] == "DELETE"]

@@ -292,7 +292,7 @@ def test_steps_share_one_budget(
 
     message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"9"', healthy_seconds=60.0))
 
-    (seconds,) = re.findall(r"to answer as expected: not within ([\d.]+) s", message)
+    (seconds,) = re.findall(r"timed out after ([\d.]+) s waiting for https:.* to answer as expected", message)
     assert 0 < float(seconds) < 20
     assert "(60 s left)" in "".join(shown)
     assert re.search(r"https://solos-prod.fly.dev/health: .* \(1\d s left\)", "\n".join(shown))

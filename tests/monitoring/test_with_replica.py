@@ -18,7 +18,7 @@ from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
 from tests.needs import needs
 
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 SNAPSHOTS = "solos%2F0009%2F*.ltx"
 """What Litestream begins a restore with: level 9 of its files."""
 
@@ -50,9 +50,9 @@ def environment(tmp_path: Path, database: Path) -> Iterator[dict[str, str]]:
 
 def until(holds: Callable[[], object], what: str) -> None:
     """Wait until it holds."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:g} s"
+        assert time.monotonic() < deadline, f"{what} took longer than {TIMEOUT_SECONDS:g} s"
         time.sleep(0.05)
 
 
@@ -105,7 +105,7 @@ def test_restore_once(environment: dict[str, str], database: Path, tmp_path: Pat
 
     with running(environment, RESTORE_TO=before), uploaded(bucket):
         assert execute(database, "INSERT INTO notes VALUES ('three')") == 3
-    with running(environment, RESTORE_TO=before):  # A restart is no reason to go back again.
+    with running(environment, RESTORE_TO=before):  # A restart must not restore again.
         assert execute(database) == 3
 
     assert execute(database.parent / f"{database.name}.before-{before}" / database.name) == 0

@@ -24,12 +24,12 @@ BUNDLE_ID, APP = "com.sollabs.solos", "solos-prod"
 
 @dataclass
 class Preflight:
-    """`folder` is the project's, `values` is the stack's configuration, without prefix; `made` is what its state says."""
+    """`folder` is the project's, `values` is the stack's configuration, without prefix; `resource_ids` are those in its state."""
 
     folder: Path
     values: dict[str, Any]
     secrets: set[str]
-    made: dict[str, frozenset[str]] = field(default_factory=dict)
+    resource_ids: dict[str, frozenset[str]] = field(default_factory=dict)
     claimed: dict[str, str] = field(default_factory=dict)
     build: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
@@ -42,7 +42,7 @@ class Preflight:
             folder=self.folder,
             values=engine_config(self.values),
             secret_keys=secret_keys,
-            made=self.made,
+            resource_ids=self.resource_ids,
             claimed=self.claimed,
             build=self.build,
             problem=self.problem,

@@ -343,7 +343,7 @@ def test_resources_of_stack_are_ok(world: World, preflight: Preflight) -> None:
     (build,) = world.store.all("appstore.builds")
     world.store.put("fly_full", "sjc", {})
     control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
-    preflight.made = {
+    preflight.resource_ids = {
         "fly:App": frozenset({APP}),
         "fly:Machine": frozenset({"a", "b"}),
         "appstore:Certificate": frozenset(certificates(world, 3)),
@@ -370,7 +370,7 @@ def test_unreachable_host(world: World, preflight: Preflight, configured: Callab
         config={"env": {"DATABASE_PATH": "/x.db"}},
         image=image.outputs["pinned"],
     )
-    preflight.made = {"fly:App": frozenset({APP}), "fly:Machine": frozenset({machine.id})}
+    preflight.resource_ids = {"fly:App": frozenset({APP}), "fly:Machine": frozenset({machine.id})}
     control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": "unreachable"})
 
     finding = preflight.row("Region")[1]
@@ -390,7 +390,7 @@ def test_app_made_by_hand(world: World, preflight: Preflight) -> None:
 
 
 def test_lost_state(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:
-    """What exists is listed, and that this is no first deployment: a preview would show only creations."""
+    """What exists is listed, and that this is not a first deployment: a preview would show only creations."""
     Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
     Driven(configured(VolumeProvider)).up(app=APP, name="data", region="sjc", size_gb=10)
     Driven(configured(SecretsProvider)).up(app=APP, values={"SESSION_SECRET": "one"})
@@ -400,7 +400,7 @@ def test_lost_state(world: World, preflight: Preflight, configured: Callable[[An
     assert texts[0] == f"`up` adopts app {APP}"
     assert texts[1].startswith("`up` adopts volume vol_")
     assert texts[2] == "`up` adopts secret SESSION_SECRET, with the value that it has"
-    assert texts[3] == "this is no first deployment, but the state of the stack is empty"
+    assert texts[3] == "this is not a first deployment, but the state of the stack is empty"
 
 
 def test_second_volume(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:

@@ -41,7 +41,7 @@ def test_values_as_in_program(project: Path) -> None:
     assert stack.values["solos:apiKey"] == "API_BASE_URL"
     assert yaml.safe_load(stack.values["solos:secrets"]) == {"SESSION_SECRET": "worth nothing"}
     assert stack.secret_keys == {"solos:secrets"}
-    assert (stack.made, stack.problem) == ({}, "")
+    assert (stack.resource_ids, stack.problem) == ({}, "")
     assert "worth nothing" not in repr(stack)
 
 

@@ -158,7 +158,7 @@ def test_import_previews_differences(
     assert by_hand.is_all_there_is(addresses)
     assert notes(addresses) == ["written before"]
 
-    # The state is lost; by now everything is as the program wants it, so an import leaves nothing of it to change.
+    # The state is lost. Everything is already as the program wants it, so an import leaves nothing to change.
     assert stack._command("pulumi", "stack", "rm", "test", "--force", "--yes", "--preserve-config") == 0, stack.text
     assert stack._command("pulumi", "stack", "init", "test") == 0, stack.text
     assert survey() == 0, stack.text

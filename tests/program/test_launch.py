@@ -46,7 +46,7 @@ def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: Peo
 
     launch = stack.outputs()["launch"]
     assert launch["state"] == "not declared"
-    assert launch["steps"]["testersHaveIt"] == "installed by 3 of 3"
+    assert launch["steps"]["buildInstalled"] == "installed by 3 of 3"
     assert ", instance " in launch["steps"]["backendVerified"]
 
     stack.configure(declaredBy="Mara Lindqvist")

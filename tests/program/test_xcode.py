@@ -78,7 +78,7 @@ def test_archives_commit_once(
     assert kept["id"] == first["id"]
     assert after["links"]["certificates"] == [renewed["id"]]
     assert f"PROVISIONING_PROFILE_SPECIFIER = {after['name']}\n" in xcconfig.read_text()
-    assert archives(mac) == 1  # a renewed certificate is no reason to build again
+    assert archives(mac) == 1  # a renewed certificate does not need a new build
     assert len(appstore(addresses)["buildUploads"]) == 1
 
     assert stack.run("up", "--expect-no-changes") == 0, stack.text

@@ -152,7 +152,7 @@ class AppStore:
 
         return self._settled(
             lambda: waiting.poll(
-                attempt, seconds=TOO_EARLY_SECONDS, waiting_for=doing, first_pause=1.0, max_pause=25.0
+                attempt, seconds=TOO_EARLY_SECONDS, waiting_for=f"Apple to {doing}", first_pause=1.0, max_pause=25.0
             ),
             find,
         )
@@ -199,6 +199,7 @@ class AppStore:
         seconds: float,
         waiting_for: str,
         last_seen: Callable[[], str] = lambda: "",
+        remedy: str = "",
     ) -> T:
         """As `waiting.poll`, with pauses up to half a minute, and longer ones when few calls of the rate limit are left."""
         return waiting.poll(
@@ -206,6 +207,7 @@ class AppStore:
             seconds=seconds,
             waiting_for=waiting_for,
             last_seen=last_seen,
+            remedy=remedy,
             max_pause=30.0,
             min_pause=self.key.pause,
         )

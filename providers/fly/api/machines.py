@@ -285,7 +285,9 @@ class Lease:
             return True
 
         try:
-            waiting.poll(taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=f"lease {self._machine}", first_pause=1.0)
+            waiting.poll(
+                taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=f"the lease of {self._machine}", first_pause=1.0
+            )
         except TimedOut:
             raise held[-1] from None
 
@@ -498,7 +500,8 @@ def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
     waiting.poll(
         lambda: True if _is_destroyed(fly, app, id) else None,
         seconds=GONE_SECONDS,
-        waiting_for=f"machine {id} of app {app} to be destroyed (run the same command again)",
+        waiting_for=f"machine {id} of app {app} to be destroyed",
+        remedy="run the same command again",
     )
 
 

@@ -122,7 +122,7 @@ def _send(machine: MachineRef, current: str, config: Config, version: Version, l
     except FlyError as error:
         if error.status != 409 or isinstance(error, LeaseHeld):
             raise
-        found = waiting.poll(successor, seconds=LOOK_AGAIN_SECONDS, waiting_for=f"update {machine}: {error}")
+        found = waiting.poll(successor, seconds=LOOK_AGAIN_SECONDS, waiting_for=f"a new version of {machine} ({error})")
         if machine_config.have_same_signature(found.known_config, signed):
             return found.instance_id
         if not machine_config.is_signed(found.known_config):

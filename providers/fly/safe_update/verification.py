@@ -194,7 +194,7 @@ def _until(
     return waiting.poll(
         arrived,
         seconds=seconds,
-        waiting_for=f"version {instance_id} of {machine}",
+        waiting_for=f"version {instance_id} of {machine} to be healthy",
         last_seen=lambda: seen,
         first_pause=0.2,
         max_pause=LOOK_SECONDS,
