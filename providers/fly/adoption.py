@@ -99,7 +99,7 @@ def secret_names(fly: Fly, app: str) -> set[str]:
 
 
 def _listed(list_all: Callable[[], Sequence[T]]) -> Sequence[T]:
-    """None when there is no such app."""
+    """The list; empty when there is no such app."""
     try:
         return list_all()
     except NotFound:

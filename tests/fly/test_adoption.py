@@ -9,6 +9,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import control
+from providers.adoption import Adoptable
 from providers.errors import ProviderError
 from providers.fly import adoption
 from providers.fly.api.client import Fly
@@ -41,6 +42,11 @@ def test_every_resource_is_covered() -> None:
     names = {provider.__name__.removesuffix("Provider") for provider in objects}
 
     assert names == {provider.__name__.removesuffix("Provider") for provider in adoption.LOCATE} | WITHOUT
+
+
+def test_adopted_objects_can_be_kept() -> None:
+    """What can be found can be adopted, and `destroy` releases what was adopted: its arguments say what existed."""
+    assert [kind.__name__ for kind in adoption.LOCATE if not issubclass(kind.Args, Adoptable)] == []
 
 
 @pytest.mark.parametrize(("kind", "arguments"), KINDS)

@@ -9,6 +9,8 @@ import pytest
 from harness.driver import Driven, Refused
 from harness.inprocess import Doubles, control
 from providers.errors import ProviderError
+from providers.fly.api import certificates
+from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
 from providers.fly.ip_address import IpAddressProvider
@@ -174,3 +176,13 @@ def test_certificate_is_removed_twice(certificate: Driven, world: World) -> None
     Driven(certificate.provider, id=id, outputs=outputs).destroy()
 
     assert world.store.all("fly_certificate") == []
+
+
+def test_every_page_is_listed(world: World, fly: Fly, certificate: Driven) -> None:
+    """Fly shows 25 of them unless it is asked for more."""
+    (first,) = world.store.all("fly_certificate")
+    for number in range(600):
+        hostname = f"host-{number}.sollabs.example"
+        world.store.put("fly_certificate", hostname, {**first, "hostname": hostname})
+
+    assert len(certificates.list_all(fly, "solos-prod")) == 601

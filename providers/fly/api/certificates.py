@@ -4,6 +4,9 @@ import msgspec
 
 from providers.fly.api.client import Fly, NotFound
 
+PAGE = 500
+"""Certificates per response: the most that Fly allows. Other lists of Fly come whole when no limit is given."""
+
 
 class Challenge(msgspec.Struct):
     name: str = ""
@@ -59,8 +62,9 @@ class Certificate(msgspec.Struct):
         return next((entry for entry in self.certificates if entry.status == "active"), None)
 
 
-class _Listed(msgspec.Struct):
+class _Page(msgspec.Struct):
     certificates: list[Certificate] = []
+    next_cursor: str = ""
 
 
 def find(fly: Fly, app: str, hostname: str) -> Certificate | None:
@@ -73,9 +77,16 @@ def find(fly: Fly, app: str, hostname: str) -> Certificate | None:
 
 
 def list_all(fly: Fly, app: str) -> list[Certificate]:
-    """The certificates of the app. Raises NotFound when there is no such app."""
+    """The certificates of the app, from every page. Raises NotFound when there is no such app."""
     doing = f"list the certificates of app {app}"
-    return fly.call("GET", f"/apps/{app}/certificates", doing=doing, shape=_Listed).certificates
+    found: list[Certificate] = []
+    params: dict[str, object] = {"limit": PAGE}
+    while True:
+        page = fly.call("GET", f"/apps/{app}/certificates", doing=doing, shape=_Page, params=params)
+        found += page.certificates
+        if not page.next_cursor:
+            return found
+        params["cursor"] = page.next_cursor
 
 
 def request(fly: Fly, app: str, hostname: str) -> Certificate:

@@ -42,6 +42,8 @@ RATES = {"get_machine": (5.0, 10)}
 """Calls per second and burst, for each action and object. All others have `DEFAULT_RATE`."""
 DEFAULT_RATE = (1.0, 3)
 DELETE_APP_RATE = (100 / 60, 100)
+OF_APP = ("fly_certificate", "fly_ip", "fly_secrets", "fly_snapshot")
+"""The kinds of documents that belong to an app and are deleted with it. Machines and volumes end in their own ways."""
 
 
 class FlyApi(Service):

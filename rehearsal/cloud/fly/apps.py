@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.fly import bodies
-from rehearsal.cloud.fly.api import DELETE_APP_RATE, ORGANIZATIONS, FlyApi, fly_error, forbidden
+from rehearsal.cloud.fly.api import DELETE_APP_RATE, OF_APP, ORGANIZATIONS, FlyApi, fly_error, forbidden
 from rehearsal.cloud.fly.formats import public, random_id
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
@@ -106,7 +106,7 @@ class Apps(FlyApi):
             if app["organization"]["slug"] != org:
                 raise forbidden()
             self.machines.drop_app(name)
-            for kind in ("fly_ip", "fly_secrets", "fly_certificate", "fly_snapshot"):
+            for kind in OF_APP:
                 for item in self.store.all(kind, _app=name):
                     self.store.delete(kind, item["_key"])
             self.store.put(

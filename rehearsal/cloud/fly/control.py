@@ -23,22 +23,12 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.context import Context
-from rehearsal.cloud.fly.api import OUR_ORG
+from rehearsal.cloud.fly.api import OF_APP, OUR_ORG
 from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.fly.registry import app_of, digest_of, registry_errors
 from rehearsal.cloud.service import Service, route
 
-KINDS = (
-    "fly_app",
-    "fly_certificate",
-    "fly_ip",
-    "fly_postgres",
-    "fly_secrets",
-    "fly_volume",
-    "fly_snapshot",
-    "fly_machine",
-    "fly_image",
-)
+KINDS = ("fly_app", *OF_APP, "fly_postgres", "fly_volume", "fly_machine", "fly_image")
 
 
 class FlyControl(Service):
