@@ -78,7 +78,6 @@ def apple_page(page: str) -> Callable[[Known], str]:
     "bundle-id",
     Phase.IOS_BUILD,
     "Bundle ID registered",
-    blocks=True,
     absent="the bundle ID is not registered yet",
     remedy=UP,
     link=lambda known: (
@@ -95,7 +94,6 @@ def bundle_id(known: Known) -> str:
     "app-record",
     Phase.IOS_BUILD,
     "App record in App Store Connect",
-    blocks=True,
     absent="there is no app record yet",
     remedy="create it in App Store Connect as `pulumi up` says, then run `pulumi up`",
     link=apple_page("/distribution"),
@@ -110,7 +108,6 @@ def app_record(known: Known) -> str:
     "signing",
     Phase.IOS_BUILD,
     "Distribution certificate and profile",
-    blocks=True,
     absent="the stack manages no certificate and profile",
     remedy="set solos:signing, or waive this row if builds are signed elsewhere",
 )
@@ -134,7 +131,6 @@ def signing(known: Known) -> str:
     "endpoint",
     Phase.IOS_BUILD,
     "Release build points at production",
-    blocks=True,
     absent="no build is uploaded yet",
     remedy=UP,
 )
@@ -157,7 +153,6 @@ def endpoint(known: Known) -> str:
     "uploaded",
     Phase.IOS_BUILD,
     "Build uploaded",
-    blocks=True,
     absent="no build is uploaded yet",
     remedy=UP,
     link=apple_page("/testflight/ios"),
@@ -172,7 +167,6 @@ def uploaded(known: Known) -> str:
     "processed",
     Phase.IOS_BUILD,
     "Build processed by Apple",
-    blocks=True,
     absent="Apple has not processed the build yet",
     remedy="run `pulumi up`, which waits for it",
     link=apple_page("/testflight/ios"),

@@ -56,7 +56,8 @@ class Row:
     phase: Phase
     title: str
     blocks: bool
-    """Whether a launch can be declared only when the row holds or is waived."""
+    """Whether a launch can be declared only when the row holds or is waived. Only the declaration itself does not block: a team
+    that can do without a row waives it, with a reason."""
     absent: str
     """What is open when the resource that proves the row is not there."""
     remedy: str
@@ -109,7 +110,7 @@ def row(
     phase: Phase,
     title: str,
     *,
-    blocks: bool,
+    blocks: bool = True,
     absent: str,
     remedy: str,
     link: Callable[[Known], str] | None = None,
@@ -132,7 +133,7 @@ def row(
 
 
 def need(known: Known, shape: type[ShapeT], *, within: str = "") -> ShapeT:
-    """The first resource of a type. Raises Missing where there is none, and Unreadable."""
+    """The first resource of a type. Raises Missing where there is none, and Unreadable where it lacks an output."""
     found = known.first(shape, within=within)
     if found is None:
         raise Missing

@@ -21,12 +21,12 @@ def waiver_problem(key: str) -> str:
     """Why a row of this key cannot be waived; empty when it can."""
     rows = {row.key: row for row in ROWS}
     if key not in rows:
-        return f"is not a row of the checklist; the rows are {', '.join(row.key for row in ROWS if row.blocks)}"
+        return f"is not a row of the checklist; those that can be waived are {', '.join(row.key for row in ROWS if row.blocks)}"
     return "" if rows[key].blocks else "cannot be waived: it does not block a launch"
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """How many rows are proven, open and waived: `22 of 24 rows proven, 2 waived`."""
+    """How many rows are proven, open and waived: `7 of 9 rows proven, 2 waived`."""
     waived = sum(finding.state is State.WAIVED for finding in findings)
     open_ = sum(not finding.holds for finding in findings)
     proven = len(findings) - waived - open_

@@ -64,7 +64,7 @@ def test_declaration_cannot_be_waived() -> None:
     ("key", "problem"),
     [
         ("monitoring", ""),
-        ("montoring", "is not a row of the checklist; the rows are app, machine, "),
+        ("montoring", "is not a row of the checklist; those that can be waived are app, machine, "),
         ("launched", "cannot be waived: it does not block a launch"),
     ],
 )
