@@ -20,12 +20,12 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
+from adoption.locate import LOCATE, OtherName, secret_names, unclaimed
 from components.backend import environment
 from components.config import PROJECT
 from project.config import read_without_secrets
 from project.files import BadProject
 from providers.errors import ProviderError
-from providers.fly.adoption import LOCATE, OtherName, secret_names, unclaimed
 from providers.fly.api.client import Fly, NotFound
 from providers.fly.image import ImageProvider
 from providers.properties import decode, is_known

@@ -19,6 +19,7 @@ PATH = ROOT / "infra-docs" / "ERRORS.md"
 
 PLACES: dict[str, str] = {
     "components": "Settings, refused at preview",
+    "adoption": "Adoption of a backend that was created by hand",
     "providers.fly": "Fly.io",
     "providers.appstore": "App Store Connect",
     "providers.checks": "Checks and the launch record",
@@ -71,7 +72,7 @@ def listed() -> Iterator[Row]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for name in ("components", "providers"):
+    for name in ("adoption", "components", "providers"):
         package = importlib.import_module(name)
         yield package
         for found in pkgutil.walk_packages(package.__path__, f"{name}."):

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+import providers.fly
+from adoption import locate
 from harness.driver import Driven
 from harness.inprocess import control
 from providers.adoption import Adoptable
 from providers.errors import ProviderError
-from providers.fly import adoption
 from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
@@ -35,18 +36,18 @@ KINDS: list[tuple[Any, dict[str, Any]]] = [
 
 
 def test_every_resource_is_covered() -> None:
-    for file in Path(adoption.__file__).parent.glob("*.py"):
+    for file in Path(providers.fly.__path__[0]).glob("*.py"):
         import_module(f"providers.fly.{file.stem}")
     kinds = [*FlyProvider.__subclasses__(), *FlyGate.__subclasses__()]
     objects = [kind for kind in kinds if kind is not FlyGate and kind.__module__.startswith("providers.fly.")]
     names = {provider.__name__.removesuffix("Provider") for provider in objects}
 
-    assert names == {provider.__name__.removesuffix("Provider") for provider in adoption.LOCATE} | WITHOUT
+    assert names == {provider.__name__.removesuffix("Provider") for provider in locate.LOCATE} | WITHOUT
 
 
 def test_adopted_objects_can_be_kept() -> None:
     """What can be found can be adopted, and `destroy` releases what was adopted: its arguments say what existed."""
-    assert [kind.__name__ for kind in adoption.LOCATE if not issubclass(kind.Args, Adoptable)] == []
+    assert [kind.__name__ for kind in locate.LOCATE if not issubclass(kind.Args, Adoptable)] == []
 
 
 @pytest.mark.parametrize(("kind", "arguments"), KINDS)
@@ -56,15 +57,15 @@ def test_object_is_found(configured: Configured, fly: Fly, kind: Any, arguments:
     made = Driven(configured(kind))
     made.up(**arguments)
 
-    assert adoption.LOCATE[kind](fly, kind.Args(**arguments)) == made.id
+    assert locate.LOCATE[kind](fly, kind.Args(**arguments)) == made.id
 
 
 def test_other_machine_name_is_reported(machine: Driven, fly: Fly) -> None:
     wanted = {key: value for key, value in machine.inputs.items() if key != "secrets_version"}
-    assert adoption.LOCATE[MachineProvider](fly, MachineArgs(**wanted)) == machine.id
+    assert locate.LOCATE[MachineProvider](fly, MachineArgs(**wanted)) == machine.id
 
     with pytest.raises(ProviderError, match="is called solos, not solserver"):
-        adoption.LOCATE[MachineProvider](fly, MachineArgs(**{**wanted, "name": "solserver"}))
+        locate.LOCATE[MachineProvider](fly, MachineArgs(**{**wanted, "name": "solserver"}))
 
 
 def test_ambiguous_objects_are_refused(configured: Configured, fly: Fly, world: World) -> None:
@@ -74,13 +75,13 @@ def test_ambiguous_objects_are_refused(configured: Configured, fly: Fly, world: 
     world.store.put("fly_volume", "vol_second", {**volume, "id": "vol_second"})
 
     with pytest.raises(ProviderError, match="there are 2 volumes data in sjc"):
-        adoption.LOCATE[VolumeProvider](fly, VolumeProvider.Args(**KINDS[2][1]))
+        locate.LOCATE[VolumeProvider](fly, VolumeProvider.Args(**KINDS[2][1]))
 
 
 def test_unclaimed_objects_are_listed(machine: Driven, fly: Fly, configured: Configured) -> None:
     Driven(configured(CertificateProvider)).up(app="solos-prod", hostname="api.sollabs.example")
 
-    left = list(adoption.unclaimed(fly, "solos-prod", {machine.id}))
+    left = list(locate.unclaimed(fly, "solos-prod", {machine.id}))
 
     assert left == [
         f"volume {machine.inputs['volume_id']} 'solos_data' in sjc",
@@ -95,4 +96,4 @@ def test_machine_on_unreachable_host(machine: Driven, fly: Fly, world: World) ->
     wanted = {key: value for key, value in machine.inputs.items() if key != "secrets_version"}
 
     with pytest.raises(ProviderError, match="on a host that Fly reports as unreachable"):
-        adoption.LOCATE[MachineProvider](fly, MachineArgs(**wanted))
+        locate.LOCATE[MachineProvider](fly, MachineArgs(**wanted))
