@@ -25,7 +25,9 @@ except BadSettings as bad:
 
 protected = pulumi.ResourceOptions(protect=settings.protect)
 
-deployment = Deployment("solos", settings.backend, settings.ios, settings.release, protected)
+deployment = Deployment(
+    "solos", settings.backend, settings.ios, settings.release, protected, declared_by=settings.launch.declared_by
+)
 backend = deployment.backend
 monitoring = Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None
 launch = Launch(

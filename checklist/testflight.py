@@ -123,7 +123,7 @@ def distributed(known: Known) -> str:
     Phase.TESTFLIGHT,
     "Installed by every tester",
     absent="nobody has installed the build yet",
-    remedy="ask the testers to install it from TestFlight, then run `pulumi up`",
+    remedy="ask the testers to install it from TestFlight, then run `pulumi up --refresh`",
     link=apple_page("/testflight/ios"),
 )
 def installed(known: Known) -> str:
@@ -141,7 +141,7 @@ def installed(known: Known) -> str:
     Phase.TESTFLIGHT,
     "No crash of the build",
     absent="Apple has not been asked yet",
-    remedy="run `pulumi up` again: Apple's counts are hours behind",
+    remedy="run `pulumi up --refresh` later: Apple's counts are hours behind",
     link=apple_page("/testflight/crashes"),
 )
 def no_crashes(known: Known) -> str:

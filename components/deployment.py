@@ -37,8 +37,11 @@ class Deployment(Component):
         ios: IosSettings,
         release: Release,
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        declared_by: str = "",
     ) -> None:
-        """`protect` in `opts` protects everything that users and testers would miss."""
+        """`protect` in `opts` protects everything that users and testers would miss. `declared_by` is who declares the launch: then
+        Apple is asked again who has installed the build."""
         super().__init__(name, opts)
         self.backend = Backend(f"{name}-backend", backend, self.child_opts())
         # An app at Fly that must not be adopted stops the launch before anything is created at Apple.
@@ -101,6 +104,7 @@ class Deployment(Component):
                 short_version=release.version,
                 version=release.build,
                 testers=[tester.email for tester in ios.testers],
+                asked_by=declared_by,
             ),
             self.replaceable_opts(self.distribution),
         )

@@ -158,11 +158,14 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
         if failed:
             return failed
         installed = people.install(str(config["solos:version"]), str(config["solos:build"]))
-    if stack.is_declared and not installed:
+    was_declared = stack.is_declared
+    if was_declared and not installed:
         return 0
     print(f"\nThe testers install the build and sign the smoke test off; {LEAD} declares the launch.\n", flush=True)
     stack.decide(_declaration(people, config))
-    return stack.run("up")
+    return stack.run(
+        "up", *(["--refresh"] if was_declared else [])
+    )  # A new declaration asks Apple, a repeated one does not.
 
 
 def _serve(stack: Rehearsal, doubles: Doubles) -> int:

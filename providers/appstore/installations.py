@@ -1,12 +1,11 @@
 """Which testers have installed the build, on which devices, with which sessions, crashes and feedback: Apple's evidence for a launch.
 
-Testers take hours or days, and Apple's counts lag by hours, so nothing waits here. While a tester is missing, or no session is counted,
-the resource differs from its arguments, so each `pulumi up` checks again, with four calls. After that it makes none; `pulumi refresh`
-always checks.
+Testers take hours or days, and Apple's counts lag by hours, so nothing waits here, and time alone is no change: an unchanged stack
+shows none while testers are missing. `pulumi refresh` and `pulumi up --refresh` look again, and so does an `up` in which the build, the
+testers, or `asked_by` change.
 """
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester, instant
 from providers.appstore.ipa import versions
 from providers.properties import REPLACES
-from providers.record import Input, record
+from providers.record import Input, field, record
 from providers.resource import Gate, Resource
 
 FEEDBACK: dict[str, type[BetaFeedback]] = {
@@ -39,6 +38,8 @@ class InstallationsArgs:
     version: Annotated[Input[str], REPLACES]
     testers: Input[list[str]]
     """Addresses of those who have to install the build."""
+    asked_by: Input[str] = field(default="")
+    """Who needs the evidence now, for example to declare the launch. Another name asks Apple again."""
 
 
 @record
@@ -60,11 +61,6 @@ class InstallationsState(InstallationsArgs):
 class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
     Args = InstallationsArgs
     State = InstallationsState
-
-    def changed_fields(self, state: InstallationsState, args: InstallationsArgs) -> Iterable[str]:
-        yield from super().changed_fields(state, args)
-        if state.missing or not state.sessions:
-            yield "testers"
 
     def ensure(self, args: InstallationsArgs) -> tuple[str, InstallationsState]:
         return f"{args.build_id}/{args.group_id}", self._look(args)
@@ -96,6 +92,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
             short_version=args.short_version,
             version=args.version,
             testers=args.testers,
+            asked_by=args.asked_by,
             devices={email: found for email, found in having.items() if found},
             missing=missing,
             sessions=sum(usage.session_count for usage in usages),

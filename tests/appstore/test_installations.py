@@ -46,22 +46,33 @@ def use(world: World, *, sessions: int = 3, crashes: int = 0) -> None:
     world.clock.sleep(world.delays.usage_counted)
 
 
-def test_looks_until_installed(world: World, arguments: dict[str, Any], installations: Driven) -> None:
-    """Each up looks again until everybody has the build and a session is counted."""
+def test_time_is_no_change(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    """An unchanged `up` makes no call, whoever is missing; a refresh looks again."""
     world.delays = Delays(usage_counted=6 * 3600)
     assert installations.up(**arguments)["missing"] == [ADA]
     install(world, model="iPhone16,2", osVersion="26.1")
-    assert installations.up(**arguments)["missing"] == []
     use(world)
-
-    outputs = installations.up(**arguments)
     before = len(calls(world))
     installations.up(**arguments)
-
-    assert outputs["devices"] == {ADA: ["iPhone16,2, iOS 26.1: 1.0.0 (0)"]}
-    assert (outputs["sessions"], outputs["crashes"]) == (3, 0)
-    assert installations.steps == ["create", "update", "update", "same"]
     assert len(calls(world)) == before
+
+    installations.refresh()
+
+    assert installations.up(**arguments)["missing"] == []
+    assert installations.outputs["devices"] == {ADA: ["iPhone16,2, iOS 26.1: 1.0.0 (0)"]}
+    assert (installations.outputs["sessions"], installations.outputs["crashes"]) == (3, 0)
+    assert installations.steps == ["create", "same", "read", "same"]
+
+
+def test_declaration_asks_again(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    installations.up(**arguments)
+    install(world)
+
+    outputs = installations.up(**arguments, asked_by="Mara")
+    installations.up(**arguments, asked_by="Mara")
+
+    assert outputs["missing"] == []
+    assert installations.steps == ["create", "update", "same"]
 
 
 def test_calls_of_a_look(world: World, arguments: dict[str, Any], installations: Driven) -> None:

@@ -177,7 +177,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "installed",
             {"installations": {"missing": [ADA]}},
             "missing",
-            f"not installed yet by {ADA}: ask the testers to install it from TestFlight, then run `pulumi up`",
+            f"not installed yet by {ADA}: ask the testers to install it from TestFlight, then run `pulumi up --refresh`",
         ),
         (
             "no-crashes",
@@ -195,7 +195,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "no-crashes",
             {"installations": {"sessions": 0.0}},
             "missing",
-            "Apple has counted no use of the build yet: run `pulumi up` again: Apple's counts are hours behind",
+            "Apple has counted no use of the build yet: run `pulumi up --refresh` later: Apple's counts are hours behind",
         ),
         (
             "launched",

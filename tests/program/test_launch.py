@@ -40,8 +40,10 @@ def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: Peo
     health = httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app['name']}.fly.dev"})
     assert health.json()["version"] == "1.0.0"
 
+    assert stack.run("preview", "--expect-no-changes") == 0, "testers who have not installed the build are no change"
+
     people.install("1.0.0", "0")
-    assert stack.run("up") == 0, stack.text
+    assert stack.run("up", "--refresh") == 0, stack.text
     assert stack.outputs()["notInstalledBy"] == []
 
     launch = stack.outputs()["launch"]
