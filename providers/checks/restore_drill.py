@@ -5,7 +5,7 @@ each table; then machine and volume are deleted. The app itself is not started t
 would, for example, send e-mails. Only the evidence and the snapshot stay. Changing `release` repeats the drill.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
@@ -25,15 +25,41 @@ from providers.resource import Resource
 VOLUME, MACHINE = "restore_drill", "restore-drill"
 LEFTOVER_SECONDS = 3600
 """When a drill machine stops by itself, if the program dies during the drill."""
+COUNT_SECONDS = 1800.0
+"""How long to wait for the count."""
+RESULT = "/tmp/restore-drill.json"  # noqa: S108 (in a machine that has no other users)
 COUNT = """
-import json, sqlite3, sys
-database = sqlite3.connect("file:" + sys.argv[1] + "?mode=rw", uri=True)
-(integrity,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in tables.fetchall()}
-print(json.dumps({"integrity": integrity, "rows": rows}))
+import json, os, sqlite3, sys
+
+path, result = sys.argv[1:]
+
+def count():
+    database = sqlite3.connect("file:" + path + "?mode=rw", uri=True)
+    (integrity,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+    rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in names.fetchall()}
+    return {"integrity": integrity, "rows": rows}
+
+if os.path.exists(result):
+    print(open(result).read())
+elif not os.path.exists(result + ".started"):
+    open(result + ".started", "x").close()
+    if os.fork() == 0:
+        os.setsid()
+        for number in (0, 1, 2):
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        try:
+            counted = count()
+        except Exception as error:
+            counted = {"integrity": str(error)}
+        with open(result + ".draft", "w") as file:
+            json.dump(counted, file)
+        os.rename(result + ".draft", result)
 """
-"""mode=rw, because a snapshot is crash-consistent and SQLite may have to recover its WAL; it creates no new file."""
+"""The first run starts the count in the background, because Fly cuts a command at 30 s; later ones print the result once it is there.
+
+mode=rw, because a snapshot is crash-consistent and SQLite may have to recover its WAL; it creates no new file.
+"""
 
 
 class NotRestorable(ProviderError):
@@ -138,7 +164,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
                 config=_config(args),
             )
         )
-        counted = self._count(args, machine_id)
+        counted = self._count(args, machine_id, progress)
         self._discard(args, [machine_id], [volume_id])
         if counted.integrity != "ok":
             raise DAMAGED(snapshot_id=snapshot.id, volume_id=args.volume_id, integrity=counted.integrity[:200])
@@ -151,13 +177,18 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
             rows=counted.rows,
         )
 
-    def _count(self, args: RestoreDrillArgs, machine_id: str) -> Counted:
+    def _count(self, args: RestoreDrillArgs, machine_id: str, progress: Callable[[str], None]) -> Counted:
         """The rows of each table; for a file that SQLite cannot read, its error as `integrity`."""
-        command = ["python3", "-c", COUNT, args.database]
-        try:
-            output = execution.execute(self.fly, args.app, machine_id, command)
-        except execution.CommandFailed as failed:
-            return Counted(integrity=str(failed))
+        deadline = waiting.clock.now() + COUNT_SECONDS
+        command = ["python3", "-c", COUNT, args.database, RESULT]
+
+        def counted() -> str | None:
+            progress(waiting.with_left(f"counting the rows of {args.database}", deadline - waiting.clock.now()))
+            return execution.execute(self.fly, args.app, machine_id, command).strip() or None
+
+        output = waiting.poll(
+            counted, seconds=COUNT_SECONDS, waiting_for=f"the rows of {args.database} to be counted", first_pause=0.5
+        )
         return decode(output, Counted, doing=f"count the rows of {args.database}", source="the drill's script")
 
     def _clear(self, args: RestoreDrillArgs) -> None:

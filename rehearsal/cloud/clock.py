@@ -56,6 +56,8 @@ class Delays:
     """Fly: from `running` to `completed`."""
     postgres_gone: float = 0.3
     """Fly: until a deleted cluster returns 404."""
+    exec_cut: float = 30.0
+    """Fly: when a command that still runs gets a 408 response."""
     monitor_speed: float = 1.0
     """Not a delay: a divisor for the durations in the configuration of Prometheus and Alertmanager, from their next start."""
     check_seconds_cap: float = 0.5

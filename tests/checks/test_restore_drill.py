@@ -69,10 +69,19 @@ def test_drill_machine_is_killed(world: World, configured: Configured, about: di
     Driven(configured(RestoreDrillProvider)).up(**about)
 
     made = [f"{entry['method']} {entry['path']}" for entry in world.journal.entries("fly")[before:]]
-    last = made[next(at for at, call in enumerate(made) if call.endswith("/exec")) + 1 :]
+    last = made[max(at for at, call in enumerate(made) if call.endswith("/exec")) + 1 :]
     writes = [call.split()[0] for call in last if "/machines/" in call and not call.startswith("GET")]
     assert writes == ["POST", "DELETE"]
     assert not [call for call in last if call.endswith(("/stop", "/machines", "/volumes"))]
+
+
+def test_rows_are_counted_in_background(world: World, configured: Configured, about: dict[str, Any]) -> None:
+    """The first command only starts the count: Fly cuts a command at 30 s, and a large database takes longer."""
+    Driven(configured(RestoreDrillProvider)).up(**about)
+
+    printed = [each["response"]["stdout"] for each in world.journal.entries("fly") if each["path"].endswith("/exec")]
+    assert printed[0] == ""
+    assert "integrity" in printed[-1]
 
 
 def test_repeated_per_release(world: World, configured: Configured, about: dict[str, Any]) -> None:

@@ -8,8 +8,9 @@ from providers.errors import ErrorText, ProviderError
 from providers.fly.api.client import Fly
 from providers.fly.api.machines import path
 
-MAX_SECONDS = 60
-"""The longest timeout that Fly accepts."""
+MAX_SECONDS = 30
+"""Fly cuts a command at about 30 s, whatever timeout it accepts (https://github.com/OpenRouterLabs/spawn/issues/1623). What takes
+longer runs in the background, and another command looks for its result."""
 
 
 class CommandFailed(ProviderError):

@@ -23,10 +23,11 @@ class Disks:
         return self._created(self.folder / "volumes" / id)
 
     def new_root(self, machine_id: str) -> Path:
-        """An empty root file system: each start of a machine begins with a new one."""
+        """A root file system with an empty /tmp: each start of a machine begins with a new one."""
         root = self.folder / "machines" / machine_id
         shutil.rmtree(root, ignore_errors=True)
-        return self._created(root)
+        self._created(root / "tmp")
+        return root
 
     def take_snapshot(self, volume_id: str, snapshot_id: str) -> None:
         """Copy the folder as it is: a snapshot is only crash-consistent."""

@@ -25,9 +25,9 @@ CREATE = {
     "lease_ttl": int,
 }
 UPDATE = {**CREATE, "current_version": str}
-EXECUTE = {"command": [str], "container": str, "machine": bool, "stdin": str, "timeout": int, "cmd": str}
-MAX_EXECUTE_SECONDS = 60
-WAIT_STATES = ("started", "stopped", "suspended", "destroyed", "settled")
+SETTLED = ("started", "stopped", "suspended", "destroyed", "failed")
+"""The states that a machine keeps until something happens."""
+WAIT_STATES = (*SETTLED, "settled")
 POLL_SECONDS = 0.05
 DEAD_ENDS = ("failed", "destroyed")
 
@@ -124,7 +124,7 @@ class MachinesPart(FlyApi):
 
     @route("DELETE", "/v1/apps/<name>/machines/<id>")
     def delete_machine(self, request: Request, name: str, id: str) -> Any:
-        forced = request.args.get("force") in ("true", "1")
+        forced = "true" in (request.args.get("force"), request.args.get("kill"))  # flyctl sends `kill`
         with self._changed(request, name, id, "delete_machine") as machine:
             if machine["state"] == "started" and not forced:
                 raise fly_error(412, "failed_precondition: unable to destroy machine, not currently stopped")
@@ -158,18 +158,6 @@ class MachinesPart(FlyApi):
             self.machines.end(machine, "restarting")
         return None
 
-    @route("POST", "/v1/apps/<name>/machines/<id>/exec")
-    def execute(self, request: Request, name: str, id: str) -> Any:
-        """Run a command in a started machine, for at most a minute."""
-        body = bodies.read(request, EXECUTE, "MachineExecRequest")
-        seconds = body.get("timeout") or MAX_EXECUTE_SECONDS
-        if not body.get("command") or not 0 < seconds <= MAX_EXECUTE_SECONDS:
-            raise bodies.refused("invalid_argument: command is required, and timeout is at most 60 seconds")
-        with self._changed(request, name, id, "exec") as machine:
-            if machine["state"] != "started":
-                raise fly_error(412, f"failed_precondition: machine not running, currently {machine['state']}")
-        return self.machines.runtime.execute(id, body["command"], seconds)
-
     @route("POST", "/v1/apps/<name>/machines/<id>/cordon")
     def cordon_machine(self, request: Request, name: str, id: str) -> Any:
         with self._changed(request, name, id, "cordon_machine") as machine:
@@ -184,15 +172,17 @@ class MachinesPart(FlyApi):
 
     @route("GET", "/v1/apps/<name>/machines/<id>/wait")
     def wait_for_machine(self, request: Request, name: str, id: str) -> Any:
-        """Answer once the state is reached, or 408 after `timeout` seconds."""
+        """Answer once a state is reached, or 408 after `timeout` seconds. `state` is repeated, or a list with commas."""
         self.app(request, name)
         self.limit("get_machine", id)
-        state, seconds = request.args.get("state", "started"), float(request.args.get("timeout", 60))
-        if state not in WAIT_STATES or not 1 <= seconds <= 60:
+        states = [state for given in request.args.getlist("state") for state in given.split(",")] or ["started"]
+        seconds = float(request.args.get("timeout", 60))
+        if not set(states) <= set(WAIT_STATES) or not 1 <= seconds <= 60:
             raise bodies.refused("invalid_argument: state or timeout is not valid")
         wanted = request.args.get("version") or request.args.get("instance_id")
-        if state == "stopped" and not wanted:
+        if "stopped" in states and not wanted:
             raise bodies.refused("invalid_argument: instance_id is required to wait for state stopped")
+        reached = {*states, *(SETTLED if "settled" in states else ())}
         deadline = self.context.clock.now() + seconds
         while True:
             machine = self._machine(name, id)
@@ -200,14 +190,16 @@ class MachinesPart(FlyApi):
             following = (machine.get("_next") or {}).get("instance_id")
             if wanted and wanted not in known | {following}:
                 raise fly_error(404, f"machine version {wanted} not found")
-            if machine["state"] == state and wanted in (None, machine["instance_id"]):
-                return {"ok": True, "state": state, "version": machine["instance_id"], "event_id": ""}
+            if machine["state"] in reached and wanted in (None, machine["instance_id"]):
+                found = {"state": machine["state"], "version": machine["instance_id"]}
+                return {"ok": True, **found, "event_id": machine["events"][0]["id"]}
             if machine["state"] in DEAD_ENDS and "_next" not in machine:
-                raise fly_error(409, f"aborted: machine {id} is {machine['state']} and cannot become {state}")
+                raise fly_error(409, f"aborted: machine {id} is {machine['state']} and cannot become {_named(states)}")
             if self.context.clock.now() >= deadline:
                 raise fly_error(
                     408,
-                    f"deadline_exceeded: machine failed to reach desired state, {state}, currently {machine['state']}",
+                    f"deadline_exceeded: machine failed to reach desired state, {_named(states)}, "
+                    f"currently {machine['state']}",
                 )
             self.context.clock.sleep(POLL_SECONDS)
 
@@ -323,6 +315,10 @@ class MachinesPart(FlyApi):
     def _lease_of(self, machine: Document) -> Document | None:
         lease: Document | None = machine["_lease"]
         return lease if lease and self.context.clock.now() < lease["expires_at"] else None
+
+
+def _named(states: list[str]) -> str:
+    return ", ".join(states)
 
 
 def _metadata(machine: Document) -> dict[str, str]:

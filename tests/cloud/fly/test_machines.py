@@ -1,5 +1,6 @@
 """Machines of the double: lifecycle, leases and refusals that providers rely on."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -115,3 +116,56 @@ def test_invalid_config_is_refused(fly: httpx.Client, world: World, config: dict
     assert refused.status_code == 400
     assert text in refused.json()["error"]
     assert world.store.all("fly_machine") == []
+
+
+def test_settled_machine(fly: httpx.Client, world: World) -> None:
+    """A machine that is stopped or started has settled; one that starts has not."""
+    id = make(fly, world)
+    path = f"/apps/solos-prod/machines/{id}"
+    world.delays = replace(world.delays, machine_start=20.0)
+
+    fly.post(f"{path}/restart")
+    too_early = fly.get(f"{path}/wait", params={"state": "settled", "timeout": 1})
+    settled = fly.get(f"{path}/wait", params={"state": ["settled", "failed"], "timeout": 60})
+    stopped = fly.get(f"{path}/wait", params={"state": "stopped", "timeout": 1})
+
+    assert (too_early.status_code, settled.json()["state"]) == (408, "started")
+    assert "instance_id is required" in stopped.json()["error"]
+
+
+@pytest.mark.parametrize("body", [{"command": ["python3", "-c", "print(2)"]}, {"cmd": "python3 -c 'print(2)'"}])
+def test_command_in_machine(fly: httpx.Client, world: World, body: dict[str, Any]) -> None:
+    """`cmd` is the older form."""
+    done = fly.post(f"/apps/solos-prod/machines/{make(fly, world)}/exec", json=body)
+
+    assert done.json() == {"exit_code": 0, "exit_signal": 0, "stdout": "2\n", "stderr": ""}
+
+
+def test_long_command_is_cut(fly: httpx.Client, world: World) -> None:
+    world.delays = replace(world.delays, exec_cut=0.05)
+    body = {"command": ["python3", "-c", "import time; time.sleep(9)"], "timeout": 60}
+
+    cut = fly.post(f"/apps/solos-prod/machines/{make(fly, world)}/exec", json=body)
+
+    assert (cut.status_code, "deadline_exceeded" in cut.json()["error"]) == (408, True)
+
+
+def test_processes_of_machine(fly: httpx.Client, world: World) -> None:
+    """`fly deploy` reads them, and warns if the app does not listen on all addresses."""
+    (process,) = fly.get(f"/apps/solos-prod/machines/{make(fly, world)}/ps").json()
+
+    assert process["listen_sockets"] == [{"proto": "tcp", "address": "0.0.0.0:8080"}]
+
+
+def test_nested_metadata_of_release(fly: httpx.Client, world: World) -> None:
+    """Flyctl ends a release with an object as metadata."""
+    web = httpx.Client(transport=Doubles(world), base_url="http://fly-platform.test", headers=fly.headers)
+    record = {"app_name": "solos-prod", "image": IMAGE, "strategy": "ROLLING", "definition": {}, "build_id": 0}
+    id = web.post("/api/v1/releases", json=record).json()["release"]["id"]
+
+    ended = web.patch(
+        f"/api/v1/releases/{id}",
+        json={"status": "complete", "metadata": {"post_deployment_info": {"flyctl_version": "0.4.87", "error": ""}}},
+    )
+
+    assert ended.json()["status"] == "complete"
