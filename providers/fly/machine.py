@@ -446,11 +446,12 @@ def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:
 
 
 def _image(args: MachineArgs, machine: machines.Machine) -> str:
-    """The image that runs, written as in `args` if it is the same one: flyctl writes it with its tag."""
-    running = machine.image_ref
-    name, _, digest = args.image.partition("@")
-    is_same = digest and running.digest == digest and name == f"{running.registry}/{running.repository}"
-    return args.image if is_same else machine.view.image
+    """The image that runs, by its digest: flyctl writes it with its tag. As in `args` if it is the same one."""
+    running, shown = machine.image_ref, machine.view.image
+    name = f"{running.registry}/{running.repository}"
+    if args.image.partition("@")[::2] == (name, running.digest):
+        return args.image
+    return shown if "@" in shown or not running.digest else f"{name}@{running.digest}"
 
 
 class Machine(Resource[MachineArgs], module="fly", name="Machine"):
