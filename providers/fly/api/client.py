@@ -125,7 +125,7 @@ class Fly:
 
         self._machines = api("fly", MACHINES_API, scheme)
         self._web = api("flyPlatform", WEB_API, f"Bearer {token}")
-        self._metrics = api("flyPlatform", WEB_API, scheme)
+        self._telemetry = api("flyPlatform", WEB_API, scheme)
 
     @overload
     def call(
@@ -205,14 +205,14 @@ class Fly:
         params: Mapping[str, object] | None = None,
         safe: bool | None = None,
     ) -> T:
-        """One call to the web API at `path`: releases and logs. It takes a token of any kind as `Bearer`, as flyctl sends it.
-        Raises what `call` raises."""
+        """One call to the web API at `path`: releases. It takes a token of any kind as `Bearer`, as flyctl sends it. Raises what
+        `call` raises."""
         response = self._web.request(method, path, doing=doing, json=body, params=params, safe=safe, seconds=15.0)
         return _decoded(response, shape, doing)
 
-    def metrics(self, path: str, *, doing: str, shape: type[T], params: Mapping[str, object]) -> T:
-        """One query of the metrics at `path`, which take a macaroon as `FlyV1`. Raises what `call` raises."""
-        response = self._metrics.request("GET", path, doing=doing, params=params, seconds=15.0)
+    def telemetry(self, path: str, *, doing: str, shape: type[T], params: Mapping[str, object]) -> T:
+        """One query of the logs or metrics at `path`, which take a macaroon as `FlyV1`. Raises what `call` raises."""
+        response = self._telemetry.request("GET", path, doing=doing, params=params, seconds=15.0)
         return _decoded(response, shape, doing)
 
 

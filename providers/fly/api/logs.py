@@ -91,7 +91,7 @@ def last_lines(fly: Fly, app: str, machine_id: str) -> list[str] | None:
 def _lines(fly: Fly, app: str, machine_id: str) -> list[Line] | None:
     path, doing = f"/api/v1/apps/{app}/logs", f"read the logs of app {app}"
     try:
-        response = fly.web("GET", path, doing=doing, shape=_Listed, params={"instance": machine_id})
+        response = fly.telemetry(path, doing=doing, shape=_Listed, params={"instance": machine_id})
     except ProviderError:
         return None
     return [entry.attributes for entry in response.data]

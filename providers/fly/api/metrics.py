@@ -42,7 +42,7 @@ def server_errors(fly: Fly, org: str, app: str, since: float) -> tuple[int, int]
     if seconds < 1:
         return 0, 0
     query = f'sum(increase_pure(fly_edge_http_responses_count{{app="{app}",status=~"5.."}}[{seconds}s]))'
-    response = fly.metrics(
+    response = fly.telemetry(
         f"/prometheus/{org}/api/v1/query",
         doing=f"count the server errors of app {app}",
         shape=_QueryResponse,
