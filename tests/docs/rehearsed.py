@@ -89,6 +89,7 @@ class World:
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "FLY_API_BASE_URL": self._doubles.addresses["fly_platform"],
+            "FLY_UIEX_BASE_URL": self._doubles.addresses["fly_platform"],
             "FLY_FLAPS_BASE_URL": self._doubles.addresses["fly"],
             "FLY_CONFIG_DIR": str(folder / "home"),
             "FLY_NO_UPDATE_CHECK": "1",

@@ -42,7 +42,7 @@ class Apps(FlyApi):
                     raise fly_error(422, "idempotency_key was already used for another app")
                 app = self.living_app(first["name"])
                 if app:
-                    return {"id": app["id"], "created_at": app["_created_at"]}, 201, {}
+                    return self._created(request, app), 201, {}
             name = name or f"app-{random_id(6)}"
             if not NAME.fullmatch(name):
                 raise fly_error(422, "Validation failed: Name may only contain numbers, lowercase letters and dashes")
@@ -51,7 +51,12 @@ class Apps(FlyApi):
             app = self.make_app(name, mine, body.get("network"))
             if key:
                 self.store.put("fly_idempotency", key, {"name": name})
-        return {"id": app["id"], "created_at": app["_created_at"]}, 201, {}
+        return self._created(request, app), 201, {}
+
+    def _created(self, request: Request, app: Document) -> Document:
+        """With `wait`, as flyctl sends it, the whole app."""
+        about = {"id": app["id"], "created_at": app["_created_at"]}
+        return {**self._shown(app), **about} if request.args.get("wait") == "true" else about
 
     def make_app(self, name: str, org: str, network: str | None = None, *, for_images: bool = False) -> Document:
         """Store a new app; `for_images` for one that was created long ago and only holds images."""

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Request, Response
 
 from rehearsal.cloud.fly import bodies, metrics
 from rehearsal.cloud.fly.api import FlyApi, fly_error, forbidden
+from rehearsal.cloud.fly.flyctl import ForFlyctl
 from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.service import route
 from rehearsal.cloud.store import Document
@@ -19,6 +20,7 @@ SECTIONS = """
 DEFINITION = dict.fromkeys(SECTIONS, (str, int, float, dict, list))
 STRATEGIES = ("BLUEGREEN", "CANARY", "IMMEDIATE", "ROLLING", "ROLLING_ONE", "SIMPLE")
 RELEASE = {"app_name": str, "strategy": str, "definition": DEFINITION, "image": str, "build_id": int}
+UPDATE = {"status": str, "metadata": {"*": (dict, list, str, int, float, bool)}}
 FAILED_RESPONSES = re.compile(
     r'sum\(increase_pure\(fly_edge_http_responses_count\{app="(?P<app>[^"]+)",status=~"5\.\."\}\[(?P<seconds>\d+)s\]\)\)'
 )
@@ -26,23 +28,27 @@ FAILED_RESPONSES = re.compile(
 RELEASE_STATUSES = ("running", "complete", "failed", "interrupted")
 SHOWN = ("id", "version", "status", "stable", "in_progress", "strategy", "user", "created_at", "image_ref")
 """The fields of a release that Fly returns."""
+GRAPHQL = "/graphql"
+TELEMETRY = re.compile(r"/prometheus/|/api/v1/apps/[^/]+/logs$")
 MACAROONS = ("fm1r_", "fm1a_", "fm2_")
 
 
-class Platform(FlyApi):
-    """`/api/v1/apps/{name}/logs` and `…/releases`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`. GraphQL
-    returns 501.
+class Platform(ForFlyctl, FlyApi):
+    """`/api/v1/apps/{name}/logs` and `…/releases`, `/api/v1/releases`, and `/federate` and one query of `/prometheus/{org}`.
 
-    The web API takes a token of any kind as `Bearer` only; metrics take a macaroon as `FlyV1` only.
+    Releases take a token of any kind as `Bearer` only; logs and metrics take a macaroon as `FlyV1` only; GraphQL takes both.
     """
 
     name: ClassVar[str] = "fly_platform"
 
     def token(self, request: Request) -> Document:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        is_metrics, is_macaroon = request.path.startswith("/prometheus/"), token.strip().startswith(MACAROONS)
-        if (scheme == "Bearer" and is_macaroon) if is_metrics else scheme != "Bearer":
-            raise fly_error(401, f"this endpoint takes the scheme {'FlyV1' if is_metrics else 'Bearer'}")
+        if TELEMETRY.match(request.path):
+            is_right = scheme == "FlyV1" or not token.strip().startswith(MACAROONS)
+        else:
+            is_right = scheme == "Bearer" or request.path == GRAPHQL
+        if not is_right:
+            raise fly_error(401, f"this endpoint does not take the scheme {scheme}")
         return super().token(request)
 
     @route("GET", "/api/v1/apps/<name>/logs")
@@ -99,7 +105,7 @@ class Platform(FlyApi):
 
     @route("PATCH", "/api/v1/releases/<id>")
     def update_release(self, request: Request, id: str) -> Any:
-        status = bodies.read(request, {"status": str, "metadata": {"*": str}}, "UpdateReleaseRequest").get("status")
+        status = bodies.read(request, UPDATE, "UpdateReleaseRequest").get("status")
         if status not in RELEASE_STATUSES:
             raise bodies.refused(f"invalid status {status!r}")
         with self.store.transaction():
