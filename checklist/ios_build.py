@@ -74,6 +74,12 @@ def apple_page(page: str) -> Callable[[Known], str]:
     return lambda known: f"https://appstoreconnect.apple.com/apps/{need(known, App).id}{page}"
 
 
+def app_bundle_ids(known: Known) -> list[BundleId]:
+    """The app's bundle ID, then those of its extensions, which extend it."""
+    need(known, BundleId)
+    return sorted(known.all(BundleId), key=lambda bundle_id: len(bundle_id.identifier))
+
+
 @row(
     "bundle-id",
     Phase.IOS_BUILD,
@@ -81,13 +87,14 @@ def apple_page(page: str) -> Callable[[Known], str]:
     absent="the bundle ID is not registered yet",
     remedy=UP,
     link=lambda known: (
-        f"https://developer.apple.com/account/resources/identifiers/bundleId/edit/{need(known, BundleId).id}"
+        f"https://developer.apple.com/account/resources/identifiers/bundleId/edit/{app_bundle_ids(known)[0].id}"
     ),
 )
 def bundle_id(known: Known) -> str:
     """The identifier of the app."""
-    found = need(known, BundleId)
-    return f"{found.identifier} ({found.id})"
+    app, *extensions = app_bundle_ids(known)
+    inside = f", and {len(extensions)} of extensions" if extensions else ""
+    return f"{app.identifier} ({app.id}){inside}"
 
 
 @row(
@@ -113,17 +120,22 @@ def app_record(known: Known) -> str:
 )
 def signing(known: Known) -> str:
     """Both exist and are valid today."""
-    certificate, profile = need(known, Certificate), need(known, Profile)
-    if profile.profile_state != "ACTIVE":
-        raise Failed(
-            f"profile '{profile.full_name}' is {profile.profile_state}", remedy="run `pulumi up`, which replaces it"
-        )
-    for what, expires_at in (("certificate", certificate.expires_at), ("profile", profile.expires_at)):
+    certificate, first = need(known, Certificate), need(known, Profile)
+    profiles = [*known.all(Profile)]
+    expiries = [("certificate", certificate.expires_at)]
+    for profile in profiles:
+        if profile.profile_state != "ACTIVE":
+            raise Failed(
+                f"profile '{profile.full_name}' is {profile.profile_state}", remedy="run `pulumi up`, which replaces it"
+            )
+        expiries.append(("profile", profile.expires_at))
+    for what, expires_at in expiries:
         if expires_at <= known.now.isoformat():
             raise Failed(f"the {what} expired {expires_at[:10]}", remedy="run `pulumi up`, which renews it")
+    others = f", and {len(profiles) - 1} of extensions" if len(profiles) > 1 else ""
     return (
         f"{certificate.name}, serial number {certificate.serial_number}, until {certificate.expires_at[:10]}; "
-        f"profile '{profile.full_name}' until {profile.expires_at[:10]}"
+        f"profile '{first.full_name}' until {first.expires_at[:10]}{others}"
     )
 
 

@@ -57,7 +57,7 @@ class Deployment(Component):
             url=self.backend.url,
             ipa=str(ios.ipa),
         )
-        signed_with: list[pulumi.Resource] = [signing.certificate, signing.profile] if signing else []
+        signed_with: list[pulumi.Resource] = [signing.certificate, *signing.profiles] if signing else []
         ipa = build_ipa(name, ios, spec, signing=signing, after=verified, opts=self.replaceable_opts())
         self.build = Build(
             f"{name}-build",
@@ -68,7 +68,7 @@ class Deployment(Component):
                 url=backend.known_url or self.backend.url,
                 archived=ipa,
             ),
-            # A group with access to all builds gets those that are uploaded after it exists. Certificate and profile are deleted
+            # A group with access to all builds gets those that are uploaded after it exists. Certificate and profiles are deleted
             # only after the build, which the protected distribution keeps.
             self.replaceable_opts(verified, group, *signed_with),
         )

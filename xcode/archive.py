@@ -2,8 +2,8 @@
 
     .venv/bin/python xcode/archive.py < job.json        # components/testflight/xcode.py writes the job
 
-Its outputs are the IPA, `<name>.dSYMs.zip` and `<name>.log`. The certificate is imported into a temporary keychain, and the profile
-is installed for the duration of the build. Both are removed afterwards, also when the build fails, when a signal stops this script,
+Its outputs are the IPA, `<name>.dSYMs.zip` and `<name>.log`. The certificate is imported into a temporary keychain, and the profiles
+are installed for the duration of the build. Both are removed afterwards, also when the build fails, when a signal stops this script,
 and when the program that started it is killed, which this script notices within a second. If this script itself is killed, its next
 run starts with the cleanup.
 
@@ -60,8 +60,8 @@ class Job:
     """PEM."""
     p12: str
     p12_password: str
-    profile: str
-    profile_uuid: str
+    profiles: list[tuple[str, str]]
+    """UUID and content, in base64, of each provisioning profile: the app's, and one for each extension."""
 
 
 class TemporaryFolder:
@@ -74,7 +74,7 @@ class TemporaryFolder:
         self.archive = self.folder / "solmobile.xcarchive"
         self.export = self.folder / "export"
         self.installed = self.folder / "installed"
-        """The paths at which this run installs the profile, one per line. It is written before the profile, for the cleanup."""
+        """The paths at which this run installs profiles, one per line. It is written before them, for the cleanup."""
 
 
 def main() -> int:
@@ -90,9 +90,9 @@ def main() -> int:
         with _cleaned_up(temp, job.checkout), log.open("w", encoding="utf-8") as output:
             _report(f"checking out {job.commit[:12]} of {job.checkout}")
             _check_out(job, temp)
-            _report("importing the certificate and installing the profile")
+            _report("importing the certificate and installing the profiles")
             _import_certificate(job, temp)
-            _install_profile(job, temp)
+            _install_profiles(job, temp)
             _report(f"archiving {job.scheme}; the log is {log}")
             _archive(job, temp, output)
             _report("exporting the IPA")
@@ -156,13 +156,17 @@ def _import_certificate(job: Job, temp: TemporaryFolder) -> None:
         )
 
 
-def _install_profile(job: Job, temp: TemporaryFolder) -> None:
-    paths = [Path.home() / folder / f"{job.profile_uuid}.mobileprovision" for folder in PROFILES]
-    paths = [path for path in paths if not path.exists()]
-    temp.installed.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
-    for path in paths:
+def _install_profiles(job: Job, temp: TemporaryFolder) -> None:
+    wanted = {
+        Path.home() / folder / f"{uuid}.mobileprovision": content
+        for folder in PROFILES
+        for uuid, content in job.profiles
+    }
+    missing = {path: content for path, content in wanted.items() if not path.exists()}
+    temp.installed.write_text("".join(f"{path}\n" for path in missing), encoding="utf-8")
+    for path, content in missing.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_privately(path, base64.b64decode(job.profile))
+        _write_privately(path, base64.b64decode(content))
 
 
 def _archive(job: Job, temp: TemporaryFolder, log: TextIO) -> None:
@@ -211,7 +215,7 @@ def _cleaned_up(temp: TemporaryFolder, checkout: str) -> Iterator[None]:
 
 
 def _clean_up(temp: TemporaryFolder, checkout: str) -> None:
-    """Remove the profile, the keychain, the worktree and the folder, also those that a killed run left."""
+    """Remove the profiles, the keychain, the worktree and the folder, also those that a killed run left."""
     if temp.installed.exists():
         for path in temp.installed.read_text(encoding="utf-8").splitlines():
             Path(path).unlink(missing_ok=True)

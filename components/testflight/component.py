@@ -57,6 +57,7 @@ class TestFlight(Component):
                 bundle_id=bundle_id,
                 capabilities=capabilities,
                 survey=self.survey,
+                app=settings.bundle_id,
                 opts=self.child_opts(),
             )
         self.app = App(
@@ -114,4 +115,5 @@ def claims(settings: IosSettings) -> SurveyArgs:
         group=settings.group,
         informs=bool(settings.feedback_email),
         signs=settings.signing is not None,
+        extensions=[f"{settings.bundle_id}.{end}" for end in (settings.signing.extensions if settings.signing else ())],
     )

@@ -12,10 +12,10 @@ from components.testflight.xcode import XcodeSettings
 from providers.appstore.app import AppArgs, AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationArgs, BetaAppLocalizationProvider
 from providers.appstore.beta_testers import BetaTestersArgs, BetaTestersProvider, Tester
-from providers.appstore.build_distribution import text_problems
 from providers.appstore.bundle_id import BundleIdArgs, BundleIdProvider, name_for
 from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import versions
+from providers.appstore.texts import locale_problems, text_problems
 
 NO_TESTERS = SettingText("solos:testers", "is empty", remedy="list at least one tester")
 NOT_A_USAGE_KEY = SettingText(
@@ -98,7 +98,7 @@ def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> 
         ),
         invite_testers=config.flag("inviteTesters"),
         remove_unlisted_testers=config.flag("removeUnlistedTesters"),
-        what_to_test=config.table("whatToTest"),
+        what_to_test={locale: text.strip() for locale, text in config.table("whatToTest").items()},
         feedback_email=config.optional("feedbackEmail") or None,
         notify_testers=config.flag("notifyTesters"),
         uses_non_exempt_encryption=uses_non_exempt_encryption,
@@ -124,9 +124,8 @@ def _check_app(config: StackConfig, settings: IosSettings) -> None:
 def _check_testers(config: StackConfig, settings: IosSettings, release: Release) -> None:
     texts = {locale: f"{release.title}: {text}" for locale, text in settings.what_to_test.items()}
     config.refuse_all("whatToTest", text_problems(texts))
-    information = BetaAppLocalizationArgs(
-        app_id="", locale=settings.primary_locale or "en-US", feedback_email=settings.feedback_email
-    )
+    config.refuse_all("primaryLocale", locale_problems(settings.primary_locale or "en-US"))
+    information = BetaAppLocalizationArgs(app_id="", locale="en-US", feedback_email=settings.feedback_email)
     config.refuse_all("feedbackEmail", BetaAppLocalizationProvider().validate(information, None))
     testers = BetaTestersArgs(
         group_id="", app_id="", testers=list(settings.testers), invite_users=settings.invite_testers

@@ -7,6 +7,7 @@ it, on macOS. It gets both files from here and does not use those in the checkou
 
 import plistlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -134,15 +135,14 @@ class Xcode(Component):
     ) -> None:
         """The archive waits for the resource `after`; the files do not."""
         super().__init__(name, opts)
-        xcconfig = pulumi.Output.all(
-            url=spec.url,
-            team=signing.profile.team_id,
-            profile=signing.profile.full_name,
-            type=signing.certificate.type,
-        ).apply(lambda about: render_xcconfig(spec, **about))
-        export_options = pulumi.Output.all(
-            team=signing.profile.team_id, profile=signing.profile.full_name, type=signing.certificate.type
-        ).apply(lambda about: render_export_options(spec, **about))
+        signed_with = {
+            "team": signing.profile.team_id,
+            "profile": signing.profile.full_name,
+            "extensions": {end: extension.profile.full_name for end, extension in signing.extensions.items()},
+            "type": signing.certificate.type,
+        }
+        xcconfig = pulumi.Output.all(url=spec.url, **signed_with).apply(lambda about: render_xcconfig(spec, **about))
+        export_options = pulumi.Output.all(**signed_with).apply(lambda about: render_export_options(spec, **about))
         checkout = Path(settings.checkout)
         File(f"{name}-xcconfig", FileArgs(path=str(checkout / settings.xcconfig), content=xcconfig), self.child_opts())
         File(
@@ -177,8 +177,7 @@ class Xcode(Component):
                 "certificate": signing.certificate.certificate,
                 "p12": signing.certificate.p12,
                 "p12_password": signing.certificate.p12_password,
-                "profile": signing.profile.content,
-                "profile_uuid": signing.profile.uuid,
+                "profiles": [[profile.uuid, profile.content] for profile in signing.profiles],
             }
         )
         return archive_once(
@@ -210,8 +209,13 @@ def archive_once(
     return pulumi.Output.unsecret(archive.stdout)
 
 
-def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type: str) -> str:
-    """Release.xcconfig. `//` starts a comment there, even inside a URL, so an empty setting, `$()`, separates the slashes."""
+def render_xcconfig(
+    spec: BuildSpec, *, url: str, team: str, profile: str, extensions: Mapping[str, str], type: str
+) -> str:
+    """Release.xcconfig. `//` starts a comment there, even inside a URL, so an empty setting, `$()`, separates the slashes.
+
+    The target of an extension overrides bundle ID and profile: `$(PROVISIONING_PROFILE_SPECIFIER_Share)`.
+    """
     values = {
         "PRODUCT_BUNDLE_IDENTIFIER": spec.bundle_id,
         "MARKETING_VERSION": spec.version,
@@ -221,12 +225,13 @@ def render_xcconfig(spec: BuildSpec, *, url: str, team: str, profile: str, type:
         "CODE_SIGN_IDENTITY": IDENTITIES[type],
         "DEVELOPMENT_TEAM": team,
         "PROVISIONING_PROFILE_SPECIFIER": profile,
+        **{f"PROVISIONING_PROFILE_SPECIFIER_{re.sub(r'[.-]', '_', end)}": name for end, name in extensions.items()},
     }
     lines = [f"{key} = {value}" for key, value in values.items()]
     return "\n".join(["// Written by the solos launch: `pulumi up` reverts changes to this file.", *lines, ""])
 
 
-def render_export_options(spec: BuildSpec, *, team: str, profile: str, type: str) -> str:
+def render_export_options(spec: BuildSpec, *, team: str, profile: str, extensions: Mapping[str, str], type: str) -> str:
     """ExportOptions.plist. It keeps Xcode from changing the build number, which the stack sets."""
     options: dict[str, Any] = {
         "method": "app-store-connect",
@@ -234,7 +239,10 @@ def render_export_options(spec: BuildSpec, *, team: str, profile: str, type: str
         "signingStyle": "manual",
         "signingCertificate": IDENTITIES[type],
         "teamID": team,
-        "provisioningProfiles": {spec.bundle_id: profile},
+        "provisioningProfiles": {
+            spec.bundle_id: profile,
+            **{f"{spec.bundle_id}.{end}": name for end, name in extensions.items()},
+        },
         "manageAppVersionAndBuildNumber": False,
         "uploadSymbols": True,
     }

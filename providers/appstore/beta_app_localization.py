@@ -13,12 +13,11 @@ from pulumi import Output
 from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
+from providers.appstore.texts import MAX_LENGTH, locale_problems
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
-
-MAX_DESCRIPTION = 4000
 
 NOT_AN_ADDRESS = ProblemText("feedback_email", "'{email}' is not a valid e-mail address")
 DESCRIPTION_TOO_LONG = ProblemText("description", "the description has {length} characters; Apple allows {limit}")
@@ -47,8 +46,9 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
     def validate(self, args: BetaAppLocalizationArgs, old: BetaAppLocalizationArgs | None) -> Iterable[Problem]:
         if args.feedback_email and "@" not in args.feedback_email:
             yield NOT_AN_ADDRESS(email=args.feedback_email)
-        if len(args.description or "") > MAX_DESCRIPTION:
-            yield DESCRIPTION_TOO_LONG(length=len(args.description or ""), limit=MAX_DESCRIPTION)
+        yield from locale_problems(args.locale)
+        if len(args.description or "") > MAX_LENGTH:
+            yield DESCRIPTION_TOO_LONG(length=len(args.description or ""), limit=MAX_LENGTH)
 
     def changed_fields(self, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> Iterable[str]:
         return [name for name in super().changed_fields(state, args) if getattr(args, name) is not None]

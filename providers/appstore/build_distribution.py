@@ -5,7 +5,7 @@ They can when the group has the build and its state is READY_FOR_BETA_TESTING or
 a tester of the group is active. This resource does not wait for that: people can take days to accept an invitation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,19 +16,14 @@ from providers.adoption import Adoptable
 from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail, instant
-from providers.errors import ErrorText, Problem, ProblemText
+from providers.appstore.texts import text_problems
+from providers.errors import ErrorText, Problem
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
-MAX_TEXT = 4000
 WAIT_SECONDS = 900
 
-TEXT_EMPTY = ProblemText("whats_new", "the text for {locale} is empty")
-TEXT_TOO_LONG = ProblemText("whats_new", "the text for {locale} has {length} characters; Apple allows {limit}")
-TEXT_REFUSED = ProblemText(
-    "whats_new", "the text for {locale} contains a '<' or an emoji, which Apple refuses", remedy="replace it with words"
-)
 EXPIRED = ErrorText(
     "build {build_id} is EXPIRED: testers cannot start a build later than 90 days after its upload",
     remedy="upload a new build with a higher build number",
@@ -113,17 +108,6 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         if not args.automatic and _in_group(store, args) is None:
             _add_to_group(store, args)
         return BuildDistributionState(**vars(args), internal_state=_wait_until_available(store, args))
-
-
-def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
-    """What Apple would refuse in texts by locale."""
-    for locale, text in texts.items():
-        if not text.strip():
-            yield TEXT_EMPTY(locale=locale)
-        if len(text) > MAX_TEXT:
-            yield TEXT_TOO_LONG(locale=locale, length=len(text), limit=MAX_TEXT)
-        if "<" in text or any(ord(character) > 0xFFFF for character in text):
-            yield TEXT_REFUSED(locale=locale)
 
 
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:

@@ -35,7 +35,7 @@ WEBSITE = "https://developer.apple.com/account/resources/profiles"
 MAX_NAMES = 20
 """How many names are tried for the same contents. A name is free again once its profile is deleted."""
 MAX_NAME_LENGTH = 50
-"""Apple allows more; this leaves room for the digest, and is easy to read in Xcode."""
+"""The website cuts longer names, and the API can answer 500 (https://github.com/bitrise-steplib/steps-ios-auto-provision)."""
 
 NAME_LENGTH = ProblemText("name", "the profile's name '{name}' has {length} characters; it has to have 1 to {limit}")
 NO_CERTIFICATE = ProblemText(
@@ -54,7 +54,7 @@ CONTENT_DIFFERS = ErrorText(
 @record
 class ProfileArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
-    """The first part of its full name."""
+    """The first part of its full name, which is shortened if that gets too long."""
     bundle_id: Annotated[Input[str], REPLACES]
     """Apple's id of the bundle ID. As with the next two, changing it creates a new profile, then deletes the old one."""
     certificate_ids: Annotated[Input[list[str]], REPLACES]
@@ -150,7 +150,8 @@ def _names(args: ProfileArgs) -> Iterable[str]:
     """The possible names for these contents. Each further one is used if the profile with the previous name is INVALID."""
     contents = [args.bundle_id, sorted(args.certificate_ids), args.capabilities]
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:8]
-    return (f"{args.name} {digest}" + (f" {number}" if number > 1 else "") for number in itertools.count(1))
+    ends = (f" {digest}" + (f" {number}" if number > 1 else "") for number in itertools.count(1))
+    return (args.name[: MAX_NAME_LENGTH - len(end)].rstrip() + end for end in ends)
 
 
 def _find(store: AppStore, name: str) -> objects.Profile | None:

@@ -4,6 +4,7 @@ A survey is taken once, when its stack is new or its state is lost (see provider
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pulumi import Output
@@ -26,6 +27,8 @@ class SurveyArgs:
     """Whether the stack has test information."""
     signs: Input[bool] = field(default=False)
     """Whether the stack has a certificate and a profile."""
+    extensions: Input[list[str]] = field(default_factory=list)
+    """Identifiers of the extensions of which the stack has bundle IDs and profiles."""
 
 
 @record
@@ -51,8 +54,10 @@ class SurveyProvider(Gate[SurveyArgs, SurveyState]):
     State = SurveyState
 
     def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
-        """Only another bundle ID: what the stack has created since would count as having existed."""
-        return ["bundle_id"] if state.bundle_id != args.bundle_id else []
+        """Only another bundle ID, or another extension: what the stack has created since would count as having existed."""
+        if state.bundle_id != args.bundle_id:
+            return ["bundle_id"]
+        return ["extensions"] if {*args.extensions} - {*state.extensions} else []
 
     def ensure(self, args: SurveyArgs) -> tuple[str, SurveyState]:
         state = look(AppStore(self.config), args)
@@ -66,7 +71,14 @@ class SurveyProvider(Gate[SurveyArgs, SurveyState]):
         return args.bundle_id, state
 
     def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
-        return state
+        """Look for the extensions that are new in the stack."""
+        added = [identifier for identifier in args.extensions if identifier not in state.extensions]
+        found = _bundle_ids(AppStore(self.config), added) if added else {}
+        return replace(
+            state,
+            extensions=[*state.extensions, *added],
+            found_bundle_ids=[*state.found_bundle_ids, *(bundle_id.id for bundle_id in found.values())],
+        )
 
 
 def look(store: AppStore, args: SurveyArgs) -> SurveyState:
@@ -74,22 +86,28 @@ def look(store: AppStore, args: SurveyArgs) -> SurveyState:
     certificates: Sequence[objects.Certificate] = []
     if args.signs:
         certificates = store.list_all(objects.Certificate, doing="look which certificates exist")
-    listed = store.list_all(
-        objects.BundleId,
-        doing=f"look whether bundle ID {args.bundle_id} exists",
-        query={"include": "app", "filter[identifier]": args.bundle_id},
-    )
-    bundle_id = next((found for found in listed if found.identifier == args.bundle_id), None)
+    found = _bundle_ids(store, [args.bundle_id, *args.extensions])
+    bundle_id = found.get(args.bundle_id)
     state = SurveyState(
         **vars(args),
-        found_bundle_ids=[bundle_id.id] if bundle_id else [],
+        found_bundle_ids=[bundle_id.id for bundle_id in found.values()],
         found_certificates=[certificate.id for certificate in certificates],
-        adopted=[f"bundle ID {args.bundle_id}"] if bundle_id else [],
+        adopted=[f"bundle ID {identifier}" for identifier in found],
     )
-    return _with_app(store, state, bundle_id, bundle_id.app.id) if bundle_id and bundle_id.app else state
+    return _with_app(store, state, bundle_id.app.id) if bundle_id and bundle_id.app else state
 
 
-def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, app: str) -> SurveyState:
+def _bundle_ids(store: AppStore, identifiers: Sequence[str]) -> dict[str, objects.BundleId]:
+    """Those that exist, by identifier."""
+    listed = store.list_all(
+        objects.BundleId,
+        doing=f"look whether bundle ID {', '.join(identifiers)} exists",
+        query={"include": "app", "filter[identifier]": identifiers},
+    )
+    return {found.identifier: found for found in listed if found.identifier in identifiers}
+
+
+def _with_app(store: AppStore, state: SurveyState, app: str) -> SurveyState:
     groups = store.list_all(objects.BetaGroup, doing="look which groups exist", query={"filter[app]": app})
     group = next((found for found in groups if found.name == state.group), None)
     texts: Sequence[objects.BetaAppLocalization] = []
@@ -115,7 +133,9 @@ def _with_app(store: AppStore, state: SurveyState, bundle_id: objects.BundleId, 
             "found_distributions": [f"{build.id}/{group.id}" for build in builds if group],
             "found_localizations": [localization.id for localization in texts],
             "found_profiles": [
-                profile.id for profile in profiles if profile.bundle_id == objects.BundleId.ref(bundle_id.id)
+                profile.id
+                for profile in profiles
+                if profile.bundle_id and profile.bundle_id.id in state.found_bundle_ids
             ],
             "adopted": [
                 *state.adopted,

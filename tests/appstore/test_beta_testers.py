@@ -16,6 +16,7 @@ from providers.errors import Incomplete
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
+from tests.cloud.appstore.caller import Caller
 
 Configured = Callable[[Any], Any]
 
@@ -54,6 +55,24 @@ def members(world: World) -> list[str]:
     (group,) = world.store.all("appstore.betaGroups")
     testers = {tester["id"]: tester["attributes"]["email"] for tester in world.store.all("appstore.betaTesters")}
     return sorted(testers[id].partition("@")[0] for id in group["links"].get("betaTesters", []))
+
+
+def test_left_the_team(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """Apple removes them from the group; they are not invited again without request."""
+    join_team(world, ADA, JUN)
+    testers.up(**arguments, testers=[ADA, JUN])
+    (left,) = (user for user in world.store.all("appstore.users") if user["attributes"]["username"] == JUN["email"])
+    Caller(world)("DELETE", f"/v1/users/{left['id']}")
+
+    assert testers.refresh()
+    with pytest.raises(
+        Incomplete, match=r"jun@sollabs.example is not a user .*; if they have left the team, take them"
+    ):
+        testers.up(**arguments, testers=[ADA, JUN])
+    testers.up(**arguments, testers=[ADA])
+
+    assert members(world) == ["ada"]
+    assert world.store.all("appstore.userInvitations") == []
 
 
 @pytest.mark.parametrize("number", [1, 10, 100])

@@ -39,7 +39,7 @@ def made(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def found(ipa: Ipa) -> list[str]:
-    return [str(each) for each in problems(ipa, EXPECTED)]
+    return [str(problem) for problem in problems(ipa, EXPECTED)]
 
 
 def codes(found: list[Problem]) -> set[str]:
@@ -56,7 +56,7 @@ def test_app_with_everything(tmp_path: Path) -> None:
 
     assert found(ipa) == []
     assert inspection.errors(path, inspection.info_plist(path), CLAIMED, BUNDLE_ID, time.time()) == []
-    assert [(each.path, each.kind) for each in ipa.nested] == [
+    assert [(bundle.path, bundle.kind) for bundle in ipa.nested] == [
         (CLIP, "App Clip"),
         (KIT, "framework"),
         (SHARE, "extension"),
@@ -115,7 +115,7 @@ def test_extension_with_other_numbers(tmp_path: Path) -> None:
 
     warnings = problems(inspect(path), EXPECTED)
 
-    assert [each.is_warning for each in warnings] == [True, True]
+    assert [warning.is_warning for warning in warnings] == [True, True]
     assert "its build number is 7, the app's is 0, of which Apple warns (90473)" in str(warnings[1])
     assert inspection.errors(path, inspection.info_plist(path), CLAIMED, BUNDLE_ID, time.time()) == []
 
@@ -150,4 +150,4 @@ def test_entitlements_of_the_profile(tmp_path: Path, entitled: Any, allowed: Any
     wrong = found(inspect(made(tmp_path, files)))
 
     assert (wrong == []) is fits
-    assert all("does not allow its entitlements" in each for each in wrong)
+    assert all("does not allow its entitlements" in problem for problem in wrong)

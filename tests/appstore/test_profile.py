@@ -154,6 +154,21 @@ def test_no_calls_without_changes(world: World, arguments: dict[str, Any], profi
     assert calls(world) == before
 
 
+def test_long_name(world: World, arguments: dict[str, Any], profile: Driven) -> None:
+    """Apple allows 50 characters: the first part is shortened, also for the renewed profile."""
+    named = {**arguments, "name": "An App Store profile with quite a long name, really"[:50]}
+
+    first = profile.up(**named)["full_name"]
+    world.clock.sleep(336 * DAY)
+    profile.up(**named)
+
+    assert len(first) == 50
+    assert first.startswith("An App Store profile with quite a long na ")
+    assert profile.steps == ["create", "replace"]
+    assert profile.outputs["full_name"].endswith(" 2")
+    assert len(profile.outputs["full_name"]) <= 50
+
+
 def test_name_too_long(arguments: dict[str, Any], profile: Driven) -> None:
     with pytest.raises(Refused, match="has 51 characters"):
         profile.up(**{**arguments, "name": "x" * 51})

@@ -30,6 +30,20 @@ def test_new_bundle_id(world: World, configured: Configured) -> None:
     assert calls(world) == ["GET /v1/certificates", "GET /v1/bundleIds"]
 
 
+def test_extension_that_existed(world: World, configured: Configured) -> None:
+    """An extension that is added to the stack is looked for once, before the stack creates its bundle ID."""
+    share = Driven(configured(BundleIdProvider))
+    share.up(identifier=f"{BUNDLE_ID}.Share", name="Share")
+    survey = Driven(configured(SurveyProvider))
+    survey.up(**CLAIMS)
+
+    found = survey.up(**CLAIMS, extensions=[f"{BUNDLE_ID}.Share"])
+    again = survey.up(**CLAIMS, extensions=[f"{BUNDLE_ID}.Share"])
+
+    assert survey.steps == ["create", "update", "same"]
+    assert found["found_bundle_ids"] == again["found_bundle_ids"] == [share.id]
+
+
 def test_what_existed_stays(world: World, configured: Configured) -> None:
     """A rehearsal beside production: its destroy takes away the tester that it added, and nothing else."""
     app = make_app(world, configured)

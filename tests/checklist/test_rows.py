@@ -325,3 +325,17 @@ def test_links() -> None:
 
 def test_keys_are_unique() -> None:
     assert len({row.key for row in ROWS}) == len(ROWS)
+
+
+def test_profile_of_extension() -> None:
+    """The rows of the bundle ID and of signing cover the extensions."""
+    profile = PROVEN["profile"]
+    outputs = {**profile.outputs, "full_name": "SolOS App Store 9", "profile_state": "INVALID"}
+    share = observed("appstore:Profile", profile.components, **outputs)
+    identifier = observed("appstore:BundleId", identifier="example.sollabs.solos.Share")
+    with_extension = replace(known(), resources=(identifier, *PROVEN.values(), share))
+
+    found = {finding.row.key: finding for finding in examine(with_extension, {})}
+
+    assert found["bundle-id"].text == "example.sollabs.solos (B1), and 1 of extensions"
+    assert found["signing"].problem == "profile 'SolOS App Store 9' is INVALID: run `pulumi up`, which replaces it"

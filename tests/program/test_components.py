@@ -61,7 +61,13 @@ def settings(tmp_path: Path) -> Settings:
     """The settings of a stack that can be launched."""
     create_project(tmp_path / "project")
     secrets = {name: value for name, value in MONITORING_SECRETS.items() if name != "sinkToken"}
-    given = {**CONFIG, "monitoring": {"page": "webhook"}, "monitoringSecrets": secrets, "declaredBy": "Mara"}
+    given = {
+        **CONFIG,
+        "extensions": {"Share": "APP_GROUPS"},
+        "monitoring": {"page": "webhook"},
+        "monitoringSecrets": secrets,
+        "declaredBy": "Mara",
+    }
     return read(engine_config(given), ["solos:monitoringSecrets"], tmp_path / "project")
 
 

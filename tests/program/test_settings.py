@@ -23,6 +23,7 @@ GOOD: dict[str, Any] = {
     "archive": "make ipa",
     "testers": [{"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"}],
 }
+SIGNED = {"certificate": "DISTRIBUTION"}
 TRIED = {"build": "1.0.0 (0)", "image": "registry.fly.io/solserver:1.0.0"}
 MONITORING_SECRETS = {
     "metricsToken": "fm2_readonly",
@@ -383,6 +384,31 @@ def test_refused_signing(problems: Problems, changes: dict[str, str], problem: s
     assert found.startswith(problem)
 
 
+def test_extensions(settings: Read) -> None:
+    given = {"Share": "APP_GROUPS PUSH_NOTIFICATIONS", "watchkitapp": ""}
+    signing = settings(signing={"certificate": "DISTRIBUTION"}, extensions=given).ios.signing
+
+    assert signing is not None
+    assert signing.extensions == {"Share": {"APP_GROUPS": {}, "PUSH_NOTIFICATIONS": {}}, "watchkitapp": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"extensions": {"Share": ""}}, "solos:extensions: is set, and solos:signing is empty"),
+        (
+            {"extensions": {"Share it": ""}, "signing": SIGNED},
+            "solos:extensions: 'Share it' is not the end of a bundle ID",
+        ),
+        ({"extensions": {"Share": "push"}, "signing": SIGNED}, "solos:extensions: 'push' is not a capability type"),
+    ],
+)
+def test_refused_extensions(problems: Problems, changes: dict[str, Any], problem: str) -> None:
+    (found,) = problems(**changes)
+
+    assert found.startswith(problem)
+
+
 def test_p12_with_wrong_password(problems: Problems) -> None:
     secret = {"p12": "bm8gcDEy", "password": "hunter2"}
 
@@ -404,7 +430,6 @@ def test_refused_capability(problems: Problems) -> None:
     assert problem.startswith("solos:capabilities: 'push' is not a capability type")
 
 
-SIGNED = {"certificate": "DISTRIBUTION"}
 COMMIT = "89abcdef01"
 
 

@@ -2,6 +2,7 @@
 
 import plistlib
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,6 +28,7 @@ def mac(tmp_path: Path, stack: Stack) -> Mac:
         stack.give(name, mac.environment[name])
     stack.configure(
         archive=None,
+        extensions={"Share": "PUSH_NOTIFICATIONS"},
         passEnvironment="MAC GIT_CONFIG_GLOBAL PYTHONPATH",
         ipa=str(mac.out / "solmobile.ipa"),
         xcode={
@@ -44,6 +46,13 @@ def archives(mac: Mac) -> int:
     return sum(line.startswith("xcodebuild archive") for line in mac.recorded("arguments"))
 
 
+def profiles(addresses: dict[str, str]) -> list[dict[str, Any]]:
+    """The profiles of the app and of its extension, in that order."""
+    state = appstore(addresses)
+    names = {bundle_id["id"]: bundle_id["identifier"] for bundle_id in state["bundleIds"]}
+    return sorted(state["profiles"], key=lambda profile: len(names[profile["links"]["bundleId"]]))
+
+
 @pytest.mark.usefixtures("people")
 def test_archives_commit_once(
     stack: Stack, addresses: dict[str, str], mac: Mac, people: People, tmp_path: Path
@@ -57,10 +66,14 @@ def test_archives_commit_once(
     facts = reader.inspect(mac.out / "solmobile.ipa")
     xcconfig = mac.checkout / "Config" / "Release.xcconfig"
     (first,) = appstore(addresses)["certificates"]
-    (before,) = appstore(addresses)["profiles"]
+    before, share = profiles(addresses)
+    (extension,) = facts.nested
     assert facts.info["API_BASE_URL"] == url
     assert facts.profile is not None
     assert (facts.profile.name, facts.profile.uuid) == (before["name"], before["uuid"])
+    assert extension.profile is not None
+    assert (extension.bundle_id, extension.profile.uuid) == (f"{facts.bundle_id}.Share", share["uuid"])
+    assert f"PROVISIONING_PROFILE_SPECIFIER_Share = {share['name']}\n" in xcconfig.read_text()
     assert f"API_BASE_URL = {url.replace('//', '/$()/')}\n" in xcconfig.read_text()
     assert f"PROVISIONING_PROFILE_SPECIFIER = {before['name']}\n" in xcconfig.read_text()
     assert mac.left_over() == []
@@ -74,9 +87,9 @@ def test_archives_commit_once(
     kept, renewed = sorted(
         appstore(addresses)["certificates"], key=lambda certificate: str(certificate["expirationDate"])
     )
-    (after,) = appstore(addresses)["profiles"]
+    after, share = profiles(addresses)
     assert kept["id"] == first["id"]
-    assert after["links"]["certificates"] == [renewed["id"]]
+    assert after["links"]["certificates"] == share["links"]["certificates"] == [renewed["id"]]
     assert f"PROVISIONING_PROFILE_SPECIFIER = {after['name']}\n" in xcconfig.read_text()
     assert archives(mac) == 1  # a renewed certificate does not need a new build
     assert len(appstore(addresses)["buildUploads"]) == 1
@@ -100,20 +113,33 @@ def test_archives_commit_once(
 
 def test_xcconfig_escapes_url() -> None:
     text = render_xcconfig(
-        BUILD, url="https://solos-prod.fly.dev", team="TEAM", profile="SolOS App Store 1", type="DISTRIBUTION"
+        BUILD,
+        url="https://solos-prod.fly.dev",
+        team="TEAM",
+        profile="SolOS App Store 1",
+        extensions={"watchkitapp.tile": "SolOS App Store 2"},
+        type="DISTRIBUTION",
     )
 
     assert "API_BASE_URL = https:/$()/solos-prod.fly.dev\n" in text
     assert "CODE_SIGN_IDENTITY = Apple Distribution\n" in text
     assert "PROVISIONING_PROFILE_SPECIFIER = SolOS App Store 1\n" in text
+    assert "PROVISIONING_PROFILE_SPECIFIER_watchkitapp_tile = SolOS App Store 2\n" in text
     assert "CURRENT_PROJECT_VERSION = 0\n" in text
 
 
 def test_export_keeps_build_number() -> None:
-    text = render_export_options(BUILD, team="TEAM", profile="SolOS App Store 1", type="IOS_DISTRIBUTION")
+    extensions = {"Share": "SolOS App Store 2"}
+
+    text = render_export_options(
+        BUILD, team="TEAM", profile="SolOS App Store 1", extensions=extensions, type="IOS_DISTRIBUTION"
+    )
 
     options = plistlib.loads(text.encode())
     assert options["manageAppVersionAndBuildNumber"] is False
     assert options["method"] == "app-store-connect"
     assert options["signingCertificate"] == "iPhone Distribution"
-    assert options["provisioningProfiles"] == {"com.sollabs.solos": "SolOS App Store 1"}
+    assert options["provisioningProfiles"] == {
+        "com.sollabs.solos": "SolOS App Store 1",
+        "com.sollabs.solos.Share": "SolOS App Store 2",
+    }

@@ -25,6 +25,7 @@ from tests.appstore.signing import certificate_of, signing_key
 ROOT = Path(__file__).resolve().parents[2]
 STANDINS = ROOT / "tests" / "xcode" / "standins"
 PASSWORD = "s3cret-p12-password"
+SHARE_UUID = "0d7f5a9c-5a52-4f1c-8a55-6f1d3c7e2b11"
 UUID = "6f1d3c7e-5a52-4f1c-8a55-0d7f5a9c2b11"
 
 
@@ -83,8 +84,10 @@ class Mac:
             },
             "ipa": str(self.out / "solmobile.ipa"),
             **_identity(),
-            "profile": base64.b64encode(standin.profile("com.sollabs.solos")).decode(),
-            "profile_uuid": UUID,
+            "profiles": [
+                [UUID, base64.b64encode(standin.profile("com.sollabs.solos")).decode()],
+                [SHARE_UUID, base64.b64encode(standin.profile("com.sollabs.solos.Share")).decode()],
+            ],
             **changes,
         }
 
@@ -130,7 +133,13 @@ class Mac:
 
 def _export_options() -> str:
     build = BuildSpec(bundle_id="com.sollabs.solos", version="1.0.0", build="0", api_key="API_BASE_URL", url="", ipa="")
-    return render_export_options(build, team="SLLABS4TM1", profile="SolOS App Store 1", type="DISTRIBUTION")
+    return render_export_options(
+        build,
+        team="SLLABS4TM1",
+        profile="SolOS App Store 1",
+        extensions={"Share": "SolOS App Store 2"},
+        type="DISTRIBUTION",
+    )
 
 
 @functools.cache

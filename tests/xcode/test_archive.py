@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from providers.appstore.ipa import reader
-from tests.xcode.mac import PASSWORD, UUID, Mac
+from tests.xcode.mac import PASSWORD, SHARE_UUID, UUID, Mac
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_steps_are_printed(archived: tuple[Mac, str]) -> None:
 
     assert output.splitlines() == [
         f"checking out {mac.commit[:12]} of {mac.checkout}",
-        "importing the certificate and installing the profile",
+        "importing the certificate and installing the profiles",
         f"archiving Release; the log is {mac.out / 'solmobile.log'}",
         "exporting the IPA",
         f"built {mac.out / 'solmobile.ipa'}",
@@ -74,7 +74,9 @@ def test_certificate_and_profile_installed(archived: tuple[Mac, str]) -> None:
     (keychain,) = built["keychains"]
     assert len(keychain["identities"]) == 1
     assert keychain["partition"] == "apple-tool:,apple:,codesign:"
-    assert [Path(path).name for path in built["profiles"]] == [f"{UUID}.mobileprovision"] * 2
+    installed = {f"{each}.mobileprovision" for each in (UUID, SHARE_UUID)}
+    assert {Path(path).name for path in built["profiles"]} == installed
+    assert len(built["profiles"]) == 4
     assert set(built["profiles"].values()) == {"0o600"}
     assert built["private files left"] == []
 
@@ -86,7 +88,7 @@ def test_secrets_are_not_readable(archived: tuple[Mac, str]) -> None:
     keychain = json.loads(mac.recorded("built")[0])["keychains"][0]
     environment = json.dumps(json.loads(mac.recorded("built")[0])["environment"])
     readable = "\n".join([*mac.recorded("arguments"), environment, output, (mac.out / "solmobile.log").read_text()])
-    for secret in (PASSWORD, keychain["password"], mac.job()["p12"], mac.job()["profile"]):
+    for secret in (PASSWORD, keychain["password"], mac.job()["p12"], mac.job()["profiles"][1][1]):
         assert secret not in readable
 
 

@@ -49,8 +49,8 @@ def sdk_problems(bundle: Bundle, expected: Expected) -> Iterator[Problem]:
 
 def architecture_problems(bundle: Bundle, *, only: tuple[str, ...]) -> Iterator[Problem]:
     """`only` are the architectures that it may be built for; it has to be built for one."""
-    named = [each.architecture for each in bundle.slices]
-    for_simulator = any(each.platform in mach_o.SIMULATORS for each in bundle.slices)
+    named = [part.architecture for part in bundle.slices]
+    for_simulator = any(part.platform in mach_o.SIMULATORS for part in bundle.slices)
     if not named or not set(named) <= set(only) or for_simulator:
         built = ", ".join(named) or "no processor (it has no executable)"
         yield OTHER_ARCHITECTURE(actual=f"{built}{' (simulator)' if for_simulator else ''}")
@@ -58,14 +58,14 @@ def architecture_problems(bundle: Bundle, *, only: tuple[str, ...]) -> Iterator[
 
 def minimum_os_problems(bundle: Bundle) -> Iterator[Problem]:
     """The executable must not need a later system than Info.plist says."""
-    for each in bundle.slices:
-        known = versions.is_number(each.minimum_os) and versions.is_number(bundle.minimum_os)
-        if known and is_later(each.minimum_os, bundle.minimum_os):
-            yield OS_DIFFERS(executable=each.minimum_os, info=bundle.minimum_os)
+    for part in bundle.slices:
+        known = versions.is_number(part.minimum_os) and versions.is_number(bundle.minimum_os)
+        if known and is_later(part.minimum_os, bundle.minimum_os):
+            yield OS_DIFFERS(executable=part.minimum_os, info=bundle.minimum_os)
 
 
 def signature_problems(bundle: Bundle) -> Iterator[Problem]:
-    if bundle.slices and not (bundle.has_sealed_resources and all(each.signed for each in bundle.slices)):
+    if bundle.slices and not (bundle.has_sealed_resources and all(part.signed for part in bundle.slices)):
         yield NOT_SIGNED()
 
 

@@ -90,7 +90,7 @@ def _allows(profile: plist.Plist, entitlements: plist.Plist, key: str) -> bool:
         return not value or profile.get(key) is True
     patterns = plist.texts(profile, key)
     return all(
-        any(one == each or (each.endswith("*") and one.startswith(each[:-1])) for each in patterns)
+        any(one == pattern or (pattern.endswith("*") and one.startswith(pattern[:-1])) for pattern in patterns)
         for one in plist.texts(entitlements, key)
     )
 

@@ -60,7 +60,7 @@ def problems(ipa: Ipa, bundle: Bundle, expected: Expected, now: datetime) -> Ite
     if bundle.kind in (APP_CLIP, WATCH_APP) and not bundle.icon_name:
         yield NO_ICON_NAME()
     if bundle.kind in (EXTENSION, FRAMEWORK) and any(
-        each.path.startswith(f"{bundle.path}/Frameworks/") for each in ipa.nested
+        inner.path.startswith(f"{bundle.path}/Frameworks/") for inner in ipa.nested
     ):
         yield HAS_FRAMEWORKS()
 
@@ -98,5 +98,5 @@ def _numbers(ipa: Ipa, bundle: Bundle) -> Iterator[Problem]:
 
 def _parent(ipa: Ipa, bundle: Bundle) -> Bundle:
     """The bundle that contains it directly."""
-    around = [each for each in ipa.nested if bundle.path.startswith(f"{each.path}/")]
-    return max(around, key=lambda each: len(each.path), default=ipa)
+    around = [outer for outer in ipa.nested if bundle.path.startswith(f"{outer.path}/")]
+    return max(around, key=lambda outer: len(outer.path), default=ipa)

@@ -46,8 +46,8 @@ def text(values: Plist, key: str) -> str:
 def texts(values: Plist, key: str) -> list[str]:
     """A list of texts or numbers, as texts. A single one is a list of one."""
     value = values.get(key)
-    several = value if isinstance(value, list) else [value]
-    return [each for each in (text({key: one}, key) for one in several) if each]
+    entries = value if isinstance(value, list) else [value]
+    return [found for entry in entries if (found := text({key: entry}, key))]
 
 
 def table(values: Plist, key: str) -> Plist:
@@ -59,7 +59,7 @@ def table(values: Plist, key: str) -> Plist:
 def blobs(values: Plist, key: str) -> tuple[bytes, ...]:
     """The binary values of a list; empty if it is missing or something else."""
     value = values.get(key)
-    return tuple(each for each in value if isinstance(each, bytes)) if isinstance(value, list) else ()
+    return tuple(entry for entry in value if isinstance(entry, bytes)) if isinstance(value, list) else ()
 
 
 def flag(values: Plist, key: str) -> bool | None:
@@ -96,13 +96,13 @@ def _check_nesting(value: object, what: str) -> None:
 
 
 def _children(values: Iterable[object]) -> Iterator[object]:
-    for each in values:
-        if isinstance(each, dict):
-            if not all(isinstance(key, str) for key in each):
+    for value in values:
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
                 raise ValueError("a property list has a key that is not a text")
-            yield from each.values()
-        elif isinstance(each, list):
-            yield from each
+            yield from value.values()
+        elif isinstance(value, list):
+            yield from value
 
 
 def _check_table(content: bytes) -> None:

@@ -64,7 +64,7 @@ def problems(ipa: Ipa, expected: Expected, now: datetime | None = None) -> list[
         *bundles.profile_problems(ipa, expected, now),
     ]
     inside = [(bundle, problem) for bundle in ipa.nested for problem in nested.problems(ipa, bundle, expected, now)]
-    return [*found, *(_within(*each) for each in (*inside, *nested.collisions(ipa)))]
+    return [*found, *(_within(*pair) for pair in (*inside, *nested.collisions(ipa)))]
 
 
 def _within(bundle: Bundle, problem: Problem) -> Problem:
@@ -127,7 +127,7 @@ def _ipad(info: plist.Plist) -> Iterator[Problem]:
 
 def _executable(ipa: Ipa) -> Iterator[Problem]:
     yield from bundles.architecture_problems(ipa, only=("arm64",))
-    for each in ipa.slices:
-        comparable = versions.is_number(each.minimum_os) and versions.is_number(ipa.minimum_os)
-        if comparable and versions.ordering(each.minimum_os) != versions.ordering(ipa.minimum_os):
-            yield bundles.OS_DIFFERS(executable=each.minimum_os, info=ipa.minimum_os)
+    for part in ipa.slices:
+        comparable = versions.is_number(part.minimum_os) and versions.is_number(ipa.minimum_os)
+        if comparable and versions.ordering(part.minimum_os) != versions.ordering(ipa.minimum_os):
+            yield bundles.OS_DIFFERS(executable=part.minimum_os, info=ipa.minimum_os)

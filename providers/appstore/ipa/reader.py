@@ -168,5 +168,5 @@ def _slices(archive: Archive, executable: str) -> tuple[mach_o.Slice, ...]:
 
 
 def _entitlements(archive: Archive, executable: str, slices: tuple[mach_o.Slice, ...]) -> plist.Plist | None:
-    signatures = [each.signature for each in slices if each.signature]
+    signatures = [part.signature for part in slices if part.signature]
     return mach_o.entitlements(archive.read_at(executable, *signatures[0])) if signatures else None

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Relation
+from rehearsal.cloud.appstore.locales import LOCALES
 from rehearsal.cloud.store import Document
 
 TEXTS: Mapping[str, Accepts] = {
@@ -19,7 +20,7 @@ TEXTS: Mapping[str, Accepts] = {
 class BetaAppLocalizations(Kind):
     type = "betaAppLocalizations"
     attributes: ClassVar[Mapping[str, Any]] = {"locale": None, **dict.fromkeys(TEXTS)}
-    required: ClassVar[Mapping[str, Accepts]] = {"locale": str}
+    required: ClassVar[Mapping[str, Accepts]] = {"locale": LOCALES}
     optional: ClassVar[Mapping[str, Accepts]] = TEXTS
     updatable: ClassVar[Mapping[str, Accepts]] = TEXTS
     relations: ClassVar[Mapping[str, Relation]] = {"app": Relation(target="apps", create=True, required=True)}

@@ -8,11 +8,13 @@ TestFlight. The setting `invited_are_active` counts invited ones too: public rec
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rehearsal.cloud.appstore import refusals
 from rehearsal.cloud.appstore.kinds import Accepts, Kind, Records, Relation, date, elsewhere
+from rehearsal.cloud.appstore.locales import LOCALES
 from rehearsal.cloud.store import Document
 
 BUILD_LIFE_SECONDS = 90 * 86400
@@ -204,7 +206,7 @@ class BetaBuildLocalizations(Kind):
 
     type = "betaBuildLocalizations"
     attributes: ClassVar[Mapping[str, Any]] = {"whatsNew": None, "locale": None}
-    required: ClassVar[Mapping[str, Accepts]] = {"locale": str}
+    required: ClassVar[Mapping[str, Accepts]] = {"locale": LOCALES}
     optional: ClassVar[Mapping[str, Accepts]] = {"whatsNew": str}
     updatable: ClassVar[Mapping[str, Accepts]] = {"whatsNew": str}
     relations: ClassVar[Mapping[str, Relation]] = {"build": Relation(target="builds", create=True, required=True)}
@@ -215,7 +217,7 @@ class BetaBuildLocalizations(Kind):
         return bool(self.related(record, "build"))
 
     def create(self, attributes: Document, links: Document) -> Document:
-        _check_length(attributes)
+        _check_text(attributes)
         if any(
             record["attributes"]["locale"] == attributes["locale"]
             for record in self.records.all(self.type, build=links["build"])
@@ -230,13 +232,21 @@ class BetaBuildLocalizations(Kind):
         return super().create(attributes, links)
 
     def update(self, record: Document, attributes: Document) -> None:
-        _check_length(attributes)
+        _check_text(attributes)
         super().update(record, attributes)
 
 
-def _check_length(attributes: Document) -> None:
-    if len(attributes.get("whatsNew") or "") > MAX_WHATS_NEW:
+def _check_text(attributes: Document) -> None:
+    text = attributes.get("whatsNew") or ""
+    if len(text) > MAX_WHATS_NEW:
         raise refusals.attribute_invalid("whatsNew", f"The text is longer than {MAX_WHATS_NEW} characters.")
+    if wrong := {sign for sign in text if sign == "<" or is_emoji(sign)}:
+        raise refusals.invalid_characters("whatsNew", "".join(sorted(wrong)))
+
+
+def is_emoji(sign: str) -> bool:
+    """Whether a character is one of those that Apple refuses: pictures, also those of the basic plane."""
+    return sign > "\uffff" or (unicodedata.category(sign) == "So" and "\u2300" <= sign <= "\u2bff") or sign == "\ufe0f"
 
 
 class BuildBetaNotifications(Kind):

@@ -29,7 +29,7 @@ def errors(
         if path.endswith(".framework"):
             yield from _framework(path, inner, program)
         else:
-            parent = infos[max((each for each in infos if path.startswith(each) and each != path), key=len)]
+            parent = infos[max((outer for outer in infos if path.startswith(outer) and outer != path), key=len)]
             yield from _signed(path, inner, parent, info)
             watch = {"cpu": WATCH_CPU, "system": WATCH_OS} if path.startswith("Watch/") else {}
             yield from signatures.program_errors(inner, program, **watch)
@@ -40,8 +40,8 @@ def errors(
             )
         if not path.endswith(".app") and any(name.startswith(f"{path}/Frameworks/") for name in names):
             yield "90206", path
-    identifiers = [str(each.get("CFBundleIdentifier")) for each in infos.values()]
-    for identifier in sorted({each for each in identifiers if identifiers.count(each) > 1}):
+    identifiers = [str(properties.get("CFBundleIdentifier")) for properties in infos.values()]
+    for identifier in sorted({found for found in identifiers if identifiers.count(found) > 1}):
         yield "90685", identifier
 
 
@@ -66,4 +66,4 @@ def _framework(path: str, inner: dict[str, Any], program: bytes) -> Iterator[tup
         yield "90056", path
     if "CFBundleShortVersionString" not in inner:
         yield "90057", path
-    yield from (each for each in signatures.program_errors(inner, program) if program and each != ("90034",))
+    yield from (error for error in signatures.program_errors(inner, program) if program and error != ("90034",))

@@ -44,6 +44,19 @@ class Users(Kind):
     sorts = ("username", "lastName")
     includes = ("visibleApps",)
 
+    def delete(self, record: Document) -> None:
+        """Somebody who is no user of the team any more leaves its internal groups."""
+        email = record["attributes"]["username"].lower()
+        testers = {
+            tester["id"]
+            for tester in self.records.all("betaTesters")
+            if (tester["attributes"]["email"] or "").lower() == email
+        }
+        for group in self.records.all("betaGroups"):
+            if group["attributes"].get("isInternalGroup") and testers:
+                self.records.kinds["betaGroups"].unlink(group, "betaTesters", testers)
+        super().delete(record)
+
 
 class UserInvitations(Kind):
     type = "userInvitations"

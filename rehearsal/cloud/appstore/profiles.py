@@ -18,6 +18,8 @@ TYPES = {
     "IOS_APP_DEVELOPMENT": ("DEVELOPMENT", "IOS_DEVELOPMENT"),
 }
 """Profile types and the certificate types they accept. Other platforms are not implemented."""
+MAX_NAME = 50
+"""The website cuts longer names, and the API has answered 500 for them."""
 ENTITLEMENTS: Mapping[str, Document] = {
     "PUSH_NOTIFICATIONS": {"aps-environment": "production"},
     "ASSOCIATED_DOMAINS": {"com.apple.developer.associated-domains": "*"},
@@ -57,6 +59,8 @@ class Profiles(Kind):
 
     def create(self, attributes: Document, links: Document) -> Document:
         name, type = attributes["name"], attributes["profileType"]
+        if len(name) > MAX_NAME:
+            raise refusals.refuse(500, "UNEXPECTED_ERROR", "An unexpected error occurred.")
         if type == "IOS_APP_STORE" and links.get("devices"):
             raise refusals.relationship_not_allowed(
                 "devices", "No devices can be associated to Provisioning Profiles for the App Store."

@@ -39,6 +39,17 @@ def not_authorized() -> Refusal:
     )
 
 
+def invalid_characters(name: str, characters: str) -> Refusal:
+    """The text of a public report (https://github.com/indiagrams/apple-shipkit/pull/137)."""
+    return refuse(
+        409,
+        "ENTITY_ERROR.ATTRIBUTE.INVALID.INVALID_CHARACTERS",
+        "An attribute value has invalid characters.",
+        f"Text for {name} contains invalid characters:'[{characters}]'.",
+        pointer=f"/data/attributes/{name}",
+    )
+
+
 def role_missing() -> Refusal:
     return refuse(
         403,

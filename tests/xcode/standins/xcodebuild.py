@@ -61,7 +61,7 @@ def export(given: dict[str, str]) -> int:
     if set(options) - OPTIONS or options["method"] not in METHODS:
         print(f"error: exportOptionsPlist error for key 'method' or unknown key in {sorted(options)}")
         return 70
-    (bundle_id,) = options["provisioningProfiles"]
+    bundle_id, *extensions = options["provisioningProfiles"]
     settings = {
         key.strip(): value.strip().replace("/$()/", "//")
         for line in Path("Config/Release.xcconfig").read_text().splitlines()
@@ -70,17 +70,29 @@ def export(given: dict[str, str]) -> int:
     }
     from rehearsal.standins import ipa
 
+    version, build = settings.get("MARKETING_VERSION", "1.0.0"), settings.get("CURRENT_PROJECT_VERSION", "0")
+    files = {"embedded.mobileprovision": profile_of(bundle_id)}
+    for extension in extensions:
+        signed = {"embedded.mobileprovision": profile_of(extension)}
+        path = f"PlugIns/{extension.rpartition('.')[2]}.appex"
+        files |= ipa.nested(path, extension, version=version, build=build, files=signed)
     Path(given["-exportPath"]).mkdir(parents=True)
     ipa.write(
         Path(given["-exportPath"]) / "SolOS.ipa",
         bundle_id=bundle_id,
-        version=settings.get("MARKETING_VERSION", "1.0.0"),
-        build=settings.get("CURRENT_PROJECT_VERSION", "0"),
+        version=version,
+        build=build,
         info={"API_BASE_URL": settings.get("API_BASE_URL", "")},
-        files={"embedded.mobileprovision": next(PROFILES.glob("*.mobileprovision")).read_bytes()},
+        files=files,
     )
     print("** EXPORT SUCCEEDED **")
     return 0
+
+
+def profile_of(bundle_id: str) -> bytes:
+    """The installed profile for a bundle ID."""
+    found = [path.read_bytes() for path in PROFILES.glob("*.mobileprovision")]
+    return next(content for content in found if f".{bundle_id}</string>".encode() in content)
 
 
 def seen() -> dict[str, object]:
