@@ -28,6 +28,7 @@ HEALTHY = (
     Need("fly GET /v1/apps/*/machines/*", 1, "whether the new version has started and passes its checks", waits=True),
     Need("proxy GET /health", 3, "three successful responses in a row from the public address"),
     Need("fly_platform GET /api/v1/apps/*/logs", 1, "whether it has crashed"),
+    Need("fly_platform GET /api/v1/apps/*/releases", 1, "records that a killed run has left unfinished"),
     Need("fly_platform POST /api/v1/releases", 1, "the record that `fly releases` shows"),
     Need("fly_platform PATCH /api/v1/releases/*", 1, "that it is complete"),
 )
@@ -47,7 +48,7 @@ DRILL = (
     Need("fly POST /v1/apps/*/volumes", 1, "the restored volume"),
     Need("fly POST /v1/apps/*/machines", 1, "the machine that opens it"),
     Need("fly GET /v1/apps/*/machines/*", 2, "that it runs, and later that it is deleted", waits=True),
-    Need("fly POST /v1/apps/*/machines/*/exec", 1, "the row counts"),
+    Need("fly POST /v1/apps/*/machines/*/exec", 2, "starts the count of the rows; reads it", waits=True),
     Need("fly DELETE /v1/apps/*/machines/*", 1, "deletes the machine, running or not"),
     Need("fly DELETE /v1/apps/*/volumes/*", 1, "the restored volume", waits=True),
 )

@@ -44,6 +44,8 @@ class Delays:
     """Fly: until a new machine can be read."""
     machine_start: float = 0.3
     """Fly: from `created` or `starting` to the start of the process."""
+    routed_until_signalled: bool = True
+    """Not a delay: whether Fly's proxy routes to the previous version until an update sends it its signal."""
     volume_detach: float = 0.3
     """Fly: until the volume of a destroyed machine is free."""
     snapshot: float = 0.3

@@ -43,8 +43,10 @@ def of_config(config: Document) -> Iterator[tuple[str, int, Document]]:
         yield name, check["port"], check
 
 
-def routable(machine: Document) -> bool:
-    """Whether the proxy routes to the machine: started, not cordoned, no service check or readiness check is critical."""
+def routable(machine: Document, *, until_signalled: bool) -> bool:
+    """Whether the proxy routes to the machine: started, not cordoned, no service check or readiness check is critical.
+
+    With `until_signalled`, also to the previous version during an update, as long as it has not got its signal."""
     ready = {
         name for name, check in (machine["config"].get("checks") or {}).items() if check.get("kind") == "readiness"
     }
@@ -52,7 +54,11 @@ def routable(machine: Document) -> bool:
         check for check in machine["checks"] if check["name"].startswith("servicecheck-") or check["name"] in ready
     ]
     failing = any(check["status"] == "critical" for check in routing_checks)
-    return machine["state"] == "started" and not machine["cordoned"] and not failing
+    is_signalled = machine.get("_signalled_at", 0.0) >= machine["_since"]
+    is_served = machine["state"] == "started" or (
+        until_signalled and machine["state"] == "replacing" and not is_signalled
+    )
+    return is_served and not machine["cordoned"] and not failing
 
 
 def _probe(id: str, runtime: Runtime, port: int, check: Document) -> tuple[str, str]:

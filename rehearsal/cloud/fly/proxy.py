@@ -1,4 +1,8 @@
-"""Fly's proxy: routes a request by its Host header to a healthy machine of the app."""
+"""Fly's proxy: routes a request by its Host header to a healthy machine of the app.
+
+Whether it still routes to the previous version while an update prepares the image is not documented: `Delays.routed_until_signalled`
+has both.
+"""
 
 from typing import Any, ClassVar
 
@@ -49,7 +53,7 @@ class Proxy(Service):
 
     def _route(self, app: str, request: Request) -> Response:
         for machine in self._machines.of_app(app):
-            if routable(machine):
+            if routable(machine, until_signalled=self.context.delays.routed_until_signalled):
                 return self._forward(machine, request)
         return Response("no healthy machine", 503)
 

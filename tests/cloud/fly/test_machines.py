@@ -133,6 +133,24 @@ def test_settled_machine(fly: httpx.Client, world: World) -> None:
     assert "instance_id is required" in stopped.json()["error"]
 
 
+@pytest.mark.parametrize("is_routed", [True, False])
+def test_proxy_during_update(fly: httpx.Client, world: World, *, is_routed: bool) -> None:
+    """The previous version runs until it gets its signal. Whether users reach it until then is not documented."""
+    world.delays = replace(world.delays, machine_start=20.0, routed_until_signalled=is_routed)
+    id = make(fly, world)
+    world.clock.sleep(30)
+    fly.post("/apps/solos-prod/ip_assignments", json={"type": "v6"})
+    users = httpx.Client(transport=Doubles(world), base_url="http://proxy.test", headers={"Host": "solos-prod.fly.dev"})
+
+    fly.post(f"/apps/solos-prod/machines/{id}", json={"config": {**CONFIG, "env": {"DATABASE_PATH": "/other.db"}}})
+    statuses = []
+    for seconds in (9, 3, 30):
+        world.clock.sleep(seconds)
+        statuses.append(users.get("/health").status_code)
+
+    assert statuses == ([200, 503, 200] if is_routed else [503, 503, 200])
+
+
 @pytest.mark.parametrize("body", [{"command": ["python3", "-c", "print(2)"]}, {"cmd": "python3 -c 'print(2)'"}])
 def test_command_in_machine(fly: httpx.Client, world: World, body: dict[str, Any]) -> None:
     """`cmd` is the older form."""
