@@ -33,6 +33,8 @@ from providers.properties import REPLACES, is_known, marked
 from providers.record import Input, field, record
 from providers.resource import Resource
 
+NEEDS_NO_VERSION = frozenset({"state", "open_release"})
+"""Differences that are repaired without an update: a stopped machine is started, an open release record is ended."""
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
 
 NO_VOLUME = ProblemText("volume_id", "the config of {name} mounts a volume at {path}, but volume_id is not set")
@@ -132,9 +134,19 @@ class MachineState(MachineArgs):
     """From the update until the first good response at the public address: the longest downtime that users can have seen."""
     latencies_ms: list[float] = field(default_factory=list)
     """Of the good responses at the public address, as seen from here."""
+    open_release: str = ""
+    """A release record that still says running, because Fly did not respond at the end: the next `up` ends it."""
 
 
-MEASURED = ("verified_at", "snapshot_id", "start_seconds", "checks_seconds", "downtime_seconds", "latencies_ms")
+MEASURED = (
+    "verified_at",
+    "snapshot_id",
+    "start_seconds",
+    "checks_seconds",
+    "downtime_seconds",
+    "latencies_ms",
+    "open_release",
+)
 
 
 @dataclass(frozen=True)
@@ -144,12 +156,12 @@ class Observed:
     machine: machines.Machine
     state: MachineState
     changed: frozenset[str]
-    """Without "state": a stopped machine is started, not updated."""
+    """Without what needs no new version."""
 
     @classmethod
     def compare(cls, provider: "MachineProvider", machine: machines.Machine, args: MachineArgs) -> Self:
         state = _state(args, machine)
-        return cls(machine, state, frozenset(provider.changed_fields(state, args)) - {"state"})
+        return cls(machine, state, frozenset(provider.changed_fields(state, args)) - NEEDS_NO_VERSION)
 
     @property
     def needs_new_version(self) -> bool:
@@ -183,6 +195,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 changed.discard("config")
             if state.state in NOT_RUNNING and not machine_config.has_autostop(machines.view(args.config)):
                 changed.add("state")
+        if state.open_release:
+            changed.add("open_release")
         return changed
 
     def ensure(self, args: MachineArgs) -> tuple[str, MachineState]:
@@ -192,9 +206,9 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             return found.id, self._converge(seen, seen.state, args)
         self._destroy_lost(args)
         fly = self.fly
-        with releases.recorded(fly, args.app, args.image, _draft(args)) as release:
+        with releases.recorded(fly, args.app, args.image, _draft(args)) as recording:
             config = _complete(args, running={})
-            config["metadata"] |= release.metadata
+            config["metadata"] |= recording.release.metadata
             signed = machine_config.signed(config)
             created = create_idempotent(
                 lambda: retry_until_pullable(lambda: self._create(args, signed)),
@@ -210,7 +224,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 epilogue = logs.epilogue(fly, args.app, now, created.id)
                 failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
                 raise Incomplete(created.id, _state(args, now), str(failed)) from None
-        return created.id, _verified(args, evidence, snapshot_id="", downtime=0.0)
+        return created.id, _verified(args, evidence, open_release=recording.open_id)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
         machine = machines.find(self.fly, state.app, id)
@@ -317,7 +331,9 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             snapshot_id, downtime = state.snapshot_id, state.downtime_seconds
         else:
             downtime = 0.0 if is_sent else done.downtime_seconds
-        return _verified(args, done.evidence, snapshot_id=snapshot_id, downtime=downtime)
+        return _verified(
+            args, done.evidence, snapshot_id=snapshot_id, downtime=downtime, open_release=done.open_release
+        )
 
     def _refuse_to_overwrite(self, seen: Observed, state: MachineState, args: MachineArgs) -> None:
         """Raise when another client has changed the machine since we last looked, to something that is not wanted."""
@@ -340,7 +356,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return known if state.verified_at else None
 
     def _equals(self, seen: MachineState, state: MachineState) -> bool:
-        return not set(self.changed_fields(seen, state)) - {"state"}
+        return not set(self.changed_fields(seen, state)) - NEEDS_NO_VERSION
 
     def _named(self, args: MachineArgs) -> machines.Machine | None:
         living = machines.living(self.fly, args.app)
@@ -391,7 +407,9 @@ def _version(args: MachineArgs, config: machines.Config) -> Version:
     )
 
 
-def _verified(args: MachineArgs, evidence: Evidence, *, snapshot_id: str, downtime: float) -> MachineState:
+def _verified(
+    args: MachineArgs, evidence: Evidence, *, snapshot_id: str = "", downtime: float = 0.0, open_release: str
+) -> MachineState:
     return replace(
         _state(args, evidence.machine),
         verified_at=waiting.utc_now().isoformat(timespec="seconds"),
@@ -400,6 +418,7 @@ def _verified(args: MachineArgs, evidence: Evidence, *, snapshot_id: str, downti
         checks_seconds=evidence.checks_seconds,
         downtime_seconds=downtime,
         latencies_ms=evidence.latencies_ms,
+        open_release=open_release,
     )
 
 

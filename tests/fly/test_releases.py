@@ -1,5 +1,6 @@
 """Release records: each deployment has one, and each ends as complete or failed."""
 
+import re
 from typing import Any
 
 import pytest
@@ -115,3 +116,50 @@ def test_unhealthy_first_version(machine: Driven, served: dict[str, Any], world:
         machine.up(**{**served, "image": push(world, "1.0.0", broken="unhealthy")})
 
     assert records(world) == [(TAG, "failed")]
+
+
+def test_refused_end_is_retried(machine: Driven, served: dict[str, Any], world: World) -> None:
+    fault = Fault("refuse", service="fly_platform", method="PATCH", status=422, body={"error": "no"}, skip=1, times=3)
+    world.faults.arm(fault)
+
+    machine.up(**served)
+
+    assert records(world) == [(TAG, "complete")]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_next_up_ends_record(machine: Driven, served: dict[str, Any], world: World, *, is_first: bool) -> None:
+    """Fly's web API does not respond at the end of a deployment: the next `up` ends the record, and deploys nothing."""
+    if not is_first:
+        machine.up(**served)
+        served = {**served, "config": {**CONFIG, "env": {**CONFIG["env"], "LOG_LEVEL": "debug"}}}
+    world.faults.arm(Fault("refuse", service="fly_platform", method="PATCH", status=503, skip=1, times=99))
+    machine.up(**served)
+    version, left = machine.outputs["instance_id"], records(world)[-1]
+    world.faults.clear()
+
+    machine.refresh()
+    machine.up(**served)
+    machine.up(**served)
+
+    assert left == (TAG, "running")
+    assert records(world)[-1] == (TAG, "complete")
+    assert (machine.outputs["instance_id"], machine.steps[-2:]) == (version, ["update", "same"])
+
+
+def test_rollback_precedes_record(machine: Driven, served: dict[str, Any], world: World) -> None:
+    """Users do not wait for a record."""
+    machine.up(**served)
+    before = len(world.journal.entries())
+
+    with pytest.raises(ProviderError, match="Rolled back"):
+        machine.up(**{**served, "image": push(world, "1.0.1", broken="unhealthy")})
+
+    writes = [entry["service"] for entry in world.journal.entries()[before:] if _changes_version(entry)]
+    assert writes == ["fly_platform", "fly", "fly", "fly_platform"]
+
+
+def _changes_version(entry: dict[str, Any]) -> bool:
+    """Whether a call deploys a version, or says how a deployment stands."""
+    is_machine = entry["service"] == "fly" and re.search(r"/machines/\w+$", entry["path"])
+    return (entry["method"] == "POST" and bool(is_machine)) or entry["method"] == "PATCH"

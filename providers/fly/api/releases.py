@@ -12,12 +12,13 @@ from typing import Literal
 
 import msgspec
 
-from providers import engine
+from providers import engine, waiting
 from providers.errors import ProviderError
-from providers.fly.api.client import Fly, NotFound, create_idempotent
+from providers.fly.api.client import Fly, FlyError, Forbidden, NotFound, create_idempotent
 from providers.fly.api.machines import ConfigView
 
 UNFINISHED = frozenset({"pending", "running"})
+END_SECONDS = 10.0
 LISTED = 10
 """How many of the newest records are searched for unfinished ones."""
 
@@ -66,16 +67,23 @@ def of(config: ConfigView) -> Release:
     return Release(config.metadata.get("fly_release_id", ""), config.metadata.get("fly_release_version", ""))
 
 
+@dataclass
+class Recording:
+    release: Release
+    open_id: str = ""
+    """See `end`."""
+
+
 @contextmanager
-def recorded(fly: Fly, app: str, image: str, draft: Draft | None) -> Iterator[Release]:
+def recorded(fly: Fly, app: str, image: str, draft: Draft | None) -> Iterator[Recording]:
     """Record the deployment inside the block: as complete, or as failed when it raises. No record without a draft."""
-    release = begin(fly, app, image, draft) if draft else Release()
+    recording = Recording(begin(fly, app, image, draft) if draft else Release())
     try:
-        yield release
+        yield recording
     except ProviderError:
-        end(fly, release, "failed")
+        end(fly, recording.release, "failed")
         raise
-    end(fly, release, "complete")
+    recording.open_id = end(fly, recording.release, "complete")
 
 
 def begin(fly: Fly, app: str, image: str, draft: Draft) -> Release:
@@ -94,14 +102,28 @@ def begin(fly: Fly, app: str, image: str, draft: Draft) -> Release:
     return Release(str(record.id), str(record.version))
 
 
-def end(fly: Fly, release: Release, status: Literal["complete", "failed"]) -> None:
-    """Record how the deployment ended."""
+def end(fly: Fly, release: Release, status: Literal["complete", "failed"]) -> str:
+    """Record how the deployment ended. Returns the id of a record that is left open because Fly does not respond.
+
+    A refusal is retried for END_SECONDS; after that, and if the record is gone, only the next deployment can end it.
+    """
     if not release.id:
-        return
-    try:
-        _mark(fly, release.id, status)
-    except ProviderError as error:
-        engine.note(f"the release record still says running: {error}")
+        return ""
+    deadline = waiting.clock.now() + END_SECONDS
+
+    def ended() -> str | None:
+        try:
+            _mark(fly, release.id, status)
+        except FlyError as error:
+            if not isinstance(error, NotFound | Forbidden) and waiting.clock.now() < deadline:
+                return None
+            engine.note(f"the release record still says running: {error}")
+        except ProviderError as error:
+            engine.note(f"the release record still says running, the next `pulumi up` ends it: {error}")
+            return release.id
+        return ""
+
+    return waiting.poll(ended, seconds=2 * END_SECONDS, waiting_for="the end of the release record", first_pause=1.0)
 
 
 def _create(fly: Fly, app: str, image: str, draft: Draft) -> Record:

@@ -59,6 +59,8 @@ class Done:
 
     evidence: Evidence
     downtime_seconds: float
+    open_release: str = ""
+    """The id of a release record that could not be ended."""
 
 
 def update(
@@ -89,10 +91,13 @@ def update(
         took = waiting.clock.now() - started_at
         evidence = verify(machine, sent, wanted, lease)
     except ProviderError as error:
+        failure = _rolled_back(machine, sent, previous, lease, error, ran=current.instance_id, rescue=rescue)
         releases.end(machine.fly, release, "failed")
-        raise _rolled_back(machine, sent, previous, lease, error, ran=current.instance_id, rescue=rescue) from None
-    releases.end(machine.fly, release, "complete")
-    return Done(evidence=evidence, downtime_seconds=round(took + evidence.response_seconds, 1))
+        raise failure from None
+    open_release = releases.end(machine.fly, release, "complete")
+    return Done(
+        evidence=evidence, open_release=open_release, downtime_seconds=round(took + evidence.response_seconds, 1)
+    )
 
 
 def _send(machine: MachineRef, current: str, config: Config, version: Version, lease: machines.Lease) -> str:
