@@ -236,6 +236,7 @@ class Backend(Component):
                 image=image.pinned,
                 from_snapshot=self.settings.database.from_snapshot,
                 last_snapshot=self.is_protected,
+                healthy_seconds=self.settings.fly_toml.wait_seconds,
                 existed=self.survey.found_volumes,
             ),
             self.child_opts(),

@@ -52,6 +52,17 @@ GONE = ErrorText(
     "volume {id} of app {app} does not exist, or was moved to another host",
     remedy="run `pulumi refresh` and read its output before you run `pulumi up`",
 )
+AWAY = "volume {id} of app {app} is on a host that Fly reports as {status}: see https://status.fly.io"
+UNCHANGED = ErrorText(
+    "volume {id} of app {app} is on a host that Fly reports as {status}: nothing was changed",
+    remedy="look at https://status.fly.io and run the same command again when the host is back; if it stays away, restore the "
+    "newest snapshot as for a lost volume (infra-docs/BACKUPS.md)",
+)
+NOT_DELETED = ErrorText(
+    "volume {id} of app {app} is on a host that Fly reports as {status}: it was not deleted",
+    remedy="run the same command again when the host is back; to give up its data, run `fly volumes destroy {id} -a {app}`, "
+    "then `pulumi refresh`",
+)
 SEVERAL = ErrorText(
     "app {app} has {count} volumes {name} in {region}: {ids}",
     remedy="delete or rename all but the one with the data (`fly volumes list`, `fly volumes destroy`)",
@@ -82,6 +93,8 @@ class VolumeArgs(Adoptable):
     """A snapshot `vs_…` to restore. Create-only."""
     last_snapshot: Input[bool] = field(default=False)
     """Whether to take a snapshot before the volume is deleted, and show its id. Changed in place."""
+    healthy_seconds: Input[float] = field(default=300.0)
+    """How long the machine may take to be healthy again when a new size restarts it. Changing it alone changes nothing."""
 
 
 @record
@@ -90,9 +103,11 @@ class VolumeState(VolumeArgs):
     state: str = ""
     allocated_gb: int = 0
     """The actual size; more than `size_gb` after Fly has extended it."""
+    host_status: str = ""
 
 
-CREATE_ONLY = frozenset({"guest", "image", "from_snapshot"})
+NOT_COMPARED = frozenset({"guest", "image", "from_snapshot", "healthy_seconds"})
+"""The create-only arguments, and how long to wait."""
 
 
 class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
@@ -118,7 +133,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 yield replace(CANNOT_CHANGE(field=name, before=before, after=after), key=name)
 
     def changed_fields(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
-        return [name for name in super().changed_fields(state, args) if name not in CREATE_ONLY]
+        return [name for name in super().changed_fields(state, args) if name not in NOT_COMPARED]
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
         named = volumes.named(self.fly, args.app, args.name, args.region)
@@ -141,6 +156,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             engine.note(f"volume {id} in {volume.region} is declared lost: it stays at Fly, and leaves this stack")
             return None
         if volume:
+            if volume.host_status != "ok":
+                engine.note(AWAY.format(id=id, app=state.app, status=volume.host_status))
             return _state(state, volume)
         successors = volumes.living(self.fly, state.app, state.name, state.region)
         moved = [
@@ -160,6 +177,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         volume = volumes.find(self.fly, state.app, id)
         if volume is None:
             return
+        if volume.host_status != "ok":
+            raise NOT_DELETED(id=id, app=state.app, status=volume.host_status)
         if state.last_snapshot:
             snapshot = volumes.take_snapshot(self.fly, state.app, id, progress=engine.progress())
             engine.note(
@@ -237,6 +256,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         the volume, nobody knows whether the machine was restarted, so it is restarted again."""
         path, doing = volumes.path(args.app, volume.id), f"change volume {volume.id} of app {args.app}"
         wanted = {"snapshot_retention": args.snapshot_retention, "auto_backup_enabled": args.scheduled_snapshots}
+        if volume.host_status != "ok":
+            raise UNCHANGED(id=volume.id, app=args.app, status=volume.host_status)
         if any(getattr(volume, key) != value for key, value in wanted.items()):
             volume = self.fly.call("PUT", path, doing=doing, shape=volumes.Volume, body=wanted, safe=True)
         needs_restart = grown_from is not None and grown_from < args.size_gb
@@ -245,7 +266,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             response = self.fly.call("PUT", f"{path}/extend", doing=doing, shape=volumes.Extended, body=body, safe=True)
             volume, needs_restart = response.volume, response.needs_restart
         if needs_restart and volume.attached_machine_id:
-            machines.restart(self.fly, args.app, volume.attached_machine_id)
+            machines.restart(self.fly, args.app, volume.attached_machine_id, seconds=args.healthy_seconds)
         return _state(args, volume)
 
 
@@ -276,9 +297,11 @@ def _state(args: VolumeArgs, volume: volumes.Volume) -> VolumeState:
         image=args.image,
         from_snapshot=args.from_snapshot,
         last_snapshot=args.last_snapshot,
+        healthy_seconds=args.healthy_seconds,
         zone=volume.zone,
         state=volume.state,
         allocated_gb=volume.size_gb,
+        host_status=volume.host_status,
     )
 
 
@@ -294,3 +317,4 @@ class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
     zone: Output[str]
     state: Output[str]
     allocated_gb: Output[int]
+    host_status: Output[str]

@@ -58,7 +58,7 @@ def test_update_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> Non
 
 
 def test_restart_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> None:
-    machines.restart(fly, "solos-prod", stoppable.id)
+    machines.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
 
     order = [("restart", "stopping"), ("exit", "stopped"), ("restart", "starting"), ("start", "started")]
     assert events(world)[-4:] == order
@@ -91,7 +91,7 @@ def test_rollback_survives_sigterm(stoppable: Driven, world: World) -> None:
 
 
 def test_crash_after_restart_counts(stoppable: Driven, fly: Fly, world: World) -> None:
-    machines.restart(fly, "solos-prod", stoppable.id)
+    machines.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
     world.services["fly"].machines.runtime.kill(stoppable.id, 139, oom=False)  # type: ignore[attr-defined]
     world.clock.sleep(1)
 

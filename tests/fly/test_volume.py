@@ -1,6 +1,8 @@
 """The volume: created once, grown in place, never shrunk, repaired in place, followed when Fly moves it, never lost by accident."""
 
 import sqlite3
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from harness.driver import Driven, Refused
 from harness.inprocess import control
-from providers.errors import ProviderError
+from providers.errors import ProviderError, TimedOut
 from providers.fly.api import volumes
 from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
@@ -108,6 +110,46 @@ def test_growing_restarts_machine(machine: Driven, configured: Configured, world
 
     assert restarts(world) == 1
     assert living(world, "fly_machine")[0]["_lease"] is None
+
+
+@pytest.mark.parametrize(("seconds", "is_healthy"), [(600.0, True), (60.0, False)])
+def test_restart_within_budget(
+    machine: Driven, configured: Configured, world: World, *, seconds: float, is_healthy: bool
+) -> None:
+    """A restart has the budget of a deployment, also for an application that starts slowly."""
+    volume = adopted(configured)
+    world.delays = replace(world.delays, machine_start=200.0)
+    began = world.clock.now()
+
+    with nullcontext() if is_healthy else pytest.raises(TimedOut):
+        volume.up(**{**VOLUME, "size_gb": 2, "healthy_seconds": seconds})
+
+    assert is_healthy or world.clock.now() < began + seconds + 10
+    assert volume.diff(**{**VOLUME, "size_gb": 2, "healthy_seconds": 9.0}).changes is not is_healthy
+
+
+@pytest.mark.parametrize("status", ["unreachable", "unknown"])
+def test_unreachable_volume_is_left(
+    machine: Driven, configured: Configured, world: World, said: list[str], status: str
+) -> None:
+    """Refresh shows the status of its host; up and destroy refuse, and write nothing."""
+    volume = adopted(configured)
+    control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": status})
+    before = len(world.journal.entries("fly"))
+
+    volume.refresh()
+    unchanged = volume.diff(**{**VOLUME, "size_gb": 1})
+    with pytest.raises(ProviderError, match=f"reports as {status}: nothing was changed"):
+        volume.up(**{**VOLUME, "size_gb": 2})
+    with pytest.raises(ProviderError, match=f"reports as {status}: nothing was changed"):
+        adopted(configured)
+    with pytest.raises(ProviderError, match=f"reports as {status}: it was not deleted"):
+        volume.destroy()
+
+    assert not unchanged.changes
+    assert [f"on a host that Fly reports as {status}" in line for line in said] == [True]
+    assert volume.outputs["host_status"] == status
+    assert {entry["method"] for entry in world.journal.entries("fly")[before:]} == {"GET"}
 
 
 def test_unneeded_restart_is_skipped(volume: Driven, world: World) -> None:

@@ -413,9 +413,14 @@ def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0
     )
 
 
-def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
-    """Restart the machine under its lease and wait until its checks pass. Idempotent; a stopped machine needs no restart."""
-    doing = f"restart machine {id} of app {app}"
+def restart(fly: Fly, app: str, id: str, *, seconds: float) -> None:
+    """Restart the machine under its lease and wait until its checks pass, all together within `seconds`. Idempotent; a stopped
+    machine needs no restart."""
+    doing, deadline = f"restart machine {id} of app {app}", waiting.clock.now() + seconds
+
+    def left() -> float:
+        return max(0.0, round(deadline - waiting.clock.now(), 1))
+
     with leased(fly, app, id) as lease:
 
         def accepted() -> bool | None:
@@ -429,9 +434,9 @@ def restart(fly: Fly, app: str, id: str, *, seconds: float = 120.0) -> None:
                 return False if machine is None or machine.state in ("stopped", "suspended") else None
             return True
 
-        if waiting.poll(accepted, seconds=seconds, waiting_for=f"Fly to {doing}", first_pause=0.5):
-            wait_for(fly, app, id, "started", seconds=seconds, lease=lease)
-            _wait_for_checks(fly, app, id, seconds=seconds, lease=lease)
+        if waiting.poll(accepted, seconds=left(), waiting_for=f"Fly to {doing}", first_pause=0.5):
+            wait_for(fly, app, id, "started", seconds=left(), lease=lease)
+            _wait_for_checks(fly, app, id, seconds=left(), lease=lease)
 
 
 def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Lease) -> None:

@@ -40,6 +40,8 @@ class Volume(msgspec.Struct):
     """Days."""
     auto_backup_enabled: bool | None = None
     attached_machine_id: str | None = None
+    host_status: str = "ok"
+    """`unreachable` or `unknown` while Fly cannot reach the volume's host."""
 
     @property
     def is_gone(self) -> bool:

@@ -108,7 +108,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("update_volume", id)
-            return public(self.store.put("fly_volume", id, {**self._existing_volume(name, id), **body}))
+            return public(self.store.put("fly_volume", id, {**self._reachable_volume(name, id), **body}))
 
     @route("PUT", "/v1/apps/<name>/volumes/<id>/extend")
     def extend_volume(self, request: Request, name: str, id: str) -> Any:
@@ -117,7 +117,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("extend_volume", id)
-            volume = self._existing_volume(name, id)
+            volume = self._reachable_volume(name, id)
             if size <= volume["size_gb"]:
                 raise bodies.refused(f"invalid_argument: volumes can only grow: {id} has {volume['size_gb']} GB")
             machine = self.machines.find(volume["attached_machine_id"]) if volume["attached_machine_id"] else None
@@ -170,7 +170,7 @@ class Volumes(FlyApi):
         with self.store.transaction():
             self.app(request, name)
             self.limit("create_snapshot", id)
-            volume, now = self._existing_volume(name, id), self.context.clock.now()
+            volume, now = self._reachable_volume(name, id), self.context.clock.now()
             snapshot_id = f"vs_{random_id(22)}"
             self.machines.disks.take_snapshot(id, snapshot_id)
             self.store.put(
@@ -203,6 +203,12 @@ class Volumes(FlyApi):
         volume = self._volume(app, id)
         if volume["_deleted_at"] is not None:
             raise fly_error(404, "volume not found")
+        return volume
+
+    def _reachable_volume(self, app: str, id: str) -> Document:
+        volume = self._existing_volume(app, id)
+        if volume["host_status"] != "ok":
+            raise fly_error(412, f"failed_precondition: the host of volume {id} is {volume['host_status']}")
         return volume
 
     def _settled(self, volume: Document) -> Document | None:
