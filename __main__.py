@@ -6,6 +6,7 @@ import signal
 # Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pulumi
@@ -26,7 +27,13 @@ except BadSettings as bad:
 protected = pulumi.ResourceOptions(protect=settings.protect)
 
 deployment = Deployment(
-    "solos", settings.backend, settings.ios, settings.release, protected, declared_by=settings.launch.declared_by
+    "solos",
+    settings.backend,
+    settings.ios,
+    settings.release,
+    protected,
+    declared_by=settings.launch.declared_by,
+    installations_due=settings.launch.installations_due,
 )
 backend = deployment.backend
 monitoring = Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None
@@ -49,9 +56,7 @@ pulumi.export("build", settings.release.build_name)
 pulumi.export("testers", [tester.email for tester in settings.ios.testers])
 pulumi.export("notInstalledBy", deployment.installations.missing)
 pulumi.export("smokeTest", settings.launch.smoke_test.summary())
-pulumi.export(
-    "waivers", {row: {"reason": waiver.reason, "by": waiver.by} for row, waiver in settings.launch.waivers.items()}
-)
+pulumi.export("waivers", {row: asdict(waiver) for row, waiver in settings.launch.waivers.items()})
 pulumi.export("launch", launch.status)
 pulumi.export("simulated", settings.simulated)
 pulumi.export("readme", (FOLDER / "Pulumi.README.md").read_text(encoding="utf-8"))

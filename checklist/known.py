@@ -47,7 +47,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class SignOffs:
-    """The smoke test's result: how many sign-offs there are, how many are needed, and a phrase for each that is open."""
+    """The smoke test's result: how many sign-offs there are, how many are needed, and a phrase for each that failed or is open."""
 
     build: str = ""
     """The build that is to be tried, as TestFlight shows it; empty where the stack does not say."""
@@ -55,6 +55,7 @@ class SignOffs:
     """The image of the backend that it is to be tried with, by its reference."""
     signed_off: int = 0
     needed: int = 0
+    failed: Sequence[str] = ()
     open: Sequence[str] = ("the stack has no smoke test",)
 
     @classmethod
@@ -67,6 +68,7 @@ class SignOffs:
             image=summary.get("image", ""),
             signed_off=int(summary["signedOff"]),
             needed=int(summary["of"]),
+            failed=tuple(summary.get("failed") or ()),
             open=tuple(summary["open"]),
         )
 

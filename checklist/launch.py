@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from checklist.backend import UP, running_image
 from checklist.ios_build import Build
 from checklist.known import Known, Shape
-from checklist.row import Failed, Missing, Phase, need, row
+from checklist.row import Failed, Missing, Phase, Waiting, need, row
 from checklist.testflight import BetaTesters
 
 
@@ -36,8 +36,12 @@ class LaunchRecord(Shape, kind="checks:LaunchRecord"):
 def smoke_test(known: Known) -> str:
     """It blocks: no other row proves that the product works for a person."""
     tried = known.sign_offs
+    if tried.failed:
+        raise Failed(
+            "; ".join([*tried.failed, *tried.open]), remedy="fix what failed, and let the testers try it again"
+        )
     if tried.open:
-        raise Missing("; ".join(tried.open))
+        raise Waiting("; ".join(tried.open), on="the testers")
     build, image = need(known, Build).name, running_image(known).reference
     if (tried.build, tried.image) != (build, image):
         raise Missing(f"the sign-offs are of {tried.build} with {tried.image}, not of {build} with {image}", remedy=UP)
@@ -59,7 +63,7 @@ def launched(known: Known) -> str:
     if record is None and known.declared_by:
         raise Missing(f"{known.declared_by} declares it with the next `pulumi up`", remedy=UP)
     if record is None:
-        raise Missing
+        raise Waiting(on="the release lead")
     if record.withdrawn:
         raise Failed(
             f"withdrawn {record.withdrawn_at}: {record.withdrawn}", remedy="declare the next release under a new label"

@@ -21,6 +21,7 @@ class State(StrEnum):
     """The result of a row: proven, or why it is not."""
 
     OK = "ok"
+    WAITING = "waiting"
     MISSING = "missing"
     FAILED = "failed"
     WAIVED = "waived"
@@ -30,6 +31,7 @@ class Open(Exception):
     """A row does not hold; one subclass per reason. An empty `text` or `remedy` means that of the row."""
 
     state = State.MISSING
+    waits_for = ""
 
     def __init__(self, text: str = "", *, remedy: str = "") -> None:
         super().__init__(text)
@@ -39,6 +41,16 @@ class Open(Exception):
 
 class Missing(Open):
     """There is no evidence yet."""
+
+
+class Waiting(Open):
+    """The evidence has to come from somebody else, and nothing is wrong: from Apple, or from a person."""
+
+    state = State.WAITING
+
+    def __init__(self, text: str = "", *, on: str, remedy: str = "") -> None:
+        super().__init__(text, remedy=remedy)
+        self.waits_for = on
 
 
 class Failed(Open):
@@ -76,10 +88,14 @@ class Finding:
     state: State
     text: str
     remedy: str = ""
+    waits_for: str = ""
+    """Who has to act, if the row waits for somebody."""
     reason: str = ""
     """Why the row is waived; empty when it is not."""
     by: str = ""
     """Who waived it."""
+    until: str = ""
+    """The date on which the waiver ends, `2026-11-29`; empty if it does not end."""
     link: str | None = None
 
     @property
@@ -101,7 +117,8 @@ class Finding:
     def summary(self) -> str:
         """One line for people: the evidence, the problem, or the waiver with what it leaves unproven."""
         if self.state is State.WAIVED:
-            return f"waived by {self.by}: {self.reason}; not proven: {self.text}"
+            until = f" until {self.until}" if self.until else ""
+            return f"waived by {self.by}{until}: {self.reason}; not proven: {self.text}"
         return self.problem or self.text
 
 
@@ -141,18 +158,30 @@ def need(known: Known, shape: type[ShapeT], *, within: str = "") -> ShapeT:
 
 
 def evaluate(row: Row, known: Known, waiver: Mapping[str, str] | None = None) -> Finding:
-    """The finding of one row. A waiver, `{reason, by}`, counts only while the row is open; the finding keeps what is open."""
+    """The finding of one row. A waiver, `{reason, by, until?}`, counts only while the row is open, and before the day `until`; the
+    finding keeps what is open."""
     link = _link(row, known)
     try:
         return Finding(row=row, state=State.OK, text=row.evidence(known), link=link)
     except Open as open_:
-        state, text, remedy = open_.state, open_.text or row.absent, open_.remedy or row.remedy
+        found = Finding(
+            row=row,
+            state=open_.state,
+            text=open_.text or row.absent,
+            remedy=open_.remedy or row.remedy,
+            waits_for=open_.waits_for,
+            link=link,
+        )
     except Unreadable as unreadable:
-        state, text, remedy = State.FAILED, str(unreadable), "run `pulumi up`"
-    found = Finding(row=row, state=state, text=text, remedy=remedy, link=link)
-    if waiver and row.blocks:
-        return replace(found, state=State.WAIVED, reason=waiver.get("reason", ""), by=waiver.get("by", ""))
+        found = Finding(row=row, state=State.FAILED, text=str(unreadable), remedy="run `pulumi up`", link=link)
+    if waiver and row.blocks and not _has_ended(waiver, known):
+        reason, by, until = (waiver.get(name, "") for name in ("reason", "by", "until"))
+        return replace(found, state=State.WAIVED, reason=reason, by=by, until=until)
     return found
+
+
+def _has_ended(waiver: Mapping[str, str], known: Known) -> bool:
+    return bool(waiver.get("until")) and waiver["until"] <= known.now.date().isoformat()
 
 
 def _link(row: Row, known: Known) -> str | None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from checklist.backend import UP
 from checklist.ios_build import Build, apple_page, current_build
 from checklist.known import Known, Shape
-from checklist.row import Failed, Missing, Phase, need, row
+from checklist.row import Failed, Missing, Phase, Waiting, need, row
 
 AVAILABLE = {
     "READY_FOR_BETA_TESTING": "READY_FOR_BETA_TESTING when it was released, before a tester accepted the invitation",
@@ -91,8 +91,9 @@ def testers(known: Known) -> str:
     if not found.testers:
         raise Missing("the group has no testers", remedy="add them to solos:testers and run `pulumi up`")
     if found.invited:
-        raise Missing(
+        raise Waiting(
             f"invited to the team, not accepted yet: {', '.join(found.invited)}",
+            on="the testers",
             remedy="ask them to accept Apple's e-mail, then run `pulumi up`",
         )
     return ", ".join(tester["email"] for tester in found.testers)
@@ -130,7 +131,7 @@ def installed(known: Known) -> str:
     """Apple lists a device with this build for each tester."""
     evidence = _of_current_build(known, Installations)
     if evidence.missing:
-        raise Missing(f"not installed yet by {', '.join(evidence.missing)}")
+        raise Waiting(f"not installed yet by {', '.join(evidence.missing)}", on="the testers")
     if not evidence.devices:
         raise Missing
     return "; ".join(f"{tester}: {', '.join(devices)}" for tester, devices in sorted(evidence.devices.items()))
@@ -153,7 +154,7 @@ def no_crashes(known: Known) -> str:
             remedy="fix the build, raise solos:build, and run `pulumi up`",
         )
     if not evidence.sessions:
-        raise Missing("Apple has counted no use of the build yet")
+        raise Waiting("Apple has counted no use of the build yet", on="Apple")
     return f"none in {_count(evidence.sessions, 'session', 'sessions')}, seen {evidence.seen_at}"
 
 

@@ -39,9 +39,11 @@ class Deployment(Component):
         opts: pulumi.ResourceOptions | None = None,
         *,
         declared_by: str = "",
+        installations_due: str = "",
     ) -> None:
-        """`protect` in `opts` protects everything that users and testers would miss. `declared_by` is who declares the launch: then
-        Apple is asked again who has installed the build."""
+        """`protect` in `opts` protects everything that users and testers would miss. Apple is asked again who has
+        installed the build when somebody declares the launch, `declared_by`, and from the day `installations_due`, as
+        `2026-11-29`, until everybody has."""
         super().__init__(name, opts)
         self.backend = Backend(f"{name}-backend", backend, self.child_opts())
         # An app at Fly that must not be adopted stops the launch before anything is created at Apple.
@@ -105,6 +107,7 @@ class Deployment(Component):
                 version=release.build,
                 testers=[tester.email for tester in ios.testers],
                 asked_by=declared_by,
+                due=installations_due,
             ),
             self.replaceable_opts(self.distribution),
         )

@@ -15,6 +15,7 @@ from report.timeline import SHORT, Group, Span
 
 LABELS: Mapping[State, str] = {
     State.OK: "Proven",
+    State.WAITING: "Waiting",
     State.MISSING: "Open",
     State.FAILED: "Failed",
     State.WAIVED: "Waived",

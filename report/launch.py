@@ -155,7 +155,7 @@ def _release(stack: Stack) -> str:
 
 def _verdict(stack: Stack, findings: Sequence[Finding]) -> Verdict:
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
-    not_proven = counts[State.MISSING] + counts[State.FAILED]
+    not_proven = sum(not finding.holds or bool(finding.until) for finding in findings)
     launch = stack.outputs.get("launch") or {}
     by = readable(f"declared by {launch['declaredBy']}, {launch['declaredAt']}") if "declaredAt" in launch else ""
     declared = next(finding for finding in findings if finding.row.key == "launched")

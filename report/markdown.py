@@ -6,7 +6,13 @@ from checklist.row import Finding, State
 from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Launch, Tone
 from report.timeline import Span
 
-MARKS: Mapping[State, str] = {State.OK: "✅", State.MISSING: "⬜", State.FAILED: "❌", State.WAIVED: "✋"}
+MARKS: Mapping[State, str] = {
+    State.OK: "✅",
+    State.WAITING: "⏳",
+    State.MISSING: "⬜",
+    State.FAILED: "❌",
+    State.WAIVED: "✋",
+}
 
 
 TONES: Mapping[Tone, str] = {Tone.GOOD: "✅", Tone.ATTENTION: "🟠", Tone.BAD: "❌"}
@@ -41,6 +47,8 @@ def render(launch: Launch) -> str:
 def _row(finding: Finding) -> Sequence[str]:
     title = f"[{finding.row.title}]({finding.link})" if finding.link else finding.row.title
     text = finding.text if finding.holds else finding.problem
+    if finding.until:
+        text += f"; waived until {finding.until}"
     return MARKS[finding.state], f"{finding.row.phase}: {title}", text
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from checklist.rows import waiver_problem
@@ -16,7 +17,10 @@ from providers.checks.launch_record import Waiver
 EARLIER = re.compile(r"launched|withdrawn: (?P<reason>\S.*)")
 
 NOT_WAIVABLE = SettingText("solos:waivers.{row}", "{problem}")
-BAD_WAIVER = SettingText("solos:waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it")
+BAD_WAIVER = SettingText(
+    "solos:waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it; `until` is optional"
+)
+BAD_DATE = SettingText("solos:waivers.{row}.until", "must be a date like 2026-11-29, not {value!r}")
 BAD_EARLIER = SettingText("solos:earlierReleases.{label}", "must be 'launched' or 'withdrawn: REASON', not {value!r}")
 NOT_EARLIER = SettingText(
     "solos:earlierReleases.{label}", "is the current release, solos:label", remedy="remove it, or change solos:label"
@@ -38,6 +42,12 @@ class LaunchSettings:
     """Why the launch is withdrawn; empty while it is not."""
     earlier: Mapping[str, str]
     """Earlier releases, whose records are kept: by label, the reason of the withdrawal, or empty if it was not withdrawn."""
+
+    @property
+    def installations_due(self) -> str:
+        """The first day on which a waiver of Apple's evidence about the testers ends; empty if none does."""
+        days = [waiver.until for row, waiver in self.waivers.items() if row in ("installed", "no-crashes")]
+        return min(filter(None, days), default="")
 
 
 def read_launch(config: StackConfig, release: Release, ios: IosSettings, image: str, folder: Path) -> LaunchSettings:
@@ -73,12 +83,21 @@ def _smoke_test(config: StackConfig, release: Release, ios: IosSettings, image: 
 def _waivers(config: StackConfig) -> dict[str, Waiver]:
     waivers = {}
     for row, given in config.nested("waivers").items():
-        waivers[row] = Waiver(reason=given.get("reason", ""), by=given.get("by", ""))
+        waivers[row] = Waiver(**{name: given.get(name, "") for name in ("reason", "by", "until")})
         if problem := waiver_problem(row):
             config.refuse(NOT_WAIVABLE(row=row, problem=problem))
-        if set(given) != {"reason", "by"} or not all(given.values()):
+        if given.keys() - {"until"} != {"reason", "by"} or not all(given.values()):
             config.refuse(BAD_WAIVER(row=row))
+        if "until" in given and not _is_date(given["until"]):
+            config.refuse(BAD_DATE(row=row, value=given["until"]))
     return waivers
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _earlier(config: StackConfig, release: Release) -> dict[str, str]:

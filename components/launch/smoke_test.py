@@ -80,29 +80,31 @@ class SmokeTest:
             for tester in feature.testers or self.testers:
                 yield tester, feature.key
 
+    def failed(self) -> list[str]:
+        """A phrase for each failure."""
+        results = {(tester, feature): self.counting.get(tester, {}).get(feature) for tester, feature in self.required()}
+        return [
+            f"{feature} by {tester} {result}"
+            for (tester, feature), result in results.items()
+            if result not in (None, PASSED)
+        ]
+
     def open(self) -> list[str]:
-        """A phrase for each failure, and for each tester with missing sign-offs; empty when the test is passed."""
+        """A phrase for each tester with missing sign-offs."""
         if self.sign_offs and self.of and not self.counting:
             return [f"the sign-offs are of {self.of}, not of {self.release}"]
         missing: dict[str, list[str]] = {}
-        failures = []
         for tester, feature in self.required():
-            result = self.counting.get(tester, {}).get(feature)
-            if result is None:
+            if feature not in self.counting.get(tester, {}):
                 missing.setdefault(tester, []).append(feature)
-            elif result != PASSED:
-                failures.append(f"{feature} by {tester} {result}")
-        return [
-            *failures,
-            *(f"{tester} has not signed off {', '.join(features)}" for tester, features in missing.items()),
-        ]
+        return [f"{tester} has not signed off {', '.join(features)}" for tester, features in missing.items()]
 
     def summary(self) -> dict[str, object]:
-        """For the stack output: how many sign-offs there are, how many are needed, and what is open."""
+        """For the stack output: how many sign-offs there are, how many are needed, and what failed or is open."""
         required = list(self.required())
         passed = sum(self.counting.get(tester, {}).get(feature) == PASSED for tester, feature in required)
         release = {"build": self.release.build, "image": self.release.image}
-        return {**release, "signedOff": passed, "of": len(required), "open": self.open()}
+        return {**release, "signedOff": passed, "of": len(required), "failed": self.failed(), "open": self.open()}
 
     def problems(self) -> Iterator[SettingProblem]:
         """What is wrong with the sign-offs. Those of another release are not checked: testers and features may have changed."""

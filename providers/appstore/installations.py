@@ -2,10 +2,11 @@
 
 Testers take hours or days, and Apple's counts lag by hours, so nothing waits here, and time alone is no change: an unchanged stack
 shows none while testers are missing. `pulumi refresh` and `pulumi up --refresh` look again, and so does an `up` in which the build, the
-testers, or `asked_by` change.
+testers, or `asked_by` change, or on and after the day `due`.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester, instant
 from providers.appstore.ipa import versions
-from providers.properties import REPLACES
+from providers.properties import KEPT, REPLACES
 from providers.record import Input, field, record
 from providers.resource import Gate, Resource
 
@@ -40,6 +41,8 @@ class InstallationsArgs:
     """Addresses of those who have to install the build."""
     asked_by: Input[str] = field(default="")
     """Who needs the evidence now, for example to declare the launch. Another name asks Apple again."""
+    due: Annotated[Input[str], KEPT] = field(default="")
+    """The day from which each `up` asks again while something is missing, `2026-11-29`; empty for never."""
 
 
 @record
@@ -61,6 +64,12 @@ class InstallationsState(InstallationsArgs):
 class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
     Args = InstallationsArgs
     State = InstallationsState
+
+    def changed_fields(self, state: InstallationsState, args: InstallationsArgs) -> Iterable[str]:
+        yield from super().changed_fields(state, args)
+        is_due = bool(args.due) and args.due <= waiting.utc_now().date().isoformat()
+        if is_due and (state.missing or not state.sessions):
+            yield "due"
 
     def ensure(self, args: InstallationsArgs) -> tuple[str, InstallationsState]:
         return f"{args.build_id}/{args.group_id}", self._look(args)
@@ -93,6 +102,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
             version=args.version,
             testers=args.testers,
             asked_by=args.asked_by,
+            due=args.due,
             devices={email: found for email, found in having.items() if found},
             missing=missing,
             sessions=sum(usage.session_count for usage in usages),

@@ -62,6 +62,11 @@ class Requirement:
 class Waiver:
     reason: str
     by: str
+    until: str = ""
+    """The day on which it ends, `2026-11-29`; empty if it does not end."""
+
+    def has_ended(self, today: str) -> bool:
+        return bool(self.until) and self.until <= today
 
 
 @record
@@ -119,7 +124,8 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
     def ensure(self, args: LaunchRecordArgs) -> tuple[str, LaunchRecordState]:
         errors, seconds, problem = self._since_verified(args)
         found = [*args.requirements, *([Requirement(key=HEALTHY, open=problem)] if problem else [])]
-        missing = [row for row in found if row.open and row.key not in args.waivers]
+        waived = {key for key, waiver in args.waivers.items() if not waiver.has_ended(_now()[:10])}
+        missing = [row for row in found if row.open and row.key not in waived]
         if missing:
             raise NOT_READY(
                 label=args.label,

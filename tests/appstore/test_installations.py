@@ -1,6 +1,7 @@
 """Installations on the testers' devices, read until they are complete."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def test_declaration_asks_again(world: World, arguments: dict[str, Any], install
 
     assert outputs["missing"] == []
     assert installations.steps == ["create", "update", "same"]
+
+
+def test_due_evidence_asked_again(world: World, arguments: dict[str, Any], installations: Driven) -> None:
+    """From the day on which the waiver of it ends, by each `up`, until it is there."""
+    tomorrow = str((datetime.fromtimestamp(world.clock.now(), UTC) + timedelta(1)).date())
+    for _ in range(2):
+        installations.up(**arguments, due=tomorrow)
+    world.clock.sleep(24 * 3600)
+    installations.up(**arguments, due=tomorrow)
+    install(world)
+    use(world)
+
+    for _ in range(2):
+        installations.up(**arguments, due=tomorrow)
+
+    assert installations.outputs["missing"] == []
+    assert installations.steps == ["create", "same", "update", "update", "same"]
 
 
 def test_calls_of_a_look(world: World, arguments: dict[str, Any], installations: Driven) -> None:

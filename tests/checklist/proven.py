@@ -167,8 +167,13 @@ PROVEN: Mapping[str, Observed] = {
 """Numbers are doubles, as they come from gRPC and from state."""
 
 
-def known(changes: Mapping[str, Mapping[str, Any] | None] | None = None, *, open: tuple[str, ...] = ()) -> Known:
-    """The proven stack with other outputs, or without a resource where the change is None; `open` are missing sign-offs."""
+def known(
+    changes: Mapping[str, Mapping[str, Any] | None] | None = None,
+    *,
+    failed: tuple[str, ...] = (),
+    open: tuple[str, ...] = (),
+) -> Known:
+    """The proven stack with other outputs, or without a resource where the change is None; `failed` and `open` are sign-offs."""
     resources = dict(PROVEN)
     for name, outputs in (changes or {}).items():
         if outputs is None:
@@ -183,8 +188,9 @@ def known(changes: Mapping[str, Mapping[str, Any] | None] | None = None, *, open
         sign_offs=SignOffs(
             build="1.0.0 (0)",
             image="registry.fly.io/solserver:1.0.0",
-            signed_off=5 - len(open),
+            signed_off=5 - len(failed) - len(open),
             needed=5,
+            failed=failed,
             open=open,
         ),
         label="v0",

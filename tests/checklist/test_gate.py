@@ -1,6 +1,7 @@
 """What keeps a launch from being declared, and what a waiver changes about that."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from checklist.operations import alerting, logging, monitoring
 from checklist.row import State
 from checklist.rows import ROWS, examine, verdict, waiver_problem
 from providers.checks.launch_record import HEALTHY
+from tests.checklist import proven
 from tests.checklist.proven import known, without_monitor
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -45,6 +47,20 @@ def test_waiver_hides_nothing() -> None:
     assert verdict(findings) == f"{len(ROWS) - 3} of {len(ROWS)} rows proven, 2 open, 1 waived"
 
 
+def test_waiver_until_a_day() -> None:
+    """It ends on that day."""
+    sessions, day = {"installations": {"sessions": 0}}, proven.NOW.date()
+    until = {name: {**WAIVER, "until": str(day + timedelta(days))} for name, days in (("today", 0), ("tomorrow", 1))}
+
+    ended, valid = (
+        next(each for each in examine(known(sessions), {"no-crashes": until[name]}) if each.row.key == "no-crashes")
+        for name in ("today", "tomorrow")
+    )
+
+    assert (ended.state, ended.waits_for, ended.blocks) == (State.WAITING, "Apple", True)
+    assert (valid.state, valid.until, valid.blocks) == (State.WAIVED, "2026-11-28", False)
+
+
 def test_waiver_of_a_proven_row() -> None:
     """It changes nothing: the row is proven."""
     found = next(finding for finding in examine(known(), {"app": WAIVER}) if finding.row.key == "app")
@@ -57,7 +73,7 @@ def test_declaration_cannot_be_waived() -> None:
         finding for finding in examine(known({"record": None}), {"launched": WAIVER}) if finding.row.key == "launched"
     )
 
-    assert found.state is State.MISSING
+    assert found.state is State.WAITING
 
 
 @pytest.mark.parametrize(

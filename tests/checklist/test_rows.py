@@ -88,7 +88,7 @@ ABSENT: list[tuple[str, str, str]] = [
 def test_missing_resource(key: str, resource: str, text: str) -> None:
     found = finding(key, {resource: None})
 
-    assert (found.state, found.text) == (State.MISSING, text)
+    assert (found.state, found.text) == (State.WAITING if key == "launched" else State.MISSING, text)
     assert found.remedy
 
 
@@ -161,7 +161,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
         (
             "testers",
             {"testers": {"invited": {ADA: "I1"}}},
-            "missing",
+            "waiting",
             f"invited to the team, not accepted yet: {ADA}: ask them to accept Apple's e-mail, then run `pulumi up`",
         ),
         (
@@ -176,7 +176,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
         (
             "installed",
             {"installations": {"missing": [ADA]}},
-            "missing",
+            "waiting",
             f"not installed yet by {ADA}: ask the testers to install it from TestFlight, then run `pulumi up --refresh`",
         ),
         (
@@ -194,7 +194,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
         (
             "no-crashes",
             {"installations": {"sessions": 0.0}},
-            "missing",
+            "waiting",
             "Apple has counted no use of the build yet: run `pulumi up --refresh` later: Apple's counts are hours behind",
         ),
         (
@@ -217,9 +217,20 @@ def test_open_row(key: str, changes: dict[str, Any], state: str, problem: str) -
     assert (found.state, found.problem) == (state, problem)
 
 
+def test_failed_sign_off() -> None:
+    """It is wrong, not missing."""
+    found = finding(
+        "smoke-test", failed=(f"install by {ADA} failed: it closes",), open=("Jun has not signed off install",)
+    )
+
+    assert found.state is State.FAILED
+    assert found.text == f"install by {ADA} failed: it closes; Jun has not signed off install"
+
+
 def test_open_sign_off() -> None:
     found = finding("smoke-test", open=(f"{ADA} has not signed off install",))
 
+    assert (found.state, found.waits_for) == (State.WAITING, "the testers")
     assert found.problem == f"{ADA} has not signed off install: record each result in solos:signOffs"
 
 

@@ -79,11 +79,20 @@ def test_all_open_requirements_are_named(record: Driven, declaration: Declaratio
 
 
 def test_waiver_stays_in_record(record: Driven, declaration: Declaration) -> None:
-    waiver = {"smoke-test": {"reason": "Jun is ill", "by": "Mara"}}
+    waiver = {"smoke-test": {"reason": "Jun is ill", "by": "Mara", "until": ""}}
 
     outputs = record.up(**declaration(HOLDS, OPEN, waivers=waiver))
 
     assert outputs["waivers"] == waiver
+
+
+def test_waiver_has_ended(record: Driven, declaration: Declaration, world: World) -> None:
+    """The launch cannot be declared with it any more."""
+    today = datetime.fromtimestamp(world.clock.now(), UTC).date()
+    waiver = {"smoke-test": {"reason": "Jun is ill", "by": "Mara", "until": str(today)}}
+
+    with pytest.raises(NotReady, match=r"jun@sollabs\.example has not signed off"):
+        record.up(**declaration(HOLDS, OPEN, waivers=waiver))
 
 
 def test_backend_down_blocks_launch(record: Driven, declaration: Declaration, world: World) -> None:

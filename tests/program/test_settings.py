@@ -199,7 +199,12 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
         (
             "waivers",
             {"alerting": {"reason": "later"}},
-            "waivers.alerting: needs a `reason` and, in `by`, the name of who waives it",
+            "waivers.alerting: needs a `reason` and, in `by`, the name of who waives it; `until` is optional",
+        ),
+        (
+            "waivers",
+            {"no-crashes": {"reason": "Apple counts later", "by": "Mara", "until": "tomorrow"}},
+            "waivers.no-crashes.until: must be a date like 2026-11-29, not 'tomorrow'",
         ),
         (
             "waivers",

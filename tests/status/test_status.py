@@ -53,7 +53,7 @@ def test_sign_offs_since_the_last_up(configure: Configure, capsys: pytest.Captur
     assert main(["--stack", "prod"]) == 0
     after = capsys.readouterr().out
 
-    assert f"  missing  Smoke test signed off: {proven.ADA} has not signed off install" in before
+    assert f"  waiting  Smoke test signed off: {proven.ADA} has not signed off install" in before
     assert "           → record each result in solos:signOffs" in before
     assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in after
     assert after.endswith("24 of 24 rows proven.\n")
