@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight status report setup test lint format docs screenshot requirements monitoring-tools foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight next-build status report setup test lint format docs screenshot requirements monitoring-tools foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, wher
 
 preflight: setup ## check, read-only, for what would stop a launch (STACK=prod)
 	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
+
+next-build: setup ## set solos:build to the next number that Apple accepts (STACK=prod)
+	@$(BIN)/python -m preflight.next_build --stack $(or $(STACK),prod)
 
 status: setup ## print what is proven and what is open, from state and settings (STACK=prod)
 	@$(BIN)/python -m status --stack $(or $(STACK),prod)

@@ -2,8 +2,15 @@
 
 from dataclasses import dataclass
 
-from components.config import StackConfig
+from components.config import SettingText, StackConfig
 from providers.appstore.ipa import versions
+
+NEXT = "next"
+NOT_CHOSEN = SettingText(
+    "solos:build",
+    "must be a number: the preview shows it, the IPA contains it, and sign-offs name it",
+    remedy="run `make next-build STACK=NAME`, which asks Apple for the next free one and sets it",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,8 @@ def read_release(config: StackConfig) -> Release:
         ("version", release.version, versions.VERSION_PARTS),
         ("build", release.build, versions.BUILD_PARTS),
     ):
-        if number:
+        if key == "build" and number == NEXT:
+            config.refuse(NOT_CHOSEN())
+        elif number:
             config.refuse_all(key, filter(None, [versions.problem(number, key, parts)]))
     return release

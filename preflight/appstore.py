@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 from components.testflight.component import claims
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
-from providers.appstore import survey
+from providers.appstore import build_numbers, survey
 from providers.appstore.api import team
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
 from providers.appstore.api.objects import (
     App,
     BetaGroup,
-    Build,
     BuildUpload,
     BundleId,
     Certificate,
@@ -26,6 +25,7 @@ from providers.appstore.ipa import versions
 from providers.errors import ProviderError
 
 KEY, ROLE, AGREEMENTS, CLOCK = "App Store key", "Key's role", "Agreements", "Clock"
+SETTINGS = "Settings"
 MAX_CERTIFICATES = 3
 """Maximum number of distribution certificates of a team. Apple documents one of each type; teams report two or three."""
 
@@ -216,26 +216,23 @@ def testers(subject: Subject) -> Iterator[Finding]:
 
 @_with_key
 def build_number(subject: Subject) -> Iterator[Finding]:
-    """Whether Apple accepts the build number: it must be the highest of the version, unless this stack uploaded it."""
+    """Whether Apple accepts the build number: it must be higher than all that are used up, unless this stack uploaded it."""
     release, store = subject.settings.release, AppStore(subject.config)
-    builds = store.list_all(
-        Build,
-        doing=f"look up the builds of {release.version}",
-        query={
-            "filter[app]": [app.id for app in _apps(store, subject.settings.ios.bundle_id)] or "none",
-            "filter[preReleaseVersion.version]": versions.spellings(release.version),
-        },
-    )
-    numbers = [build.version for build in builds]
-    wanted = versions.ordering(release.build)
+    if not (versions.is_build(release.build) and versions.is_number(release.version)):
+        raise NotChecked(SETTINGS)
+    apps = _apps(store, subject.settings.ios.bundle_id)
+    uploads = build_numbers.uploads(store, apps[0].id, release.version) if apps else []
+    builds = build_numbers.builds(store, apps[0].id, release.version) if apps else []
+    numbers = build_numbers.used(uploads, builds)
     if subject.stack.resource_ids.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
         yield ok(f"{release.version} ({release.build}): this stack uploaded {', '.join(numbers)}")
         return
+    wanted = versions.ordering(release.build)
     higher = [number for number in numbers if versions.ordering(number) >= wanted]
     if higher:
         yield blocked(
             f"{release.version} already has {', '.join(higher)}, and Apple accepts higher numbers only",
-            f"`pulumi config set build {versions.next_free(release.build, numbers)}`, and build the IPA with it",
+            f"`make next-build` sets {versions.next_free(release.build, numbers)}; build the IPA with it",
         )
     else:
         yield ok(f"{release.build} is free for {release.version}")

@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.appstore import build_numbers
 from providers.appstore.api import objects, upload
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
@@ -31,7 +32,6 @@ from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
-PLATFORM = "IOS"
 ARCHIVE_AGAIN = "run `pulumi up --replace '**archive'` to archive it again, or use the next build number"
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class VersionTaken(ProviderError):
 VERSION_TAKEN = ErrorText(
     "{build} cannot be uploaded: App Store Connect has received builds {taken} of {short_version}, with other content or rejected, "
     "and accepts only a higher number",
-    remedy="build the IPA with build number {free}, which is free",
+    remedy="build the IPA with build number {free}, which is free (`make next-build` sets solos:build)",
     error=VersionTaken,
 )
 NOT_ACCEPTABLE = ErrorText("{build} cannot be uploaded: {problems}", remedy="fix the IPA, then {again}")
@@ -171,7 +171,8 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         if found:
             return None if found.state.state == "FAILED" else state
         # Apple does not document how long it keeps uploads; builds exist longer.
-        return state if any(_is_version(build.version, state) for build in _builds(store, state)) else None
+        builds = build_numbers.builds(store, state.app_id, state.short_version)
+        return state if any(_is_version(build.version, state) for build in builds) else None
 
     def sync(self, id: str, state: BuildState, args: BuildArgs) -> BuildState:
         """Nothing: an uploaded build cannot be changed."""
@@ -244,18 +245,12 @@ def _is_same_source(source: str | None, uploaded: str | None) -> bool:
 def _reservation(store: AppStore, args: BuildState) -> BuildUpload:
     """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
     run left is adopted or deleted."""
-    train = [
-        candidate
-        for candidate in _uploads(store, args)
-        if versions.ordering(candidate.cf_bundle_short_version_string) == versions.ordering(args.short_version)
-    ]
+    train = build_numbers.uploads(store, args.app_id, args.short_version)
     same = [candidate for candidate in train if _is_version(candidate.cf_bundle_version, args)]
     for candidate in same:
         if upload.is_delivered(candidate) and _holds(candidate, args):
             return candidate
-    # A rejected upload has used up its number, too (https://github.com/fastlane/fastlane/issues/6207).
-    taken = [candidate.cf_bundle_version for candidate in train if upload.is_committed(candidate)]
-    taken += [build.version for build in _builds(store, args)]
+    taken = build_numbers.used(train, build_numbers.builds(store, args.app_id, args.short_version))
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
     usable: BuildUpload | None = None
@@ -271,7 +266,7 @@ def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str
     def new() -> BuildUpload | None:
         found = (
             candidate
-            for candidate in _uploads(store, args)
+            for candidate in build_numbers.uploads(store, args.app_id, args.short_version)
             if _is_version(candidate.cf_bundle_version, args) and candidate.id not in known
         )
         return next((candidate for candidate in found if candidate.asset_file is None), None)
@@ -282,7 +277,7 @@ def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str
             {
                 "cf_bundle_short_version_string": args.short_version,
                 "cf_bundle_version": args.version,
-                "platform": PLATFORM,
+                "platform": build_numbers.PLATFORM,
                 "app": objects.App.ref(args.app_id),
             },
             doing=f"reserve the upload of {_label(args)}",
@@ -294,35 +289,10 @@ def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str
         raise
 
 
-def _uploads(store: AppStore, args: BuildArgs) -> list[BuildUpload]:
-    return store.list_all(
-        BuildUpload,
-        of=objects.App.ref(args.app_id),
-        doing=f"look for uploads of {args.short_version}",
-        query={
-            "include": "assetFile",
-            "filter[cfBundleShortVersionString]": versions.spellings(args.short_version),
-            "filter[platform]": PLATFORM,
-        },
-    )
-
-
-def _builds(store: AppStore, args: BuildArgs) -> list[objects.Build]:
-    return store.list_all(
-        objects.Build,
-        doing=f"look for builds of {args.short_version}",
-        query={
-            "filter[app]": args.app_id,
-            "filter[preReleaseVersion.version]": versions.spellings(args.short_version),
-            "filter[preReleaseVersion.platform]": PLATFORM,
-        },
-    )
-
-
 def _version_taken(args: BuildArgs, taken: list[str]) -> ProviderError:
     return VERSION_TAKEN(
         build=_label(args),
-        taken=", ".join(sorted(set(taken), key=versions.ordering)) or args.version,
+        taken=", ".join(taken) or args.version,
         short_version=args.short_version,
         free=versions.next_free(args.version, taken),
     )

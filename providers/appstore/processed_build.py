@@ -12,7 +12,7 @@ from pulumi import Output
 from providers import engine
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import Build, BuildUpload, PreReleaseVersion, StateProblem
-from providers.appstore.build import PLATFORM
+from providers.appstore.build_numbers import PLATFORM, taken
 from providers.appstore.ipa import versions
 from providers.errors import ErrorText, ProviderError
 from providers.properties import REPLACES
@@ -155,15 +155,14 @@ class _Wait:
             Build, self._build_id, doing=f"read {_label(self._args)}", query={"include": "buildBetaDetail"}
         )
         state = build.processing_state if build else "PROCESSING"
-        free = versions.next_free(self._args.version, [])
         if state in ("FAILED", "INVALID"):
-            raise BUILD_INVALID(build_id=self._build_id, build=_label(self._args), state=state, free=free)
+            raise BUILD_INVALID(build_id=self._build_id, build=_label(self._args), state=state, free=self._free())
         if build is None or state != "VALID":
             self._note(f"build {self._build_id} is {state}")
             return None
         internal = _internal_state(build)
         if internal == "PROCESSING_EXCEPTION":
-            raise PROCESSING_FAILED(build=_label(self._args), free=free)
+            raise PROCESSING_FAILED(build=_label(self._args), free=self._free())
         self._note(f"build {self._build_id} is {internal}")
         return None if internal == "PROCESSING" else build
 
@@ -181,8 +180,7 @@ class _Wait:
         )
         state = upload.state.state if upload else ""
         if upload and state == "FAILED":
-            free = versions.next_free(args.version, [])
-            raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors), free=free)
+            raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors), free=self._free())
         if upload and upload.build:
             return upload.build.id
         seen = f"the upload is {state}" if upload else "neither the upload nor its build exists"
@@ -202,6 +200,11 @@ class _Wait:
         )
         same = [build for build in builds if build.pre_release_version and _is_train(build.pre_release_version, args)]
         return same[0].id if same else ""
+
+    def _free(self) -> str:
+        """The next build number that Apple accepts."""
+        args = self._args
+        return versions.next_free(args.version, taken(self._store, args.app_id, args.short_version))
 
     def _note(self, seen: str) -> None:
         self._seen = seen

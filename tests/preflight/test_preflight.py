@@ -189,7 +189,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "Build number",
         built,
         "1.0.0 already has 0",
-        "pulumi config set build 0.1",
+        "make next-build` sets 0.1",
     ),
 }
 

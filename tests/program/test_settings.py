@@ -496,3 +496,11 @@ def test_refused_port(folder: Path, problems: Problems) -> None:
     assert list(problems()) == [
         "fly.toml:29: internal_port is 9999, but the server listens on 8080, the PORT of [env]; set both to the same port"
     ]
+
+
+def test_build_number_is_not_chosen(problems: Problems) -> None:
+    """`next` is refused, with the command that asks Apple."""
+    (problem,) = problems(build="next")
+
+    assert problem.startswith("solos:build: must be a number")
+    assert "`make next-build STACK=NAME`" in problem
