@@ -12,6 +12,7 @@ from components.testflight.settings import IosSettings
 from components.testflight.xcode import BuildSpec
 from providers.appstore.build import Build
 from providers.appstore.build_distribution import BuildDistribution, BuildDistributionArgs
+from providers.appstore.expired_builds import ExpiredBuilds, ExpiredBuildsArgs
 from providers.appstore.installations import Installations, InstallationsArgs
 from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
 
@@ -97,6 +98,12 @@ class Deployment(Component):
             ),
             self.child_opts(self.testflight.testers),
         )
+        if ios.expire_builds:
+            ExpiredBuilds(
+                f"{name}-expired-builds",
+                ExpiredBuildsArgs(app_id=app.id, group_id=group.id, build_id=self.distribution.build_id),
+                self.replaceable_opts(self.distribution),
+            )
         self.installations = Installations(
             f"{name}-installations",
             InstallationsArgs(

@@ -54,6 +54,8 @@ class IosSettings:
     invite_testers: bool
     remove_unlisted_testers: bool
     what_to_test: Mapping[str, str]
+    expire_builds: bool
+    """Whether the builds that the current one replaces are expired."""
     feedback_email: str | None
     notify_testers: bool
     uses_non_exempt_encryption: bool | None
@@ -99,6 +101,7 @@ def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> 
         invite_testers=config.flag("inviteTesters"),
         remove_unlisted_testers=config.flag("removeUnlistedTesters"),
         what_to_test={locale: text.strip() for locale, text in config.table("whatToTest").items()},
+        expire_builds=config.flag("expireBuilds"),
         feedback_email=config.optional("feedbackEmail") or None,
         notify_testers=config.flag("notifyTesters"),
         uses_non_exempt_encryption=uses_non_exempt_encryption,

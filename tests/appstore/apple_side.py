@@ -18,6 +18,7 @@ from providers.appstore.beta_testers import BetaTestersProvider
 from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
 from providers.appstore.bundle_id import BundleIdProvider
+from providers.appstore.expired_builds import ExpiredBuildsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
@@ -66,6 +67,7 @@ class AppleSide(DrivenStack):
             whats_new={"en-US": f"1.0.0 (v{build}): sign up.", "de-DE": f"1.0.0 (v{build}): Bitte anmelden."},
             notify=False,
         )
+        self.do("expired builds", ExpiredBuildsProvider, app_id=app, group_id=group, build_id=processed["build_id"])
         self.finish()
 
     def copy(self, world: World) -> Self:
@@ -95,7 +97,7 @@ def held(world: World) -> dict[str, Any]:
         "invitations": Counter(invitation["email"] for invitation in state["userInvitations"]),
         "uploads": sorted((upload["cfBundleVersion"], upload["state"]["state"]) for upload in state["buildUploads"]),
         "bytes": sorted(_is_whole(world, file) for file in state["buildUploadFiles"]),
-        "builds": sorted((build["version"], build["processingState"]) for build in state["builds"]),
+        "builds": sorted((build["version"], build["processingState"], build["expired"]) for build in state["builds"]),
         "details": sorted(
             (detail["internalBuildState"], detail["autoNotifyEnabled"]) for detail in state["buildBetaDetails"]
         ),

@@ -132,6 +132,23 @@ def test_renewed_with_certificate(
     assert profile.steps == ["create", "replace", "same"]
 
 
+def test_revoked_certificate(
+    world: World, arguments: dict[str, Any], profile: Driven, configured: Callable[[Any], Any]
+) -> None:
+    """Somebody revokes the certificate: Apple makes the profile INVALID, and the next `up` replaces both."""
+    profile.up(**arguments)
+    Caller(world)("DELETE", f"/v1/certificates/{arguments['certificate_ids'][0]}")
+    world.clock.sleep(5)
+    again = Driven(configured(CertificateProvider))
+    again.up(**key_arguments())
+
+    assert profile.refresh()
+    assert profile.outputs["profile_state"] == "INVALID"
+    profile.up(**{**arguments, "certificate_ids": [again.id]})
+
+    assert [(item["id"], item["profileState"]) for item in profiles(world)] == [(profile.id, "ACTIVE")]
+
+
 def test_name_of_hidden_profile(world: World, arguments: dict[str, Any], profile: Driven) -> None:
     """A profile that Apple no longer shows can still use up its name."""
     profile.up(**arguments)

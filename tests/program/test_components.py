@@ -18,7 +18,7 @@ from components.settings import Settings, read
 from harness.program import CONFIG, create_project, engine_config
 from tests.program.test_settings import MONITORING_SECRETS
 
-EVIDENCE = {"RestoreDrill", "Image", "Installations", "Watch", "AlertDrill"}
+EVIDENCE = {"ExpiredBuilds", "RestoreDrill", "Image", "Installations", "Watch", "AlertDrill"}
 """What has been seen, and can be looked at again: nobody misses it."""
 
 
@@ -64,6 +64,7 @@ def settings(tmp_path: Path) -> Settings:
     given = {
         **CONFIG,
         "extensions": {"Share": "APP_GROUPS"},
+        "expireBuilds": "true",
         "monitoring": {"page": "webhook"},
         "monitoringSecrets": secrets,
         "declaredBy": "Mara",

@@ -228,6 +228,7 @@ class Build(Resource):
     expiration_date: str | None = None
     expired: bool = False
     uses_non_exempt_encryption: bool | None = None
+    beta_groups: list[Ref] = []
     build_beta_detail: BuildBetaDetail | None = None
     pre_release_version: PreReleaseVersion | None = None
 

@@ -1,0 +1,74 @@
+"""Expires the builds that the current one replaces: testers cannot start them any more. This cannot be undone.
+
+Only builds that were uploaded before the current one, and that no other tester group has. Apple expires every build after 90 days.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pulumi import Output
+
+from providers import engine
+from providers.appstore.api.client import AppStore
+from providers.appstore.api.objects import Build, instant
+from providers.properties import REPLACES
+from providers.record import Input, record
+from providers.resource import Gate, Resource
+
+
+@record
+class ExpiredBuildsArgs:
+    app_id: Annotated[Input[str], REPLACES]
+    group_id: Annotated[Input[str], REPLACES]
+    """The group that has the current build. Builds that another group has are not expired."""
+    build_id: Input[str]
+    """The current build."""
+
+
+@record
+class ExpiredBuildsState(ExpiredBuildsArgs):
+    expired: list[str]
+    """Build numbers of those that were expired for the current build."""
+
+
+class ExpiredBuildsProvider(Gate[ExpiredBuildsArgs, ExpiredBuildsState]):
+    Args = ExpiredBuildsArgs
+    State = ExpiredBuildsState
+
+    def ensure(self, args: ExpiredBuildsArgs) -> tuple[str, ExpiredBuildsState]:
+        return args.app_id, self._expire(args)
+
+    def sync(self, id: str, state: ExpiredBuildsState, args: ExpiredBuildsArgs) -> ExpiredBuildsState:
+        return self._expire(args)
+
+    def _expire(self, args: ExpiredBuildsArgs) -> ExpiredBuildsState:
+        store = AppStore(self.config)
+        builds = store.list_all(
+            Build,
+            doing="look for builds that can be expired",
+            query={"filter[app]": args.app_id, "filter[expired]": "false", "include": "betaGroups"},
+        )
+        replaced = list(_replaced(builds, args))
+        for build in replaced:
+            store.update(Build, build.id, {"expired": True}, doing=f"expire build {build.version}")
+        if replaced:
+            engine.note(f"expired {', '.join(build.version for build in replaced)}: testers use the current build")
+        return ExpiredBuildsState(**vars(args), expired=[build.version for build in replaced])
+
+
+def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Build]:
+    known = {build.id: build for build in builds}
+    current = known.get(args.build_id)
+    if current is None or current.uploaded_date is None:
+        return
+    for build in known.values():
+        others = [group for group in build.beta_groups if group.id != args.group_id]
+        if build.uploaded_date and instant(build.uploaded_date) < instant(current.uploaded_date) and not others:
+            yield build
+
+
+class ExpiredBuilds(Resource[ExpiredBuildsArgs], module="appstore", name="ExpiredBuilds"):
+    """The builds that were expired for the current one. `id` is the app's."""
+
+    provider = ExpiredBuildsProvider
+    expired: Output[list[str]]
