@@ -83,6 +83,54 @@ def test_project_declares_all_keys(folder: Path) -> None:
     assert set(unknown.remedy.removeprefix("known keys are ").split(", ")) == {*values, *CREDENTIALS}
 
 
+def test_nested_defaults_are_stated(settings: Read) -> None:
+    """The text of Pulumi.yaml states them as `region` (ord), and the code adds the same."""
+    secrets = {name: value for name, value in MONITORING_SECRETS.items() if name not in ("ticket", "sinkToken")}
+    found = settings(
+        secret=("monitoringSecrets",),
+        database={},
+        imageBuild={"command": "make image"},
+        monitoring={"page": "webhook"},
+        monitoringSecrets=secrets,
+        signing={"certificate": "DISTRIBUTION"},
+        xcode={"checkout": "."},
+    )
+    database, monitoring, signing, xcode = (
+        found.backend.database,
+        found.monitoring,
+        found.ios.signing,
+        found.ios.xcode,
+    )
+    assert monitoring
+    assert signing
+    assert xcode
+    assert found.backend.image_build
+    added: dict[str, dict[str, object]] = {
+        "database": {
+            "kind": database.kind,
+            "plan": database.plan,
+            "diskSizeGb": database.disk_size_gb,
+            "pgMajorVersion": database.pg_major_version,
+            "restoreDrill": database.restore_drill,
+        },
+        "imageBuild": {"context": found.backend.image_build.context},
+        "monitoring": {"region": monitoring.region, "logs": monitoring.logs, "drill": monitoring.drill},
+        "signing": {
+            "profile": signing.profile,
+            "renewBeforeDays": signing.renew_before_days,
+            "revokeReplaced": signing.revoke,
+        },
+        "xcode": {"xcconfig": xcode.xcconfig, "exportOptions": xcode.export_options},
+    }
+
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    for key, defaults in added.items():
+        stated = dict(re.findall(r"`(\w+)` \(([^<)]+)\)", project[f"solos:{key}"]["description"]))
+        assert stated == {
+            name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()
+        }
+
+
 def test_reports_all_problems(folder: Path, problems: Problems) -> None:
     edit(folder, "internal_port = 8080", 'internal_port = "8080"')
 
