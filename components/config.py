@@ -50,6 +50,7 @@ UNKNOWN = SettingText("solos:{key}", "is unknown", remedy="did you mean {close}?
 UNKNOWN_OF = SettingText("solos:{key}", "is unknown", remedy="known keys are {known}")
 NOT_A_FLAG = SettingText("solos:{key}", "must be true or false, not {value!r}")
 NOT_A_NUMBER = SettingText("solos:{key}", "must be a whole number, not {value!r}")
+NOT_ONE_OF = SettingText("solos:{key}", "must be {allowed}, not {value!r}")
 NOT_A_LIST = SettingText("solos:{key}", "must be a list")
 NOT_AN_OBJECT = SettingText("solos:{key}", "must be an object")
 NOT_A_STRING = SettingText("solos:{key}", "must be a string")
@@ -106,6 +107,11 @@ class StackConfig:
         if value is None and not self.refused(key):
             self.refuse(MISSING(key=key))
         return bool(value)
+
+    def refuse_other(self, key: str, value: str, allowed: Iterable[str]) -> None:
+        """Record that `value` of `key` is not one of those that are allowed."""
+        *others, last = allowed
+        self.refuse(NOT_ONE_OF(key=key, allowed=f"{', '.join(others)} or {last}", value=value))
 
     def choice(self, key: str) -> bool | None:
         """The value of an optional boolean; None if it is empty."""

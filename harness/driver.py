@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pulumi.dynamic import Config, ConfigureRequest, DiffResult
 
+from project.state import SIGNATURE
 from providers.errors import Incomplete
 from providers.properties import encode
 from providers.resource import Provider
@@ -162,7 +163,7 @@ def wire(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _unwrapped(value: Any) -> Any:
     if isinstance(value, dict):
-        marked = "4dabf18193072939515e22adb298388d" in value
+        marked = SIGNATURE in value
         return _unwrapped(value["value"]) if marked else {key: _unwrapped(item) for key, item in value.items()}
     return [_unwrapped(item) for item in value] if isinstance(value, list) else value
 

@@ -1,7 +1,11 @@
-"""Where Pulumi's file backend keeps the state of a stack."""
+"""The state of a stack: where Pulumi's file backend keeps it, and how it marks values that are not plain JSON."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key of an object that stands for a secret, an output or an asset; its value says for which (Pulumi's `sig` package)."""
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (Pulumi's mark of a secret, not a secret)
 
 REHEARSAL_BACKEND = Path(".rehearsal/state")
 """Where rehearsals keep their state, relative to the project: the backend where `PULUMI_BACKEND_URL` is not set."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rehearsal.processes import is_alive
+
 GRACE_SECONDS = 10.0
 """How long to wait for the processes of a killed rehearsal to end."""
 POLL_SECONDS = 0.1
@@ -41,7 +43,7 @@ def _acquire(file: int, folder: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid, _, command = os.pread(file, 1024, 0).decode().partition(" ")
-            if pid.isdecimal() and _is_alive(int(pid)):
+            if pid.isdecimal() and is_alive(int(pid)):
                 raise InUse(
                     f"{folder} is in use by process {pid} ({command}): wait for it, or end it with `kill {pid}`"
                 ) from None
@@ -52,13 +54,3 @@ def _acquire(file: int, folder: Path) -> None:
             time.sleep(POLL_SECONDS)
         else:
             return
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

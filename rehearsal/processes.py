@@ -94,6 +94,17 @@ def run(
     return code
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process with that id exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _wait(program: "subprocess.Popen[str]", needs: "subprocess.Popen[str] | None") -> int:
     while True:
         try:

@@ -11,7 +11,7 @@ from checklist.backend import BACKEND, running_image
 from checklist.known import Known, Unreadable
 from checklist.row import Finding, Open, Phase, State
 from checklist.rows import examine, verdict
-from report.state import Resource, Stack
+from report.state import Resource, StackState
 from report.timeline import Group, grouped, spans
 
 FLY, APPLE = "Fly.io", "App Store Connect"
@@ -105,7 +105,7 @@ class Launch:
         return f"{self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of else "an unknown time"
 
 
-def gather(stack: Stack, now: datetime) -> Launch:
+def gather(stack: StackState, now: datetime) -> Launch:
     """Everything that a report shows of `stack`; certificates are judged as of `now`."""
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
     known = stack.known(now)
@@ -135,25 +135,25 @@ def readable(text: str) -> str:
     return TIME.sub(r"\1 \2 UTC", text)
 
 
-def _simulated(stack: Stack) -> Sequence[str]:
+def _simulated(stack: StackState) -> Sequence[str]:
     """The vendors whose endpoints the stack replaces, from the stack output `simulated`."""
     return sorted({APPLE if endpoint == "appstore" else FLY for endpoint in stack.outputs.get("simulated") or ()})
 
 
-def _real(link: str | None, stack: Stack) -> str | None:
+def _real(link: str | None, stack: StackState) -> str | None:
     """The link, unless a test double stands in for the vendor: nothing is there."""
     vendor = APPLE if link and ".apple.com/" in link else FLY
     return None if vendor in _simulated(stack) else link
 
 
-def _release(stack: Stack) -> str:
+def _release(stack: StackState) -> str:
     build = stack.find("appstore:Build")
     label = (stack.outputs.get("launch") or {}).get("label")
     version = str(build.outputs["short_version"]) if build else ""
     return " ".join(filter(None, [version, f"({label})" if label else ""]))
 
 
-def _verdict(stack: Stack, findings: Sequence[Finding]) -> Verdict:
+def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     not_proven = sum(not finding.holds or bool(finding.until) for finding in findings)
     launch = stack.outputs.get("launch") or {}
@@ -172,7 +172,7 @@ def _verdict(stack: Stack, findings: Sequence[Finding]) -> Verdict:
     return Verdict(tone=tone, headline=headline, detail=detail, counts=counts)
 
 
-def _facts(stack: Stack, known: Known) -> list[Fact]:
+def _facts(stack: StackState, known: Known) -> list[Fact]:
     found = []
     if url := stack.outputs.get("url"):
         probes = [f"{latency:.0f}" for rollout in stack.all("checks:Rollout") for latency in _latencies(rollout)]
@@ -204,7 +204,7 @@ def _waivers(findings: Sequence[Finding]) -> list[Waiver]:
     return [Waiver(reason=reason, by=by, rows=titles) for (reason, by), titles in rows.items()]
 
 
-def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
+def _versions(stack: StackState, known: Known) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     try:
         image = running_image(known)
@@ -223,7 +223,7 @@ def _versions(stack: Stack, known: Known) -> list[tuple[str, str]]:
     return found
 
 
-def _testers(stack: Stack) -> list[list[str]]:
+def _testers(stack: StackState) -> list[list[str]]:
     evidence = stack.find("appstore:Installations")
     seen = evidence.outputs if evidence else {}
     processed = stack.find("appstore:ProcessedBuild")
@@ -242,7 +242,7 @@ def _testers(stack: Stack) -> list[list[str]]:
     ]
 
 
-def _feedback(stack: Stack) -> list[list[str]]:
+def _feedback(stack: StackState) -> list[list[str]]:
     return [
         [str(report.get(key) or "") for key in ("at", "by", "kind", "device", "comment")]
         for evidence in stack.all("appstore:Installations")

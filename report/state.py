@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from checklist.known import Known, Observed, SignOffs, kind_of, without_fractions
+from project.state import SECRET, SIGNATURE
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key that marks values which are not plain JSON: secrets, outputs, assets."""
-SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (the engine's mark of a secret, not a secret)
 REDACTED = "[secret]"
 
 
@@ -33,7 +31,7 @@ class Resource(Observed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack:
+class StackState:
     """A stack with its resources in the order in which they were created."""
 
     name: str
@@ -61,7 +59,7 @@ class Stack:
         return next((resource for resource in self.all(kind) if not within or within in resource.components), None)
 
 
-def read(document: Mapping[str, Any]) -> Stack:
+def read(document: Mapping[str, Any]) -> StackState:
     """Parse the output of `pulumi stack export`, the file of a local backend, or a bare deployment. Raises NotAState."""
     kept = document.get("checkpoint")
     deployment = document.get("deployment", document) if kept is None else kept.get("latest") or {"manifest": {}}
@@ -72,7 +70,7 @@ def read(document: Mapping[str, Any]) -> Stack:
     if root is None:
         raise NotAState("the stack is empty: nothing is deployed yet, or everything was destroyed")
     stack, project, *_ = root["urn"].removeprefix("urn:pulumi:").split("::")
-    return Stack(
+    return StackState(
         name=stack,
         project=project,
         outputs=_plain(root.get("outputs") or {}),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from report.state import Resource, Stack
+from report.state import Resource, StackState
 
 WAITS = {
     "appstore:App": "a person at Apple's form",
@@ -70,7 +70,7 @@ class Group:
         return max(span.end for span in self.spans)
 
 
-def spans(stack: Stack) -> list[Span]:
+def spans(stack: StackState) -> list[Span]:
     """A span for each custom resource whose times the state has, in the order in which they started."""
     ends = {resource.urn: resource.created for resource in stack.resources if resource.created}
     timed = [resource for resource in stack.resources if resource.custom and resource.created]

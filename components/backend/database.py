@@ -14,12 +14,10 @@ KEYS: Mapping[Database, tuple[str, ...]] = {
 }
 """The settings of each kind."""
 
-UNKNOWN_KIND = SettingText("solos:database.kind", "must be {kinds}, not {kind!r}")
 OTHER_KIND = SettingText(
     "solos:database.{key}", "is only for kind {other}, but solos:database.kind is {kind}", remedy="remove it"
 )
 NOT_A_SNAPSHOT = SettingText("solos:database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
-UNKNOWN_VERSION = SettingText("solos:database.pgMajorVersion", "must be {versions}, not {version!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ def read(config: StackConfig) -> DatabaseSettings:
     given = config.table("database", ("kind", "restoreDrill", *(key for keys in KEYS.values() for key in keys)))
     kind: Database = "postgres" if given.get("kind") == "postgres" else "sqlite"
     if given.get("kind", kind) != kind:
-        config.refuse(UNKNOWN_KIND(kinds=" or ".join(KEYS), kind=given["kind"]))
+        config.refuse_other("database.kind", given["kind"], KEYS)
     for other, keys in KEYS.items():
         for key in given.keys() & set(keys) if other != kind else ():
             config.refuse(OTHER_KIND(key=key, other=other, kind=kind))
@@ -53,7 +51,7 @@ def read(config: StackConfig) -> DatabaseSettings:
         config.refuse(NOT_A_SNAPSHOT(id=given["fromSnapshot"]))
     version, versions = given.get("pgMajorVersion", "17"), get_args(managed_postgres.Version)
     if version not in versions:
-        config.refuse(UNKNOWN_VERSION(versions=" or ".join(versions), version=version))
+        config.refuse_other("database.pgMajorVersion", version, versions)
     database = DatabaseSettings(
         kind=kind,
         from_snapshot=given.get("fromSnapshot"),

@@ -30,7 +30,6 @@ SAME_REGION = SettingText(
 )
 LONG_NAME = SettingText("solos:app", "{name!r}, the name of the monitor, is too long", remedy="use a shorter app name")
 SINK_MISSING = SettingText("solos:monitoring.sink", "is missing", remedy="set it to {sinks}")
-SINK_UNKNOWN = SettingText("solos:monitoring.sink", "must be {sinks}, not {sink!r}")
 SINK_WITHOUT_LOGS = SettingText(
     "solos:monitoring.sink", "gets no lines without the log machine", remedy="remove `logs: false`"
 )
@@ -38,7 +37,6 @@ SINK_URL = SettingText("solos:monitoring.sinkUrl", "must be the URL that log lin
 SINK_USER = SettingText(
     "solos:monitoring.sinkUser", "is missing", remedy="set it: without a user Telegraf sends no password to Loki"
 )
-RECEIVER_UNKNOWN = SettingText("solos:monitoring.{name}", "must be {receivers}, not {kind!r}")
 SECRET_MISSING = SettingText(
     "solos:monitoringSecrets.{name}",
     "is missing: {purpose}",
@@ -100,13 +98,12 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
 
 
 def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
-    sinks = " or ".join(SINKS)
     if settings.sink is None:
         if settings.sink_url or settings.sink_token:
-            config.refuse(SINK_MISSING(sinks=sinks))
+            config.refuse(SINK_MISSING(sinks=" or ".join(SINKS)))
         return
     if settings.sink not in SINKS:
-        config.refuse(SINK_UNKNOWN(sinks=sinks, sink=settings.sink))
+        config.refuse_other("monitoring.sink", settings.sink, SINKS)
     if not settings.logs:
         config.refuse(SINK_WITHOUT_LOGS())
     if not _is_url(settings.sink_url):
@@ -120,8 +117,7 @@ def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
 def _receiver(config: StackConfig, given: Mapping[str, str], secrets: Mapping[str, str], name: str) -> Receiver:
     kind = given.get(name, "")
     if kind not in RECEIVERS:
-        receivers = f"{', '.join(RECEIVERS[:-1])} or {RECEIVERS[-1]}"
-        config.refuse(RECEIVER_UNKNOWN(name=name, receivers=receivers, kind=kind))
+        config.refuse_other(f"monitoring.{name}", kind, RECEIVERS)
     secret = _secret(config, secrets, name, f"the URL or key of the {kind or 'receiver'}")
     return Receiver(kind=kind, secret=secret if kind in WITH_KEY else _url(config, name, secret))
 

@@ -41,7 +41,6 @@ NOT_AN_EXTENSION = SettingText(
     "'{name}' is not the end of a bundle ID",
     remedy="write what follows the app's bundle ID and a dot: Share",
 )
-UNKNOWN_TYPE = SettingText("solos:signing.certificate", "must be {types}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +77,7 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
             config.refuse(UNUSED_EXTENSIONS())
         return None
     if given.get("certificate") not in TYPES:
-        config.refuse(UNKNOWN_TYPE(types=" or ".join(TYPES)))
+        config.refuse_other("signing.certificate", given.get("certificate", ""), TYPES)
         return None
     settings = SigningSettings(
         certificate=cast(CertificateType, given["certificate"]),

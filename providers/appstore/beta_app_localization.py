@@ -13,6 +13,7 @@ from pulumi import Output
 from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
+from providers.appstore.api.team import is_email
 from providers.appstore.texts import MAX_LENGTH, locale_problems
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
@@ -44,7 +45,7 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
     State = BetaAppLocalizationState
 
     def validate(self, args: BetaAppLocalizationArgs, old: BetaAppLocalizationArgs | None) -> Iterable[Problem]:
-        if args.feedback_email and "@" not in args.feedback_email:
+        if args.feedback_email and not is_email(args.feedback_email):
             yield NOT_AN_ADDRESS(email=args.feedback_email)
         yield from locale_problems(args.locale)
         if len(args.description or "") > MAX_LENGTH:

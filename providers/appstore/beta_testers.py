@@ -9,7 +9,6 @@ the resource differs from its arguments, so each `pulumi up` checks again.
 """
 
 import contextlib
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from providers.appstore.api import team
 from providers.appstore.api.client import INDEX_SECONDS, AppStore
 from providers.appstore.api.errors import AppStoreError, RoleMissing
 from providers.appstore.api.objects import BetaGroup, BetaTester
-from providers.appstore.api.team import key
+from providers.appstore.api.team import is_email, key
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
 from providers.record import Input, field, record
@@ -91,7 +90,7 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
     def validate(self, args: BetaTestersArgs, old: BetaTestersArgs | None) -> Iterable[Problem]:
         emails = [key(tester.email) for tester in args.testers]
         for email in sorted(set(emails)):
-            if not re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", email):
+            if not is_email(email):
                 yield NOT_AN_ADDRESS(email=email)
             if emails.count(email) > 1:
                 yield DUPLICATE(email=email, count=emails.count(email))

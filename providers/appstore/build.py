@@ -76,7 +76,6 @@ OTHER_FILE = ErrorText("{path} is not the IPA that was archived", remedy=ARCHIVE
 CHANGED_MEANWHILE = ErrorText(
     "{path} was changed while it was uploaded, so the uploaded build is unusable", remedy="use the next build number"
 )
-UNREADABLE = ErrorText("cannot read the IPA {path}: {reason}", remedy="build it, or fix the path")
 
 
 @record
@@ -324,7 +323,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise UNREADABLE(path=path, reason=error.strerror) from None
+        raise reader.CANNOT_READ(path=path, reason=error.strerror) from None
     return status.st_mtime_ns, status.st_size
 
 

@@ -14,7 +14,8 @@ from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.properties import REPLACES
 from providers.record import Input, field, record
-from providers.resource import Gate, Resource
+from providers.resource import Resource
+from providers.survey import Surveyed, SurveyGate
 
 
 @record
@@ -32,7 +33,7 @@ class SurveyArgs:
 
 
 @record
-class SurveyState(SurveyArgs):
+class SurveyState(SurveyArgs, Surveyed):
     """Apple's ids of what existed, by kind; of testers, the addresses."""
 
     found_bundle_ids: list[str] = field(default_factory=list)
@@ -45,30 +46,30 @@ class SurveyState(SurveyArgs):
     found_localizations: list[str] = field(default_factory=list)
     found_certificates: list[str] = field(default_factory=list)
     found_profiles: list[str] = field(default_factory=list)
-    adopted: list[str] = field(default_factory=list)
-    """A phrase for each object that the stack adopts."""
 
 
-class SurveyProvider(Gate[SurveyArgs, SurveyState]):
+class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
     Args = SurveyArgs
     State = SurveyState
 
+    def look(self, args: SurveyArgs) -> SurveyState:
+        return look(AppStore(self.config), args)
+
     def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
-        """Only another bundle ID, or another extension: what the stack has created since would count as having existed."""
-        if state.bundle_id != args.bundle_id:
-            return ["bundle_id"]
-        return ["extensions"] if {*args.extensions} - {*state.extensions} else []
+        """Another bundle ID, or an extension that is new in the stack."""
+        return [
+            *super().changed_fields(state, args),
+            *(["extensions"] if {*args.extensions} - {*state.extensions} else []),
+        ]
 
     def ensure(self, args: SurveyArgs) -> tuple[str, SurveyState]:
-        state = look(AppStore(self.config), args)
-        for phrase in state.adopted:
-            engine.note(f"adopts {phrase}, which exists already; `pulumi destroy` will leave it")
+        id, state = super().ensure(args)
         if state.found_certificates and args.signs:
             engine.note(
                 f"the team has {len(state.found_certificates)} distribution certificates already. Unless this stack has the key of "
                 "one (signingSecrets), it creates another one and another profile"
             )
-        return args.bundle_id, state
+        return id, state
 
     def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
         """Look for the extensions that are new in the stack."""

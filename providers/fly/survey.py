@@ -10,7 +10,6 @@ from typing import Annotated
 
 from pulumi import Output
 
-from providers import engine
 from providers.errors import ErrorText
 from providers.fly.api import apps, certificates, ip_assignments, machines, postgres, secrets, volumes
 from providers.fly.api.client import Fly, Forbidden, NotFound
@@ -19,6 +18,7 @@ from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
+from providers.survey import Surveyed, SurveyGate
 
 DATABASE_URL = "DATABASE_URL"
 
@@ -64,7 +64,7 @@ class SurveyArgs:
 
 
 @record
-class SurveyState(SurveyArgs):
+class SurveyState(SurveyArgs, Surveyed):
     """Ids of what existed, by kind; of secrets, the names."""
 
     found_apps: list[str] = field(default_factory=list)
@@ -74,26 +74,14 @@ class SurveyState(SurveyArgs):
     found_certificates: list[str] = field(default_factory=list)
     found_clusters: list[str] = field(default_factory=list)
     found_secrets: list[str] = field(default_factory=list)
-    adopted: list[str] = field(default_factory=list)
-    """A phrase for each object that the stack adopts."""
 
 
-class SurveyProvider(FlyGate[SurveyArgs, SurveyState]):
+class SurveyProvider(SurveyGate[SurveyArgs, SurveyState], FlyGate[SurveyArgs, SurveyState]):
     Args = SurveyArgs
     State = SurveyState
 
-    def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
-        """Only another app: what the stack has created since would count as having existed."""
-        return ["app"] if state.app != args.app else []
-
-    def ensure(self, args: SurveyArgs) -> tuple[str, SurveyState]:
-        state = look(self.fly, args)
-        for phrase in state.adopted:
-            engine.note(f"adopts {phrase}, which exists already; `pulumi destroy` will leave it")
-        return args.app, state
-
-    def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
-        return state
+    def look(self, args: SurveyArgs) -> SurveyState:
+        return look(self.fly, args)
 
 
 def look(fly: Fly, args: SurveyArgs) -> SurveyState:

@@ -16,9 +16,10 @@ from typing import Any
 from project.config import DecryptedStack
 from project.crypter import Crypter
 from project.files import BadProject
-from project.state import REHEARSAL_BACKEND, backend_folder, state_file
+from project.state import REHEARSAL_BACKEND, SECRET, SIGNATURE, backend_folder, state_file
 from rehearsal.engine.snapshot import Entry, Snapshot, now
-from rehearsal.engine.values import SECRET, SIGNATURE, Secret, mapped
+from rehearsal.engine.values import Secret, mapped
+from rehearsal.processes import is_alive
 
 VERSION = "3.0.0-rehearsal"
 """The engine version in the manifest."""
@@ -119,7 +120,7 @@ class Backend:
         folder.mkdir(parents=True, exist_ok=True)
         for other in folder.glob("*.json"):
             holder = json.loads(other.read_text())
-            if holder["hostname"] == socket.gethostname() and not _is_alive(holder["pid"]):
+            if holder["hostname"] == socket.gethostname() and not is_alive(holder["pid"]):
                 other.unlink(missing_ok=True)
                 continue
             raise Locked(
@@ -138,16 +139,6 @@ class Backend:
         """Release the lock."""
         if self._lock is not None:
             self._lock.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _read_entry(data: Mapping[str, Any], crypter: Crypter) -> Entry:

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from google.protobuf import struct_pb2
 
+from project.state import SECRET, SIGNATURE
+
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 Value: TypeAlias = Any
 Properties: TypeAlias = dict[str, Value]

@@ -5,7 +5,7 @@ from typing import Any
 
 from report import html, markdown
 from report.launch import gather
-from report.state import Stack, read
+from report.state import StackState, read
 
 INSTALLATIONS = "pulumi-python:dynamic/appstore:Installations"
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -18,7 +18,7 @@ REPORT = {
 }
 
 
-def stack(*reports: dict[str, str]) -> Stack:
+def stack(*reports: dict[str, str]) -> StackState:
     outputs: dict[str, Any] = {"reports": list(reports), "devices": {}, "sessions": 1, "crashes": 1, "seen_at": ""}
     resources: list[dict[str, Any]] = [
         {"urn": f"urn:pulumi:prod::solos::{type}::it", "type": type, "custom": True, "outputs": outputs}

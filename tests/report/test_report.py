@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from project.state import SECRET, SIGNATURE
 from report.__main__ import main
 from report.html import render
 from report.launch import Launch, gather
 from report.markdown import render as render_markdown
-from report.state import SECRET, SIGNATURE, read
+from report.state import read
 from report.text import pieces
 from tests.needs import needs
 from tests.report.browser import shown

@@ -1,5 +1,6 @@
 """The team's users, who can be testers of an internal group, and the invitations to become one. All are found by address."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
@@ -29,6 +30,11 @@ class Person(Protocol):
 def key(email: str) -> str:
     """An address in the form in which addresses are compared."""
     return email.strip().lower()
+
+
+def is_email(text: str) -> bool:
+    """Whether the text has the form of an e-mail address."""
+    return re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", text) is not None
 
 
 def by_email(store: AppStore, kind: type[PersonT], emails: Sequence[str]) -> dict[str, PersonT]:

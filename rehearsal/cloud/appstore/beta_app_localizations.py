@@ -30,11 +30,5 @@ class BetaAppLocalizations(Kind):
     def create(self, attributes: Document, links: Document) -> Document:
         existing = self.records.all(self.type, app=links["app"])
         if any(localization["attributes"]["locale"] == attributes["locale"] for localization in existing):
-            raise refusals.refuse(
-                409,
-                "ENTITY_ERROR.ATTRIBUTE.INVALID",
-                "The provided entity includes an attribute with an invalid value",
-                "There is an entity with same 'locale'.",
-                pointer="/data/attributes/locale",
-            )
+            raise refusals.locale_taken()
         return super().create(attributes, links)

@@ -222,13 +222,7 @@ class BetaBuildLocalizations(Kind):
             record["attributes"]["locale"] == attributes["locale"]
             for record in self.records.all(self.type, build=links["build"])
         ):
-            raise refusals.refuse(
-                409,
-                "ENTITY_ERROR.ATTRIBUTE.INVALID",
-                "The provided entity includes an attribute with an invalid value",
-                "There is an entity with same 'locale'.",
-                pointer="/data/attributes/locale",
-            )
+            raise refusals.locale_taken()
         return super().create(attributes, links)
 
     def update(self, record: Document, attributes: Document) -> None:

@@ -187,6 +187,16 @@ def attribute_invalid(name: str, detail: str) -> Refusal:
     )
 
 
+def locale_taken() -> Refusal:
+    return refuse(
+        409,
+        "ENTITY_ERROR.ATTRIBUTE.INVALID",
+        "The provided entity includes an attribute with an invalid value",
+        "There is an entity with same 'locale'.",
+        pointer="/data/attributes/locale",
+    )
+
+
 def relationship_unknown(type: str, name: str) -> Refusal:
     return refuse(
         409,
