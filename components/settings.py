@@ -44,14 +44,14 @@ class Settings:
 
 
 def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
-    """The settings of a stack with the configuration `values`, and fly.toml in `folder`. Raises BadSettings.
+    """The settings of a stack with the configuration `values`, and the files of the project in `folder`. Raises BadSettings.
 
     `values` include the defaults of Pulumi.yaml, which the engine adds.
     """
     config = StackConfig(values, secret_keys)
     release = read_release(config)
     passed = read_passed(config)
-    backend = read_backend(config, folder / "fly.toml", passed)
+    backend = read_backend(config, folder, passed)
     ios = read_ios(config, release, passed)
     settings = Settings(
         release=release,

@@ -90,4 +90,4 @@ def _stand_in(stack: RehearsalStack) -> Path:
 
 
 def _app(config: dict[str, Any]) -> str:
-    return str(config.get("solos:app") or read_toml(Path("fly.toml")).get("app", ""))
+    return str(config.get("solos:app") or read_toml(Path(config.get("solos:flyToml") or "fly.toml")).get("app", ""))

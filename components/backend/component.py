@@ -15,6 +15,7 @@ from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
 from providers.fly.api.ip_assignments import Kind
 from providers.fly.app import App, AppArgs
+from providers.fly.appconfig import AppConfig
 from providers.fly.certificate import Certificate, CertificateArgs
 from providers.fly.image import Image, ImageArgs
 from providers.fly.ip_address import IpAddress, IpAddressArgs
@@ -57,6 +58,8 @@ class Backend(Component):
         super().__init__(name, opts)
         self.settings = settings
         fly_toml = settings.fly_toml
+        if fly_toml.warnings:
+            pulumi.info(not_used(fly_toml), self)
 
         app_name = self._app_name()
         self.survey = Survey(f"{name}-survey", claims(settings, app_name), self.replaceable_opts())
@@ -287,6 +290,11 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
         secrets=sorted({*given, *generated}),
         kept_secrets=generated,
     )
+
+
+def not_used(fly_toml: AppConfig) -> str:
+    """What a preview says about the lines of fly.toml that have no effect here."""
+    return "\n  ".join(["these lines have no effect here:", *(f"{each.key}: {each}" for each in fly_toml.warnings)])
 
 
 def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:

@@ -1,24 +1,36 @@
 """Checks of fly.toml beyond its syntax: that it describes one machine for this server, with this database."""
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from components.backend.environment import Database
 from components.config import SettingProblem, SettingText
-from providers.fly import appconfig
 from providers.fly.appconfig import AppConfig
 from providers.fly.volume import VolumeArgs, VolumeProvider
 
 FILE = "fly.toml"
 NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the region of the machine and its volume")
+NO_SERVICE = SettingText(
+    FILE,
+    "[http_service] is missing, so the server has no public address",
+    remedy="add it, with internal_port and a check",
+)
 NO_HEALTH_CHECK = SettingText(
-    FILE, "an http_service.checks with a path is missing", remedy="add one: it is how a release is verified"
+    FILE,
+    "there is no HTTP check with a path on the port of a service, and a release is verified by its response to one",
+    remedy="add [[{section}]] with a path, or set solos:healthPath, which is then requested at the public address only",
 )
 OTHER_PORT = SettingText(
     FILE,
     "internal_port is {port}, but the server listens on {listens}, the PORT of [env]",
     remedy="set both to the same port",
 )
+RELEASE_COMMAND_ON_SQLITE = SettingText(
+    FILE,
+    "release_command runs in a machine of its own, without the volume at {mount}, so it would not reach the SQLite database",
+    remedy="run that command when the server starts, before it listens, and leave it out here",
+)
+NOT_YET = SettingText(FILE, "{what} is not supported yet", remedy="leave it out")
 TOO_MANY_MACHINES = SettingText(
     FILE,
     "min_machines_running is {wanted}, but v0 runs on one machine",
@@ -40,46 +52,59 @@ NOT_ON_VOLUME = SettingText(
 
 
 def health_path(fly_toml: AppConfig) -> str:
-    """The path of the first HTTP check; empty when there is none."""
-    checks = (check for service in fly_toml.config.get("services", ()) for check in service.get("checks", ()))
-    return next((str(check["path"]) for check in checks if check.get("path")), "")
+    """The path of the first HTTP check of a service, or of [checks] on the port of a service; empty when there is none."""
+    config = fly_toml.config
+    services = config.get("services", ())
+    ports = {service.get("internal_port") for service in services}
+    checks = [check for service in services for check in service.get("checks", ())]
+    checks += [check for check in config.get("checks", {}).values() if check.get("port") in ports]
+    return next((str(check["path"]) for check in checks if check["type"] == "http" and check.get("path")), "")
 
 
-def place(file: Path, *path: str) -> str:
-    """`fly.toml:LINE` of the key at `path`, or of the innermost table around it that exists."""
-    lines = appconfig.line_numbers(file.read_text(encoding="utf-8"))
-    line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
-    return f"{file.name}:{line}"
-
-
-def problems(fly_toml: AppConfig, file: Path, database: Database) -> Iterator[SettingProblem]:
-    """What is wrong with a fly.toml that parses. `file` is where it was read from."""
+def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Iterator[SettingProblem]:
+    """What is wrong with a fly.toml that parses. `health_path` is what a release is verified by; empty if nothing is known."""
     if not fly_toml.primary_region:
-        yield NO_REGION(place=place(file))
-    if not health_path(fly_toml):
-        yield NO_HEALTH_CHECK(place=place(file, "http_service"))
-    for service in fly_toml.config.get("services", ()):
-        port, listens = service.get("internal_port"), fly_toml.env.get("PORT")
-        if listens and port and listens != str(port):
-            yield OTHER_PORT(place=place(file, "http_service", "internal_port"), port=port, listens=listens)
-        wanted = service.get("min_machines_running", 0)
-        if wanted > 1:
-            yield TOO_MANY_MACHINES(place=place(file, "http_service", "min_machines_running"), wanted=wanted)
+        yield NO_REGION(place=fly_toml.place())
+    yield from _service_problems(fly_toml, health_path)
+    if fly_toml.release and not fly_toml.mount:
+        yield NOT_YET(place=fly_toml.place("deploy", "release_command"), what="release_command")
+    if fly_toml.strategy in ("bluegreen", "canary"):
+        yield NOT_YET(place=fly_toml.place("deploy", "strategy"), what=fly_toml.strategy)
     if database == "postgres":
         if fly_toml.mount:
-            yield VOLUME_WITH_POSTGRES(place=place(file, "mounts[0]"))
+            yield VOLUME_WITH_POSTGRES(place=fly_toml.place("mounts"))
     else:
-        yield from _volume_problems(fly_toml, file)
+        yield from _volume_problems(fly_toml)
 
 
-def _volume_problems(fly_toml: AppConfig, file: Path) -> Iterator[SettingProblem]:
+def _service_problems(fly_toml: AppConfig, health_path: str) -> Iterator[SettingProblem]:
+    services = list(zip(fly_toml.service_paths, fly_toml.config.get("services", ()), strict=True))
+    if not services:
+        yield NO_SERVICE(place=fly_toml.place())
+        return
+    first, listens = services[0], fly_toml.env.get("PORT")
+    if not health_path:
+        section = "http_service.checks" if first[0] == "http_service" else "services.http_checks"
+        yield NO_HEALTH_CHECK(place=fly_toml.place(first[0]), section=section)
+    ports = [service.get("internal_port") for _, service in services]
+    if listens and listens not in map(str, ports):
+        yield OTHER_PORT(place=fly_toml.place(first[0], "internal_port"), port=ports[0], listens=listens)
+    for path, service in services:
+        wanted = service.get("min_machines_running", 0)
+        if wanted > 1:
+            yield TOO_MANY_MACHINES(place=fly_toml.place(path, "min_machines_running"), wanted=wanted)
+
+
+def _volume_problems(fly_toml: AppConfig) -> Iterator[SettingProblem]:
     mount = fly_toml.mount
     if mount is None:
-        yield NO_VOLUME(place=place(file))
+        yield NO_VOLUME(place=fly_toml.place())
         return
+    if fly_toml.release:
+        yield RELEASE_COMMAND_ON_SQLITE(place=fly_toml.place("deploy", "release_command"), mount=mount.destination)
     path = PurePosixPath(fly_toml.env.get("DATABASE_PATH", "/"))
     if not path.is_relative_to(mount.destination):
-        yield NOT_ON_VOLUME(place=place(file, "env", "DATABASE_PATH"), path=path, mount=mount.destination)
+        yield NOT_ON_VOLUME(place=fly_toml.place("env", "DATABASE_PATH"), path=path, mount=mount.destination)
     volume = VolumeArgs(
         app=fly_toml.app or "",
         name=mount.source,
@@ -88,4 +113,4 @@ def _volume_problems(fly_toml: AppConfig, file: Path) -> Iterator[SettingProblem
         snapshot_retention=mount.snapshot_retention,
     )
     for problem in VolumeProvider().validate(volume, None):
-        yield SettingProblem(FILE, f"[mounts] {problem}", place=place(file, "mounts[0]"))
+        yield SettingProblem(FILE, f"[mounts] {problem}", place=fly_toml.place("mounts"))

@@ -62,16 +62,16 @@ class BackendSettings:
         return "BUCKET_NAME" in self.given_secrets
 
 
-def read_backend(config: StackConfig, file: Path, passed: tuple[str, ...]) -> BackendSettings:
-    """The settings, with the fly.toml at `file`; problems are added to `config`."""
-    app_config = appconfig.load(file)
+def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> BackendSettings:
+    """The settings, with the fly.toml in the project `folder`; problems are added to `config`."""
+    app_config = appconfig.load(folder / config.text("flyToml"))
     image = config.text("image")
     settings = BackendSettings(
         org=config.text("org"),
         app=config.optional("app") or app_config.app or "",
         unique_names=config.flag("uniqueNames"),
         image=image,
-        image_build=image_build.read(config, image, file.parent, passed),
+        image_build=image_build.read(config, image, folder, passed),
         fly_toml=app_config,
         machine_name=config.text("machine"),
         replace_machine=config.flag("replaceMachine"),
@@ -79,11 +79,11 @@ def read_backend(config: StackConfig, file: Path, passed: tuple[str, ...]) -> Ba
         given_secrets=config.secrets("secrets"),
         domain=config.optional("domain"),
         wait_for_domain=config.whole("waitForDomain"),
-        health_path=fly_toml.health_path(app_config),
+        health_path=config.optional("healthPath") or fly_toml.health_path(app_config),
         expect_body=config.optional("expectBody") or None,
     )
     _check_names(config, settings)
-    _check_fly_toml(config, app_config, file, settings.database.kind)
+    _check_fly_toml(config, settings)
     for problem in environment.secret_problems(settings.given_secrets, settings.database.kind):
         config.refuse(problem)
     return settings
@@ -102,13 +102,14 @@ def _check_names(config: StackConfig, settings: BackendSettings) -> None:
             config.refuse(WILDCARD(domain=settings.domain))
 
 
-def _check_fly_toml(config: StackConfig, app_config: AppConfig, file: Path, kind: environment.Database) -> None:
+def _check_fly_toml(config: StackConfig, settings: BackendSettings) -> None:
     """Check fly.toml against the rest of the settings, unless it cannot be read."""
-    for problem in app_config.problems:
+    read, kind = settings.fly_toml, settings.database.kind
+    for problem in read.problems:
         config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))
-    if not app_config.problems:
+    if not read.problems:
         for found in (
-            *fly_toml.problems(app_config, file, kind),
-            *environment.env_problems(app_config.env, kind, lambda name: fly_toml.place(file, "env", name)),
+            *fly_toml.problems(read, kind, settings.health_path),
+            *environment.env_problems(read.env, kind, lambda name: read.place("env", name)),
         ):
             config.refuse(found)

@@ -59,7 +59,7 @@ class Monitoring(Component):
                     org=watched.org,
                     hostname=known[2],
                     health_path=watched.health_path,
-                    sqlite=watched.fly_toml.mount is not None,
+                    sqlite=watched.database.kind == "sqlite",
                     replica=watched.has_replica,
                     logs=settings.logs,
                     sink=settings.sink,

@@ -120,25 +120,19 @@ def test_named_process_group(read: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ('[build]\ndockerfile = "Dockerfile"', 2, "[build] dockerfile is not supported: the image is built before"),
-        ('[deploy]\nrelease_command = "migrate"', 2, "migrate the database when the server starts"),
-        ('[deploy]\nseed_command = "seed"', 2, "seed the database when the server starts"),
-        ('[deploy]\nstrategy = "bluegreen"', 2, "needs a second machine, and a volume has only one"),
-        ('[deploy]\nstrategy = "canary"', 2, "needs a second machine, and a volume has only one"),
-        ('[deploy]\nstrategy = "yolo"', 2, "must be rolling or immediate"),
-        ('[processes]\napp = "a"\nworker = "b"', 3, "worker is a second process group"),
-        ('[[statics]]\nguest_path = "/p"\nurl_prefix = "/"', 1, "statics is not supported: files are served from"),
-        ("[experimental]\nenable_consul = true", 1, "experimental is not supported"),
+        ('[deploy]\nrelease_command = "a \'b"', 2, "cannot be split into words"),
+        ('[deploy]\nstrategy = "canary"\n[mount]\nsource = "a"\ndestination = "/a"', 2, "attached to one machine only"),
+        ('[deploy]\nstrategy = "yolo"', 2, "must be one of rolling, immediate, bluegreen, canary"),
+        ('app = "x"\n[processes]\napp = "a"\nworker = "b"', 2, "has 2 process groups (app, worker)"),
+        ('[[statics]]\nguest_path = "p"\nurl_prefix = "/"', 2, "is not an absolute path in the image"),
+        ('app = "x"\n[experimental]\nmachine_config = "{}"', 3, "machine_config is not supported"),
+        ("[experimental]\ncmd = [1]", 2, "must be a string or a list of strings"),
+        ('[build]\ncompose = {file = "compose.yml"}', 2, "one container per machine is supported"),
         ('machine_config = "x.json"', 1, "machine_config is not supported: this file is the machine definition"),
-        (
-            '[[http_service.machine_checks]]\nimage = "curl"',
-            1,
-            "machine_checks is not supported: they need a second machine",
-        ),
         ('[[vm]]\ngpu_kind = "a10"', 2, "gpu_kind is not supported: GPUs are not supported"),
         ('[[vm]]\nsize = "huge"', 2, "'huge' is not a size"),
         ("[[vm]]\nmemory_mb = 300", 1, "must be a multiple of 256 MB"),
-        ("[[vm]]\n[[vm]]", 2, "only one [[vm]] is supported"),
+        ('app = "x"\n\n[[compute]]\nsize = "huge"', 4, "'huge' is not a size"),
         (
             '[[mounts]]\nsource = "a"\ndestination = "/a"\n[[mounts]]\nsource = "b"\ndestination = "/b"',
             4,
@@ -168,8 +162,8 @@ def test_named_process_group(read: Load) -> None:
         ('[[files]]\nguest_path = "/f"', 1, "needs exactly one of local_path, raw_value and secret_name"),
         ('[[files]]\nguest_path = "/f"\nlocal_path = "nowhere"', 3, "nowhere cannot be read"),
         ("[metrics]\npath = '/m'", 1, "port is missing"),
-        ("[env]\nLIST = [1]", 2, "must be a string"),
-        ("[env]\nSHARE = 1.0", 2, "must be a string"),
+        ("[env]\nLIST = [1]", 2, "must be a string, a number, or true or false"),
+        ("[env]\nDAY = 2026-11-27", 2, "must be a string, a number, or true or false"),
         ('[processes]\napp = "node # fast"', 2, "begins a comment for fly deploy"),
         (
             '[processes]\napp = "node"\n[http_service]\ninternal_port = 1',
@@ -180,13 +174,15 @@ def test_named_process_group(read: Load) -> None:
         ('[restart]\npolicy = "always"', 1, "must be written [[restart]]"),
         ('[http_service]\ninternal_port = 1\n[http_service.checks]\npath = "/"', 3, "written [[http_service.checks]]"),
         ("[http_service]\ninternal_port = 0", 2, "must be 1 to 65535"),
-        ("[http_service.http_options]\nfast = true", 2, "fast is unknown"),
+        ("[http_service.http_options]\ncompres = true", 2, "compres is unknown; did you mean compress?"),
+        ('[[services]]\ninternal_port = "web"', 2, "must be a whole number"),
+        ('[[services]]\nconcurrency = "many"', 2, "is not a soft and a hard limit"),
+        ('[[checks]]\ntype = "tcp"\nport = 1', 1, "name is missing"),
+        ('[[services.ports]]\nport = "80"', 1, "internal_port is missing"),
         ('[http_service.tls_options]\nalpn = "h2"', 2, "must be a list"),
         ("[[http_service.checks]]\nheaders = {A = 1}", 2, "must be a table of strings"),
-        ('[checks.alive]\nkind = "readiness"', 2, "fly deploy does not read it"),
         ('[checks.alive]\ninterval = "1s"', 2, "must be at least 2s"),
         ('[checks.alive]\ntimeout = "61s"', 2, "must be at most 60s"),
-        ("[mount]", 1, "write [[mounts]]"),
         ('[[mounts]]\nsource = "a"\ndestination = "/a"\ninitial_size = "500mb"', 4, "must be 1gb to 500gb"),
         (
             '[[mounts]]\nsource = "a"\ndestination = "/a"\nauto_extend_size_threshold = 49',
@@ -202,8 +198,8 @@ def test_named_process_group(read: Load) -> None:
         ('[[files]]\nguest_path = "/f"\nraw_value = "a"\n[[files]]\nguest_path = "/f"\nraw_value = "b"', 5, "twice"),
         ("[[vm]]\nkernel_args = []", 2, "the kernel is Fly's"),
         ('[http_service]\ninternal_port = 1\nprocesses = ["worker"]', 3, "names the process group 'worker'"),
-        ('app = "x"\nnonsense = 1', 2, "nonsense is unknown"),
-        ("[http_service]\ninternal_port = 1\nnonsense = 1", 3, "nonsense is unknown"),
+        ('ap = "x"', 1, "ap is unknown; did you mean app?"),
+        ("[http_service]\ninternal_prt = 1", 2, "internal_prt is unknown; did you mean internal_port?"),
         ('app = "x', 1, "Illegal character"),
     ],
 )
@@ -216,7 +212,7 @@ def test_problem_names_key_and_line(read: Load, text: str, line: int, problem: s
 
 
 def test_all_problems_in_order(read: Load) -> None:
-    parsed = read('kill_signal = "NO"\n[deploy]\nstrategy = "canary"\n\n[[vm]]\nsize = "huge"\n')
+    parsed = read('kill_signal = "NO"\n[deploy]\nstrategy = "yolo"\n\n[[vm]]\nsize = "huge"\n')
 
     assert [problem.key for problem in parsed.problems] == ["fly.toml:1", "fly.toml:3", "fly.toml:6"]
 
@@ -233,3 +229,38 @@ def test_missing_file_is_a_problem(tmp_path: Path) -> None:
     (problem,) = load(tmp_path / "fly.toml").problems
 
     assert "cannot be read (No such file or directory)" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "warning"),
+    [
+        (
+            'app = "x"\n[build]\ndockerfile = "Dockerfile"',
+            2,
+            "build is for `fly deploy`: here solos:image names the image",
+        ),
+        ("[experimental]\nenable_consul = true", 2, "enable_consul has no effect on a machine"),
+        ("[http_service]\ninternal_port = 1\nmax_machines_running = 1", 3, "max_machines_running has no effect"),
+        ('[[http_service.machine_checks]]\nimage = "curl"', 1, "machine_checks is run by `fly deploy` only"),
+        ('[deploy]\nseed_command = "seed"', 2, "seed_command is run by `fly launch` only"),
+        ('[checks.a]\ntype = "tcp"\nport = 1\nkind = "readiness"', 4, "kind is not read by `fly deploy` either"),
+        ("nonsense = 1", 1, "nonsense is unknown to `fly deploy` too, which drops it"),
+    ],
+)
+def test_unused_line_is_a_warning(read: Load, text: str, line: int, warning: str) -> None:
+    parsed = read(f"{text}\n")
+
+    assert [(each.key, warning in each.message) for each in parsed.warnings] == [(f"fly.toml:{line}", True)]
+
+
+def test_empty_build_is_no_warning(read: Load) -> None:
+    assert read("[build]\n").warnings == ()
+
+
+def test_place_of_a_key(read: Load) -> None:
+    parsed = read('app = "x"\n[[services]]\ninternal_port = 80\nports = [{ port = 443 }]\n')
+
+    assert parsed.service_paths == ("services[0]",)
+    assert parsed.place("services[0]", "ports[0]", "port") == "fly.toml:4"
+    assert parsed.place("services[0]", "min_machines_running") == "fly.toml:2"
+    assert parsed.place("mounts") == "fly.toml:1"

@@ -3,7 +3,6 @@
 `reader` has the sections, `services` the services and checks, `tables` TOML with line numbers, sizes and durations.
 """
 
-from providers.fly.appconfig.reader import AppConfig, Mount, load
-from providers.fly.appconfig.tables import line_numbers
+from providers.fly.appconfig.reader import AppConfig, Mount, ReleaseCommand, load
 
-__all__ = ["AppConfig", "Mount", "line_numbers", "load"]
+__all__ = ["AppConfig", "Mount", "ReleaseCommand", "load"]

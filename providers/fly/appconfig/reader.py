@@ -11,7 +11,9 @@ import base64
 import re
 import shlex
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
 from pathlib import Path
 
 import msgspec
@@ -29,29 +31,20 @@ SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGT
 RESTART = {"always": "always", "on-failure": "on-failure", "never": "no"}
 PREFIXES = {"shared-cpu": "shared", "performance": "performance"}
 """Prefix of a size's name, and its kind of CPU."""
+RELEASE_GROUP = "fly_app_release_command"
+"""The process group of the machines that run a release command."""
+RELEASE_INIT = ("swap_size_mb", "entrypoint")
 MAX_KILL_SECONDS = 300
 MAX_VOLUME_GB, MAX_INCREMENT_GB = 500, 100
-DEPLOY_SECONDS = 300.0
+DEPLOY_SECONDS = RELEASE_SECONDS = 300.0
+STRATEGIES = ("rolling", "immediate", "bluegreen", "canary")
 
 REFUSED = {
-    "statics": "files are served from the image: leave it out",
-    "experimental": "it has no stable meaning: leave it out",
     "machine_config": "this file is the machine definition: leave it out",
+    "experimental.machine_config": "this file is the machine definition: leave it out",
+    "build.compose": "one container per machine is supported: leave it out",
     "container": "one container per machine is supported: leave it out",
-    "mount": "write [[mounts]]",
-    "metric": "write [[metrics]]",
-    "compute": "write [[vm]]",
-    "computes": "write [[vm]]",
     "host_dedication_id": "dedicated hosts are not supported: leave it out",
-    "machine_checks": "they need a second machine, which has no volume: use checks",
-    "build.*": "the image is built before the launch, and named in the stack's config (only `image` is read here)",
-    "deploy.release_command": "it runs on a machine without the volume: migrate the database when the server starts",
-    "deploy.release_command_timeout": "there is no release_command",
-    "deploy.release_command_vm": "there is no release_command",
-    "deploy.seed_command": "it runs on a machine without the volume: seed the database when the server starts",
-    "checks.*.kind": "fly deploy does not read it, and would remove it; the checks of services decide about routing",
-    "http_service.machine_checks": "they need a second machine, which has no volume: use checks",
-    "services.machine_checks": "they need a second machine, which has no volume: use checks",
     "vm.gpu_kind": "GPUs are not supported",
     "vm.gpus": "GPUs are not supported",
     "vm.host_dedication_id": "dedicated hosts are not supported: leave it out",
@@ -61,16 +54,43 @@ REFUSED = {
 }
 """Keys that flyctl knows and that cannot work here, with the reason."""
 
+BUILD = "is for `fly deploy`: here solos:image names the image, and solos:imageBuild can build it"
+NOT_RUN = "is run by `fly deploy` only: here the health checks and the public address decide"
+UNUSED = {
+    "machine_checks": NOT_RUN,
+    "http_service.machine_checks": NOT_RUN,
+    "services.machine_checks": NOT_RUN,
+    "deploy.seed_command": "is run by `fly launch` only: seed the database when the server starts, or by hand",
+    "checks.*.kind": "is not read by `fly deploy` either; the checks of services decide about routing",
+    "*.restart_limit": "has had no effect since Fly runs machines",
+    "*.script_checks": "has had no effect since Fly runs machines",
+    "*.max_machines_running": "has no effect: `fly deploy` drops it too",
+    "experimental.*": "has no effect on a machine",
+}
+"""Keys that a machine does not need, or that flyctl drops, with the reason."""
+
 UNREADABLE = ProblemText("fly.toml", "cannot be read ({reason})")
 NOT_TOML = ProblemText("fly.toml", "is not valid TOML: {fault}")
 SECOND_MACHINE = ProblemText(
-    "fly.toml", "{strategy!r} needs a second machine, and a volume has only one: use rolling or immediate"
+    "fly.toml",
+    "{strategy!r} starts a second machine beside the first, and a volume can be attached to one machine only: use rolling or "
+    "immediate",
 )
-BAD_STRATEGY = ProblemText("fly.toml", "must be rolling or immediate")
-SECOND_GROUP = ProblemText("fly.toml", "is a second process group: one group on one machine is supported")
+SEVERAL_GROUPS = ProblemText(
+    "fly.toml",
+    "has {count} process groups ({names}), and one is supported, on one machine: run each further one as an app of its own, with a "
+    "fly.toml of its own",
+)
+BAD_ENV = ProblemText("fly.toml", "must be a string, a number, or true or false")
 BAD_COMMAND = ProblemText("fly.toml", "cannot be split into words: {fault}")
 COMMENT_IN_COMMAND = ProblemText(
     "fly.toml", "has a # outside of quotes, which begins a comment for fly deploy: quote it"
+)
+BAD_WORDS = ProblemText("fly.toml", "must be a string or a list of strings")
+RELATIVE_STATICS = ProblemText(
+    "fly.toml",
+    "{path} is not an absolute path in the image, so `fly deploy` would upload those files to a bucket of its own: "
+    "serve them from the image",
 )
 RELATIVE_DESTINATION = ProblemText("fly.toml", "must be an absolute path")
 HALF_GROWTH = ProblemText(
@@ -96,6 +116,18 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseCommand:
+    """A command that runs in a temporary machine before an update, with the new image."""
+
+    command: str
+    """As it is written."""
+    config: Config
+    """The machine config that `fly deploy` renders for it, without `image`; without a guest unless the file has one for it."""
+    seconds: float = RELEASE_SECONDS
+    """How long it may run."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppConfig:
     """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
 
@@ -110,7 +142,19 @@ class AppConfig:
     """The whole file, as it is recorded with a release."""
     config: Config = field(default_factory=dict)
     """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
+    release: ReleaseCommand | None = None
+    strategy: str = "rolling"
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """What the file has and is not used here, in the form of `problems`."""
+    lines: Callable[[tuple[str, ...]], int] = lambda _: 1
+    """The line of the key at a path, or of the innermost table around it."""
+    service_paths: tuple[str, ...] = ()
+    """The names of the tables of the config's services: `http_service`, `services[0]`, …"""
+
+    def place(self, *path: str) -> str:
+        """File and line of the key at `path`: `fly.toml:12`."""
+        return f"{Path(self.path).name}:{self.lines(path)}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -136,7 +180,7 @@ def load(path: str | Path) -> AppConfig:
         place = f"{path.name}:{line[1]}" if line else path.name
         problem = replace(NOT_TOML(fault=str(error).split(" (at")[0]), key=place)
         return AppConfig(path=str(path), problems=(problem,))
-    read = _Reader(path, Document(path.name, text, document, REFUSED)).read()
+    read = _Reader(path, Document(path.name, text, document, REFUSED, UNUSED)).read()
     return read if read.problems else replace(read, document=document)
 
 
@@ -147,31 +191,52 @@ class _Reader:
         self._folder, self._path = path.parent, path
         self._document, self._top = document, document.top
         self._group = ProcessGroup()
+        self._experimental = self._top.table("experimental") or Table(document, {}, ("experimental",))
 
     def read(self) -> AppConfig:
         top = self._top
         app, region = top.take("app", str), top.take("primary_region", str)
         top.take("console_command", str)  # For `fly console` only.
         image = self._build()
-        wait_seconds = self._deploy()
-        command = self._processes()
+        commands = self._commands()
+        if len(commands) > 1:
+            names = ", ".join(sorted(commands))
+            self._document.report(("processes",), SEVERAL_GROUPS(count=len(commands), names=names))
+            return AppConfig(path=str(self._path), app=app, primary_region=region, problems=self._document.problems)
+        init = self._init(commands)
         mount, mounts = self._mounts()
+        wait_seconds, strategy, release = self._deploy(has_volume=mount is not None)
         served = list(services.http_service(top, self._group))
         port_of_http = served[0].get("internal_port") if served else None
+        paths = ["http_service"] * len(served)
+        more = list(services.services(top, self._group))
+        env, files, stop_config = self._env(), self._files(), self._stop_config()
+        own = {"PRIMARY_REGION": region} if region else {}
         config = {
-            "env": self._env(region),
-            "init": present(cmd=command, swap_size_mb=top.take("swap_size_mb", int)),
-            "services": [*served, *services.services(top, self._group)],
+            "env": {**env, "FLY_PROCESS_GROUP": self._group.name, **own},
+            "init": init,
+            "services": [*served, *more],
             "checks": services.checks(top, self._group, port_of_http),
+            "statics": self._statics(),
             "mounts": mounts,
             "guest": self._guest(),
             "restart": self._restart(),
             "metrics": self._metrics(),
-            "files": self._files(),
-            "stop_config": self._stop_config(),
+            "files": files,
+            "stop_config": stop_config,
             "metadata": {**PLATFORM_METADATA, "fly_process_group": self._group.name},
         }
+        self._experimental.done()
         top.done()
+        if release:
+            alike = {
+                "env": {**env, "RELEASE_COMMAND": "1", "FLY_PROCESS_GROUP": RELEASE_GROUP, **own},
+                "files": files,
+                "stop_config": stop_config,
+                "init": present(**release.config["init"], **{key: init[key] for key in RELEASE_INIT if key in init}),
+            }
+            filled = {**release.config, **{key: value for key, value in alike.items() if value}}
+            release = replace(release, config=filled)
         return AppConfig(
             path=str(self._path),
             app=app,
@@ -181,60 +246,114 @@ class _Reader:
             mount=mount,
             wait_seconds=wait_seconds,
             config={key: value for key, value in config.items() if value},
+            release=release,
+            strategy=strategy,
             problems=self._document.problems,
+            warnings=self._document.warnings,
+            lines=self._document.line,
+            service_paths=(*paths, *(f"services[{index}]" for index in range(len(more)))),
         )
 
     def _build(self) -> str | None:
         build = self._top.table("build")
         if build is None:
             return None
-        image: str | None = build.take("image", str)
-        build.done()
+        image: str | None = build.values.get("image")
+        if "compose" in build.values:
+            build.done()
+        else:
+            build.unused(BUILD)
         return image
 
-    def _deploy(self) -> float:
+    def _deploy(self, *, has_volume: bool) -> tuple[float, str, ReleaseCommand | None]:
+        """How long an update may take, its strategy, and the command that runs before it."""
         deploy = self._top.table("deploy")
         if deploy is None:
-            return DEPLOY_SECONDS
-        strategy = deploy.take("strategy", str)
-        if strategy in ("canary", "bluegreen"):
+            return DEPLOY_SECONDS, STRATEGIES[0], None
+        strategy = deploy.one_of("strategy", STRATEGIES) or STRATEGIES[0]
+        if has_volume and strategy in ("canary", "bluegreen"):
             deploy.report(SECOND_MACHINE(strategy=strategy), "strategy")
-        elif strategy not in (None, "rolling", "immediate"):
-            deploy.report(BAD_STRATEGY(), "strategy")
         deploy.take("max_unavailable", (int, float))  # Has no effect with one machine.
         wait = deploy.duration("wait_timeout")
+        release = self._release_command(deploy)
         deploy.done()
-        return seconds_of(wait) if wait else DEPLOY_SECONDS
+        return seconds_of(wait) if wait else DEPLOY_SECONDS, strategy, release
 
-    def _processes(self) -> list[str] | None:
-        section = self._top.table("processes")
-        names = list(section.values) if section else []
-        if section is None or not names:
+    def _release_command(self, deploy: Table) -> ReleaseCommand | None:
+        command = deploy.take("release_command", str, "")
+        timeout = deploy.duration("release_command_timeout")
+        vm = deploy.table("release_command_vm")
+        guest = self._guest_of(vm) if vm else None
+        words = _words(deploy, "release_command", command)
+        if not words:
             return None
-        for extra in names[1:]:
-            section.report(SECOND_GROUP(), extra)
-        self._group = ProcessGroup(names[0], is_named=True)
-        command = section.take(names[0], str, "")
-        try:
-            words, without_comment = shlex.split(command), shlex.split(command, comments=True)
-        except ValueError as error:
-            section.report(BAD_COMMAND(fault=error), names[0])
-            return None
-        if words != without_comment:
-            section.report(COMMENT_IN_COMMAND(), names[0])
-        return words or None
+        config = {
+            "init": {"cmd": words},
+            "restart": {"policy": "no"},
+            "auto_destroy": True,
+            "dns": {"skip_registration": True},
+            "metadata": {**PLATFORM_METADATA, "fly_process_group": RELEASE_GROUP},
+            **present(guest=guest),
+        }
+        seconds = seconds_of(timeout) if timeout else RELEASE_SECONDS
+        return ReleaseCommand(command=command, config=config, seconds=seconds)
 
-    def _env(self, region: str | None) -> dict[str, str]:
-        section = self._top.table("env")
+    def _commands(self) -> dict[str, str]:
+        """The command of each process group; older files have a list of groups."""
+        if not isinstance(self._top.values.get("processes"), list):
+            section = self._top.table("processes")
+            return {name: section.take(name, str, "") for name in list(section.values)} if section else {}
+        groups = {}
+        for table in self._top.tables("processes"):
+            if name := table.take("name", str):
+                groups[name] = table.take("command", str, "")
+            table.done()
+        return groups
+
+    def _init(self, commands: dict[str, str]) -> Config:
+        """What runs in the machine: the command of [processes], or what [experimental] says."""
+        words = None
+        for name, command in commands.items():
+            self._group = ProcessGroup(name, is_named=True)
+            words = _words(Table(self._document, {}, ("processes",)), name, command)
+        older = {name: _listed(self._experimental, name) for name in ("cmd", "entrypoint", "exec")}
+        return present(
+            cmd=words or older["cmd"],
+            entrypoint=older["entrypoint"],
+            exec=older["exec"],
+            swap_size_mb=self._top.take("swap_size_mb", int),
+        )
+
+    def _env(self) -> dict[str, str]:
         env = {}
-        for name in list(section.values) if section else ():
-            value = section.take(name, (str, int, bool)) if section else None
-            env[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        env["FLY_PROCESS_GROUP"] = self._group.name
-        return {**env, "PRIMARY_REGION": region} if region else env
+        for section in self._top.tables("env"):
+            for name in list(section.values):
+                value = section.take(name, (str, int, float, bool, list, dict, date, datetime, time))
+                if isinstance(value, str | int | float):
+                    env[name] = services.text(value)
+                else:
+                    section.report(BAD_ENV(), name)
+        return env
+
+    def _statics(self) -> list[Config]:
+        """Files of the image that Fly Proxy serves by itself."""
+        found = []
+        for table in self._top.tables("statics", single=False):
+            static = present(
+                guest_path=table.needed("guest_path", str),
+                url_prefix=table.needed("url_prefix", str),
+                tigris_bucket=table.take("tigris_bucket", str, ""),
+                index_document=table.take("index_document", str),
+            )
+            path = static.get("guest_path", "/")
+            if not path.startswith("/") and not static["tigris_bucket"]:
+                table.report(RELATIVE_STATICS(path=path), "guest_path")
+            table.done()
+            found.append(static)
+        return found
 
     def _mounts(self) -> tuple[Mount | None, list[Config]]:
-        table = self._top.only("mounts")
+        table = self._top.only("mount", "mounts")
         if table is None:
             return None, []
         self._group.take(table)
@@ -259,45 +378,56 @@ class _Reader:
         return mount, [{"name": source, "path": destination, **growth}]
 
     def _guest(self) -> Config | None:
-        table = self._top.only("vm")
-        if table is None:
-            return None
-        self._group.take(table)
+        """The size of the machine: of several [[vm]], the one that names the process group, otherwise the first."""
+        tables = self._top.tables("compute", "computes", "vm")
+        named = [table for table in tables if self._group.name in (table.values.get("processes") or ())]
+        chosen = (named[-1:] or tables[:1]) if tables else []
+        guests = []
+        for table in tables:
+            self._group.take(table)
+            guests.append(self._guest_of(table))
+        return next((guest for table, guest in zip(tables, guests, strict=True) if table in chosen), None)
+
+    def _guest_of(self, table: Table) -> Config:
         size = table.take("size", str)
-        guest = _preset(size or "shared-cpu-1x")
-        if guest is None:
+        preset = _preset(size or "shared-cpu-1x")
+        if preset is None:
             sizes = ", ".join(f"{prefix}-{{{','.join(map(str, CPUS[kind]))}}}x" for prefix, kind in PREFIXES.items())
             table.report(UNKNOWN_SIZE(size=size, sizes=sizes), "size")
-            guest = {}
         memory, precise = table.size("memory", MB), table.take("memory_mb", int)
-        guest |= present(
+        guest = (preset or {}) | present(
             cpu_kind=table.take("cpu_kind", str),
-            cpus=table.take("cpus", int),
-            memory_mb=precise if precise is not None else memory,
+            cpus=table.take("cpus", int) or None,
+            memory_mb=precise or memory,
         )
-        for problem in guest_problems(msgspec.convert(guest, Guest)) if guest else ():
+        for problem in guest_problems(msgspec.convert(guest, Guest)) if preset else ():
             table.report(problem)
         table.done()
         return guest
 
     def _restart(self) -> Config | None:
-        table = self._top.only("restart", single=False)
-        if table is None:
-            return None
-        self._group.take(table)
-        policy = table.one_of("policy", tuple(RESTART), needed=True)
-        restart = present(policy=RESTART.get(policy or ""), max_retries=table.take("retries", int) or None)
-        table.done()
+        """Of several [[restart]], the last."""
+        restart: Config | None = None
+        for table in self._top.tables("restart", single=False):
+            self._group.take(table)
+            policy = table.one_of("policy", tuple(RESTART), needed=True)
+            restart = present(policy=RESTART.get(policy or ""), max_retries=table.take("retries", int) or None)
+            table.done()
         return restart
 
     def _metrics(self) -> Config | None:
-        table = self._top.only("metrics")
-        if table is None:
-            return None
-        self._group.take(table)
-        metrics = present(port=table.needed("port", int), path=table.take("path", str), https=table.take("https", bool))
-        table.done()
-        return metrics
+        """Of several [[metrics]], the first; older files have them in [experimental]."""
+        older = present(
+            port=self._experimental.take("metrics_port", int), path=self._experimental.take("metrics_path", str)
+        )
+        found = []
+        for table in self._top.tables("metric", "metrics"):
+            self._group.take(table)
+            found.append(
+                present(port=table.needed("port", int), path=table.take("path", str), https=table.take("https", bool))
+            )
+            table.done()
+        return found[0] if found else older or None
 
     def _files(self) -> list[Config]:
         files: dict[str, Config] = {}
@@ -328,10 +458,32 @@ class _Reader:
 
     def _stop_config(self) -> Config:
         signal = self._top.one_of("kill_signal", SIGNALS)
-        timeout = self._top.duration("kill_timeout", bare_unit="s")
+        older = self._experimental.duration("kill_timeout", bare_unit="s")
+        timeout = self._top.duration("kill_timeout", bare_unit="s") or older
         if timeout and seconds_of(timeout) > MAX_KILL_SECONDS:
             self._top.report(LONG_KILL_TIMEOUT(seconds=MAX_KILL_SECONDS), "kill_timeout")
         return present(signal=signal, timeout=timeout)
+
+
+def _words(table: Table, key: str, command: str) -> list[str] | None:
+    """The words of a command, as flyctl splits them."""
+    try:
+        words, without_comment = shlex.split(command), shlex.split(command, comments=True)
+    except ValueError as error:
+        table.report(BAD_COMMAND(fault=error), key)
+        return None
+    if words != without_comment:
+        table.report(COMMENT_IN_COMMAND(), key)
+    return words or None
+
+
+def _listed(table: Table, key: str) -> list[str] | None:
+    """The words of `key`, which can be one word; not split."""
+    value = table.take(key, (str, list))
+    words = [value] if isinstance(value, str) else value
+    if words and not all(isinstance(word, str) for word in words):
+        table.report(BAD_WORDS(), key)
+    return words
 
 
 def _gigabytes(table: Table, key: str, max: int, kind: type | tuple[type, ...] = str) -> int | None:

@@ -11,6 +11,8 @@ from providers.fly.appconfig.tables import MISSING, Table
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}
 MAX_PORT = 65535
+MAX_PLAIN = 1e21
+"""Go prints larger whole numbers with an exponent."""
 MIN_CHECK_INTERVAL, MAX_CHECK_TIMEOUT = 2.0, 60.0
 """Seconds, for a check in [checks]: flyctl refuses others. Fly caps those of services."""
 
@@ -20,6 +22,7 @@ NO_PORT = ProblemText("fly.toml", "port is missing, and there is no [http_servic
 SHORT_INTERVAL = ProblemText("fly.toml", "must be at least {seconds:g}s")
 LONG_TIMEOUT = ProblemText("fly.toml", "must be at most {seconds:g}s")
 BAD_AUTOSTOP = ProblemText("fly.toml", "must be off, stop or suspend")
+BAD_LIMITS = ProblemText("fly.toml", "{value!r} is not a soft and a hard limit: write [services.concurrency]")
 BAD_HEADERS = ProblemText("fly.toml", "must be a table of strings")
 
 
@@ -31,10 +34,10 @@ class ProcessGroup:
     is_named: bool = False
 
     def take(self, table: Table) -> None:
-        """Read `processes` of a section, which can only name this group."""
-        for group in table.take("processes", list, []):
-            if group != self.name:
-                table.report(OTHER_GROUP(group=group, name=self.name), "processes")
+        """Read `processes` of a section, which has to name this group if it names any."""
+        groups = table.take("processes", list, [])
+        if groups and self.name not in groups:
+            table.report(OTHER_GROUP(group=groups[0], name=self.name), "processes")
 
     def take_of_service(self, table: Table) -> None:
         if self.is_named and not table.values.get("processes"):
@@ -50,7 +53,7 @@ def http_service(top: Table, group: ProcessGroup) -> Iterator[Config]:
     force_https = table.take("force_https", bool)
     http, tls = _http_options(table), _tls_options(table)
     checks = [_service_check(check, "http") for check in table.tables("checks", single=False)]
-    service = _service(table, group, checks)
+    service = _service(table, group, checks, older=False)
     service["protocol"] = "tcp"
     service["ports"] = [
         present(port=80, handlers=["http"], force_https=force_https or None, http_options=http),
@@ -61,13 +64,16 @@ def http_service(top: Table, group: ProcessGroup) -> Iterator[Config]:
 
 
 def services(top: Table, group: ProcessGroup) -> Iterator[Config]:
-    """The services of [[services]]."""
+    """The services of [[services]]. Like flyctl, this reads the forms of older files too: a port as a string, the number of a check's
+    milliseconds, a list of headers, both limits of `concurrency` in one string."""
     for table in top.tables("services"):
+        if not table.values:
+            continue
         protocol = table.one_of("protocol", ("tcp", "udp")) or "tcp"
         ports = [_port(port) for port in table.tables("ports")]
-        checks = [_service_check(check, "tcp") for check in table.tables("tcp_checks")]
-        checks += [_service_check(check, "http") for check in table.tables("http_checks")]
-        service = _service(table, group, checks)
+        checks = [_service_check(check, "tcp", older=True) for check in table.tables("tcp_checks")]
+        checks += [_service_check(check, "http", older=True) for check in table.tables("http_checks")]
+        service = _service(table, group, checks, older=True)
         table.done()
         yield {**service, "protocol": protocol, **({"ports": ports} if ports else {})}
 
@@ -75,17 +81,13 @@ def services(top: Table, group: ProcessGroup) -> Iterator[Config]:
 def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config:
     """The checks of [checks]; one without a port takes `internal_port`, that of [http_service]."""
     found: Config = {}
-    section = top.table("checks")
-    for name in list(section.values) if section else ():
-        table = section.table(name) if section else None
-        if table is None:
-            continue
+    for name, table in _named_checks(top):
         group.take(table)
         kind = table.one_of("type", ("http", "tcp"), needed=True)
         port = table.number("port", 1, MAX_PORT) or internal_port
         if port is None:
             table.report(NO_PORT())
-        check = present(port=port, **_check(table, kind or "tcp"))
+        check = {"type": kind, **present(port=port), **_timing(table, older=True), **_request(table, older=True)}
         if "interval" in check and seconds_of(check["interval"]) < MIN_CHECK_INTERVAL:
             table.report(SHORT_INTERVAL(seconds=MIN_CHECK_INTERVAL), "interval")
         if "timeout" in check and seconds_of(check["timeout"]) > MAX_CHECK_TIMEOUT:
@@ -97,20 +99,33 @@ def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config
     return found
 
 
+def _named_checks(top: Table) -> Iterator[tuple[str, Table]]:
+    """The tables [checks.<name>], or [[checks]] with a `name`."""
+    if isinstance(top.values.get("checks"), list):
+        for table in top.tables("checks"):
+            yield table.needed("name", str) or "", table
+        return
+    section = top.table("checks")
+    for name in list(section.values) if section else ():
+        if section and (check := section.table(name)):
+            yield name, check
+
+
 def present(**values: Any) -> Config:
     """The values that are not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
+def _service(table: Table, group: ProcessGroup, checks: list[Config], *, older: bool) -> Config:
     group.take_of_service(table)
     autostop = table.take("auto_stop_machines", (str, bool))
     if autostop not in (None, *AUTOSTOP):
         table.report(BAD_AUTOSTOP(), "auto_stop_machines")
     if "internal_port" not in table.values:
         table.report(MISSING(name="internal_port"))
+    read = table.port if older else table.number
     return present(
-        internal_port=table.number("internal_port", 1, MAX_PORT),
+        internal_port=read("internal_port", 1, MAX_PORT),
         autostop=AUTOSTOP.get(autostop),
         autostart=table.take("auto_start_machines", bool),
         min_machines_running=table.take("min_machines_running", int),
@@ -122,7 +137,7 @@ def _service(table: Table, group: ProcessGroup, checks: list[Config]) -> Config:
 def _port(table: Table) -> Config:
     proxy = table.table("proxy_proto_options")
     port = present(
-        port=table.number("port", 1, MAX_PORT),
+        port=table.port("port", 1, MAX_PORT),
         start_port=table.number("start_port", 1, MAX_PORT),
         end_port=table.number("end_port", 1, MAX_PORT),
         handlers=table.strings("handlers"),
@@ -187,21 +202,22 @@ def _tls_options(parent: Table) -> Config | None:
     return options
 
 
-def _service_check(table: Table, kind: str) -> Config:
-    check = _check(table, kind)
+def _service_check(table: Table, kind: str, *, older: bool = False) -> Config:
+    request = _request(table, older=older) if kind == "http" else {}
+    check = {"type": kind, **_timing(table, older=older), **request}
     table.done()
     return check
 
 
-def _check(table: Table, kind: str) -> Config:
-    headers = table.take("headers", dict, {})
-    if not all(isinstance(value, str) for value in headers.values()):
-        table.report(BAD_HEADERS(), "headers")
+def _timing(table: Table, *, older: bool) -> Config:
+    """When a check runs; with `older`, durations can be numbers of milliseconds."""
+    unit = "ms" if older else ""
+    return present(**{name: table.duration(name, bare_unit=unit) for name in ("interval", "timeout", "grace_period")})
+
+
+def _request(table: Table, *, older: bool) -> Config:
+    headers = _headers(table, older=older)
     return present(
-        type=kind,
-        interval=table.duration("interval"),
-        timeout=table.duration("timeout"),
-        grace_period=table.duration("grace_period"),
         method=table.take("method", str),
         path=table.take("path", str),
         protocol=table.one_of("protocol", ("http", "https")),
@@ -211,7 +227,34 @@ def _check(table: Table, kind: str) -> Config:
     )
 
 
+def _headers(table: Table, *, older: bool) -> dict[str, str]:
+    """The headers that a check sends. Older files have a list of names and values, and values of any type."""
+    found = table.take("headers", (dict, list) if older else dict, {})
+    headers: dict[str, Any] = found if isinstance(found, dict) else {}
+    if isinstance(found, list):
+        headers = {str(item.get("name")): item.get("value", "") for item in found if isinstance(item, dict)}
+    if older:
+        headers = {name: text(value) for name, value in headers.items()}
+    if not all(isinstance(word, str) for word in (*headers, *headers.values())):
+        table.report(BAD_HEADERS(), "headers")
+    return headers
+
+
+def text(value: Any) -> str:
+    """A value as Go prints it, which flyctl does where it needs a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < MAX_PLAIN else str(value)
+
+
 def _concurrency(parent: Table) -> Config | None:
+    if isinstance(limits := parent.values.get("concurrency"), str) and parent.path != ("http_service",):
+        parent.take("concurrency", str)
+        soft, _, hard = limits.partition(",")
+        if not (soft.isdecimal() and hard.isdecimal()):
+            parent.report(BAD_LIMITS(value=limits), "concurrency")
+            return None
+        return {"type": "requests", "soft_limit": int(soft), "hard_limit": int(hard)}
     table = parent.table("concurrency")
     if table is None:
         return None

@@ -3,6 +3,7 @@
 tomllib has no line numbers, so `line_numbers` finds them in the text.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +32,12 @@ BAD_SIZE = ProblemText("fly.toml", "{value!r} is not a size: write it like {exam
 NOT_AN_ARRAY = ProblemText("fly.toml", "must be written [[{section}]], or fly deploy does not read it")
 SECOND_TABLE = ProblemText("fly.toml", "only one [[{name}]] is supported, for one machine")
 NOT_SUPPORTED = ProblemText("fly.toml", "is not supported: {reason}")
-UNKNOWN_KEY = ProblemText("fly.toml", "is unknown")
+UNKNOWN_KEY = ProblemText("fly.toml", "is unknown", remedy="did you mean {close}?")
+NOT_USED = ProblemText("fly.toml", "{reason}", is_warning=True)
+
+DROPPED = "is unknown to `fly deploy` too, which drops it"
+SIMILARITY = 0.8
+"""How alike an unknown key and a known one are, at least, for the unknown one to be a misspelling."""
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
 
@@ -61,27 +67,55 @@ MB = Unit(1024, 2, "512mb")
 
 
 class Document:
-    """A TOML file that is being read. `refused` has the reason for each key that is known and not supported, by its name:
-    `section.key`, `section.*` for all unread keys of a section, `section.*.key` for that key in each of its tables."""
+    """A TOML file that is being read.
 
-    def __init__(self, name: str, text: str, values: dict[str, Any], refused: Mapping[str, str]) -> None:
+    `refused` has the reason for each key that is known and not supported, `unused` that for each key which a machine does not need.
+    They are named `section.key`, `section.*` for all unread keys of a section, `section.*.key` for that key in each of its tables,
+    and `*.key` for that key anywhere.
+    """
+
+    def __init__(
+        self, name: str, text: str, values: dict[str, Any], refused: Mapping[str, str], unused: Mapping[str, str]
+    ) -> None:
         self.top = Table(self, values, ())
-        self.refused = refused
+        self.refused, self.unused = refused, unused
         self._name, self._lines = name, line_numbers(text)
         self._problems: list[tuple[int, Problem]] = []
 
     def report(self, path: tuple[str, ...], problem: Problem) -> None:
         """Record a problem of the key at `path`, with its line and the name of the key."""
-        line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), 1)
+        line = self.line(path)
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
         found = replace(problem, key=f"{self._name}:{line}", message=f"{where} {problem.message}")
         self._problems.append((line, found))
 
+    def line(self, path: tuple[str, ...]) -> int:
+        """The line of the key or table at `path`, or of the innermost one around it that the file has."""
+        for end in range(len(path), 0, -1):
+            *outer, last = path[:end]
+            for name in (
+                last,
+                f"{last}[0]",
+                last.partition("[")[0],
+            ):  # The first of several tables; a list written in one line.
+                if (*outer, name) in self._lines:
+                    return self._lines[*outer, name]
+        return 1
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """In the order of the file; `key` is file and line, `fly.toml:12`."""
-        return tuple(problem for _, problem in sorted(self._problems, key=lambda found: (found[0], found[1].message)))
+        return tuple(problem for problem in self._in_order if not problem.is_warning)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the file has and a machine does not need, in the same form."""
+        return tuple(problem for problem in self._in_order if problem.is_warning)
+
+    @property
+    def _in_order(self) -> list[Problem]:
+        return [problem for _, problem in sorted(self._problems, key=lambda found: (found[0], found[1].message))]
 
 
 class Table:
@@ -90,6 +124,7 @@ class Table:
     def __init__(self, document: Document, values: Any, path: tuple[str, ...]) -> None:
         self._document, self.path = document, path
         self.values = dict(values) if isinstance(values, dict) else {}
+        self._known: set[str] = set()
         if not isinstance(values, dict):
             self.report(NOT_TABLE())
 
@@ -98,11 +133,14 @@ class Table:
         self._document.report(self.path if key is None else (*self.path, key), problem)
 
     def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        """The value of `key` if it is of `kind`; a boolean is not a number."""
+        """The value of `key` if it is of `kind`; a boolean is not a number, and 8080.0 is a whole number."""
+        self._known.add(key)
         if key not in self.values:
             return default
         value = self.values.pop(key)
         kinds = kind if isinstance(kind, tuple) else (kind,)
+        if int in kinds and float not in kinds and isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             self.report(BAD_TYPE(kinds=" or ".join(NAMES[kind] for kind in kinds)), key)
             return default
@@ -131,11 +169,21 @@ class Table:
             self.report(NOT_STRINGS(), key)
         return value
 
+    def port(self, key: str, min: int, max: int) -> int | None:
+        """A number, which older files have as a string."""
+        value = self.values.get(key)
+        if isinstance(value, str) and value.isdecimal():
+            self.values[key] = int(value)
+        return self.number(key, min, max)
+
     def duration(self, key: str, *, bare_unit: str = "") -> str | None:
-        """A duration, as it is written; a bare number is in `bare_unit`, and is a problem when there is none."""
-        value = self.values.pop(key, None)
-        if bare_unit and isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value}{bare_unit}"
+        """A duration, as it is written. A bare number is in `bare_unit`, and is a problem when there is none; with a `bare_unit`,
+        an empty text is ignored."""
+        value = self._take_any(key)
+        if bare_unit and isinstance(value, int | float) and not isinstance(value, bool):
+            value = f"{int(value)}{bare_unit}"
+        if bare_unit and value == "":
+            return None
         if value is not None and not isinstance(value, str):
             self.report(NO_UNIT(value=value), key)
             return None
@@ -157,8 +205,15 @@ class Table:
             self.report(BAD_SIZE(value=value, example=unit.example), key)
         return amount
 
-    def tables(self, key: str, *, single: bool = True) -> list["Table"]:
-        """The tables `[[key]]`; with `single`, one `[key]` counts as a list of one."""
+    def _take_any(self, key: str) -> Any:
+        self._known.add(key)
+        return self.values.pop(key, None)
+
+    def tables(self, *keys: str, single: bool = True) -> list["Table"]:
+        """The tables `[[key]]`, under any of the names that a section has had; with `single`, one `[key]` counts as a list of one."""
+        return [table for key in keys for table in self._tables(key, single=single)]
+
+    def _tables(self, key: str, *, single: bool) -> list["Table"]:
         found = self.take(key, (list, dict), [])
         if not isinstance(found, dict):
             return [Table(self._document, item, (*self.path, f"{key}[{index}]")) for index, item in enumerate(found)]
@@ -171,20 +226,41 @@ class Table:
         found = self.take(key, dict)
         return None if found is None else Table(self._document, found, (*self.path, key))
 
-    def only(self, key: str, *, single: bool = True) -> "Table | None":
+    def only(self, *keys: str) -> "Table | None":
         """The only table `[[key]]`; further ones are problems."""
-        found = self.tables(key, single=single)
+        found = self.tables(*keys)
         for more in found[1:]:
-            more.report(SECOND_TABLE(name=key))
+            more.report(SECOND_TABLE(name=keys[-1]))
         return found[0] if found else None
 
     def done(self) -> None:
-        """Report the keys that were not read."""
+        """Report the keys that were not read: as a problem if they are refused or misspelt, else as a warning."""
         section = ".".join(re.sub(r"\[\d+\]", "", part) for part in self.path)
         for key in self.values:
-            names = (f"{section}.{key}".lstrip("."), f"{section}.*", f"{section.partition('.')[0]}.*.{key}")
-            reason = next((self._document.refused[name] for name in names if name in self._document.refused), None)
-            self.report(NOT_SUPPORTED(reason=reason) if reason else UNKNOWN_KEY(), key)
+            names = (
+                f"{section}.{key}".lstrip("."),
+                f"{section}.*",
+                f"{section.partition('.')[0]}.*.{key}",
+                f"*.{key}",
+            )
+            refused, unused = (
+                next((reasons[name] for name in names if name in reasons), None)
+                for reasons in (self._document.refused, self._document.unused)
+            )
+            close = difflib.get_close_matches(key, self._known, n=1, cutoff=SIMILARITY)
+            if refused:
+                self.report(NOT_SUPPORTED(reason=refused), key)
+            elif unused:
+                self.report(NOT_USED(reason=unused), key)
+            elif close:
+                self.report(UNKNOWN_KEY(close=close[0]), key)
+            else:
+                self.report(NOT_USED(reason=DROPPED), key)
+
+    def unused(self, reason: str) -> None:
+        """Warn once that nothing of this table is used, unless it is empty."""
+        if self.values:
+            self.report(NOT_USED(reason=reason))
 
 
 def line_numbers(text: str) -> dict[tuple[str, ...], int]:
@@ -204,7 +280,8 @@ def line_numbers(text: str) -> dict[tuple[str, ...], int]:
         key = re.match(r"""\s*("[^"]*"|'[^']*'|[\w-]+)((?:\s*\.\s*[\w"'-]+)*)\s*=""", line)
         if not inside and header:
             table = _header(header[2], counts, counted=header[1] == "[[")
-            lines.setdefault(table, number)
+            for end in range(1, len(table) + 1):  # `[[services.ports]]` alone makes a table `services` too.
+                lines.setdefault(table[:end], number)
         elif not inside and key:
             parts = (key[1] + key[2]).split(".")
             for end in range(1, len(parts) + 1):

@@ -43,6 +43,7 @@ DEFAULTS: dict[Path, Config] = {
     ("services", "[]"): {"protocol": "tcp", "autostop": "off", "autostart": True, "min_machines_running": 0},
     ("services", "[]", "ports", "[]"): {"force_https": False},
     ("services", "[]", "checks", "[]"): CHECK_DEFAULTS,
+    ("statics", "[]"): {"tigris_bucket": "", "index_document": ""},
     ("checks", "*"): {**CHECK_DEFAULTS, "kind": "informational"},
     ("mounts", "[]"): {"extend_threshold_percent": 0, "add_size_gb": 0, "size_gb_limit": 0},
 }
