@@ -18,7 +18,6 @@ from providers.appstore.api.objects import (
     Profile,
     Resource,
     UserInvitation,
-    instant,
 )
 from providers.appstore.app import AppArgs, form
 from providers.appstore.ipa import versions
@@ -252,4 +251,4 @@ def _bundle_id(subject: Subject) -> BundleId | None:
 
 
 def _day(certificate: Certificate) -> str:
-    return f"{instant(certificate.expiration_date):%Y-%m-%d}" if certificate.expiration_date else "an unknown day"
+    return f"{certificate.expiration_date.moment:%Y-%m-%d}" if certificate.expiration_date else "an unknown day"

@@ -63,7 +63,7 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
         asked_at = waiting.clock.now()
         try:
             response = get()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             latencies.clear()
             seen = f"no response ({type(error).__name__}: {error})"
             return None
@@ -91,7 +91,7 @@ def request_once(config: Config, hostname: str, path: str) -> None:
     """One request whose response does not matter: the app is to log it."""
     import httpx
 
-    with contextlib.suppress(httpx.TransportError), _edge(config, hostname, path) as get:
+    with contextlib.suppress(httpx.RequestError), _edge(config, hostname, path) as get:
         get()
 
 
@@ -101,8 +101,14 @@ def _edge(config: Config, hostname: str, path: str) -> "Iterator[Callable[[], ht
     import httpx
 
     base = configuration.endpoint(config, "proxy", "") or f"https://{hostname}"
-    with httpx.Client(transport=http.make_transport(base), follow_redirects=False) as client:
-        yield lambda: client.get(f"{base}{path}", headers={"Host": hostname}, timeout=ATTEMPT_SECONDS)
+
+    def get() -> httpx.Response:
+        with client.stream("GET", f"{base}{path}", headers={"Host": hostname}) as response:
+            http.read_within(response, ATTEMPT_SECONDS)
+            return response
+
+    with httpx.Client(transport=http.make_transport(base), timeout=ATTEMPT_SECONDS) as client:
+        yield get
 
 
 def _failure(response: "httpx.Response", health: Health) -> str:

@@ -1,13 +1,14 @@
 """The HTTP client and its retry policy. Every call to a vendor goes through `Http.request`, which decides:
 
-- *Deadlines*: each attempt has a timeout, each call a deadline. An address that has never responded gets a shorter deadline. Once
-  that is used up, every further call fails at its first attempt, until the address responds.
+- *Deadlines*: each attempt has a timeout, body included, and each call a deadline. An address that has never responded gets a
+  shorter deadline. Once that is used up, every further call fails at its first attempt, until the address responds.
 - *Rate limits*: a call names its bucket; it waits only when the documented burst is used up.
 - *Retries*: an attempt fails in one of three ways, and whether the call is retried is a property of the call.
     - Not sent (no connection was made, or 429): every call is retried.
     - Response lost (the connection broke, or 500, 502, 503, 504): a call marked `safe` (a read, or an idempotent write) is
       retried; any other call raises `Uncertain`, and its caller looks the object up before it repeats the call.
     - Refused (any other status that is not a success): the vendor's `explain` returns the error that people read.
+- *Web pages*: what a proxy or a login page sends in place of the vendor's response is never taken for one.
 
 A process has one connection pool and one set of rate-limit buckets per base address. Nothing is logged, and no header appears in
 an error text.
@@ -20,9 +21,10 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from providers import waiting
+from providers.decoding import WEB_PAGE, Call, decode, is_web_page
 from providers.errors import ErrorText, ProviderError, Uncertain, Unreachable
 
 if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls need it.
@@ -30,10 +32,14 @@ if TYPE_CHECKING:  # httpx costs a quarter of a preview's imports; only calls ne
 
     import httpx
 
+T = TypeVar("T")
+
 RESPONSE_LOST = frozenset({500, 502, 503, 504})
 ATTEMPT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CALL_SECONDS = 90.0
+MIN_ATTEMPT_SECONDS = 1.0
+SLOW_BODY = "the body was not complete in time"
 CONTACT_SECONDS = 15.0
 """The deadline of a call to an address that has never responded to this process: the network may be down, or the address wrong."""
 
@@ -84,15 +90,17 @@ class Http:
         authorize: Callable[[bool], str],
         explain: "Callable[[httpx.Response, str], ProviderError]",
         fresh_tokens: int = 1,
+        request_id: str = "x-request-id",
     ) -> None:
         """`service` is the vendor's name in texts. `authorize(again)` returns the Authorization header (empty for none); `again` is
         True after a 401 and requests a new token, up to `fresh_tokens` times per call. `explain(response, doing)` returns the error
-        for a refusal."""
+        for a refusal. `request_id` is the header by which the vendor's support finds a call."""
         self.base_url = base_url
         self.service = service
         self._authorize = authorize
         self._explain = explain
         self._fresh_tokens = fresh_tokens
+        self._request_id = request_id
         self._connection = _connection(base_url, make_transport)
 
     def request(
@@ -126,6 +134,8 @@ class Http:
             if limit:
                 self._connection.acquire(bucket or doing, limit)
             authorization = self._authorize(False)
+            left = max(MIN_ATTEMPT_SECONDS, began + seconds - waiting.clock.now())
+            timeout = httpx.Timeout(min(attempt_seconds, left), connect=CONNECT_SECONDS)
             outcome = self._attempt(
                 httpx.Request(
                     method,
@@ -133,14 +143,14 @@ class Http:
                     json=json,
                     params=params,
                     headers={**({"Authorization": authorization} if authorization else {}), **(headers or {})},
-                    extensions={"timeout": httpx.Timeout(attempt_seconds, connect=CONNECT_SECONDS).as_dict()},
+                    extensions={"timeout": timeout.as_dict()},
                 ),
                 accept,
                 doing,
             )
             if isinstance(outcome, httpx.Response):
                 if outcome.is_success or outcome.status_code in accept:
-                    return outcome
+                    return self._from_vendor(outcome, doing, wrote=not safe)
                 if outcome.status_code != 401 or renewals == self._fresh_tokens:
                     raise self._explain(outcome, doing)
                 if renewals:
@@ -160,6 +170,28 @@ class Http:
             waiting.clock.sleep(pause)
         raise AssertionError  # Not reached: itertools.count has no end.
 
+    def _from_vendor(self, response: "httpx.Response", doing: str, *, wrote: bool) -> "httpx.Response":
+        if is_web_page(response.content):
+            raise self.call_of(response, doing, wrote=wrote).unreadable(WEB_PAGE)
+        return response
+
+    def decode(
+        self,
+        response: "httpx.Response",
+        shape: type[T],
+        doing: str,
+        *,
+        wrote: bool = False,
+        null_is_empty: bool = False,
+    ) -> T:
+        """The response as a `shape`; see `providers.decoding.decode`."""
+        return decode(response.content, shape, self.call_of(response, doing, wrote=wrote), null_is_empty=null_is_empty)
+
+    def call_of(self, response: "httpx.Response", doing: str, *, wrote: bool = False) -> Call:
+        """The call with that response, for errors."""
+        request_id = response.headers.get(self._request_id, "")
+        return Call(doing=doing, source=self.service, request_id=request_id, wrote=wrote)
+
     def _attempt(
         self, request: "httpx.Request", accept: tuple[int, ...], doing: str
     ) -> "httpx.Response | FailedAttempt":
@@ -169,7 +201,7 @@ class Http:
         try:
             with contextlib.closing(self._connection.transport.handle_request(request)) as response:
                 response.request = request
-                response.read()
+                read_within(response, request.extensions["timeout"]["read"])
                 self._connection.cookies.extract_cookies(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             reason = f"no connection to {self.service} at {self.base_url} ({error})"
@@ -251,6 +283,21 @@ def _connection(base_url: str, transport_maker: "Callable[[str], httpx.BaseTrans
     return _Connection(transport_maker(base_url))
 
 
+def read_within(response: "httpx.Response", seconds: float) -> bytes:
+    """Read the body. Raises httpx.ReadTimeout if that takes longer: the timeout of httpx starts anew with each byte."""
+    import httpx
+
+    deadline = waiting.clock.now() + seconds
+    pieces = []
+    with contextlib.closing(response.stream) as stream:  # type: ignore[type-var]
+        for piece in stream:  # type: ignore[union-attr]
+            pieces.append(piece)
+            if waiting.clock.now() > deadline:
+                raise httpx.ReadTimeout(SLOW_BODY)
+    response.stream = httpx.ByteStream(b"".join(pieces))
+    return response.read()
+
+
 def _retry_after(response: "httpx.Response") -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.replace(".", "", 1).isdigit() else None
+    return float(value) if value.replace(".", "", 1).isdecimal() else None

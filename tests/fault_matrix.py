@@ -74,10 +74,7 @@ def run_journey(
     """Run a journey with a fault at call `at`, and then again without; or once, if there is no fault.
 
     Returns what the world contains then, and the calls of the first run."""
-    start = _start(journey.before, json.dumps(settings))
-    world = copy_of(start[0])
-    world.journal.is_kept = False
-    stack = start[1].copy(world)
+    world, stack = start_of(settings, journey)
     try:
         with pytest.MonkeyPatch.context() as patch:
             first = FaultTransport(world, fault, at)
@@ -88,6 +85,14 @@ def run_journey(
             return journey.held(world), first.calls
     finally:
         world.close()
+
+
+def start_of(settings: dict[str, Any], journey: Journey) -> tuple[World, DrivenStack]:
+    """The world and the stack before a journey. The caller closes the world."""
+    start = _start(journey.before, json.dumps(settings))
+    world = copy_of(start[0])
+    world.journal.is_kept = False
+    return world, start[1].copy(world)
 
 
 def _point(settings: dict[str, Any], journey: Journey, expected: dict[str, Any], fault: FaultKind, at: int) -> str:

@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from harness.inprocess import SharedClock
 from providers import http, waiting
+from providers.decoding import Unreadable
 from providers.errors import ApiError, ProviderError, Uncertain, Unreachable
 from providers.http import Http, RateLimit
 
@@ -208,6 +210,42 @@ def test_each_attempt_has_a_timeout(vendor: Vendor) -> None:
     send(service, attempt_seconds=12.0)
 
     assert seen[0].extensions["timeout"] == {"connect": 10.0, "read": 12.0, "write": 12.0, "pool": 12.0}
+
+
+@dataclass
+class Dripping(httpx.SyncByteStream):
+    """A body of which a byte arrives each half second, so that no single read times out."""
+
+    clock: SharedClock
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(1000):
+            self.clock.sleep(0.5)
+            yield b" "
+
+
+def test_dripping_body_ends(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline of a call holds for its body too."""
+    dripping = httpx.MockTransport(lambda request: httpx.Response(200, stream=Dripping(clock)))
+    monkeypatch.setattr(http, "make_transport", lambda base_url: dripping)
+    service = Http("http://vendor.test", service="Vendor", authorize=lambda again: "", explain=explain)
+    began = clock.now()
+
+    with pytest.raises(
+        Unreachable, match=r"cannot do a thing: the response of Vendor was lost \(ReadTimeout\), for 6 s"
+    ):
+        send(service, seconds=6.0)
+
+    assert clock.now() - began < 7
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_web_page_is_no_response(vendor: Vendor, safe: bool) -> None:
+    """A call whose response is not read, like a deletion, has not succeeded because a proxy shows its login."""
+    service, _ = vendor(httpx.Response(200, text="<!DOCTYPE html>", headers={"x-request-id": "R-1"}))
+
+    with pytest.raises(Unreadable if safe else Uncertain, match=r"Vendor \(request id R-1\) is a web page"):
+        send(service, "DELETE", safe=safe)
 
 
 def test_rate_limit_after_burst(vendor: Vendor, clock: SharedClock) -> None:

@@ -15,7 +15,7 @@ from providers import engine
 from providers.adoption import Adoptable
 from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail, instant
+from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail
 from providers.appstore.texts import text_problems
 from providers.errors import ErrorText, Problem
 from providers.properties import REPLACES
@@ -217,7 +217,7 @@ def _in_automatic_group(store: AppStore, args: BuildDistributionArgs) -> Build |
     their dates decide: the group gets what is uploaded after it was created. Raises for an older build."""
     build, group = _build(store, args), store.get(BetaGroup, args.group_id, doing="read the tester group")
     dates = (build and build.uploaded_date, group and group.created_date)
-    if dates[0] and dates[1] and instant(dates[0]) < instant(dates[1]) and _in_group(store, args) is None:
+    if dates[0] and dates[1] and dates[0].moment < dates[1].moment and _in_group(store, args) is None:
         raise NOT_FOR_GROUP(build_id=args.build_id, group_id=args.group_id)
     return build
 

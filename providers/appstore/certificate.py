@@ -54,6 +54,11 @@ OTHER_KEY = ErrorText(
     remedy="compare it with {website} before you run `pulumi up` again",
 )
 
+NO_CONTENT = ErrorText(
+    "App Store Connect does not give the content of certificate {id}, so it cannot be told whose it is",
+    remedy="run `pulumi up` again in a few minutes; if this line comes back, compare the certificate with {website}",
+)
+
 CertificateType = Literal["DISTRIBUTION", "IOS_DISTRIBUTION"]
 
 
@@ -143,6 +148,7 @@ def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
         existing = "; ".join(
             f"{certificate.serial_number} ({certificate.name or certificate.display_name}, until {_expiry(certificate):%Y-%m-%d})"
             for certificate in _all(store, args.type)
+            if certificate.certificate_content
         )
         raise LIMIT_REACHED(
             type=args.type,
@@ -153,15 +159,22 @@ def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
 
 
 def _find(store: AppStore, args: CertificateArgs) -> objects.Certificate | None:
-    """The certificate of our key that is valid longest; None if all of them are due for renewal."""
+    """The certificate of our key that is valid longest; None if all of them are due for renewal. Raises if one that has no content
+    could be it."""
     from cryptography import x509
 
     wanted = fingerprint(x509.load_pem_x509_csr(args.csr.encode()).public_key())
+    listed = _all(store, args.type)
     usable = [
         certificate
-        for certificate in _all(store, args.type)
-        if fingerprint(_content(certificate).public_key()) == wanted and not _is_due(_expiry(certificate), args)
+        for certificate in listed
+        if certificate.certificate_content
+        and fingerprint(_content(certificate).public_key()) == wanted
+        and not _is_due(_expiry(certificate), args)
     ]
+    unclear = [certificate for certificate in listed if not certificate.certificate_content]
+    if unclear and not usable:
+        raise NO_CONTENT(id=unclear[0].id, website=WEBSITE)
     return max(usable, key=_expiry, default=None)
 
 
@@ -169,11 +182,7 @@ def _all(store: AppStore, type: CertificateType) -> list[objects.Certificate]:
     listed = store.list_all(
         objects.Certificate, doing=f"look up certificates of type {type}", query={"filter[certificateType]": type}
     )
-    return [
-        certificate
-        for certificate in listed
-        if certificate.certificate_type == type and certificate.certificate_content
-    ]
+    return [certificate for certificate in listed if certificate.certificate_type == type]
 
 
 def _is_due(expiry: datetime, args: CertificateArgs) -> bool:
@@ -232,7 +241,10 @@ def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", pas
 def _content(certificate: objects.Certificate) -> "x509.Certificate":
     from cryptography import x509
 
-    return x509.load_der_x509_certificate(base64.b64decode(certificate.certificate_content))
+    try:
+        return x509.load_der_x509_certificate(certificate.certificate_content.content)
+    except ValueError:
+        raise NO_CONTENT(id=certificate.id, website=WEBSITE) from None
 
 
 def _expiry(certificate: objects.Certificate) -> datetime:

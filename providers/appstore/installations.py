@@ -15,7 +15,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester, instant
+from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester
 from providers.appstore.ipa import versions
 from providers.properties import KEPT, REPLACES
 from providers.record import Input, field, record
@@ -149,7 +149,7 @@ def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[s
             "kind": kind,
             "by": report.email,
             "device": f"{report.device_model}, iOS {report.os_version}",
-            "at": instant(report.created_date).astimezone(UTC).isoformat() if report.created_date else "",
+            "at": report.created_date.moment.astimezone(UTC).isoformat() if report.created_date else "",
             "comment": report.comment,
         }
         for report in listed

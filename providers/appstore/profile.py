@@ -21,9 +21,9 @@ from providers.adoption import Adoptable
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import instant
 from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import mobileprovision
+from providers.decoding import Instant
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
 from providers.record import Input, field, record
@@ -44,6 +44,10 @@ NO_CERTIFICATE = ProblemText(
 NAMES_USED_UP = ErrorText(
     "{count} profiles named '{name} …' are INVALID or expired",
     remedy="delete them at {website}, then run `pulumi up` again",
+)
+NO_RELATIONSHIPS = ErrorText(
+    "App Store Connect does not say which bundle ID and certificates profile '{name}' has",
+    remedy="run `pulumi up` again in a few minutes",
 )
 CONTENT_DIFFERS = ErrorText(
     "the content of profile '{name}' differs from Apple's description of it ({kind}, {uuid})",
@@ -160,7 +164,10 @@ def _find(store: AppStore, name: str) -> objects.Profile | None:
         doing=f"look up profile '{name}'",
         query={"include": "bundleId,certificates", "filter[name]": name},
     )
-    return next((profile for profile in listed if profile.name == name), None)
+    found = next((profile for profile in listed if profile.name == name), None)
+    if found and (found.bundle_id is None or found.certificates is None):
+        raise NO_RELATIONSHIPS(name=name)
+    return found
 
 
 def _fits(profile: objects.Profile, args: ProfileArgs) -> bool:
@@ -168,14 +175,14 @@ def _fits(profile: objects.Profile, args: ProfileArgs) -> bool:
         profile.profile_state == ACTIVE
         and profile.profile_type == APP_STORE
         and profile.bundle_id == objects.BundleId.ref(args.bundle_id)
-        and {certificate.id for certificate in profile.certificates} == set(args.certificate_ids)
+        and {certificate.id for certificate in profile.certificates or ()} == set(args.certificate_ids)
         and not _is_due(profile.expiration_date, args)
     )
 
 
 def _is_due(expiry: str, args: ProfileArgs) -> bool:
     now = datetime.fromtimestamp(waiting.clock.wall(), UTC)
-    return instant(expiry) <= now + timedelta(days=args.renew_before_days)
+    return Instant(expiry).moment <= now + timedelta(days=args.renew_before_days)
 
 
 def _state(profile: objects.Profile, args: ProfileArgs) -> ProfileState:
@@ -188,8 +195,8 @@ def _state(profile: objects.Profile, args: ProfileArgs) -> ProfileState:
         uuid=facts.uuid,
         team_id=facts.team_id,
         profile_state=profile.profile_state,
-        expires_at=instant(profile.expiration_date).astimezone(UTC).isoformat(),
-        content=base64.b64encode(base64.b64decode(profile.profile_content)).decode(),
+        expires_at=profile.expiration_date.moment.astimezone(UTC).isoformat(),
+        content=base64.b64encode(profile.profile_content.content).decode(),
     )
 
 

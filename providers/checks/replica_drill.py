@@ -9,7 +9,7 @@ import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.decoding import decode
+from providers.decoding import Call, decode
 from providers.errors import ErrorText, ProviderError, TimedOut
 from providers.fly.api import execution
 from providers.fly.provider import FlyGate
@@ -103,8 +103,9 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
             raise NOT_RESTORABLE(database=args.database, app=args.app, error=error) from None
         finally:
             self._run(args, ["rm", "-f", COPY])
-        document = output[f"\n{output}".rindex("\n{") :]  # Its log lines precede it, on standard output too.
-        response = decode(document, Restored, doing=f"restore the replica of {args.database}", source="litestream")
+        document = output[f"\n{output}".rfind("\n{") :]  # Its log lines precede it, on standard output too.
+        call = Call(doing=f"restore the replica of {args.database}", source="litestream")
+        response = decode(document.encode(), Restored, call)
         return ReplicaDrillState(
             **vars(args),
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),

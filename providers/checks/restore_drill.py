@@ -12,7 +12,7 @@ import msgspec
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.decoding import decode
+from providers.decoding import Call, decode
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machines, volumes
 from providers.fly.machine import MachineArgs, MachineProvider
@@ -189,7 +189,8 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         output = waiting.poll(
             counted, seconds=COUNT_SECONDS, waiting_for=f"the rows of {args.database} to be counted", first_pause=0.5
         )
-        return decode(output, Counted, doing=f"count the rows of {args.database}", source="the drill's script")
+        call = Call(doing=f"count the rows of {args.database}", source="the drill's script")
+        return decode(output.encode(), Counted, call)
 
     def _clear(self, args: RestoreDrillArgs) -> None:
         """Delete what a drill that died has left."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, health, waiting
-from providers.decoding import decode
+from providers.decoding import Call, decode
 from providers.errors import ErrorText, TimedOut
 from providers.fly.api import execution
 from providers.fly.api.metrics import Series
@@ -93,11 +93,13 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             waiting.poll(watching, seconds=SECONDS, waiting_for="all its sources to be up", last_seen=lambda: seen)
         except TimedOut as error:
             raise NOT_WATCHING(app=args.app, error=error) from None
-        probe = self._query(args, LATENCY)[0]
+        probe = next(iter(self._query(args, LATENCY)), None)
+        if probe is None:
+            raise NOT_WATCHING(app=args.app, error=f"{LATENCY} has no value")
         return WatchState(
             **vars(args),
             seen_at=waiting.utc_now().isoformat(timespec="seconds"),
-            url=probe.metric["instance"],
+            url=probe.metric.get("instance", ""),
             latency_ms=round(probe.number * 1000, 1),
             certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
             rules=int(self._number(args, RULES)),
@@ -116,7 +118,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
 
     def _missing(self, args: WatchArgs) -> str:
         """What does not work yet; empty when everything does."""
-        up = {series.metric["job"] for series in self._query(args, UP) if series.number == 1}
+        up = {series.metric.get("job", "") for series in self._query(args, UP) if series.number == 1}
         if down := sorted(set(args.sources) - up):
             return f"not up, or not scraped yet: {', '.join(down)}"
         if [series.number for series in self._query(args, PROBE)] != [1.0]:
@@ -132,7 +134,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
         """The series of an instant query."""
         command = ["promtool", "query", "instant", "-o", "json", PROMETHEUS, query]
         output = execution.execute(self.fly, args.app, args.machine_id, command)
-        return decode(output, list[Series], doing=f"query {query}", source="promtool")
+        return decode(output.encode(), list[Series], Call(doing=f"query {query}", source="promtool"))
 
 
 class Watch(Resource[WatchArgs], module="checks", name="Watch"):

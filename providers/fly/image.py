@@ -19,7 +19,7 @@ import msgspec
 from pulumi import Output
 
 from providers import configuration
-from providers.decoding import decode
+from providers.decoding import require
 from providers.errors import ApiError, ErrorText, Problem, ProviderError
 from providers.fly.api.client import token_of
 from providers.http import Http
@@ -40,6 +40,7 @@ REFERENCE = re.compile(
     rf"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?/)?{PART}(?:/{PART})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -66,6 +67,7 @@ MISSING = ErrorText(
     error=ApiError,
 )
 OTHER_REFUSAL = ErrorText(REFUSED, remedy="run the same command again later", error=ApiError)
+BAD_DIGEST = "has a Docker-Content-Digest that is not a digest"
 CAUSES = {401: BAD_TOKEN, 403: NO_ACCESS, 404: MISSING}
 
 
@@ -100,6 +102,13 @@ class _Token(msgspec.Struct):
 
     token: str = ""
     access_token: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.token or self.access_token, "Object missing required field token")
+
+
+class _Manifest(msgspec.Struct, rename="camel"):
+    schema_version: int
 
 
 class ImageProvider(Provider[ImageArgs, ImageState]):
@@ -164,11 +173,14 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
             response.headers.get("WWW-Authenticate", ""), base, reference, basic
         )
         response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True)
-    digest = response.headers.get("Docker-Content-Digest")
+    digest = str(response.headers.get("Docker-Content-Digest", ""))
     if not digest:
         manifest = registry.request("GET", path, doing=doing, headers=headers)
-        digest = f"sha256:{hashlib.sha256(manifest.content).hexdigest()}"
-    return str(digest)
+        registry.decode(manifest, _Manifest, doing)
+        return f"sha256:{hashlib.sha256(manifest.content).hexdigest()}"
+    if not DIGEST.fullmatch(digest):
+        raise registry.call_of(response, doing).unreadable(BAD_DIGEST)
+    return digest
 
 
 def _answer_challenge(challenge: str, base: str, reference: Reference, basic: str) -> str:
@@ -179,7 +191,10 @@ def _answer_challenge(challenge: str, base: str, reference: Reference, basic: st
     given = dict(PARAMETER.findall(parameters))
     if scheme.lower() != "bearer" or "realm" not in given:
         raise BAD_CHALLENGE(host=reference.host, scheme=scheme)
-    realm = urlsplit(given["realm"])
+    try:
+        realm = urlsplit(given["realm"])
+    except ValueError:
+        raise BAD_CHALLENGE(host=reference.host, scheme=scheme) from None
     own = _domain(realm.hostname) == _domain(urlsplit(base).hostname)
     issuer = Http(
         f"{realm.scheme}://{realm.netloc}",
@@ -194,7 +209,7 @@ def _answer_challenge(challenge: str, base: str, reference: Reference, basic: st
         doing=f"get a pull token for {reference.name}",
         params={"service": given.get("service", reference.host), "scope": scope},
     )
-    granted = decode(response.content, _Token, doing=f"get a pull token for {reference.name}", source=issuer.service)
+    granted = issuer.decode(response, _Token, f"get a pull token for {reference.name}")
     return f"Bearer {granted.token or granted.access_token}"
 
 

@@ -260,13 +260,15 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             raise UNCHANGED(id=volume.id, app=args.app, status=volume.host_status)
         if any(getattr(volume, key) != value for key, value in wanted.items()):
             volume = self.fly.call("PUT", path, doing=doing, shape=volumes.Volume, body=wanted, safe=True)
+        machine_id = volume.attached_machine_id
         needs_restart = grown_from is not None and grown_from < args.size_gb
         if volume.size_gb < args.size_gb:
             body = {"size_gb": args.size_gb}
             response = self.fly.call("PUT", f"{path}/extend", doing=doing, shape=volumes.Extended, body=body, safe=True)
             volume, needs_restart = response.volume, response.needs_restart
-        if needs_restart and volume.attached_machine_id:
-            machines.restart(self.fly, args.app, volume.attached_machine_id, seconds=args.healthy_seconds)
+            machine_id = volume.attached_machine_id or machine_id
+        if needs_restart and machine_id:
+            machines.restart(self.fly, args.app, machine_id, seconds=args.healthy_seconds)
         return _state(args, volume)
 
 

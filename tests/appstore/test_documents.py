@@ -1,6 +1,7 @@
 """Apple's documents to our objects and back: each object once in each direction, and responses that do not fit."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,9 +36,10 @@ from providers.appstore.api.objects import (
     User,
     UserInvitation,
 )
-from providers.errors import ProviderError
+from providers.decoding import Base64, Call, Instant, Unreadable, Url
 
 ICLOUD = CapabilitySetting(key="ICLOUD_VERSION", options=[CapabilityOption(key="XCODE_6", enabled=True)])
+CALL = Call(doing="look up a user", source="App Store Connect", request_id="ID1")
 FILE = BuildUploadFile(id="f", file_name="a.ipa", file_size=9, asset_type="ASSET")
 
 
@@ -93,11 +95,11 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
         Certificate(
             id="1",
             certificate_type="DISTRIBUTION",
-            certificate_content="AA==",
+            certificate_content=Base64("AA=="),
             name="N",
             display_name="D",
             serial_number="5",
-            expiration_date="2027-01-01T00:00:00.000+0000",
+            expiration_date=Instant("2027-01-01T00:00:00.000+0000"),
         ),
         data(
             "certificates",
@@ -119,9 +121,9 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
             name="P",
             profile_type="IOS_APP_STORE",
             profile_state="ACTIVE",
-            profile_content="AA==",
+            profile_content=Base64("AA=="),
             uuid="u",
-            expiration_date="2027-01-01T00:00:00Z",
+            expiration_date=Instant("2027-01-01T00:00:00Z"),
             bundle_id=BundleId.ref("b"),
             certificates=[Certificate.ref("c")],
         ),
@@ -143,7 +145,7 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
     ),
     (User(id="1", username="ada@x.io"), data("users", "1", {"username": "ada@x.io", "roles": ["ADMIN"]}), ()),
     (
-        UserInvitation(id="1", email="ada@x.io", expiration_date="2027-01-01T00:00:00Z", roles=["ADMIN"]),
+        UserInvitation(id="1", email="ada@x.io", expiration_date=Instant("2027-01-01T00:00:00Z"), roles=["ADMIN"]),
         data(
             "userInvitations",
             "1",
@@ -214,13 +216,13 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
             upload_operations=[
                 UploadOperation(
                     method="PUT",
-                    url="https://s",
+                    url=Url("https://s"),
                     offset=0,
                     length=9,
                     request_headers=[RequestHeader(name="A", value="b")],
-                    expiration="2027-01-01T00:00:00Z",
+                    expiration=Instant("2027-01-01T00:00:00Z"),
                 ),
-                UploadOperation(method="PUT", url="https://t", offset=9, length=0),
+                UploadOperation(method="PUT", url=Url("https://t"), offset=9, length=0),
             ],
         ),
         data(
@@ -253,8 +255,8 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
             version="0",
             processing_state="VALID",
             min_os_version="17.0",
-            uploaded_date="2026-01-01T00:00:00Z",
-            expiration_date="2026-04-01T00:00:00Z",
+            uploaded_date=Instant("2026-01-01T00:00:00Z"),
+            expiration_date=Instant("2026-04-01T00:00:00Z"),
             expired=True,
             uses_non_exempt_encryption=False,
             build_beta_detail=BuildBetaDetail(id="d", internal_build_state="EXPIRED", auto_notify_enabled=True),
@@ -295,7 +297,7 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
         (),
     ),
     (
-        BetaFeedbackScreenshotSubmission(id="1", created_date="2026-01-01T00:00:00Z"),
+        BetaFeedbackScreenshotSubmission(id="1", created_date=Instant("2026-01-01T00:00:00Z")),
         data("betaFeedbackScreenshotSubmissions", "1", {"createdDate": "2026-01-01T00:00:00Z", "email": None}),
         (),
     ),
@@ -306,7 +308,7 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
 def test_object_read(expected: Resource, resource: dict[str, Any], included: tuple[dict[str, Any], ...]) -> None:
     unknown = {**resource, "attributes": {**resource["attributes"], "introducedLater": {"a": [1]}}}
 
-    assert documents.read(type(expected), document(unknown, included=included), doing="read it") == [expected]
+    assert documents.read_page(type(expected), document(unknown, included=included), CALL) == ([expected], "")
 
 
 def test_every_type_read() -> None:
@@ -331,50 +333,60 @@ def test_related_object_not_included() -> None:
         build=("builds", "b"),
     )
 
-    (found,) = documents.read(BuildUpload, document(upload), doing="read it")
+    ((found,), _) = documents.read_page(BuildUpload, document(upload), CALL)
 
     assert (found.asset_file, found.build) == (None, Build.ref("b"))
 
 
 def test_null_data() -> None:
-    assert documents.read(App, b'{"data": null}', doing="read it") == []
+    assert documents.read_optional(App, b'{"data": null}', CALL) is None
 
 
 def test_next_page() -> None:
     content = b'{"data": [], "links": {"self": "a", "next": "https://api/v1/apps?cursor=b"}}'
 
-    assert documents.read_page(App, content, doing="list them") == ([], "https://api/v1/apps?cursor=b")
+    assert documents.read_page(App, content, CALL) == ([], "https://api/v1/apps?cursor=b")
 
 
 def test_usage() -> None:
     points = [{"start": "s", "values": {"sessionCount": 3, "crashCount": None}}, {"values": {"feedbackCount": 1}}]
     content = json.dumps({"data": [{"dataPoints": points, "dimensions": {}}]}).encode()
 
-    assert documents.read_usage(content, doing="count") == [
+    assert documents.read_usage(content, CALL) == [
         BetaBuildUsage(session_count=3),
         BetaBuildUsage(feedback_count=1),
     ]
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("read", "content", "fault"),
     [
-        (document(data("users", "1", {"username": 5})), "users: Expected str, got int - at $.username"),
-        (document(data("users", "1", {"username": ["secret"]})), "users: Expected str, got array - at $.username"),
-        (document(data("users", "1", {"username": None})), "users: Object missing required field username"),
-        (b'{"data": {"type": "users"}}', "users: Object missing required field id - at $.data"),
-        (b'{"data": "secret"}', "users: Expected object | array | null, got str - at $.data"),
-        (b"<html>secret</html>", "users: JSON is malformed: invalid character (byte 0)"),
-        (b"", "users: Input data was truncated"),
+        (documents.read_page, document(data("users", "1", {"username": 5})), "Expected str, got int - at $.username"),
+        (
+            documents.read_page,
+            document(data("users", "1", {"username": None})),
+            "Object missing required field username",
+        ),
+        (documents.read_page, document(data("secret", "1", {})), "Expected an object of type users - at $.data.type"),
+        (documents.read_page, b"{}", "Object missing required field data"),
+        (documents.read_page, b'{"data": null, "links": {}}', "Object missing required field data"),
+        (documents.read_page, b'{"data": []}', "Object missing required field links"),
+        (documents.read_page, b'{"data": {"type": "users"}}', "Expected array, got object - at $.data"),
+        (documents.read, b'{"data": {"type": "users"}}', "Object missing required field id - at $.data"),
+        (documents.read, b'{"data": ["secret"]}', "Expected object, got array - at $.data"),
+        (documents.read, b'{"data": null}', "Object missing required field data"),
+        (documents.read_optional, b"{}", "Object missing required field data"),
+        (documents.read_optional, b'["secret"]', "Expected object, got array"),
     ],
 )
-def test_unexpected_response(content: bytes, fault: str) -> None:
-    """The error names the call, the field and the type that came, and never a value."""
-    with pytest.raises(ProviderError) as raised:
-        documents.read(User, content, doing="look up a user")
+def test_unexpected_form(read: Callable[..., object], content: bytes, fault: str) -> None:
+    """A response without the data never means that there is none."""
+    with pytest.raises(Unreadable) as raised:
+        read(User, content, CALL)
 
     assert raised.value.message == (
-        f"cannot look up a user: the response of App Store Connect does not have the documented form ({fault})"
+        "cannot look up a user: the response of App Store Connect (request id ID1) does not have the expected form: "
+        + fault
     )
 
 

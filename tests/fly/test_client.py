@@ -8,6 +8,7 @@ from pulumi.dynamic import Config
 
 from harness.driver import Driven
 from harness.inprocess import PROJECT, route_to
+from providers.decoding import Unreadable
 from providers.errors import ProviderError
 from providers.fly.api import apps
 from providers.fly.api.client import (
@@ -127,7 +128,9 @@ def test_cookies_are_kept(world: World, settings: dict[str, Any], monkeypatch: p
 
     def handle(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers.get("Cookie", ""))
-        return httpx.Response(200, headers={"Set-Cookie": "fly-instance=148e; Path=/"}, json={})
+        return httpx.Response(
+            200, headers={"Set-Cookie": "fly-instance=148e; Path=/"}, json={"organization": {"slug": "x"}}
+        )
 
     route_to(monkeypatch, world, httpx.MockTransport(handle))
     for _ in range(2):
@@ -140,7 +143,7 @@ def test_response_is_not_json(world: World, settings: dict[str, Any], monkeypatc
     page = httpx.Response(200, headers={"fly-request-id": "01ABC"}, content=b"<html>")
     route_to(monkeypatch, world, httpx.MockTransport(lambda request: page))
 
-    with pytest.raises(ProviderError, match=r"\(fly-request-id 01ABC\) is not JSON; check that the endpoint"):
+    with pytest.raises(Unreadable, match=r"the response of Fly \(request id 01ABC\) is a web page, perhaps of a proxy"):
         apps.look_up(client(settings), "solos-prod")
 
 

@@ -5,18 +5,25 @@ from typing import Any
 
 import pytest
 
-from providers.decoding import decode
-from providers.errors import ProviderError
-from providers.fly.api import ip_assignments, logs, postgres, releases, secrets, volumes
+from providers.decoding import Call, Unreadable, decode
+from providers.fly.api import ip_assignments, logs, metrics, postgres, releases, secrets, volumes
 from providers.fly.api.certificates import Certificate, dns_records, to_enter
 from providers.fly.api.machines import Machine, view
 from providers.fly.safe_update import machine_config
 
-MACHINE: dict[str, Any] = {"id": "148e", "name": "solos", "state": "started", "region": "sjc", "instance_id": "01H"}
+CALL = Call(doing="look", source="Fly", request_id="01H")
+MACHINE: dict[str, Any] = {
+    "id": "148e",
+    "name": "solos",
+    "state": "started",
+    "region": "sjc",
+    "instance_id": "01H",
+    "config": {},
+}
 
 
 def shape(kind: type[Any], response: object) -> Any:
-    return decode(json.dumps(response), kind, doing="look", source="Fly")
+    return decode(json.dumps(response).encode(), kind, CALL, null_is_empty=True)
 
 
 def test_machine_has_its_config() -> None:
@@ -33,7 +40,8 @@ def test_machine_has_its_config() -> None:
 
 def test_machine_on_unreachable_host() -> None:
     """Such a machine has no `config`; Fly returns what it knows as `incomplete_config`."""
-    machine = shape(Machine, {**MACHINE, "host_status": "unreachable", "incomplete_config": {"image": "a"}})
+    unreachable = {"config": None, "host_status": "unreachable", "incomplete_config": {"image": "a"}}
+    machine = shape(Machine, {**MACHINE, **unreachable})
 
     assert (machine.config, machine.view.image, machine.host_status) == (None, "a", "unreachable")
 
@@ -70,7 +78,7 @@ def test_exits_of_a_machine(request_: object, exits: list[str]) -> None:
     ("response", "kind"),
     [
         ({"ip": "1.2.3.4", "shared": True}, "shared_v4"),
-        ({"ip": "1.2.3.4", "network": None}, "v4"),
+        ({"ip": "1.2.3.4", "shared": False, "network": None}, "v4"),
         ({"ip": "2a09:8280:1::1:0"}, "v6"),
         ({"ip": "fdaa:0:1::3"}, "private_v6"),
         ({"ip": "2a09::1", "network": {"name": "apart", "org_slug": "sol-labs"}}, "private_v6"),
@@ -89,16 +97,16 @@ def test_release_in_its_envelope(id: object, version: object) -> None:
 
 def test_null_means_absent() -> None:
     """Go writes an absent list or object as null."""
+    volume = {"id": "vol_1", "name": "data", "region": "sjc", "state": "created", "size_gb": 1}
+
     assert shape(list[volumes.Volume], None) == []
-    assert decode(b"", list[volumes.Volume], doing="look", source="Fly") == []
-    assert shape(postgres.Listed[postgres.Backup], {"data": None}).data == []
-    assert shape(secrets.Secrets, {"secrets": None, "version": None}).version == 0
-    assert shape(volumes.Volume, {"id": "vol_1", "state": "created", "size_gb": 1, "attached_machine_id": None})
+    assert shape(secrets.Secrets, {"secrets": None, "version": None}).digests == {}
+    assert shape(volumes.Volume, {**volume, "attached_machine_id": None}).attached_machine_id is None
 
 
 def test_cluster_without_endpoints() -> None:
     cluster = shape(
-        postgres.Data[postgres.Cluster], {"data": {"id": "x", "status": "creating", "endpoints": None}}
+        postgres.Data[postgres.Cluster], {"data": {"id": "x", "name": "db", "status": "creating", "endpoints": None}}
     ).data
 
     assert (cluster.endpoints, cluster.attached_apps, cluster.is_gone) == (None, [], False)
@@ -128,18 +136,24 @@ def test_dns_records_of_a_certificate() -> None:
         (Machine, {**MACHINE, "events": {"type": "s3cret"}}, "Expected array, got object - at $.events"),
         (
             list[volumes.Volume],
-            [{"id": "v", "state": "x", "size_gb": "s3cret"}],
+            [{"id": "v", "name": "n", "region": "r", "state": "x", "size_gb": "s3cret"}],
             "Expected int, got str - at $[0].size_gb",
         ),
+        (ip_assignments.IpAssignment, {"ip": "1.2.3.4"}, "Object missing required field shared"),
+        (ip_assignments.IpAssignment, {"shared": False}, "Object missing required field ip"),
+        (metrics.Series, {"value": [1, "NaN"]}, "Expected a number - at $.value[1]"),
+        (logs.Line, {"message": "m", "timestamp": "s3cret"}, "Expected a time - at $.timestamp"),
         (postgres.Credentials, {"username": "u", "password": ["s3cret"]}, "Expected str, got array - at $.password"),
     ],
 )
 def test_unexpected_form_is_one_line(kind: type[Any], response: object, fault: str) -> None:
     """The error names the call, the field and the type, never the value."""
-    with pytest.raises(ProviderError) as refused:
+    with pytest.raises(Unreadable) as refused:
         shape(kind, response)
 
-    assert f"cannot look: the response of Fly does not have the expected form: {fault}" in str(refused.value)
+    assert f"cannot look: the response of Fly (request id 01H) does not have the expected form: {fault}" in str(
+        refused.value
+    )
     assert "s3cret" not in str(refused.value)
     assert "\n" not in str(refused.value)
 

@@ -10,7 +10,6 @@ The rules of this API that all calls follow:
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from pulumi.dynamic import Config
@@ -20,6 +19,7 @@ from providers.appstore.api import documents
 from providers.appstore.api.errors import AppStoreError, NotFound, RoleMissing, explain
 from providers.appstore.api.objects import BetaBuildUsage, Ref, Resource
 from providers.appstore.api.token import Key, key_for
+from providers.decoding import Call
 from providers.errors import TimedOut, Uncertain
 from providers.http import Http
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     pass
 
 API = "https://api.appstoreconnect.apple.com"
+ENDLESS = "has a next page that was read already"
 PAGE = 200
 """The longest page that Apple gives."""
 LAG_SECONDS = 15.0
@@ -52,7 +53,7 @@ class AppStore:
     """The API, with the key that the configuration or the environment names at the time of the call. Cheap to make: token,
     connections and rate limit are shared by the process.
 
-    All methods raise AppStoreError or a subclass, Unreachable or Uncertain; ProviderError for a response that does not fit.
+    All methods raise AppStoreError or a subclass, Unreachable or Uncertain; Unreadable for a response that does not fit.
     `doing` completes "cannot …" in errors. Query parameters have Apple's names: `{"filter[name]": "SolOS"}`.
     """
 
@@ -64,17 +65,24 @@ class AppStore:
             authorize=self.key.authorize,
             explain=explain,
             fresh_tokens=FRESH_TOKENS,
+            request_id="x-apple-request-uuid",
         )
 
     def get(
         self, kind: type[ResourceT], id: str, *, doing: str, query: Mapping[str, Param] | None = None
     ) -> ResourceT | None:
         """The object with that id; None when it does not exist."""
-        return self._get(kind, kind.ref(id).path, doing, query or {})
+        try:
+            return documents.read(kind, *self._call("GET", kind.ref(id).path, doing=doing, params=query or {}))
+        except NotFound:
+            return None
 
     def get_related(self, kind: type[ResourceT], of: Ref, relationship: str, *, doing: str) -> ResourceT | None:
         """The object that a to-one relationship leads to; None when there is none."""
-        return self._get(kind, f"{of.path}/{relationship}", doing, {})
+        try:
+            return documents.read_optional(kind, *self._call("GET", f"{of.path}/{relationship}", doing=doing))
+        except NotFound:
+            return None
 
     def list_all(
         self,
@@ -86,17 +94,20 @@ class AppStore:
     ) -> list[ResourceT]:
         """All objects of a list, over all its pages. `of` is the parent, for lists below one; without the parent: none."""
         found: list[ResourceT] = []
+        read: set[str] = set()
         path = f"{of.path}/{kind.type}" if of else f"/v1/{kind.type}"
         params: Mapping[str, Param] = {"limit": PAGE, **(query or {})}
         while path:
             try:
-                content = self._call("GET", path, doing=doing, params=params)
+                content, call = self._call("GET", path, doing=doing, params=params)
             except NotFound:
                 break
-            objects, address = documents.read_page(kind, content, doing=doing)
+            objects, address = documents.read_page(kind, content, call)
             found += objects
-            following = urlsplit(address)
-            path, params = (f"{following.path}?{following.query}" if following.path else ""), {}
+            read.add(path)
+            path, params = _path_of(address), {}
+            if path in read:
+                raise call.unreadable(ENDLESS)
         return found
 
     def may_create(self, kind: type[Resource]) -> bool:
@@ -122,9 +133,7 @@ class AppStore:
 
     def build_usage(self, build: Ref, *, doing: str) -> list[BetaBuildUsage]:
         """What Apple has counted of a build, in all periods."""
-        return documents.read_usage(
-            self._call("GET", f"{build.path}/metrics/betaBuildUsages", doing=doing), doing=doing
-        )
+        return documents.read_usage(*self._call("GET", f"{build.path}/metrics/betaBuildUsages", doing=doing))
 
     def create(
         self,
@@ -143,12 +152,11 @@ class AppStore:
 
         def attempt() -> ResourceT | None:
             try:
-                content = self._call("POST", f"/v1/{kind.type}", doing=doing, json=document)
+                return documents.read(kind, *self._call("POST", f"/v1/{kind.type}", doing=doing, json=document))
             except AppStoreError as error:
                 if too_early(error):
                     return None
                 raise
-            return documents.read(kind, content, doing=doing)[0]
 
         return self._settled(
             lambda: waiting.poll(
@@ -174,8 +182,8 @@ class AppStore:
             return now if now and all(getattr(now, name) == value for name, value in values.items()) else None
 
         def attempt() -> ResourceT:
-            content = self._call("PATCH", kind.ref(id).path, doing=doing, json=documents.write(kind, values, id=id))
-            return documents.read(kind, content, doing=doing)[0]
+            document = documents.write(kind, values, id=id)
+            return documents.read(kind, *self._call("PATCH", kind.ref(id).path, doing=doing, json=document))
 
         return self._settled(attempt, done or changed)
 
@@ -212,13 +220,6 @@ class AppStore:
             min_pause=self.key.pause,
         )
 
-    def _get(self, kind: type[ResourceT], path: str, doing: str, params: Mapping[str, Param]) -> ResourceT | None:
-        try:
-            content = self._call("GET", path, doing=doing, params=params)
-        except NotFound:
-            return None
-        return next(iter(documents.read(kind, content, doing=doing)), None)
-
     def _settled(self, send: Callable[[], ResourceT], find: Callable[[], ResourceT | None]) -> ResourceT:
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -241,7 +242,8 @@ class AppStore:
         json: object = None,
         safe: bool | None = None,
         accept: tuple[int, ...] = (),
-    ) -> bytes:
+    ) -> tuple[bytes, Call]:
+        """The content of the response, and the call for its decoder."""
         response = self._http.request(
             method,
             path,
@@ -252,7 +254,8 @@ class AppStore:
             accept=accept,
         )
         self.key.note(response.headers.get("x-rate-limit", ""))
-        return response.content
+        wrote = not (method == "GET" if safe is None else safe)
+        return response.content, self._http.call_of(response, doing, wrote=wrote)
 
 
 def retry_until_visible(find: Callable[[], T | None], *, seconds: float = LAG_SECONDS) -> T | None:
@@ -261,6 +264,12 @@ def retry_until_visible(find: Callable[[], T | None], *, seconds: float = LAG_SE
         return waiting.poll(find, seconds=seconds, waiting_for="the object to show up", first_pause=0.5)
     except TimedOut:
         return None
+
+
+def _path_of(address: str) -> str:
+    """Path and query of a URL; empty for none."""
+    _, slash, path = address.partition("://")[2].partition("/")
+    return slash + path
 
 
 def _relationship(of: Ref, refs: Iterable[Ref]) -> str:

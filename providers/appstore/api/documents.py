@@ -1,27 +1,21 @@
 """JSON:API documents (https://jsonapi.org/format/1.0/) to Apple's objects and back; nothing else knows the form of a document.
 
 Reading puts the attributes and relationships of a resource side by side, with included objects in the place of references, and
-leaves out what is null. Unknown fields are ignored. A response that does not fit the object's class raises ProviderError with the
-call, the field and the type that came instead, never with a value.
+leaves out what is null. Unknown fields are ignored. A response that does not fit the object's class raises what
+`providers.decoding.decode` raises.
 """
 
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from providers.appstore.api.objects import BetaBuildUsage, Part, Ref, Resource
-from providers.errors import ErrorText, ProviderError
-
-UNEXPECTED = ErrorText(
-    "cannot {doing}: the response of App Store Connect does not have the documented form ({what}: {fault})",
-    remedy="run `pulumi up` again; if it fails again, report this line as a defect",
-)
+from providers.decoding import Call, decode, errors_of, fit, require
 
 ResourceT = TypeVar("ResourceT", bound=Resource)
-T = TypeVar("T")
 
 
 class _Relationship(Part):
@@ -39,10 +33,15 @@ class _Links(Part):
     next: str = ""
 
 
-class _Document(Part):
-    data: _Data | list[_Data] | None = None
+class _One(Part):
+    data: _Data
     included: list[_Data] = []
-    links: _Links = msgspec.field(default_factory=_Links)
+
+
+class _Page(Part):
+    data: list[_Data]
+    links: _Links
+    included: list[_Data] = []
 
 
 class _DataPoint(Part):
@@ -54,7 +53,7 @@ class _Row(Part):
 
 
 class _Metrics(Part):
-    data: list[_Row] = []
+    data: list[_Row]
 
 
 class ErrorSource(Part):
@@ -84,33 +83,42 @@ class ErrorEntry(Part):
 
 
 class _Errors(Part):
-    errors: list[ErrorEntry] = []
+    errors: list[ErrorEntry]
 
 
-def read(kind: type[ResourceT], content: bytes, *, doing: str) -> list[ResourceT]:
-    """The objects of a response: one, or none for `"data": null`, or those of one page of a list."""
-    return read_page(kind, content, doing=doing)[0]
+def read(kind: type[ResourceT], content: bytes, call: Call) -> ResourceT:
+    """The object of a response."""
+    with errors_of(content, call):
+        document = fit(msgspec.json.decode(content), _One)
+        return _object(kind, document.data, document.included)
+    raise AssertionError  # Not reached: the block returns or raises.
 
 
-def read_page(kind: type[ResourceT], content: bytes, *, doing: str) -> tuple[list[ResourceT], str]:
+def read_optional(kind: type[ResourceT], content: bytes, call: Call) -> ResourceT | None:
+    """The object of a response; None for `"data": null`."""
+    with errors_of(content, call):
+        document = msgspec.json.decode(content)
+        if isinstance(document, dict) and document.get("data", ...) is None:
+            return None
+    return read(kind, content, call)
+
+
+def read_page(kind: type[ResourceT], content: bytes, call: Call) -> tuple[list[ResourceT], str]:
     """The objects of one page of a list, and the address of the next page; empty after the last."""
-    document = _parse(_Document, content, what=kind.type, doing=doing)
-    included = {Ref(type=resource.type, id=resource.id): resource for resource in document.included}
-    data = document.data
-    several = data if isinstance(data, list) else [data] if data else []
-    fields = [_fields(resource, _embedded(kind), included) for resource in several]
-    return [_convert(kind, entry, kind.type, doing) for entry in fields], document.links.next
+    with errors_of(content, call):
+        page = fit(msgspec.json.decode(content), _Page)
+        return [_object(kind, data, page.included) for data in page.data], page.links.next
+    raise AssertionError  # Not reached: the block returns or raises.
 
 
-def read_usage(content: bytes, *, doing: str) -> list[BetaBuildUsage]:
+def read_usage(content: bytes, call: Call) -> list[BetaBuildUsage]:
     """The data points of the response of `betaBuildUsages`, which is not a list of resources."""
-    metrics = _parse(_Metrics, content, what="betaBuildUsages", doing=doing)
-    return [point.values for row in metrics.data for point in row.data_points]
+    return [point.values for row in decode(content, _Metrics, call).data for point in row.data_points]
 
 
 def read_errors(content: bytes) -> list[ErrorEntry]:
-    """The entries of a response that refuses a call."""
-    return _parse(_Errors, content, what="errors", doing="read why the call was refused").errors
+    """The entries of a response that refuses a call. Raises Unreadable for another response."""
+    return decode(content, _Errors, Call(doing="read why the call was refused", source="App Store Connect")).errors
 
 
 def write(kind: type[Resource], values: Mapping[str, object], *, id: str | None = None) -> dict[str, object]:
@@ -132,21 +140,10 @@ def write(kind: type[Resource], values: Mapping[str, object], *, id: str | None 
     return {"data": data}
 
 
-def _parse(kind: type[T], content: bytes, *, what: str, doing: str) -> T:
-    """The JSON text `content` as a `kind`, without what is null. `what` names it in errors."""
-    try:
-        value = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        raise _unexpected(error, what, doing) from None
-    return _convert(kind, _without_nulls(value), what, doing)
-
-
-def _without_nulls(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+def _object(kind: type[ResourceT], data: _Data, included: Iterable[_Data]) -> ResourceT:
+    require(data.type == kind.type, f"Expected an object of type {kind.type} - at $.data.type")
+    others = {Ref(type=other.type, id=other.id): other for other in included}
+    return fit(_fields(data, _embedded(kind), others), kind)
 
 
 def _fields(data: _Data, embedded: frozenset[str], included: Mapping[Ref, _Data]) -> dict[str, object]:
@@ -179,15 +176,3 @@ def _embedded(kind: type[Resource]) -> frozenset[str]:
 
 def _is_link(value: object) -> bool:
     return isinstance(value, Ref) or (isinstance(value, list) and any(isinstance(item, Ref) for item in value))
-
-
-def _convert(kind: type[T], value: object, what: str, doing: str) -> T:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _unexpected(error, what, doing) from None
-
-
-def _unexpected(error: msgspec.DecodeError, what: str, doing: str) -> ProviderError:
-    """Msgspec names the field and the types, never a value."""
-    return UNEXPECTED(doing=doing, what=what, fault=str(error).replace("`", ""))

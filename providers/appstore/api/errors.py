@@ -164,8 +164,8 @@ def _with_associated(error: ErrorEntry) -> list[ErrorEntry]:
 
 
 def _clock_is_off(response: "httpx.Response") -> bool:
-    date = response.headers.get("date")
-    if not date:
+    try:
+        date_of_apple = email.utils.parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+    except ValueError:
         return False
-    date_of_apple = email.utils.parsedate_to_datetime(date).timestamp()
     return abs(date_of_apple - waiting.clock.wall()) > CLOCK_SKEW_SECONDS

@@ -4,13 +4,15 @@ Each class is one type of resource. A field is an attribute or a relationship, u
 `minOsVersion`. Fields without a default must be in every response; the default of any other field stands for an attribute that Apple
 leaves out or sends as null. A relationship is another object where the call asked to include it, and a `Ref` otherwise.
 
-`documents.py` makes these objects of Apple's responses. Times stay in Apple's form, ISO 8601; `instant` reads them.
+`documents.py` makes these objects of Apple's responses. Times stay in Apple's form, ISO 8601.
 """
 
-from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
+
+from providers.decoding import Base64, Instant, Url
 
 
 class Part(msgspec.Struct, kw_only=True, rename="camel"):
@@ -84,12 +86,12 @@ class BundleIdCapability(Resource):
 class Certificate(Resource):
     type: ClassVar[str] = "certificates"
     certificate_type: str
-    certificate_content: str = ""
+    certificate_content: Base64 = Base64("")
     """DER in base64; empty while Apple has not issued it yet."""
     name: str = ""
     display_name: str = ""
     serial_number: str = ""
-    expiration_date: str | None = None
+    expiration_date: Instant | None = None
     csr_content: str = ""
 
 
@@ -99,12 +101,12 @@ class Profile(Resource):
     profile_type: str
     profile_state: str
     """ACTIVE or INVALID."""
-    profile_content: str
+    profile_content: Base64
     """The .mobileprovision file in base64."""
     uuid: str
-    expiration_date: str
+    expiration_date: Instant
     bundle_id: Ref | None = None
-    certificates: list[Ref] = []
+    certificates: list[Ref] | None = None
 
 
 class User(Resource):
@@ -116,7 +118,7 @@ class User(Resource):
 class UserInvitation(Resource):
     type: ClassVar[str] = "userInvitations"
     email: str
-    expiration_date: str = ""
+    expiration_date: Instant | None = None
     first_name: str | None = None
     last_name: str | None = None
     roles: list[str] = []
@@ -130,7 +132,7 @@ class BetaGroup(Resource):
     is_internal_group: bool = False
     has_access_to_all_builds: bool = False
     feedback_enabled: bool = False
-    created_date: str | None = None
+    created_date: Instant | None = None
     app: Ref | None = None
 
 
@@ -175,11 +177,11 @@ class UploadOperation(Part):
     """One request that sends one range of a file."""
 
     method: str
-    url: str
-    offset: int
-    length: int
+    url: Url
+    offset: Annotated[int, Meta(ge=0)]
+    length: Annotated[int, Meta(ge=0)]
     request_headers: list[RequestHeader] = []
-    expiration: str | None = None
+    expiration: Instant | None = None
 
 
 class BuildUploadFile(Resource):
@@ -224,8 +226,8 @@ class Build(Resource):
     """The build number."""
     processing_state: str = "PROCESSING"
     min_os_version: str | None = None
-    uploaded_date: str | None = None
-    expiration_date: str | None = None
+    uploaded_date: Instant | None = None
+    expiration_date: Instant | None = None
     expired: bool = False
     uses_non_exempt_encryption: bool | None = None
     beta_groups: list[Ref] = []
@@ -254,7 +256,7 @@ class BetaFeedback(Resource):
     email: str = "unknown"
     device_model: str = "unknown"
     os_version: str = "unknown"
-    created_date: str | None = None
+    created_date: Instant | None = None
     comment: str = ""
 
 
@@ -272,8 +274,3 @@ class BetaBuildUsage(Part):
     session_count: int = 0
     crash_count: int = 0
     feedback_count: int = 0
-
-
-def instant(text: str) -> datetime:
-    """The time that Apple writes as `text`."""
-    return datetime.fromisoformat(text)

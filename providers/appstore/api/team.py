@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from providers import waiting
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import App, BetaTester, User, UserInvitation, instant
+from providers.appstore.api.objects import App, BetaTester, User, UserInvitation
 
 TESTING_ROLES = ("ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING")
 """A user needs one of these roles to be an internal tester."""
@@ -64,7 +64,7 @@ def invite(store: AppStore, people: Sequence[Person], roles: Sequence[str], app_
             store.delete(UserInvitation.ref(invitation.id), doing=f"delete the expired invitation of {person.email}")
             invitation = None
         invited[key(person.email)] = invitation or _invite(store, person, roles, app_id)
-    return {email: invitation.expiration_date for email, invitation in invited.items()}
+    return {email: str(invitation.expiration_date or "") for email, invitation in invited.items()}
 
 
 def _invite(store: AppStore, person: Person, roles: Sequence[str], app_id: str) -> UserInvitation:
@@ -85,4 +85,4 @@ def _invite(store: AppStore, person: Person, roles: Sequence[str], app_id: str) 
 
 def _has_expired(invitation: UserInvitation) -> bool:
     expires = invitation.expiration_date
-    return bool(expires) and instant(expires).timestamp() <= waiting.clock.wall()
+    return expires is not None and expires.moment.timestamp() <= waiting.clock.wall()

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from providers import http, waiting
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import BuildUpload, BuildUploadFile, instant
+from providers.appstore.api.objects import BuildUpload, BuildUploadFile
+from providers.decoding import is_web_page
 from providers.errors import ErrorText, Unreachable
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ PART_ATTEMPTS = 6
 RENEWALS = 5
 """How often expired addresses are renewed before the upload fails."""
 EXPIRY_MARGIN_SECONDS = 30.0
-SECONDS = {"connect": 10.0, "read": 60.0, "write": 60.0, "pool": None}
+ATTEMPT_SECONDS = 60.0
+SECONDS = {"connect": 10.0, "read": ATTEMPT_SECONDS, "write": ATTEMPT_SECONDS, "pool": None}
 """Timeouts of one attempt to send one part."""
 
 WRONG_PARTS = ErrorText(
@@ -166,7 +168,7 @@ def _parts(file: BuildUploadFile, size: int) -> list[Part]:
             offset=operation.offset,
             length=operation.length,
             headers=tuple((header.name, header.value) for header in operation.request_headers),
-            expires=instant(operation.expiration).timestamp() if operation.expiration else float("inf"),
+            expires=operation.expiration.moment.timestamp() if operation.expiration else float("inf"),
         )
         for operation in file.upload_operations
     ]
@@ -231,17 +233,18 @@ def _send_part(transport: "httpx.BaseTransport", descriptor: int, part: Part, me
         )
         try:
             response = transport.handle_request(request)
-            response.read()
-        except httpx.TransportError as error:
+            http.read_within(response, ATTEMPT_SECONDS)
+        except httpx.RequestError as error:
             fault = f"the connection broke ({type(error).__name__})"
         else:
-            if response.is_success:
+            is_page = response.is_success and is_web_page(response.content)
+            if response.is_success and not is_page:
                 return
             if response.status_code == 403:
                 raise _Expired
-            if response.status_code not in (408, 429) and response.status_code < 500:
+            if response.status_code not in (408, 429) and response.status_code < 500 and not is_page:
                 raise PART_REFUSED(offset=part.offset, status=response.status_code)
-            fault = f"the storage returned HTTP {response.status_code}"
+            fault = f"the storage returned {'a web page' if is_page else f'HTTP {response.status_code}'}"
         meter.add(-counted)
         waiting.clock.sleep(waiting.backoff(attempt))
     raise PART_FAILED(offset=part.offset, fault=fault, times=PART_ATTEMPTS)

@@ -6,14 +6,14 @@ from providers.fly.api.client import Fly
 
 
 class Organization(msgspec.Struct):
-    slug: str = ""
+    slug: str
 
 
 class App(msgspec.Struct):
+    organization: Organization
     id: str | int = ""
     """Fly's own id: it tells an app from a later one with the same name."""
     status: str = ""
-    organization: Organization = msgspec.field(default_factory=Organization)
     network: str | None = None
 
 

@@ -47,7 +47,7 @@ class ValidationError(msgspec.Struct):
 
 
 class Certificate(msgspec.Struct):
-    hostname: str = ""
+    hostname: str
     status: str = ""
     configured: bool = False
     """Whether DNS leads to the app."""
@@ -63,7 +63,7 @@ class Certificate(msgspec.Struct):
 
 
 class _Page(msgspec.Struct):
-    certificates: list[Certificate] = []
+    certificates: list[Certificate]
     next_cursor: str = ""
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.decoding import decode
 from providers.errors import ApiError, ErrorText, ProviderError, TimedOut, Uncertain
 from providers.http import Http, RateLimit
 
@@ -121,7 +120,9 @@ class Fly:
 
         def api(name: str, default: str, header: str) -> Http:
             address = configuration.endpoint(config, name, default)
-            return Http(address, service="Fly", authorize=lambda _again: header, explain=explain)
+            return Http(
+                address, service="Fly", authorize=lambda _again: header, explain=explain, request_id="fly-request-id"
+            )
 
         self._machines = api("fly", MACHINES_API, scheme)
         self._web = api("flyPlatform", WEB_API, f"Bearer {token}")
@@ -176,8 +177,7 @@ class Fly:
     ) -> T | None:
         """One call to the Machines API at `/v1<path>`; the response decoded as `shape`, None without one.
 
-        `nonce` is that of the machine's lease. Raises FlyError, Unreachable or Uncertain (see `providers.http`), and
-        ProviderError for a response of another shape.
+        `nonce` is that of the machine's lease. Raises FlyError, Unreachable, Unreadable or Uncertain (see `providers.http`).
         """
         response = self._machines.request(
             method,
@@ -192,7 +192,10 @@ class Fly:
             bucket=f"{method} {path}",
             attempt_seconds=attempt_seconds,
         )
-        return None if shape is None else _decoded(response, shape, doing)
+        if shape is None:
+            return None
+        wrote = not (method == "GET" if safe is None else safe)
+        return self._machines.decode(response, shape, doing, wrote=wrote, null_is_empty=True)
 
     def web(
         self,
@@ -208,12 +211,12 @@ class Fly:
         """One call to the web API at `path`: releases. It takes a token of any kind as `Bearer`, as flyctl sends it. Raises what
         `call` raises."""
         response = self._web.request(method, path, doing=doing, json=body, params=params, safe=safe, seconds=15.0)
-        return _decoded(response, shape, doing)
+        return self._web.decode(response, shape, doing, wrote=not (method == "GET" if safe is None else safe))
 
     def telemetry(self, path: str, *, doing: str, shape: type[T], params: Mapping[str, object]) -> T:
         """One query of the logs or metrics at `path`, which take a macaroon as `FlyV1`. Raises what `call` raises."""
         response = self._telemetry.request("GET", path, doing=doing, params=params, seconds=15.0)
-        return _decoded(response, shape, doing)
+        return self._telemetry.decode(response, shape, doing)
 
 
 def token_of(config: Config) -> str:
@@ -369,8 +372,3 @@ def _cause(status: int, reason: str, word: str) -> ErrorText:
 def is_without_capacity(error: ProviderError) -> bool:
     """Whether Fly has refused because a host or a region is full."""
     return isinstance(error, FlyError) and _cause(error.status, error.body, next(iter(error.codes), "")) is NO_CAPACITY
-
-
-def _decoded(response: "httpx.Response", shape: type[T], doing: str) -> T:
-    request_id = response.headers.get("fly-request-id", "none")
-    return decode(response.content, shape, doing=doing, source=f"Fly (fly-request-id {request_id})")

@@ -6,6 +6,14 @@ PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+def is_duration(duration: str | float) -> bool:
+    try:
+        seconds_of(duration)
+    except ValueError:
+        return False
+    return True
+
+
 def seconds_of(duration: str | float) -> float:
     """A Go duration ("1m30s") in seconds; a bare number is nanoseconds, as in Fly's JSON. Raises ValueError."""
     if isinstance(duration, int | float):

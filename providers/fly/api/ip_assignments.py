@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from providers.decoding import require
 from providers.fly.api.client import Fly
 
 Kind = Literal["shared_v4", "v4", "v6", "private_v6"]
@@ -15,11 +16,17 @@ class Network(msgspec.Struct):
 
 class IpAssignment(msgspec.Struct):
     ip: str = ""
+    """Empty for a pair of addresses for egress."""
     region: str = ""
-    shared: bool = False
+    shared: bool | None = None
     egress: bool = False
     network: Network | None = None
     """Only private addresses have one."""
+
+    def __post_init__(self) -> None:
+        require(self.ip or self.egress, "Object missing required field ip")
+        is_known = self.egress or ":" in self.ip or self.shared is not None
+        require(is_known, "Object missing required field shared")
 
     @property
     def kind(self) -> Kind:
@@ -29,7 +36,7 @@ class IpAssignment(msgspec.Struct):
 
 
 class _Listed(msgspec.Struct):
-    ips: list[IpAssignment] = []
+    ips: list[IpAssignment]
 
 
 def list_all(fly: Fly, app: str) -> list[IpAssignment]:

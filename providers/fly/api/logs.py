@@ -6,10 +6,10 @@ decide whether the machine crashes.
 
 import math
 import re
-from datetime import datetime
 
 import msgspec
 
+from providers.decoding import Instant
 from providers.errors import ProviderError
 from providers.fly.api.client import Fly
 from providers.fly.api.machines import Machine
@@ -23,13 +23,13 @@ CRASH = re.compile(
 
 class Line(msgspec.Struct):
     message: str
-    timestamp: str
+    timestamp: Instant
     """RFC 3339."""
 
     @property
     def milliseconds(self) -> float:
         """The time of the line, since 1970."""
-        return datetime.fromisoformat(self.timestamp).timestamp() * 1000
+        return self.timestamp.moment.timestamp() * 1000
 
 
 class _Entry(msgspec.Struct):
@@ -37,7 +37,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Listed(msgspec.Struct):
-    data: list[_Entry] = []
+    data: list[_Entry]
 
 
 def crashes(machine: Machine) -> list[str]:

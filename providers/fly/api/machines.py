@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from providers import waiting
+from providers.decoding import require
 from providers.errors import ErrorText, ProviderError, TimedOut, Uncertain
 from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, LeaseHeld, NotFound
-from providers.fly.api.durations import seconds_of
+from providers.fly.api.durations import is_duration, seconds_of
 from providers.fly.api.guest import Guest
 
 Config = dict[str, Any]
@@ -57,6 +58,9 @@ class Service(msgspec.Struct):
 
 class StopConfig(msgspec.Struct):
     timeout: str | float | None = None
+
+    def __post_init__(self) -> None:
+        require(is_duration(self.timeout or 0), "Expected a duration - at timeout")
 
 
 class ConfigView(msgspec.Struct):
@@ -148,9 +152,9 @@ class Machine(msgspec.Struct):
     """A machine as Fly returns it; newest event first."""
 
     id: str
-    name: str = ""
-    state: str = ""
-    region: str = ""
+    name: str
+    state: str
+    region: str
     instance_id: str = ""
     """The version that runs: every update has a new one."""
     private_ip: str = ""
@@ -164,6 +168,7 @@ class Machine(msgspec.Struct):
     checks: list[Check] = []
 
     def __post_init__(self) -> None:
+        require(self.config is not None or self.host_status != "ok", "Object missing required field config")
         view(self.known_config)  # A config of another form is refused here, as a part of the response.
 
     @property

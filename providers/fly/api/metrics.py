@@ -9,6 +9,7 @@ import math
 import msgspec
 
 from providers import waiting
+from providers.decoding import Number
 from providers.fly.api.client import Fly
 
 SCRAPE_SECONDS = 16.0
@@ -20,12 +21,12 @@ KEPT_SECONDS = 14 * 86_400.0
 class Series(msgspec.Struct):
     """One series of an instant query: its labels, and time and value."""
 
-    value: tuple[float, str]
+    value: tuple[float, Number]
     metric: dict[str, str] = {}
 
     @property
     def number(self) -> float:
-        return float(self.value[1])
+        return self.value[1].value
 
 
 class _Result(msgspec.Struct):

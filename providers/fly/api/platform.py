@@ -16,18 +16,22 @@ class Token(msgspec.Struct):
 
 
 class _Tokens(msgspec.Struct):
-    tokens: list[Token] = []
+    tokens: list[Token]
 
 
 class Region(msgspec.Struct):
-    code: str = ""
+    code: str
     deprecated: bool = False
     mpg_available: bool = True
     """Whether Managed Postgres is offered."""
 
 
+class _Apps(msgspec.Struct):
+    apps: list[object]
+
+
 class _Regions(msgspec.Struct):
-    regions: list[Region] = []
+    regions: list[Region]
 
 
 class _Placement(msgspec.Struct):
@@ -36,7 +40,7 @@ class _Placement(msgspec.Struct):
 
 
 class _Placements(msgspec.Struct):
-    regions: list[_Placement] = []
+    regions: list[_Placement]
 
 
 def current_tokens(fly: Fly) -> list[Token]:
@@ -47,7 +51,7 @@ def current_tokens(fly: Fly) -> list[Token]:
 def can_list_apps(fly: Fly, org: str) -> None:
     """Raises FlyError when the token has no access to the organisation."""
     params = {"org_slug": org, "limit": 1}
-    fly.call("GET", "/apps", doing=f"list the apps of organisation {org}", params=params)
+    fly.call("GET", "/apps", doing=f"list the apps of organisation {org}", params=params, shape=_Apps)
 
 
 def regions(fly: Fly) -> dict[str, Region]:

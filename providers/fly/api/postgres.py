@@ -56,10 +56,10 @@ class Attached(msgspec.Struct):
 
 class Cluster(msgspec.Struct):
     id: str
-    name: str = ""
+    name: str
+    status: str
     region: str | None = None
     plan: str | None = None
-    status: str = ""
     disk_size_gb: int | None = None
     pg_major_version: str | None = None
     endpoints: Endpoints | None = None
@@ -102,7 +102,7 @@ class Data(msgspec.Struct, Generic[T]):
 class Listed(msgspec.Struct, Generic[T]):
     """The envelope of a list."""
 
-    data: list[T] = []
+    data: list[T]
 
 
 def path(id: str, rest: str = "") -> str:

@@ -24,7 +24,7 @@ LISTED = 10
 
 
 class Record(msgspec.Struct):
-    id: str | int = ""
+    id: str | int
     version: str | int = ""
     status: str = ""
 
@@ -34,7 +34,7 @@ class Created(msgspec.Struct):
 
 
 class _Listed(msgspec.Struct):
-    releases: list[Record] = []
+    releases: list[Record]
     """Newest first."""
 
 

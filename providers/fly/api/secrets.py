@@ -13,13 +13,16 @@ class Secret(msgspec.Struct):
 
 
 class Secrets(msgspec.Struct):
-    secrets: list[Secret] = []
-    version: int = 0
-    """Counts the writes to the app's secrets; absent in a list."""
+    secrets: list[Secret]
 
     @property
     def digests(self) -> dict[str, str]:
         return {secret.name: secret.digest for secret in self.secrets}
+
+
+class Written(Secrets):
+    version: int
+    """Counts the writes to the app's secrets."""
 
 
 def list_all(fly: Fly, app: str) -> Secrets:
@@ -27,15 +30,15 @@ def list_all(fly: Fly, app: str) -> Secrets:
     return fly.call("GET", f"/apps/{app}/secrets", doing=f"list the secrets of app {app}", shape=Secrets)
 
 
-def write(fly: Fly, app: str, values: Mapping[str, str | None]) -> Secrets:
+def write(fly: Fly, app: str, values: Mapping[str, str | None]) -> Written:
     """Set what has a value and unset what has None, in one batch. Idempotent."""
     if not values:
-        return Secrets()
+        return Written(secrets=[], version=0)
     return fly.call(
         "POST",
         f"/apps/{app}/secrets",
         doing=f"set the secrets of app {app}",
-        shape=Secrets,
+        shape=Written,
         body={"values": dict(values)},
         safe=True,
     )

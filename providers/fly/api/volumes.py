@@ -32,8 +32,8 @@ class Volume(msgspec.Struct):
     id: str
     state: str
     size_gb: int
-    name: str = ""
-    region: str = ""
+    name: str
+    region: str
     zone: str = ""
     encrypted: bool | None = None
     snapshot_retention: int | None = None
@@ -51,7 +51,7 @@ class Volume(msgspec.Struct):
 
 class Extended(msgspec.Struct):
     volume: Volume
-    needs_restart: bool = False
+    needs_restart: bool
 
 
 class Snapshot(msgspec.Struct):

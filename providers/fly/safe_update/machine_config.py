@@ -131,18 +131,25 @@ def _normal(value: Any, path: Path) -> Any:
     if isinstance(value, list | tuple):
         items = [_normal(item, (*path, "[]")) for item in value]
         if key == "handlers":
-            return sorted(items) or None
+            return sorted(items, key=str) or None
         if key in UNORDERED:
-            items.sort(key=lambda item: [str(item.get(name, "")).rjust(5) for name in UNORDERED[key]])
+            items.sort(key=lambda item: [str(_get(item, name)).rjust(5) for name in UNORDERED[key]])
         return items or None
     if key in DURATIONS and len(path) > 1:
-        seconds = seconds_of(value)
-        return min(seconds, MAX_SERVICE_CHECK_SECONDS) if path[0] == "services" and key in CAPPED else seconds
+        return _normal_duration(value, is_capped=path[0] == "services" and key in CAPPED)
     if key == "autostop":
         return _autostop(value)
     if key in ("method", "signal"):
         return str(value).upper()
     return str(value) if path[:1] in (("env",), ("metadata",)) else value
+
+
+def _normal_duration(value: Any, *, is_capped: bool) -> Any:
+    try:
+        seconds = seconds_of(value)
+    except (TypeError, ValueError):
+        return value  # Not a duration: it compares as it is.
+    return min(seconds, MAX_SERVICE_CHECK_SECONDS) if is_capped else seconds
 
 
 def _normal_table(table: Config, path: Path) -> machines.Config | None:
@@ -152,6 +159,10 @@ def _normal_table(table: Config, path: Path) -> machines.Config | None:
     if path == ("restart",) and found.get("policy") != "on-failure":
         defaults = {"max_retries": 0}
     return {key: item for key, item in found.items() if item is not None and item != defaults.get(key)} or None
+
+
+def _get(item: Any, name: str) -> Any:
+    return item.get(name, "") if isinstance(item, Mapping) else item
 
 
 def _autostop(value: Any) -> str:
