@@ -10,7 +10,7 @@ from pulumi import Output
 
 from providers import engine
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import Build, instant
+from providers.appstore.api.objects import Build
 from providers.properties import REPLACES
 from providers.record import Input, record
 from providers.resource import Gate, Resource
@@ -63,7 +63,7 @@ def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Buil
         return
     for build in known.values():
         others = [group for group in build.beta_groups if group.id != args.group_id]
-        if build.uploaded_date and instant(build.uploaded_date) < instant(current.uploaded_date) and not others:
+        if build.uploaded_date and build.uploaded_date.moment < current.uploaded_date.moment and not others:
             yield build
 
 
