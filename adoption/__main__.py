@@ -108,7 +108,7 @@ class _Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the protocol's name)
         assert isinstance(self.mocks, Survey)
         self.mocks.parents[request.type, request.name] = request.parent
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's
 
 
 def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
@@ -118,7 +118,7 @@ def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
     os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(config.secret_keys))
     found = Survey(Config(config.config, PROJECT))
     set_mocks(found, project=PROJECT, stack=stack, preview=True, monitor=_Monitor(found))
-    program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]
+    program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]  # Pulumi's
     program()
     return found
 

@@ -44,7 +44,7 @@ def run(options: Options) -> None:
                     "config": {f"{PROJECT}:{key}": value for key, value in settings.items()},
                     "app": app,
                     "version": str(next(numbers)),
-                    "ipa": str(ipa),  # noqa: B023
+                    "ipa": str(ipa),  # noqa: B023 (called in this iteration)
                 }
                 done = subprocess.run(
                     [sys.executable, "-m", "bench.sender", way],

@@ -19,6 +19,11 @@ GRACE = "grace@sollabs.example"
 NAMES = {ADA: ("Ada", "Ferreira"), GRACE: ("Grace", "Okafor")}
 
 
+def records(world: World) -> Any:
+    """The objects of the double, for what no person or API call can make."""
+    return world.services["appstore"].records  # type: ignore[attr-defined]  # of the double of App Store Connect
+
+
 def use_small_parts(world: World) -> None:
     """Set the part size to 1200 bytes, so that the IPA of a test has three parts."""
     control(world, "POST", "/appstore/settings", {"part_bytes": 1200})

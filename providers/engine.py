@@ -11,6 +11,7 @@ reasons without a traceback, and call `update` in the next `up` (infra-docs/vend
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 PROGRESS_SECONDS = 1.0
@@ -85,11 +86,11 @@ def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[
 
 
 def _current_call() -> tuple[Any, Any] | None:
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if "DynamicResourceProviderServicer" in frame.f_globals and {"request", "context"} <= frame.f_locals.keys():
             return frame.f_locals["request"], frame.f_locals["context"]
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

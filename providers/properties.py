@@ -48,7 +48,7 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
     problems: list[str] = []
     values: dict[str, Any] = {}
     hints = field_types(kind)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
         value = properties.get(field.name)
         if value is None:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:

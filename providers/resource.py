@@ -165,7 +165,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
     def _with_kept(self, state: StateT, given: Any) -> StateT:
         kept = {name: getattr(given, name) for name in marked(self.Args, KEPT)}
-        return dataclasses.replace(state, **kept) if kept else state  # type: ignore[type-var]
+        return dataclasses.replace(state, **kept) if kept else state  # type: ignore[type-var]  # every state is a dataclass
 
     def _outputs(self, state: StateT) -> dict[str, Any]:
         outputs: dict[str, Any] = encode(state)

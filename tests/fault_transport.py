@@ -53,7 +53,7 @@ class FaultTransport(httpx.BaseTransport):
 
     def _arm(self, request: httpx.Request) -> None:
         service = request.url.host.removesuffix(".test").replace("-", "_")
-        kind: Kind = "refuse" if self.fault == "denied" else self.fault  # type: ignore[assignment]
+        kind: Kind = "refuse" if self.fault == "denied" else self.fault  # type: ignore[assignment]  # the other faults are kinds
         status = 422 if self.fault == "denied" else 503
         path = f"^{re.escape(request.url.path)}$"
         self._world.faults.arm(Fault(kind, service=service, method=request.method, path=path, status=status))

@@ -42,7 +42,7 @@ def test_all_problems_without_values() -> None:
 
 
 def test_unknown_values_pass_through() -> None:
-    args = decode(Args, {"app": Unknown(), "size_gb": 2.0})  # type: ignore[no-untyped-call]
+    args = decode(Args, {"app": Unknown(), "size_gb": 2.0})  # type: ignore[no-untyped-call]  # Pulumi's
 
     assert isinstance(args.app, Unknown)
     assert not is_known(args)

@@ -36,7 +36,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             supportedFeatures=FEATURES,
         )
 
-    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def RegisterResource(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         unsupported = _unsupported(request)
         if unsupported:
             self.deployment.fail("", f"the embedded engine does not serve {unsupported}: install the Pulumi CLI for it")
@@ -50,11 +50,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             object=to_wire(entry.outputs if entry.custom else entry.inputs, with_secrets=request.acceptSecrets),
         )
 
-    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         self.deployment.register_outputs(request.urn, from_wire(request.outputs))
         return empty_pb2.Empty()
 
-    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         """The program has registered all resources."""
         self.deployment.delete_leftovers()
         return empty_pb2.Empty()
@@ -67,7 +67,7 @@ class Messages(engine_pb2_grpc.EngineServicer):
         self._display = display
         self._root = ""
 
-    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Log(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         display = self._display()
         if request.severity != engine_pb2.ERROR:
             if request.severity != engine_pb2.DEBUG:
@@ -76,10 +76,10 @@ class Messages(engine_pb2_grpc.EngineServicer):
             display.error(request.urn, request.message)
         return empty_pb2.Empty()
 
-    def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
-    def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def SetRootResource(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 

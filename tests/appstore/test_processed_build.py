@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.appstore import build_arguments, calls, make_app, uploads
+from harness.appstore import build_arguments, calls, make_app, records, uploads
 from harness.driver import Driven
 from harness.inprocess import control
 from providers import engine
@@ -78,11 +78,12 @@ def test_upload_record_lags(world: World, uploaded: Uploaded, gate: Driven, lag:
 def test_other_version_ignored(world: World, uploaded: Uploaded, gate: Driven) -> None:
     """A build with the same number, of another version."""
     (app,) = world.store.all("appstore.apps")
-    records = world.services["appstore"].records  # type: ignore[attr-defined]
-    train = records.new("preReleaseVersions", {"version": "0.9", "platform": "IOS"}, {"app": app["id"]})
+    train = records(world).new("preReleaseVersions", {"version": "0.9", "platform": "IOS"}, {"app": app["id"]})
     now = world.clock.now()
     dates = {"uploaded_at": now, "visible_at": now, "valid_at": now, "beta_at": now, "outcome": "VALID"}
-    other = records.new("builds", {"version": "0"}, {"app": app["id"], "preReleaseVersion": train["id"]}, **dates)
+    other = records(world).new(
+        "builds", {"version": "0"}, {"app": app["id"], "preReleaseVersion": train["id"]}, **dates
+    )
     arguments = uploaded()
     world.store.delete("appstore.buildUploads", arguments["upload_id"])
 

@@ -62,18 +62,18 @@ class Backend(DrivenStack):
 def add_note(world: World, text: str) -> None:
     """A user's row in the database."""
     (machine,) = living(world, "fly_machine")
-    reply = machines(world).runtime.ask(machine["id"], 8080, "POST", "/notes", body=f'{{"text": "{text}"}}'.encode())
+    reply = machines_of(world).runtime.ask(machine["id"], 8080, "POST", "/notes", body=f'{{"text": "{text}"}}'.encode())
     assert reply.status == 201
 
 
-def machines(world: World) -> Any:
-    return world.services["fly"].machines  # type: ignore[attr-defined]
+def machines_of(world: World) -> Any:
+    return world.services["fly"].machines  # type: ignore[attr-defined]  # of the double of Fly
 
 
 def at_fly(world: World) -> dict[str, Any]:
     """The only machine, at the current time."""
     (found,) = world.store.all("fly_machine")
-    shown = machines(world).find(found["id"])
+    shown = machines_of(world).find(found["id"])
     assert shown
     return dict(shown)
 
@@ -96,7 +96,7 @@ def held(world: World) -> dict[str, Any]:
     Left out is what a fault may leave: a snapshot too many, which nobody can delete, and a release record that is still open,
     which the next deployment closes."""
     for machine in world.store.all("fly_machine"):
-        machines(world).find(machine["id"])
+        machines_of(world).find(machine["id"])
     secrets = {
         item["_app"]: {key: value["value"] for key, value in item["now"].items()}
         for item in living(world, "fly_secrets")
@@ -121,7 +121,7 @@ def _volume(world: World, volume: Document) -> Document:
 
 
 def _notes(world: World, volume_id: str) -> list[str]:
-    files = list(machines(world).disks.volume(volume_id).glob("*.db"))
+    files = list(machines_of(world).disks.volume(volume_id).glob("*.db"))
     if not files:
         return []
     with sqlite3.connect(files[0]) as database:

@@ -10,7 +10,7 @@ from providers.errors import ProviderError
 from providers.fly.app import AppProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
-from tests.fly.backend import add_note, living, machines
+from tests.fly.backend import add_note, living, machines_of
 from tests.fly.conftest import Configured
 
 
@@ -32,7 +32,7 @@ def test_last_snapshot_is_named(
         resource.destroy()
 
     (snapshot,) = world.store.all("fly_snapshot")
-    database: Path = machines(world).disks.folder / "snapshots" / snapshot["id"] / "solos.db"
+    database: Path = machines_of(world).disks.folder / "snapshots" / snapshot["id"] / "solos.db"
     assert b"the last row" in database.read_bytes()
     assert f"--snapshot-id {snapshot['id']}" in said[0]
     assert snapshot["id"] in said[1]

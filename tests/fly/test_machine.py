@@ -11,6 +11,7 @@ from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
+from tests.fly.backend import machines_of
 from tests.fly.conftest import CONFIG, Configured, push
 
 
@@ -46,11 +47,11 @@ def test_refresh_without_drift(machine: Driven, arguments: dict[str, Any]) -> No
 
 def test_env_change_updates_in_place(machine: Driven, arguments: dict[str, Any], world: World) -> None:
     id = machine.id
-    response = world.services["fly"].machines.runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')  # type: ignore[attr-defined]
+    response = machines_of(world).runtime.ask(id, 8080, "POST", "/notes", body=b'{"text": "kept"}')
 
     machine.up(**with_env(arguments, LOG_LEVEL="debug"))
 
-    notes = world.services["fly"].machines.runtime.ask(id, 8080, "GET", "/notes")  # type: ignore[attr-defined]
+    notes = machines_of(world).runtime.ask(id, 8080, "GET", "/notes")
     assert response.status == 201
     assert machine.id == id
     assert running(world)["config"]["env"]["LOG_LEVEL"] == "debug"

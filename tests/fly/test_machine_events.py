@@ -9,7 +9,7 @@ from providers.fly.api import logs, machines
 from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
 from rehearsal.cloud.world import World
-from tests.fly.backend import at_fly
+from tests.fly.backend import at_fly, machines_of
 from tests.fly.conftest import CONFIG, Configured, push
 
 SIGTERM_LINE = "Main child exited with signal (with signal 'SIGTERM', core dumped? false)"
@@ -92,7 +92,7 @@ def test_rollback_survives_sigterm(stoppable: Driven, world: World) -> None:
 
 def test_crash_after_restart_counts(stoppable: Driven, fly: Fly, world: World) -> None:
     machines.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
-    world.services["fly"].machines.runtime.kill(stoppable.id, 139, oom=False)  # type: ignore[attr-defined]
+    machines_of(world).runtime.kill(stoppable.id, 139, oom=False)
     world.clock.sleep(1)
 
     assert crashes(fly, stoppable.id) == ["exit code 139"]

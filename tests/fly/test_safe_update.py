@@ -18,7 +18,7 @@ from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.fly.backend import HOSTNAME, add_note, at_fly, machines
+from tests.fly.backend import HOSTNAME, add_note, at_fly, machines_of
 from tests.fly.conftest import CONFIG, Configured, push
 
 ENV = {**CONFIG["env"], "LOG_LEVEL": "debug"}
@@ -97,7 +97,7 @@ def test_snapshot_precedes_update(running: Driven, served: dict[str, Any], world
     running.up(**changed(served))
 
     (snapshot,) = world.store.all("fly_snapshot")
-    database: Path = machines(world).disks.folder / "snapshots" / snapshot["id"] / "solos.db"
+    database: Path = machines_of(world).disks.folder / "snapshots" / snapshot["id"] / "solos.db"
     assert running.outputs["snapshot_id"] == snapshot["id"]
     assert b"before the update" in database.read_bytes()
 

@@ -24,7 +24,7 @@ def test_failed_snapshot_is_reported(machine: Driven, fly: Fly, world: World) ->
     def fail(kind: str, key: str, body: dict[str, object]) -> dict[str, object]:
         return taken(kind, key, {**body, "_status": "failed"} if kind == "fly_snapshot" else body)
 
-    world.store.put = fail  # type: ignore[method-assign]
+    world.store.put = fail  # type: ignore[method-assign]  # replaced for this test
 
     with pytest.raises(ProviderError, match="Fly failed to take a snapshot of volume"):
         volumes.take_snapshot(fly, "solos-prod", machine.inputs["volume_id"])

@@ -17,7 +17,7 @@ from providers.fly.machine import MachineProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
-from tests.fly.backend import add_note, living, machines
+from tests.fly.backend import add_note, living, machines_of
 from tests.fly.conftest import CONFIG, Configured
 
 VOLUME = {"app": "solos-prod", "name": "solos_data", "region": "sjc", "size_gb": 10}
@@ -42,7 +42,7 @@ def restarts(world: World) -> int:
 
 
 def notes(world: World, volume_id: str) -> list[str]:
-    (database,) = machines(world).disks.volume(volume_id).glob("*.db")
+    (database,) = machines_of(world).disks.volume(volume_id).glob("*.db")
     connection = sqlite3.connect(database)
     try:
         return [text for (text,) in connection.execute("SELECT text FROM notes")]

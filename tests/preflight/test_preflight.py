@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.appstore import records
 from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles, control
 from preflight.__main__ import CHECKS, main, table
@@ -68,12 +69,11 @@ def built(world: World, preflight: Preflight) -> None:
     """Build 0 is at Apple, and this stack knows nothing of it."""
     (app,) = world.store.all("appstore.apps")
     attributes = {"version": "0", "processingState": "VALID"}
-    records = world.services["appstore"].records  # type: ignore[attr-defined]
-    release = records.new("preReleaseVersions", {"version": "1.0.0"}, {"app": app["id"]})
+    release = records(world).new("preReleaseVersions", {"version": "1.0.0"}, {"app": app["id"]})
     links = {"app": app["id"], "preReleaseVersion": release["id"]}
     now = world.clock.now()
     times = {"visible_at": now, "valid_at": now, "beta_at": now, "uploaded_at": now, "outcome": "VALID"}
-    records.save({**records.new("builds", attributes, links), **times})
+    records(world).save({**records(world).new("builds", attributes, links), **times})
 
 
 def configure(**values: Any) -> Arrange:
@@ -310,7 +310,7 @@ def certificates(world: World, count: int) -> list[str]:
     expires = "2027-11-27T00:00:00.000+0000"
     return [
         str(
-            world.services["appstore"].records.new(  # type: ignore[attr-defined]
+            records(world).new(
                 "certificates",
                 {"certificateType": "DISTRIBUTION", "serialNumber": f"5E{number}", "expirationDate": expires},
             )["id"]
@@ -477,7 +477,7 @@ def test_failing_check_is_isolated(preflight: Preflight) -> None:
     def works(subject: Subject) -> Any:
         yield ok("well")
 
-    findings = run({"a": breaks, "b": hangs, "c": works}, None, seconds=0.2)  # type: ignore[arg-type]
+    findings = run({"a": breaks, "b": hangs, "c": works}, None, seconds=0.2)  # type: ignore[arg-type]  # these checks need no subject
 
     assert "ZeroDivisionError: of all things (a bug, at" in findings["a"][0].text
     assert "no response within 0.2 s" in findings["b"][0].text

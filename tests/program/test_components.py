@@ -53,7 +53,7 @@ class Engine(MockMonitor, Mocks):
         }
         names = frozenset(urn.rpartition("::")[2] for urn in needs)
         self.declared.append(Declared(request.type.rpartition(":")[2], request.name, parent, request.protect, names))
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def declare() -> Iterator[Callable[[Callable[[], object]], list[Declared]]]:
     def run(program: Callable[[], object]) -> list[Declared]:
         engine = Engine()
         set_mocks(engine, project="solos", stack="test", preview=True, monitor=engine)
-        pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]
+        pulumi.runtime.test(lambda: program() and None)()  # type: ignore[no-untyped-call]  # Pulumi's
         return engine.declared
 
     yield run

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from codemagic.apple.app_store_connect import AppStoreConnectApiClient  # type: ignore[import-not-found]
-from codemagic.apple.resources import (  # type: ignore[import-not-found]
+from codemagic.apple.app_store_connect import AppStoreConnectApiClient  # type: ignore[import-not-found]  # installed by the test
+from codemagic.apple.resources import (  # type: ignore[import-not-found]  # installed by the test
     BundleIdPlatform,
     CapabilityType,
     CertificateType,
