@@ -55,6 +55,13 @@ class Specification:
         )
         self._paths = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in self._document["paths"]}
 
+    @property
+    def operations(self) -> set[str]:
+        """All of them: `GET /v1/builds/{id}`."""
+        methods = ("get", "post", "patch", "put", "delete")
+        paths = self._document["paths"].items()
+        return {f"{method.upper()} {path}" for path, operations in paths for method in methods if method in operations}
+
     def problems(self, request: httpx.Request, response: httpx.Response) -> Iterable[str]:
         """What does not fit, each beginning with `METHOD /path/{id}`."""
         method, place = request.method.lower(), request.url.path

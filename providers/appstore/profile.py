@@ -35,7 +35,7 @@ WEBSITE = "https://developer.apple.com/account/resources/profiles"
 MAX_NAMES = 20
 """How many names are tried for the same contents. A name is free again once its profile is deleted."""
 MAX_NAME_LENGTH = 50
-"""The website cuts longer names, and the API can answer 500 (https://github.com/bitrise-steplib/steps-ios-auto-provision)."""
+"""The website cuts longer names, and the API can answer 500 (https://github.com/rorkai/App-Store-Connect-CLI/issues/2520)."""
 
 NAME_LENGTH = ProblemText("name", "the profile's name '{name}' has {length} characters; it has to have 1 to {limit}")
 NO_CERTIFICATE = ProblemText(
