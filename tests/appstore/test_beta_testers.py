@@ -106,6 +106,16 @@ def test_calls_for_known_testers(world: World, testers: Driven, arguments: dict[
     assert len(members(world)) == 100
 
 
+def test_members_shown_late(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
+    """The members come from a search index, which can lag by a minute."""
+    join_team(world, ADA)
+    world.delays = Delays(membership_shown=60)
+
+    outputs = testers.up(**arguments, testers=[ADA])
+
+    assert list(outputs["tester_ids"]) == [ADA["email"]]
+
+
 def test_address_case_ignored(world: World, testers: Driven, arguments: dict[str, Any]) -> None:
     join_team(world, ADA)
     testers.up(**arguments, testers=[ADA])

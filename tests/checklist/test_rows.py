@@ -338,6 +338,14 @@ def test_keys_are_unique() -> None:
     assert len({row.key for row in ROWS}) == len(ROWS)
 
 
+def test_released_before_acceptance() -> None:
+    """The row says in which of the two states the build was released, and is proven in both."""
+    found = finding("distributed", {"distribution": {"internal_state": "READY_FOR_BETA_TESTING"}})
+
+    assert found.state is State.OK
+    assert "READY_FOR_BETA_TESTING when it was released, before a tester accepted the invitation" in found.text
+
+
 def test_profile_of_extension() -> None:
     """The rows of the bundle ID and of signing cover the extensions."""
     profile = PROVEN["profile"]

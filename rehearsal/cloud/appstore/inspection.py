@@ -125,8 +125,9 @@ def _info(info: dict[str, Any], claimed: Document) -> Iterator[tuple[str, ...]]:
     for key, value in info.items():
         if key.endswith("UsageDescription") and not str(value).strip():
             yield "90683", key
-    if 2 in info.get("UIDeviceFamily", []) and not info.get("UIRequiresFullScreen"):
-        given = info.get("UISupportedInterfaceOrientations~ipad", info.get("UISupportedInterfaceOrientations", []))
+    if "2" in map(str, _several(info.get("UIDeviceFamily", []))) and not info.get("UIRequiresFullScreen"):
+        key = "UISupportedInterfaceOrientations"
+        given = _several(info.get(f"{key}~ipad", info.get(key, [])))
         if ORIENTATIONS - {name.removeprefix("UIInterfaceOrientation") for name in given}:
             yield ("90474",)
         if not {"UILaunchStoryboardName", "UILaunchScreen"} & info.keys():
@@ -134,7 +135,22 @@ def _info(info: dict[str, Any], claimed: Document) -> Iterator[tuple[str, ...]]:
 
 
 def _icons(info: dict[str, Any], names: set[str]) -> Iterator[tuple[str, ...]]:
-    if not info.get("CFBundleIcons", {}).get("CFBundlePrimaryIcon", {}).get("CFBundleIconName"):
+    if not _icon_name(info):
         yield ("90713",)
     if "Assets.car" not in names and not any(name.endswith("60x60@2x.png") for name in names):
         yield ("90022",)
+
+
+def _icon_name(info: dict[str, Any]) -> object:
+    """The name of the icon set, in the forms of iPhones and iPads, of an Apple TV (a text), and of a Mac."""
+    for key in ("CFBundleIcons", "CFBundleIcons~ipad"):
+        primary = info[key].get("CFBundlePrimaryIcon") if isinstance(info.get(key), dict) else None
+        name = primary.get("CFBundleIconName") if isinstance(primary, dict) else primary
+        if name:
+            return name
+    return info.get("CFBundleIconName")
+
+
+def _several(value: Any) -> list[Any]:
+    """The entries of a list; a single value is a list of one."""
+    return value if isinstance(value, list) else [value]
