@@ -20,10 +20,7 @@ class Need:
     """Whether this call also polls the vendor: further calls are polls."""
 
 
-IMAGE = (
-    Need("registry HEAD /v2/solserver/manifests/*", 2, "the digest; the first response says where to get a token"),
-    Need("registry GET /token", 1, "a token for that repository"),
-)
+IMAGE = (Need("registry HEAD /v2/solserver/manifests/*", 2, "the digest; the first response says how to authenticate"),)
 HEALTHY = (
     Need("fly GET /v1/apps/*/machines/*", 1, "whether the new version has started and passes its checks", waits=True),
     Need("proxy GET /health", 3, "three successful responses in a row from the public address"),
@@ -84,7 +81,9 @@ BACKEND_UPDATE = (
 )
 BUILD = (
     Need("appstore GET /v1/apps/*/buildUploads", 1, "existing uploads of this version"),
-    Need("appstore GET /v1/builds", 1, "builds of this version whose upload is gone"),
+    Need(
+        "appstore GET /v1/builds", 1, "builds of this version whose upload is gone; that the build exists", waits=True
+    ),
     Need("appstore POST /v1/buildUploads", 1, "the upload"),
     Need("appstore POST /v1/buildUploadFiles", 1, "its file; the response has the URLs of the parts"),
     Need("storage PUT /*", 1, "the one part of a small IPA"),

@@ -20,8 +20,8 @@ SHOWN_LINES = 20
 NOT_A_NAME = SettingText("solos:passEnvironment", "{name!r} is not the name of an environment variable")
 IS_CREDENTIAL = SettingText(
     "solos:passEnvironment",
-    "{name} is a credential of this launch, and no command gets it",
-    remedy="give the command a credential of its own, with a name of its own",
+    "{name} is a credential of this launch, which commands do not get",
+    remedy="give the command its own credential, under another name",
 )
 
 

@@ -69,7 +69,7 @@ UNKNOWN_CONFIG = (
     "see https://status.fly.io and `fly machine status {id} -a {app}`"
 )
 NOT_DESTROYED = ErrorText(
-    "machine {id} of app {app} is on a host that Fly reports as {status}: it was not destroyed, and its volume neither",
+    "machine {id} of app {app} is on a host that Fly reports as {status}: neither it nor its volume was destroyed",
     remedy="run the same command again when the host is back; to give up machine and data, run `fly machine destroy {id} "
     "--force -a {app}`, then `pulumi refresh`",
 )

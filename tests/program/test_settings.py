@@ -154,7 +154,7 @@ def test_environment_of_commands(settings: Read, problems: Problems) -> None:
 
     assert settings(passEnvironment="SSH_AUTH_SOCK PATH").ios.passed == (*always, "SSH_AUTH_SOCK")
     assert [problem.split("; ")[0] for problem in problems(passEnvironment="FLY_API_TOKEN a-b")] == [
-        "solos:passEnvironment: FLY_API_TOKEN is a credential of this launch, and no command gets it",
+        "solos:passEnvironment: FLY_API_TOKEN is a credential of this launch, which commands do not get",
         "solos:passEnvironment: 'a-b' is not the name of an environment variable",
     ]
 

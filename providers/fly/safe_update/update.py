@@ -148,7 +148,7 @@ def _rolled_back(
 ) -> ProviderError:
     """Roll back to `previous`, if there is one; the error to raise, which says what runs now.
 
-    `sent` is the version that failed, None when nothing was sent; `ran` is the version before, which runs again by itself when Fly
+    `sent` is the version that failed, None when nothing was sent; `ran` is the previous version, which runs again by itself when Fly
     has reverted the update.
     """
     step = failure.step if isinstance(failure, NotHealthy) else "update"

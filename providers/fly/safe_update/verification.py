@@ -37,7 +37,7 @@ class NotHealthy(ProviderError):
 
 UPDATING = frozenset({"replacing", "replaced", "updating"})
 REVERTED_LOOKS = 3
-"""How often in a row the version before is seen after the update has begun: one response of Fly can be outdated."""
+"""How often in a row the previous version is seen after the update has begun: one response of Fly can be outdated."""
 
 DOES_NOT_STAY_UP = ErrorText("version {version} of {machine} does not stay up: it is {state}")
 REVERTED = ErrorText(
@@ -162,7 +162,7 @@ def _until(
     is_begun, reverted_looks = False, 0
 
     def is_reverted(found: Machine) -> bool:
-        """Whether the version before runs again: Fly has begun the update, and for some looks nothing of it is left."""
+        """Whether the previous version runs again: Fly has begun the update, and the last looks show nothing of it."""
         nonlocal is_begun, reverted_looks
         is_begun |= found.state in UPDATING or bool(_failure_after(found, instance_id))
         is_old = found.instance_id < instance_id and found.state not in UPDATING
