@@ -15,12 +15,14 @@ from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
 from providers.fly.api.ip_assignments import Kind
 from providers.fly.app import App, AppArgs
-from providers.fly.appconfig import AppConfig
+from providers.fly.appconfig import AppConfig, ReleaseCommand
 from providers.fly.certificate import Certificate, CertificateArgs
 from providers.fly.image import Image, ImageArgs
 from providers.fly.ip_address import IpAddress, IpAddressArgs
 from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificateArgs
 from providers.fly.machine import Machine, MachineArgs
+from providers.fly.release_command import ReleaseCommand as ReleaseCommandRun
+from providers.fly.release_command import ReleaseCommandArgs
 from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
@@ -28,6 +30,8 @@ from providers.fly.volume import Volume, VolumeArgs
 
 ADDRESSES: tuple[Kind, ...] = ("shared_v4", "v6")
 SECRET_LENGTH = 48
+RELEASE_GUEST = {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}
+"""The size of the machine of a release command where fly.toml has none, as with `fly deploy`."""
 MIN_ROLLOUT_SECONDS = 30.0
 """What the public probes get at least, when the machine has used up `[deploy] wait_timeout`."""
 DRILL_IMAGE = "docker.io/library/python:3.13-alpine"
@@ -100,6 +104,9 @@ class Backend(Component):
             ),
             self.child_opts(image),
         )
+        before: list[pulumi.Resource] = [postgres.backup] if postgres else []
+        if fly_toml.release:
+            before.append(self._release_command(fly_toml.release, app, image, secrets, before))
         machine = Machine(
             f"{name}-machine",
             MachineArgs(
@@ -119,7 +126,7 @@ class Backend(Component):
                 definition=fly_toml.document,
                 tag="" if "@" in settings.image else settings.image,
             ),
-            self.child_opts(*addresses, *([postgres.backup] if postgres else [])),
+            self.child_opts(*addresses, *before),
         )
         self.app = app.name
         self.machine = machine
@@ -138,9 +145,7 @@ class Backend(Component):
                     lambda used: max(MIN_ROLLOUT_SECONDS, fly_toml.wait_seconds - used)
                 ),
                 machine_id=machine.id,
-                revision=pulumi.Output.all(image.pinned, secrets.version).apply(
-                    lambda known: revision(fly_toml.config, known[0], int(known[1]))
-                ),
+                revision=self._revision(image, secrets),
             ),
             self.replaceable_opts(*addresses, *([domain] if domain else []), machine),
         )
@@ -174,6 +179,32 @@ class Backend(Component):
         built = image_build.build(f"{name}-build", settings.image_build, settings.image, self.replaceable_opts())
         return Image(
             name, ImageArgs(reference=settings.image, source=settings.image_build.source), self.replaceable_opts(built)
+        )
+
+    def _revision(self, image: Image, secrets: Secrets) -> pulumi.Output[str]:
+        """What the machine runs, as a hash."""
+        return pulumi.Output.all(image.pinned, secrets.version).apply(
+            lambda known: revision(self.settings.fly_toml.config, known[0], int(known[1]))
+        )
+
+    def _release_command(
+        self, command: ReleaseCommand, app: App, image: Image, secrets: Secrets, before: list[pulumi.Resource]
+    ) -> ReleaseCommandRun:
+        """Without a size of its own, the command gets that of the server's machine, as with `fly deploy`."""
+        guest = command.config.get("guest") or self.settings.fly_toml.guest or RELEASE_GUEST
+        return ReleaseCommandRun(
+            f"{self.name}-release-command",
+            ReleaseCommandArgs(
+                app=app.name,
+                region=self.settings.region,
+                command=command.command,
+                config={**command.config, "guest": guest},
+                image=image.pinned,
+                secrets_version=secrets.version,
+                release=self._revision(image, secrets),
+                seconds=command.seconds,
+            ),
+            self.replaceable_opts(*before),
         )
 
     def _secret_values(self) -> dict[str, pulumi.Input[str]]:

@@ -66,8 +66,6 @@ def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Itera
     if not fly_toml.primary_region:
         yield NO_REGION(place=fly_toml.place())
     yield from _service_problems(fly_toml, health_path)
-    if fly_toml.release and not fly_toml.mount:
-        yield NOT_YET(place=fly_toml.place("deploy", "release_command"), what="release_command")
     if fly_toml.strategy in ("bluegreen", "canary"):
         yield NOT_YET(place=fly_toml.place("deploy", "strategy"), what=fly_toml.strategy)
     if database == "postgres":

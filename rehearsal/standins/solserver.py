@@ -30,9 +30,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DEFAULT_PORT = 8080
-BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull", "full")
+BROKEN = ("crash", "oom", "unhealthy", "slow", "restless", "launch", "pull", "full", "release")
 """How an image can be broken: exits at once, runs out of memory, returns /health with 500, becomes healthy late, crashes after it
-was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program), finds its volume full."""
+was healthy, cannot be launched or pulled (handled by the double of Fly, which never starts this program), finds its volume full, or
+its release command fails."""
+RELEASE_SECONDS = 0.3
+"""How long a release command runs."""
 SLOW_SECONDS = 5.0
 RESTLESS_SECONDS = 0.8
 EXIT_REFUSED = 78
@@ -64,6 +67,8 @@ class Solserver:
         """Open the database and migrate its schema. Raises Refused."""
         self._log, self._version, self._broken = log, version, broken
         self._machine = env.get("FLY_MACHINE_ID", "")
+        if env.get("RELEASE_COMMAND"):
+            raise self._released()
         kind = "DATABASE_URL" if env.get("DATABASE_URL") else "DATABASE_PATH"
         missing = [name for name in (kind, *requires) if not env.get(name)]
         if missing:
@@ -134,6 +139,13 @@ class Solserver:
                 yield database
         finally:
             database.close()
+
+    def _released(self) -> Refused:
+        """A release command: it migrates, and the process ends."""
+        if self._broken == "release":
+            return self._refused("migration 42 failed: no such column", EXIT_CRASH)
+        self._say("info", "migrated: 42 migrations")
+        return Refused("done", 0)
 
     def _refused(self, message: str, code: int) -> Refused:
         self._say("fatal", message)

@@ -9,6 +9,7 @@ from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
+from providers.fly.release_command import ReleaseCommandProvider
 from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import SecretsProvider
 from providers.fly.volume import VolumeProvider
@@ -18,6 +19,7 @@ from tests.fly.conftest import CONFIG
 
 APP = "solos-prod"
 HOSTNAME = f"{APP}.fly.dev"
+NO = {"policy": "no"}
 RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 """Tags of solserver in the registry, and their defect."""
 
@@ -57,6 +59,27 @@ class Backend(DrivenStack):
             revision=revision(config, image, int(version)),
         )
         self.finish()
+
+    def migrate(self, *, tag: str) -> None:
+        """Run the release command of the next release, which is what an `up` does before it updates the machine."""
+        image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
+        self.do(
+            "release-command",
+            ReleaseCommandProvider,
+            app=APP,
+            region="sjc",
+            command="bin/migrate",
+            config={
+                "init": {"cmd": ["bin/migrate"]},
+                "env": {"RELEASE_COMMAND": "1"},
+                "auto_destroy": True,
+                "restart": NO,
+            },
+            image=image,
+            secrets_version=self.resources["secrets"].outputs["version"],
+            release=tag,
+            seconds=5.0,
+        )
 
 
 def add_note(world: World, text: str) -> None:

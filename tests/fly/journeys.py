@@ -54,11 +54,17 @@ def grow_the_volume(backend: Backend) -> None:
     backend.up(size_gb=2)
 
 
+def migrate(backend: Backend) -> None:
+    """Whatever happens, the command runs, and its machine is gone."""
+    backend.migrate(tag="1.0.1")
+
+
 JOURNEYS = (
     Journey("creating the backend", nothing_yet, Backend.up, held),
     Journey("taking over what is there", left_behind, Backend.up, held),
     Journey("releasing a new version", standing, release, held),
     Journey("putting a bad release back", standing, roll_back, held),
+    Journey("running a release command", standing, migrate, held),
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),
     Journey("destroying the backend", standing, Backend.destroy, held),

@@ -1,7 +1,7 @@
 """The components follow Pulumi's conventions: names, parents, and what they hand to their children."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from components.launch.component import Launch
 from components.monitoring.component import Monitoring
 from components.settings import Settings, read
 from harness.program import CONFIG, create_project, engine_config
+from providers.fly.appconfig import load
 from tests.program.test_settings import MONITORING_SECRETS
 
 EVIDENCE = {"ExpiredBuilds", "RestoreDrill", "Image", "Installations", "Watch", "AlertDrill"}
@@ -133,3 +134,17 @@ def program(settings: Settings, opts: pulumi.ResourceOptions) -> None:
     assert settings.monitoring
     monitoring = Monitoring("monitoring", settings.monitoring, deployment.backend, opts)
     Launch("launch", settings.launch, settings.release, deployment=deployment, monitoring=monitoring, opts=opts)
+
+
+def test_release_command_precedes_machine(
+    declare: Callable[..., list[Declared]], settings: Settings, tmp_path: Path
+) -> None:
+    """A release command that fails stops the update: the machine depends on it, and it has the new secrets."""
+    file = tmp_path / "project/fly.toml"
+    file.write_text(file.read_text().replace("[deploy]\n", '[deploy]\nrelease_command = "bin/migrate"\n'))
+    backend = replace(settings.backend, fly_toml=load(file))
+
+    declared = {resource.name: resource for resource in declare(lambda: Backend("one", backend))}
+
+    assert "one-release-command" in declared["one-machine"].dependencies
+    assert {"one-secrets", "one-image"} <= declared["one-release-command"].dependencies

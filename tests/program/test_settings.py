@@ -288,6 +288,43 @@ def test_sqlite_needs_volume(folder: Path, problems: Problems) -> None:
     )
 
 
+def test_release_command_needs_no_volume(folder: Path, problems: Problems) -> None:
+    edit(folder, "[deploy]\n", '[deploy]\nrelease_command = "bin/migrate"\n')
+
+    (problem,) = problems()
+
+    assert "release_command runs in a machine of its own, without the volume at /data" in problem
+    assert problem.endswith("run that command when the server starts, before it listens, and leave it out here")
+
+
+def test_file_of_a_stack(folder: Path, settings: Read, problems: Problems) -> None:
+    (folder / "fly.toml").rename(folder / "fly.staging.toml")
+    edit_file = folder / "fly.staging.toml"
+
+    assert settings(flyToml="fly.staging.toml").backend.region == "sjc"
+    edit_file.write_text(edit_file.read_text().replace("internal_port = 8080", "internal_port = 81"))
+    assert [problem.split(": ")[0].split(":")[0] for problem in problems(flyToml="fly.staging.toml")] == [
+        "fly.staging.toml"
+    ]
+
+
+def test_health_path_is_of_the_file(folder: Path, settings: Read, problems: Problems) -> None:
+    """The path of the first HTTP check on the port of a service, or solos:healthPath."""
+    file = folder / "fly.toml"
+    text = file.read_text()
+    checks = text.index("  [[http_service.checks]]")
+    rest = text[text.index("\n[", checks) :]
+    file.write_text(text[:checks] + rest)
+
+    (missing,) = problems()
+    assert "there is no HTTP check with a path on the port of a service" in missing
+    assert settings(healthPath="/healthz").backend.health_path == "/healthz"
+    file.write_text(f'{text[:checks]}{rest}\n[checks.other]\ntype = "http"\nport = 9090\npath = "/other"\n')
+    assert "there is no HTTP check" in problems()[0]
+    file.write_text(f'{text[:checks]}{rest}\n[checks.ready]\ntype = "http"\nport = 8080\npath = "/ready"\n')
+    assert settings().backend.health_path == "/ready"
+
+
 def test_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
     without_volume(folder)
 

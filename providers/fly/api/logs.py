@@ -21,7 +21,7 @@ CRASH = re.compile(
 """What Fly's init writes when the main process ends with an error; the application's own lines are not judged."""
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, frozen=True):
     message: str
     timestamp: Instant
     """RFC 3339."""
@@ -77,18 +77,19 @@ def crash_lines(fly: Fly, app: str, machine: Machine) -> list[str]:
     ended = machine.events[last_start - 1].timestamp if last_start else math.inf
     return [
         line.message
-        for line in _lines(fly, app, machine.id) or ()
+        for line in lines_of(fly, app, machine.id) or ()
         if CRASH.search(line.message) and began <= line.milliseconds < ended
     ]
 
 
 def last_lines(fly: Fly, app: str, machine_id: str) -> list[str] | None:
     """The newest log messages of the machine, oldest first; None when they cannot be read."""
-    lines = _lines(fly, app, machine_id)
+    lines = lines_of(fly, app, machine_id)
     return None if lines is None else [line.message for line in lines]
 
 
-def _lines(fly: Fly, app: str, machine_id: str) -> list[Line] | None:
+def lines_of(fly: Fly, app: str, machine_id: str) -> list[Line] | None:
+    """The newest log lines of the machine, oldest first; None when they cannot be read."""
     path, doing = f"/api/v1/apps/{app}/logs", f"read the logs of app {app}"
     try:
         response = fly.telemetry(path, doing=doing, shape=_Listed, params={"instance": machine_id})

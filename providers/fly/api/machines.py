@@ -226,10 +226,24 @@ def find(fly: Fly, app: str, id: str) -> Machine | None:
     return None if machine.is_gone else machine
 
 
-def list_all(fly: Fly, app: str) -> list[Machine]:
-    """All machines of the app that are not destroyed. Raises NotFound when there is no such app."""
-    machines = fly.call("GET", f"/apps/{app}/machines", doing=f"list the machines of app {app}", shape=list[Machine])
-    return [machine for machine in machines if not machine.is_gone]
+def look(fly: Fly, app: str, id: str) -> Machine | None:
+    """The machine in whatever state, or None when Fly does not know it (any more)."""
+    try:
+        return look_up(fly, app, id)
+    except NotFound:
+        return None
+
+
+def list_all(fly: Fly, app: str, *, with_destroyed: bool = False) -> list[Machine]:
+    """The machines of the app, without those that are destroyed. Raises NotFound when there is no such app."""
+    machines = fly.call(
+        "GET",
+        f"/apps/{app}/machines",
+        doing=f"list the machines of app {app}",
+        shape=list[Machine],
+        params={"include_deleted": "true"} if with_destroyed else None,
+    )
+    return machines if with_destroyed else [machine for machine in machines if not machine.is_gone]
 
 
 def living(fly: Fly, app: str) -> list[Machine]:

@@ -5,6 +5,7 @@ the clock can jump, and the doubles can be restarted at any time. With real proc
 a machine that nobody reads would not start.
 
     created ──> starting ──> started ──> stopping | suspending ──> stopped | suspended
+    started ──exit──> destroyed, with `auto_destroy` and no restart
     replacing ──> starting, or stopped when it was not running before          restarting ──> starting
     destroying ──> destroyed ──> (404)                                  started ──exit──> starting | stopped
 
@@ -37,6 +38,8 @@ EVENTS = 50
 STOP_SECONDS = 5.0
 KNOWN_WITHOUT_HOST = ("image", "guest", "metadata")
 """What Fly knows of the config of a machine whose host it cannot reach."""
+EXIT_SHOWN_SECONDS = 60.0
+"""How long a machine is shown that ended and destroyed itself: flyctl reads the exit code of a release command from it."""
 POLL_SECONDS = 0.1
 ENDING = {"stopping": "stopped", "suspending": "suspended", "restarting": "starting", "destroying": "destroyed"}
 """States that wait for the process to end, and the state that follows."""
@@ -84,9 +87,8 @@ class Machines:
             if machine["state"] == "started":
                 cap = self._context.delays.check_seconds_cap
                 changed |= checks.run_due(machine, self.runtime, self._clock.now(), cap)
-            if machine["state"] == "destroyed" and self._clock.now() >= machine["_since"] + self._delay(
-                "volume_detach"
-            ):
+            shown_for = EXIT_SHOWN_SECONDS if machine.get("_destroyed_itself") else self._delay("volume_detach")
+            if machine["state"] == "destroyed" and self._clock.now() >= machine["_since"] + shown_for:
                 self._store.delete("fly_machine", id)
                 return None
             if changed:
@@ -284,7 +286,11 @@ class Machines:
         machine["_restarts"] += again
         if not again and policy == "on-failure" and exit.code:
             self.log(machine["id"], f"machine has reached its max restart count of {max_retries}", at)
-        self._enter(machine, "starting" if again else "stopped", at)
+        if machine["config"].get("auto_destroy") and not again:
+            machine["_destroyed_itself"] = True
+            self._destroyed(machine, at)
+        else:
+            self._enter(machine, "starting" if again else "stopped", at)
 
     def _ended(self, machine: Document, exit: Exit) -> None:
         """The process ended on request, or had already ended."""
@@ -292,13 +298,18 @@ class Machines:
         if exit.at >= machine["_since"]:
             self.log(machine["id"], _last_line(exit), at)
             self._exit_event(machine, exit, at, requested=True, restarting=following == "starting")
+        if following == "destroyed":
+            self._destroyed(machine, at)
+            return
         self._enter(machine, following, at)
         if following == "starting":
             self._event(machine, "restart", "starting", at)
-        if following == "destroyed":
-            self._event(machine, "destroy", "destroyed", at)
-            for volume in self._store.all("fly_volume", attached_machine_id=machine["id"]):
-                self._store.put("fly_volume", volume["id"], {**volume, "_free_at": at + self._delay("volume_detach")})
+
+    def _destroyed(self, machine: Document, at: float) -> None:
+        self._enter(machine, "destroyed", at)
+        self._event(machine, "destroy", "destroyed", at)
+        for volume in self._store.all("fly_volume", attached_machine_id=machine["id"]):
+            self._store.put("fly_volume", volume["id"], {**volume, "_free_at": at + self._delay("volume_detach")})
 
     def _replace_process(self, machine: Document, due: float) -> bool:
         """The image of the next version is ready, or cannot be pulled."""

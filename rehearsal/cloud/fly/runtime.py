@@ -128,7 +128,8 @@ class InMemory:
                 broken=image["broken"],
             )
         except solserver.Refused as refused:
-            self._exits[id] = Exit(start.at + CRASH_SECONDS, refused.code, oom=refused.code == solserver.EXIT_OOM)
+            seconds = solserver.RELEASE_SECONDS if start.env.get("RELEASE_COMMAND") else CRASH_SECONDS
+            self._exits[id] = Exit(start.at + seconds, refused.code, oom=refused.code == solserver.EXIT_OOM)
             self._servers[id] = (None, 0, ready_at)
         else:
             self._servers[id] = (server, solserver.port_of(start.env), ready_at)
