@@ -12,7 +12,7 @@ from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, 
 from providers import configuration
 from providers.errors import ProviderError
 from providers.fly import survey
-from providers.fly.api import apps, certificates, machines, platform
+from providers.fly.api import apps, certificates, machines, platform, secrets
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
 from providers.http import Http
@@ -114,6 +114,7 @@ def existing(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
     if "fly:Survey" in subject.stack.resource_ids or "fly:App" in subject.stack.resource_ids:
         yield ok("this is not a first deployment: the stack has its app already")
+        yield from _staged(subject)
         return
     if backend.unique_names:
         yield ok("none: each stack has an app of its own, solos:uniqueNames")
@@ -128,6 +129,21 @@ def existing(subject: Subject) -> Iterator[Finding]:
         )
     else:
         yield ok("none: this is a first deployment")
+
+
+def _staged(subject: Subject) -> Iterator[Finding]:
+    """Secrets that somebody has set without a deployment: `up` takes them along as soon as it updates the machine."""
+    fly = Fly(subject.config)
+    for app in sorted(subject.stack.resource_ids.get("fly:App", ())):
+        try:
+            staged = secrets.staged(secrets.list_all(fly, app).secrets, machines.living(fly, app))
+        except NotFound:
+            continue
+        if staged:
+            yield warning(
+                f"secrets of {app} are staged, and its next update takes them along: {', '.join(staged)}",
+                f"find out who has set them, or unset them: `fly secrets unset NAME --stage -a {app}`",
+            )
 
 
 @_with_token

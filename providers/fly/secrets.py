@@ -16,7 +16,7 @@ from pulumi import Output
 from providers import engine
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import secrets
+from providers.fly.api import machines, secrets
 from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
@@ -27,10 +27,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 CHANGED_ELSEWHERE = "(changed elsewhere)"
 """The value that refresh and preview show for a secret that another client has changed."""
 
-FOREIGN = (
-    "app {app} has secrets that this stack does not set: {names}; a machine has them from its next update or restart on "
-    "(`fly secrets list -a {app}` shows which are only staged)"
-)
+FOREIGN = "app {app} has secrets that this stack does not set: {names}"
+STAGED = "{name} (staged: the machine gets it with its next update)"
 BAD_NAME = ProblemText("values", "secret name '{name}' is not a valid environment variable")
 EMPTY = ProblemText("values", "secret {name} has an empty value", remedy="set it, or leave it out to unset it")
 NOT_LISTED = ErrorText(
@@ -76,9 +74,10 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
 
     def observe(self, id: str, state: SecretsState) -> SecretsState | None:
         try:
-            now = secrets.list_all(self.fly, state.app).digests
+            listed = secrets.list_all(self.fly, state.app)
         except NotFound:
             return None
+        now = listed.digests
         if state.digests and not now.keys() & state.digests.keys():
             return None
         kept = {
@@ -87,7 +86,9 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             if name in now
         }
         if others := sorted(now.keys() - state.digests.keys()):
-            engine.note(FOREIGN.format(app=state.app, names=", ".join(others)))
+            staged = secrets.staged(listed.secrets, machines.living(self.fly, state.app))
+            names = [STAGED.format(name=name) if name in staged else name for name in others]
+            engine.note(FOREIGN.format(app=state.app, names=", ".join(names)))
         ours = {name: digest for name, digest in now.items() if name in state.digests}
         return SecretsState(app=state.app, values=kept, version=state.version, digests=ours)
 

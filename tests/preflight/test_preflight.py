@@ -379,6 +379,22 @@ def test_unreachable_host(world: World, preflight: Preflight, configured: Callab
     assert f"machine {machine.id} of app {APP} is on a host that Fly reports as unreachable" in finding.text
 
 
+def test_staged_secrets(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:
+    """Somebody has run `fly secrets set --stage`."""
+    Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
+    preflight.resource_ids = {"fly:App": frozenset({APP})}
+    assert [finding.verdict for finding in preflight.row("Fly objects")] == [Verdict.OK]
+    image = "registry.fly.io/solserver:1.0.0"
+    fly(world, "POST", f"/v1/apps/{APP}/machines", {"region": "sjc", "config": {"image": image}})
+    world.clock.sleep(5)
+    fly(world, "POST", f"/v1/apps/{APP}/secrets", {"values": {"STAGED": "top-secret"}})
+
+    finding = preflight.row("Fly objects")[-1]
+
+    assert finding.verdict is Verdict.WARNING
+    assert finding.text == f"secrets of {APP} are staged, and its next update takes them along: STAGED"
+
+
 def test_app_made_by_hand(world: World, preflight: Preflight) -> None:
     """An app that is not in the stack is a warning."""
     control(world, "POST", "/fly/apps", {"name": APP, "org": "sol-labs"})
