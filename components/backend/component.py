@@ -1,5 +1,6 @@
 """The backend: app, addresses, database, secrets, image, one machine, and the proof that it is healthy from outside."""
 
+import json
 from typing import Any
 
 import pulumi
@@ -123,7 +124,7 @@ class Backend(Component):
                 healthy_seconds=fly_toml.wait_seconds,
                 replaceable=settings.replace_machine or not self.is_protected,
                 existed=self.survey.found_machines,
-                definition=fly_toml.document,
+                definition=json.dumps(fly_toml.document),
                 tag="" if "@" in settings.image else settings.image,
             ),
             self.child_opts(*addresses, *before),

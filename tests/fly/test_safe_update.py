@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def served(arguments: dict[str, Any]) -> dict[str, Any]:
         "hostname": HOSTNAME,
         "expect_body": '"1.0.0"',
         "healthy_seconds": 20.0,
-        "definition": definition,
+        "definition": json.dumps(definition),
         "tag": "registry.fly.io/solserver:1.0.0",
     }
 
@@ -535,7 +536,15 @@ def test_update_writes_release_record(running: Driven, served: dict[str, Any], w
 
 
 def test_definition_alone_changes_nothing(running: Driven, served: dict[str, Any]) -> None:
-    assert not running.diff(**{**served, "definition": {"deploy": {"wait_timeout": "9m"}}}).changes
+    assert not running.diff(**{**served, "definition": '{"deploy": {"wait_timeout": "9m"}}'}).changes
+
+
+def test_config_is_stored_once(running: Driven, served: dict[str, Any]) -> None:
+    """A diff of the machine shows the config, and fly.toml as one line. Stacks of older versions have a table in its place."""
+    older = Driven(running.provider, running.id, running.inputs, {**running.outputs, "definition": {"app": "solos"}})
+
+    assert json.dumps(running.outputs).count('"internal_port"') == 1
+    assert not older.diff(**served).changes
 
 
 def test_deploy_without_release_record(running: Driven, served: dict[str, Any], world: World) -> None:
