@@ -153,8 +153,11 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             disks = volumes.list_all(self.fly, name)
         except NotFound:
             return []  # It is being deleted already.
-        left = [f"machine {machine.id}" for machine in found]
-        left += [f"volume {volume.id}" for volume in disks if not volume.is_gone]
+        # Read by their ids: a list can still show what was just deleted.
+        left = [f"machine {machine.id}" for machine in found if machines.find(self.fly, name, machine.id)]
+        left += [
+            f"volume {volume.id}" for volume in disks if not volume.is_gone and volumes.find(self.fly, name, volume.id)
+        ]
         if left:
             raise NOT_EMPTY(name=name, left=", ".join(left))
         return [snapshot.id for volume in disks for snapshot in volumes.snapshots_of(self.fly, name, volume.id)]

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from pulumi import Output
 
+from providers import waiting
 from providers.adoption import Adoptable
-from providers.errors import ErrorText, Problem, ProblemText
+from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import ip_assignments
-from providers.fly.api.client import Fly, NotFound, create_idempotent, retry_until_visible
+from providers.fly.api.client import LOOK_AGAIN_SECONDS, Fly, NotFound, create_idempotent, retry_until_visible
 from providers.fly.api.ip_assignments import IpAssignment, Kind
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
@@ -56,11 +57,16 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
         return address, _state(args, address)
 
     def observe(self, id: str, state: IpAddressState) -> IpAddressState | None:
+        """An address that is not listed is looked for again: a list can lag behind its creation."""
         try:
-            found = any(address.ip == id for address in ip_assignments.list_all(self.fly, state.app))
-        except NotFound:
+            waiting.poll(
+                lambda: True if id in {each.ip for each in ip_assignments.list_all(self.fly, state.app)} else None,
+                seconds=LOOK_AGAIN_SECONDS,
+                waiting_for=f"address {id} of app {state.app} to be listed",
+            )
+        except (NotFound, TimedOut):
             return None
-        return _state(state, id) if found else None
+        return _state(state, id)
 
     def remove(self, id: str, state: IpAddressState) -> None:
         self.fly.call(

@@ -17,6 +17,7 @@ from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly.api import logs, machines, releases, volumes
 from providers.fly.api.client import (
+    LOOK_AGAIN_SECONDS,
     VISIBLE_SECONDS,
     FlyError,
     create_idempotent,
@@ -34,6 +35,8 @@ from providers.properties import REPLACES, is_known, marked
 from providers.record import Input, field, record
 from providers.resource import Resource
 
+NAME_TAKEN = "unique machine name violation"
+"""A part of Fly's refusal to create a second machine of that name: the list did not show the first one yet."""
 NEEDS_NO_VERSION = frozenset({"state", "open_release"})
 """Differences that are repaired without an update: a stopped machine is started, an open release record is ended."""
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
@@ -203,10 +206,22 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def ensure(self, args: MachineArgs) -> tuple[str, MachineState]:
         found = self._named(args)
-        if found:
-            seen = Observed.compare(self, found, args)
-            return found.id, self._converge(seen, seen.state, args)
-        self._destroy_lost(args)
+        if found is None:
+            self._destroy_lost(args)
+            try:
+                return self._create_verified(args)
+            except FlyError as error:
+                if NAME_TAKEN not in error.body:
+                    raise
+            found = waiting.poll(
+                lambda: self._named(args),
+                seconds=LOOK_AGAIN_SECONDS,
+                waiting_for=f"machine {args.name} of app {args.app} to be listed",
+            )
+        seen = Observed.compare(self, found, args)
+        return found.id, self._converge(seen, seen.state, args)
+
+    def _create_verified(self, args: MachineArgs) -> tuple[str, MachineState]:
         fly = self.fly
         with releases.recorded(fly, args.app, args.image, _draft(args)) as recording:
             config = _complete(args, running={})
@@ -361,11 +376,11 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return not set(self.changed_fields(seen, state)) - NEEDS_NO_VERSION
 
     def _named(self, args: MachineArgs) -> machines.Machine | None:
+        """The machine of that name. Read again by its id, because the list can show one that was just destroyed."""
         living = machines.living(self.fly, args.app)
-        return next(
-            (machine for machine in living if machine.name == args.name and not is_lost(machine.id, machine.region)),
-            None,
-        )
+        named = (machine for machine in living if machine.name == args.name and not is_lost(machine.id, machine.region))
+        found = next(named, None)
+        return found and machines.find(self.fly, args.app, found.id)
 
     def _ref(self, args: MachineArgs, id: str) -> MachineRef:
         return MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)

@@ -7,17 +7,18 @@ by `fly secrets set`) are left alone.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
 import pulumi
 from pulumi import Output
 
-from providers import engine
+from providers import engine, waiting
 from providers.adoption import Adoptable
-from providers.errors import ErrorText, Problem, ProblemText
+from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import machines, secrets
-from providers.fly.api.client import NotFound, retry_until_visible
+from providers.fly.api.client import LOOK_AGAIN_SECONDS, NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
@@ -70,7 +71,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         return changed
 
     def ensure(self, args: SecretsArgs) -> tuple[str, SecretsState]:
-        return args.app, self._write(args, unset=())
+        return args.app, self._write(args)
 
     def observe(self, id: str, state: SecretsState) -> SecretsState | None:
         try:
@@ -95,7 +96,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
     def sync(self, id: str, state: SecretsState, args: SecretsArgs) -> SecretsState:
         """A secret that the app had before the stack is never unset."""
         unset = state.digests.keys() - args.values.keys() - set(args.existed)
-        return self._write(args, unset=unset, version=state.version)
+        return self._write(args, state, unset)
 
     def remove(self, id: str, state: SecretsState) -> None:
         try:
@@ -104,17 +105,33 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         except NotFound:
             return
 
-    def _write(self, args: SecretsArgs, unset: Iterable[str], version: int = 0) -> SecretsState:
+    def _write(self, args: SecretsArgs, before: SecretsState | None = None, unset: Iterable[str] = ()) -> SecretsState:
         values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
         response = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
-        listed = response.digests
+        listed: Mapping[str, str] = response.digests
         if not args.values.keys() <= listed.keys():
-            listed = secrets.list_all(self.fly, args.app).digests
-        missing = sorted(args.values.keys() - listed.keys())
-        if missing:
-            raise NOT_LISTED(app=args.app, missing=", ".join(missing))
+            listed = self._listed(args, before)
         digests = {name: listed[name] for name in args.values}
-        return SecretsState(app=args.app, values=args.values, version=response.version or version, digests=digests)
+        version = response.version or (before.version if before else 0)
+        return SecretsState(app=args.app, values=args.values, version=version, digests=digests)
+
+    def _listed(self, args: SecretsArgs, before: SecretsState | None) -> Mapping[str, str]:
+        """The digests after a write, once the list shows it: it can lag behind. Raises when a secret does not appear."""
+        values, digests = (before.values, before.digests) if before else ({}, {})
+        old = {name: digests.get(name) for name in values if args.values.get(name) != values[name]}
+        now: Mapping[str, str] = {}
+
+        def shown() -> Mapping[str, str] | None:
+            nonlocal now
+            now = secrets.list_all(self.fly, args.app).digests
+            is_new = args.values.keys() <= now.keys() and all(now.get(name) != old[name] for name in old)
+            return now if is_new else None
+
+        with suppress(TimedOut):
+            waiting.poll(shown, seconds=LOOK_AGAIN_SECONDS, waiting_for=f"the secrets of app {args.app}")
+        if missing := sorted(args.values.keys() - now.keys()):
+            raise NOT_LISTED(app=args.app, missing=", ".join(missing))
+        return now
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:

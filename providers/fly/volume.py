@@ -137,7 +137,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
         named = volumes.named(self.fly, args.app, args.name, args.region)
-        volume = _only(named, args)
+        listed = _only(named, args)
+        volume = listed and volumes.find(self.fly, args.app, listed.id)  # The list can show one that was just deleted.
         if volume is None:
             self._note_snapshots_of_deleted(named, args)
             volume = create_idempotent(
@@ -163,7 +164,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         moved = [
             successor
             for successor in successors
-            if successor.attached_machine_id and not is_lost(successor.id, successor.region)
+            if successor.id != id and successor.attached_machine_id and not is_lost(successor.id, successor.region)
         ]
         return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
 

@@ -7,6 +7,7 @@ fields begin with an underscore. See `infra-docs/vendors/fly.md`.
 
 import threading
 import uuid
+from collections.abc import Iterable
 from email.utils import formatdate
 from typing import Any
 
@@ -15,6 +16,7 @@ from werkzeug.wrappers import Request
 from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.bodies import refused
+from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.service import Refusal, Service
 from rehearsal.cloud.store import Document
@@ -130,6 +132,15 @@ class FlyApi(Service):
             self.store.delete("fly_app", name)
             return None
         return app
+
+    def listed(self, documents: Iterable[Document]) -> list[Document]:
+        """Those that a list shows: a list lags behind the creation of an object (`Delays.list_lag`)."""
+        shown_until = rfc3339(self.context.clock.now() - self.context.delays.list_lag)
+        return [document for document in documents if document["created_at"] <= shown_until]
+
+    def is_lagging(self, changed_at: float) -> bool:
+        """Whether a list still shows the state before a change at that time."""
+        return self.context.clock.now() < changed_at + self.context.delays.list_lag
 
     def region(self, code: str | None) -> str:
         """The region, or the nearest one for None. Raises Refusal 400 for an unknown region."""

@@ -21,7 +21,7 @@ class IpAddresses(FlyApi):
     @route("GET", "/v1/apps/<name>/ip_assignments")
     def list_ips(self, request: Request, name: str) -> Any:
         self.app(request, name, "list_ips")
-        return {"ips": [public(ip) for ip in self.store.all("fly_ip", _app=name)]}
+        return {"ips": [public(ip) for ip in self.listed(self.store.all("fly_ip", _app=name))]}
 
     @route("POST", "/v1/apps/<name>/ip_assignments")
     def assign_ip(self, request: Request, name: str) -> Any:

@@ -38,7 +38,13 @@ class MachinesPart(FlyApi):
     @route("GET", "/v1/apps/<name>/machines")
     def list_machines(self, request: Request, name: str) -> Any:
         self.app(request, name, "list_machines")
-        shown = [self.machines.shown(machine) for machine in self.machines.of_app(name)]
+        found = [
+            {**machine, "state": "started"}
+            if machine["state"] in ("destroying", "destroyed") and self.is_lagging(machine["_since"])
+            else machine
+            for machine in self.listed(self.machines.of_app(name))
+        ]
+        shown = [self.machines.shown(machine) for machine in found]
         wanted = {key.partition(".")[2]: text for key, text in request.args.items() if key.startswith("metadata.")}
         gone = "include_deleted" in request.args
         return [

@@ -25,7 +25,7 @@ class Secrets(FlyApi):
         min_version = request.args.get("min_version") or request.args.get("version")
         if min_version and not (min_version.isdigit() and int(min_version) <= held["version"]):
             raise bodies.refused(f"invalid_argument: secrets version {min_version} does not exist")
-        return {"secrets": self._listed(app, held)}
+        return {"secrets": self._listed(app, self._lagging(held))}
 
     @route("POST", "/v1/apps/<name>/secrets")
     def update_secrets(self, request: Request, name: str) -> Any:
@@ -67,6 +67,15 @@ class Secrets(FlyApi):
         return self.store.put(
             "fly_secrets", name, {**held, "version": version, "now": now, "versions": [*held["versions"], written]}
         )
+
+    def _lagging(self, held: Document) -> Document:
+        """What a list shows of them: it lags behind a write."""
+        shown = [version for version in held["versions"] if not self.is_lagging(version["at"])]
+        if len(shown) == len(held["versions"]):
+            return held
+        times = {"created": 0.0, "updated": 0.0}
+        values = shown[-1]["values"] if shown else {}
+        return {**held, "now": {key: {**times, **held["now"].get(key, {}), "value": values[key]} for key in values}}
 
     def _listed(self, app: Document, held: Document) -> list[Document]:
         return [

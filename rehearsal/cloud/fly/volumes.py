@@ -37,8 +37,12 @@ class Volumes(FlyApi):
     def list_volumes(self, request: Request, name: str) -> Any:
         with self.store.transaction():
             self.app(request, name, "list_volumes")
-            volumes = [self._settled(volume) for volume in self.store.all("fly_volume", _app=name)]
-        return [public(volume) for volume in volumes if volume]
+            volumes = [self._settled(volume) for volume in self.listed(self.store.all("fly_volume", _app=name))]
+        return [
+            public({**volume, "state": "created"} if self.is_lagging(volume["_deleted_at"] or 0.0) else volume)
+            for volume in volumes
+            if volume
+        ]
 
     @route("POST", "/v1/apps/<name>/volumes")
     def create_volume(self, request: Request, name: str) -> Any:
