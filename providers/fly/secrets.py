@@ -109,7 +109,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
         response = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
         listed: Mapping[str, str] = response.digests
-        if not args.values.keys() <= listed.keys():
+        if not all(map(listed.get, args.values)):  # Whether the response has digests is not documented.
             listed = self._listed(args, before)
         digests = {name: listed[name] for name in args.values}
         version = response.version or (before.version if before else 0)
@@ -124,7 +124,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         def shown() -> Mapping[str, str] | None:
             nonlocal now
             now = secrets.list_all(self.fly, args.app).digests
-            is_new = args.values.keys() <= now.keys() and all(now.get(name) != old[name] for name in old)
+            is_new = all(map(now.get, args.values)) and all(now.get(name) != old[name] for name in old)
             return now if is_new else None
 
         with suppress(TimedOut):

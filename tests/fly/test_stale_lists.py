@@ -88,12 +88,15 @@ def test_new_address_is_not_gone(app: Driven, configured: Configured, lagging: W
     assert address.refresh()
 
 
-def test_secrets_are_read_after_write(app: Driven, configured: Configured, lagging: World) -> None:
-    """Fly's response to the write names no secret, and the list shows the digest from before."""
+@pytest.mark.parametrize("listed", [[], [{"name": "KEY"}, {"name": "ADDED"}]])
+def test_secrets_are_read_after_write(
+    app: Driven, configured: Configured, lagging: World, listed: list[dict[str, str]]
+) -> None:
+    """Fly's response to the write has no digests, and the list shows those from before."""
     secrets = Driven(configured(SecretsProvider))
     secrets.up(app="solos-prod", values={"KEY": "one"})
-    silent = Fault("refuse_after", service="fly", method="POST", path="secrets$", status=200, body={"version": 2})
-    lagging.faults.arm(silent)
+    body = {"secrets": listed, "version": 2}
+    lagging.faults.arm(Fault("refuse_after", service="fly", method="POST", path="secrets$", status=200, body=body))
 
     secrets.up(app="solos-prod", values={"KEY": "two", "ADDED": "three"})
     lagging.clock.sleep(10)
