@@ -14,7 +14,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
-from providers.fly.api import execution, machines, volumes
+from providers.fly.api import execution, machine_states, machines, volumes
 from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyGate
 from providers.fly.volume import VolumeArgs, VolumeProvider, VolumeState
@@ -200,7 +200,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
     def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
         """The machine only sleeps, so it is killed instead of stopped."""
         for id in machine_ids:
-            machines.destroy(self.fly, args.app, id, at_once=True)
+            machine_states.destroy(self.fly, args.app, id, at_once=True)
         for id in volume_ids:
             self._volumes.remove(id, VolumeState(app=args.app, name=VOLUME, region=args.region))
 

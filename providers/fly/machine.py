@@ -15,7 +15,7 @@ from pulumi import Output
 from providers import engine, health, waiting
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
-from providers.fly.api import logs, machines, releases, volumes
+from providers.fly.api import leases, logs, machine_states, machines, releases, volumes
 from providers.fly.api.client import (
     LOOK_AGAIN_SECONDS,
     VISIBLE_SECONDS,
@@ -272,7 +272,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         machine = machines.find(self.fly, state.app, id)
         if machine and machine.host_status != "ok" and not is_lost(id, machine.region):
             raise NOT_DESTROYED(id=id, app=state.app, status=machine.host_status)
-        machines.destroy(self.fly, state.app, id)
+        machine_states.destroy(self.fly, state.app, id)
 
     def _create(self, args: MachineArgs, config: machines.Config) -> machines.Machine:
         """Waits for the volume of a machine that was destroyed a moment ago: Fly detaches it up to a minute later."""
@@ -308,7 +308,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         for machine in machines.living(self.fly, args.app) if anything_is_lost() else ():
             if machine.name == args.name and is_lost(machine.id, machine.region):
                 try:
-                    machines.destroy(self.fly, args.app, machine.id, at_once=True)
+                    machine_states.destroy(self.fly, args.app, machine.id, at_once=True)
                 except ProviderError as error:
                     raise LOST_MACHINE(
                         id=machine.id, app=args.app, region=machine.region, reason=error.message
@@ -322,7 +322,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         snapshot_id = ""
         if args.volume_id and seen.needs_new_version:
             snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id, progress=engine.progress()).id
-        with machines.leased(fly, args.app, id) as lease:
+        with leases.leased(fly, args.app, id) as lease:
             now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))
             if now != seen.machine:
                 seen = Observed.compare(self, now, args)

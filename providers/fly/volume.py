@@ -15,7 +15,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import machines, volumes
+from providers.fly.api import machine_states, volumes
 from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
@@ -269,7 +269,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             volume, needs_restart = response.volume, response.needs_restart
             machine_id = volume.attached_machine_id or machine_id
         if needs_restart and machine_id:
-            machines.restart(self.fly, args.app, machine_id, seconds=args.healthy_seconds)
+            machine_states.restart(self.fly, args.app, machine_id, seconds=args.healthy_seconds)
         return _state(args, volume)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.driver import Driven
-from providers.fly.api import logs, machines
+from providers.fly.api import logs, machine_states, machines
 from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
 from rehearsal.cloud.world import World
@@ -58,7 +58,7 @@ def test_update_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> Non
 
 
 def test_restart_is_not_a_crash(stoppable: Driven, fly: Fly, world: World) -> None:
-    machines.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
+    machine_states.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
 
     order = [("restart", "stopping"), ("exit", "stopped"), ("restart", "starting"), ("start", "started")]
     assert events(world)[-4:] == order
@@ -91,7 +91,7 @@ def test_rollback_survives_sigterm(stoppable: Driven, world: World) -> None:
 
 
 def test_crash_after_restart_counts(stoppable: Driven, fly: Fly, world: World) -> None:
-    machines.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
+    machine_states.restart(fly, "solos-prod", stoppable.id, seconds=120.0)
     machines_of(world).runtime.kill(stoppable.id, 139, oom=False)
     world.clock.sleep(1)
 

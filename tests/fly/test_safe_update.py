@@ -478,7 +478,7 @@ def test_unreachable_host_is_left(
 
     running.refresh()
     failed = failure(running, changed(served))
-    with pytest.raises(ProviderError, match=f"reports as {status}: it was not destroyed"):
+    with pytest.raises(ProviderError, match=f"reports as {status}: neither it nor its volume was destroyed"):
         running.destroy()
 
     assert any("its config cannot be read" in line for line in said)

@@ -1,20 +1,14 @@
-"""Machines: their shape, their lease, and waiting for them.
-
-The lease is kept alive by the code that waits: every poll calls `Lease.keep`, so no thread is needed.
-"""
+"""Machines: their shape, and the calls that read, create and update them."""
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 
-from providers import waiting
 from providers.decoding import require
-from providers.errors import ErrorText, ProviderError, TimedOut, Uncertain
-from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, LeaseHeld, NotFound
-from providers.fly.api.durations import is_duration, seconds_of
+from providers.errors import ErrorText
+from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, NotFound
+from providers.fly.api.durations import is_duration
 from providers.fly.api.guest import Guest
 
 Config = dict[str, Any]
@@ -23,16 +17,6 @@ Config = dict[str, Any]
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ULID_LENGTH = 26
 GONE = frozenset({"destroyed", "destroying"})
-LEASE_SECONDS = 60
-KEEP_SECONDS = 15.0
-"""A lease is renewed at this age: four times before it would expire."""
-FOREIGN_LEASE_SECONDS = 90.0
-"""How long to wait for another client's lease. A lease that a dead run of ours has left expires after LEASE_SECONDS."""
-GONE_SECONDS = 90.0
-WAIT_SLICE_SECONDS = 10
-"""Fly's `wait` takes 1 to 60 s; with short slices the lease is kept and progress is shown."""
-DEFAULT_KILL_SECONDS = 5.0
-"""How long Fly waits between signal and kill where the config does not say."""
 
 BAD_HOST = ErrorText(
     "machine {id} of app {app} is on a host that Fly reports as {status}: nothing was changed",
@@ -199,14 +183,6 @@ def ordered_at(instance_id: str) -> float:
     return float(functools.reduce(lambda value, digit: value * 32 + digit, digits))
 
 
-class _Lease(msgspec.Struct):
-    nonce: str
-
-
-class _LeaseResponse(msgspec.Struct):
-    data: _Lease
-
-
 def path(app: str, id: str) -> str:
     return f"/apps/{app}/machines/{id}"
 
@@ -282,201 +258,6 @@ def _min_secrets(version: int | None) -> dict[str, int]:
     return {} if version is None else {"min_secrets_version": version}
 
 
-class Lease:
-    """The exclusive right to change a machine, until `release`. Kept alive by calling `keep` while waiting."""
-
-    def __init__(self, fly: Fly, app: str, id: str) -> None:
-        self._fly, self._path = fly, f"{path(app, id)}/lease"
-        self._machine = f"machine {id} of app {app}"
-        self.nonce = ""
-        self._kept_at = 0.0
-
-    def acquire(self) -> None:
-        """Take the lease; wait for another client's to end. Raises LeaseHeld when that takes too long."""
-        held: list[LeaseHeld] = []
-
-        def taken() -> bool | None:
-            try:
-                self._post()
-            except LeaseHeld as error:
-                held.append(error)
-                return None
-            return True
-
-        try:
-            waiting.poll(
-                taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=f"the lease of {self._machine}", first_pause=1.0
-            )
-        except TimedOut:
-            raise held[-1] from None
-
-    def keep(self) -> None:
-        """Renew the lease when it is old, and take it again when it has expired. Fly returns the same nonce for the same
-        nonce. Raises LeaseHeld when another client has it now."""
-        if self.nonce and waiting.clock.now() - self._kept_at >= KEEP_SECONDS:
-            try:
-                self._post()
-            except (NotFound, LeaseHeld):
-                self.nonce = ""
-                self.acquire()
-
-    def release(self) -> None:
-        """Give the lease back. Never fails: a lease that cannot be given back expires."""
-        for _ in range(2 if self.nonce else 0):
-            with suppress(ProviderError):
-                doing = f"release the lease of {self._machine}"
-                self._fly.call("DELETE", self._path, doing=doing, nonce=self.nonce, accept=(404, 409), safe=True)
-                break
-        self.nonce = ""
-
-    def forget(self) -> None:
-        """The lease is gone together with its machine."""
-        self.nonce = ""
-
-    def _post(self) -> None:
-        # After a lost response we may hold a lease whose nonce we do not know. Wait for it as for another client's: it expires.
-        try:
-            response = self._fly.call(
-                "POST",
-                self._path,
-                doing=f"lease {self._machine}",
-                shape=_LeaseResponse,
-                params={"ttl": LEASE_SECONDS},
-                body={"ttl": LEASE_SECONDS, "description": "pulumi up"},
-                nonce=self.nonce,
-                safe=bool(self.nonce),
-            )
-        except Uncertain as uncertain:
-            raise LeaseHeld(uncertain.message, remedy=uncertain.remedy, status=409) from None
-        self.nonce = response.data.nonce
-        self._kept_at = waiting.clock.now()
-
-
-@contextmanager
-def leased(fly: Fly, app: str, id: str) -> Iterator[Lease]:
-    """Hold the machine's lease inside the block."""
-    lease = Lease(fly, app, id)
-    lease.acquire()
-    try:
-        yield lease
-    finally:
-        lease.release()
-
-
-def wait_for(
-    fly: Fly, app: str, id: str, state: str, *, version: str = "", seconds: float, lease: Lease | None = None
-) -> None:
-    """Wait until the machine (in that version) is in `state`; `stopped` needs the version. Raises TimedOut or FlyError.
-
-    Fly returns 408 at the end of a slice and 404 for a new machine; both mean "not yet". For `destroyed`, 404 is success.
-    """
-    deadline = waiting.clock.now() + seconds
-    seen = ""
-
-    def reached() -> bool | None:
-        nonlocal seen
-        if lease:
-            lease.keep()
-        left = max(1, min(WAIT_SLICE_SECONDS, int(deadline - waiting.clock.now())))
-        try:
-            fly.call(
-                "GET",
-                f"{path(app, id)}/wait",
-                doing=f"wait until machine {id} of app {app} is {state}",
-                params={"state": state, "timeout": left, **_version(version)},
-                limit=GET_MACHINE_LIMIT,
-                attempt_seconds=left + 10.0,
-            )
-        except NotFound as error:
-            seen = str(error)
-            return True if state == "destroyed" else None
-        except FlyError as error:
-            if error.status not in (408, 409):
-                raise
-            seen = error.body
-            if error.status == 409 and not _may_still_reach(fly, app, id):
-                raise
-            return None
-        return True
-
-    waiting.poll(
-        reached, seconds=seconds, waiting_for=f"machine {id} of app {app} to be {state}", last_seen=lambda: seen
-    )
-
-
-def _version(version: str) -> dict[str, str]:
-    """Under its present and its older name: some servers refuse to wait for `stopped` without the older one."""
-    return {"version": version, "instance_id": version} if version else {}
-
-
-def _may_still_reach(fly: Fly, app: str, id: str) -> bool:
-    """After a 409 from `wait`: whether the machine is still changing its state."""
-    machine = find(fly, app, id)
-    return machine is not None and machine.state not in ("failed", "launch_failed")
-
-
-def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0) -> None:
-    """Start a stopped machine. Fly refuses with 412 while the machine is being replaced; that is retried."""
-
-    def started() -> bool | None:
-        try:
-            fly.call("POST", f"{path(app, id)}/start", doing=f"start machine {id} of app {app}", nonce=nonce, safe=True)
-        except FlyError as error:
-            if error.status != 412:
-                raise
-            return None
-        return True
-
-    waiting.poll(
-        started, seconds=seconds, waiting_for=f"Fly to accept the start of machine {id} of app {app}", first_pause=0.5
-    )
-
-
-def restart(fly: Fly, app: str, id: str, *, seconds: float) -> None:
-    """Restart the machine under its lease and wait until its checks pass, all together within `seconds`. Idempotent; a stopped
-    machine needs no restart."""
-    doing, deadline = f"restart machine {id} of app {app}", waiting.clock.now() + seconds
-
-    def left() -> float:
-        return max(0.0, round(deadline - waiting.clock.now(), 1))
-
-    with leased(fly, app, id) as lease:
-
-        def accepted() -> bool | None:
-            """Fly refuses with 412 while the machine still starts, for example from an earlier restart of ours."""
-            try:
-                fly.call("POST", f"{path(app, id)}/restart", doing=doing, nonce=lease.nonce, safe=True)
-            except FlyError as error:
-                if error.status != 412:
-                    raise
-                machine = find(fly, app, id)
-                return False if machine is None or machine.state in ("stopped", "suspended") else None
-            return True
-
-        if waiting.poll(accepted, seconds=left(), waiting_for=f"Fly to {doing}", first_pause=0.5):
-            wait_for(fly, app, id, "started", seconds=left(), lease=lease)
-            _wait_for_checks(fly, app, id, seconds=left(), lease=lease)
-
-
-def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Lease) -> None:
-    seen = ""
-
-    def passing() -> bool | None:
-        nonlocal seen
-        lease.keep()
-        machine = find(fly, app, id)
-        failures = unhealthy_checks(machine.view, machine.checks) if machine else ["it does not exist"]
-        seen = "; ".join(failures)
-        return None if failures else True
-
-    waiting.poll(
-        passing,
-        seconds=seconds,
-        waiting_for=f"machine {id} of app {app} to be healthy after its restart",
-        last_seen=lambda: seen,
-    )
-
-
 def unhealthy_checks(config: ConfigView, reported: list[Check]) -> list[str]:
     """The configured checks that have no result, or that do not pass: one text each.
 
@@ -495,50 +276,6 @@ def unhealthy_checks(config: ConfigView, reported: list[Check]) -> list[str]:
     if len(of_services) < expected:
         failures.append(f"{expected - len(of_services)} of {expected} service checks have no result yet")
     return failures
-
-
-def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
-    """Stop the machine gracefully, delete it and wait until it is destroyed, which frees its name; succeeds when it already is.
-    `at_once` kills it."""
-    try:
-        machine = look_up(fly, app, id)
-    except NotFound:
-        return
-    if not machine.is_gone:
-        with leased(fly, app, id) as lease:
-            now = find(fly, app, id)
-            if now and not at_once and now.state == "started" and now.host_status == "ok":
-                doing = f"stop machine {id} of app {app}"
-                fly.call("POST", f"{path(app, id)}/stop", doing=doing, nonce=lease.nonce, safe=True)
-                wait_for(fly, app, id, "stopped", version=now.instance_id, seconds=_stop_seconds(now), lease=lease)
-            fly.call(
-                "DELETE",
-                path(app, id),
-                doing=f"destroy machine {id} of app {app}",
-                params={"force": "true"},
-                nonce=lease.nonce,
-                accept=(404,),
-                safe=True,
-            )
-            lease.forget()
-    waiting.poll(
-        lambda: True if _is_destroyed(fly, app, id) else None,
-        seconds=GONE_SECONDS,
-        waiting_for=f"machine {id} of app {app} to be destroyed",
-        remedy="run the same command again",
-    )
-
-
-def _is_destroyed(fly: Fly, app: str, id: str) -> bool:
-    try:
-        return look_up(fly, app, id).state == "destroyed"
-    except NotFound:
-        return True
-
-
-def _stop_seconds(machine: Machine) -> float:
-    stop = machine.view.stop_config
-    return 30.0 + (seconds_of(stop.timeout) if stop and stop.timeout else DEFAULT_KILL_SECONDS)
 
 
 def check_host(app: str, machine: Machine) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from providers import waiting
 from providers.errors import ErrorText, ProviderError
-from providers.fly.api import logs, machines, releases
+from providers.fly.api import leases, logs, machines, releases
 from providers.fly.api.client import LOOK_AGAIN_SECONDS, FlyError, LeaseHeld, retry_until_pullable
 from providers.fly.api.machines import Config, Machine
 from providers.fly.safe_update import machine_config
@@ -68,7 +68,7 @@ def update(
     current: Machine,
     wanted: Version,
     previous: Version | None,
-    lease: machines.Lease,
+    lease: leases.Lease,
     *,
     is_sent: bool,
     draft: releases.Draft | None,
@@ -100,7 +100,7 @@ def update(
     )
 
 
-def _send(machine: MachineRef, current: str, config: Config, version: Version, lease: machines.Lease) -> str:
+def _send(machine: MachineRef, current: str, config: Config, version: Version, lease: leases.Lease) -> str:
     """Send a config that replaces the version `current`; the id of the new version.
 
     The call may be repeated. Once it has taken effect, Fly refuses it, and we look at the machine: under our lease its config is
@@ -140,7 +140,7 @@ def _rolled_back(
     machine: MachineRef,
     sent: str | None,
     previous: Version | None,
-    lease: machines.Lease,
+    lease: leases.Lease,
     failure: ProviderError,
     *,
     ran: str,

@@ -10,7 +10,7 @@ from pulumi.dynamic import Config as StackConfig
 
 from providers import engine, waiting
 from providers.errors import ErrorText, ProviderError
-from providers.fly.api import logs, machines
+from providers.fly.api import leases, logs, machine_states, machines
 from providers.fly.api.client import Fly, NotFound
 from providers.fly.api.machines import Config, Machine
 from providers.health import Health, probe
@@ -92,7 +92,7 @@ class MachineRef:
             return None
 
 
-def verify(machine: MachineRef, instance_id: str, version: Version, lease: machines.Lease | None = None) -> Evidence:
+def verify(machine: MachineRef, instance_id: str, version: Version, lease: leases.Lease | None = None) -> Evidence:
     """Wait until `instance_id`, which runs `version`, is healthy: all steps together within `version.seconds`.
 
     Raises NotHealthy as soon as it cannot become healthy, and Reverted when Fly has given it up."""
@@ -186,7 +186,7 @@ def _until(
         if logs.is_crashing(found) or found.is_gone or found.state == "failed":
             raise DOES_NOT_STAY_UP(version=instance_id, machine=machine, state=found.state)
         if found.state in ("stopped", "suspended"):  # A machine that was stopped before its update stays stopped.
-            machines.start(machine.fly, machine.app, machine.id, nonce=nonce)
+            machine_states.start(machine.fly, machine.app, machine.id, nonce=nonce)
         failing = failures(found)
         seen = "; ".join([found.state, *failing])
         return None if failing else found
