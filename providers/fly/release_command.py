@@ -15,7 +15,7 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError, TimedOut
-from providers.fly.api import logs, machines
+from providers.fly.api import logs, machine_states, machines
 from providers.fly.api.client import NotFound, create_idempotent, retry_until_pullable
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
@@ -111,7 +111,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
         try:
             ended = self._wait(args, created.id)
         finally:
-            machines.destroy(self.fly, args.app, created.id, at_once=True)
+            machine_states.destroy(self.fly, args.app, created.id, at_once=True)
         code = exit_code(ended)
         if ended and ended.state == "failed":
             how = "its machine did not start"
@@ -203,13 +203,13 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
                 if machine.name == MACHINE and machine.state != "destroyed"
             ]
             for machine in left:
-                machines.destroy(self.fly, app, machine.id, at_once=True)
+                machine_states.destroy(self.fly, app, machine.id, at_once=True)
             return None if left else True
 
         with suppress(NotFound):
             waiting.poll(
                 cleared,
-                seconds=machines.GONE_SECONDS,
+                seconds=machine_states.GONE_SECONDS,
                 waiting_for=f"machine {MACHINE} of app {app}, left by an earlier run, to be destroyed",
             )
 
