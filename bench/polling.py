@@ -9,7 +9,7 @@ from bench.options import Options
 from harness.appstore import build_arguments, make_app
 from harness.driver import Driven
 from harness.inprocess import ASC_KEY_ID
-from providers.appstore.build import BuildProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.appstore.auth import MAX_HOURLY_CALLS
 from rehearsal.cloud.clock import Delays
@@ -22,7 +22,7 @@ def run(options: Options) -> None:
         with world_in_process() as world, TemporaryDirectory() as folder:
             app = make_app(world, configured)
             world.delays = AN_HOUR
-            build = Driven(configured(BuildProvider))
+            build = Driven(configured(BuildUploadProvider))
             build.up(**build_arguments(Path(folder), app))
             api: Any = world.services["appstore"]
             for _ in range(MAX_HOURLY_CALLS - left):  # calls of another client with the same key

@@ -38,7 +38,7 @@ class Profile(Shape, kind="appstore:Profile"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build(Shape, kind="appstore:Build"):
+class BuildUpload(Shape, kind="appstore:BuildUpload"):
     short_version: str
     version: str
     sha256: str
@@ -63,7 +63,7 @@ class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
 
 def current_build(known: Known) -> ProcessedBuild:
     """The build that is uploaded, once Apple has processed it. Raises Missing while only an earlier one is processed."""
-    build, processed = need(known, Build), need(known, ProcessedBuild)
+    build, processed = need(known, BuildUpload), need(known, ProcessedBuild)
     if processed.upload_id != build.upload_id:
         raise Missing(f"Apple has not processed {build.name} yet", remedy="run `pulumi up`, which waits for it")
     return processed
@@ -148,7 +148,7 @@ def signing(known: Known) -> str:
 )
 def endpoint(known: Known) -> str:
     """The Info.plist of the uploaded build has the URL of the backend that was verified."""
-    build = need(known, Build)
+    build = need(known, BuildUpload)
     backend = known.first(Rollout)
     if backend is None:
         raise Missing("the backend that the build should point at is not verified yet")
@@ -171,7 +171,7 @@ def endpoint(known: Known) -> str:
 )
 def uploaded(known: Known) -> str:
     """The IPA was uploaded to App Store Connect."""
-    build = need(known, Build)
+    build = need(known, BuildUpload)
     return f"{build.short_version} ({build.version}), sha256:{build.sha256}, upload {build.upload_id}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from checklist.backend import UP, running_image
-from checklist.ios_build import Build
+from checklist.ios_build import BuildUpload
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, Waiting, need, row
 from checklist.testflight import BetaTesters
@@ -42,7 +42,7 @@ def smoke_test(known: Known) -> str:
         )
     if tried.open:
         raise Waiting("; ".join(tried.open), on="the testers")
-    build, image = need(known, Build).name, running_image(known).reference
+    build, image = need(known, BuildUpload).name, running_image(known).reference
     if (tried.build, tried.image) != (build, image):
         raise Missing(f"the sign-offs are of {tried.build} with {tried.image}, not of {build} with {image}", remedy=UP)
     testers = sorted(tester["email"] for group in known.all(BetaTesters) for tester in group.testers)
@@ -68,7 +68,7 @@ def launched(known: Known) -> str:
         raise Failed(
             f"withdrawn {record.withdrawn_at}: {record.withdrawn}", remedy="declare the next release under a new label"
         )
-    build = known.first(Build)
+    build = known.first(BuildUpload)
     if build and build.name != record.build_name:
         raise Missing(
             f"{record.label} was declared with {record.build_name}; {build.name} is not declared",

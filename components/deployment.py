@@ -10,8 +10,8 @@ from components.testflight.component import TestFlight
 from components.testflight.ipa import build_args, build_ipa
 from components.testflight.settings import IosSettings
 from components.testflight.xcode import BuildSpec
-from providers.appstore.build import Build
 from providers.appstore.build_distribution import BuildDistribution, BuildDistributionArgs
+from providers.appstore.build_upload import BuildUpload
 from providers.appstore.expired_builds import ExpiredBuilds, ExpiredBuildsArgs
 from providers.appstore.installations import Installations, InstallationsArgs
 from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
@@ -25,7 +25,7 @@ class Deployment(Component):
 
     backend: Backend
     testflight: TestFlight
-    build: Build
+    build: BuildUpload
     processed: ProcessedBuild
     distribution: BuildDistribution
     installations: Installations
@@ -62,8 +62,8 @@ class Deployment(Component):
         )
         signed_with: list[pulumi.Resource] = [signing.certificate, *signing.profiles] if signing else []
         ipa = build_ipa(name, ios, spec, signing=signing, after=verified, opts=self.replaceable_opts())
-        self.build = Build(
-            f"{name}-build",
+        self.build = BuildUpload(
+            f"{name}-build-upload",
             build_args(
                 ios,
                 release,

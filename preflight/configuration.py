@@ -7,7 +7,7 @@ from components.backend import environment
 from components.config import SettingProblem
 from components.testflight.ipa import Ipa, build_args
 from preflight.finding import Finding, Subject, blocked, ok, warning
-from providers.appstore.build import BuildArgs, BuildProvider
+from providers.appstore.build_upload import BuildUploadArgs, BuildUploadProvider
 from providers.errors import Problem
 from providers.properties import decode
 
@@ -60,12 +60,12 @@ def ipa(subject: Subject) -> Iterator[Finding]:
 
 def _build_problems(subject: Subject) -> Iterator[Problem]:
     settings, uploaded = subject.settings, subject.stack.build
-    old = decode(BuildArgs, uploaded, lenient=True) if uploaded else None
+    old = decode(BuildUploadArgs, uploaded, lenient=True) if uploaded else None
     args = build_args(
         settings.ios, settings.release, app_id=old.app_id if old else "", url=settings.backend.known_url, archived=Ipa()
     )
     args = replace(args, ipa=str(subject.stack.folder / settings.ios.ipa))
-    for problem in BuildProvider().validate(args, old):
+    for problem in BuildUploadProvider().validate(args, old):
         if problem.key != "ipa" or not settings.ios.is_archived:
             yield problem
 

@@ -139,7 +139,9 @@ def _ids_by_type(deployment: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 def _build(deployment: Mapping[str, Any]) -> dict[str, Any]:
     builds = (
-        resource for resource in deployment.get("resources") or () if resource["type"] == f"{DYNAMIC}appstore:Build"
+        resource
+        for resource in deployment.get("resources") or ()
+        if resource["type"] == f"{DYNAMIC}appstore:BuildUpload"
     )
     return next((dict(build.get("inputs") or {}) for build in builds if not build.get("delete")), {})
 

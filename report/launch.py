@@ -147,7 +147,7 @@ def _real(link: str | None, stack: StackState) -> str | None:
 
 
 def _release(stack: StackState) -> str:
-    build = stack.find("appstore:Build")
+    build = stack.find("appstore:BuildUpload")
     label = (stack.outputs.get("launch") or {}).get("label")
     version = str(build.outputs["short_version"]) if build else ""
     return " ".join(filter(None, [version, f"({label})" if label else ""]))
@@ -178,7 +178,7 @@ def _facts(stack: StackState, known: Known) -> list[Fact]:
         probes = [f"{latency:.0f}" for rollout in stack.all("checks:Rollout") for latency in _latencies(rollout)]
         note = f"healthy in {', '.join(probes)} ms" if probes else "not verified"
         found.append(Fact(name="Backend", value=url.removeprefix("https://"), note=note, link=_real(url, stack)))
-    if build := stack.find("appstore:Build"):
+    if build := stack.find("appstore:BuildUpload"):
         name = f"{build.outputs['short_version']} ({build.outputs['version']})"
         processed = stack.find("appstore:ProcessedBuild")
         found.append(Fact(name="Build", value=name, note="processed by Apple" if processed else "not processed yet"))
@@ -214,7 +214,7 @@ def _versions(stack: StackState, known: Known) -> list[tuple[str, str]]:
     for kind, name, key in (
         ("fly:Machine", "Machine version", "instance_id"),
         ("fly:Secrets", "Secrets version", "version"),
-        ("appstore:Build", "IPA sha256", "sha256"),
+        ("appstore:BuildUpload", "IPA sha256", "sha256"),
         ("appstore:ProcessedBuild", "Apple's build ID", "build_id"),
     ):
         resource = stack.find(kind, within=BACKEND if kind.startswith("fly:") else "")

@@ -9,7 +9,7 @@ from components.release import Release
 from components.testflight.settings import IosSettings
 from components.testflight.signing import Signing
 from components.testflight.xcode import BuildSpec, Xcode, archive_once
-from providers.appstore.build import BuildArgs
+from providers.appstore.build_upload import BuildUploadArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +53,14 @@ def build_args(
     app_id: pulumi.Input[str],
     url: str | pulumi.Output[str] | None,
     archived: Ipa,
-) -> BuildArgs:
+) -> BuildUploadArgs:
     """The build that is uploaded. `url` is the backend's, which the IPA has to contain; None when it is not known yet."""
     info: dict[str, str] | pulumi.Output[dict[str, str]] = {}
     if isinstance(url, str):
         info = {settings.api_key: url}
     elif url is not None:
         info = url.apply(lambda known: {settings.api_key: known})
-    return BuildArgs(
+    return BuildUploadArgs(
         app_id=app_id,
         ipa=str(settings.ipa),
         bundle_id=settings.bundle_id,

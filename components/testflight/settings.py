@@ -68,7 +68,7 @@ class IosSettings:
 
 
 def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> IosSettings:
-    """The settings; problems are added to `config`. The IPA is not read: `appstore:Build` does that, when it has to be uploaded."""
+    """The settings; problems are added to `config`. The IPA is not read: `appstore:BuildUpload` does that, when it has to be uploaded."""
     bundle_id, app_name, archive = config.text("bundleId"), config.text("appName"), config.optional("archive")
     signed = signing.read(config, app_name)
     xcode_settings = xcode.read(config, signed=signed is not None, archive=archive, passed=passed)

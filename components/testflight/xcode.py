@@ -196,7 +196,7 @@ def archive_once(
     """Run a script that leaves an IPA, once per version and build number; the SHA-256 of the IPA.
 
     It is empty when another argument has changed since, for example the commit. The script does not run again then: the build
-    may be uploaded already, and it takes minutes, and a Mac. `appstore:Build` refuses to upload an IPA that was archived before.
+    may be uploaded already, and it takes minutes, and a Mac. `appstore:BuildUpload` refuses to upload an IPA that was archived before.
     """
     archive = local.Command(
         name,

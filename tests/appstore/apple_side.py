@@ -15,8 +15,8 @@ from providers.appstore.app import AppProvider
 from providers.appstore.beta_app_localization import BetaAppLocalizationProvider
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
-from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.expired_builds import ExpiredBuildsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
@@ -49,7 +49,7 @@ class AppleSide(DrivenStack):
             testers=[person(email) for email in testers],
             invite_users=True,
         )
-        upload = self.do("build", BuildProvider, **self.builds[build] | {"app_id": app})
+        upload = self.do("build", BuildUploadProvider, **self.builds[build] | {"app_id": app})
         processed = self.do(
             "processed build",
             ProcessedBuildProvider,

@@ -10,8 +10,8 @@ from harness.appstore import ADA, build_arguments, calls, make_app, make_group
 from harness.driver import Driven, Refused
 from harness.inprocess import control
 from providers.appstore.beta_group import BetaGroupProvider
-from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import AVAILABLE_STATES, BuildDistributionProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
@@ -26,7 +26,7 @@ def arguments(world: World, configured: Configured, tmp_path: Path) -> dict[str,
     """The arguments for a processed build and a group."""
     app = make_app(world, configured)
     group = make_group(world, configured, app)
-    build = Driven(configured(BuildProvider))
+    build = Driven(configured(BuildUploadProvider))
     build.up(**build_arguments(tmp_path, app))
     processed = Driven(configured(ProcessedBuildProvider))
     processed.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
@@ -37,7 +37,7 @@ def arguments(world: World, configured: Configured, tmp_path: Path) -> dict[str,
 def next_build(world: World, configured: Configured, tmp_path: Path, arguments: dict[str, Any]) -> str:
     """The id of another processed build of the same app."""
     (app,) = (item["id"] for item in control(world, "GET", "/appstore/state")["apps"])
-    build = Driven(configured(BuildProvider))
+    build = Driven(configured(BuildUploadProvider))
     build.up(**build_arguments(tmp_path, app, build="1"))
     processed = Driven(configured(ProcessedBuildProvider))
     processed.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="1")
@@ -161,7 +161,7 @@ def automatic(world: World, configured: Configured, tmp_path: Path) -> Callable[
     def make(*, group_first: bool) -> dict[str, Any]:
         app = make_app(world, configured)
         group = Driven(configured(BetaGroupProvider))
-        build = Driven(configured(BuildProvider))
+        build = Driven(configured(BuildUploadProvider))
         steps = [
             lambda: group.up(app_id=app, name="Internal Testers", has_access_to_all_builds=True),
             lambda: build.up(**build_arguments(tmp_path, app)),

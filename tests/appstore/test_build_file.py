@@ -10,7 +10,7 @@ from pulumi.output import UNKNOWN
 from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven, Refused
 from providers import engine
-from providers.appstore.build import BuildProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.ipa import reader
 from providers.errors import ProviderError
 from rehearsal.cloud.world import World
@@ -19,7 +19,7 @@ from rehearsal.cloud.world import World
 @pytest.fixture
 def build(world: World, configured: Callable[[Any], Any], arguments: dict[str, Any]) -> Driven:
     """A build that is uploaded."""
-    driven = Driven(configured(BuildProvider))
+    driven = Driven(configured(BuildUploadProvider))
     driven.up(**arguments)
     return driven
 
@@ -98,7 +98,7 @@ def test_unfitting_in_the_first_preview(
     """The ID of the app, and perhaps the URL of the backend, are not known yet."""
     wanted = {**arguments, "app_id": UNKNOWN, "bundle_id": "com.example.other", "info": {"API_BASE_URL": UNKNOWN}}
 
-    (failure,) = configured(BuildProvider).check({}, wanted).failures
+    (failure,) = configured(BuildUploadProvider).check({}, wanted).failures
 
     assert "its bundle ID is 'com.sollabs.solos', the stack's is 'com.example.other'" in failure.reason
 
@@ -156,7 +156,7 @@ def test_other_than_archived(
     configured: Callable[[Any], Any], arguments: dict[str, Any], archived: str, problem: str
 ) -> None:
     with pytest.raises((Refused, ProviderError), match=problem):
-        Driven(configured(BuildProvider)).up(**arguments, archived_sha256=archived)
+        Driven(configured(BuildUploadProvider)).up(**arguments, archived_sha256=archived)
 
 
 def test_read_twice_for_an_upload(
@@ -171,7 +171,7 @@ def test_read_twice_for_an_upload(
 
     monkeypatch.setattr(reader, "sha256", counted)
 
-    Driven(configured(BuildProvider)).up(**arguments)
+    Driven(configured(BuildUploadProvider)).up(**arguments)
 
     assert read == [Path(arguments["ipa"])]
 

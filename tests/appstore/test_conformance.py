@@ -10,8 +10,8 @@ from harness.inprocess import control
 from providers.appstore.app import AppProvider
 from providers.appstore.beta_group import BetaGroupProvider
 from providers.appstore.beta_testers import BetaTestersProvider
-from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.installations import InstallationsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
@@ -58,7 +58,7 @@ def first_up(world: World, configured: Callable[[Any], Any], folder: Path) -> li
     made.append(members)
     arguments = build_arguments(folder, app_id, without=("ITSAppUsesNonExemptEncryption",))
     numbers = {"short_version": "1.0.0", "version": "0"}
-    build = up(BuildProvider, **arguments)
+    build = up(BuildUploadProvider, **arguments)
     processed = up(
         ProcessedBuildProvider, app_id=app_id, upload_id=build.id, uses_non_exempt_encryption=False, **numbers
     )

@@ -10,8 +10,8 @@ from harness.appstore import build_arguments, calls, make_app, make_group
 from harness.driver import Driven
 from harness.inprocess import control
 from providers.appstore.beta_group import BetaGroupProvider
-from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.expired_builds import ExpiredBuildsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.faults import Fault
@@ -26,7 +26,7 @@ def builds(world: World, configured: Configured, tmp_path: Path) -> dict[str, st
     app = make_app(world, configured)
     found = {"app": app, "group": make_group(world, configured, app).id}
     for number in ("0", "0.1", "0.2"):
-        upload = Driven(configured(BuildProvider))
+        upload = Driven(configured(BuildUploadProvider))
         upload.up(**build_arguments(tmp_path, app, build=number))
         build = Driven(configured(ProcessedBuildProvider))
         build.up(app_id=app, upload_id=upload.id, short_version="1.0.0", version=number)

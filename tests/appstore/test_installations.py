@@ -11,8 +11,8 @@ from harness.appstore import ADA, build_arguments, calls, make_app, make_group
 from harness.driver import Driven
 from harness.inprocess import control
 from providers import engine
-from providers.appstore.build import BuildProvider
 from providers.appstore.build_distribution import BuildDistributionProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.installations import InstallationsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.clock import Delays
@@ -25,7 +25,7 @@ BUILD = {"short_version": "1.0.0", "version": "0"}
 def arguments(world: World, configured: Callable[[Any], Any], tmp_path: Path) -> dict[str, Any]:
     app = make_app(world, configured)
     group = make_group(world, configured, app)
-    build = Driven(configured(BuildProvider))
+    build = Driven(configured(BuildUploadProvider))
     build.up(**build_arguments(tmp_path, app))
     processed = Driven(configured(ProcessedBuildProvider))
     processed.up(app_id=app, upload_id=build.id, **BUILD)

@@ -10,7 +10,7 @@ from harness.appstore import build_arguments, calls, make_app, records, uploads
 from harness.driver import Driven
 from harness.inprocess import control
 from providers import engine
-from providers.appstore.build import BuildProvider, VersionTaken
+from providers.appstore.build_upload import BuildUploadProvider, VersionTaken
 from providers.appstore.processed_build import BuildRejected, ProcessedBuildProvider
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
@@ -30,7 +30,7 @@ def uploaded(app: str, configured: Configured, tmp_path: Path) -> Uploaded:
     """Uploads an IPA; returns the arguments of its `ProcessedBuild`."""
 
     def upload(**changes: Any) -> dict[str, Any]:
-        build = Driven(configured(BuildProvider))
+        build = Driven(configured(BuildUploadProvider))
         build.up(**build_arguments(tmp_path, app, **changes))
         return {"app_id": app, "upload_id": build.id, "short_version": "1.0.0", "version": "0"}
 
@@ -121,7 +121,7 @@ def test_rejected_build(world: World, uploaded: Uploaded, gate: Driven) -> None:
 def test_rejected_number_used_up(world: World, app: str, configured: Configured, tmp_path: Path) -> None:
     """The errors name the number that is free, and Apple accepts that one."""
     control(world, "POST", "/appstore/reject", {"codes": {"90000": "Apple's own trouble."}})
-    build, gate = Driven(configured(BuildProvider)), Driven(configured(ProcessedBuildProvider))
+    build, gate = Driven(configured(BuildUploadProvider)), Driven(configured(ProcessedBuildProvider))
     build.up(**build_arguments(tmp_path, app))
     arguments = {"app_id": app, "short_version": "1.0.0"}
     with pytest.raises(

@@ -7,7 +7,7 @@ import pytest
 from harness.appstore import build_arguments, make_app
 from harness.driver import Driven
 from providers.appstore import texts
-from providers.appstore.build import BuildProvider
+from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
 from rehearsal.cloud.appstore import builds
 from rehearsal.cloud.appstore.locales import LOCALES
@@ -54,7 +54,7 @@ def test_same_locales_in_the_double() -> None:
 
 def test_refused_by_apple(world: World, configured: Any, tmp_path: Any) -> None:
     app = make_app(world, configured)
-    upload = Driven(configured(BuildProvider)).up(**build_arguments(tmp_path, app))
+    upload = Driven(configured(BuildUploadProvider)).up(**build_arguments(tmp_path, app))
     build = Driven(configured(ProcessedBuildProvider))
     build.up(app_id=app, upload_id=upload["upload_id"], short_version="1.0.0", version="0")
     link = {"type": "builds", "id": build.outputs["build_id"]}

@@ -116,7 +116,7 @@ PROVEN: Mapping[str, Observed] = {
         expires_at="2027-11-01T00:00:00+00:00",
     ),
     "build": observed(
-        "appstore:Build",
+        "appstore:BuildUpload",
         TESTFLIGHT,
         short_version="1.0.0",
         version="0",

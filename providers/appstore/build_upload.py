@@ -23,7 +23,6 @@ from providers.appstore import build_numbers
 from providers.appstore.api import objects, upload
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import BuildUpload
 from providers.appstore.ipa import reader, versions
 from providers.appstore.ipa.expected import Expected
 from providers.appstore.ipa.problems import problems
@@ -79,7 +78,7 @@ CHANGED_MEANWHILE = ErrorText(
 
 
 @record
-class BuildArgs:
+class BuildUploadArgs:
     app_id: Annotated[Input[str], REPLACES]
     ipa: Input[str]
     """Path of the IPA, read when the build is uploaded."""
@@ -107,18 +106,18 @@ class BuildArgs:
 
 
 @record
-class BuildState(BuildArgs):
+class BuildUploadState(BuildUploadArgs):
     upload_id: str
     sha256: str
     """Of the uploaded IPA, in hex."""
 
 
-class BuildProvider(Provider[BuildArgs, BuildState]):
-    Args = BuildArgs
-    State = BuildState
+class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
+    Args = BuildUploadArgs
+    State = BuildUploadState
     validates_unknown = True
 
-    def validate(self, args: BuildArgs, old: BuildArgs | None) -> Iterable[Problem]:
+    def validate(self, args: BuildUploadArgs, old: BuildUploadArgs | None) -> Iterable[Problem]:
         wrong = list(_number_problems(args))
         yield from wrong
         if is_known(args.version) and versions.has_undocumented_form(args.version):
@@ -136,7 +135,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         if is_known(args.archived_sha256):  # Otherwise the IPA is archived in this `up`.
             yield from _missing(args) or _problems(args)
 
-    def changed_fields(self, state: BuildState, args: BuildArgs) -> Iterable[str]:
+    def changed_fields(self, state: BuildUploadState, args: BuildUploadArgs) -> Iterable[str]:
         # The other arguments are requirements on the IPA: once its content is uploaded, they have no effect.
         if state.app_id != args.app_id:
             yield "app_id"
@@ -144,7 +143,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
             if versions.ordering(getattr(state, name)) != versions.ordering(getattr(args, name)):
                 yield name
 
-    def ensure(self, args: BuildArgs) -> tuple[str, BuildState]:
+    def ensure(self, args: BuildUploadArgs) -> tuple[str, BuildUploadState]:
         path = Path(args.ipa)
         for problem in _missing(args):
             raise ProviderError(problem.message, remedy=problem.remedy)
@@ -155,7 +154,7 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
         sha256 = reader.sha256(path, engine.progress())
         if args.archived_sha256 not in (None, sha256):
             raise OTHER_FILE(path=path)
-        state = BuildState(upload_id="", sha256=sha256, **vars(args))
+        state = BuildUploadState(upload_id="", sha256=sha256, **vars(args))
         store = AppStore(self.config)
         reservation = _reservation(store, state)
         if not upload.is_delivered(reservation):
@@ -164,28 +163,30 @@ class BuildProvider(Provider[BuildArgs, BuildState]):
                 raise CHANGED_MEANWHILE(path=path)
         return reservation.id, replace(state, upload_id=reservation.id)
 
-    def observe(self, id: str, state: BuildState) -> BuildState | None:
+    def observe(self, id: str, state: BuildUploadState) -> BuildUploadState | None:
         store = AppStore(self.config)
-        found = store.get(BuildUpload, id, doing=f"read the upload of {_label(state)}")
+        found = store.get(objects.BuildUpload, id, doing=f"read the upload of {_label(state)}")
         if found:
             return None if found.state.state == "FAILED" else state
         # Apple does not document how long it keeps uploads; builds exist longer.
         builds = build_numbers.builds(store, state.app_id, state.short_version)
         return state if any(_is_version(build.version, state) for build in builds) else None
 
-    def sync(self, id: str, state: BuildState, args: BuildArgs) -> BuildState:
+    def sync(self, id: str, state: BuildUploadState, args: BuildUploadArgs) -> BuildUploadState:
         """Nothing: an uploaded build cannot be changed."""
         return state
 
-    def remove(self, id: str, state: BuildState) -> None:
+    def remove(self, id: str, state: BuildUploadState) -> None:
         """Deletes an upload that did not become a build. Builds cannot be deleted; they expire 90 days after their upload."""
         store = AppStore(self.config)
-        found = store.get(BuildUpload, id, doing=f"read the upload of {_label(state)}", query={"include": "assetFile"})
+        found = store.get(
+            objects.BuildUpload, id, doing=f"read the upload of {_label(state)}", query={"include": "assetFile"}
+        )
         if found and not upload.is_delivered(found):
-            store.delete(BuildUpload.ref(id), doing=f"delete the upload of {_label(state)}")
+            store.delete(objects.BuildUpload.ref(id), doing=f"delete the upload of {_label(state)}")
 
 
-def _number_problems(args: BuildArgs) -> Iterable[Problem]:
+def _number_problems(args: BuildUploadArgs) -> Iterable[Problem]:
     for key, what, parts in (
         ("short_version", "version", versions.VERSION_PARTS),
         ("version", "build number", versions.BUILD_PARTS),
@@ -196,7 +197,7 @@ def _number_problems(args: BuildArgs) -> Iterable[Problem]:
             yield Problem(key, problem)
 
 
-def _missing(args: BuildArgs) -> list[Problem]:
+def _missing(args: BuildUploadArgs) -> list[Problem]:
     """Whether there is no file to upload."""
     if not Path(args.ipa).exists():
         text = NO_IPA if args.archived_sha256 is None else NO_ARCHIVE
@@ -204,7 +205,7 @@ def _missing(args: BuildArgs) -> list[Problem]:
     return [OLD_ARCHIVE(path=args.ipa)] if args.archived_sha256 == "" else []
 
 
-def _problems(args: BuildArgs) -> list[Problem]:
+def _problems(args: BuildUploadArgs) -> list[Problem]:
     """Everything for which the IPA cannot be uploaded. Reads its table of contents and a few small files, whatever its size."""
     path = Path(args.ipa)
     certificate = _known(args.certificate, None)
@@ -230,7 +231,7 @@ def _known(value: T, otherwise: T) -> T:
     return value if is_known(value) else otherwise
 
 
-def _number(args: BuildArgs) -> tuple[Any, ...]:
+def _number(args: BuildUploadArgs) -> tuple[Any, ...]:
     return versions.ordering(args.short_version), versions.ordering(args.version)
 
 
@@ -241,7 +242,7 @@ def _is_same_source(source: str | None, uploaded: str | None) -> bool:
     return source.startswith(uploaded) or uploaded.startswith(source)
 
 
-def _reservation(store: AppStore, args: BuildState) -> BuildUpload:
+def _reservation(store: AppStore, args: BuildUploadState) -> objects.BuildUpload:
     """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
     run left is adopted or deleted."""
     train = build_numbers.uploads(store, args.app_id, args.short_version)
@@ -252,17 +253,17 @@ def _reservation(store: AppStore, args: BuildState) -> BuildUpload:
     taken = build_numbers.used(train, build_numbers.builds(store, args.app_id, args.short_version))
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
-    usable: BuildUpload | None = None
+    usable: objects.BuildUpload | None = None
     for candidate in same:
         if (_holds(candidate, args) or candidate.asset_file is None) and usable is None:
             usable = candidate
         elif _is_ours(candidate):
-            store.delete(BuildUpload.ref(candidate.id), doing=f"delete the unfinished upload of {_label(args)}")
+            store.delete(objects.BuildUpload.ref(candidate.id), doing=f"delete the unfinished upload of {_label(args)}")
     return usable or _reserve(store, args, {candidate.id for candidate in same}, taken)
 
 
-def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str]) -> BuildUpload:
-    def new() -> BuildUpload | None:
+def _reserve(store: AppStore, args: BuildUploadState, known: set[str], taken: list[str]) -> objects.BuildUpload:
+    def new() -> objects.BuildUpload | None:
         found = (
             candidate
             for candidate in build_numbers.uploads(store, args.app_id, args.short_version)
@@ -272,7 +273,7 @@ def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str
 
     try:
         return store.create(
-            BuildUpload,
+            objects.BuildUpload,
             {
                 "cf_bundle_short_version_string": args.short_version,
                 "cf_bundle_version": args.version,
@@ -288,7 +289,7 @@ def _reserve(store: AppStore, args: BuildState, known: set[str], taken: list[str
         raise
 
 
-def _version_taken(args: BuildArgs, taken: list[str]) -> ProviderError:
+def _version_taken(args: BuildUploadArgs, taken: list[str]) -> ProviderError:
     return VERSION_TAKEN(
         build=_label(args),
         taken=", ".join(taken) or args.version,
@@ -297,25 +298,25 @@ def _version_taken(args: BuildArgs, taken: list[str]) -> ProviderError:
     )
 
 
-def _is_version(version: str, args: BuildArgs) -> bool:
+def _is_version(version: str, args: BuildUploadArgs) -> bool:
     return versions.ordering(version) == versions.ordering(args.version)
 
 
-def _file_name(args: BuildState) -> str:
+def _file_name(args: BuildUploadState) -> str:
     return f"{args.bundle_id}-{args.sha256}.ipa"
 
 
-def _holds(found: BuildUpload, args: BuildState) -> bool:
+def _holds(found: objects.BuildUpload, args: BuildUploadState) -> bool:
     return found.asset_file is not None and found.asset_file.file_name == _file_name(args)
 
 
-def _is_ours(found: BuildUpload) -> bool:
+def _is_ours(found: objects.BuildUpload) -> bool:
     """Whether this provider created the upload; uploads of others are never deleted."""
     file = found.asset_file
     return file is not None and len(file.file_name.removesuffix(".ipa").rpartition("-")[2]) == 64
 
 
-def _label(args: BuildArgs) -> str:
+def _label(args: BuildUploadArgs) -> str:
     return f"build {args.version} of {args.short_version}"
 
 
@@ -327,10 +328,10 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-class Build(Resource[BuildArgs], module="appstore", name="Build"):
+class BuildUpload(Resource[BuildUploadArgs], module="appstore", name="BuildUpload"):
     """An uploaded IPA. `id` and `upload_id` are those of the build upload; `ProcessedBuild` has the id of the build."""
 
-    provider = BuildProvider
+    provider = BuildUploadProvider
     app_id: Output[str]
     upload_id: Output[str]
     short_version: Output[str]

@@ -14,7 +14,7 @@ from harness.appstore import build_arguments, calls, make_app, uploads
 from harness.driver import Driven, Refused
 from harness.inprocess import Doubles, control, route_to
 from providers.appstore.api import upload
-from providers.appstore.build import BuildProvider, VersionTaken
+from providers.appstore.build_upload import BuildUploadProvider, VersionTaken
 from providers.appstore.ipa.reader import inspect
 from providers.errors import ProviderError
 from rehearsal.cloud.clock import Delays
@@ -30,7 +30,7 @@ def app(world: World, configured: Callable[[Any], Any]) -> str:
 
 @pytest.fixture
 def build(configured: Callable[[Any], Any]) -> Driven:
-    return Driven(configured(BuildProvider))
+    return Driven(configured(BuildUploadProvider))
 
 
 def test_uploaded_in_parts(world: World, app: str, build: Driven, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_same_content_sent_once(
     arguments = build_arguments(tmp_path, app)
     build.up(**arguments)
     sent = len(calls(world, "storage"))
-    from_another_machine = Driven(configured(BuildProvider))
+    from_another_machine = Driven(configured(BuildUploadProvider))
 
     from_another_machine.up(**arguments)
 
@@ -87,7 +87,7 @@ def test_number_taken(app: str, build: Driven, configured: Callable[[Any], Any],
     other = build_arguments(tmp_path, app, info={"API_BASE_URL": "https://staging.example"})
 
     with pytest.raises(VersionTaken, match=r"build number 0\.1, which is free"):
-        Driven(configured(BuildProvider)).up(**other)
+        Driven(configured(BuildUploadProvider)).up(**other)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_number_taken_by_others(
     world.store.delete("appstore.buildUploads", build.id)  # as for a build that Xcode has uploaded
 
     with pytest.raises(VersionTaken, match=r"has received builds 0\.3 of 1\.0\.0.*build number 0\.4, which is free"):
-        Driven(configured(BuildProvider)).up(**build_arguments(tmp_path, app, build="0"))
+        Driven(configured(BuildUploadProvider)).up(**build_arguments(tmp_path, app, build="0"))
 
 
 def test_expired_addresses(world: World, app: str, build: Driven, tmp_path: Path) -> None:
