@@ -148,7 +148,7 @@ def backups(known: Known) -> str:
     drill, runs = need(known, RestoreDrill), need(known, Machine, within=BACKEND).image
     for release in (drill.release, *(found.release for found in known.all(ReplicaDrill))):
         if release != runs:
-            raise Missing(f"a backup of {release} was restored, and {runs} runs", remedy=UP)
+            raise Missing(f"the restored backup is of {release}, but {runs} runs", remedy=UP)
     rows = ", ".join(f"{count} {table}" for table, count in sorted(drill.rows.items()))
     replicas = [f"; replica off-site restored {found.restored_at}" for found in known.all(ReplicaDrill)]
     return (

@@ -114,10 +114,12 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             old = decode(self.Args, _olds, lenient=True) if _olds else None
             settled = {name: getattr(args, name) for name in field_types(self.Args).keys() - marked(self.Args, KEPT)}
             problems = list(self.validate(args, old)) if self.validates_unknown or is_known(settled) else []
-            warnings = [each for each in problems if isinstance(each, Problem) and each.is_warning]
+            warnings = [found for found in problems if isinstance(found, Problem) and found.is_warning]
             for warning in warnings:
                 engine.warn(str(warning))
-            return CheckResult(encode(args), [CheckFailure("", str(each)) for each in problems if each not in warnings])
+            return CheckResult(
+                encode(args), [CheckFailure("", str(found)) for found in problems if found not in warnings]
+            )
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         with _one_line_errors():

@@ -93,14 +93,14 @@ def _tracks(groups: Sequence[Group]) -> list[Track]:
 
     def track(group: Group) -> Track:
         bars = [bar(span) for span in group.spans]
-        drawn = [each for each in bars if each.span.critical or each.width >= 100 * SHORT]
+        drawn = [found for found in bars if found.span.critical or found.width >= 100 * SHORT]
         return Track(
             name=group.name,
             left=place(group.start),
             width=place(group.end) - place(group.start),
             took=duration((group.end - group.start).total_seconds()),
             bars=drawn,
-            short=[each for each in bars if each not in drawn],
+            short=[found for found in bars if found not in drawn],
         )
 
     return [track(group) for group in groups]

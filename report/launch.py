@@ -110,7 +110,7 @@ def gather(stack: StackState, now: datetime) -> Launch:
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
     known = stack.known(now)
     found = examine(known, stack.outputs.get("waivers") or {})
-    findings = [replace(each, text=readable(each.text), link=_real(each.link, stack)) for each in found]
+    findings = [replace(finding, text=readable(finding.text), link=_real(finding.link, stack)) for finding in found]
     app = stack.find("appstore:App")
     return Launch(
         product=str(app.outputs.get("name")) if app else stack.project,

@@ -100,7 +100,7 @@ def grouped(spans: Iterable[Span]) -> list[Group]:
 
 def _dependencies(resource: Resource, timed: Sequence[Resource]) -> Sequence[str]:
     if resource.kind == "checks:LaunchRecord":
-        return [each.urn for each in timed if each.kind in RECORDED]
+        return [span.urn for span in timed if span.kind in RECORDED]
     return resource.dependencies
 
 

@@ -101,7 +101,7 @@ class Corruptor(httpx.BaseTransport):
     def __init__(self, world: World, counts: Counter[str], only: Corrupted | None, places: int, seed: int) -> None:
         """`counts` says how often each call was corrupted before. `only` is the only corruption to apply."""
         self._doubles, self._counts, self._only, self._seed = Doubles(world), counts, only, seed
-        self._ways = [WEB_PAGE, *WHOLE, *(each for each in PARTS for _ in range(places))]
+        self._ways = [WEB_PAGE, *WHOLE, *(part for part in PARTS for _ in range(places))]
         self._lock = threading.Lock()
         self.applied: list[Corrupted] = []
 
@@ -124,7 +124,7 @@ class Corruptor(httpx.BaseTransport):
     def _next(self, call: str, ways: Sequence[str]) -> Corrupted | None:
         with self._lock:
             at = self._counts[call]
-            if at >= len(ways) or any(call == each.call for each in self.applied):
+            if at >= len(ways) or any(call == corruption.call for corruption in self.applied):
                 return None
             chosen = Corrupted(call, ways[at], at)
             self._counts[call] += 1
@@ -180,7 +180,9 @@ class _Corrupting:
         while True:
             applied, wrong_world = self._until_it_succeeds(self.counts)
             if wrong_world:
-                culprits = [each for each in applied if self._until_it_succeeds(_before(each), each)[1]]
+                culprits = [
+                    corruption for corruption in applied if self._until_it_succeeds(_before(corruption), corruption)[1]
+                ]
                 self.failures.append(f"after {culprits or applied}: {wrong_world}")
             if not applied:
                 return

@@ -326,7 +326,9 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
 
 def not_used(fly_toml: AppConfig) -> str:
     """What a preview says about the lines of fly.toml that have no effect here."""
-    return "\n  ".join(["these lines have no effect here:", *(f"{each.key}: {each}" for each in fly_toml.warnings)])
+    return "\n  ".join(
+        ["these lines have no effect here:", *(f"{warning.key}: {warning}" for warning in fly_toml.warnings)]
+    )
 
 
 def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:

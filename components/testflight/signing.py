@@ -213,7 +213,7 @@ class Extension(Component):
             ProfileArgs(
                 name=settings.profile,
                 bundle_id=bundle_id.id,
-                certificate_ids=certificate.id.apply(lambda each: [each]),
+                certificate_ids=certificate.id.apply(lambda known: [known]),
                 capabilities=wanted.capabilities,
                 renew_before_days=settings.renew_before_days,
                 existed=survey.found_profiles,

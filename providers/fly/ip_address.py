@@ -60,7 +60,9 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
         """An address that is not listed is looked for again: a list can lag behind its creation."""
         try:
             waiting.poll(
-                lambda: True if id in {each.ip for each in ip_assignments.list_all(self.fly, state.app)} else None,
+                lambda: (
+                    True if id in {address.ip for address in ip_assignments.list_all(self.fly, state.app)} else None
+                ),
                 seconds=LOOK_AGAIN_SECONDS,
                 waiting_for=f"address {id} of app {state.app} to be listed",
             )

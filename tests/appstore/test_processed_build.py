@@ -204,7 +204,7 @@ def test_compliance_answered_once(world: World, uploaded: Uploaded, gate: Driven
 
 @pytest.mark.parametrize("answer", [None, True])
 def test_declaration_missing(world: World, uploaded: Uploaded, gate: Driven, answer: bool | None) -> None:
-    """Reported at once; the next up goes on when somebody has given the build a declaration."""
+    """Reported at once; the next `up` continues once somebody has given the build a declaration."""
     arguments = uploaded(info={"ITSAppUsesNonExemptEncryption": True}) | {"uses_non_exempt_encryption": answer}
     began = world.clock.now()
 

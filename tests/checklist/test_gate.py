@@ -53,7 +53,11 @@ def test_waiver_until_a_day() -> None:
     until = {name: {**WAIVER, "until": str(day + timedelta(days))} for name, days in (("today", 0), ("tomorrow", 1))}
 
     ended, valid = (
-        next(each for each in examine(known(sessions), {"no-crashes": until[name]}) if each.row.key == "no-crashes")
+        next(
+            finding
+            for finding in examine(known(sessions), {"no-crashes": until[name]})
+            if finding.row.key == "no-crashes"
+        )
         for name in ("today", "tomorrow")
     )
 

@@ -275,7 +275,7 @@ NEXT_IMAGE = {
     ("key", "problem"),
     [
         ("healthy", f"registry.fly.io/solserver@{DIGEST} was verified, and {OTHER} runs: run `pulumi up`"),
-        ("backups", f"a backup of registry.fly.io/solserver@{DIGEST} was restored, and {OTHER} runs: run `pulumi up`"),
+        ("backups", f"the restored backup is of registry.fly.io/solserver@{DIGEST}, but {OTHER} runs: run `pulumi up`"),
         ("smoke-test", f"the sign-offs are of 1.0.0 (0) with {IMAGE}, not of 1.0.0 (0) with {NEXT}: run `pulumi up`"),
     ],
 )

@@ -79,7 +79,7 @@ def test_rows_are_counted_in_background(world: World, configured: Configured, ab
     """The first command only starts the count: Fly cuts a command at 30 s, and a large database takes longer."""
     Driven(configured(RestoreDrillProvider)).up(**about)
 
-    printed = [each["response"]["stdout"] for each in world.journal.entries("fly") if each["path"].endswith("/exec")]
+    printed = [entry["response"]["stdout"] for entry in world.journal.entries("fly") if entry["path"].endswith("/exec")]
     assert printed[0] == ""
     assert "integrity" in printed[-1]
 

@@ -250,7 +250,7 @@ def test_missing_file_is_a_problem(tmp_path: Path) -> None:
 def test_unused_line_is_a_warning(read: Load, text: str, line: int, warning: str) -> None:
     parsed = read(f"{text}\n")
 
-    assert [(each.key, warning in each.message) for each in parsed.warnings] == [(f"fly.toml:{line}", True)]
+    assert [(item.key, warning in item.message) for item in parsed.warnings] == [(f"fly.toml:{line}", True)]
 
 
 def test_empty_build_is_no_warning(read: Load) -> None:

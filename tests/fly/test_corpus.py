@@ -43,8 +43,8 @@ def test_renders_like_flyctl(name: str) -> None:
     if read.release:
         ours.append(read.release.config)
     assert len(ours) == len(theirs)
-    for one, other in zip(ours, theirs, strict=True):
-        assert differences(one, other) == differences(other, one) == []
+    for item, other in zip(ours, theirs, strict=True):
+        assert differences(item, other) == differences(other, item) == []
     assert [line(warning.key) for warning in read.warnings] == expected.get("unused", [])
 
 

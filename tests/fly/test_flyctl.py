@@ -98,7 +98,7 @@ def read(value: Any, path: str) -> list[Any]:
     """The values at the path, one for each item of the lists on the way. Raises KeyError."""
     found = [value]
     for step in STEP.findall(path):
-        items = [item for each in found for item in (each if isinstance(each, list) else [each])]
+        items = [item for value in found for item in (value if isinstance(value, list) else [value])]
         found = [item[step.partition("(")[0]] for item in items if item is not None]
     return found
 
@@ -113,7 +113,7 @@ def faults(command: str, value: Any, reads: Reads) -> Iterator[str]:
             continue
         if not values and not path.startswith(NEVER_LISTED):
             yield f"{command}: there is no {path}"
-        yield from (f"{command}: {path} is {each!r}" for each in values if not isinstance(each, kind))
+        yield from (f"{command}: {path} is {item!r}" for item in values if not isinstance(item, kind))
 
 
 def test_queries_have_what_flyctl_reads(served: httpx.Client) -> None:
@@ -149,7 +149,7 @@ def test_query_is_refused(world: World, query: str, error: str) -> None:
 
     response = client.post("http://fly-platform.test/graphql", json={"query": query}).json()
 
-    assert [each["message"] for each in response["errors"]] == [error]
+    assert [item["message"] for item in response["errors"]] == [error]
 
 
 # The real program.
@@ -266,4 +266,4 @@ def test_person_with_flyctl(beside: Beside) -> None:
         beside.fly(*command.split(), "--app", APP)
     for command in ("apps list", "mpg list", "tokens create org", "tokens list --scope org"):
         beside.fly(*command.split(), "--org", ORG)
-    assert [each for each in beside.refused if "Unknown repository" not in each] == []
+    assert [call for call in beside.refused if "Unknown repository" not in call] == []

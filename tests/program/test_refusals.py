@@ -1,4 +1,4 @@
-"""What stands in the way of an `up`, through either engine: one line that says what, why and what to do, and then it goes on."""
+"""What stops an `up`, on either engine: one line says what, why and what to do; once that is done, the next `up` continues."""
 
 from typing import Any
 

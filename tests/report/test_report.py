@@ -207,7 +207,7 @@ def test_reason_of_waivers_once() -> None:
     launch = gathered({**DEPLOYMENT, "resources": [{**root, "outputs": outputs}]})
 
     assert render(launch).count("signed in Xcode") == 1
-    assert [len(each.rows) for each in launch.waivers] == [3]
+    assert [len(item.rows) for item in launch.waivers] == [3]
 
 
 def test_identifiers_in_evidence() -> None:

@@ -74,7 +74,7 @@ def test_certificate_and_profile_installed(archived: tuple[Mac, str]) -> None:
     (keychain,) = built["keychains"]
     assert len(keychain["identities"]) == 1
     assert keychain["partition"] == "apple-tool:,apple:,codesign:"
-    installed = {f"{each}.mobileprovision" for each in (UUID, SHARE_UUID)}
+    installed = {f"{uuid}.mobileprovision" for uuid in (UUID, SHARE_UUID)}
     assert {Path(path).name for path in built["profiles"]} == installed
     assert len(built["profiles"]) == 4
     assert set(built["profiles"].values()) == {"0o600"}

@@ -90,8 +90,8 @@ def _allows(profile: plist.Plist, entitlements: plist.Plist, key: str) -> bool:
         return not value or profile.get(key) is True
     patterns = plist.texts(profile, key)
     return all(
-        any(one == pattern or (pattern.endswith("*") and one.startswith(pattern[:-1])) for pattern in patterns)
-        for one in plist.texts(entitlements, key)
+        any(found == pattern or (pattern.endswith("*") and found.startswith(pattern[:-1])) for pattern in patterns)
+        for found in plist.texts(entitlements, key)
     )
 
 

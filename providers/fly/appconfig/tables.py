@@ -304,7 +304,7 @@ def _header(text: str, counts: dict[tuple[str, ...], int], *, counted: bool) -> 
 
 
 def _without_strings(line: str, quotes: str) -> tuple[str, str]:
-    """The line without its strings and comment, and the delimiter of a multi-line string that goes on after it."""
+    """The line without its strings and comment, and the delimiter of a multi-line string that continues after it."""
     rest, bare = line, ""
     while rest:
         if quotes:

@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 
 
 class Reverted(ProviderError):
-    """Fly accepted an update and gave it up; the previous version goes on."""
+    """Fly accepted an update and reverted it; the previous version keeps running."""
 
     __module__ = "builtins"
 

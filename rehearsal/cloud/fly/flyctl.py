@@ -53,7 +53,7 @@ class ForFlyctl(FlyApi):
     @route("GET", "/api/v1/organizations/<slug>/postgres")
     def list_postgres(self, request: Request, slug: str) -> Any:
         found = self.store.all("fly_postgres", _org=self._own_org(request, slug), _gone_at=None)
-        return {"data": [self._cluster(each) for each in found]}
+        return {"data": [self._cluster(document) for document in found]}
 
     def _roots(self, request: Request) -> dict[str, Document]:
         """The root objects of queries and of mutations."""
@@ -78,7 +78,7 @@ class ForFlyctl(FlyApi):
 
     def _app_node(self, app: Document) -> Document:
         name = app["name"]
-        releases = sorted(self.store.all("fly_release", _app=name), key=lambda each: -each["version"])
+        releases = sorted(self.store.all("fly_release", _app=name), key=lambda release: -release["version"])
         return graph.app(app, self.store.all("fly_ip", _app=name), releases, self.store.all("fly_image"))
 
     def _app_nodes(self, org: str) -> list[Document]:
@@ -86,7 +86,9 @@ class ForFlyctl(FlyApi):
         return [self._app_node(app) for app in known if app and app["organization"]["slug"] == org]
 
     def _org_node(self, slug: str) -> Document:
-        tokens = [each for each in self.store.all("fly_token", org=slug) if "id" in each and not each.get("revoked")]
+        tokens = [
+            token for token in self.store.all("fly_token", org=slug) if "id" in token and not token.get("revoked")
+        ]
         return graph.organization(slug, tokens)
 
     def _create_token(self, org: str, input: Document) -> Document:
@@ -124,7 +126,7 @@ class ForFlyctl(FlyApi):
             "replicas": 1,
             "organization": {"id": f"org_{org}", "name": ORGANIZATIONS[org][0], "slug": org},
             "ip_assignments": {"direct": ""},
-            "attached_apps": [{"name": each["name"], "id": each["internal_numeric_id"]} for each in attached if each],
+            "attached_apps": [{"name": app["name"], "id": app["internal_numeric_id"]} for app in attached if app],
         }
 
 

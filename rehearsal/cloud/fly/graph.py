@@ -28,8 +28,8 @@ def app(
 ) -> Document:
     """An app with its addresses, its release records (newest first), and the images that it can use."""
     name = found["name"]
-    shared = [each["ip"] for each in addresses if each["shared"]]
-    records = [release(each) for each in releases]
+    shared = [address["ip"] for address in addresses if address["shared"]]
+    records = [release(candidate) for candidate in releases]
     return {
         "__typename": "App",
         "id": name,
@@ -47,7 +47,7 @@ def app(
         "config": {"__typename": "AppConfig", "definition": releases[0]["definition"] if releases else {}},
         "organization": organization(found["organization"]["slug"]),
         "services": [],
-        "ipAddresses": nodes("IPAddress", [_address(each) for each in addresses if not each["shared"]]),
+        "ipAddresses": nodes("IPAddress", [_address(address) for address in addresses if not address["shared"]]),
         "sharedIpAddress": shared[0] if shared else None,
         "egressIpAddresses": nodes("EgressIPAddress"),
         "machines": nodes("Machine"),
@@ -95,7 +95,7 @@ def organization(slug: str, tokens: Sequence[Document] = ()) -> Document:
         "provisionsBetaExtensions": False,
         "addOnSsoLink": None,
         "addOns": lambda **_: nodes("AddOn"),
-        "limitedAccessTokens": nodes("LimitedAccessToken", [limited_token(each) for each in tokens]),
+        "limitedAccessTokens": nodes("LimitedAccessToken", [limited_token(token) for token in tokens]),
     }
 
 

@@ -9,7 +9,7 @@ a machine that nobody reads would not start.
     replacing ──> starting, or stopped when it was not running before          restarting ──> starting
     destroying ──> destroyed ──> (404)                                  started ──exit──> starting | stopped
 
-An update stamps `launch` when the request is accepted. The previous process goes on while Fly prepares the image; then it gets its
+An update stamps `launch` when the request is accepted. The previous process continues while Fly prepares the image; then it gets its
 signal and ends, and its last log lines come before the `start` of the new version. An update whose image cannot be pulled is
 reverted: the previous version never stops.
 """
@@ -324,7 +324,7 @@ class Machines:
         return exit is not None
 
     def _revert(self, machine: Document, at: float) -> None:
-        """Give the update up because its image cannot be pulled; the previous version goes on."""
+        """Revert the update because its image cannot be pulled; the previous version keeps running."""
         reason = f"failed to pull image {machine.pop('_next')['config']['image']}"
         self._event(machine, "update", "failed", at, request={"error": reason})
         self._enter(machine, "started" if machine["_launch"] else "stopped", at)
