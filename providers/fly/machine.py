@@ -21,6 +21,7 @@ from providers.fly.api.client import (
     VISIBLE_SECONDS,
     FlyError,
     create_idempotent,
+    is_without_capacity,
     retry_until_pullable,
     retry_until_visible,
 )
@@ -288,7 +289,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     min_secrets_version=args.secrets_version,
                 )
             except FlyError as error:
-                if error.status != 412 or not args.volume_id:
+                if error.status != 412 or not args.volume_id or is_without_capacity(error):
                     raise
                 volume = volumes.find(self.fly, args.app, args.volume_id)
                 holder = volume and volume.attached_machine_id

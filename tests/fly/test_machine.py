@@ -117,6 +117,18 @@ def test_machine_waits_for_its_volume(machine: Driven, arguments: dict[str, Any]
     assert running(world)["name"] == "renamed"
 
 
+def test_full_host_is_reported(configured: Configured, arguments: dict[str, Any], world: World) -> None:
+    """Fly answers 412, as for a volume that is still attached: waiting would not help."""
+    body = {"error": "insufficient resources to create new machine with existing volume", "status": "unknown"}
+    world.faults.arm(Fault("refuse", service="fly", method="POST", path="machines$", status=412, body=body, times=99))
+    began = world.clock.now()
+
+    with pytest.raises(ProviderError, match="the volume's host is full"):
+        Driven(configured(MachineProvider)).up(**arguments)
+
+    assert world.clock.now() < began + 30
+
+
 @pytest.mark.parametrize("change", [{"name": "renamed"}, {"region": "lax"}, {"volume_id": "vol_other"}])
 def test_replacement_is_refused(machine: Driven, arguments: dict[str, Any], change: dict[str, str]) -> None:
     with pytest.raises(Refused, match="the app would be down"):

@@ -2,7 +2,7 @@
 
 from providers import waiting
 from providers.fly.api import machines
-from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, NotFound
+from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, NotFound, is_without_capacity
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.leases import Lease, leased
 
@@ -78,7 +78,7 @@ def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0
                 safe=True,
             )
         except FlyError as error:
-            if error.status != 412:
+            if error.status != 412 or is_without_capacity(error):
                 raise
             return None
         return True
