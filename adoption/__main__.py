@@ -21,7 +21,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from adoption.locate import LOCATE, OtherName, secret_names, unclaimed
-from components.backend import environment
+from components.backend.environment import read_contract
 from components.config import PROJECT
 from project.config import read_without_secrets
 from project.files import BadProject
@@ -49,6 +49,8 @@ class Survey(Mocks):
         self.apps: list[str] = []
         self.missing: list[str] = []
         self.problems: list[str] = []
+        self.generated: list[str] = []
+        """The names of the secrets that the stack generates."""
 
     def call(self, args: Any) -> Any:
         return {}
@@ -117,6 +119,8 @@ def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
     os.environ["PULUMI_CONFIG"] = json.dumps(config.config)
     os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(config.secret_keys))
     found = Survey(Config(config.config, PROJECT))
+    environment = config.config[f"{PROJECT}:environment"]
+    found.generated = read_contract(folder / environment, environment)[0].generated()
     set_mocks(found, project=PROJECT, stack=stack, preview=True, monitor=_Monitor(found))
     program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]  # Pulumi's
     program()
@@ -155,7 +159,7 @@ def _report(found: Survey) -> list[str]:
     lines += [f"to create  {name}" for name in found.missing]
     for app in found.apps:
         lines += [f"not used   {what}" for what in unclaimed(found.fly, app, {entry["id"] for entry in there})]
-        replaced = secret_names(found.fly, app) & set(environment.generated())
+        replaced = secret_names(found.fly, app) & set(found.generated)
         lines += [
             f"warning    up sets the secret {name} of {app} to a new value, unless you set it: "
             f"`pulumi config set --secret --path 'solos:secrets.{name}'`"

@@ -12,6 +12,7 @@ from checklist.row import Failed, Missing, Phase, need, row
 
 BACKEND = "solos:Backend"
 UP = "run `pulumi up`"
+NO_DATABASE = "none, as solos:database declares"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,15 @@ class Volume(Shape, kind="fly:Volume"):
     region: str
     size_gb: int
     encrypted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredDatabase(Shape, kind="checks:DeclaredDatabase"):
+    managed: str
+    """external or none."""
+    host: str
+    restored_on: str
+    restored_by: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +164,9 @@ def machine(known: Known) -> str:
     link=fly_page("/volumes"),
 )
 def database(known: Known) -> str:
-    """SQLite on a volume, or Managed Postgres with a backup that was taken before the release."""
+    """SQLite on a volume, Managed Postgres with a backup that was taken before the release, an external database, or none."""
+    if declared := known.first(DeclaredDatabase):
+        return f"external Postgres at {declared.host}" if declared.managed == "external" else NO_DATABASE
     if known.first(ManagedPostgres):
         cluster = need(known, ManagedPostgres)
         access, backup = need(known, PostgresAccess), need(known, PostgresBackup)

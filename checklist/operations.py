@@ -7,7 +7,7 @@ row.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from checklist.backend import BACKEND, UP, Machine, ManagedPostgres, fly_page
+from checklist.backend import BACKEND, NO_DATABASE, UP, DeclaredDatabase, Machine, ManagedPostgres, fly_page
 from checklist.known import Known, Shape, ShapeT
 from checklist.row import Missing, Phase, need, row
 
@@ -138,7 +138,9 @@ def alerting(known: Known) -> str:
     link=fly_page("/volumes"),
 )
 def backups(known: Known) -> str:
-    """The database was restored from a backup; for SQLite the rows were counted."""
+    """The database was restored from a backup; for SQLite the rows were counted. For an external database, somebody says so."""
+    if declared := known.first(DeclaredDatabase):
+        return _declared_restore(declared)
     if known.first(ManagedPostgres):
         restored = need(known, PostgresRestoreDrill)
         return (
@@ -155,6 +157,17 @@ def backups(known: Known) -> str:
         f"snapshot {drill.snapshot_id} restored and counted {drill.restored_at}, {drill.seconds} s: "
         f"{rows}{''.join(replicas)}"
     )
+
+
+def _declared_restore(database: DeclaredDatabase) -> str:
+    if database.managed == "none":
+        return NO_DATABASE
+    if not database.restored_on:
+        raise Missing(
+            "nobody has declared that a backup of the external database was restored",
+            remedy="restore one where the database is, look at the rows, and set solos:database.restoredOn and restoredBy",
+        )
+    return f"restored on {database.restored_on} by {database.restored_by}, who declares it: {database.host} is not reached from here"
 
 
 ROWS = (logging, monitoring, alerting, backups)

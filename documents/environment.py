@@ -2,24 +2,27 @@
 
 from pathlib import Path
 
-from components.backend.environment import CONTRACT, Source, Variable
+from components.backend.environment import Contract, Database, Source, Variable, read_contract
 
-PATH = Path(__file__).resolve().parents[1] / "infra-docs" / "ENVIRONMENT.md"
+FOLDER = Path(__file__).resolve().parents[1] / "infra-docs"
+PATH = FOLDER / "ENVIRONMENT.md"
+SOURCE = FOLDER / "environment.toml"
 
 ORIGINS: dict[Source, str] = {
     "fly.toml": "`[env]` of fly.toml",
     "generated": "generated once, and kept encrypted in the stack's state",
     "given": "`solos:secrets`, encrypted in the stack's configuration",
-    "database": "read from the Managed Postgres cluster, and kept encrypted in the stack's state",
+    "database": "read from the Managed Postgres cluster, and kept encrypted in the stack's state; for an external database, "
+    "`solos:secrets`",
     "Fly": "set by Fly on every machine",
 }
 
 BEFORE = """\
-# The environment of solserver
+# The environment of the server
 
 Every variable and secret in the server's environment. It is the contract between the server and its operator.
-This file is made from `components/backend/environment.py`, which the program checks at preview. `make docs` writes it, and a test
-fails when it is out of date.
+This file is made from `infra-docs/environment.toml`, which the program checks at preview. `make docs` writes it, and a test fails
+when it is out of date. Another server has another file: `solos:environment`.
 """
 
 AFTER = """\
@@ -45,21 +48,40 @@ or in the launch report; `fly secrets list` shows names and digests.
 
 ## Add a variable
 
-Add it to `CONTRACT` in `components/backend/environment.py` with its source and purpose, run `make docs`, and commit both. The preview
-refuses a required variable without a value, a secret in fly.toml, and a name in `solos:secrets` that is not in the contract.
+Add one line to `infra-docs/environment.toml`, run `make docs`, and commit both. The preview refuses a required variable
+without a value, a secret in fly.toml, and a name in `solos:secrets` that is not in the file.
 """
+
+
+KINDS: dict[Database, str] = {
+    "sqlite": "SQLite",
+    "postgres": "Managed Postgres",
+    "external": "an external Postgres",
+    "none": "no database",
+}
+
+
+def contract() -> Contract:
+    """The contract of this repository. Raises ValueError when it has problems."""
+    found, problems = read_contract(SOURCE, SOURCE.name)
+    if problems:
+        raise ValueError(str(problems))
+    return found
 
 
 def render() -> str:
     """The whole document."""
-    rows = "\n".join(_row(variable) for variable in CONTRACT)
+    rows = "\n".join(_row(variable) for variable in contract().variables)
     head = "| Name | Required | Secret | Source | Purpose |\n| --- | --- | --- | --- | --- |"
     return f"{BEFORE}\n{head}\n{rows}\n\n{AFTER}"
 
 
 def _row(variable: Variable) -> str:
     need = "yes" if variable.required else "no"
-    if variable.only_with:
-        need = f"{need}; only with {'SQLite' if variable.only_with == 'sqlite' else 'Postgres'}"
+    if variable.needed_with:
+        need = f"with `{variable.needed_with}`"
+    if variable.kinds:
+        need = f"{need}; only with {' and '.join(KINDS[kind] for kind in variable.kinds)}"
+    without = f"; `{variable.default}` without it" if variable.default else ""
     secret = "yes" if variable.is_secret else "no"
-    return f"| `{variable.name}` | {need} | {secret} | {ORIGINS[variable.source]} | {variable.purpose} |"
+    return f"| `{variable.name}` | {need} | {secret} | {ORIGINS[variable.source]} | {variable.purpose}{without} |"

@@ -6,11 +6,12 @@ from typing import Any
 import pulumi
 import pulumi_random as random
 
-from components.backend import environment, image_build
+from components.backend import image_build
 from components.backend.postgres import Postgres
 from components.backend.postgres import cluster_name as postgres_name
 from components.backend.settings import SUFFIX_LENGTH, BackendSettings
 from components.base import Component
+from providers.checks.declared_database import DeclaredDatabase, DeclaredDatabaseArgs
 from providers.checks.replica_drill import ReplicaDrill, ReplicaDrillArgs
 from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
@@ -90,6 +91,8 @@ class Backend(Component):
         volume = self._volume(app, image) if fly_toml.mount else None
         domain = self._domain(app, addresses) if settings.domain else None
         postgres = self._postgres(app, image) if settings.database.kind == "postgres" else None
+        if settings.database.kind in ("external", "none"):
+            self._declare_database()
         secret_values = self._secret_values()
         if postgres:
             secret_values["DATABASE_URL"] = postgres.url
@@ -150,7 +153,7 @@ class Backend(Component):
             ),
             self.replaceable_opts(*addresses, *([domain] if domain else []), machine),
         )
-        if volume and settings.database.restore_drill:
+        if volume and settings.database.kind == "sqlite" and settings.database.restore_drill:
             self._prove_restore(volume)
         if postgres and settings.database.restore_drill:
             postgres.prove_restore(after=self.rollout)
@@ -217,14 +220,14 @@ class Backend(Component):
                 special=False,
                 opts=self.replaceable_opts(),  # A given value takes its place.
             ).result
-            for name in environment.generated()
+            for name in self.settings.contract.generated()
             if name not in given
         }
         return {**generated, **{name: pulumi.Output.secret(value) for name, value in given.items()}}
 
     def _without_kept(self, found: list[str], values: dict[str, str]) -> dict[str, str]:
         """A generated secret that the app had before the stack keeps its value, which nobody can read."""
-        kept = set(found) & set(environment.generated()) - self.settings.given_secrets.keys()
+        kept = set(found) & set(self.settings.contract.generated()) - self.settings.given_secrets.keys()
         return {name: value for name, value in values.items() if name not in kept}
 
     def _domain(self, app: App, addresses: list[IpAddress]) -> IssuedCertificate:
@@ -277,6 +280,19 @@ class Backend(Component):
             self.child_opts(),
         )
 
+    def _declare_database(self) -> None:
+        database = self.settings.database
+        DeclaredDatabase(
+            f"{self.name}-database",
+            DeclaredDatabaseArgs(
+                managed=database.kind,
+                host=database.host,
+                restored_on=database.restored_on,
+                restored_by=database.restored_by,
+            ),
+            self.replaceable_opts(),
+        )
+
     def _prove_restore(self, volume: Volume) -> None:
         """Prove for each release that its database can be restored: from a snapshot, and from the replica if there is one."""
         fly_toml, database = self.settings.fly_toml, self.settings.fly_toml.env["DATABASE_PATH"]
@@ -306,7 +322,7 @@ class Backend(Component):
 def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
     """What the backend is going to have in its app, by name."""
     mount, database, given = settings.fly_toml.mount, settings.database, settings.given_secrets
-    generated = [name for name in environment.generated() if name not in given]
+    generated = [name for name in settings.contract.generated() if name not in given]
     cluster = None
     if database.kind == "postgres":
         cluster = postgres_name(database, app)

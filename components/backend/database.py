@@ -3,14 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
+from urllib.parse import urlsplit
 
 from components.backend.environment import Database
 from components.config import SettingText, StackConfig
+from providers.checks import declared_database
 from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {
     "sqlite": ("fromSnapshot",),
     "postgres": ("name", "plan", "diskSizeGb", "pgMajorVersion"),
+    "external": ("restoredOn", "restoredBy"),
+    "none": (),
 }
 """The settings of each kind."""
 
@@ -19,10 +23,17 @@ OTHER_KIND = SettingText(
 )
 NOT_A_SNAPSHOT = SettingText("solos:database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
 
+NOT_A_URL = SettingText(
+    "solos:secrets.DATABASE_URL",
+    "is not a connection string",
+    remedy="write it like postgres://USER:PASSWORD@HOST/DATABASE",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
-    """`from_snapshot` is for SQLite, on the volume of fly.toml; what follows is for a Managed Postgres cluster."""
+    """`from_snapshot` is for SQLite, on the volume of fly.toml; `name` and what follows is for a Managed Postgres cluster, `host` and
+    what follows for an external database."""
 
     kind: Database
     restore_drill: bool
@@ -37,11 +48,17 @@ class DatabaseSettings:
     disk_size_gb: int
     pg_major_version: managed_postgres.Version
 
+    host: str
+    """Of the DATABASE_URL that is given."""
+    restored_on: str
+    """When somebody restored a backup and looked at the rows, as 2026-11-27; empty when nobody has."""
+    restored_by: str
 
-def read(config: StackConfig) -> DatabaseSettings:
-    """Read `solos:database`; problems are added to `config`."""
+
+def read(config: StackConfig, url: str) -> DatabaseSettings:
+    """Read `solos:database`; `url` is the DATABASE_URL that is given. Problems are added to `config`."""
     given = config.table("database", ("kind", "restoreDrill", *(key for keys in KEYS.values() for key in keys)))
-    kind: Database = "postgres" if given.get("kind") == "postgres" else "sqlite"
+    kind: Database = next((known for known in KEYS if known == given.get("kind")), "sqlite")
     if given.get("kind", kind) != kind:
         config.refuse_other("database.kind", given["kind"], KEYS)
     for other, keys in KEYS.items():
@@ -60,6 +77,22 @@ def read(config: StackConfig) -> DatabaseSettings:
         plan=given.get("plan", "basic").lower(),
         disk_size_gb=config.whole_in("database", given, "diskSizeGb", default=10),
         pg_major_version="16" if version == "16" else "17",
+        host=_host(config, url) if kind == "external" else "",
+        restored_on=given.get("restoredOn", ""),
+        restored_by=given.get("restoredBy", ""),
     )
+    config.refuse_all("database", declared_database.problems(database.restored_on, database.restored_by))
     config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))
     return database
+
+
+def _host(config: StackConfig, url: str) -> str:
+    """The host of a connection string; its problem never shows the string, which has a password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in ("postgres", "postgresql") else None
+    except ValueError:
+        host = None
+    if url and not host:
+        config.refuse(NOT_A_URL())
+    return host or ""

@@ -1,14 +1,18 @@
-"""The environment of solserver: every variable and secret, its purpose, and where its value comes from.
+"""The environment contract of the server: every variable and secret, its purpose, and where its value comes from.
 
-This is the contract between the server and its operator. The program checks it at preview, and infra-docs/ENVIRONMENT.md is made
-from it. Names are in version control; values of secrets never are.
+It is a file of the project, `solos:environment`; infra-docs/environment.toml describes its format, and is SolOS's. The program checks
+fly.toml and `solos:secrets` against it at preview, and infra-docs/ENVIRONMENT.md is made from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from components.config import SettingProblem, SettingText
+from providers.errors import ProblemText
+from providers.fly.appconfig.tables import Document, Table
 
 Source = Literal["fly.toml", "generated", "given", "database", "Fly"]
 """Where a value comes from:
@@ -16,10 +20,10 @@ Source = Literal["fly.toml", "generated", "given", "database", "Fly"]
 - fly.toml: [env] of that file
 - generated: once, and kept in the stack's state; `solos:secrets` can set it, to keep an existing value
 - given: `solos:secrets.<name>`, encrypted
-- database: the Managed Postgres cluster that the stack creates
+- database: the Managed Postgres cluster that the stack creates; for an external database, as if it was given
 - Fly: set by the platform
 """
-Database = Literal["sqlite", "postgres"]
+Database = Literal["sqlite", "postgres", "external", "none"]
 
 ENV_MISSING = SettingText("fly.toml", "[env] {name} is missing: {purpose}", remedy="add it")
 ENV_SECRET = SettingText(
@@ -35,106 +39,151 @@ SECRET_MISSING = SettingText(
     "is missing: {purpose}",
     remedy="run `pulumi config set --secret --path 'solos:secrets.{name}'`",
 )
+SECRET_MISSING_WITH = SettingText(
+    "solos:secrets.{name}",
+    "is missing, and {other} is set: {purpose}",
+    remedy="run `pulumi config set --secret --path 'solos:secrets.{name}'`, or remove {other}",
+)
 SECRET_UNKNOWN = SettingText(
     "solos:secrets.{name}",
-    "is not a secret of the server",
-    remedy="use a name of infra-docs/ENVIRONMENT.md, or remove it",
+    "is not in the environment of the server",
+    remedy='add a line to {file}: {name} = {{ source = "given", purpose = "…" }}; or remove it',
+)
+SECRET_NOT_GIVEN = SettingText(
+    "solos:secrets.{name}", "comes from {source}, as {file} says", remedy="set it there, and remove it here"
 )
 SECRET_OTHER_DATABASE = SettingText(
     "solos:secrets.{name}", "is only for {only_with}, but solos:database.kind is {database}", remedy="remove it"
 )
 SECRET_EMPTY = SettingText("solos:secrets.{name}", "is empty", remedy="set it, or remove it")
+UNREADABLE = SettingText("solos:environment", "{file} cannot be read ({reason})")
+NOT_TOML = SettingText("solos:environment", "{file} is not valid TOML: {fault}")
+NOT_A_KIND = ProblemText("solos:environment", "must be a list of {kinds}")
+BAD_CONTRACT = SettingText("solos:environment", "{message}")
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One entry of the contract. `only_with` is the kind of database that needs it; None for any."""
+    """One entry of the contract. `only_with` has the kinds of database that need it; empty for any."""
 
     name: str
     source: Source
     purpose: str
     required: bool = True
-    only_with: Database | None = None
+    only_with: Collection[Database] = ()
+    default: str = ""
+    needed_with: str = ""
+    """The name of a secret that makes this one required."""
+
+    def origin(self, database: Database) -> Source:
+        """Where the value comes from, with that kind of database."""
+        return "given" if self.source == "database" and database == "external" else self.source
 
     @property
     def is_secret(self) -> bool:
         return self.source in ("generated", "given", "database")
 
+    @property
+    def kinds(self) -> Collection[Database]:
+        """The kinds of database that need it; empty for any."""
+        return self.only_with or (("postgres", "external") if self.source == "database" else ())
+
     def fits(self, database: Database) -> bool:
-        return self.only_with in (None, database)
+        return not self.kinds or database in self.kinds
 
 
-REPLICA = "of the bucket to which Litestream replicates the database"
+@dataclass(frozen=True)
+class Contract:
+    """The environment of a server. `file` is where it was read from, for texts."""
 
-CONTRACT: tuple[Variable, ...] = (
-    Variable("NODE_ENV", "fly.toml", "production turns development features off"),
-    Variable("HOST", "fly.toml", "address to listen on; Fly Proxy needs 0.0.0.0", required=False),
-    Variable("PORT", "fly.toml", "port to listen on, the internal_port of the service"),
-    Variable("LOG_LEVEL", "fly.toml", "minimum log level", required=False),
-    Variable("DATABASE_PATH", "fly.toml", "path of the SQLite file, on the volume", only_with="sqlite"),
-    Variable("DATABASE_URL", "database", "connection string of the Managed Postgres cluster", only_with="postgres"),
-    Variable("SESSION_SECRET", "generated", "signs sessions; a new value ends all sessions"),
-    Variable("AWS_ACCESS_KEY_ID", "given", f"key {REPLICA}", required=False, only_with="sqlite"),
-    Variable("AWS_SECRET_ACCESS_KEY", "given", f"secret key {REPLICA}", required=False, only_with="sqlite"),
-    Variable("AWS_ENDPOINT_URL_S3", "given", f"address {REPLICA}", required=False, only_with="sqlite"),
-    Variable("BUCKET_NAME", "given", f"name {REPLICA}", required=False, only_with="sqlite"),
-    Variable(
-        "RESTORE_TO",
-        "fly.toml",
-        "point in time that Litestream restores the database to, once: 2026-11-24T14:02:00Z (BACKUPS.md)",
-        required=False,
-        only_with="sqlite",
-    ),
-    Variable(
-        "LITESTREAM_HEARTBEAT_URL",
-        "given",
-        "called after each upload; an external monitor alerts when the calls stop",
-        required=False,
-        only_with="sqlite",
-    ),
-    Variable("PRIMARY_REGION", "Fly", "region of fly.toml"),
-    Variable("FLY_APP_NAME", "Fly", "name of the app"),
-    Variable("FLY_REGION", "Fly", "region in which the machine runs"),
-    Variable("FLY_MACHINE_ID", "Fly", "the machine, as in `fly machine list`"),
-)
+    variables: tuple[Variable, ...] = ()
+    file: str = ""
 
+    def generated(self) -> list[str]:
+        """The names of the secrets that the program generates."""
+        return [variable.name for variable in self.variables if variable.source == "generated"]
 
-def generated() -> list[str]:
-    """The names of the secrets that the program generates."""
-    return [variable.name for variable in CONTRACT if variable.source == "generated"]
+    def env_problems(
+        self, env: Mapping[str, str], database: Database, place: Callable[[str], str]
+    ) -> Iterator[SettingProblem]:
+        """Where [env] of fly.toml breaks the contract. `place` gives file and line of a variable."""
+        for variable in self._missing("fly.toml", env, database):
+            yield ENV_MISSING(place=place(variable.name), name=variable.name, purpose=variable.purpose)
+        for variable in self.variables:
+            if variable.name not in env:
+                continue
+            if variable.is_secret:
+                yield ENV_SECRET(place=place(variable.name), name=variable.name)
+            elif not variable.fits(database):
+                yield ENV_OTHER_DATABASE(
+                    place=place(variable.name), name=variable.name, only_with=_named(variable), database=database
+                )
 
+    def secret_problems(self, secrets: Mapping[str, str], database: Database) -> Iterator[SettingProblem]:
+        """Where `solos:secrets` breaks the contract."""
+        for variable in self._missing("given", secrets, database):
+            if variable.needed_with:
+                yield SECRET_MISSING_WITH(name=variable.name, purpose=variable.purpose, other=variable.needed_with)
+            else:
+                yield SECRET_MISSING(name=variable.name, purpose=variable.purpose)
+        known = {variable.name: variable for variable in self.variables}
+        for name, value in secrets.items():
+            if name not in known:
+                yield SECRET_UNKNOWN(name=name, file=self.file)
+            elif known[name].source in ("fly.toml", "Fly"):
+                yield SECRET_NOT_GIVEN(name=name, source=known[name].source, file=self.file)
+            elif not known[name].fits(database):
+                yield SECRET_OTHER_DATABASE(name=name, only_with=_named(known[name]), database=database)
+            elif known[name].origin(database) == "database":
+                yield SECRET_NOT_GIVEN(name=name, source="the cluster", file=self.file)
+            elif not value:
+                yield SECRET_EMPTY(name=name)
 
-def env_problems(env: Mapping[str, str], database: Database, place: Callable[[str], str]) -> Iterator[SettingProblem]:
-    """Where [env] of fly.toml breaks the contract. `place` gives file and line of a variable."""
-    for variable in _missing("fly.toml", env, database):
-        yield ENV_MISSING(place=place(variable.name), name=variable.name, purpose=variable.purpose)
-    for variable in CONTRACT:
-        if variable.name not in env:
-            continue
-        if variable.is_secret:
-            yield ENV_SECRET(place=place(variable.name), name=variable.name)
-        elif not variable.fits(database):
-            yield ENV_OTHER_DATABASE(
-                place=place(variable.name), name=variable.name, only_with=variable.only_with, database=database
-            )
-
-
-def secret_problems(secrets: Mapping[str, str], database: Database) -> Iterator[SettingProblem]:
-    """Where `solos:secrets` breaks the contract."""
-    for variable in _missing("given", secrets, database):
-        yield SECRET_MISSING(name=variable.name, purpose=variable.purpose)
-    known = {variable.name: variable for variable in CONTRACT if variable.source in ("given", "generated")}
-    for name, value in secrets.items():
-        if name not in known:
-            yield SECRET_UNKNOWN(name=name)
-        elif not known[name].fits(database):
-            yield SECRET_OTHER_DATABASE(name=name, only_with=known[name].only_with, database=database)
-        elif not value:
-            yield SECRET_EMPTY(name=name)
+    def _missing(self, source: Source, values: Mapping[str, str], database: Database) -> Iterator[Variable]:
+        for variable in self.variables:
+            is_needed = variable.required and (not variable.needed_with or variable.needed_with in values)
+            is_expected = variable.origin(database) == source and is_needed and variable.fits(database)
+            if is_expected and not values.get(variable.name):
+                yield variable
 
 
-def _missing(source: Source, values: Mapping[str, str], database: Database) -> Iterator[Variable]:
-    for variable in CONTRACT:
-        required = variable.source == source and variable.required and variable.fits(database)
-        if required and not values.get(variable.name):
-            yield variable
+def read_contract(path: Path, file: str) -> tuple[Contract, list[SettingProblem]]:
+    """The contract in the file at `path`, which texts call `file`, and the problems with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return Contract(), [UNREADABLE(file=file, reason=getattr(error, "strerror", None) or error)]
+    except tomllib.TOMLDecodeError as error:
+        return Contract(), [NOT_TOML(file=file, fault=error)]
+    document = Document(path.name, text, values, {}, {})
+    variables = [
+        variable for name in values for variable in [_variable(name, document.top.table(name))] if variable is not None
+    ]
+    problems = [BAD_CONTRACT(place=found.key, message=str(found)) for found in (*document.problems, *document.warnings)]
+    return Contract(tuple(variables), file), problems
+
+
+def _variable(name: str, table: Table | None) -> Variable | None:
+    if table is None:
+        return None
+    source, purpose = table.one_of("source", get_args(Source), needed=True), table.needed("purpose", str)
+    only_with: list[Any] = table.take("only_with", list, [])
+    for kind in only_with:
+        if kind not in get_args(Database):
+            table.report(NOT_A_KIND(kinds=", ".join(get_args(Database))), "only_with")
+    variable = Variable(
+        name=name,
+        source=source or "Fly",  # type: ignore[arg-type]  # one_of has checked it
+        purpose=purpose or "",
+        required=table.take("required", bool, True),
+        only_with=tuple(only_with),
+        default=table.take("default", str, ""),
+        needed_with=table.take("with", str, ""),
+    )
+    table.done()
+    return variable
+
+
+def _named(variable: Variable) -> str:
+    return " and ".join(variable.kinds)

@@ -1,5 +1,7 @@
 """Checks of fly.toml beyond its syntax: that it describes one machine for this server, with this database."""
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -9,6 +11,9 @@ from providers.fly.appconfig import AppConfig
 from providers.fly.volume import VolumeArgs, VolumeProvider
 
 FILE = "fly.toml"
+LITESTREAM = "litestream.yml"
+REPLICATED = re.compile(r"^\s*- path:\s*(\S+)", re.MULTILINE)
+"""The databases in Litestream's configuration; the path of a replica is not an item of a list."""
 NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the region of the machine and its volume")
 NO_SERVICE = SettingText(
     FILE,
@@ -51,6 +56,13 @@ NOT_ON_VOLUME = SettingText(
 )
 
 
+OTHER_REPLICA = SettingText(
+    FILE,
+    "{file} replicates {path}, and DATABASE_PATH is {database}",
+    remedy="write `path: ${{DATABASE_PATH}}` there: otherwise the database has no replica, or Litestream stops the server's boot",
+)
+
+
 def health_path(fly_toml: AppConfig) -> str:
     """The path of the first HTTP check of a service, or of [checks] on the port of a service; empty when there is none."""
     config = fly_toml.config
@@ -71,7 +83,7 @@ def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Itera
     if database == "postgres":
         if fly_toml.mount:
             yield VOLUME_WITH_POSTGRES(place=fly_toml.place("mounts"))
-    else:
+    elif database == "sqlite":
         yield from _volume_problems(fly_toml)
 
 
@@ -103,6 +115,9 @@ def _volume_problems(fly_toml: AppConfig) -> Iterator[SettingProblem]:
     path = PurePosixPath(fly_toml.env.get("DATABASE_PATH", "/"))
     if not path.is_relative_to(mount.destination):
         yield NOT_ON_VOLUME(place=fly_toml.place("env", "DATABASE_PATH"), path=path, mount=mount.destination)
+    for replicated in _replicated(fly_toml):
+        if replicated not in ("${DATABASE_PATH}", str(path)):
+            yield OTHER_REPLICA(place=fly_toml.place("files"), file=LITESTREAM, path=replicated, database=path)
     volume = VolumeArgs(
         app=fly_toml.app or "",
         name=mount.source,
@@ -112,3 +127,10 @@ def _volume_problems(fly_toml: AppConfig) -> Iterator[SettingProblem]:
     )
     for problem in VolumeProvider().validate(volume, None):
         yield SettingProblem(FILE, f"[mounts] {problem}", place=fly_toml.place("mounts"))
+
+
+def _replicated(fly_toml: AppConfig) -> list[str]:
+    """The databases that Litestream replicates, by the configuration among the files of the machine."""
+    files = [file for file in fly_toml.config.get("files", ()) if file["guest_path"].endswith(f"/{LITESTREAM}")]
+    texts = [base64.b64decode(file.get("raw_value", "")).decode(errors="replace") for file in files]
+    return [path.strip("\"'") for text in texts for path in REPLICATED.findall(text)]

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.backend import database, environment, fly_toml, image_build
+from components.backend import database, fly_toml, image_build
 from components.backend.database import DatabaseSettings
+from components.backend.environment import Contract, read_contract
 from components.backend.image_build import ImageBuildSettings
 from components.config import SettingProblem, SettingText, StackConfig
 from providers.fly import appconfig, certificate
@@ -32,6 +33,7 @@ class BackendSettings:
     replace_machine: bool
     """Whether the machine may be replaced, which is an outage; for one change only."""
     database: DatabaseSettings
+    contract: Contract
     given_secrets: Mapping[str, str] = field(repr=False)
     domain: str
     """The custom hostname; empty when clients use `<app>.fly.dev`."""
@@ -65,7 +67,9 @@ class BackendSettings:
 def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> BackendSettings:
     """The settings, with the fly.toml in the project `folder`; problems are added to `config`."""
     app_config = appconfig.load(folder / config.text("flyToml"))
-    image = config.text("image")
+    image, file = config.text("image"), config.text("environment")
+    secrets = config.secrets("secrets")
+    contract, contract_problems = read_contract(folder / file, file)
     settings = BackendSettings(
         org=config.text("org"),
         app=config.optional("app") or app_config.app or "",
@@ -75,8 +79,9 @@ def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> 
         fly_toml=app_config,
         machine_name=config.text("machine"),
         replace_machine=config.flag("replaceMachine"),
-        database=database.read(config),
-        given_secrets=config.secrets("secrets"),
+        database=database.read(config, secrets.get("DATABASE_URL", "")),
+        contract=contract,
+        given_secrets=secrets,
         domain=config.optional("domain"),
         wait_for_domain=config.whole("waitForDomain"),
         health_path=config.optional("healthPath") or fly_toml.health_path(app_config),
@@ -84,7 +89,7 @@ def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> 
     )
     _check_names(config, settings)
     _check_fly_toml(config, settings)
-    for problem in environment.secret_problems(settings.given_secrets, settings.database.kind):
+    for problem in contract_problems or contract.secret_problems(settings.given_secrets, settings.database.kind):
         config.refuse(problem)
     return settings
 
@@ -110,6 +115,6 @@ def _check_fly_toml(config: StackConfig, settings: BackendSettings) -> None:
     if not read.problems:
         for found in (
             *fly_toml.problems(read, kind, settings.health_path),
-            *environment.env_problems(read.env, kind, lambda name: read.place("env", name)),
+            *settings.contract.env_problems(read.env, kind, lambda name: read.place("env", name)),
         ):
             config.refuse(found)

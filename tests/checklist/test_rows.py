@@ -8,7 +8,7 @@ import pytest
 from checklist.known import Observed
 from checklist.row import Finding, State
 from checklist.rows import ROWS, examine
-from tests.checklist.proven import ADA, DIGEST, PROVEN, known, observed, without_monitor
+from tests.checklist.proven import ADA, BACKEND, DIGEST, PROVEN, known, observed, without_monitor
 
 MACHINE = PROVEN["machine"]
 
@@ -82,6 +82,32 @@ ABSENT: list[tuple[str, str, str]] = [
     ("no-crashes", "installations", "Apple has not been asked yet"),
     ("launched", "record", "nobody has declared it launched"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "database", "backups"),
+    [
+        ({"managed": "none"}, "none, as solos:database declares", "none, as solos:database declares"),
+        (
+            {"managed": "external", "host": "db.example", "restored_on": "2026-11-20", "restored_by": "Mara"},
+            "external Postgres at db.example",
+            "restored on 2026-11-20 by Mara, who declares it: db.example is not reached from here",
+        ),
+        (
+            {"managed": "external", "host": "db.example"},
+            "external Postgres at db.example",
+            "nobody has declared that a backup of the external database was restored",
+        ),
+    ],
+)
+def test_database_managed_elsewhere(declared: dict[str, str], database: str, backups: str) -> None:
+    outputs = {"host": "", "restored_on": "", "restored_by": "", **declared}
+    proven = known({"volume": None, "restore": None})
+    elsewhere = replace(proven, resources=(*proven.resources, observed("checks:DeclaredDatabase", BACKEND, **outputs)))
+
+    found = {finding.row.key: finding for finding in examine(elsewhere, {})}
+
+    assert (found["database"].text, found["backups"].text) == (database, backups)
 
 
 @pytest.mark.parametrize(("key", "resource", "text"), ABSENT)

@@ -33,7 +33,7 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path, database: Path) -> Iterator[dict[str, str]]:
     """Of a machine whose bucket is the double's. Only paths and the interval of uploads differ from production."""
-    config = (FILES / "litestream.yml").read_text().replace("/data/solos.sqlite3", str(database))
+    config = (FILES / "litestream.yml").read_text().replace("${DATABASE_PATH}", str(database))
     path = tmp_path / "litestream.yml"
     path.write_text(config.replace('":9090"', '""').replace("sync-interval: 10s", "sync-interval: 200ms"))
     with closing(World(tmp_path / "world")) as world, Listeners(world):

@@ -222,7 +222,7 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
     ("key", "value", "problem"),
     [
         ("endpoints", {"flyy": "http://127.0.0.1"}, "endpoints.flyy: is unknown; did you mean fly?"),
-        ("database", {"kind": "mysql"}, "database.kind: must be sqlite or postgres, not 'mysql'"),
+        ("database", {"kind": "mysql"}, "database.kind: must be sqlite, postgres, external or none, not 'mysql'"),
         (
             "earlierReleases",
             {"v1": "gone"},
@@ -338,6 +338,63 @@ def test_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
     )
 
 
+def test_external_database_is_given(folder: Path, settings: Read, problems: Problems) -> None:
+    """Neon, Supabase or a cluster of one's own: the stack gets its URL, and only the host of it is shown."""
+    without_volume(folder)
+    url, given = "postgres://u:pa55@db.example:5432/app", {"kind": "external"}
+
+    database = settings(("secrets",), database=given, secrets={"DATABASE_URL": url}).backend.database
+
+    assert (database.kind, database.host) == ("external", "db.example")
+    assert problems(database=given)[0].startswith("solos:secrets.DATABASE_URL: is missing: connection string of the")
+    (bad,) = problems(("secrets",), database=given, secrets={"DATABASE_URL": "mysql://u:pa55@h/d"})
+    assert "pa55" not in bad
+    assert "is not a connection string; write it like postgres://" in bad
+
+
+def test_external_backup_is_declared(folder: Path, settings: Read, problems: Problems) -> None:
+    without_volume(folder)
+    secrets = {"DATABASE_URL": "postgres://u:p@db.example/app"}
+    given = {"kind": "external", "restoredOn": "2026-11-20", "restoredBy": "Mara"}
+
+    assert settings(("secrets",), database=given, secrets=secrets).backend.database.restored_by == "Mara"
+    assert problems(("secrets",), database={**given, "restoredBy": ""}, secrets=secrets) == (
+        "solos:database: restored_on and restored_by belong together; set both, or neither",
+    )
+    assert problems(("secrets",), database={**given, "restoredOn": "last week"}, secrets=secrets) == (
+        "solos:database: must be a date like 2026-11-27, not 'last week'",
+    )
+
+
+def test_no_database_is_needed(folder: Path, settings: Read) -> None:
+    without_volume(folder)
+
+    assert settings(database={"kind": "none"}).backend.database.kind == "none"
+
+
+@pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"])
+def test_bucket_needs_its_keys(problems: Problems, missing: str) -> None:
+    names = ("BUCKET_NAME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3")
+    secrets = {name: "x" for name in names if name != missing}
+
+    (problem,) = problems(("secrets",), secrets=secrets)
+
+    assert problem.startswith(f"solos:secrets.{missing}: is missing, and BUCKET_NAME is set:")
+
+
+def test_replica_of_the_database(folder: Path, settings: Read, problems: Problems) -> None:
+    """Litestream with another path would replicate a file that does not exist, and stop the server's boot."""
+    text = "dbs:\n  - path: /data/other.sqlite3\n"
+    (folder / "litestream.yml").write_text(text)
+    edit(folder, 'local_path = "monitoring/litestream.yml"', 'local_path = "litestream.yml"')
+
+    (problem,) = problems()
+
+    assert "litestream.yml replicates /data/other.sqlite3, and DATABASE_PATH is /data/solos.sqlite3" in problem
+    (folder / "litestream.yml").write_text(text.replace("/data/other.sqlite3", "${DATABASE_PATH}"))
+    assert settings().backend.database.kind == "sqlite"
+
+
 def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
     found = problems(("secrets",), database={"kind": "postgres"}, secrets={"BUCKET_NAME": "b"})
 
@@ -360,7 +417,7 @@ def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
         ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17, not '9'"),
         (
             {"size": "5"},
-            "database.size: is unknown; known keys are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill",
+            "database.size: is unknown; known keys are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill, restoredBy, restoredOn",
         ),
     ],
 )

@@ -244,9 +244,9 @@ class Processes:
     def _translate_files(self, start: Start) -> None:
         for file in start.config.get("files") or ():
             path = start.root / file["guest_path"].strip("/")
-            path.write_text(
-                self._loopback.text(path.read_text(), *start.place).replace("path: /data/", f"path: {start.root}/data/")
-            )
+            database = below(start.root, start.env.get("DATABASE_PATH", "/"))
+            text = self._loopback.text(path.read_text(), *start.place)
+            path.write_text(text.replace("path: ${DATABASE_PATH}", f"path: {database}"))
 
     def exit(self, id: str) -> Exit | None:
         if id not in self._running:
