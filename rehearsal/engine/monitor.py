@@ -71,7 +71,8 @@ class Messages(engine_pb2_grpc.EngineServicer):
         display = self._display()
         if request.severity != engine_pb2.ERROR:
             if request.severity != engine_pb2.DEBUG:
-                display.say(request.urn, request.message)
+                warning = "warning: " if request.severity == engine_pb2.WARNING else ""
+                display.say(request.urn, warning + request.message)
         elif not display.program_is_ending:
             display.error(request.urn, request.message)
         return empty_pb2.Empty()
