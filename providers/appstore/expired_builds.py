@@ -11,6 +11,7 @@ from pulumi import Output
 from providers import engine
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import Build
+from providers.appstore.ipa import versions
 from providers.properties import REPLACES
 from providers.record import Input, record
 from providers.resource import Gate, Resource
@@ -59,12 +60,16 @@ class ExpiredBuildsProvider(Gate[ExpiredBuildsArgs, ExpiredBuildsState]):
 def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Build]:
     known = {build.id: build for build in builds}
     current = known.get(args.build_id)
-    if current is None or current.uploaded_date is None:
-        return
     for build in known.values():
         others = [group for group in build.beta_groups if group.id != args.group_id]
-        if build.uploaded_date and build.uploaded_date.moment < current.uploaded_date.moment and not others:
+        if current and _age(build) < _age(current) and not others:
             yield build
+
+
+def _age(build: Build) -> tuple[float, tuple[int, ...]]:
+    """A key by which an earlier build is lower. Apple's times have whole seconds, so the number decides within one."""
+    uploaded = build.uploaded_date.moment.timestamp() if build.uploaded_date else float("inf")
+    return uploaded, versions.ordering(build.version) if versions.is_build(build.version) else ()
 
 
 class ExpiredBuilds(Resource[ExpiredBuildsArgs], module="appstore", name="ExpiredBuilds"):
