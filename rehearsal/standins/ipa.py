@@ -143,6 +143,7 @@ def nested(
         name: executable(),
         "_CodeSignature/CodeResources": plistlib.dumps({"files": {}}),
         **({} if path.endswith(".framework") else {"embedded.mobileprovision": profile(bundle_id)}),
+        **({"Assets.car": b"BOMStore"} if path.endswith(".app") else {}),
         **(files or {}),
     }
     return {f"{path}/{file}": held for file, held in content.items() if file not in without}

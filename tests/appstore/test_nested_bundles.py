@@ -68,6 +68,8 @@ def test_app_with_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "files"),
     [
+        ("90022", with_bundle(CLIP, without=("Assets.car",))),
+        ("90022", with_bundle(WATCH, without=("Assets.car",))),
         ("90034", with_bundle(SHARE, files={"Share": standin.executable(signed=False)})),
         ("90034", with_bundle(SHARE, without=("_CodeSignature/CodeResources",))),
         ("90056", with_bundle(KIT, without=("CFBundleVersion",))),

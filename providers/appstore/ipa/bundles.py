@@ -11,6 +11,12 @@ from providers.appstore.ipa.expected import Expected
 from providers.appstore.ipa.reader import Bundle
 from providers.errors import Problem, ProblemText
 
+NO_ICON_NAME = ProblemText(
+    "ipa",
+    "Info.plist has no icon name (CFBundleIconName) (90713)",
+    remedy="put the app's icon into an asset catalogue",
+)
+NO_ICON = ProblemText("ipa", "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)")
 OLD_SDK = ProblemText(
     "ipa",
     "it is built with {actual}; Apple accepts {expected} or later (90725)",
@@ -39,6 +45,13 @@ OTHER_CERTIFICATE = ProblemText(
     "its provisioning profile '{name}' does not contain the stack's distribution certificate",
     remedy="archive it again, with a higher build number",
 )
+
+
+def icon_problems(bundle: Bundle) -> Iterator[Problem]:
+    if not bundle.icon_name:
+        yield NO_ICON_NAME()
+    if not bundle.has_icon:
+        yield NO_ICON()
 
 
 def sdk_problems(bundle: Bundle, expected: Expected) -> Iterator[Problem]:

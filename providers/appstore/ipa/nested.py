@@ -31,11 +31,6 @@ HAS_FRAMEWORKS = ProblemText(
     "it contains frameworks, which only the app may (90206)",
     remedy="embed them in the app, and set ALWAYS_EMBED_SWIFT_STANDARD_LIBRARIES = NO for this target",
 )
-NO_ICON_NAME = ProblemText(
-    "ipa",
-    "its Info.plist has no icon name (CFBundleIconName) (90713)",
-    remedy="put its icon into an asset catalogue",
-)
 
 
 def problems(ipa: Ipa, bundle: Bundle, expected: Expected, now: datetime) -> Iterator[Problem]:
@@ -57,8 +52,8 @@ def problems(ipa: Ipa, bundle: Bundle, expected: Expected, now: datetime) -> Ite
         if bundle.slices:
             yield from bundles.architecture_problems(bundle, only=DEVICES)
     yield from bundles.minimum_os_problems(bundle)
-    if bundle.kind in (APP_CLIP, WATCH_APP) and not bundle.icon_name:
-        yield NO_ICON_NAME()
+    if bundle.kind in (APP_CLIP, WATCH_APP):
+        yield from bundles.icon_problems(bundle)
     if bundle.kind in (EXTENSION, FRAMEWORK) and any(
         inner.path.startswith(f"{bundle.path}/Frameworks/") for inner in ipa.nested
     ):
@@ -89,11 +84,14 @@ def _numbers(ipa: Ipa, bundle: Bundle) -> Iterator[Problem]:
     ):
         if not actual:
             yield missing()
-        elif not (versions.is_build(actual) and versions.is_build(wanted)):
-            if actual != wanted:
-                yield text(what=what, actual=actual, expected=wanted)
-        elif versions.ordering(actual) != versions.ordering(wanted):
+        elif not _is_same(actual, wanted):
             yield text(what=what, actual=actual, expected=wanted)
+
+
+def _is_same(one: str, other: str) -> bool:
+    if versions.is_build(one) and versions.is_build(other):
+        return versions.ordering(one) == versions.ordering(other)
+    return one == other
 
 
 def _parent(ipa: Ipa, bundle: Bundle) -> Bundle:

@@ -35,12 +35,6 @@ NO_COMPLIANCE = ProblemText(
     "ipa",
     "Info.plist has no ITSAppUsesNonExemptEncryption, so every build waits for an answer in App Store Connect",
 )
-NO_ICON_NAME = ProblemText(
-    "ipa",
-    "Info.plist has no icon name (CFBundleIconName) (90713)",
-    remedy="put the app's icon into an asset catalogue",
-)
-NO_ICON = ProblemText("ipa", "it contains no app icon, neither Assets.car nor a 60x60@2x PNG (90022)")
 NO_ORIENTATIONS = ProblemText(
     "ipa",
     "it runs on iPads, but not in {missing} (90474)",
@@ -57,7 +51,7 @@ def problems(ipa: Ipa, expected: Expected, now: datetime | None = None) -> list[
     found = [
         *_identity(ipa, expected),
         *_info_plist(ipa, expected),
-        *_icons(ipa),
+        *bundles.icon_problems(ipa),
         *_ipad(ipa.info),
         *_executable(ipa),
         *bundles.signature_problems(ipa),
@@ -104,13 +98,6 @@ def _info_plist(ipa: Ipa, expected: Expected) -> Iterator[Problem]:
             yield NO_USAGE_TEXT(key=key)
     if expected.says_export_compliance and ipa.uses_non_exempt_encryption is None:
         yield NO_COMPLIANCE()
-
-
-def _icons(ipa: Ipa) -> Iterator[Problem]:
-    if not ipa.icon_name:
-        yield NO_ICON_NAME()
-    if not ipa.has_icon:
-        yield NO_ICON()
 
 
 def _ipad(info: plist.Plist) -> Iterator[Problem]:

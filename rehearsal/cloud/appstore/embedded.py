@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rehearsal.cloud.appstore import signatures
+from rehearsal.cloud.appstore.builds import is_version, ordering
 
 BUNDLE = re.compile(r"(.+\.(?:appex|app|framework))/Info\.plist")
+MIN_SDK = "26"
+"""Apple raises it every year."""
 WATCH_CPU, WATCH_OS = 0x0200000C, 4
 
 
@@ -31,6 +34,8 @@ def errors(
         else:
             parent = infos[max((outer for outer in infos if path.startswith(outer) and outer != path), key=len)]
             yield from _signed(path, inner, parent, info)
+            if path.endswith(".app") and f"{path}/Assets.car" not in names:
+                yield ("90022",)
             watch = {"cpu": WATCH_CPU, "system": WATCH_OS} if path.startswith("Watch/") else {}
             yield from signatures.program_errors(inner, program, **watch)
             if f"{path}/_CodeSignature/CodeResources" not in names:
@@ -55,8 +60,9 @@ def _signed(path: str, inner: dict[str, Any], parent: dict[str, Any], app: dict[
             yield code, path
         elif inner[key] != app.get(key) and path.endswith(".app"):
             yield "90379", key, path
-    if inner.get("DTPlatformVersion", "") < "26":
-        yield "90725", str(inner.get("DTPlatformVersion")), "26"
+    sdk = str(inner.get("DTPlatformVersion", ""))
+    if not is_version(sdk) or ordering(sdk) < ordering(MIN_SDK):
+        yield "90725", sdk, MIN_SDK
     if path.endswith(".app") and not inner.get("CFBundleIcons"):
         yield ("90713",)
 

@@ -11,8 +11,6 @@ from rehearsal.cloud.appstore import embedded, signatures
 from rehearsal.cloud.appstore.builds import is_version, ordering
 from rehearsal.cloud.store import Document
 
-MIN_SDK = "26"
-"""Apple raises it every year."""
 PLATFORMS = {"IOS": "iPhoneOS", "MAC_OS": "MacOSX", "TV_OS": "AppleTVOS", "VISION_OS": "XROS"}
 APP = re.compile(r"(Payload/[^/]+\.app/)Info\.plist")
 ORIENTATIONS = {"Portrait", "PortraitUpsideDown", "LandscapeLeft", "LandscapeRight"}
@@ -120,8 +118,8 @@ def _info(info: dict[str, Any], claimed: Document) -> Iterator[tuple[str, ...]]:
     minimum, sdk = str(info.get("MinimumOSVersion", "")), str(info.get("DTPlatformVersion", ""))
     if not is_version(minimum):
         yield ("90530",)
-    if not is_version(sdk) or ordering(sdk) < ordering(MIN_SDK):
-        yield "90725", sdk, MIN_SDK
+    if not is_version(sdk) or ordering(sdk) < ordering(embedded.MIN_SDK):
+        yield "90725", sdk, embedded.MIN_SDK
     for key, value in info.items():
         if key.endswith("UsageDescription") and not str(value).strip():
             yield "90683", key
