@@ -44,7 +44,7 @@ class VersionTaken(ProviderError):
 VERSION_TAKEN = ErrorText(
     "{build} cannot be uploaded: App Store Connect has received builds {taken} of {short_version}, with other content or rejected, "
     "and accepts only a higher number",
-    remedy="build the IPA with build number {free}, which is free (`make next-build` sets solos:build)",
+    remedy="build the IPA with build number {free}, which is free (`make next-build` sets it)",
     error=VersionTaken,
 )
 NOT_ACCEPTABLE = ErrorText("{build} cannot be uploaded: {problems}", remedy="fix the IPA, then {again}")

@@ -38,7 +38,7 @@ OTHER_APP = ProblemText("ipa", "its provisioning profile '{name}' is for bundle 
 NOT_ENTITLED = ProblemText(
     "ipa",
     "its provisioning profile '{name}' does not allow its entitlements {keys} (90164)",
-    remedy="add the capabilities to the stack (solos:capabilities, solos:extensions), and archive it with the new profile",
+    remedy="add the capabilities to the stack (`capabilities`, `extensions`), and archive it with the new profile",
 )
 OTHER_CERTIFICATE = ProblemText(
     "ipa",

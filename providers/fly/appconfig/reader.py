@@ -11,18 +11,19 @@ import base64
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 
 import msgspec
 
-from providers.errors import Problem, ProblemText
+from providers.errors import ProblemText
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.guest import CPUS, MEMORY_PER_CPU, Guest, guest_problems
 from providers.fly.api.machines import Config
 from providers.fly.appconfig import services
+from providers.fly.appconfig.app_config import DEPLOY_SECONDS, RELEASE_SECONDS, AppConfig, Mount, ReleaseCommand
+from providers.fly.appconfig.keys import BUILD, REFUSED, UNUSED
 from providers.fly.appconfig.services import ProcessGroup, present
 from providers.fly.appconfig.tables import GB, MB, Document, Table
 from providers.fly.safe_update.machine_config import PLATFORM_METADATA
@@ -36,38 +37,7 @@ RELEASE_GROUP = "fly_app_release_command"
 RELEASE_INIT = ("swap_size_mb", "entrypoint")
 MAX_KILL_SECONDS = 300
 MAX_VOLUME_GB, MAX_INCREMENT_GB = 500, 100
-DEPLOY_SECONDS = RELEASE_SECONDS = 300.0
 STRATEGIES = ("rolling", "immediate", "bluegreen", "canary")
-
-REFUSED = {
-    "machine_config": "this file is the machine definition: leave it out",
-    "experimental.machine_config": "this file is the machine definition: leave it out",
-    "build.compose": "one container per machine is supported: leave it out",
-    "container": "one container per machine is supported: leave it out",
-    "host_dedication_id": "dedicated hosts are not supported: leave it out",
-    "vm.gpu_kind": "GPUs are not supported",
-    "vm.gpus": "GPUs are not supported",
-    "vm.host_dedication_id": "dedicated hosts are not supported: leave it out",
-    "vm.kernel_args": "the kernel is Fly's: leave it out",
-    "vm.max_memory_mb": "memory is fixed: leave it out",
-    "vm.persist_rootfs": "each version has its own root file system: keep data on the volume",
-}
-"""Keys that flyctl knows and that cannot work here, with the reason."""
-
-BUILD = "is for `fly deploy`: here solos:image names the image, and solos:imageBuild can build it"
-NOT_RUN = "is run by `fly deploy` only: here the health checks and the public address decide"
-UNUSED = {
-    "machine_checks": NOT_RUN,
-    "http_service.machine_checks": NOT_RUN,
-    "services.machine_checks": NOT_RUN,
-    "deploy.seed_command": "is run by `fly launch` only: seed the database when the server starts, or by hand",
-    "checks.*.kind": "is not read by `fly deploy` either; the checks of services decide about routing",
-    "*.restart_limit": "has had no effect since Fly runs machines",
-    "*.script_checks": "has had no effect since Fly runs machines",
-    "*.max_machines_running": "has no effect: `fly deploy` drops it too",
-    "experimental.*": "has no effect on a machine",
-}
-"""Keys that a machine does not need, or that flyctl drops, with the reason."""
 
 UNREADABLE = ProblemText("fly.toml", "cannot be read ({reason})")
 NOT_TOML = ProblemText("fly.toml", "is not valid TOML: {fault}")
@@ -102,67 +72,6 @@ NO_CONTENT = ProblemText("fly.toml", "needs exactly one of local_path, raw_value
 UNREADABLE_CONTENT = ProblemText("fly.toml", "{path} cannot be read ({reason})")
 LONG_KILL_TIMEOUT = ProblemText("fly.toml", "must be at most {seconds} s")
 VOLUME_SIZE = ProblemText("fly.toml", "must be 1gb to {max}gb")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """The volume that fly.toml asks for."""
-
-    source: str
-    destination: str
-    initial_size_gb: int = 1
-    snapshot_retention: int = 5
-    scheduled_snapshots: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReleaseCommand:
-    """A command that runs in a temporary machine before an update, with the new image."""
-
-    command: str
-    """As it is written."""
-    config: Config
-    """The machine config that `fly deploy` renders for it, without `image`; without a guest unless the file has one for it."""
-    seconds: float = RELEASE_SECONDS
-    """How long it may run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppConfig:
-    """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
-
-    path: str
-    app: str | None = None
-    primary_region: str | None = None
-    image: str | None = None
-    process_group: str = "app"
-    mount: Mount | None = None
-    wait_seconds: float = DEPLOY_SECONDS
-    document: Config = field(default_factory=dict)
-    """The whole file, as it is recorded with a release."""
-    config: Config = field(default_factory=dict)
-    """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
-    release: ReleaseCommand | None = None
-    strategy: str = "rolling"
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    """What the file has and is not used here, in the form of `problems`."""
-    lines: Callable[[tuple[str, ...]], int] = lambda _: 1
-    """The line of the key at a path, or of the innermost table around it."""
-    service_paths: tuple[str, ...] = ()
-    """The names of the tables of the config's services: `http_service`, `services[0]`, …"""
-
-    def place(self, *path: str) -> str:
-        """File and line of the key at `path`: `fly.toml:12`."""
-        return f"{Path(self.path).name}:{self.lines(path)}"
-
-    @property
-    def env(self) -> dict[str, str]:
-        return dict(self.config.get("env", {}))
-
-    @property
-    def guest(self) -> Config | None:
-        return self.config.get("guest")
 
 
 def load(path: str | Path) -> AppConfig:
