@@ -43,3 +43,17 @@ def test_commands_exist(program: str) -> None:
             wrong.append(f"{command}: {(asked.stderr or asked.stdout).strip().splitlines()[:1]}")
 
     assert not wrong
+
+
+def test_tokens_are_quoted() -> None:
+    """A token of Fly can have a space, where a shell would split it."""
+    sources = [*DOCUMENTS, *(ROOT / "providers").rglob("*.py"), *(ROOT / "rehearsal").rglob("*.py")]
+
+    unquoted = [
+        f"{source.relative_to(ROOT)}: {line.strip()}"
+        for source in sources
+        for line in source.read_text(encoding="utf-8").splitlines()
+        if re.search(r"export FLY_API_TOKEN=(?!\\?\")", line)
+    ]
+
+    assert unquoted == []
