@@ -70,7 +70,7 @@ NO_IPA = ProblemText(
 NO_ARCHIVE = ProblemText(
     "ipa", "the archived IPA is no longer at {path}, and {build} is not uploaded yet", remedy=ARCHIVE_AGAIN
 )
-OLD_ARCHIVE = ProblemText("ipa", "{path} was archived with other settings than the present ones", remedy=ARCHIVE_AGAIN)
+OLD_ARCHIVE = ProblemText("ipa", "{path} was archived with settings other than the current ones", remedy=ARCHIVE_AGAIN)
 OTHER_FILE = ErrorText("{path} is not the IPA that was archived", remedy=ARCHIVE_AGAIN)
 CHANGED_MEANWHILE = ErrorText(
     "{path} was changed while it was uploaded, so the uploaded build is unusable", remedy="use the next build number"

@@ -55,7 +55,7 @@ OTHER_KEY = ErrorText(
 )
 
 NO_CONTENT = ErrorText(
-    "App Store Connect does not give the content of certificate {id}, so it cannot be told whose it is",
+    "App Store Connect does not give the content of certificate {id}, so it is unknown whose it is",
     remedy="run `pulumi up` again in a few minutes; if this line comes back, compare the certificate with {website}",
 )
 

@@ -150,7 +150,7 @@ def test_same_commit_written_short(build: Driven, arguments: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("archived", "problem"),
-    [("b" * 64, "is not the IPA that was archived"), ("", "was archived with other settings than the present ones")],
+    [("b" * 64, "is not the IPA that was archived"), ("", "was archived with settings other than the current ones")],
 )
 def test_other_than_archived(
     configured: Callable[[Any], Any], arguments: dict[str, Any], archived: str, problem: str

@@ -15,7 +15,7 @@ REFUSED = {
 }
 """Keys that flyctl knows and that cannot work here, with the reason."""
 
-BUILD = "is for `fly deploy`: here solos:image names the image, and solos:imageBuild can build it"
+BUILD = "is for `fly deploy`: here the stack's `image` names the image, and `imageBuild` can build it"
 NOT_RUN = "is run by `fly deploy` only: here the health checks and the public address decide"
 UNUSED = {
     "machine_checks": NOT_RUN,
