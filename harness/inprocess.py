@@ -59,7 +59,8 @@ class Doubles(httpx.BaseTransport):
     def __init__(self, world: World) -> None:
         self._world = world
         self._services = {
-            httpx.URL(address(name)).host: httpx.WSGITransport(service) for name, service in world.services.items()
+            httpx.URL(world.addresses[name]).host: httpx.WSGITransport(service)
+            for name, service in world.services.items()
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -4,6 +4,7 @@ PBKDF2 with SHA-256, then AES-256-GCM; see `infra-docs/vendors/pulumi.md`.
 """
 
 import base64
+import functools
 import hashlib
 import os
 from typing import Self
@@ -60,6 +61,7 @@ class Crypter:
         return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(data), None).decode()
 
 
+@functools.cache  # 0.2 s of CPU, and a process asks for the same key again and again
 def _key(passphrase: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ROUNDS, KEY_BYTES)
 

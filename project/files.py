@@ -5,6 +5,9 @@ from typing import Any
 
 import yaml
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, from the C library where PyYAML has it: ten times as fast."""
+
 
 class BadProject(Exception):
     """A mistake in a file of the project, or in where its state is kept; the message can be shown to the user."""
@@ -13,7 +16,7 @@ class BadProject(Exception):
 def read_yaml(path: Path, *, required: bool = True) -> dict[str, Any]:
     """The keys and values of a YAML file; empty for a missing file that is not `required`. Raises BadProject."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_text(encoding="utf-8"), LOADER) or {}  # noqa: S506 (both are the safe one)
     except FileNotFoundError:
         if required:
             raise BadProject(f"{path} is missing: run this in a folder with a Pulumi project") from None

@@ -146,9 +146,7 @@ class Engine:
         def say(urn: str, line: str) -> None:
             server.monitor.deployment.display.say(urn, line)
 
-        dynamic = DynamicPlugin(
-            self.stack.folder, self.stack.project, config, server.address, lambda line: say("", line)
-        )
+        dynamic = self.dynamic_plugin(config, server, say)
         plugins: dict[str, Plugin] = {
             DYNAMIC: dynamic,
             "command": CommandPlugin(self.stack.folder, say),
@@ -159,6 +157,10 @@ class Engine:
         finally:
             dynamic.close()
             server.close()
+
+    def dynamic_plugin(self, config: Properties, server: Server, say: Callable[[str, str], None]) -> Plugin:
+        """The plugin of our own resources. `say` shows a line of output, of a resource or, without a URN, of the provider."""
+        return DynamicPlugin(self.stack.folder, self.stack.project, config, server.address, lambda line: say("", line))
 
     def _refresh(
         self,
@@ -183,15 +185,22 @@ class Engine:
         """Run the program and apply what it registers."""
         deployment = server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save)
         environment = {
-            **os.environ,
             "PULUMI_CONFIG": json.dumps(self.stack.config),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(self.stack.secret_keys)),
         }
-        phase = "preview" if save is None else "update"
+        with self._interruptible(deployment):
+            code = self.run_program(server, deployment, environment)
+            deployment.wait_until_idle()
+        if code and not deployment.stopped and code != ERROR_WAS_SHOWN:
+            display.error("", f"the program ended with exit code {code}")
+
+    def run_program(self, server: Server, deployment: Deployment, environment: dict[str, str]) -> int:
+        """Run the program in a process of its own, with these variables besides ours. Returns its exit code."""
+        display, phase = deployment.display, "preview" if deployment.preview else "update"
         process = subprocess.Popen(
             [sys.executable, "-u", SCRIPT, server.address, server.address, self.stack.project, self.stack.name, phase],
             cwd=self.stack.folder,
-            env=environment,
+            env={**os.environ, **environment},
             stdin=subprocess.PIPE,  # closes when this engine exits
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -200,13 +209,9 @@ class Engine:
         )
         deployment.when_stopped(lambda: _end(process, display))
         assert process.stdout is not None
-        with self._interruptible(deployment):
-            for line in process.stdout:
-                display.say("", line.rstrip())
-            code = process.wait()
-            deployment.wait_until_idle()
-        if code and not deployment.stopped and code != ERROR_WAS_SHOWN:
-            display.error("", f"the program ended with exit code {code}")
+        for line in process.stdout:
+            display.say("", line.rstrip())
+        return process.wait()
 
     @contextmanager
     def _interruptible(self, deployment: Deployment) -> Iterator[None]:
