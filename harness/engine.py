@@ -236,11 +236,12 @@ class EngineInProcess(Engine):
         def run() -> None:
             runpy.run_path("__main__.py", run_name="__main__")
 
-        with asyncio.Runner() as runner, ThreadPoolExecutor(THREADS) as threads:
-            runner.get_loop().set_default_executor(threads)
-            runner.get_loop().set_exception_handler(lambda *_: None)  # of tasks that nobody awaits after a failed step
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda *_: None)  # of tasks that nobody awaits after a failed step
+        with ThreadPoolExecutor(THREADS) as threads:
+            loop.set_default_executor(threads)
             try:
-                runner.run(run_in_stack(run))
+                loop.run_until_complete(run_in_stack(run))
             except pulumi.RunError as error:
                 if not deployment.stopped:
                     deployment.display.error("", str(error))
@@ -249,7 +250,18 @@ class EngineInProcess(Engine):
                 if not deployment.stopped:
                     raise
                 return ERROR_WAS_SHOWN
+            finally:
+                _close(loop)
         return 0
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop after its tasks have ended. (`asyncio.Runner` would leave the thread without a loop, which other tests need.)"""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
 
 
 class StackInProcess(Stack):

@@ -81,7 +81,13 @@ class RehearsalStack:
         start = ["pulumi"] if self.engine == "pulumi" else [sys.executable, "-m", "rehearsal.engine"]
         return [*start, *operation, "--stack", self.name, "--config-file", str(self.file)]
 
-    def run(self, operation: str, *options: str, on_line: Callable[[str], None] | None = None) -> int:
+    def run(
+        self,
+        operation: str,
+        *options: str,
+        on_line: Callable[[str], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> int:
         """Run `up`, `refresh`, `destroy` …; returns the exit code. With `on_line` each line goes there, not to the terminal.
 
         Raises Interrupted and Killed.
@@ -89,7 +95,11 @@ class RehearsalStack:
         self.select()
         command = self.command(operation, *([] if operation == "preview" else ["--yes"]), *options)
         return processes.run(
-            command, self._environment, inherits=self._inherits, needs=self._doubles.process, on_line=on_line
+            command,
+            {**self._environment, **(environment or {})},
+            inherits=self._inherits,
+            needs=self._doubles.process,
+            on_line=on_line,
         )
 
     def select(self) -> None:

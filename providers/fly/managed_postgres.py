@@ -16,6 +16,7 @@ from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import postgres
 from providers.fly.api.client import create_idempotent
+from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record
@@ -45,6 +46,11 @@ EXISTS = ErrorText(
     remedy="set the configuration to what it has, or choose another name",
 )
 GONE = ErrorText("Postgres cluster {id} does not exist", remedy="run `pulumi refresh` and read its output")
+LOST = ErrorText(
+    "Postgres cluster {name} ({id}) is gone, and `pulumi up` would create an empty one in its place",
+    remedy="restore a backup into a cluster of the same name first (infra-docs/BACKUPS.md); to begin with an empty one on purpose, run "
+    f"`{VARIABLE}={{id}} pulumi up --refresh`",
+)
 SEVERAL = ErrorText(
     "organisation {org} has {count} Postgres clusters {name}: {ids}",
     remedy="delete all but the one with the data (`fly mpg list`, `fly mpg destroy`)",
@@ -109,6 +115,8 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
 
     def observe(self, id: str, state: ManagedPostgresState) -> ManagedPostgresState | None:
         cluster = postgres.find(self.fly, id)
+        if cluster is None and not is_lost(id, state.region) and not self._find_own(state):
+            raise LOST(id=id, name=state.name)
         return _state(state, cluster) if cluster else None
 
     def sync(self, id: str, state: ManagedPostgresState, args: ManagedPostgresArgs) -> ManagedPostgresState:

@@ -19,7 +19,7 @@ from providers.fly.api import machine_states, volumes
 from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Resource
 
@@ -32,7 +32,9 @@ BAD_NAME = ProblemText("name", "name '{name}' must be 1 to 30 lower-case letters
 BAD_SIZE = ProblemText("size_gb", "size_gb must be 1 to 500, not {size_gb}")
 BAD_RETENTION = ProblemText("snapshot_retention", "snapshot_retention must be 1 to 60 days, not {days}")
 SHRINKS = ProblemText(
-    "size_gb", "size_gb cannot change from {before} to {after}: a Fly volume never shrinks", remedy=ON_PURPOSE
+    "size_gb",
+    "size_gb cannot change from {before} to {after}: a Fly volume never shrinks",
+    remedy="set it to {before} again, or " + ON_PURPOSE,
 )
 CANNOT_CHANGE = ProblemText(
     "name",
@@ -61,7 +63,13 @@ UNCHANGED = ErrorText(
 NOT_DELETED = ErrorText(
     "volume {id} of app {app} is on a host that Fly reports as {status}: it was not deleted",
     remedy="run the same command again when the host is back; to give up its data, run `fly volumes destroy {id} -a {app}`, "
-    "then `pulumi refresh`",
+    f"then `{VARIABLE}={{id}} pulumi refresh`",
+)
+LOST = ErrorText(
+    "volume {id} of app {app} is gone, and `pulumi up` would create an empty one in its place",
+    remedy="decide what a new one begins with: the replica (if the secrets have BUCKET_NAME); a snapshot, from `fly volumes "
+    "snapshots list {id} -a {app}` (set the config key database.fromSnapshot to it); or nothing. Then run "
+    f"`{VARIABLE}={{id}} pulumi up --refresh`",
 )
 SEVERAL = ErrorText(
     "app {app} has {count} volumes {name} in {region}: {ids}",
@@ -133,7 +141,13 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 yield replace(CANNOT_CHANGE(field=name, before=before, after=after), key=name)
 
     def changed_fields(self, state: VolumeState, args: VolumeArgs) -> Iterable[str]:
-        return [name for name in super().changed_fields(state, args) if name not in NOT_COMPARED]
+        changed = [name for name in super().changed_fields(state, args) if name not in NOT_COMPARED]
+        if "size_gb" in changed and is_known(args.size_gb):
+            engine.note(
+                f"volume {args.name} grows from {state.size_gb} to {args.size_gb} GB and cannot shrink again; Fly may restart its "
+                "machine, which takes some seconds"
+            )
+        return changed
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
         named = volumes.named(self.fly, args.app, args.name, args.region)
@@ -160,12 +174,14 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             if volume.host_status != "ok":
                 engine.note(AWAY.format(id=id, app=state.app, status=volume.host_status))
             return _state(state, volume)
-        successors = volumes.living(self.fly, state.app, state.name, state.region)
-        moved = [
+        successors = [
             successor
-            for successor in successors
-            if successor.id != id and successor.attached_machine_id and not is_lost(successor.id, successor.region)
+            for successor in volumes.living(self.fly, state.app, state.name, state.region)
+            if successor.id != id and not is_lost(successor.id, successor.region)
         ]
+        if not successors and not is_lost(id, state.region):
+            raise LOST(id=id, app=state.app)
+        moved = [successor for successor in successors if successor.attached_machine_id]
         return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
 
     def sync(self, id: str, state: VolumeState, args: VolumeArgs) -> VolumeState:

@@ -77,13 +77,13 @@ class Drill:
         if code:
             raise Failed("the first `up` failed")
 
-    def up(self, *options: str) -> str:
-        """Run `pulumi up`, which must succeed; returns its output."""
-        return self._checked("up", options, succeeds=True)
+    def up(self, *options: str, **environment: str) -> str:
+        """Run `pulumi up`, which must succeed, with these variables in its environment; returns its output."""
+        return self._checked("up", options, environment, succeeds=True)
 
     def failing_up(self, *options: str) -> str:
         """Run `pulumi up`, which must fail; returns its output."""
-        return self._checked("up", options, succeeds=False)
+        return self._checked("up", options, {}, succeeds=False)
 
     def promise(self, what: str, holds: object) -> None:
         """Print and check what the runbook promises at this point. Raises Failed unless it holds."""
@@ -133,22 +133,23 @@ class Drill:
         only: dict[str, Any] = found[0]
         return only
 
-    def _checked(self, operation: str, options: tuple[str, ...], *, succeeds: bool) -> str:
+    def _checked(self, operation: str, options: tuple[str, ...], environment: dict[str, str], *, succeeds: bool) -> str:
         lines: list[str] = []
-        code = self._run(operation, lines, *options, shown=True)
+        code = self._run(operation, lines, *options, shown=True, **environment)
         print(flush=True)
         if (code == 0) != succeeds:
             raise Failed(f"`pulumi {operation}` {'failed' if succeeds else 'succeeded'} unexpectedly")
         return "\n".join(lines)
 
-    def _run(self, operation: str, lines: list[str], *options: str, shown: bool) -> int:
+    def _run(self, operation: str, lines: list[str], *options: str, shown: bool, **environment: str) -> int:
         def on_line(line: str) -> None:
             lines.append(line)
             if shown:
                 print(f"{MARGIN}{line}", flush=True)
 
-        print(f"\n{MARGIN}$ pulumi {shlex.join([operation, *options])}", flush=True)
-        return self.stack.run(operation, *options, on_line=on_line)
+        given = "".join(f"{name}={shlex.quote(value)} " for name, value in environment.items())
+        print(f"\n{MARGIN}$ {given}pulumi {shlex.join([operation, *options])}", flush=True)
+        return self.stack.run(operation, *options, on_line=on_line, environment=environment)
 
 
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:

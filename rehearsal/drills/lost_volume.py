@@ -1,7 +1,8 @@
 """A volume is lost with its machine, and is restored from a snapshot.
 
-The host fails. `fromSnapshot` is set to the newest snapshot. `up --refresh` detects that machine and volume are gone, creates a
-volume from the snapshot, and a machine with it. Writes after the snapshot are lost, up to a day; with a replica, 10 seconds.
+The host fails. `up --refresh` refuses to replace the volume by an empty one. `fromSnapshot` is set to the newest snapshot, and
+FLY_LOST gives the volume up: `up --refresh` creates a volume from the snapshot, and a machine with it. Writes after the snapshot are
+lost, up to a day; with a replica, 10 seconds.
 """
 
 import time
@@ -26,9 +27,14 @@ def run(drill: Drill) -> None:
         time.sleep(0.1)  # The volume stays attached to the deleted machine for a moment.
     drill.promise("users get no response", drill.notes() == [])
 
-    drill.say("`fromSnapshot` is set. `--refresh` makes `up` read first which resources still exist.")
+    drill.say(
+        "`--refresh` makes `up` read first which resources still exist. It does not replace the data by an empty volume."
+    )
+    drill.promise("the way out is said", f"FLY_LOST={volume}" in drill.failing_up("--refresh"))
+
+    drill.say("`fromSnapshot` is set, and FLY_LOST declares the volume lost.")
     drill.edit(database={"kind": "sqlite", "restoreDrill": "false", "fromSnapshot": snapshot["id"]})
-    drill.up("--refresh")
+    drill.up("--refresh", FLY_LOST=volume)
     drill.promise("there is a new volume", drill.volume["id"] != volume)
     drill.promise("it has the users' data", drill.notes() == ["Monday", "Tuesday"])
 

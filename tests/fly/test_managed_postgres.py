@@ -93,6 +93,28 @@ def test_cluster_change_is_refused(cluster: Driven, change: dict[str, Any], mess
         cluster.up(**{**CLUSTER, **change})
 
 
+def test_lost_cluster_is_kept_in_state(cluster: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropped from the state, it would be replaced by an empty one."""
+    Driven(cluster.provider, id=cluster.id, outputs=cluster.outputs).destroy()
+
+    with pytest.raises(ProviderError, match="restore a backup into a cluster of the same name first"):
+        cluster.refresh()
+
+    monkeypatch.setenv("FLY_LOST", cluster.id)
+    assert cluster.refresh() is False
+
+
+def test_restored_cluster_takes_the_place(configured: Configured, cluster: Driven) -> None:
+    Driven(cluster.provider, id=cluster.id, outputs=cluster.outputs).destroy()
+    restored = Driven(configured(ManagedPostgresProvider))
+    restored.up(**CLUSTER)
+
+    assert cluster.refresh() is False
+    cluster.up(**CLUSTER)
+
+    assert cluster.id == restored.id
+
+
 def test_dashboard_change_is_drift(cluster: Driven, world: World) -> None:
     (found,) = world.store.all("fly_postgres")
     world.store.put("fly_postgres", found["id"], {**found, "plan": "launch", "disk_size_gb": 50})

@@ -76,6 +76,7 @@ def test_restore_from_replica(replicated: Stack, addresses: dict[str, str], regi
 
     lose(addresses, app, machine, volume)  # Asked to end, Litestream sends what it still has.
     replicated.edit("fly.toml", 'primary_region = "sjc"', f'primary_region = "{region}"')
+    replicated.give("FLY_LOST", volume if region == "sjc" else "sjc")
     assert replicated.run("up", "--refresh") == 0, replicated.text
 
     assert notes(addresses, app) == written
