@@ -1,6 +1,7 @@
 """The backend: app, addresses, database, secrets, image, one machine, and the proof that it is healthy from outside."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -68,7 +69,11 @@ class Backend(Component):
             pulumi.info(not_used(fly_toml), self)
 
         app_name = self._app_name()
-        self.survey = Survey(f"{name}-survey", claims(settings, app_name), self.replaceable_opts())
+        self.survey = Survey(
+            f"{name}-survey",
+            replace(claims(settings, app_name), protected=self.is_protected, replaceable=settings.replace_machine),
+            self.replaceable_opts(),
+        )
         app = App(
             f"{name}-app",
             AppArgs(
@@ -104,6 +109,7 @@ class Backend(Component):
                 values=pulumi.Output.all(self.survey.found_secrets, pulumi.Output.all(**secret_values)).apply(
                     lambda known: self._without_kept(*known)
                 ),
+                generated=[name for name in environment.generated() if name not in settings.given_secrets],
                 existed=self.survey.found_secrets,
             ),
             self.child_opts(image),
@@ -337,6 +343,7 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
         hostname=settings.domain,
         secrets=sorted({*given, *generated}),
         kept_secrets=generated,
+        database=settings.database_file,
     )
 
 

@@ -14,6 +14,7 @@ FILE = "fly.toml"
 LITESTREAM = "litestream.yml"
 REPLICATED = re.compile(r"^\s*- path:\s*(\S+)", re.MULTILINE)
 """The databases in Litestream's configuration; the path of a replica is not an item of a list."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the region of the machine and its volume")
 NO_SERVICE = SettingText(
     FILE,
@@ -40,6 +41,16 @@ TOO_MANY_MACHINES = SettingText(
     FILE,
     "min_machines_running is {wanted}, but v0 runs on one machine",
     remedy="set it to 1 (see infra-docs/SCALING.md)",
+)
+NOT_REACHABLE = SettingText(
+    FILE,
+    "HOST of [env] is {host}, and Fly's proxy does not connect over loopback",
+    remedy='set it to "0.0.0.0"',
+)
+NEVER_STARTED = SettingText(
+    FILE,
+    "Fly stops an idle machine (auto_stop_machines is {stop}), and nobody starts it again: auto_start_machines is false",
+    remedy='set auto_stop_machines to "off", or auto_start_machines to true',
 )
 VOLUME_WITH_POSTGRES = SettingText(
     FILE,
@@ -80,6 +91,8 @@ def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Itera
     yield from _service_problems(fly_toml, health_path)
     if fly_toml.strategy in ("bluegreen", "canary"):
         yield NOT_YET(place=fly_toml.place("deploy", "strategy"), what=fly_toml.strategy)
+    if (host := fly_toml.env.get("HOST", "")) in LOOPBACK:
+        yield NOT_REACHABLE(place=fly_toml.place("env", "HOST"), host=host)
     if database == "postgres":
         if fly_toml.mount:
             yield VOLUME_WITH_POSTGRES(place=fly_toml.place("mounts"))
@@ -103,6 +116,9 @@ def _service_problems(fly_toml: AppConfig, health_path: str) -> Iterator[Setting
         wanted = service.get("min_machines_running", 0)
         if wanted > 1:
             yield TOO_MANY_MACHINES(place=fly_toml.place(path, "min_machines_running"), wanted=wanted)
+        stop = service.get("autostop") or "off"
+        if stop != "off" and service.get("autostart") is False and not wanted:
+            yield NEVER_STARTED(place=fly_toml.place(path, "auto_start_machines"), stop=stop)
 
 
 def _volume_problems(fly_toml: AppConfig) -> Iterator[SettingProblem]:

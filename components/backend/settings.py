@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from components.backend import database, fly_toml, image_build
 from components.backend.database import DatabaseSettings
@@ -57,6 +57,13 @@ class BackendSettings:
         if self.domain:
             return f"https://{self.domain}"
         return None if self.unique_names else f"https://{self.app}.fly.dev"
+
+    @property
+    def database_file(self) -> str | None:
+        """Path of the SQLite file on its volume; None without a volume."""
+        mount, path = self.fly_toml.mount, PurePosixPath(self.fly_toml.env.get("DATABASE_PATH", "/"))
+        is_on_volume = mount is not None and path.is_relative_to(mount.destination)
+        return str(path.relative_to(mount.destination)) if mount and is_on_volume else None
 
     @property
     def has_replica(self) -> bool:

@@ -17,6 +17,8 @@ from components.launch.smoke_test import SmokeTest
 from components.monitoring.component import Monitoring
 from components.release import Release
 from providers.checks.launch_record import LaunchRecord, LaunchRecordArgs, Requirement
+from providers.checks.release import Release as CheckedRelease
+from providers.checks.release import ReleaseArgs
 
 T = TypeVar("T")
 
@@ -46,6 +48,11 @@ class Launch(Component):
             sign_offs=SignOffs.read(settings.smoke_test.summary()),
             label=release.label,
         ).apply(lambda known: examine(known, waivers))
+        checked = CheckedRelease(
+            f"{name}-release",
+            ReleaseArgs(label=release.label, declared_by=settings.declared_by),
+            self.child_opts(),
+        )
         for label, withdrawn in settings.earlier.items():
             LaunchRecord(
                 f"{name}-{label}", LaunchRecordArgs(label=label, withdrawn=withdrawn or None), self.child_opts()
@@ -68,7 +75,7 @@ class Launch(Component):
                 f"{name}-{release.label}",
                 LaunchRecordArgs(
                     label=release.label,
-                    declared_by=settings.declared_by,
+                    declared_by=_value(checked.declared_by),
                     hostname=_value(backend.hostname),
                     path=backend.health_path,
                     org=backend.settings.org,

@@ -49,9 +49,8 @@ class Monitoring(Component):
             SecretsArgs(app=app.name, values=_secrets(settings, watched), existed=survey.found_secrets),
             self.child_opts(),
         )
-        # Not backend.hostname: with a custom domain, that is known only when its certificate is issued.
-        hostname = watched.domain or backend.app.apply(lambda known: f"{known}.fly.dev")
-        configs = pulumi.Output.all(backend.app, app.name, hostname).apply(
+        # A custom domain is watched once it has its certificate: before, it would page.
+        configs = pulumi.Output.all(backend.app, app.name, backend.hostname).apply(
             lambda known: machines(
                 Monitored(
                     app=known[0],

@@ -1,5 +1,7 @@
 """What TestFlight needs before there is a build: bundle ID, signing, the app record, and the testers."""
 
+from dataclasses import replace
+
 import pulumi
 
 from components.base import Component
@@ -34,7 +36,9 @@ class TestFlight(Component):
     ) -> None:
         """Everything is created after the resource `after`. `protect` in `opts` protects what testers need, and the signing key."""
         super().__init__(name, opts)
-        self.survey = Survey(f"{name}-survey", claims(settings), self.replaceable_opts(after))
+        self.survey = Survey(
+            f"{name}-survey", replace(claims(settings), protected=self.is_protected), self.replaceable_opts(after)
+        )
         bundle_id = BundleId(
             f"{name}-bundle-id",
             BundleIdArgs(
@@ -80,7 +84,10 @@ class TestFlight(Component):
                     feedback_email=settings.feedback_email,
                     existed=self.survey.found_localizations,
                 ),
-                self.child_opts(),
+                # Emptied, or in another language, it is left to Apple as it is.
+                pulumi.ResourceOptions.merge(
+                    self.replaceable_opts(), pulumi.ResourceOptions(retain_on_delete=self.is_protected)
+                ),
             )
         self.group = BetaGroup(
             f"{name}-group",

@@ -17,8 +17,8 @@ from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, 
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail
 from providers.appstore.texts import text_problems
-from providers.errors import ErrorText, Problem
-from providers.properties import REPLACES
+from providers.errors import ErrorText, Problem, ProblemText
+from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Provider, Resource
 
@@ -36,6 +36,11 @@ NOT_FOR_GROUP = ErrorText(
     "build {build_id} is older than tester group {group_id}, which gets all builds that are uploaded after it was created, and no "
     "others",
     remedy="upload a new build with a higher build number",
+)
+TAKEN_FROM_TESTERS = ProblemText(
+    "automatic",
+    "the group is going to get all builds that are uploaded after it is created: build {build_id} is older, and its testers would lose it",
+    remedy="raise the build number in the same change (config key build)",
 )
 FINAL_STATES = {"EXPIRED": EXPIRED, "PROCESSING_EXCEPTION": NOT_PREPARED}
 """Internal build states from which a build never becomes installable."""
@@ -65,9 +70,13 @@ class BuildDistributionState(BuildDistributionArgs):
 class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributionState]):
     Args = BuildDistributionArgs
     State = BuildDistributionState
+    validates_unknown = True  # A group that is about to be replaced is unknown.
 
     def validate(self, args: BuildDistributionArgs, old: BuildDistributionArgs | None) -> Iterable[Problem]:
-        return text_problems(args.whats_new)
+        if is_known(args.whats_new):
+            yield from text_problems(args.whats_new)
+        if old and is_known(args.automatic) and args.automatic and not old.automatic and args.build_id == old.build_id:
+            yield TAKEN_FROM_TESTERS(build_id=args.build_id)
 
     def ensure(self, args: BuildDistributionArgs) -> tuple[str, BuildDistributionState]:
         return f"{args.build_id}/{args.group_id}", self._distribute(args)

@@ -1,6 +1,7 @@
 """What the team has of the app before the stack creates anything: what will be adopted, and so is not deleted with the stack.
 
-A survey is taken once, when its stack is new or its state is lost (see providers/adoption.py).
+A survey is taken once, when its stack is new or its state is lost (see providers/adoption.py). Everything else that the stack has at
+Apple comes after it, so it refuses another app before anything is changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,10 +13,19 @@ from pulumi import Output
 from providers import engine
 from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
+from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
 from providers.survey import Surveyed, SurveyGate
+
+MOVES = ProblemText(
+    "bundle_id",
+    "the bundle ID of this stack cannot change from {before} to {after}: Apple binds an app to its bundle ID permanently, so that would "
+    "be another app, and its testers would be lost",
+    remedy="set the config key bundleId to {before} again; for another app, use a stack of its own; to give this one up on purpose, "
+    "first turn the protection off (config key protect)",
+)
 
 
 @record
@@ -30,6 +40,8 @@ class SurveyArgs:
     """Whether the stack has a certificate and a profile."""
     extensions: Input[list[str]] = field(default_factory=list)
     """Identifiers of the extensions of which the stack has bundle IDs and profiles."""
+    protected: Input[bool] = field(default=False)
+    """Whether another bundle ID is refused."""
 
 
 @record
@@ -54,6 +66,10 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
 
     def look(self, args: SurveyArgs) -> SurveyState:
         return look(AppStore(self.config), args)
+
+    def validate(self, args: SurveyArgs, old: SurveyArgs | None) -> Iterable[Problem]:
+        if old and args.protected and old.bundle_id != args.bundle_id:
+            yield MOVES(before=old.bundle_id, after=args.bundle_id)
 
     def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
         """Another bundle ID, or an extension that is new in the stack."""

@@ -20,7 +20,7 @@ from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import machines, secrets
 from providers.fly.api.client import LOOK_AGAIN_SECONDS, NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
-from providers.properties import REPLACES, is_known
+from providers.properties import KEPT, REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Resource
 
@@ -32,6 +32,11 @@ FOREIGN = "app {app} has secrets that this stack does not set: {names}"
 STAGED = "{name} (staged: the machine gets it with its next update)"
 BAD_NAME = ProblemText("values", "secret name '{name}' is not a valid environment variable")
 EMPTY = ProblemText("values", "secret {name} has an empty value", remedy="set it, or leave it out to unset it")
+GENERATED_AGAIN = ProblemText(
+    "values",
+    "secret {name} was set to a given value, and would now get a generated one: what was made with it, for example sessions, would end",
+    remedy="restore it in the configuration; to change it on purpose, set it to a new value there",
+)
 NOT_LISTED = ErrorText(
     "Fly accepted the secrets of app {app}, but does not list {missing}", remedy="run `pulumi up` again"
 )
@@ -43,6 +48,8 @@ class SecretsArgs(Adoptable):
     """Changing it sets the secrets in the new app and unsets them in the old one."""
     values: Input[dict[str, str]]
     """Name to value; encrypted in state. Changed, added and removed names are sent in one batch."""
+    generated: Annotated[Input[list[str] | None], KEPT] = field(default=None)
+    """Names of those whose value is generated. A given value is not replaced by a generated one."""
 
 
 @record
@@ -55,8 +62,14 @@ class SecretsState(SecretsArgs):
 class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
     Args = SecretsArgs
     State = SecretsState
+    validates_unknown = True  # A value that is about to be generated is unknown.
 
     def validate(self, args: SecretsArgs, old: SecretsArgs | None) -> Iterable[Problem]:
+        if old and old.app == args.app and old.generated is not None and is_known(args.generated):
+            for name in sorted(set(args.generated or ()) & set(old.values) - set(old.generated)):
+                yield GENERATED_AGAIN(name=name)
+        if not is_known(args.values):
+            return
         for name, value in sorted(args.values.items()):
             if not NAME.fullmatch(name):
                 yield BAD_NAME(name=name)

@@ -3,19 +3,23 @@
 A survey is taken once, when its stack is new or its state is lost. It says line by line what will be adopted, and refuses an app that
 holds a machine or a volume which the stack would not adopt: `pulumi up` would create a second, empty one behind the same hostname.
 What it has seen decides what `pulumi destroy` leaves (providers/adoption.py).
+
+Everything else in the stack comes after it. So it also refuses, before anything is changed, what would leave the app or its data
+behind: another app, and another database.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pulumi import Output
 
-from providers.errors import ErrorText
+from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import apps, certificates, ip_assignments, machines, postgres, secrets, volumes
 from providers.fly.api.client import Fly, Forbidden, NotFound
 from providers.fly.lost import is_lost
 from providers.fly.provider import FlyGate
-from providers.properties import REPLACES
+from providers.properties import REPLACES, is_known
 from providers.record import Input, field, record
 from providers.resource import Resource
 from providers.survey import Surveyed, SurveyGate
@@ -37,6 +41,30 @@ NO_VOLUME = ErrorText(
 OTHER_DATABASE = ErrorText(
     "app {app} has the secret DATABASE_URL, and this stack would replace its database by {wanted}, which is empty",
     remedy=WAYS_OUT,
+)
+MOVES = ProblemText(
+    "app",
+    "{field} of this stack cannot change from {before} to {after}: that would be another backend, and the one that is used would be "
+    "deleted",
+    remedy="set the config key {field} to {before} again; for another backend, use a stack of its own; to give this one up on "
+    "purpose, first turn the protection off (config key protect)",
+)
+OTHER_DATABASE_FILE = ProblemText(
+    "database",
+    "the database cannot change from {before} to {after} on the volume: the rows would be missing, because that file is empty",
+    remedy="set DATABASE_PATH of [env] in fly.toml to {before} again; to rename the file on purpose, copy it on the volume first, and "
+    "turn the protection off for this one change (config key protect)",
+)
+LEAVES_VOLUME = ProblemText(
+    "volume",
+    "volume {before} cannot be left out: its rows would be missing",
+    remedy="restore it; to move to another database on purpose (infra-docs/SCALING.md), set `replaceable` for this one change (config "
+    "key replaceMachine)",
+)
+NO_CLUSTER = ErrorText(
+    "the server cannot move to Postgres cluster {name}: there is none, and a new one is empty",
+    remedy="set the config key database.name to {before} again, or restore a backup into a cluster of this name first "
+    "(infra-docs/BACKUPS.md)",
 )
 
 
@@ -61,6 +89,12 @@ class SurveyArgs:
     """Names of the secrets that the stack sets."""
     kept_secrets: Input[list[str]] = field(default_factory=list)
     """Names of those that the stack generates, unless the app has them already."""
+    database: Input[str | None] = field(default=None)
+    """Path of the database's file on the volume."""
+    protected: Input[bool] = field(default=False)
+    """Whether a change of app, organisation or database is refused."""
+    replaceable: Input[bool] = field(default=False)
+    """Whether the volume may be left out all the same."""
 
 
 @record
@@ -80,8 +114,32 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState], FlyGate[SurveyArgs, Su
     Args = SurveyArgs
     State = SurveyState
 
+    validates_unknown = True
+
     def look(self, args: SurveyArgs) -> SurveyState:
         return look(self.fly, args)
+
+    def validate(self, args: SurveyArgs, old: SurveyArgs | None) -> Iterable[Problem]:
+        if not old or not args.protected:
+            return
+        for name in ("app", "org"):
+            before, after = getattr(old, name), getattr(args, name)
+            if before and before != after:
+                shown = after if is_known(after) else "a generated name"
+                yield replace(MOVES(field=name, before=before, after=shown), key=name)
+        if old.volume and not args.volume and not args.replaceable:
+            yield LEAVES_VOLUME(before=old.volume)
+        elif old.database and args.database and old.database != args.database:
+            yield OTHER_DATABASE_FILE(before=old.database, after=args.database)
+
+    def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
+        """Another app, or another cluster, for which `sync` does not take a second survey."""
+        return [*super().changed_fields(state, args), *(["cluster"] if state.cluster != args.cluster else [])]
+
+    def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
+        if state.cluster and args.cluster and not postgres.living(self.fly, args.org, args.cluster):
+            raise NO_CLUSTER(name=args.cluster, before=state.cluster)
+        return replace(state, cluster=args.cluster)
 
 
 def look(fly: Fly, args: SurveyArgs) -> SurveyState:

@@ -18,6 +18,7 @@ from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
 
 PARALLEL = 8
+NOT_REPLACED = "{name} cannot be replaced because it is protected; unprotect it first"
 
 
 class Stopped(Exception):
@@ -156,8 +157,8 @@ class Deployment:
             return lambda: self._create(entry, plugin, instead_of=old)
         diff = self._compare(plugin, old, inputs)
         if diff.replaces and diff.changes is not False:
-            if old.protect:
-                raise StepFailed(f"{old.name} cannot be replaced because it is protected; unprotect it first")
+            if old.protect and goal.protect:  # Both can be changed at once, as with the CLI.
+                raise StepFailed(NOT_REPLACED.format(name=old.name))
             entry.inputs = self._checked(plugin, urn, {}, wanted)
             first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
             return lambda: self._replace(entry, old, plugin, old_first=first)
@@ -248,7 +249,10 @@ class Deployment:
     def _replace(self, entry: Entry, old: Entry, plugin: Plugin, *, old_first: bool) -> Entry:
         changes = list(difference(old.inputs, entry.inputs))
         if old_first:
-            for deleted in [*self._replaced_with(old), old]:
+            for deleted in (dependents := self._replaced_with(old)):
+                if deleted.protect:
+                    raise StepFailed(NOT_REPLACED.format(name=deleted.name))
+            for deleted in [*dependents, old]:
                 self._delete(deleted, forget=False)
                 deleted.pending_replacement = True
                 self._record()
