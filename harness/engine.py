@@ -40,6 +40,7 @@ from harness.inprocess import (
     route_to,
 )
 from harness.program import Stack
+from project.state import SECRET, SIGNATURE
 from providers import engine as providers_engine
 from providers.errors import Incomplete
 from providers.properties import encode
@@ -51,7 +52,7 @@ from rehearsal.engine.monitor import Messages, Monitor, Server
 from rehearsal.engine.operations import Engine
 from rehearsal.engine.plugins import Diff, Plugin, StepFailed
 from rehearsal.engine.program import ERROR_WAS_SHOWN, THREADS
-from rehearsal.engine.values import SECRET, SIGNATURE, UNKNOWN, Properties, Secret
+from rehearsal.engine.values import UNKNOWN, Properties, Secret
 
 PROVIDER = "__provider"
 
@@ -260,7 +261,8 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks))
     loop.close()
 
 

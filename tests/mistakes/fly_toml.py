@@ -20,7 +20,7 @@ TOP = (
     refused("kill_timeout", '"45s"', '"45m"', says="kill_timeout must be at most 300 s", name="too-long"),
     line("swap_size_mb", "[env]", "swap_size_mb = 512\n[env]", *RESTART, says="config.init", name="added"),
     line("console_command", "[env]", 'console_command = "node"\n[env]', says="", name="added"),
-    refused("misspelt", "[env]", "misspelt = 1\n[env]", says="misspelt is unknown", name="added"),
+    line("misspelt", "[env]", "misspelt = 1\n[env]", says="misspelt is unknown to `fly deploy` too", name="added"),
     refused("app", 'app = "solos-prod"', "app = ", says="is not valid TOML", name="broken"),
     line("build.*", "[deploy]", '[build]\n  image = "solserver:9"\n[deploy]', says="", name="added"),
     refused(
@@ -157,9 +157,7 @@ CHECKS = (
         fails="Rolled back to the previous version",
         tried=True,
     ),
-    refused(
-        "http_service.checks.path", '    path = "/health"', "", says="an http_service.checks with a path is missing"
-    ),
+    refused("http_service.checks.path", '    path = "/health"', "", says="there is no HTTP check with a path"),
     line("http_service.checks.interval", '"15s"', '"1s"', *RESTART, says="checks[0].interval"),
     line("http_service.checks.interval", '    interval = "15s"', "", *RESTART, says="checks[0].interval"),
     line("http_service.checks.timeout", 'timeout = "5s"', 'timeout = "9s"', *RESTART, says="checks[0].timeout"),
@@ -207,7 +205,7 @@ REST = (
     line("restart.retries", "  retries = 10", "", *RESTART, says="config.restart.max_retries"),
     refused("restart.processes", "  retries = 10", '  processes = ["web"]', says="processes", name="added"),
     refused("restart", "[[restart]]", "[restart]", says="restart must be written [[restart]]", name="mistyped"),
-    refused("deploy.strategy", '"rolling"', '"bluegreen"', says="needs a second machine"),
+    refused("deploy.strategy", '"rolling"', '"bluegreen"', says="starts a second machine beside the first"),
     line("deploy.strategy", '  strategy = "rolling"', "", says=""),
     line("deploy.wait_timeout", '"5m"', '"1s"', says=""),
     line("deploy.wait_timeout", '  wait_timeout = "5m"', "", says=""),
@@ -216,7 +214,7 @@ REST = (
         "deploy.release_command",
         "  wait_timeout",
         '  release_command = "x"\n  wait_timeout',
-        says="migrate the database when the server starts",
+        says="run that command when the server starts",
         name="added",
     ),
     refused("vm.size", '"shared-cpu-1x"', '"shared-cpu-9x"', says="is not a size", name="mistyped"),
@@ -257,4 +255,28 @@ REST = (
         "metrics.processes", "  port = 9090", '  port = 9090\n  processes = ["web"]', says="processes", name="added"
     ),
 )
-MISTAKES = (*TOP, *ENV, *MOUNTS, *SERVICE, *CHECKS, *REST)
+OLD_NAMES = (
+    line("metric", "[metrics]", "[[metric]]", says="", name="renamed"),
+    line("compute", "[[vm]]", "[[compute]]", says="", name="renamed"),
+    line("computes", "[[vm]]", "[[computes]]", says="", name="renamed"),
+    line("mount", "[[mounts]]", "[[mount]]", says="", name="renamed"),
+    line(
+        "experimental.*",
+        "[deploy]",
+        '[experimental]\n  cmd = ["x"]\n[deploy]',
+        *RESTART,
+        says="config.init",
+        name="added",
+    ),
+    line("deploy.release_command_*", "[deploy]", '[deploy]\n  release_command_timeout = "5m"', says="", name="added"),
+    line(
+        "statics*",
+        "[deploy]",
+        '[[statics]]\n  guest_path = "/x"\n  url_prefix = "/y"\n[deploy]',
+        *RESTART,
+        says="config.statics",
+        name="added",
+    ),
+)
+"""What flyctl reads under another name as well, and what it reads for old files."""
+MISTAKES = (*OLD_NAMES, *TOP, *ENV, *MOUNTS, *SERVICE, *CHECKS, *REST)
