@@ -109,7 +109,7 @@ class Backend(Component):
                 values=pulumi.Output.all(self.survey.found_secrets, pulumi.Output.all(**secret_values)).apply(
                     lambda known: self._without_kept(*known)
                 ),
-                generated=[name for name in environment.generated() if name not in settings.given_secrets],
+                generated=[name for name in settings.contract.generated() if name not in settings.given_secrets],
                 existed=self.survey.found_secrets,
             ),
             self.child_opts(image),

@@ -127,10 +127,11 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState], FlyGate[SurveyArgs, Su
             if before and before != after:
                 shown = after if is_known(after) else "a generated name"
                 yield replace(MOVES(field=name, before=before, after=shown), key=name)
-        if old.volume and not args.volume and not args.replaceable:
-            yield LEAVES_VOLUME(before=old.volume)
-        elif old.database and args.database and old.database != args.database:
-            yield OTHER_DATABASE_FILE(before=old.database, after=args.database)
+        if old.volume and not args.volume:
+            if not args.replaceable:
+                yield LEAVES_VOLUME(before=old.volume)
+        elif old.database and old.database != args.database:
+            yield OTHER_DATABASE_FILE(before=old.database, after=args.database or "none")
 
     def changed_fields(self, state: SurveyState, args: SurveyArgs) -> Iterable[str]:
         """Another app, or another cluster, for which `sync` does not take a second survey."""

@@ -42,7 +42,15 @@ BACKEND = (
     ),
     refused("imageBuild", {"command": "true", "context": "nowhere"}, "the folder nowhere does not exist", "mistyped"),
     refused("database", {"kind": "postgres"}, "[[mounts]] is only for SQLite", "other-kind"),
-    refused("database", {"kind": "mysql"}, "must be sqlite or postgres, not 'mysql'", "mistyped"),
+    refused("database", {"kind": "mysql"}, "external or none, not 'mysql'", "mistyped"),
+    refused(
+        "database",
+        {"kind": "none"},
+        "the database cannot change from solos.sqlite3 to none",
+        "none",
+        settings={"secrets": {"SESSION_SECRET": encrypted("given")}},
+        edits=(('  DATABASE_PATH = "/data/solos.sqlite3"', ""),),
+    ),
     refused("database", {"kind": "sqlite", "plan": "basic"}, "solos:database.plan: is only for kind postgres", "mixed"),
     applied("database", {"kind": "sqlite", "fromSnapshot": "vs_1"}, name="from-snapshot", tried=True),
     applied(
@@ -65,7 +73,7 @@ BACKEND = (
     ),
     refused("secrets", None, "SESSION_SECRET was set to a given value, and would now get a generated one"),
     refused("secrets", {"SESSION_SECRET": "x"}, "solos:secrets: is not encrypted", "readable"),
-    refused("secrets", {"MISSPELT": encrypted("x")}, "is not a secret of the server", "mistyped"),
+    refused("secrets", {"MISSPELT": encrypted("x")}, "is not in the environment of the server", "mistyped"),
     applied(
         "domain",
         "api.sollabs.example",
@@ -81,6 +89,7 @@ BACKEND = (
     refused("domain", "*.sollabs.example", "solos:domain: *.sollabs.example is a wildcard", "wildcard"),
     applied("waitForDomain", "5"),
     refused("flyToml", "nowhere.toml", "nowhere.toml"),
+    refused("environment", "nowhere.toml", "solos:environment: nowhere.toml cannot be read"),
     applied(
         "healthPath",
         "/other",
