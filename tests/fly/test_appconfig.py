@@ -237,7 +237,7 @@ def test_missing_file_is_a_problem(tmp_path: Path) -> None:
         (
             'app = "x"\n[build]\ndockerfile = "Dockerfile"',
             2,
-            "build is for `fly deploy`: here solos:image names the image",
+            "build is for `fly deploy`: here the stack's `image` names the image",
         ),
         ("[experimental]\nenable_consul = true", 2, "enable_consul has no effect on a machine"),
         ("[http_service]\ninternal_port = 1\nmax_machines_running = 1", 3, "max_machines_running has no effect"),
