@@ -53,3 +53,10 @@ def test_imports_are_allowed(folder: str) -> None:
 
 def test_every_folder_is_listed() -> None:
     assert {folder.partition("/")[0] for folder in rows()} >= FOLDERS - {"tests"}
+
+
+def test_providers_name_no_config_key() -> None:
+    """Providers do not know the program's settings; texts that name a key belong to a component."""
+    named = [file for file in FILES if file.startswith("providers/") and "solos:" in (ROOT / file).read_text()]
+
+    assert named == []
