@@ -110,7 +110,7 @@ class Text:
         self.message = message
         self.remedy = remedy
 
-    def fill(self, **values: Any) -> tuple[str, str]:
+    def fill(self, **values: object) -> tuple[str, str]:
         """Message and remedy with `values` filled in."""
         return self.message.format(**values), self.remedy.format(**values)
 
@@ -125,7 +125,7 @@ class ErrorText(Text):
         super().__init__(message, remedy=remedy)
         self.error = error
 
-    def __call__(self, **values: Any) -> ProviderError:
+    def __call__(self, **values: object) -> ProviderError:
         message, remedy = self.fill(**values)
         return self.error(message, remedy=remedy)
 

@@ -109,7 +109,7 @@ class Http:
         path: str,
         *,
         doing: str,
-        json: Any = None,
+        json: object = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         safe: bool | None = None,

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pulumi import Output
 
@@ -231,7 +231,7 @@ def _known(value: T, otherwise: T) -> T:
     return value if is_known(value) else otherwise
 
 
-def _number(args: BuildUploadArgs) -> tuple[Any, ...]:
+def _number(args: BuildUploadArgs) -> tuple[object, ...]:
     return versions.ordering(args.short_version), versions.ordering(args.version)
 
 

@@ -240,7 +240,7 @@ def _headers(table: Table, *, older: bool) -> dict[str, str]:
     return headers
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A value as Go prints it, which flyctl does where it needs a text."""
     if isinstance(value, bool):
         return str(value).lower()

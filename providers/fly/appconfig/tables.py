@@ -121,7 +121,7 @@ class Document:
 class Table:
     """One table of the file: each key can be read once, and wrong or unread keys become problems."""
 
-    def __init__(self, document: Document, values: Any, path: tuple[str, ...]) -> None:
+    def __init__(self, document: Document, values: object, path: tuple[str, ...]) -> None:
         self._document, self.path = document, path
         self.values = dict(values) if isinstance(values, dict) else {}
         self._known: set[str] = set()
