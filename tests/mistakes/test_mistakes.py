@@ -62,7 +62,7 @@ def test_each_setting_has_a_row() -> None:
     } == set()
 
 
-def test_each_line_of_fly_toml_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fly_toml_lines_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every key that the reader asks for, and every table: of a file with all of them, and of the one that the stack has."""
     asked = set()
     for name in ("take", "duration"):

@@ -44,7 +44,7 @@ def sign_offs(**of: str) -> dict[str, Any]:
     }
 
 
-def test_sign_offs_since_the_last_up(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sign_offs_after_last_up(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
     """The outputs of the stack are older than the settings."""
     configure()
     assert main(["--stack", "prod"]) == 0
