@@ -295,8 +295,12 @@ class StackInProcess(Stack):
         Stack.__init__(copy, folder, world.addresses)
         return copy
 
+    def command(self, *words: str) -> int:
+        """Any command of the engine: `command("state", "unprotect", urn)`. Returns the exit code; the output is in `text`."""
+        return self._command(commands.__package__, *words, "--stack", "test")
+
     def _command(self, *command: str) -> int:
-        arguments = command[command.index("rehearsal.engine") + 1 :]
+        arguments = command[command.index(commands.__package__) + 1 :]
         printed = io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
