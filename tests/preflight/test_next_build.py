@@ -74,6 +74,26 @@ def test_after_own_build(preflight: Preflight) -> None:
     assert next_build.find(subject(preflight)) == "0.1"
 
 
+def test_command(
+    preflight: Preflight, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second run changes nothing."""
+    use_up(world, "0")
+    file = preflight.folder / "Pulumi.prod.yaml"
+    file.write_text('config:\n  solos:build: "0"\n')
+    monkeypatch.chdir(preflight.folder)
+    for number in ("0", "0.1"):
+        stack = subject(preflight, build=number, archive=None).stack
+        monkeypatch.setattr(next_build, "read_stack", lambda *_, stack=stack: stack)
+        assert next_build.main(["--stack", "prod"]) == 0
+
+    assert file.read_text() == 'config:\n  solos:build: "0.1"\n'
+    assert capsys.readouterr().out.splitlines() == [
+        "solos:build is 0.1 in Pulumi.prod.yaml; build the IPA with it",
+        "build 0.1 of 1.0.0 is free",
+    ]
+
+
 def test_written_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text('config:\n  solos:version: 1.0.0  # as in Xcode\n  solos:build: "0"\n  solos:label: v0\n')
