@@ -12,7 +12,7 @@ TESTERS = [
 NEW_RELEASE = (*RESTART, "~ solos-backend-image", "~ solos-backend-restore-drill")
 NEW_BUILD = (
     "± solos-archive",
-    "± solos-build",
+    "± solos-build-upload",
     "± solos-processed-build",
     "~ solos-distribution",
     "± solos-installations",
