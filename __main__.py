@@ -14,6 +14,7 @@ import pulumi
 from components.deployment import Deployment
 from components.launch.component import Launch
 from components.monitoring.component import Monitoring
+from components.monitoring.settings import SUFFIX
 from components.settings import BadSettings
 from components.settings import read as read_settings
 
@@ -34,6 +35,7 @@ deployment = Deployment(
     protected,
     declared_by=settings.launch.declared_by,
     installations_due=settings.launch.installations_due,
+    monitor_suffix=SUFFIX if settings.monitoring else "",
 )
 backend = deployment.backend
 monitoring = Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None

@@ -41,12 +41,13 @@ class Deployment(Component):
         *,
         declared_by: str = "",
         installations_due: str = "",
+        monitor_suffix: str = "",
     ) -> None:
         """`protect` in `opts` protects everything that users and testers would miss. Apple is asked again who has
         installed the build when somebody declares the launch, `declared_by`, and from the day `installations_due`, as
-        `2026-11-29`, until everybody has."""
+        `2026-11-29`, until everybody has. `monitor_suffix` is as in Backend."""
         super().__init__(name, opts)
-        self.backend = Backend(f"{name}-backend", backend, self.child_opts())
+        self.backend = Backend(f"{name}-backend", backend, self.child_opts(), monitor_suffix=monitor_suffix)
         # An app at Fly that must not be adopted stops the launch before anything is created at Apple.
         self.testflight = TestFlight(f"{name}-testflight", ios, after=self.backend.survey, opts=self.child_opts())
         app, group, signing = self.testflight.app, self.testflight.group, self.testflight.signing

@@ -60,8 +60,16 @@ class Backend(Component):
     last_update: pulumi.Output[dict[str, Any]]
     """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
 
-    def __init__(self, name: str, settings: BackendSettings, opts: pulumi.ResourceOptions | None = None) -> None:
-        """`protect` in `opts` protects the app, its data and its machine."""
+    def __init__(
+        self,
+        name: str,
+        settings: BackendSettings,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        monitor_suffix: str = "",
+    ) -> None:
+        """`protect` in `opts` protects the app, its data and its machine. `monitor_suffix`, after the name of the app, is the name
+        of the monitor, whose alerts are silenced during updates; empty without a monitor."""
         super().__init__(name, opts)
         self.settings = settings
         fly_toml = settings.fly_toml
@@ -135,6 +143,7 @@ class Backend(Component):
                 existed=self.survey.found_machines,
                 definition=json.dumps(fly_toml.document),
                 tag="" if "@" in settings.image else settings.image,
+                monitor=app.name.apply(lambda known: known + monitor_suffix) if monitor_suffix else None,
             ),
             self.child_opts(*addresses, *before),
         )

@@ -1,6 +1,7 @@
 """The monitor: a second, private app in another region, with one machine per program.
 
-It is created in parallel to the backend, because it needs only names of it. components/monitoring/machines.py has the programs and
+It is created in parallel to the backend, because it needs only names of it. Only Prometheus waits until the backend is verified:
+before that there is nothing to page for, and the dead man's switch hears nothing. components/monitoring/machines.py has the programs and
 their files. `Watch` and `AlertDrill` prove that it works, once the backend runs.
 """
 
@@ -79,7 +80,7 @@ class Monitoring(Component):
                     secrets_version=secrets.version,
                     existed=survey.found_machines,
                 ),
-                self.child_opts(),
+                self.child_opts(*([backend.rollout] if program == "prometheus" else [])),
             )
             for program in names(logs=settings.logs)
         }

@@ -15,6 +15,7 @@ from pulumi import Output
 from providers import engine, health, waiting
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
+from providers.fly import silence
 from providers.fly.api import leases, logs, machine_states, machines, releases, volumes
 from providers.fly.api.client import (
     LOOK_AGAIN_SECONDS,
@@ -40,6 +41,8 @@ NAME_TAKEN = "unique machine name violation"
 """A part of Fly's refusal to create a second machine of that name: the list did not show the first one yet."""
 NEEDS_NO_VERSION = frozenset({"state", "open_release"})
 """Differences that are repaired without an update: a stopped machine is started, an open release record is ended."""
+UPDATES = 2
+"""A failed update is followed by another one, its rollback."""
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
 
 NO_VOLUME = ProblemText("volume_id", "the config of {name} mounts a volume at {path}, but volume_id is not set")
@@ -115,10 +118,22 @@ class MachineArgs(Adoptable):
     diff shows it in one line, not once more line by line."""
     tag: Input[str] = field(default="")
     """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
+    monitor: Input[str | None] = field(default=None)
+    """The app whose Alertmanager is silenced during an update; see `silence`."""
 
 
 UPDATE_OPTIONS = frozenset(
-    {"hostname", "health_path", "expect_body", "probes", "healthy_seconds", "replaceable", "definition", "tag"}
+    {
+        "hostname",
+        "health_path",
+        "expect_body",
+        "probes",
+        "healthy_seconds",
+        "replaceable",
+        "definition",
+        "tag",
+        "monitor",
+    }
 )
 
 
@@ -323,7 +338,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         snapshot_id = ""
         if args.volume_id and seen.needs_new_version:
             snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id, progress=engine.progress()).id
-        with leases.leased(fly, args.app, id) as lease:
+        silenced = silence.during_update(fly, args.monitor, args.app, UPDATES * args.healthy_seconds)
+        with silenced, leases.leased(fly, args.app, id) as lease:
             now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))
             if now != seen.machine:
                 seen = Observed.compare(self, now, args)
@@ -495,7 +511,7 @@ class Machine(Resource[MachineArgs], module="fly", name="Machine"):
     """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces, if `replaceable`.
-    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag) take effect with the
+    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag, monitor) take effect with the
     next one.
     """
 

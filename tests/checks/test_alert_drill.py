@@ -1,5 +1,6 @@
 """The drill with a real Alertmanager, run as a machine of the double: a page that arrives, and one that does not."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,9 @@ from harness.driver import Driven
 from providers import http
 from providers.checks import alert_drill
 from providers.checks.alert_drill import AlertDrillProvider, NotDelivered
+from providers.fly import silence
+from providers.fly.api import execution
+from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
@@ -41,7 +45,7 @@ class Monitor:
         """Run it with that URL for pages, and return the arguments of a drill."""
         receiver = Receiver(kind="webhook", secret=page)
         message = alertmanager_yml(page=receiver, ticket=receiver, heartbeat=page)
-        self._driven(AppProvider).up(name="solos-monitor", org="sol-labs")
+        self.create_app()
         self._driven(SecretsProvider).up(app="solos-monitor", values={"FILE_ALERTMANAGER_YML": in_base64(message)})
         machine = self._driven(MachineProvider)
         machine.up(
@@ -52,6 +56,15 @@ class Monitor:
             image=IMAGES["alertmanager"],
         )
         return {"app": "solos-monitor", "machine_id": machine.id, "watched": "solos", "receiver": "page", "route": page}
+
+    def create_app(self) -> None:
+        self._driven(AppProvider).up(name="solos-monitor", org="sol-labs")
+
+    @property
+    def fly(self) -> Fly:
+        provider = AppProvider()
+        provider.configure(ConfigureRequest(Config(self._config, "solos")))
+        return provider.fly
 
     def received(self) -> list[str]:
         responses = httpx.get(f"{self.addresses['control']}/receivers/page").json()
@@ -95,3 +108,38 @@ def test_silent_receiver_is_named(monitor: Monitor, monkeypatch: pytest.MonkeyPa
 
     assert "connection refused" in str(message.value), "the reason reaches the person"
     assert "secret-path" not in str(message.value)
+
+
+@needs("prometheus-alertmanager", "amtool")
+def test_silences_end_with_the_update(monitor: Monitor) -> None:
+    """During an update both kinds of alerts are silenced, afterwards only those that look back; a failed update too."""
+    machine_id = monitor.start(f"{monitor.addresses['control']}/receivers/page")["machine_id"]
+    fly = monitor.fly
+
+    def silenced() -> list[str]:
+        query = ["amtool", f"--alertmanager.url={silence.ALERTMANAGER}", "silence", "query", "-o", "json"]
+        found = json.loads(execution.execute(fly, "solos-monitor", machine_id, query))
+        return sorted(matcher["value"] for each in found for matcher in each["matchers"] if matcher["name"] == "deploy")
+
+    def fail() -> None:
+        assert silenced() == ["mute|settle"]
+        raise NotDelivered("the update failed")
+
+    with (
+        pytest.raises(NotDelivered, match="the update failed"),
+        silence.during_update(fly, "solos-monitor", "solos", 600),
+    ):
+        fail()
+
+    assert silenced() == ["settle"]
+
+
+def test_update_without_monitor(monitor: Monitor) -> None:
+    """An update goes on without a monitor, and with one that does not run."""
+    monitor.create_app()
+    updates = 0
+    for name in (None, "not-created", "solos-monitor"):
+        with silence.during_update(monitor.fly, name, "solos", 600):
+            updates += 1
+
+    assert updates == 3

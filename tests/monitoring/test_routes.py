@@ -1,5 +1,6 @@
 """The Alertmanager configuration: the receiver of each alert, for each kind of receiver."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,21 @@ from tests.monitoring.tools import WEBHOOKS, Alert, alerts
 from tests.needs import needs
 
 RECEIVER_OF = {"critical": "page", "warning": "ticket", "none": "deadman"}
+MUTED_BY = {
+    "SolosNotificationsFailing": ["Watchdog"],
+    "SolosHealthDown": [
+        "SolosHealthFlapping",
+        "SolosServerErrors",
+        "SolosSlow",
+        "SolosMemoryLow",
+        "SolosCpuThrottled",
+        "SolosErrorBurst",
+        "SolosMachineExitedWithError",
+    ],
+    "SolosVolumeFull": ["SolosVolumeFilling", "SolosVolumeFullInADay"],
+    "SolosCertificateExpiringSoon": ["SolosCertificateExpiring"],
+}
+MATCHER = re.compile(r'(alertname)(=~?)"([^"]+)"')
 NASTY = "https://hooks.example/a\"b: {c}'#$d"
 
 
@@ -23,8 +39,12 @@ def _config(tmp_path: Path) -> Path:
 
 @needs("amtool")
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
-def test_route_by_severity(run: Run, config: Path, alert: Alert) -> None:
-    severity = alert.rule["labels"]["severity"]
+def test_receiver_of_alert(run: Run, config: Path, alert: Alert) -> None:
+    """By severity; an alert about a receiver that fails goes to every receiver of people."""
+    receivers = (
+        "page,ticket" if alert.name == "SolosNotificationsFailing" else RECEIVER_OF[alert.rule["labels"]["severity"]]
+    )
+    labels = [f"{name}={value}" for name, value in alert.rule["labels"].items()]
 
     run(
         "amtool",
@@ -32,10 +52,10 @@ def test_route_by_severity(run: Run, config: Path, alert: Alert) -> None:
         "routes",
         "test",
         f"--config.file={config}",
-        f"--verify.receivers={RECEIVER_OF[severity]}",
+        f"--verify.receivers={receivers}",
         f"alertname={alert.name}",
-        f"severity={severity}",
         "app=solos-prod",
+        *labels,
     )
 
 
@@ -66,24 +86,40 @@ def test_secrets_are_escaped() -> None:
     assert deadman["webhook_configs"][0]["url"] == NASTY
 
 
-def test_inhibited_alerts_exist() -> None:
-    names = {alert.name for alert in alerts()}
+def test_inhibitions() -> None:
+    """Which alert mutes which: exactly these pairs, so none in the other direction. Nothing mutes a page from outside."""
+    names = [alert.name for alert in alerts()]
+    rules = yaml.safe_load(WEBHOOKS)["inhibit_rules"]
 
-    matchers = [
-        matcher
-        for rule in yaml.safe_load(WEBHOOKS)["inhibit_rules"]
-        for matcher in (*rule["source_matchers"], *rule["target_matchers"])
-    ]
+    muted = {
+        (source, target)
+        for rule in rules
+        for source in names
+        for target in names
+        if _matches(rule["source_matchers"], source) and _matches(rule["target_matchers"], target)
+    }
 
-    assert {name for matcher in matchers for name in matcher.split('"')[1].split("|")} <= names
+    assert muted == {(source, target) for source, targets in MUTED_BY.items() for target in targets}
+    assert all(rule["equal"] == ["app"] for rule in rules)
 
 
-def test_heartbeat_interval() -> None:
-    """Services of this kind want a ping every minute or two and alarm after five."""
-    watchdog = yaml.safe_load(WEBHOOKS)["route"]["routes"][0]
+def _matches(matchers: list[str], name: str) -> bool:
+    return all(
+        re.fullmatch(value if operator == "=~" else re.escape(value), name)
+        for label, operator, value in (MATCHER.fullmatch(matcher).groups() for matcher in matchers)  # type: ignore[union-attr]
+    )
 
-    assert watchdog["matchers"] == ['alertname="Watchdog"']
-    assert (watchdog["group_interval"], watchdog["repeat_interval"]) == ("30s", "1m")
+
+def test_timing() -> None:
+    """A second alert does not wait for the group of the first, and the heartbeat comes every minute: services of that kind alarm
+    after five."""
+    route = yaml.safe_load(WEBHOOKS)["route"]
+    watchdog, *others = route["routes"]
+
+    assert (route["group_by"], route["group_wait"], route["group_interval"]) == (["app", "alertname"], "15s", "1m")
+    assert route["repeat_interval"] == "12h"
+    assert (watchdog["group_wait"], watchdog["group_interval"], watchdog["repeat_interval"]) == ("0s", "30s", "1m")
+    assert {other["repeat_interval"] for other in others} == {"1h"}
 
 
 def test_secrets_not_in_repr() -> None:

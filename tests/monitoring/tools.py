@@ -39,8 +39,17 @@ def alerts() -> list[Alert]:
 
 def expressions() -> list[str]:
     """The queries of all rules, recorded series included, without their line breaks."""
+    return [" ".join(rule["expr"].split()) for rule in _rules()]
+
+
+def records() -> list[str]:
+    """The queries of recorded series."""
+    return [" ".join(rule["expr"].split()) for rule in _rules() if "record" in rule]
+
+
+def _rules() -> list[dict[str, Any]]:
     return [
-        " ".join(rule["expr"].split())
+        rule
         for path in sorted(FILES.glob("rules/*.yml"))
         for group in yaml.safe_load(path.read_text())["groups"]
         for rule in group["rules"]
