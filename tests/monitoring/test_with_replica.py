@@ -111,7 +111,7 @@ def test_restore_once(environment: dict[str, str], database: Path, tmp_path: Pat
     assert execute(database.parent / f"{database.name}.before-{before}" / database.name) == 0
     shutil.rmtree(database.parent)
     database.parent.mkdir()
-    with running(environment):
+    with running(environment, RESTORE_TO=before):  # Nor must a lost volume, with the line still in fly.toml.
         assert execute(database) == 3
 
 

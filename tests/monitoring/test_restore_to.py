@@ -1,0 +1,131 @@
+"""RESTORE_TO in the entry point of the image, with a stand-in for Litestream whose bucket is a folder: killed at any point, forgotten
+after the volume is lost, and refused. tests/monitoring/test_with_replica.py has the real Litestream."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.monitoring.machines import FILES
+
+SCRIPT = (FILES / "with-replica").read_text()
+RESTORE_TO = "2026-11-24T14:02:00Z"
+BEGIN = SCRIPT.splitlines().index("restore_once() {") + 1
+STEPS = {
+    number: line.strip()
+    for number, line in enumerate(SCRIPT.splitlines())
+    if BEGIN <= number < SCRIPT.splitlines().index("}", BEGIN) and not line.endswith(("in", ";;", "then", "do"))
+}
+"""The lines after which the machine is killed, by number: all but those that only begin a command of several lines."""
+LITESTREAM = """#!/bin/sh
+set -eu
+[ ! -e "$BUCKET/unreachable" ] || exit 1
+for last; do :; done
+case "$1 $*" in
+  ltx*) echo level; [ ! -e "$BUCKET/record" ] || echo 0 ;;
+  *-once*) touch "$BUCKET/record" ;;
+  *-timestamp*) [ ! -e "$7" ] || exit 1; echo good >"$7" ;;
+  *-if-db-not-exists*) [ -e "$last" ] || cp "$BUCKET/database" "$last" ;;
+  *-exec*) cp "$DATABASE_PATH" "$BUCKET/database"; eval "$last" ;;
+esac
+"""
+"""Keeps one database, one record, and restores every point in time to `good`."""
+
+
+class Volume:
+    """A machine with a volume, whose bucket is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bucket = folder / "bucket"
+        self.database = folder / "data" / "solos.sqlite3"
+        self.bucket.mkdir()
+        self.database.parent.mkdir()
+        litestream = folder / "bin" / "litestream"
+        litestream.parent.mkdir()
+        litestream.write_text(LITESTREAM)
+        litestream.chmod(0o755)
+
+    def start(self, script: str = SCRIPT, restore_to: str = RESTORE_TO) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "BUCKET": str(self.bucket),
+            "BUCKET_NAME": "backup",
+            "AWS_ENDPOINT_URL_S3": "https://bucket.example",
+            "DATABASE_PATH": str(self.database),
+            "RESTORE_TO": restore_to,
+        }
+        command = ["sh", "-c", script, "with-replica", "cat", str(self.database)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    def write(self, rows: str) -> None:
+        self.database.write_text(rows)
+
+    def lose(self) -> None:
+        shutil.rmtree(self.database.parent)
+        self.database.parent.mkdir()
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    volume = Volume(tmp_path)
+    volume.write("bad\n")
+    return volume
+
+
+@pytest.mark.parametrize("number", STEPS, ids=lambda number: STEPS[number][:40])
+def test_killed_and_continued(volume: Volume, number: int) -> None:
+    """Killed after any line, the next start restores, and the bad database is kept."""
+    killed = volume.start(_killed_after(number))
+
+    started = volume.start()
+
+    assert (started.returncode, started.stdout) == (0, "good\n"), killed.stderr + started.stderr
+    assert (
+        volume.database.parent / f"{volume.database.name}.before-{RESTORE_TO}" / volume.database.name
+    ).read_text() == "bad\n"
+
+
+def lose(volume: Volume) -> None:
+    volume.lose()
+
+
+def restart(volume: Volume) -> None:
+    volume.start()
+
+
+@pytest.mark.parametrize("happens", [lose, restart])
+def test_forgotten_line_restores_nothing(volume: Volume, happens: Callable[[Volume], None]) -> None:
+    """What was written after the restore stays: after a restart, and after the volume was lost."""
+    volume.start()
+    volume.write("later\n")
+    volume.start()
+
+    happens(volume)
+
+    assert volume.start().stdout == "later\n"
+
+
+@pytest.mark.parametrize("value", ["2999-01-01T00:00:00Z", "yesterday", "2026-11-24"])
+def test_refused_times(volume: Volume, value: str) -> None:
+    refused = volume.start(restore_to=value)
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert f"RESTORE_TO is {value}, but" in refused.stderr
+    assert volume.database.read_text() == "bad\n"
+
+
+def test_unreadable_bucket(volume: Volume) -> None:
+    """Nothing is restored while it is not known whether it was done."""
+    (volume.bucket / "unreachable").touch()
+
+    assert volume.start().returncode == 1
+    assert volume.database.read_text() == "bad\n"
+
+
+def _killed_after(number: int) -> str:
+    lines = SCRIPT.splitlines()
+    return "\n".join([*lines[: number + 1], "exit 9", *lines[number + 1 :]])
