@@ -116,8 +116,8 @@ def living(world: World, kind: str) -> list[Document]:
 def held(world: World) -> dict[str, Any]:
     """The content of the world without ids and times, to compare worlds.
 
-    Left out is what a fault may leave: a snapshot too many, which nobody can delete, and a release record that is still open,
-    which the next deployment closes."""
+    Left out is what a fault may leave: a snapshot too many, which nobody can delete, and a release record too many, which failed.
+    """
     for machine in world.store.all("fly_machine"):
         machines_of(world).find(machine["id"])
     secrets = {
@@ -129,6 +129,7 @@ def held(world: World) -> dict[str, Any]:
         "addresses": sorted(address["type"] for address in living(world, "fly_ip")),
         "secrets": secrets,
         "volumes": [_volume(world, volume) for volume in living(world, "fly_volume")],
+        "open releases": [release["version"] for release in world.store.all("fly_release") if release["in_progress"]],
         "machines": [_machine(world, item) for item in living(world, "fly_machine")],
     }
 
