@@ -12,7 +12,7 @@ from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, 
 from providers import configuration
 from providers.errors import ProviderError
 from providers.fly import survey
-from providers.fly.api import apps, certificates, machines, platform, secrets
+from providers.fly.api import apps, certificates, machines, platform, secrets, volumes
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
 from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
 from providers.http import Http
@@ -166,11 +166,17 @@ def region(subject: Subject) -> Iterator[Finding]:
 
 
 def _hosts(subject: Subject) -> Iterator[Finding]:
-    """The machines of the stack whose host Fly cannot reach: `up` would change nothing of them."""
+    """The machines and volumes of the stack whose host Fly cannot reach: `up` would change nothing of them."""
+    fly = Fly(subject.config)
     for app in sorted(subject.stack.resource_ids.get("fly:App", ())):
-        for machine in machines.living(Fly(subject.config), app):
+        living = machines.living(fly, app)
+        checks = [functools.partial(machines.check_host, app, machine) for machine in living]
+        if living:
+            disks = [volume for volume in volumes.list_all(fly, app) if not volume.is_gone]
+            checks += [functools.partial(volumes.check_host, app, volume) for volume in disks]
+        for check in checks:
             try:
-                machines.check_host(app, machine)
+                check()
             except ProviderError as error:
                 yield blocked(error.message, error.remedy)
 

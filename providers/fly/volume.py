@@ -55,11 +55,6 @@ GONE = ErrorText(
     remedy="run `pulumi refresh` and read its output before you run `pulumi up`",
 )
 AWAY = "volume {id} of app {app} is on a host that Fly reports as {status}: see https://status.fly.io"
-UNCHANGED = ErrorText(
-    "volume {id} of app {app} is on a host that Fly reports as {status}: nothing was changed",
-    remedy="look at https://status.fly.io and run the same command again when the host is back; if it stays away, restore the "
-    "newest snapshot as for a lost volume (infra-docs/BACKUPS.md)",
-)
 NOT_DELETED = ErrorText(
     "volume {id} of app {app} is on a host that Fly reports as {status}: it was not deleted",
     remedy="run the same command again when the host is back; to give up its data, run `fly volumes destroy {id} -a {app}`, "
@@ -273,8 +268,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         the volume, nobody knows whether the machine was restarted, so it is restarted again."""
         path, doing = volumes.path(args.app, volume.id), f"change volume {volume.id} of app {args.app}"
         wanted = {"snapshot_retention": args.snapshot_retention, "auto_backup_enabled": args.scheduled_snapshots}
-        if volume.host_status != "ok":
-            raise UNCHANGED(id=volume.id, app=args.app, status=volume.host_status)
+        volumes.check_host(args.app, volume)
         if any(getattr(volume, key) != value for key, value in wanted.items()):
             volume = self.fly.call("PUT", path, doing=doing, shape=volumes.Volume, body=wanted, safe=True)
         machine_id = volume.attached_machine_id

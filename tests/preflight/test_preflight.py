@@ -362,21 +362,25 @@ def test_unreachable_host(world: World, preflight: Preflight, configured: Callab
     Driven(configured(AppProvider)).up(name=APP, org="sol-labs")
     image = Driven(configured(ImageProvider))
     image.up(reference=preflight.values["image"])
+    volume = Driven(configured(VolumeProvider))
+    volume.up(app=APP, name="data", region="sjc", size_gb=1)
     machine = Driven(configured(MachineProvider))
     machine.up(
         app=APP,
         name="solserver",
         region="sjc",
-        config={"env": {"DATABASE_PATH": "/x.db"}},
+        config={"env": {"DATABASE_PATH": "/x.db"}, "mounts": [{"path": "/data", "name": "data"}]},
         image=image.outputs["pinned"],
+        volume_id=volume.id,
     )
     preflight.resource_ids = {"fly:App": frozenset({APP}), "fly:Machine": frozenset({machine.id})}
     control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": "unreachable"})
 
-    finding = preflight.row("Region")[1]
+    _, *found = preflight.row("Region")
 
-    assert finding.verdict is Verdict.BLOCKED
-    assert f"machine {machine.id} of app {APP} is on a host that Fly reports as unreachable" in finding.text
+    assert [finding.verdict for finding in found[:2]] == [Verdict.BLOCKED, Verdict.BLOCKED]
+    assert f"machine {machine.id} of app {APP} is on a host that Fly reports as unreachable" in found[0].text
+    assert f"volume {volume.id} of app {APP} is on a host that Fly reports as unreachable" in found[1].text
 
 
 def test_staged_secrets(world: World, preflight: Preflight, configured: Callable[[Any], Any]) -> None:

@@ -26,6 +26,11 @@ DETACH_SECONDS = 120.0
 SNAPSHOT_FAILED = ErrorText(
     "Fly failed to take a snapshot of volume {volume_id} of app {app}", remedy="run `pulumi up` again"
 )
+BAD_HOST = ErrorText(
+    "volume {id} of app {app} is on a host that Fly reports as {status}: nothing was changed",
+    remedy="look at https://status.fly.io and run the same command again when the host is back; if it stays away, restore the "
+    "newest snapshot as for a lost volume (infra-docs/BACKUPS.md)",
+)
 
 
 class Volume(msgspec.Struct):
@@ -98,6 +103,12 @@ def named(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
 def living(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
     """Those of them that are not deleted."""
     return [volume for volume in named(fly, app, name, region) if not volume.is_gone]
+
+
+def check_host(app: str, volume: Volume) -> None:
+    """Raise when Fly cannot reach the volume's host."""
+    if volume.host_status != "ok":
+        raise BAD_HOST(id=volume.id, app=app, status=volume.host_status)
 
 
 def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[Snapshot]:
