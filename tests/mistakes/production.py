@@ -85,28 +85,30 @@ def held(stack: StackInProcess) -> dict[str, set[Any]]:
     """What users, testers and the team would miss, by what it is."""
     fly, apple = stack.control("GET", "/fly/state"), stack.control("GET", "/appstore/state")
     state = json.loads(stack.state())["checkpoint"]["latest"]["resources"]
-    machines = [each for each in fly["fly_machine"] if each["state"] != "destroyed"]
-    volumes = [each for each in fly["fly_volume"] if each["_deleted_at"] is None]
-    records = [each["outputs"] for each in state if each["type"].endswith("checks:LaunchRecord")]
+    machines = [machine for machine in fly["fly_machine"] if machine["state"] != "destroyed"]
+    volumes = [volume for volume in fly["fly_volume"] if volume["_deleted_at"] is None]
+    records = [resource["outputs"] for resource in state if resource["type"].endswith("checks:LaunchRecord")]
     return {
-        "apps": {each["name"] for each in fly["fly_app"]},
-        "addresses": {each["ip"] for each in fly["fly_ip"]},
-        "machines": {(each["id"], each["name"], each["region"]) for each in machines},
-        "volumes": {(each["id"], each["name"], each["region"]) for each in volumes},
+        "apps": {app["name"] for app in fly["fly_app"]},
+        "addresses": {address["ip"] for address in fly["fly_ip"]},
+        "machines": {(machine["id"], machine["name"], machine["region"]) for machine in machines},
+        "volumes": {(volume["id"], volume["name"], volume["region"]) for volume in volumes},
         "secrets": {
-            (each["_app"], *one)
-            for each in fly["fly_secrets"]
-            for one in ((k, v["value"]) for k, v in each["now"].items())
+            (secrets["_app"], *pair)
+            for secrets in fly["fly_secrets"]
+            for pair in ((k, v["value"]) for k, v in secrets["now"].items())
         },
-        "bundle IDs": {each["identifier"] for each in apple["bundleIds"]},
+        "bundle IDs": {bundle_id["identifier"] for bundle_id in apple["bundleIds"]},
         "profiles": set(range(len(apple["profiles"]))),
-        "certificates": {each["id"] for each in apple["certificates"]},
-        "groups": {(each["id"], each["name"]) for each in apple["betaGroups"]},
-        "testers": {one for each in apple["betaGroups"] for one in each["links"]["betaTesters"]},
-        "builds": {each["id"] for each in apple["builds"]},
-        "build of the group": {one for each in apple["betaGroups"] for one in each["links"]["builds"]},
-        "test information": {(each["locale"], each["feedbackEmail"]) for each in apple["betaAppLocalizations"]},
-        "launch": {json.dumps(each, sort_keys=True) for each in records},
+        "certificates": {certificate["id"] for certificate in apple["certificates"]},
+        "groups": {(group["id"], group["name"]) for group in apple["betaGroups"]},
+        "testers": {tester for group in apple["betaGroups"] for tester in group["links"]["betaTesters"]},
+        "builds": {build["id"] for build in apple["builds"]},
+        "build of the group": {build for group in apple["betaGroups"] for build in group["links"]["builds"]},
+        "test information": {
+            (localization["locale"], localization["feedbackEmail"]) for localization in apple["betaAppLocalizations"]
+        },
+        "launch": {json.dumps(record, sort_keys=True) for record in records},
     }
 
 

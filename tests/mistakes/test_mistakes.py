@@ -24,7 +24,7 @@ from tests.mistakes.production import Outages, held, is_served
 ROWS = (*settings.MISTAKES, *fly_toml.MISTAKES)
 
 
-@pytest.mark.parametrize("mistake", ROWS, ids=lambda each: each.id)
+@pytest.mark.parametrize("mistake", ROWS, ids=lambda row: row.id)
 def test_mistake(live: StackInProcess, mistake: Mistake) -> None:
     before, calls = held(live), len(live.world.journal.entries())
     mistake.make(live)
@@ -47,11 +47,11 @@ def test_mistake(live: StackInProcess, mistake: Mistake) -> None:
 def steps(text: str) -> list[str]:
     """The steps of a preview, each as its symbol and the name of the resource."""
     found = re.findall(r"^ ([+~±-]) \w+:\w+ +(\S+) \w+$", text, re.MULTILINE)
-    return sorted(" ".join(each) for each in found)
+    return sorted(" ".join(step) for step in found)
 
 
 def test_what_is_given_up_was_confirmed() -> None:
-    assert [each.id for each in ROWS if each.gives_up and not (each.confirmed or each.refused)] == []
+    assert [row.id for row in ROWS if row.gives_up and not (row.confirmed or row.refused)] == []
 
 
 def test_each_setting_has_a_row() -> None:
@@ -81,7 +81,7 @@ def test_fly_toml_lines_have_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     keys = {row.key for row in fly_toml.MISTAKES}
     tables = {key.rpartition(".")[0] for key in keys}
-    assert sorted(key for key in asked - tables if not any(fnmatch(key, each) for each in keys)) == []
+    assert sorted(key for key in asked - tables if not any(fnmatch(key, item) for item in keys)) == []
 
 
 def test_nothing_changed(live: StackInProcess) -> None:
