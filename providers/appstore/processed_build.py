@@ -34,6 +34,7 @@ ADVICE = {
     "90186": "the version is closed for new builds: raise the version",
     "90189": "this build number is taken: raise the build number",
     "90208": "set the same deployment target for the app and its frameworks",
+    "90473": "set the same version and build number for all targets",
     "90474": "support all orientations on iPads, or set UIRequiresFullScreen",
     "90475": "add a launch screen, or set UIRequiresFullScreen",
     "90478": "the version is closed, or lower than an earlier one: raise the version",
@@ -136,6 +137,7 @@ class _Wait:
         self._show = engine.progress()
         self._build_id = ""
         self._seen = ""
+        self._warned = False
 
     def until(self, reached: Callable[[], Build | None]) -> Build:
         return self._store.poll(
@@ -181,6 +183,8 @@ class _Wait:
         state = upload.state.state if upload else ""
         if upload and state == "FAILED":
             raise UPLOAD_REJECTED(build=_label(args), reasons=_reasons(upload.state.errors), free=self._free())
+        if upload and state == "COMPLETE":
+            self._warn(upload.state.warnings)
         if upload and upload.build:
             return upload.build.id
         seen = f"the upload is {state}" if upload else "neither the upload nor its build exists"
@@ -200,6 +204,12 @@ class _Wait:
         )
         same = [build for build in builds if build.pre_release_version and _is_train(build.pre_release_version, args)]
         return same[0].id if same else ""
+
+    def _warn(self, warnings: Sequence[StateProblem]) -> None:
+        """Show once what Apple would like to be different in the next build."""
+        if warnings and not self._warned:
+            engine.warn(f"Apple accepts {_label(self._args)}, and warns: {_reasons(warnings)}")
+            self._warned = True
 
     def _free(self) -> str:
         """The next build number that Apple accepts."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.appstore import build_arguments, calls, make_app, records, uploads
+from harness.appstore import BUNDLE_ID, build_arguments, calls, make_app, records, uploads
 from harness.driver import Driven
 from harness.inprocess import control
 from providers import engine
@@ -15,6 +15,7 @@ from providers.appstore.processed_build import BuildRejected, ProcessedBuildProv
 from providers.errors import ProviderError, TimedOut
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
+from rehearsal.standins import ipa as standin
 
 Configured = Callable[[Any], Any]
 Uploaded = Callable[..., dict[str, Any]]
@@ -178,6 +179,22 @@ def test_progress(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: p
         "build 0 is PROCESSING",
         "build 0 is READY_FOR_BETA_TESTING",
     ]
+
+
+def test_warning_of_apple(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apple accepts an extension with other numbers than the app, and warns: that is shown once."""
+    warnings: list[str] = []
+    share = standin.nested("PlugIns/Share.appex", f"{BUNDLE_ID}.Share", build="7")
+    arguments = uploaded(files=share)
+    monkeypatch.setattr(engine, "warn", warnings.append)
+
+    gate.up(**arguments)
+
+    (warning,) = warnings
+    assert warning == (
+        "Apple accepts build 0 of 1.0.0, and warns: 90473 CFBundleVersion Mismatch. The value of extension 'PlugIns/Share.appex' does "
+        "not match that of its containing iOS application (set the same version and build number for all targets)"
+    )
 
 
 def test_invalid_build(world: World, uploaded: Uploaded, gate: Driven) -> None:

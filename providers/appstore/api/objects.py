@@ -166,6 +166,7 @@ class DeliveryState(Part):
 
     state: str = ""
     errors: list[StateProblem] = []
+    warnings: list[StateProblem] = []
 
 
 class RequestHeader(Part):

@@ -77,6 +77,8 @@ class BuildUploads(Kind):
         state: Document = {"state": upload_state(self.records, record), "errors": [], "warnings": [], "infos": []}
         if state["state"] == "FAILED":
             state["errors"] = record["errors"]
+        if state["state"] in ("FAILED", "COMPLETE"):
+            state["warnings"] = record.get("warnings", [])
         uploaded = record.get("committed_at")
         return {
             **super().shown(record),

@@ -51,15 +51,14 @@ def errors(
 
 
 def _signed(path: str, inner: dict[str, Any], parent: dict[str, Any], app: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """A mismatch of an extension's numbers is a warning (90473), not an error."""
     identifier, prefix = str(inner.get("CFBundleIdentifier")), f"{parent.get('CFBundleIdentifier')}."
     if not re.fullmatch(re.escape(prefix) + r"[^.]+", identifier):
         yield "90347", identifier, path, prefix
     for key, code in (("CFBundleShortVersionString", "90057"), ("CFBundleVersion", "90056")):
         if key not in inner:
             yield code, path
-        elif inner[key] != app.get(key) and path.endswith(".app"):
-            yield "90379", key, path
+        elif inner[key] != app.get(key):
+            yield "90379" if path.endswith(".app") else "90473", key, path
     sdk = str(inner.get("DTPlatformVersion", ""))
     if not is_version(sdk) or ordering(sdk) < ordering(MIN_SDK):
         yield "90725", sdk, MIN_SDK

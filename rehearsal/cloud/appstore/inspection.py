@@ -11,6 +11,8 @@ from rehearsal.cloud.appstore import embedded, signatures
 from rehearsal.cloud.appstore.builds import is_version, ordering
 from rehearsal.cloud.store import Document
 
+WARNINGS = ("90473",)
+"""Codes of which Apple warns; it accepts the upload."""
 PLATFORMS = {"IOS": "iPhoneOS", "MAC_OS": "MacOSX", "TV_OS": "AppleTVOS", "VISION_OS": "XROS"}
 APP = re.compile(r"(Payload/[^/]+\.app/)Info\.plist")
 ORIENTATIONS = {"Portrait", "PortraitUpsideDown", "LandscapeLeft", "LandscapeRight"}
@@ -35,6 +37,7 @@ TEXTS = {
     "90347": "Bad bundle identifier. The bundle identifier '{}' of '{}' should start with '{}' and not contain more than one period "
     "after it.",
     "90379": "{} Mismatch. The value of '{}' does not match that of its containing iOS application.",
+    "90473": "{} Mismatch. The value of extension '{}' does not match that of its containing iOS application.",
     "90474": "Invalid bundle. You need to include all of the orientations to support iPad multitasking.",
     "90475": "Invalid Bundle. iPad Multitasking support requires launch storyboard.",
     "90530": "Invalid MinimumOSVersion. The value of the key MinimumOSVersion is invalid.",
@@ -71,6 +74,12 @@ def info_plist(path: Path) -> dict[str, Any]:
 
 def errors(path: Path, info: dict[str, Any], claimed: Document, bundle_id: str, now: float) -> list[Document]:
     """Entries of `state.errors`. `claimed` are the attributes of the upload, `bundle_id` is that of the app."""
+    found = inspect(path, info, claimed, bundle_id, now)
+    return [entry for entry in found if entry["code"] not in WARNINGS]
+
+
+def inspect(path: Path, info: dict[str, Any], claimed: Document, bundle_id: str, now: float) -> list[Document]:
+    """Entries of `state.errors` and of `state.warnings`."""
     return [
         {"code": code, "description": TEXTS[code].format(*about)}
         for code, *about in _found(path, info, claimed, bundle_id, now)

@@ -19,9 +19,10 @@ def process(records: Records, upload: Document, path: Path, *, taken: bool) -> N
     app = records.get("apps", upload["links"]["app"])
     assert app
     info = inspection.info_plist(path)
-    errors = inspection.errors(
+    found = inspection.inspect(
         path, info, upload["attributes"], app["attributes"]["bundleId"], records.context.clock.now()
     )
+    errors = [entry for entry in found if entry["code"] not in inspection.WARNINGS]
     if taken:
         errors.append(inspection.redundant(upload["attributes"]))
     rejected = records.context.store.get("appstore.settings", "reject")
@@ -30,6 +31,7 @@ def process(records: Records, upload: Document, path: Path, *, taken: bool) -> N
         records.context.store.delete("appstore.settings", "reject")
     upload["committed_at"] = records.context.clock.now()
     upload["errors"] = errors
+    upload["warnings"] = [entry for entry in found if entry["code"] in inspection.WARNINGS]
     records.save(upload)
     if not errors:
         facts = {
