@@ -176,6 +176,7 @@ IOS_BUILD = (
     ),
     applied("build", "1", *NEW_BUILD, tried=True, gives_up=("build of the group",), confirmed="a higher build number"),
     refused("build", None, MISSING.format("build")),
+    refused("build", "next", "run `make next-build STACK=NAME`", "to-be-chosen"),
     refused("label", "v1", "v1 would be declared launched at once"),
     refused("label", "v1", PROTECTED.format("deleted"), "and-undeclared", settings={"declaredBy": None}),
     refused("label", None, MISSING.format("label")),
