@@ -24,6 +24,8 @@ class Watch(Shape, kind="checks:Watch"):
     sources: Sequence[str]
     lines: int
     """Log lines that the monitor had counted when it was asked."""
+    lines_kept: int = 0
+    """Those of them that the log sink had accepted."""
     seen_at: str
 
 
@@ -91,7 +93,13 @@ def logging(known: Known) -> str:
             "no log line had arrived when the monitor was asked",
             remedy="check that the server logs its requests, then run `pulumi up --replace '**watch'`",
         )
-    return f"kept at {sink}; {watch.lines} lines counted by {watch.seen_at}"
+    if not watch.lines_kept:
+        raise Missing(
+            f"the log sink {sink} had not accepted any of {watch.lines} lines when the monitor was asked",
+            remedy="read `fly logs` of the monitor for the sink's answer, fix solos:monitoring.sinkUrl or the secret sinkToken, then run "
+            "`pulumi up --replace '**watch'`",
+        )
+    return f"{watch.lines_kept} lines accepted by {sink}, {watch.lines} counted by {watch.seen_at}"
 
 
 @row(

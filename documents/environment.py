@@ -29,6 +29,20 @@ AFTER = """\
 Fly sets a few more variables, which are not part of this contract. Values of secrets are not in this repository, in previews, in logs
 or in the launch report; `fly secrets list` shows names and digests.
 
+## Log lines
+
+Write one line per event to standard output. The monitor counts lines by level, and alerts on errors (SolosErrorBurst). Fly's own level
+is `info` for almost every line, so it looks into the line:
+
+| Line | Its level |
+| --- | --- |
+| JSON with `level`, `severity`, `lvl`, `levelname` or `log.level` | a name (`error`, `warning`, `critical`, …), or a number of pino and bunyan: 30 info, 40 warn, 50 error, 60 fatal |
+| logfmt: `level=error msg=…` | the same names |
+| a name in front of plain text: `ERROR …`, `[error] …`, `2026-11-27 09:00 WARN …`, `error: …` (winston) | that name |
+| an exception: `TypeError: …`, `Uncaught …`, `UnhandledPromiseRejection …`, `Traceback …` | error |
+| a line that begins with a space or a tab, as in a stack trace | that of the line before; it is not counted as another error |
+| anything else | info |
+
 ## Set a value
 
 | Source | Do |

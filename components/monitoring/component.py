@@ -99,6 +99,7 @@ class Monitoring(Component):
                 machine_id=self.machines["prometheus"].id,
                 hostname=backend.hostname,
                 sources=sources(logs=settings.logs),
+                has_sink=settings.sink is not None,
                 revision=versions.apply(",".join),
             ),
             self.replaceable_opts(backend.rollout, *self.machines.values()),

@@ -119,6 +119,7 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
             env={
                 "NATS_URL": FLY_LOG_STREAM,
                 "APP": monitored.app,
+                "MONITOR": monitored.monitor,
                 "METRICS_ADDRESS": ":9598",
                 "LOG_SINK_URL": monitored.sink_url,
                 "LOG_SINK_USER": monitored.sink_user,
@@ -141,7 +142,12 @@ def sources(*, logs: bool) -> list[str]:
 
 def rules(monitored: Monitored) -> list[Path]:
     """The rule files of the parts that the stack has."""
-    parts = {"volume.yml": monitored.sqlite, "backup.yml": monitored.replica, "logs.yml": monitored.logs}
+    parts = {
+        "volume.yml": monitored.sqlite,
+        "backup.yml": monitored.replica,
+        "logs.yml": monitored.logs,
+        "sink.yml": monitored.sink is not None,
+    }
     return [rule for rule in sorted(FILES.glob("rules/*.yml")) if parts.get(rule.name, True)]
 
 

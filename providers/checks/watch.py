@@ -15,7 +15,7 @@ from providers.fly.api import execution
 from providers.fly.api.metrics import Series
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, record
+from providers.record import Input, field, record
 from providers.resource import Resource
 
 PROMETHEUS = "http://localhost:9090"
@@ -28,6 +28,8 @@ UP, PROBE, LATENCY = "up", 'probe_success{job="health"}', 'probe_duration_second
 CERTIFICATE = 'min(probe_ssl_earliest_cert_expiry{job="health"}) - time()'
 RULES = "sum(prometheus_rule_group_rules)"
 LINES = 'sum(solos_log_lines_total{job="logs"})'
+SENT = 'sum(internal_write_metrics_written{job="logs",output="http"})'
+"""Telegraf counts a line here when the sink has accepted it."""
 
 NOT_WATCHING = ErrorText(
     "monitor {app} does not work: {error}",
@@ -46,6 +48,8 @@ class WatchArgs:
     """Of the app that is monitored."""
     sources: Input[list[str]]
     """The jobs that Prometheus scrapes: each must be up. From `logs`, the log stream, a line must arrive."""
+    has_sink: Input[bool] = field(default=False)
+    """Whether lines are sent to a log sink, which must have accepted one."""
     revision: Input[str]
     """Changes when another configuration or machine monitors."""
 
@@ -62,6 +66,8 @@ class WatchState(WatchArgs):
     rules: int = 0
     lines: int = 0
     """Log lines counted so far. To cause one, the app gets a request for an unknown path."""
+    lines_kept: int = 0
+    """Log lines that the sink has accepted."""
 
 
 class WatchProvider(FlyGate[WatchArgs, WatchState]):
@@ -104,17 +110,26 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
             rules=int(self._number(args, RULES)),
             lines=self._lines(args) if "logs" in args.sources else 0,
+            lines_kept=int(self._number(args, SENT)) if args.has_sink else 0,
         )
 
     def _lines(self, args: WatchArgs) -> int:
         def counted() -> int | None:
             health.request_once(self.config, args.hostname, UNKNOWN_PATH)
+            if args.has_sink and not self._number(args, SENT):
+                return None
             return int(self._number(args, LINES)) or None
 
         try:
-            return waiting.poll(counted, seconds=LINE_SECONDS, waiting_for="a log line", first_pause=1.0)
+            return waiting.poll(
+                counted,
+                seconds=LINE_SECONDS,
+                waiting_for="a log line, accepted by the sink if there is one",
+                first_pause=1.0,
+            )
         except TimedOut:
-            return 0  # The server may not log the request. The checklist then reports that no line arrived.
+            # The server may not log the request. The checklist then reports what did not arrive.
+            return int(self._number(args, LINES))
 
     def _missing(self, args: WatchArgs) -> str:
         """What does not work yet; empty when everything does."""
@@ -140,7 +155,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
 class Watch(Resource[WatchArgs], module="checks", name="Watch"):
     """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
 
-    app: replaces. revision, sources: looked for again. machine_id: ignored.
+    app: replaces. revision, sources, has_sink: looked for again. machine_id: ignored.
     """
 
     provider = WatchProvider
@@ -149,3 +164,4 @@ class Watch(Resource[WatchArgs], module="checks", name="Watch"):
     url: Output[str]
     rules: Output[int]
     lines: Output[int]
+    lines_kept: Output[int]

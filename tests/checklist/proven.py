@@ -88,6 +88,7 @@ PROVEN: Mapping[str, Observed] = {
         rules=14.0,
         sources=["app", "logs"],
         lines=12.0,
+        lines_kept=11.0,
         seen_at=AT,
     ),
     "alert": observed(

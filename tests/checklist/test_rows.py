@@ -27,7 +27,7 @@ EVIDENCE = {
     "address": "solos.fly.dev: v6 2a09::1",
     "healthy": "https://solos.fly.dev/health returned 200 2 times, slowest 31 ms, instance 01M8, verified 2026-11-27T09:00:00+00:00; "
     "last update: started in 3 s, checks after 2 s, 0.4 s down at most",
-    "logging": "kept at https://logs.example; 12 lines counted by 2026-11-27T09:00:00+00:00",
+    "logging": "11 lines accepted by https://logs.example, 12 counted by 2026-11-27T09:00:00+00:00",
     "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, sources up: app, logs; "
     "seen 2026-11-27T09:00:00+00:00",
     "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, accepted by the receiver page after 0.8 s, "
@@ -140,6 +140,16 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             (
                 'no machine reads the log stream, and Fly keeps lines for 7 days: set solos:monitoring.logs to "true", '
                 "and a sink in solos:monitoring.sink"
+            ),
+        ),
+        (
+            "logging",
+            {"watch": {"lines_kept": 0.0}},
+            "missing",
+            (
+                "the log sink https://logs.example had not accepted any of 12 lines when the monitor was asked: read `fly logs` of the "
+                "monitor for the sink's answer, fix solos:monitoring.sinkUrl or the secret sinkToken, then run `pulumi up --replace "
+                "'**watch'`"
             ),
         ),
         (

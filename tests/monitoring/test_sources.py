@@ -22,7 +22,12 @@ JOBS: dict[str, dict[str, Any]] = {
 FEDERATED: list[str] = JOBS["fly"]["params"]["match[]"]
 OF_SCRAPE = ("up", "scrape_samples_scraped")
 """Prometheus adds these to each scrape."""
-PREFIXES = {"health": "probe_", "logs": "solos_log_", "prometheus": "prometheus_", "alertmanager": "alertmanager_"}
+PREFIXES: dict[str, str | tuple[str, ...]] = {
+    "health": "probe_",
+    "logs": ("solos_log_", "internal_write_"),
+    "prometheus": "prometheus_",
+    "alertmanager": "alertmanager_",
+}
 """The names of the series that a job brings by itself."""
 
 

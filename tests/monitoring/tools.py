@@ -10,7 +10,14 @@ import yaml
 
 from components.monitoring.machines import FILES, Monitored, Receiver, alertmanager_yml, in_base64
 
-EXAMPLE = Monitored(app="solos-prod", monitor="solos-prod-monitor", org="sol-labs", hostname="solos-prod.fly.dev")
+EXAMPLE = Monitored(
+    app="solos-prod",
+    monitor="solos-prod-monitor",
+    org="sol-labs",
+    hostname="solos-prod.fly.dev",
+    sink="loki",
+    sink_url="https://logs.example",
+)
 WEBHOOKS = alertmanager_yml(
     page=Receiver(kind="webhook", secret="https://page.example/hook"),
     ticket=Receiver(kind="webhook", secret="https://ticket.example/hook"),

@@ -15,7 +15,6 @@ reverted: the previous version never stops.
 """
 
 import base64
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,12 +167,7 @@ class Machines:
     # Logs.
 
     def log(self, id: str, line: str, at: float | None = None) -> None:
-        """Store a log line of the machine, written `at` that time or now; a JSON line has its own level."""
-        try:
-            parsed = json.loads(line)
-        except ValueError:
-            parsed = {}
-        level = parsed.get("level", "info") if isinstance(parsed, dict) else "info"
+        """Store a log line of the machine, written `at` that time or now. Fly's own level is `info`, whatever the line says."""
         with self._store.transaction():
             machine = self._store.get("fly_machine", id)
             if machine is None:
@@ -182,7 +176,7 @@ class Machines:
             attributes = {
                 "timestamp": rfc3339(self._clock.now() if at is None else at),
                 "message": line,
-                "level": level,
+                "level": "info",
                 "instance": id,
                 "region": machine["region"],
                 "meta": {"instance": id, "region": machine["region"], "event": {"provider": "app"}},
@@ -195,7 +189,7 @@ class Machines:
                 "event": {"provider": "app"},
                 "fly": {"app": {"instance": id, "name": machine["_app"]}, "region": machine["region"]},
                 "host": "a1b2",
-                "log": {"level": level},
+                "log": {"level": "info"},
                 "message": line,
                 "timestamp": attributes["timestamp"],
             }
