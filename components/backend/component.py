@@ -1,6 +1,5 @@
 """The backend: app, addresses, database, secrets, image, one machine, and the proof that it is healthy from outside."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from providers.checks.declared_database import DeclaredDatabase, DeclaredDatabas
 from providers.checks.replica_drill import ReplicaDrill, ReplicaDrillArgs
 from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
+from providers.fly.api import releases
 from providers.fly.api.ip_assignments import Kind
 from providers.fly.app import App, AppArgs
 from providers.fly.appconfig import AppConfig, ReleaseCommand
@@ -141,7 +141,7 @@ class Backend(Component):
                 healthy_seconds=fly_toml.wait_seconds,
                 replaceable=settings.replace_machine or not self.is_protected,
                 existed=self.survey.found_machines,
-                definition=json.dumps(fly_toml.document),
+                definition=releases.packed(fly_toml.document),
                 tag="" if "@" in settings.image else settings.image,
                 monitor=app.name.apply(lambda known: known + monitor_suffix) if monitor_suffix else None,
             ),

@@ -5,7 +5,6 @@ volume, the version of the secrets. `safe_update` has the steps of an update; af
 with Fly.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
@@ -113,9 +112,9 @@ class MachineArgs(Adoptable):
     """How long a new version may take to start, to pass its checks and to answer at its hostname, all together."""
     replaceable: Input[bool] = field(default=True)
     """Whether a change of app, name, region or volume may replace the machine, which is an outage. Otherwise a preview refuses it."""
-    definition: Input[str] = field(default="{}")
-    """The fly.toml that `config` was rendered from, for the release record: `fly deploy` from another folder uses it. As JSON: a
-    diff shows it in one line, not once more line by line."""
+    definition: Input[str] = field(default="")
+    """The fly.toml that `config` was rendered from, for the release record: `fly deploy` from another folder uses it. As `packed`
+    returns it: a diff shows it in one line, and not line by line after `config`."""
     tag: Input[str] = field(default="")
     """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
     monitor: Input[str | None] = field(default=None)
@@ -417,7 +416,7 @@ def _health(args: MachineArgs, hostname: str) -> health.Health:
 
 def _draft(args: MachineArgs) -> releases.Draft | None:
     """What the release record says; None for a machine without public hostname, whose deployments are not recorded."""
-    return releases.Draft(definition=json.loads(args.definition), tag=args.tag) if args.hostname else None
+    return releases.Draft(definition=releases.unpacked(args.definition), tag=args.tag) if args.hostname else None
 
 
 def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:

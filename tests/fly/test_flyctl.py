@@ -16,7 +16,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles, configured_provider, stack_settings
-from providers.fly.api import postgres
+from providers.fly.api import postgres, releases
 from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.appconfig import load
@@ -68,7 +68,7 @@ def served(machine: Driven, arguments: dict[str, Any], configured: Configured, w
     """A client of an app with everything that flyctl lists."""
     Driven(configured(IpAddressProvider)).up(app=APP, type="v6")
     Driven(configured(SecretsProvider)).up(app=APP, values={"SESSION_KEY": "one"})
-    recorded = {"hostname": HOSTNAME, "definition": json.dumps({"app": APP}), "tag": TAG.format(version="1.0.0")}
+    recorded = {"hostname": HOSTNAME, "definition": releases.packed({"app": APP}), "tag": TAG.format(version="1.0.0")}
     machine.up(**{**arguments, **recorded, "config": {**CONFIG, "env": {**CONFIG["env"], "LOG_LEVEL": "debug"}}})
     cluster = Driven(configured(ManagedPostgresProvider))
     cluster.up(org=ORG, name="solos", region="sjc", plan="basic", disk_size_gb=10, pg_major_version="16")
@@ -181,7 +181,7 @@ class Beside:
             "secrets_version": self.secrets.outputs["version"],
             "hostname": HOSTNAME,
             "tag": TAG.format(version="1.0.0"),
-            "definition": json.dumps(load(folder / "fly.toml").document),
+            "definition": releases.packed(load(folder / "fly.toml").document),
         }
         self.machine = self._up(MachineProvider, **self.declared)
 

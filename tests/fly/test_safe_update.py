@@ -14,6 +14,7 @@ from harness.driver import Driven
 from harness.inprocess import Doubles, control, route_to
 from providers import engine
 from providers.errors import Incomplete, ProviderError
+from providers.fly.api import releases
 from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
 from providers.fly.secrets import SecretsProvider
@@ -34,7 +35,7 @@ def served(arguments: dict[str, Any]) -> dict[str, Any]:
         "hostname": HOSTNAME,
         "expect_body": '"1.0.0"',
         "healthy_seconds": 20.0,
-        "definition": json.dumps(definition),
+        "definition": releases.packed(definition),
         "tag": "registry.fly.io/solserver:1.0.0",
     }
 
@@ -526,17 +527,17 @@ def test_update_writes_release_record(running: Driven, served: dict[str, Any], w
     running.up(**changed(served))
     failure(running, changed(served, image=push(world, "1.0.1", broken="unhealthy")))
 
-    releases = sorted(world.store.all("fly_release"), key=lambda release: release["version"])
+    records = sorted(world.store.all("fly_release"), key=lambda record: record["version"])
     metadata = at_fly(world)["config"]["metadata"]
-    assert [item["status"] for item in releases] == ["complete", "complete", "failed"]
-    assert releases[1]["definition"] == {"app": "solos-prod", "http_service": {"internal_port": 8080}}
-    assert metadata["fly_release_id"] == releases[1]["id"]
+    assert [item["status"] for item in records] == ["complete", "complete", "failed"]
+    assert records[1]["definition"] == {"app": "solos-prod", "http_service": {"internal_port": 8080}}
+    assert metadata["fly_release_id"] == records[1]["id"]
     assert metadata["fly_release_version"] == "2"
     assert metadata["fly_platform_version"] == "v2"
 
 
 def test_definition_alone_changes_nothing(running: Driven, served: dict[str, Any]) -> None:
-    assert not running.diff(**{**served, "definition": '{"deploy": {"wait_timeout": "9m"}}'}).changes
+    assert not running.diff(**{**served, "definition": releases.packed({"deploy": {"wait_timeout": "9m"}})}).changes
 
 
 def test_config_is_stored_once(running: Driven, served: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ flyctl writes one before each deployment and puts its id into the machine's meta
 without one, and a token may not be allowed to write it.
 """
 
+import base64
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +49,17 @@ class Draft:
     folder."""
     tag: str = ""
     """The image as `registry/repository:tag`, for when Fly does not find it by its digest."""
+
+
+def packed(definition: Mapping[str, object]) -> str:
+    """A fly.toml in one line. Not as JSON, which the Pulumi CLI shows line by line."""
+    return base64.b64encode(json.dumps(definition).encode()).decode()
+
+
+def unpacked(text: str) -> dict[str, object]:
+    """The fly.toml that was packed."""
+    found: dict[str, object] = json.loads(base64.b64decode(text)) if text else {}
+    return found
 
 
 @dataclass(frozen=True)
