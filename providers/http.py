@@ -197,12 +197,14 @@ class Http:
     ) -> "httpx.Response | FailedAttempt":
         import httpx
 
-        self._connection.cookies.set_cookie_header(request)
+        if self._connection.cookies:
+            self._connection.cookies.set_cookie_header(request)
         try:
             with contextlib.closing(self._connection.transport.handle_request(request)) as response:
                 response.request = request
                 read_within(response, request.extensions["timeout"]["read"])
-                self._connection.cookies.extract_cookies(response)
+                if "Set-Cookie" in response.headers:
+                    self._connection.cookies.extract_cookies(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             reason = f"no connection to {self.service} at {self.base_url} ({error})"
             return FailedAttempt(reason=reason, not_sent=True, no_connection=not isinstance(error, httpx.PoolTimeout))

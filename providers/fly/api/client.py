@@ -241,6 +241,8 @@ def _bare(token: str) -> str:
         if bare == scheme:
             raise NO_TOKEN(scheme=scheme)
         bare = bare.removeprefix(f"{scheme} ").strip()
+    if bare.isascii() and bare.isprintable():
+        return bare
     for position, character in enumerate(bare):
         if not (character.isascii() and character.isprintable()):
             what = "a line break" if character in "\r\n" else "a character that is not printable ASCII"

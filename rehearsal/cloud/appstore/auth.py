@@ -1,6 +1,8 @@
 """Verifies tokens as Apple does, and counts the calls of each key against the hourly rate limit."""
 
 import collections
+import functools
+from typing import Any
 
 import jwt
 from werkzeug.wrappers import Request
@@ -49,24 +51,34 @@ def authenticate(context: Context, request: Request) -> Document:
     if scheme != "Bearer":
         raise refusals.not_authorized()
     try:
-        header = jwt.get_unverified_header(token)
+        header = _header(token)
         key = context.store.get("appstore.keys", str(header.get("kid")))
         if key is None or header.get("alg") != "ES256" or header.get("typ") != "JWT":
             raise refusals.not_authorized()
-        # times are checked below, with the clock of the doubles
-        claims = jwt.decode(
-            token,
-            key["public_key_pem"],
-            algorithms=["ES256"],
-            audience=AUDIENCE,
-            options={"verify_exp": False, "verify_iat": False, "require": ["exp"]},
-        )
+        claims = _claims(token, key["public_key_pem"])
     except jwt.PyJWTError:
         raise refusals.not_authorized() from None
     identified = claims.get("iss") == key["issuer_id"] if key["issuer_id"] else claims.get("sub") == "user"
     if not identified or not 0 < claims["exp"] - context.clock.now() <= MAX_LIFETIME_SECONDS:
         raise refusals.not_authorized()
     return key
+
+
+# A token is used for many calls, so it is decoded once.
+_header = functools.lru_cache(maxsize=64)(jwt.get_unverified_header)
+
+
+@functools.lru_cache(maxsize=64)
+def _claims(token: str, public_key_pem: str) -> dict[str, Any]:
+    """What the key has signed, without a check of times: `authenticate` checks these, with the clock of the doubles."""
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        public_key_pem,
+        algorithms=["ES256"],
+        audience=AUDIENCE,
+        options={"verify_exp": False, "verify_iat": False, "require": ["exp"]},
+    )
+    return claims
 
 
 def authorize(context: Context, key: Document, type: str, method: str, *, provisioning: bool) -> None:
