@@ -1,0 +1,23 @@
+"""The fault matrix (`tests/fault_matrix.py`) of both vendors.
+
+It stands outside of `tests/fly` and `tests/appstore`: injected failures do not conform to the vendors' descriptions.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.appstore.journeys import JOURNEYS as APPSTORE
+from tests.fault_matrix import Journey, failures, in_parts, points, run_journey
+from tests.fly.journeys import JOURNEYS as FLY
+
+
+@in_parts([*FLY, *APPSTORE])
+def test_nothing_lost(settings: dict[str, Any], journey: Journey, part: int) -> None:
+    """Each call fails or is interrupted in turn, and the next up ends in the same state."""
+    assert not failures(settings, journey, part)
+
+
+@pytest.mark.parametrize(("journeys", "least"), [(FLY, 1300), (APPSTORE, 900)], ids=["fly", "appstore"])
+def test_number_of_points(settings: dict[str, Any], journeys: tuple[Journey, ...], least: int) -> None:
+    assert sum(len(points(run_journey(settings, journey)[1])) for journey in journeys) >= least
