@@ -1,4 +1,4 @@
-"""The solos launch: settings, deployment, monitoring, launch, stack outputs."""
+"""The launch: settings, deployment, monitoring, launch, stack outputs."""
 
 import os
 import signal
@@ -21,14 +21,16 @@ from components.settings import read as read_settings
 FOLDER = Path(__file__).parent
 
 try:
-    settings = read_settings(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), FOLDER)
+    settings = read_settings(
+        pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), FOLDER, pulumi.get_project()
+    )
 except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None
 
 protected = pulumi.ResourceOptions(protect=settings.protect)
 
 deployment = Deployment(
-    "solos",
+    pulumi.get_project(),
     settings.backend,
     settings.ios,
     settings.release,

@@ -20,6 +20,16 @@ from typing import Any
 from providers.errors import Problem, ProblemText
 
 PROJECT = "solos"
+"""The namespace of the keys in texts and in code. In the files of a stack it is the project's name, which `pulumi new` changes."""
+
+
+def in_namespace(values: Mapping[str, str], project: str) -> dict[str, str]:
+    """The configuration of a stack of `project`, with its own keys in the namespace PROJECT."""
+    prefix = f"{project}:"
+    return {
+        f"{PROJECT}:{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
+        for key, value in values.items()
+    }
 
 
 @dataclass(frozen=True)

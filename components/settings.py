@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.backend.settings import BackendSettings, read_backend
 from components.command import read_passed
-from components.config import SettingProblem, StackConfig
+from components.config import PROJECT, SettingProblem, StackConfig, in_namespace
 from components.launch.settings import LaunchSettings, read_launch
 from components.monitoring.settings import MonitoringSettings, read_monitoring
 from components.release import Release, read_release
@@ -23,10 +23,11 @@ CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 class BadSettings(Exception):
     """The settings have `problems`. `settings` contains what could be read despite them."""
 
-    def __init__(self, problems: Sequence[SettingProblem], settings: "Settings") -> None:
+    def __init__(self, problems: Sequence[SettingProblem], settings: "Settings", project: str) -> None:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  {problem}" for problem in problems)
-        super().__init__(f"the settings have {count}; nothing was changed:\n{lines}")
+        text = f"the settings have {count}; nothing was changed:\n{lines}"
+        super().__init__(text.replace(f"{PROJECT}:", f"{project}:"))
         self.problems = tuple(problems)
         self.settings = settings
 
@@ -43,12 +44,12 @@ class Settings:
     """The vendors' APIs that test doubles stand in for, by their name in solos:endpoints; empty for a real launch."""
 
 
-def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) -> Settings:
-    """The settings of a stack with the configuration `values`, and the files of the project in `folder`. Raises BadSettings.
+def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path, project: str = PROJECT) -> Settings:
+    """The settings of a stack of `project` with the configuration `values`, and the files of the project in `folder`. Raises BadSettings.
 
     `values` include the defaults of Pulumi.yaml, which the engine adds.
     """
-    config = StackConfig(values, secret_keys)
+    config = StackConfig(in_namespace(values, project), in_namespace(dict.fromkeys(secret_keys, ""), project))
     release = read_release(config)
     passed = read_passed(config)
     backend = read_backend(config, folder, passed)
@@ -67,5 +68,5 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path) 
         config.secret(key)
     config.refuse_unread()
     if config.problems:
-        raise BadSettings(config.problems, settings)
+        raise BadSettings(config.problems, settings, project)
     return settings

@@ -76,7 +76,7 @@ def engine_config(values: Mapping[str, Any]) -> dict[str, str]:
     """Configuration as the engine passes it to the program: the defaults of Pulumi.yaml, and `values`, which lack the prefix
     `solos:`. Every value is a string; None removes a key."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    config = {key: about["default"] for key, about in declared.items() if "default" in about}
+    config = {f"solos:{key}": about["default"] for key, about in declared.items() if "default" in about}
     config |= {f"solos:{key}": value for key, value in values.items()}
     return {
         key: value if isinstance(value, str) else json.dumps(value)

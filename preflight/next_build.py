@@ -63,7 +63,7 @@ def find(subject: Subject) -> str:
 def write(file: Path, number: str) -> None:
     """Set `solos:build` in a stack's file, and leave the other lines as they are. Raises ProviderError."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    changed, count = re.subn(r"(?m)^(\s*solos:build:).*$", rf'\1 "{number}"', text)
+    changed, count = re.subn(r"(?m)^(\s*[\w-]+:build:).*$", rf'\1 "{number}"', text)
     if not count:
         raise NO_LINE(file=file.name, number=number)
     file.write_text(changed, encoding="utf-8")

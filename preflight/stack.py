@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.config import in_namespace
+from project.config import project_name
 from project.config import read as read_config
 from project.crypter import WrongPassphrase
 from project.files import BadProject
@@ -31,7 +33,7 @@ class Unreadable(ProviderError):
 
 @dataclass(frozen=True, kw_only=True)
 class StackView:
-    """`values` and `secret_keys` are as the engine passes them to the program."""
+    """`values` and `secret_keys` are as the engine passes them to the program, in the namespace of texts and code."""
 
     name: str
     folder: Path
@@ -55,14 +57,14 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
     shown = _pulumi(folder, "config", "--show-secrets", "--json", "--stack", name, *file)
     if shown.returncode:
         return _from_files(folder, name, config_file, problem=shown.stderr.strip().removeprefix("error: "))
-    values = json.loads(shown.stdout)
+    values, project = json.loads(shown.stdout), project_name(folder)
     exported = _pulumi(folder, "stack", "export", "--stack", name)
     deployment = {} if exported.returncode else json.loads(exported.stdout)["deployment"]
     return StackView(
         name=name,
         folder=folder,
-        values={key: about.get("value", "") for key, about in values.items()},
-        secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
+        values=in_namespace({key: about.get("value", "") for key, about in values.items()}, project),
+        secret_keys=frozenset(in_namespace({key: "" for key, about in values.items() if about.get("secret")}, project)),
         resource_ids=_ids_by_type(deployment),
         claimed=_claimed_by_others(_exports(folder, name)),
         build=_build(deployment),
@@ -88,8 +90,8 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
     return StackView(
         name=name,
         folder=folder,
-        values=stack.config,
-        secret_keys=stack.secret_keys,
+        values=in_namespace(stack.config, stack.project),
+        secret_keys=frozenset(in_namespace(dict.fromkeys(stack.secret_keys, ""), stack.project)),
         claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
         resource_ids=_ids_by_type(deployment),
         build=_build(deployment),

@@ -65,7 +65,8 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
         doubles.do("/fly/tokens", token=token, org=org, may=may)
     if app := app_of(config["solos:image"]):
         doubles.do("/fly/apps", name=app, org=org, for_images=True)
-    doubles.do("/fly/images", reference=config["solos:image"])
+    health = [path] if (path := config.get("solos:healthPath")) else []
+    doubles.do("/fly/images", reference=config["solos:image"], health=health)
     for tester in config["solos:testers"]:
         doubles.do("/appstore/users", **tester)
     if domain := config.get("solos:domain"):

@@ -47,7 +47,7 @@ def _settings(stack: str, config_file: Path | None) -> Settings:
     """The settings as far as they can be read: `pulumi preview` reports the problems."""
     files = read_without_secrets(Path.cwd(), stack, config_file)
     try:
-        return read_settings(files.config, files.secret_keys, files.folder)
+        return read_settings(files.config, files.secret_keys, files.folder, files.project)
     except BadSettings as bad:
         return bad.settings
 

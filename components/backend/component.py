@@ -267,6 +267,7 @@ class Backend(Component):
             org=self.settings.org,
             app=app.name,
             region=self.settings.region,
+            server=self.settings.machine_name.replace("-", "_"),
             release=image.pinned,
             existed=self.survey.found_clusters,
             opts=self.child_opts(),

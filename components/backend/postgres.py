@@ -9,9 +9,6 @@ from providers.fly.managed_postgres import ManagedPostgres, ManagedPostgresArgs
 from providers.fly.postgres_access import PostgresAccess, PostgresAccessArgs
 from providers.fly.postgres_backup import PostgresBackup, PostgresBackupArgs
 
-SERVER = "solserver"
-"""Name of the server's database, and of its user, in the cluster."""
-
 
 def cluster_name(settings: DatabaseSettings, app: pulumi.Input[str]) -> pulumi.Input[str]:
     """The name of the cluster; a text when the app's is."""
@@ -32,13 +29,14 @@ class Postgres(Component):
         org: str,
         app: pulumi.Output[str],
         region: str,
+        server: str,
         release: pulumi.Output[str],
         existed: pulumi.Output[list[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`release` is the image that is about to run. `protect` in `opts` protects the cluster."""
+        """`server` is the name of the server's database, and of its user. `release` is the image that is about to run. `protect` in `opts` protects the cluster."""
         super().__init__(name, opts)
-        self._org = org
+        self._org, self._server = org, server
 
         # A cluster with another name is another resource. The server moves to it before the engine deletes the old one, which
         # is retained where anything is protected: it may hold the only copy of the rows.
@@ -57,7 +55,7 @@ class Postgres(Component):
         )
         access = PostgresAccess(
             f"{name}-access",
-            PostgresAccessArgs(cluster_id=cluster.id, app=app, database=SERVER, username=SERVER),
+            PostgresAccessArgs(cluster_id=cluster.id, app=app, database=server, username=server),
             self.replaceable_opts(),
         )
         self.url = access.url
@@ -71,7 +69,7 @@ class Postgres(Component):
         PostgresRestoreDrill(
             f"{self.name}-restore-drill",
             PostgresRestoreDrillArgs(
-                org=self._org, cluster_id=self.backup.cluster_id, backup_id=self.backup.id, database=SERVER
+                org=self._org, cluster_id=self.backup.cluster_id, backup_id=self.backup.id, database=self._server
             ),
             self.replaceable_opts(after),
         )

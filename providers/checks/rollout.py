@@ -37,7 +37,7 @@ MACHINE_CRASHED = ErrorText(
 class RolloutArgs:
     app: Annotated[Input[str], REPLACES]
     hostname: Input[str]
-    """The public hostname, without scheme, for example `solos-prod.fly.dev`."""
+    """The public hostname, without scheme, for example `acme-api.fly.dev`."""
     machine_id: Input[str]
     revision: Input[str]
     """Changes exactly when what runs changes; see `machine_config.revision`."""

@@ -9,7 +9,7 @@ lines on stdout. SIGTERM ends it with code 0, or by the signal if it is run with
 system of the machine. A folder at `connection(url)` below it stands for the database of a DATABASE_URL; it exists if host, user and
 password are correct.
 
-As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW]
+As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW] [--health /A,/B]
 [--no-sigterm-handler] [--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
 """
 
@@ -63,9 +63,11 @@ class Solserver:
         version: str = "",
         requires: Iterable[str] = (),
         broken: str | None = None,
+        health: Iterable[str] = (),
     ) -> None:
-        """Open the database and migrate its schema. Raises Refused."""
+        """Open the database and migrate its schema. `health` are further paths that answer like /health. Raises Refused."""
         self._log, self._version, self._broken = log, version, broken
+        self._health_paths = {"/health", *health}
         self._machine = env.get("FLY_MACHINE_ID", "")
         if env.get("RELEASE_COMMAND"):
             raise self._released()
@@ -99,12 +101,12 @@ class Solserver:
             status, response = self._handle(method, path, body)
         except sqlite3.Error as error:
             status, response = 503, {"status": "failing", "database": str(error)}
-        if path != "/health" or status != 200:
+        if path not in self._health_paths or status != 200:
             self._say("info" if status < 500 else "error", f"{method} {path} {status}")
         return status, response
 
     def _handle(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        if (method, path) in (("GET", "/health"), ("HEAD", "/health")):
+        if method in ("GET", "HEAD") and path in self._health_paths:
             return self._health()
         if (method, path) == ("GET", "/notes"):
             with self._open() as database:
@@ -172,6 +174,7 @@ def main() -> int:
     parser.add_argument("--version", default="")
     parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
     parser.add_argument("--broken", choices=BROKEN)
+    parser.add_argument("--health", default="", help="further paths that answer like /health, with commas between them")
     parser.add_argument("--no-sigterm-handler", action="store_true", help="let the signal end the process")
     parser.add_argument("--exit-with-parent", action="store_true", help="exit when standard input closes")
     options = parser.parse_args()
@@ -182,7 +185,13 @@ def main() -> int:
     requires = [name for name in options.requires.split(",") if name]
     try:
         server = Solserver(
-            os.environ, options.root, _print, version=options.version, requires=requires, broken=options.broken
+            os.environ,
+            options.root,
+            _print,
+            version=options.version,
+            requires=requires,
+            broken=options.broken,
+            health=options.health.split(","),
         )
     except Refused as refused:
         return refused.code

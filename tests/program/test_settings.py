@@ -71,7 +71,7 @@ def edit(folder: Path, before: str, after: str) -> None:
 
 def test_project_declares_all_keys(folder: Path) -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    declared = {key.removeprefix("solos:"): about for key, about in project.items() if key.startswith("solos:")}
+    declared = {key: about for key, about in project.items() if ":" not in key}
     values = {key: about.get("default", "x") for key, about in declared.items()}
 
     with pytest.raises(BadSettings) as refused:
@@ -125,7 +125,7 @@ def test_nested_defaults_are_stated(settings: Read) -> None:
 
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     for key, defaults in added.items():
-        stated = dict(re.findall(r"`(\w+)` \(([^<)]+)\)", project[f"solos:{key}"]["description"]))
+        stated = dict(re.findall(r"`(\w+)` \(([^<)]+)\)", project[key]["description"]))
         assert stated == {
             name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in defaults.items()
         }

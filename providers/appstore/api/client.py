@@ -54,7 +54,7 @@ class AppStore:
     connections and rate limit are shared by the process.
 
     All methods raise AppStoreError or a subclass, Unreachable or Uncertain; Unreadable for a response that does not fit.
-    `doing` completes "cannot …" in errors. Query parameters have Apple's names: `{"filter[name]": "SolOS"}`.
+    `doing` completes "cannot …" in errors. Query parameters have Apple's names: `{"filter[name]": "Acme"}`.
     """
 
     def __init__(self, config: Config) -> None:

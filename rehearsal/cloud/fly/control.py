@@ -4,7 +4,7 @@ POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?
                        "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?,
                        "handles_sigterm"?: true}
                       pushes an image: adds it to the registry, and sets what machines run for it. registry.fly.io takes it only
-                      for an existing app of our organisation, else 404. With `found_by_digest` release
+                      for an existing app that is not a stranger's, else 404. With `found_by_digest` release
                       records find it by its digest too
 POST /fly/apps        {"name", "org", "for_images"?}: creates an app by hand, in any organisation; with `for_images` one that only
                       holds images, unless it exists
@@ -23,7 +23,7 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.context import Context
-from rehearsal.cloud.fly.api import OF_APP, OUR_ORG
+from rehearsal.cloud.fly.api import OF_APP, STRANGERS
 from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.fly.registry import app_of, digest_of, registry_errors
 from rehearsal.cloud.service import Service, route
@@ -44,7 +44,7 @@ class FlyControl(Service):
         reference = body["reference"]
         repository = app_of(reference)
         owner = self._machines_api.living_app(repository) if repository else None
-        if repository and (owner is None or owner["organization"]["slug"] != OUR_ORG):
+        if repository and (owner is None or owner["organization"]["slug"] == STRANGERS):
             return registry_errors("NAME_UNKNOWN", "app repository not found"), 404, {}
         image = {
             "reference": reference,
@@ -55,15 +55,18 @@ class FlyControl(Service):
             "broken": body.get("broken"),
             "found_by_digest": body.get("found_by_digest", False),
             "handles_sigterm": body.get("handles_sigterm", True),
+            "health": body.get("health", []),
         }
         return self.store.put("fly_image", reference, image), 201, {}
 
     @route("POST", "/fly/apps")
     def make_app(self, request: Request) -> Any:
         body = request.get_json(force=True)
-        name, for_images = body["name"], body.get("for_images", False)
+        name, org, for_images = body["name"], body["org"], body.get("for_images", False)
         there = self._machines_api.living_app(name) if for_images else None
-        return there or self._machines_api.make_app(name, body["org"], for_images=for_images), 201, {}
+        if there and there["_for_images"] and there["organization"]["slug"] != org:
+            there = None  # The rehearsed stack is another team's, and so are its images.
+        return there or self._machines_api.make_app(name, org, for_images=for_images), 201, {}
 
     @route("POST", "/fly/tokens")
     def create_token(self, request: Request) -> Any:

@@ -51,7 +51,7 @@ class Registry(Service):
     def _admit_owner(self, request: Request, repository: str) -> None:
         """Raise Refusal unless the token's organisation has the app that the repository belongs to."""
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-        org = _org_of(base64.b64decode(encoded).decode().partition(":")[2]) if scheme == "Basic" else None
+        org = self._org_of(base64.b64decode(encoded).decode().partition(":")[2]) if scheme == "Basic" else None
         if org is None:
             raise _unauthorized(FLY_REALM)
         app = self.store.get("fly_app", repository)
@@ -59,6 +59,13 @@ class Registry(Service):
             raise Refusal(registry_errors("NAME_UNKNOWN", "app repository not found"), 404)
         if app["organization"]["slug"] != org:
             raise Refusal(registry_errors("DENIED", "requested access to the resource is denied"), 403)
+
+    def _org_of(self, token: str) -> str | None:
+        """The organisation of a Fly token; None if it is not one."""
+        known = self.store.get("fly_token", token)
+        if known:
+            return str(known["org"])
+        return DEFAULT_TOKENS.get(token) or (OUR_ORG if token.startswith(PREFIXES) else None)
 
     def _find(self, repository: str, target: str) -> Document | None:
         if f"{repository}:{target}" in PUBLIC_TAGS:
@@ -85,11 +92,6 @@ def app_of(reference: str) -> str:
 def registry_errors(code: str, message: str) -> dict[str, Any]:
     """The body of a refusal."""
     return {"errors": [{"code": code, "message": message}]}
-
-
-def _org_of(token: str) -> str | None:
-    """The organisation of a Fly token; None if it is not one."""
-    return DEFAULT_TOKENS.get(token) or (OUR_ORG if token.startswith(PREFIXES) else None)
 
 
 def _unauthorized(challenge: str) -> Refusal:
