@@ -20,7 +20,9 @@ class Watch(Shape, kind="checks:Watch"):
     url: str
     latency_ms: float
     certificate_days: float
-    rules: int
+    loaded_rules: int
+    unarmed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The rules that cannot fire, each with the series that Prometheus does not have."""
     sources: Sequence[str]
     lines: int
     """Log lines that the monitor had counted when it was asked."""
@@ -116,8 +118,13 @@ def monitoring(known: Known) -> str:
     region = need(known, Machine, within=MONITORING).region
     return (
         f"{watch.url} healthy from {region} in {watch.latency_ms} ms, certificate for {watch.certificate_days} days, "
-        f"{watch.rules} rules, sources up: {', '.join(watch.sources)}; seen {watch.seen_at}"
+        f"{watch.loaded_rules} rules, {_armed(watch)}, sources up: {', '.join(watch.sources)}; seen {watch.seen_at}"
     )
+
+
+def _armed(watch: Watch) -> str:
+    unarmed = [f"{rule} (no {', '.join(series)})" for rule, series in sorted(watch.unarmed.items())]
+    return f"not armed: {'; '.join(unarmed)}" if unarmed else "all armed"
 
 
 @row(

@@ -12,7 +12,16 @@ import pulumi
 from components.backend.component import Backend
 from components.backend.settings import BackendSettings
 from components.base import Component
-from components.monitoring.machines import IMAGES, Monitored, alertmanager_yml, in_base64, machines, names, sources
+from components.monitoring.machines import (
+    IMAGES,
+    Monitored,
+    alertmanager_yml,
+    in_base64,
+    machines,
+    names,
+    needed_series,
+    sources,
+)
 from components.monitoring.settings import SUFFIX, MonitoringSettings
 from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
 from providers.checks.watch import Watch, WatchArgs
@@ -51,23 +60,22 @@ class Monitoring(Component):
             self.child_opts(),
         )
         # A custom domain is watched once it has its certificate: before, it would page.
-        configs = pulumi.Output.all(backend.app, app.name, backend.hostname).apply(
-            lambda known: machines(
-                Monitored(
-                    app=known[0],
-                    monitor=known[1],
-                    org=watched.org,
-                    hostname=known[2],
-                    health_path=watched.health_path,
-                    sqlite=watched.database.kind == "sqlite",
-                    replica=watched.has_replica,
-                    logs=settings.logs,
-                    sink=settings.sink,
-                    sink_url=settings.sink_url,
-                    sink_user=settings.sink_user,
-                )
+        monitored = pulumi.Output.all(backend.app, app.name, backend.hostname).apply(
+            lambda known: Monitored(
+                app=known[0],
+                monitor=known[1],
+                org=watched.org,
+                hostname=known[2],
+                health_path=watched.health_path,
+                sqlite=watched.database.kind == "sqlite",
+                replica=watched.has_replica,
+                logs=settings.logs,
+                sink=settings.sink,
+                sink_url=settings.sink_url,
+                sink_user=settings.sink_user,
             )
         )
+        configs = monitored.apply(machines)
         self.machines = {
             program: Machine(
                 f"{name}-{program}",
@@ -85,11 +93,13 @@ class Monitoring(Component):
             for program in names(logs=settings.logs)
         }
         if settings.drill:
-            self._prove(settings, backend, app)
+            self._prove(settings, backend, app, monitored.apply(needed_series))
         self.app = app.name
         self.register_outputs({"app": app.name})
 
-    def _prove(self, settings: MonitoringSettings, backend: Backend, app: App) -> None:
+    def _prove(
+        self, settings: MonitoringSettings, backend: Backend, app: App, rules: pulumi.Output[dict[str, list[str]]]
+    ) -> None:
         """Once the backend is verified, prove that Prometheus sees it and that a page arrives."""
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
         watch = Watch(
@@ -100,6 +110,7 @@ class Monitoring(Component):
                 hostname=backend.hostname,
                 sources=sources(logs=settings.logs),
                 has_sink=settings.sink is not None,
+                rules=rules,
                 revision=versions.apply(",".join),
             ),
             self.replaceable_opts(backend.rollout, *self.machines.values()),

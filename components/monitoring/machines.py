@@ -14,6 +14,8 @@ from string import Template
 from textwrap import indent
 from typing import Any
 
+import yaml
+
 FILES = Path(__file__).resolve().parents[2] / "monitoring"
 FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
 READABLE_BY_ALL = 0o444
@@ -21,6 +23,19 @@ READABLE_BY_ALL = 0o444
 RECEIVERS = ("webhook", "slack", "pagerduty")
 SINKS = ("loki", "http")
 LOGS_JOB = "logs"
+
+SERIES = re.compile(r"([a-z_]+)\{")
+EVENTS = frozenset(
+    {
+        "fly_instance_exit_code",
+        "fly_instance_exit_oom",
+        "litestream_checkpoint_error_count",
+        "litestream_compaction_verify_error_count",
+        "litestream_last_validation_success_timestamp_seconds",
+        "litestream_replica_operation_total",
+    }
+)
+"""Series that do not exist before an exit, an error, an upload, or the first verification after five minutes."""
 
 IMAGES = {
     "prometheus": "prom/prometheus:v3.9.1@sha256:1f0f50f06acaceb0f5670d2c8a658a599affe7b0d8e78b898c1035653849a702",
@@ -149,6 +164,25 @@ def rules(monitored: Monitored) -> list[Path]:
         "sink.yml": monitored.sink is not None,
     }
     return [rule for rule in sorted(FILES.glob("rules/*.yml")) if parts.get(rule.name, True)]
+
+
+def needed_series(monitored: Monitored) -> dict[str, list[str]]:
+    """By alert: the series without which it cannot fire. Those that only an event brings are left out."""
+    declared = [
+        rule
+        for file in rules(monitored)
+        for group in yaml.safe_load(file.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    recorded = {rule["record"]: rule["expr"] for rule in declared if "record" in rule}
+
+    def series(query: str) -> set[str]:
+        names = set(SERIES.findall(query)) - EVENTS
+        return {name for name in names if ":" not in name}.union(
+            *(series(expr) for name, expr in recorded.items() if name in query and expr != query)
+        )
+
+    return {rule["alert"]: sorted(series(rule["expr"])) for rule in declared if "alert" in rule}
 
 
 def prometheus_yml(monitored: Monitored) -> str:

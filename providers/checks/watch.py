@@ -22,11 +22,14 @@ PROMETHEUS = "http://localhost:9090"
 SECONDS = 180.0
 """Until every source is scraped twice, and names are known in the private network."""
 LINE_SECONDS = 60.0
+ARMED_SECONDS = 60.0
+"""Fly scrapes a machine every 15 seconds, and the monitor Fly."""
 UNKNOWN_PATH = "/is-anybody-listening"
 DAY = 86_400.0
 UP, PROBE, LATENCY = "up", 'probe_success{job="health"}', 'probe_duration_seconds{job="health"}'
 CERTIFICATE = 'min(probe_ssl_earliest_cert_expiry{job="health"}) - time()'
 RULES = "sum(prometheus_rule_group_rules)"
+NAMES = "count by (__name__) ({job=~'.+'})"
 LINES = 'sum(solos_log_lines_total{job="logs"})'
 SENT = 'sum(internal_write_metrics_written{job="logs",output="http"})'
 """Telegraf counts a line here when the sink has accepted it."""
@@ -50,6 +53,8 @@ class WatchArgs:
     """The jobs that Prometheus scrapes: each must be up. From `logs`, the log stream, a line must arrive."""
     has_sink: Input[bool] = field(default=False)
     """Whether lines are sent to a log sink, which must have accepted one."""
+    rules: Input[dict[str, list[str]]] = field(default_factory=dict)
+    """The series that each rule needs: without one of them it cannot fire."""
     revision: Input[str]
     """Changes when another configuration or machine monitors."""
 
@@ -63,7 +68,9 @@ class WatchState(WatchArgs):
     """Of one probe of the public health URL, from the monitor's region."""
     certificate_days: float = 0.0
     """Until the certificate of the URL expires."""
-    rules: int = 0
+    loaded_rules: int = 0
+    unarmed: dict[str, list[str]] = field(default_factory=dict)
+    """The rules that cannot fire, and the series that are missing."""
     lines: int = 0
     """Log lines counted so far. To cause one, the app gets a request for an unknown path."""
     lines_kept: int = 0
@@ -108,7 +115,8 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             url=probe.metric.get("instance", ""),
             latency_ms=round(probe.number * 1000, 1),
             certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
-            rules=int(self._number(args, RULES)),
+            loaded_rules=int(self._number(args, RULES)),
+            unarmed=self._unarmed(args),
             lines=self._lines(args) if "logs" in args.sources else 0,
             lines_kept=int(self._number(args, SENT)) if args.has_sink else 0,
         )
@@ -130,6 +138,21 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
         except TimedOut:
             # The server may not log the request. The checklist then reports what did not arrive.
             return int(self._number(args, LINES))
+
+    def _unarmed(self, args: WatchArgs) -> dict[str, list[str]]:
+        progress, unarmed = engine.progress(), dict[str, list[str]]()
+
+        def found() -> dict[str, list[str]] | None:
+            nonlocal unarmed
+            names = {series.metric["__name__"] for series in self._query(args, NAMES)}
+            unarmed = {rule: missing for rule, series in args.rules.items() if (missing := sorted(set(series) - names))}
+            progress(f"rules of {args.app} without their series: {', '.join(unarmed) or 'none'}")
+            return None if unarmed else {}
+
+        try:
+            return waiting.poll(found, seconds=ARMED_SECONDS, waiting_for="the series of all rules", first_pause=1.0)
+        except TimedOut:
+            return unarmed  # The checklist shows them.
 
     def _missing(self, args: WatchArgs) -> str:
         """What does not work yet; empty when everything does."""
@@ -155,13 +178,14 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
 class Watch(Resource[WatchArgs], module="checks", name="Watch"):
     """Evidence that the monitor sees the app; its id is `<app>/<machine>`.
 
-    app: replaces. revision, sources, has_sink: looked for again. machine_id: ignored.
+    app: replaces. revision, sources, has_sink, rules: looked for again. machine_id: ignored.
     """
 
     provider = WatchProvider
 
     seen_at: Output[str]
     url: Output[str]
-    rules: Output[int]
+    loaded_rules: Output[int]
+    unarmed: Output[dict[str, list[str]]]
     lines: Output[int]
     lines_kept: Output[int]

@@ -28,7 +28,7 @@ EVIDENCE = {
     "healthy": "https://solos.fly.dev/health returned 200 2 times, slowest 31 ms, instance 01M8, verified 2026-11-27T09:00:00+00:00; "
     "last update: started in 3 s, checks after 2 s, 0.4 s down at most",
     "logging": "11 lines accepted by https://logs.example, 12 counted by 2026-11-27T09:00:00+00:00",
-    "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, sources up: app, logs; "
+    "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, all armed, sources up: app, logs; "
     "seen 2026-11-27T09:00:00+00:00",
     "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, accepted by the receiver page after 0.8 s, "
     "resolved 2026-11-27T09:00:00+00:00",
@@ -251,6 +251,14 @@ def test_open_row(key: str, changes: dict[str, Any], state: str, problem: str) -
     found = finding(key, changes)
 
     assert (found.state, found.problem) == (state, problem)
+
+
+def test_rule_that_cannot_fire() -> None:
+    """It is proven that the monitor works, and the evidence says which rules have nothing to look at."""
+    found = finding("monitoring", {"watch": {"unarmed": {"SolosRestartLoop": ["fly_instance_cpu"]}}})
+
+    assert found.state is State.OK
+    assert "14 rules, not armed: SolosRestartLoop (no fly_instance_cpu), sources up" in found.text
 
 
 def test_failed_sign_off() -> None:

@@ -1,12 +1,13 @@
 """Where the series come from: each selector of each rule and panel names its scrape, and that scrape brings the series."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from components.monitoring.machines import FILES, prometheus_yml
+from components.monitoring.machines import FILES, needed_series, prometheus_yml
 from tests.monitoring.test_dashboard import QUERIES
 from tests.monitoring.tools import EXAMPLE, alerts, expressions
 
@@ -115,6 +116,16 @@ def test_recorded_series_exist() -> None:
     used = {name for query in [*expressions(), *QUERIES] for name in re.findall(r"\bsolos:[\w:]+", query)}
 
     assert used == recorded
+
+
+def test_needed_series() -> None:
+    """Through recorded series too, and without those that only an event brings."""
+    needed = needed_series(replace(EXAMPLE, replica=False))
+
+    assert needed["SolosRestartLoop"] == ["fly_instance_cpu"]
+    assert needed["SolosServerErrors"] == ["fly_edge_http_responses_count"]
+    assert needed["SolosOutOfMemory"] == []
+    assert not [name for names in needed.values() for name in names if name.startswith("litestream_")]
 
 
 def test_update_labels() -> None:

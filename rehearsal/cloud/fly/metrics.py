@@ -26,10 +26,14 @@ def of_app(app: str, machines: Machines, store: Store, now: float) -> Iterator[t
     for status, count in (store.get("fly_edge", app) or {}).items():
         labels = {"app": app, "region": "sjc", "host": "a1b2", "status": status}
         yield _line("fly_edge_http_responses_count", labels, count, now)
+    for limit, count in (store.get("fly_edge_seconds", app) or {}).items():
+        labels = {"app": app, "region": "sjc", "host": "a1b2", "le": limit}
+        yield _line("fly_edge_http_response_time_seconds_bucket", labels, count, now)
     for machine in machines.of_app(app):
         labels = {"app": app, "region": machine["region"], "host": "a1b2", "instance": machine["id"]}
         if machine["state"] == "started":
             yield _line("fly_instance_up", labels, 1, now)
+            yield from _resources(machine, labels, machines.runtime, now)
             yield from _file_systems(machine, labels, store, machines.disks, now)
             yield from _own(machine, labels, machines.runtime, now)
         for event in machine["events"]:
@@ -39,6 +43,16 @@ def of_app(app: str, machines: Machines, store: Store, now: float) -> Iterator[t
                 yield _line("fly_instance_exit_code", labels, exit_event["exit_code"], at)
                 yield _line("fly_instance_exit_oom", labels, int(exit_event["oom_killed"]), at)
                 break
+
+
+def _resources(machine: Document, labels: Mapping[str, str], runtime: Runtime, now: float) -> Iterator[tuple[str, str]]:
+    """Memory and CPU. The CPU counters begin at zero with the machine; here it is idle, and never throttled."""
+    total = machine["config"].get("guest", {}).get("memory_mb", 256) << 20
+    yield _line("fly_instance_memory_mem_total", labels, total, now)
+    yield _line("fly_instance_memory_mem_available", labels, max(total - runtime.memory(machine["id"]), 0), now)
+    idle = {**labels, "cpu_id": "0", "mode": "idle"}
+    yield _line("fly_instance_cpu", idle, round((now - machine["_since"]) * 100), now)
+    yield _line("fly_instance_cpu_throttle", labels, 0, now)
 
 
 def wanted(match: str) -> tuple[str | None, "re.Pattern[str]"]:

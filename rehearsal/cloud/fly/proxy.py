@@ -4,6 +4,7 @@ Whether it still routes to the previous version while an update prepares the ima
 has both.
 """
 
+import time
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
@@ -17,6 +18,8 @@ from rehearsal.cloud.service import Service, route
 from rehearsal.cloud.store import Document
 
 DOMAIN = ".fly.dev"
+BUCKETS = ("0.1", "0.5", "1", "5", "+Inf")
+"""Upper limits of the histogram of response times, in seconds."""
 MAX_FAILURES = 999
 """Number of failed responses whose time is kept."""
 
@@ -41,11 +44,16 @@ class Proxy(Service):
         app = hostname.removesuffix(DOMAIN) if hostname.endswith(DOMAIN) else self._certificates.app_of(hostname)
         if app is None or not self.store.all("fly_ip", _app=app):
             return Response("no such host", 502)
+        asked_at = time.monotonic()
         response = self._route(app, request)
+        seconds = time.monotonic() - asked_at
         with self.store.transaction():
             counts = self.store.get("fly_edge", app) or {}
             status = str(response.status_code)
             self.store.put("fly_edge", app, {**counts, status: counts.get(status, 0) + 1})
+            slower = self.store.get("fly_edge_seconds", app) or dict.fromkeys(BUCKETS, 0)
+            within = {limit: count + (seconds <= float(limit)) for limit, count in slower.items()}
+            self.store.put("fly_edge_seconds", app, within)
             if response.status_code >= 500:
                 failed = (self.store.get("fly_edge_failed", app) or {"at": []})["at"]
                 self.store.put("fly_edge_failed", app, {"at": [*failed[-MAX_FAILURES:], self.context.clock.now()]})

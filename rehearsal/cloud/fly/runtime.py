@@ -104,6 +104,9 @@ class Runtime(Protocol):
     def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
         """Run a command in the machine. Returns Fly's response."""
 
+    def memory(self, id: str) -> int:
+        """What the process uses, in bytes; 0 if that is not known."""
+
     def close(self) -> None:
         """End all processes."""
 
@@ -170,6 +173,9 @@ class InMemory:
     def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
         start = self._starts[id]
         return commands.run(command, start.env, start.root, seconds, lambda text: below(start.root, text))
+
+    def memory(self, id: str) -> int:
+        return 0
 
     def close(self) -> None:
         self._servers.clear()
@@ -299,6 +305,14 @@ class Processes:
         return commands.run(
             command, env, start.root, seconds, lambda text: self._loopback.argument(text, start.root, *start.place)
         )
+
+    def memory(self, id: str) -> int:
+        running = self._running.get(id)
+        with contextlib.suppress(OSError):
+            if running:
+                pages = int(Path(f"/proc/{running[0].pid}/statm").read_text().split()[1])
+                return pages * os.sysconf("SC_PAGESIZE")
+        return 0
 
     def close(self) -> None:
         for process, _ in self._running.values():

@@ -8,17 +8,19 @@ from typing import Any
 import httpx
 import pytest
 
+from components.monitoring.machines import needed_series
 from harness.driver import Driven
 from harness.inprocess import Doubles
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.fly.loopback import Loopback
 from rehearsal.cloud.world import World
 from tests.fly.conftest import arguments, machine
+from tests.monitoring.tools import EXAMPLE
 
 __all__ = ["arguments", "machine"]
 
 Configured = Callable[[Any], Any]
-MATCH = '{app="solos-prod",__name__=~"fly_instance_(up|filesystem_.+)|fly_edge_http_.+"}'
+MATCH = '{app="solos-prod",__name__=~"fly_.+"}'
 
 
 def federate(world: World, authorization: str = "FlyV1 fm2_readonly") -> httpx.Response:
@@ -36,6 +38,18 @@ def test_metrics(world: World, machine: Driven) -> None:
     assert any(line.startswith("fly_instance_up{") and machine.id in line and " 1 " in line for line in lines)
     assert any(line.startswith("fly_edge_http_responses_count{") and 'status="200"} 1 ' in line for line in lines)
     assert any('mount="/data"' in line for line in lines if line.startswith("fly_instance_filesystem_blocks_avail"))
+
+
+def test_rules_have_their_series(world: World, machine: Driven) -> None:
+    """Every metric of Fly that a rule needs, so that a rehearsal shows every rule as armed."""
+    with httpx.Client(transport=Doubles(world), base_url="http://proxy.test") as users:
+        users.get("/notes", headers={"Host": "solos-prod.fly.dev"})
+
+    federated = {line.partition("{")[0] for line in federate(world).text.splitlines()}
+
+    needed = {name for names in needed_series(EXAMPLE).values() for name in names if name.startswith("fly_")}
+    assert needed
+    assert needed <= federated
 
 
 def test_metrics_of_other_organisation(world: World, machine: Driven) -> None:
