@@ -5,9 +5,12 @@
 
 import hashlib
 import os
+import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pulumi
 from pulumi_command import local
@@ -15,7 +18,7 @@ from pulumi_command import local
 from components import command
 from components.config import SettingText, StackConfig
 
-EXCLUDED = frozenset({".git", "node_modules"})
+EXCLUDED = frozenset({".git", ".venv", "node_modules"})
 """Folders, at any depth, whose files are not source."""
 LOG = "build/image.log"
 """What the command prints, relative to the project."""
@@ -58,14 +61,58 @@ def read(config: StackConfig, image: str, folder: Path, passed: tuple[str, ...])
 
 
 def source_of(folder: Path) -> str:
-    """SHA-256 of the names, contents and executable bits of the files in `folder`, except for logs."""
+    """SHA-256 of the names, contents and executable bits of the files in `folder`, except for logs and what .dockerignore excludes.
+    Links are followed."""
+    ignored = DockerIgnore.of(folder)
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_file() and path.suffix != ".log" and not EXCLUDED & set(name.parts):
+    for path in sorted(_files(folder)):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix != ".log" and not ignored.excludes(name):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{name.as_posix()}\0{path.stat().st_mode & 0o111:o}\0{content}\n".encode())
+            digest.update(f"{name}\0{path.stat().st_mode & 0o111:o}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below `folder`, also behind links; a folder that is reached a second time is left out."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = sorted(
+            name for name in folders if name not in EXCLUDED and os.path.realpath(Path(place, name)) not in seen
+        )
+        yield from (path for name in names if (path := Path(place, name)).is_file())
+
+
+@dataclass(frozen=True)
+class DockerIgnore:
+    """The patterns of a .dockerignore file, each with whether it excludes; the last that matches counts
+    (https://docs.docker.com/build/concepts/context/#dockerignore-files)."""
+
+    patterns: Sequence[tuple[re.Pattern[str], bool]] = ()
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        file = folder / ".dockerignore"
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+        words = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return cls([(_pattern(word.removeprefix("!")), not word.startswith("!")) for word in words])
+
+    def excludes(self, name: str) -> bool:
+        """Whether a file is not part of the build's context; `name` is relative to it. Docker needs the file itself, too."""
+        excluded = False
+        for pattern, excludes in self.patterns if name != ".dockerignore" else ():
+            if pattern.match(name):
+                excluded = excludes
+        return excluded
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    """A pattern matches a file, and everything below a folder; `**` crosses folders, `*` and `?` do not."""
+    translated = ""
+    for part in re.findall(r"\*\*/?|\*|\?|[^*?]+", word.strip().strip("/")):
+        translated += {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}.get(part) or re.escape(part)
+    return re.compile(f"{translated}(?:/.*)?\\Z")
 
 
 def build(name: str, settings: ImageBuildSettings, image: str, opts: pulumi.ResourceOptions) -> local.Command:

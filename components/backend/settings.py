@@ -10,7 +10,7 @@ from components.backend.environment import Contract, read_contract
 from components.backend.image_build import ImageBuildSettings
 from components.config import SettingProblem, SettingText, StackConfig
 from providers.fly import appconfig, certificate
-from providers.fly.app import AppArgs, AppProvider
+from providers.fly.app import name_problems, org_problems
 from providers.fly.appconfig import AppConfig
 from providers.fly.image import ImageArgs, ImageProvider
 
@@ -102,10 +102,12 @@ def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> 
 
 
 def _check_names(config: StackConfig, settings: BackendSettings) -> None:
+    if settings.org:
+        config.refuse_all("org", org_problems(settings.org))
     if not settings.app:
         config.refuse(NO_APP())
     else:
-        config.refuse_all("app", AppProvider().validate(AppArgs(name=settings.longest_name, org=settings.org), None))
+        config.refuse_all("app", name_problems(settings.longest_name))
     if settings.image:
         config.refuse_all("image", ImageProvider().validate(ImageArgs(reference=settings.image), None))
     if settings.domain:

@@ -23,10 +23,16 @@ from providers.record import Input, field, record
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 GONE_SECONDS = 120.0
 
 BAD_NAME = ProblemText(
     "name", "'{name}' is not a valid Fly app name", remedy="use 2 to 63 lower-case letters, digits and dashes"
+)
+BAD_ORG = ProblemText(
+    "org",
+    "'{org}' is not the slug of a Fly organisation, but looks like its display name",
+    remedy="use {slug}, if `fly orgs list` shows it",
 )
 OTHER_ORGANISATION = ErrorText(
     "app {name} exists in organisation {owner}, not in {org}",
@@ -77,8 +83,8 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
     State = AppState
 
     def validate(self, args: AppArgs, old: AppArgs | None) -> Iterable[Problem]:
-        if not NAME.fullmatch(args.name):
-            yield BAD_NAME(name=args.name)
+        yield from name_problems(args.name)
+        yield from org_problems(args.org)
 
     def ensure(self, args: AppArgs) -> tuple[str, AppState]:
         app = self._find(args.name) or self._create(args)
@@ -161,6 +167,18 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         if left:
             raise NOT_EMPTY(name=name, left=", ".join(left))
         return [snapshot.id for volume in disks for snapshot in volumes.snapshots_of(self.fly, name, volume.id)]
+
+
+def name_problems(name: str) -> Iterable[Problem]:
+    """What is wrong with the name of an app."""
+    if not NAME.fullmatch(name):
+        yield BAD_NAME(name=name)
+
+
+def org_problems(org: str) -> Iterable[Problem]:
+    """What is wrong with the slug of an organisation."""
+    if not SLUG.fullmatch(org):
+        yield BAD_ORG(org=org, slug=re.sub(r"[^a-z0-9]+", "-", org.lower()).strip("-") or "its slug")
 
 
 def _state(args: AppArgs, app: apps.App) -> AppState:

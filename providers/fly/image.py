@@ -35,6 +35,12 @@ MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+PLATFORM = "linux/amd64"
+"""What Fly's machines run."""
 PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
     rf"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?/)?{PART}(?:/{PART})*)"
@@ -67,6 +73,10 @@ MISSING = ErrorText(
     error=ApiError,
 )
 OTHER_REFUSAL = ErrorText(REFUSED, remedy="run the same command again later", error=ApiError)
+WRONG_PLATFORM = ErrorText(
+    "image {name} is for {found}, and Fly runs {needed}",
+    remedy="build it with `docker build --platform {needed}`, and push it again",
+)
 BAD_DIGEST = "has a Docker-Content-Digest that is not a digest"
 CAUSES = {401: BAD_TOKEN, 403: NO_ACCESS, 404: MISSING}
 
@@ -109,6 +119,19 @@ class _Token(msgspec.Struct):
 
 class _Manifest(msgspec.Struct, rename="camel"):
     schema_version: int
+
+
+class _Platform(msgspec.Struct):
+    os: str = ""
+    architecture: str = ""
+
+
+class _Variant(msgspec.Struct):
+    platform: _Platform | None = None
+
+
+class _Index(msgspec.Struct):
+    manifests: list[_Variant] = []
 
 
 class ImageProvider(Provider[ImageArgs, ImageState]):
@@ -173,6 +196,9 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
             response.headers.get("WWW-Authenticate", ""), base, reference, basic
         )
         response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True)
+    if response.headers.get("Content-Type", "").partition(";")[0] in INDEXES:
+        index = registry.decode(registry.request("GET", path, doing=doing, headers=headers), _Index, doing)
+        _check_platforms(reference, index)
     digest = str(response.headers.get("Docker-Content-Digest", ""))
     if not digest:
         manifest = registry.request("GET", path, doing=doing, headers=headers)
@@ -181,6 +207,15 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
     if not DIGEST.fullmatch(digest):
         raise registry.call_of(response, doing).unreadable(BAD_DIGEST)
     return digest
+
+
+def _check_platforms(reference: Reference, index: _Index) -> None:
+    """Raise when the image has no variant for Fly's machines: a build on a Mac with Apple silicon is for linux/arm64."""
+    platforms = [f"{entry.platform.os}/{entry.platform.architecture}" for entry in index.manifests if entry.platform]
+    found = sorted({name for name in platforms if "unknown" not in name})  # "unknown" are attestations.
+    if found and PLATFORM not in found:
+        name = f"{reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
+        raise WRONG_PLATFORM(name=name, found=", ".join(found), needed=PLATFORM)
 
 
 def _answer_challenge(challenge: str, base: str, reference: Reference, basic: str) -> str:

@@ -1,5 +1,6 @@
 """Tokens: signed once, renewed in time, and the errors when Apple rejects them."""
 
+import base64
 import contextlib
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +57,22 @@ def test_claims(world: World, heard: Heard, store: Store) -> None:
     assert jwt.get_unverified_header(sent) == {"alg": "ES256", "kid": ASC_KEY_ID, "typ": "JWT"}
     assert (claims["iss"], claims["aud"]) == (ASC_ISSUER_ID, "appstoreconnect-v1")
     assert claims["iat"] < world.clock.now() < claims["exp"] < world.clock.now() + 15 * 60
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda pem: pem.replace("\n", "\\n"),
+        lambda pem: base64.b64encode(pem.encode()).decode(),
+        lambda pem: "".join(pem.splitlines()[1:-1]),
+    ],
+    ids=["escaped", "base64", "body"],
+)
+def test_key_in_one_line(form: Callable[[str], str]) -> None:
+    """CI systems hold the key in one line."""
+    key = token.Key(ASC_KEY_ID, ASC_ISSUER_ID, form(asc_private_key()))
+
+    assert key.authorize(again=False).startswith("Bearer ey")
 
 
 def test_token_reused(world: World, heard: Heard, store: Store) -> None:

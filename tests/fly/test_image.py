@@ -185,3 +185,25 @@ def test_unknown_authentication_is_refused(through: Callable[[Handler], Driven])
 
     with pytest.raises(ProviderError, match="requires an authentication scheme that is not supported: 'Negotiate'"):
         through(lambda _: httpx.Response(401, headers=challenge)).up(reference="ghcr.io/a/b:1")
+
+
+@pytest.mark.parametrize(
+    ("platforms", "refused"),
+    [
+        (["linux/arm64", "unknown/unknown"], "for linux/arm64, and Fly runs linux/amd64; build it with"),
+        (["linux/amd64", "linux/arm64"], ""),
+        (["unknown/unknown"], ""),
+    ],
+)
+def test_image_for_another_platform(through: Callable[[Handler], Driven], platforms: list[str], refused: str) -> None:
+    """A build on a Mac with Apple silicon is refused before anything changes."""
+    parts = [name.split("/") for name in platforms]
+    index = {"manifests": [{"platform": {"os": os, "architecture": cpu}} for os, cpu in parts]}
+    headers = {"Docker-Content-Digest": DIGEST, "Content-Type": "application/vnd.oci.image.index.v1+json"}
+    image = through(lambda _: httpx.Response(200, json=index, headers=headers))
+
+    if refused:
+        with pytest.raises(ProviderError, match=refused):
+            image.up(reference="ghcr.io/acme/api:1.0.0")
+    else:
+        assert image.up(reference="ghcr.io/acme/api:1.0.0")["digest"] == DIGEST

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from checklist.rows import waiver_problem
+from components.backend.image_build import source_of
 from components.settings import CREDENTIALS, BadSettings, Settings, read
 from harness.program import ROOT, create_project, engine_config
 
@@ -336,6 +337,53 @@ def test_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
         50,
         "17",
     )
+
+
+def test_org_by_display_name(problems: Problems) -> None:
+    assert problems(org="Sol Labs, Inc.")[0] == (
+        "solos:org: 'Sol Labs, Inc.' is not the slug of a Fly organisation, but looks like its display name; "
+        "use sol-labs-inc, if `fly orgs list` shows it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("main.go", True),
+        ("vendor/x.go", False),
+        ("vendor/keep/x.go", True),
+        ("docs/a.md", False),
+        ("deep/docs/a.md", True),
+        ("deep/tmp/a", False),
+        ("server.log", False),
+        (".dockerignore", True),
+    ],
+)
+def test_dockerignore_counts(tmp_path: Path, file: str, counts: bool) -> None:
+    """What Docker does not send changes no image."""
+    (tmp_path / ".dockerignore").write_text("# comment\nvendor\n!vendor/keep\n/docs/\n**/tmp\n")
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = source_of(tmp_path)
+
+    path.write_text("changed")
+
+    assert (source_of(tmp_path) != before) == counts
+
+
+def test_linked_source_counts(tmp_path: Path) -> None:
+    """A change behind a link is a change of the source; a link to a folder around it ends."""
+    shared, context = tmp_path / "shared", tmp_path / "context"
+    shared.mkdir()
+    context.mkdir()
+    (shared / "lib.go").write_text("one")
+    (context / "lib").symlink_to(shared)
+    (context / "loop").symlink_to(context)
+    before = source_of(context)
+
+    (shared / "lib.go").write_text("two")
+
+    assert source_of(context) != before
 
 
 def test_external_database_is_given(folder: Path, settings: Read, problems: Problems) -> None:

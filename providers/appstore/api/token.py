@@ -5,6 +5,7 @@ Apple refuses tokens with a lifetime above 20 minutes
 `iat` is half a minute in the past and the lifetime is well below the limit.
 """
 
+import base64
 import functools
 import re
 import threading
@@ -23,9 +24,10 @@ LOW_BUDGET_CALLS = {"hour": 1000, "minute": 20}
 (https://developer.apple.com/documentation/appstoreconnectapi/identifying-rate-limits). Below these numbers polling slows down."""
 UNUSABLE_KEY = ErrorText(
     "the App Store Connect private key is not usable",
-    remedy="set ASC_PRIVATE_KEY to the text of the AuthKey_….p8 file that Apple let you download once, or "
+    remedy="set ASC_PRIVATE_KEY to the text of the AuthKey_….p8 file that Apple let you download once, or to that text in base64, or "
     "ASC_PRIVATE_KEY_PATH to its path",
 )
+MARKER = "-----BEGIN PRIVATE KEY"
 SECONDS = {"hour": 3600.0, "minute": 60.0}
 
 
@@ -38,7 +40,7 @@ class Key:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
-            key = load_pem_private_key(private_key.replace("\\n", "\n").encode(), password=None)
+            key = load_pem_private_key(_pem(private_key), password=None)
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
@@ -85,6 +87,17 @@ class Key:
             ),
             default=0.0,
         )
+
+
+def _pem(private_key: str) -> bytes:
+    r"""The text of a .p8 file. CI systems hold it in one line: with `\n` for the line ends, in base64, or as its base64 part alone."""
+    text = private_key.strip().replace("\\n", "\n")
+    if MARKER in text:
+        return text.encode()
+    decoded = base64.b64decode("".join(text.split()), validate=True)
+    if MARKER.encode() in decoded:
+        return decoded
+    return f"{MARKER}-----\n{text}\n-----END PRIVATE KEY-----\n".encode()
 
 
 @functools.cache
