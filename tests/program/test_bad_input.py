@@ -71,8 +71,8 @@ def test_missing_ipa(stack: Stack, addresses: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("waitForAppRecord", "long", "configuration key 'solos:waitForAppRecord' must be of type 'integer'"),
-        ("testers", "ada", "configuration key 'solos:testers' must be of type 'array<object>'"),
+        ("waitForAppRecord", "long", "configuration key 'waitForAppRecord' must be of type 'integer'"),
+        ("testers", "ada", "configuration key 'testers' must be of type 'array<object>'"),
         ("org", None, "is missing configuration value"),
     ],
 )
