@@ -67,6 +67,7 @@ class Monitoring(Component):
                 org=watched.org,
                 hostname=known[2],
                 health_path=watched.health_path,
+                healthy_body=settings.healthy_body,
                 sqlite=watched.database.kind == "sqlite",
                 replica=watched.has_replica,
                 logs=settings.logs,

@@ -56,6 +56,8 @@ class Monitored:
     org: str
     hostname: str
     health_path: str = "/health"
+    healthy_body: str = ""
+    """Text that a healthy response contains, whatever the release; empty for any response."""
     sqlite: bool = True
     """Whether the database is SQLite on a volume, which has rules of its own."""
     replica: bool = True
@@ -116,7 +118,7 @@ def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:
             port=9115,
             path="/-/healthy",
             cmd=["--config.file=/etc/blackbox_exporter/config.yml"],
-            files=[_file("/etc/blackbox_exporter/config.yml", (FILES / "blackbox.yml").read_text())],
+            files=[_file("/etc/blackbox_exporter/config.yml", blackbox_yml(monitored))],
         ),
         "logs": _machine(
             "logs",
@@ -196,6 +198,13 @@ def prometheus_yml(monitored: Monitored) -> str:
         hostname=monitored.hostname,
         health_path=monitored.health_path,
     )
+
+
+def blackbox_yml(monitored: Monitored) -> str:
+    module = (FILES / "blackbox.yml").read_text()
+    if not monitored.healthy_body:
+        return module
+    return f"{module}      fail_if_body_not_matches_regexp: [{json.dumps(re.escape(monitored.healthy_body))}]\n"
 
 
 def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, repository: str = "") -> str:

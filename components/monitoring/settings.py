@@ -15,8 +15,10 @@ REGION = "ord"
 SUFFIX = "-monitor"
 """The monitor's app is named after the backend's."""
 MAX_NAME_LENGTH = 63
-KEYS = ("region", "page", "ticket", "logs", "sink", "sinkUrl", "sinkUser", "repository", "drill")
+KEYS = ("region", "page", "ticket", "logs", "sink", "sinkUrl", "sinkUser", "repository", "drill", "healthyBody")
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
+SCHEME = "FlyV1 "
+"""`fly tokens create` prints it before the token. Prometheus adds it, and the log stream takes none."""
 WITH_KEY = frozenset({"pagerduty"})
 """Receivers whose secret is a key and not a URL."""
 
@@ -61,6 +63,8 @@ class MonitoringSettings:
     sink_url: str
     sink_user: str
     sink_token: str = field(repr=False)
+    healthy_body: str
+    """Text that a healthy response contains, whatever the release; empty for any response."""
     repository: str
     """URL prefix of the runbook links in alerts."""
     drill: bool
@@ -77,7 +81,9 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
     page = _receiver(config, given, secrets, "page")
     settings = MonitoringSettings(
         region=given.get("region", REGION),
-        metrics_token=_secret(config, secrets, "metricsToken", "a token of `fly tokens create readonly`"),
+        metrics_token=_secret(config, secrets, "metricsToken", "a token of `fly tokens create readonly`").removeprefix(
+            SCHEME
+        ),
         page=page,
         ticket=_receiver(config, given, secrets, "ticket") if "ticket" in given else page,
         heartbeat=_url(config, "heartbeat", _secret(config, secrets, "heartbeat", "the URL of a dead man's switch")),
@@ -86,6 +92,7 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
         sink_url=given.get("sinkUrl", ""),
         sink_user=given.get("sinkUser", ""),
         sink_token=secrets.get("sinkToken", ""),
+        healthy_body=given.get("healthyBody", ""),
         repository=given.get("repository", ""),
         drill=config.flag_in("monitoring", given, "drill", default=True),
     )

@@ -51,6 +51,17 @@ def test_repr_hides_secrets() -> None:
     assert not [value for value in MONITORING_SECRETS.values() if value in repr(settings)]
 
 
+def test_token_with_its_scheme() -> None:
+    """`fly tokens create` prints the scheme before the token, and Prometheus adds it."""
+    settings, problems = read(
+        {"page": "webhook"}, MONITORING_SECRETS | {"sinkToken": "", "metricsToken": "FlyV1 fm2_a,fm2_b"}
+    )
+
+    assert not problems
+    assert settings
+    assert settings.metrics_token == "fm2_a,fm2_b"
+
+
 @pytest.mark.parametrize("name", ["metricsToken", "page", "ticket", "heartbeat", "sinkToken"])
 def test_missing_secret(name: str) -> None:
     _, (problem,) = read(GOOD, {key: value for key, value in MONITORING_SECRETS.items() if key != name})
