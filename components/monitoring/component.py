@@ -30,6 +30,11 @@ from providers.fly.machine import Machine, MachineArgs
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
 
+DRILL = "SolosDrill"
+"""Name of the alert that the drill sends."""
+COUNTED = 'solos_log_lines_total{job="logs"}'
+"""The series in which Telegraf counts log lines."""
+
 
 class Monitoring(Component):
     """Only the launch depends on the monitor."""
@@ -110,6 +115,7 @@ class Monitoring(Component):
                 machine_id=self.machines["prometheus"].id,
                 hostname=backend.hostname,
                 sources=sources(logs=settings.logs),
+                counted=COUNTED,
                 has_sink=settings.sink is not None,
                 rules=rules,
                 revision=versions.apply(",".join),
@@ -122,6 +128,8 @@ class Monitoring(Component):
                 app=app.name,
                 machine_id=self.machines["alertmanager"].id,
                 watched=backend.app,
+                alert=DRILL,
+                runbook=f"infra-docs/ALERTS.md#alert-{DRILL.lower()}",
                 route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
             ),
             self.replaceable_opts(watch),

@@ -1,6 +1,6 @@
 """Alert drill: creates an alert in the Alertmanager of the monitor and waits until the page and its resolve are delivered.
 
-The alert is named SolosDrill and says that it is a drill. It takes the path of every critical alert: grouping, route, receiver, its
+The alert says that it is a drill. It takes the path of every critical alert: grouping, route, receiver, its
 secret, the network. The evidence is Alertmanager's log of its notifications, so it has to run with `--log.level=debug`. The drill is
 repeated only when `route` changes: other changes page nobody.
 """
@@ -20,7 +20,6 @@ from providers.properties import REPLACES
 from providers.record import Input, field, record
 from providers.resource import Resource
 
-ALERT = "SolosDrill"
 ALERTMANAGER = "http://localhost:9093"
 DELIVERED, FAILED = "Notify success", "Notify attempt failed"
 URL = re.compile(r"https?://[^\s\"\\]+")
@@ -37,6 +36,10 @@ class AlertDrillArgs:
     """The machine of Alertmanager. Ignored: a new machine with the same route needs no new drill."""
     watched: Input[str]
     """The app that the alert is about: the label `app`, as in every alert."""
+    alert: Input[str] = field(default="MonitorDrill")
+    """Name of the alert."""
+    runbook: Input[str] = field(default="")
+    """What to read about it, relative to the repository."""
     receiver: Input[str] = field(default="page")
     route: Input[str]
     """A hash of the path to the receiver: changing it repeats the drill."""
@@ -109,11 +112,11 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
                 f"--alertmanager.url={ALERTMANAGER}",
                 "alert",
                 "add",
-                ALERT,
+                args.alert,
                 "severity=critical",
                 f"app={args.watched}",
                 f"--annotation=summary={summary}",
-                "--annotation=runbook=infra-docs/ALERTS.md#alert-solosdrill",
+                f"--annotation=runbook={args.runbook}",
                 f"--end={ends_at.isoformat(timespec='seconds')}",
             ],
         )

@@ -30,7 +30,6 @@ UP, PROBE, LATENCY = "up", 'probe_success{job="health"}', 'probe_duration_second
 CERTIFICATE = 'min(probe_ssl_earliest_cert_expiry{job="health"}) - time()'
 RULES = "sum(prometheus_rule_group_rules)"
 NAMES = "count by (__name__) ({job=~'.+'})"
-LINES = 'sum(solos_log_lines_total{job="logs"})'
 SENT = 'sum(internal_write_metrics_written{job="logs",output="http"})'
 """Telegraf counts a line here when the sink has accepted it."""
 
@@ -51,6 +50,8 @@ class WatchArgs:
     """Of the app that is monitored."""
     sources: Input[list[str]]
     """The jobs that Prometheus scrapes: each must be up. From `logs`, the log stream, a line must arrive."""
+    counted: Input[str] = field(default='log_lines_total{job="logs"}')
+    """The series of the lines that the log stream has counted."""
     has_sink: Input[bool] = field(default=False)
     """Whether lines are sent to a log sink, which must have accepted one."""
     rules: Input[dict[str, list[str]]] = field(default_factory=dict)
@@ -126,7 +127,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             health.request_once(self.config, args.hostname, UNKNOWN_PATH)
             if args.has_sink and not self._number(args, SENT):
                 return None
-            return int(self._number(args, LINES)) or None
+            return int(self._number(args, f"sum({args.counted})")) or None
 
         try:
             return waiting.poll(
@@ -137,7 +138,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             )
         except TimedOut:
             # The server may not log the request. The checklist then reports what did not arrive.
-            return int(self._number(args, LINES))
+            return int(self._number(args, f"sum({args.counted})"))
 
     def _unarmed(self, args: WatchArgs) -> dict[str, list[str]]:
         progress, unarmed = engine.progress(), dict[str, list[str]]()
