@@ -22,7 +22,11 @@ FOLDER = Path(__file__).parent
 
 try:
     settings = read_settings(
-        pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env(), FOLDER, pulumi.get_project()
+        pulumi.runtime.get_config_env(),
+        pulumi.runtime.get_config_secret_keys_env(),
+        FOLDER,
+        pulumi.get_project(),
+        FOLDER / f"Pulumi.{pulumi.get_stack()}.yaml",
     )
 except BadSettings as bad:
     raise pulumi.RunError(str(bad)) from None

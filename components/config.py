@@ -13,10 +13,12 @@ the value of an encrypted key.
 
 import difflib
 import json
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.spelling import CONTROL, MAY_BE_EMPTY, RULES, is_whole
 from providers.errors import Problem, ProblemText
 
 PROJECT = "solos"
@@ -45,7 +47,8 @@ class SettingProblem(Problem):
         return self.key.partition(".")[0].partition("[")[0]
 
     def __str__(self) -> str:
-        return f"{self.place or self.key}: {super().__str__()}"
+        """One line, whatever the names in a stack file are."""
+        return " ".join(f"{self.place or self.key}: {super().__str__()}".splitlines())
 
 
 class SettingText(ProblemText):
@@ -60,6 +63,13 @@ UNKNOWN = SettingText("solos:{key}", "is unknown", remedy="did you mean {close}?
 UNKNOWN_OF = SettingText("solos:{key}", "is unknown", remedy="known keys are {known}")
 NOT_A_FLAG = SettingText("solos:{key}", "must be true or false, not {value!r}")
 NOT_A_NUMBER = SettingText("solos:{key}", "must be a whole number, not {value!r}")
+NO_VALUE = SettingText("solos:{key}", "is null", remedy="set it, or remove it")
+EMPTY = SettingText("solos:{key}", "is empty", remedy="set it, or remove it")
+MISSPELT = SettingText("solos:{key}", "must be {form}, not {value!r}")
+MISSPELT_SECRET = SettingText("solos:{key}", "must be {form}")
+CONTROL_CHARACTER = SettingText(
+    "solos:{key}", "contains a control character", remedy="write the value anew: it was copied with something invisible"
+)
 NOT_ONE_OF = SettingText("solos:{key}", "must be {allowed}, not {value!r}")
 NOT_A_LIST = SettingText("solos:{key}", "must be a list")
 NOT_AN_OBJECT = SettingText("solos:{key}", "must be an object")
@@ -84,6 +94,8 @@ class StackConfig:
         self._values = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
         self._secret = {key.removeprefix(prefix) for key in secret_keys}
         self._read: set[str] = set()
+        self._objects: dict[str, Any] = {}
+        """The values that are read as objects or lists."""
         self.problems: list[SettingProblem] = []
 
     def refuse(self, problem: SettingProblem) -> None:
@@ -140,14 +152,14 @@ class StackConfig:
     def whole(self, key: str) -> int:
         """A whole number, 0 or more."""
         value = self.text(key)
-        if value and not value.isdecimal():
+        if value and not is_whole(value):
             self.refuse(NOT_A_NUMBER(key=key, value=value))
-        return int(value) if value.isdecimal() else 0
+        return int(value) if is_whole(value) else 0
 
     def whole_in(self, key: str, given: Mapping[str, str], name: str, *, default: int) -> int:
         """The whole number `name` of the object `key`."""
         value = given.get(name, str(default))
-        if not value.isdecimal():
+        if not is_whole(value):
             self.refuse(NOT_A_NUMBER(key=f"{key}.{name}", value=value))
             return default
         return int(value)
@@ -178,6 +190,34 @@ class StackConfig:
             self.refuse(NOT_ALL_ENCRYPTED(key=key))
         return values
 
+    def refuse_misspelt(self) -> None:
+        """Refuse the values that break a rule of `spelling`, unless a problem with their key is known."""
+        known = {problem.key for problem in self.problems}
+        for key, value in self._texts():
+            first, dot, _ = key.partition(".")
+            first = first.partition("[")[0]
+            rule = RULES.get(re.sub(r"\[\d+\]", "", key)) or (RULES.get(f"{first}.*") if dot else None)
+            if f"{PROJECT}:{key}" in known or f"{PROJECT}:{first}" in known:
+                continue
+            if CONTROL.search(key + value):
+                self.refuse(CONTROL_CHARACTER(key=key))
+            elif value == "null":
+                self.refuse(NO_VALUE(key=key))
+            elif dot and not value.strip() and first not in MAY_BE_EMPTY:
+                self.refuse(EMPTY(key=key))
+            elif rule and value.strip() and not rule.fits(value.strip()):
+                text = MISSPELT_SECRET if first in self._secret else MISSPELT
+                self.refuse(text(key=key, form=rule.form, value=value))
+
+    def is_misspelt(self, key: str, value: str) -> bool:
+        """Whether `value` cannot be used as the value of `key`; `refuse_misspelt` reports it."""
+        return bool(CONTROL.search(value)) or not RULES[key].fits(value)
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        """All keys that are read and their values; `key.name` for one of an object."""
+        for key in sorted(self._read & self._values.keys()):
+            yield from _texts_in(key, self._objects.get(key, self._values[key]))
+
     def refuse_unread(self) -> None:
         """Refuse every key that was not read: most are misspelt."""
         for key in sorted(self._values.keys() - self._read):
@@ -189,11 +229,9 @@ class StackConfig:
 
     def _json(self, key: str, kind: type) -> Any:
         text = self._take(key)
-        try:
-            value = json.loads(text) if text else kind()
-        except ValueError:
-            value = None
+        value = _parsed(text) if text else kind()
         if isinstance(value, kind):
+            self._objects[key] = value
             return value
         self.refuse((NOT_A_LIST if kind is list else NOT_AN_OBJECT)(key=key))
         return kind()
@@ -211,6 +249,25 @@ class StackConfig:
             else:  # `pulumi config set --path` stores 45 as a number, and true as a boolean.
                 strings[name] = value if isinstance(value, str) else json.dumps(value)
         return strings
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value; None for a text that is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts_in(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts_in(f"{key}.{name}", item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts_in(f"{key}[{index}]", item)
+    else:
+        yield key, value if isinstance(value, str) else json.dumps(value)
 
 
 def _unknown(key: str, name: str, known: Collection[str]) -> SettingProblem:

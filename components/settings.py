@@ -14,6 +14,7 @@ from components.config import PROJECT, SettingProblem, StackConfig, in_namespace
 from components.launch.settings import LaunchSettings, read_launch
 from components.monitoring.settings import MonitoringSettings, read_monitoring
 from components.release import Release, read_release
+from components.stack_file import problems as stack_file_problems
 from components.testflight.settings import IosSettings, read_ios
 
 ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
@@ -44,10 +45,17 @@ class Settings:
     """The vendors' APIs that test doubles stand in for, by their name in solos:endpoints; empty for a real launch."""
 
 
-def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path, project: str = PROJECT) -> Settings:
+def read(
+    values: Mapping[str, str],
+    secret_keys: Collection[str],
+    folder: Path,
+    project: str = PROJECT,
+    stack_file: Path | None = None,
+) -> Settings:
     """The settings of a stack of `project` with the configuration `values`, and the files of the project in `folder`. Raises BadSettings.
 
-    `values` include the defaults of Pulumi.yaml, which the engine adds.
+
+    `values` include the defaults of Pulumi.yaml, which the engine adds. `stack_file` is the file that the other values are from.
     """
     config = StackConfig(in_namespace(values, project), in_namespace(dict.fromkeys(secret_keys, ""), project))
     release = read_release(config)
@@ -67,6 +75,9 @@ def read(values: Mapping[str, str], secret_keys: Collection[str], folder: Path, 
     for key in CREDENTIALS:
         config.secret(key)
     config.refuse_unread()
+    config.refuse_misspelt()
+    for problem in stack_file_problems(stack_file, project) if stack_file else ():
+        config.refuse(problem)
     if config.problems:
         raise BadSettings(config.problems, settings, project)
     return settings

@@ -77,7 +77,12 @@ def examine(stack: StackView) -> Subject:
     """The subject of the checks, with the problems of its settings, if any."""
     problems: tuple[SettingProblem, ...] = ()
     try:
-        settings = read_settings(stack.values, stack.secret_keys, stack.folder)
+        settings = read_settings(
+            stack.values,
+            stack.secret_keys,
+            stack.folder,
+            stack_file=stack.folder / f"Pulumi.{stack.name}.yaml",
+        )
     except BadSettings as bad:
         settings, problems = bad.settings, bad.problems
     return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), PROJECT))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from cryptography.exceptions import InvalidTag
+
 from project.crypter import Crypter
 from project.files import BadProject, read_yaml
 
@@ -44,8 +46,9 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedS
     The passphrase is `PULUMI_CONFIG_PASSPHRASE`, or the content of the file that `PULUMI_CONFIG_PASSPHRASE_FILE` names.
     Raises BadProject and WrongPassphrase.
     """
-    salt = read_yaml(stack_file(folder, name, config_file), required=False).get("encryptionsalt")
-    crypter = Crypter.of(salt, _passphrase(name)) if salt else Crypter.new(_passphrase(name))
+    file = stack_file(folder, name, config_file)
+    salt = read_yaml(file, required=False).get("encryptionsalt")
+    crypter = _crypter_with(salt, name, file) if salt else Crypter.new(_passphrase(name))
     encrypted = _read(folder, name, config_file, crypter.decrypt)
     return DecryptedStack(**vars(encrypted), crypter=crypter)
 
@@ -68,10 +71,19 @@ def crypter_of(name: str, file: Path) -> Crypter:
     """The crypter of stack `name`. Adds a salt to a stack file that has none. Raises BadProject and WrongPassphrase."""
     salt = read_yaml(file, required=False).get("encryptionsalt")
     if salt:
-        return Crypter.of(salt, _passphrase(name))
+        return _crypter_with(salt, name, file)
     crypter = Crypter.new(_passphrase(name))
     write_salt(file, crypter)
     return crypter
+
+
+def _crypter_with(salt: Any, name: str, file: Path) -> Crypter:
+    try:
+        return Crypter.of(str(salt), _passphrase(name))
+    except ValueError:
+        raise BadProject(
+            f"{file}: the encryptionsalt is damaged: put back the one that is in version control"
+        ) from None
 
 
 def write_salt(file: Path, crypter: Crypter) -> None:
@@ -84,18 +96,35 @@ def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[
     project = read_yaml(folder / "Pulumi.yaml")
     namespace = str(project["name"])
 
-    def full(key: str) -> str:
-        return key if ":" in key else f"{namespace}:{key}"
+    def full(key: Any) -> str:
+        return str(key) if ":" in str(key) else f"{namespace}:{key}"
 
     file = read_yaml(stack_file(folder, name, config_file), required=False)
-    given = {full(key): value for key, value in (file.get("config") or {}).items()}
+    entries = file.get("config") or {}
+    if not isinstance(entries, Mapping):
+        raise BadProject(f"{stack_file(folder, name, config_file)}: config is not a mapping of keys to values")
+    given = {full(key): value for key, value in entries.items()}
     schema = [_Declared.of(key, full(key), declared) for key, declared in (project.get("config") or {}).items()]
     secret_keys = frozenset(key for key, value in given.items() if _has_secret(value))
-    values = {key: _decrypted(value, decrypt) for key, value in given.items()}
+    values = {key: _decrypted(value, _naming(key, decrypt)) for key, value in given.items()}
     _check(name, schema, values, secret_keys)
     values = {found.key: found.default for found in schema if found.has_default} | values
-    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    config = {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in values.items()}
     return ProjectStack(namespace, name, folder, config, secret_keys)
+
+
+def _naming(key: str, decrypt: Callable[[str], str]) -> Callable[[str], str]:
+    """As `decrypt`, with an error that names the key."""
+
+    def named(text: Any) -> str:
+        try:
+            return decrypt(str(text))
+        except (InvalidTag, ValueError):
+            raise BadProject(
+                f"{key} cannot be decrypted: it is damaged, or from another stack; set it again with `pulumi config set --secret`"
+            ) from None
+
+    return named
 
 
 def _passphrase(stack: str) -> str:

@@ -40,7 +40,7 @@ class Crypter:
 
     @classmethod
     def of(cls, salt: str, passphrase: str) -> Self:
-        """For a stack with an `encryptionsalt`. Raises WrongPassphrase."""
+        """For a stack with an `encryptionsalt`. Raises WrongPassphrase, and ValueError if it is not a salt of Pulumi."""
         _, salt_bytes, proof = salt.split(":", 2)
         crypter = cls(_key(passphrase, base64.b64decode(salt_bytes)), salt)
         try:
@@ -56,7 +56,7 @@ class Crypter:
         return f"v1:{_text(nonce)}:{_text(self._cipher.encrypt(nonce, text.encode(), None))}"
 
     def decrypt(self, ciphertext: str) -> str:
-        """Raises InvalidTag if the text was encrypted with another key."""
+        """Raises InvalidTag if the text was encrypted with another key, and ValueError if it is no encrypted text."""
         _, nonce, data = ciphertext.split(":")
         return self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(data), None).decode()
 

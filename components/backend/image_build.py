@@ -30,6 +30,10 @@ BY_DIGEST = SettingText("solos:image", "is a digest, which is not known before i
 NO_CONTEXT = SettingText(
     "solos:imageBuild.context", "the folder {context} does not exist", remedy="set the folder with the Dockerfile"
 )
+UNREADABLE_CONTEXT = SettingText("solos:imageBuild.context", "the folder {context} cannot be read: {reason}")
+WHOLE_DISK = SettingText(
+    "solos:imageBuild.context", "{context} is not the folder of an image", remedy="set the folder with the Dockerfile"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +58,26 @@ def read(config: StackConfig, image: str, folder: Path, passed: tuple[str, ...])
         config.refuse(NO_COMMAND())
     if "@" in image:
         config.refuse(BY_DIGEST())
-    if not (folder / context).is_dir():
+    place = folder / context
+    if config.is_misspelt("imageBuild.context", context) or not _is_folder(place):
         config.refuse(NO_CONTEXT(context=context))
         return None
-    return ImageBuildSettings(command=script, context=context, source=source_of(folder / context), passed=passed)
+    if place.resolve() in (Path("/"), Path.home()):
+        config.refuse(WHOLE_DISK(context=context))
+        return None
+    try:
+        source = source_of(place)
+    except OSError as error:
+        config.refuse(UNREADABLE_CONTEXT(context=context, reason=error.strerror))
+        return None
+    return ImageBuildSettings(command=script, context=context, source=source, passed=passed)
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # for example, a name that is too long
+        return False
 
 
 def source_of(folder: Path) -> str:

@@ -129,7 +129,7 @@ def read_plan(path: Path) -> tuple[list[Feature], list[SettingProblem]]:
     """The features of a plan, and what is wrong with the file."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         return [], [UNREADABLE(file=path.name, error=error)]
     features: list[Feature] = []
     problems: list[SettingProblem] = []

@@ -6,10 +6,10 @@ exporter and Alertmanager are not, because the rules need all three.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from components.config import SettingText, StackConfig
 from components.monitoring.machines import RECEIVERS, SINKS, Receiver
+from components.spelling import is_url
 
 REGION = "ord"
 SUFFIX = "-monitor"
@@ -113,7 +113,7 @@ def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
         config.refuse_other("monitoring.sink", settings.sink, SINKS)
     if not settings.logs:
         config.refuse(SINK_WITHOUT_LOGS())
-    if not _is_url(settings.sink_url):
+    if not is_url(settings.sink_url):
         config.refuse(SINK_URL())
     if settings.sink == "loki" and not settings.sink_user:
         config.refuse(SINK_USER())
@@ -137,11 +137,6 @@ def _secret(config: StackConfig, secrets: Mapping[str, str], name: str, purpose:
 
 def _url(config: StackConfig, name: str, secret: str) -> str:
     """The secret, which must be a URL. The problem does not contain its value."""
-    if secret and not _is_url(secret):
+    if secret and not is_url(secret):
         config.refuse(NOT_A_URL(name=name))
     return secret
-
-
-def _is_url(text: str) -> bool:
-    parts = urlsplit(text)
-    return bool(parts.hostname) and parts.scheme in ("http", "https")

@@ -79,12 +79,12 @@ def load(path: str | Path) -> AppConfig:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         return AppConfig(path=str(path), problems=(replace(UNREADABLE(reason=reason), key=str(path)),))
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
         problem = replace(NOT_TOML(fault=str(error).split(" (at")[0]), key=place)
