@@ -75,6 +75,7 @@ RULES: Mapping[str, Rule] = {
     "withdrawn": LINE,
     "ipa": LINE,
     "flyToml": LINE,
+    "environment": LINE,
     "smokeTest": LINE,
     "credentialsFile": LINE,
     "passEnvironment": LINE,

@@ -152,10 +152,10 @@ def read_contract(path: Path, file: str) -> tuple[Contract, list[SettingProblem]
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        return Contract(), [UNREADABLE(file=file, reason=getattr(error, "strerror", None) or error)]
     except tomllib.TOMLDecodeError as error:
         return Contract(), [NOT_TOML(file=file, fault=error)]
+    except (OSError, ValueError, RecursionError) as error:
+        return Contract(), [UNREADABLE(file=file, reason=getattr(error, "strerror", None) or error)]
     document = Document(path.name, text, values, {}, {})
     variables = [
         variable for name in values for variable in [_variable(name, document.top.table(name))] if variable is not None

@@ -44,6 +44,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "withdrawn": ("a\nb",),
     "ipa": ("a\0b", "a\nb"),
     "flyToml": ("a\0b", "a\nb"),
+    "environment": ("a\0b", "none.toml"),
     "smokeTest": ("a\0b", "none.toml"),
     "credentialsFile": ("a\nb",),
     "passEnvironment": ("A-B", "FLY_API_TOKEN"),
