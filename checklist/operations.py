@@ -48,6 +48,9 @@ class RestoreDrill(Shape, kind="checks:RestoreDrill"):
     restored_at: str
     seconds: float
     rows: Mapping[str, int] = field(default_factory=dict)
+    newest: str = ""
+    compared: bool = False
+    """Whether the live database had the same rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +173,7 @@ def backups(known: Known) -> str:
     replicas = [f"; replica off-site restored {found.restored_at}" for found in known.all(ReplicaDrill)]
     return (
         f"snapshot {drill.snapshot_id} restored and counted {drill.restored_at}, {drill.seconds} s: "
-        f"{rows}{''.join(replicas)}"
+        f"{_found(drill, rows)}{''.join(replicas)}"
     )
 
 
@@ -183,6 +186,14 @@ def _declared_restore(database: DeclaredDatabase) -> str:
             remedy="restore one where the database is, look at the rows, and set solos:database.restoredOn and restoredBy",
         )
     return f"restored on {database.restored_on} by {database.restored_by}, who declares it: {database.host} is not reached from here"
+
+
+def _found(drill: RestoreDrill, rows: str) -> str:
+    """What the restored database proves: an empty one proves little."""
+    compared = "as in the live database" if drill.compared else "not compared with the live database"
+    if not any(drill.rows.values()):
+        return f"an empty database was restored ({rows or 'no tables'}), {compared}"
+    return f"{rows}, {compared}{f', newest row {drill.newest}' if drill.newest else ''}"
 
 
 ROWS = (logging, monitoring, alerting, backups)

@@ -324,6 +324,7 @@ class Backend(Component):
                 mount=fly_toml.mount.destination,
                 database=database,
                 release=self.image,
+                machine_id=self.machine.id,
             ),
             self.replaceable_opts(self.rollout),
         )

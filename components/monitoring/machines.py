@@ -43,7 +43,8 @@ IMAGES = {
     "blackbox": "prom/blackbox-exporter:v0.28.0@sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
     "logs": "telegraf:1.37-alpine@sha256:d1a485308163ea51f8a07b659a71cba8e1eddcaf8473a25c00e34e363e8b3775",
 }
-"""The official images. The digests are those of the image indexes, so they are the same for every architecture."""
+"""The official images. The digests are those of the image indexes, so they are the same for every architecture:
+`docker buildx imagetools inspect NAME:TAG` prints them as `Digest`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ each table; then machine and volume are deleted. The app itself is not started t
 would, for example, send e-mails. Only the evidence and the snapshot stay. Changing `release` repeats the drill.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
@@ -30,6 +31,7 @@ COUNT_SECONDS = 1800.0
 RESULT = "/tmp/restore-drill.json"  # noqa: S108 (in a machine that has no other users)
 COUNT = """
 import json, os, sqlite3, sys
+from datetime import UTC, datetime
 
 path, result = sys.argv[1:]
 
@@ -38,7 +40,19 @@ def count():
     (integrity,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
     rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in names.fetchall()}
-    return {"integrity": integrity, "rows": rows}
+    times = [value for name in rows for value in newest(database, name)]
+    return {"integrity": integrity, "rows": rows, "newest": max(times, default="")}
+
+def newest(database, table):
+    for column in database.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():
+        if column[0].lower().endswith(("_at", "at", "time", "timestamp", "date", "created", "updated")):
+            value = database.execute(f'SELECT max("{column[0]}") FROM "{table}"').fetchone()[0]
+            try:
+                number = float(value) / (1000 if float(value) > 1e11 else 1) if isinstance(value, (int, float)) else None
+                when = datetime.fromtimestamp(number, UTC) if number else datetime.fromisoformat(value)
+                yield when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC).isoformat(timespec="seconds")
+            except (TypeError, ValueError, OverflowError):
+                pass
 
 if os.path.exists(result):
     print(open(result).read())
@@ -58,8 +72,23 @@ elif not os.path.exists(result + ".started"):
 """
 """The first run starts the count in the background, because Fly cuts a command at 30 s; later ones print the result once it is there.
 
-mode=rw, because a snapshot is crash-consistent and SQLite may have to recover its WAL; it creates no new file.
+mode=rw, because a snapshot is crash-consistent and SQLite may have to recover its WAL; it creates no new file. `newest` is the latest
+time in a column that has a name like one, as text or in seconds or milliseconds since 1970.
 """
+LIVE_PYTHON = """
+import json, sqlite3, sys
+database = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True)
+names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+print(json.dumps({name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in names.fetchall()}))
+"""
+LIVE_NODE = """
+const database = new (require("node:sqlite").DatabaseSync)(process.argv[1], {readOnly: true});
+const names = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all();
+const rows = names.map(({name}) => [name, database.prepare(`SELECT count(*) AS rows FROM "${name}"`).get().rows]);
+console.log(JSON.stringify(Object.fromEntries(rows)));
+"""
+LIVE = (["python3", "-c", LIVE_PYTHON], ["node", "-e", LIVE_NODE])
+"""Count the rows of the live database, in the app's own machine: one of these is there in most images."""
 
 
 class NotRestorable(ProviderError):
@@ -77,6 +106,11 @@ DAMAGED = ErrorText(
     remedy="look at the live database, and do not deploy until a snapshot can be restored",
     error=NotRestorable,
 )
+DIFFERENT = ErrorText(
+    "snapshot {snapshot_id} of volume {volume_id} is restored with other rows than the live database had: {differences}",
+    remedy="check that DATABASE_PATH is on the volume, and that the server writes there, then run `pulumi up` again",
+    error=NotRestorable,
+)
 
 
 @record
@@ -92,6 +126,8 @@ class RestoreDrillArgs:
     """Path of the SQLite file."""
     release: Input[str]
     """What runs, for example the image of the app. Changing it repeats the drill."""
+    machine_id: Input[str] = field(default="")
+    """The app's machine, whose live database the restored one is compared with. Ignored after the drill."""
 
 
 @record
@@ -104,6 +140,10 @@ class RestoreDrillState(RestoreDrillArgs):
     """From the snapshot call until the rows were counted: what a restore takes."""
     rows: dict[str, int] = field(default_factory=dict)
     """By table."""
+    newest: str = ""
+    """The latest time in the restored rows, RFC 3339 in UTC; empty if no column has one."""
+    compared: bool = False
+    """Whether the live database had the same tables and numbers of rows. False if they could not be counted there."""
 
 
 class Counted(msgspec.Struct):
@@ -112,6 +152,7 @@ class Counted(msgspec.Struct):
     integrity: str
     """"ok", or what SQLite found."""
     rows: dict[str, int] = {}
+    newest: str = ""
 
 
 class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
@@ -123,7 +164,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
             yield NOT_ON_VOLUME(database=args.database, mount=args.mount)
 
     def changed_fields(self, state: RestoreDrillState, args: RestoreDrillArgs) -> Iterable[str]:
-        return [name for name in super().changed_fields(state, args) if name != "image"]
+        return [name for name in super().changed_fields(state, args) if name not in ("image", "machine_id")]
 
     def ensure(self, args: RestoreDrillArgs) -> tuple[str, RestoreDrillState]:
         return f"{args.app}/{args.volume_id}", self._drill(args)
@@ -141,7 +182,9 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         source = volumes.find(self.fly, args.app, args.volume_id)
         if source is None:
             raise NO_VOLUME(volume_id=args.volume_id, app=args.app)
+        before = self._live(args)
         snapshot = volumes.take_snapshot(self.fly, args.app, args.volume_id, progress=progress)
+        after = self._live(args)
         progress(f"restoring {snapshot.id} to a second volume")
         volume_id, _ = self._volumes.ensure(
             VolumeArgs(
@@ -168,6 +211,8 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         self._discard(args, [machine_id], [volume_id])
         if counted.integrity != "ok":
             raise DAMAGED(snapshot_id=snapshot.id, volume_id=args.volume_id, integrity=counted.integrity[:200])
+        if before is not None and after is not None and (different := _differences(before, counted.rows, after)):
+            raise DIFFERENT(snapshot_id=snapshot.id, volume_id=args.volume_id, differences="; ".join(different))
         return RestoreDrillState(
             **vars(args),
             snapshot_id=snapshot.id,
@@ -175,7 +220,18 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),
             seconds=round(waiting.clock.now() - started_at, 1),
             rows=counted.rows,
+            newest=counted.newest,
+            compared=before is not None and after is not None,
         )
+
+    def _live(self, args: RestoreDrillArgs) -> dict[str, int] | None:
+        """The rows of each table of the live database; None if no program there can count them."""
+        for command in LIVE if args.machine_id else ():
+            with contextlib.suppress(ProviderError):
+                output = execution.execute(self.fly, args.app, args.machine_id, [*command, args.database])
+                call = Call(doing=f"count the rows of {args.database}", source="the drill's script")
+                return decode(output.encode(), dict[str, int], call)
+        return None
 
     def _count(self, args: RestoreDrillArgs, machine_id: str, progress: Callable[[str], None]) -> Counted:
         """The rows of each table; for a file that SQLite cannot read, its error as `integrity`."""
@@ -217,6 +273,16 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         return provider
 
 
+def _differences(before: dict[str, int], restored: dict[str, int], after: dict[str, int]) -> list[str]:
+    """The tables whose restored rows are not between those of the live database before and after the snapshot."""
+    return [
+        f"{table} has {restored.get(table, 'no table')}, not {low if low == high else f'{low} to {high}'}"
+        for table in sorted(before.keys() & after.keys())
+        for low, high in [sorted((before[table], after[table]))]
+        if not low <= restored.get(table, -1) <= high
+    ]
+
+
 def _config(args: RestoreDrillArgs) -> machines.Config:
     return {
         "init": {"cmd": ["sleep", str(LEFTOVER_SECONDS)]},
@@ -230,7 +296,7 @@ def _config(args: RestoreDrillArgs) -> machines.Config:
 class RestoreDrill(Resource[RestoreDrillArgs], module="checks", name="RestoreDrill"):
     """Evidence that the volume's database can be restored from a snapshot; its id is `<app>/<volume>`.
 
-    app, volume_id, region: replaces. release, mount, database: repeats the drill. image: create-only.
+    app, volume_id, region: replaces. release, mount, database: repeats the drill. image, machine_id: ignored.
     """
 
     provider = RestoreDrillProvider
@@ -238,3 +304,5 @@ class RestoreDrill(Resource[RestoreDrillArgs], module="checks", name="RestoreDri
     snapshot_id: Output[str]
     restored_at: Output[str]
     rows: Output[dict[str, int]]
+    newest: Output[str]
+    compared: Output[bool]

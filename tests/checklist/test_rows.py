@@ -32,7 +32,7 @@ EVIDENCE = {
     "seen 2026-11-27T09:00:00+00:00",
     "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, accepted by the receiver page after 0.8 s, "
     "resolved 2026-11-27T09:00:00+00:00",
-    "backups": "snapshot vs_1 restored and counted 2026-11-27T09:00:00+00:00, 4.5 s: 3 notes",
+    "backups": "snapshot vs_1 restored and counted 2026-11-27T09:00:00+00:00, 4.5 s: 3 notes, not compared with the live database",
     "bundle-id": "example.sollabs.solos (B1)",
     "app-record": "SolOS, Apple ID 640, SKU solos",
     "signing": "Apple Distribution: Sol Labs, serial number 76EC, until 2027-11-01; profile 'SolOS App Store 3267' until 2027-11-01",
@@ -251,6 +251,21 @@ def test_open_row(key: str, changes: dict[str, Any], state: str, problem: str) -
     found = finding(key, changes)
 
     assert (found.state, found.problem) == (state, problem)
+
+
+@pytest.mark.parametrize(
+    ("restored", "evidence"),
+    [
+        (
+            {"rows": {"notes": 3.0}, "compared": True, "newest": "2026-11-27T08:59:00+00:00"},
+            "3 notes, as in the live database, newest row 2026-11-27T08:59:00+00:00",
+        ),
+        ({"rows": {"notes": 0.0}}, "an empty database was restored (0 notes), not compared with the live database"),
+        ({"rows": {}}, "an empty database was restored (no tables), not compared with the live database"),
+    ],
+)
+def test_restored_rows(restored: dict[str, Any], evidence: str) -> None:
+    assert finding("backups", {"restore": restored}).text.endswith(evidence)
 
 
 def test_rule_that_cannot_fire() -> None:

@@ -1,6 +1,13 @@
 """The restore drill: the rows are counted in a volume restored from a snapshot."""
 
+import json
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +15,7 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import Doubles
+from providers.checks import restore_drill
 from providers.checks.restore_drill import MACHINE, VOLUME, NotRestorable, RestoreDrillProvider
 from providers.errors import ProviderError
 from providers.fly.image import ImageProvider
@@ -61,6 +69,52 @@ def test_rows_are_restored(world: World, configured: Configured, about: dict[str
     assert drill.outputs["rows"] == {"notes": 7}
     assert drill.outputs["snapshot_id"].startswith("vs_")
     assert left(world) == []
+
+
+def test_compared_with_live_database(
+    world: World, configured: Configured, about: dict[str, Any], machine: Driven
+) -> None:
+    write_rows(world, 3)
+    drill = Driven(configured(RestoreDrillProvider))
+
+    drill.up(**about, machine_id=machine.id)
+
+    assert (drill.outputs["compared"], drill.outputs["rows"]) == (True, {"notes": 3})
+
+
+@pytest.mark.parametrize(
+    ("before", "restored", "after", "found"),
+    [
+        ({"notes": 3}, {"notes": 3}, {"notes": 3}, []),
+        ({"notes": 3}, {"notes": 4}, {"notes": 5}, []),
+        ({"notes": 3}, {"notes": 0}, {"notes": 3}, ["notes has 0, not 3"]),
+        ({"notes": 5}, {"notes": 2}, {"notes": 3}, ["notes has 2, not 3 to 5"]),
+        ({"notes": 3, "users": 1}, {"notes": 3}, {"notes": 3, "users": 1}, ["users has no table, not 1"]),
+    ],
+)
+def test_differences(before: dict[str, int], restored: dict[str, int], after: dict[str, int], found: list[str]) -> None:
+    """Restored rows are between those before and after the snapshot: users write meanwhile."""
+    assert restore_drill._differences(before, restored, after) == found
+
+
+@pytest.mark.parametrize("value", ["2026-11-27 09:00:00", "2026-11-27T09:00:00+00:00", 1795770000, 1795770000000])
+def test_newest_row(tmp_path: Path, value: object) -> None:
+    """The script finds the latest time, however it is written."""
+    path, result = tmp_path / "database.sqlite3", tmp_path / "result.json"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE notes (id INTEGER, text, created_at)")
+        database.execute("INSERT INTO notes VALUES (1, 'x', ?)", (value,))
+    command = [sys.executable, "-c", restore_drill.COUNT, str(path), str(result)]
+    subprocess.run(command, check=True)
+    deadline = time.monotonic() + 10
+    while not result.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert json.loads(result.read_text()) == {
+        "integrity": "ok",
+        "rows": {"notes": 1},
+        "newest": "2026-11-27T09:00:00+00:00",
+    }
 
 
 def test_drill_machine_is_killed(world: World, configured: Configured, about: dict[str, Any]) -> None:
