@@ -20,6 +20,7 @@ from providers.appstore.build_upload import BuildUploadProvider
 from providers.appstore.bundle_id import BundleIdProvider
 from providers.appstore.expired_builds import ExpiredBuildsProvider
 from providers.appstore.processed_build import ProcessedBuildProvider
+from providers.appstore.survey import SurveyProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
 
@@ -34,12 +35,28 @@ class AppleSide(DrivenStack):
 
     def up(self, *, build: str = "0", testers: tuple[str, ...] = (ADA,)) -> None:
         """Bring the build to the testers. A step that fails raises, and no further step runs."""
-        self.do("bundle id", BundleIdProvider, identifier=BUNDLE_ID, name="SolOS")
+        survey = self.do(
+            "survey", SurveyProvider, bundle_id=BUNDLE_ID, group="Internal Testers", informs=True, signs=False
+        )
+        self.do(
+            "bundle id",
+            BundleIdProvider,
+            identifier=BUNDLE_ID,
+            name="SolOS",
+            existed=survey["found_bundle_ids"],
+        )
         fill_in_the_form(self.world)
         self.do("app", AppProvider, **APP)
         app = self.resources["app"].id
-        self.do("feedback", BetaAppLocalizationProvider, app_id=app, locale="en-US", feedback_email=ADA)
-        self.do("group", BetaGroupProvider, app_id=app, name="Internal Testers")
+        self.do(
+            "feedback",
+            BetaAppLocalizationProvider,
+            app_id=app,
+            locale="en-US",
+            feedback_email=ADA,
+            existed=survey["found_localizations"],
+        )
+        self.do("group", BetaGroupProvider, app_id=app, name="Internal Testers", existed=survey["found_groups"])
         group = self.resources["group"].id
         self.do(
             "testers",
@@ -48,6 +65,7 @@ class AppleSide(DrivenStack):
             app_id=app,
             testers=[person(email) for email in testers],
             invite_users=True,
+            existed=survey["found_testers"],
         )
         upload = self.do("build", BuildUploadProvider, **self.builds[build] | {"app_id": app})
         processed = self.do(
@@ -66,6 +84,7 @@ class AppleSide(DrivenStack):
             group_id=group,
             whats_new={"en-US": f"1.0.0 (v{build}): sign up.", "de-DE": f"1.0.0 (v{build}): Bitte anmelden."},
             notify=False,
+            existed=survey["found_distributions"],
         )
         self.do("expired builds", ExpiredBuildsProvider, app_id=app, group_id=group, build_id=processed["build_id"])
         self.finish()

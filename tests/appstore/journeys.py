@@ -30,6 +30,13 @@ def in_testing(world: World, settings: dict[str, Any]) -> AppleSide:
     return testflight
 
 
+def taken_over(world: World, settings: dict[str, Any]) -> AppleSide:
+    """A stack without state has adopted what the testers have."""
+    testflight = replace(in_testing(world, settings), resources={})
+    testflight.up()
+    return testflight
+
+
 def release(testflight: AppleSide) -> None:
     testflight.up(build="0.1")
 
@@ -79,6 +86,7 @@ JOURNEYS = (
     Journey("giving them a new build", in_testing, release, held),
     Journey("inviting somebody to the team", in_testing, invite, held),
     Journey("destroying the Apple side", in_testing, AppleSide.destroy, held),
+    Journey("releasing what was taken over", taken_over, AppleSide.destroy, held),
     Journey("getting a certificate and a profile", only_a_key, Signed.up, signing_held),
     Journey("renewing them before they expire", about_to_expire, Signed.up, signing_held),
     Journey("renewing them and revoking the old", about_to_expire_and_to_be_revoked, Signed.up, signing_held),

@@ -12,6 +12,7 @@ from providers.fly.machine import MachineProvider
 from providers.fly.release_command import ReleaseCommandProvider
 from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import SecretsProvider
+from providers.fly.survey import SurveyProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.store import Document
 from rehearsal.cloud.world import World
@@ -19,6 +20,7 @@ from tests.fly.conftest import CONFIG
 
 APP = "solos-prod"
 HOSTNAME = f"{APP}.fly.dev"
+ADDRESSES = ("shared_v4", "v6")
 NO = {"policy": "no"}
 RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 """Tags of solserver in the registry, and their defect."""
@@ -28,12 +30,33 @@ class Backend(DrivenStack):
     def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, size_gb: int = 1, **env: str) -> None:
         """Deploy the backend; raises what the first failing step raises."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}
-        self.do("app", AppProvider, name=APP, org="sol-labs")
+        survey = self.do(
+            "survey",
+            SurveyProvider,
+            app=APP,
+            org="sol-labs",
+            machines=["solserver"],
+            region="sjc",
+            volume="solos_data",
+            addresses=list(ADDRESSES),
+        )
+        self.do("app", AppProvider, name=APP, org="sol-labs", existed=survey["found_apps"])
         image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
-        for kind in ("shared_v4", "v6"):
-            self.do(kind, IpAddressProvider, app=APP, type=kind)
-        self.do("volume", VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=size_gb)
-        version = self.do("secrets", SecretsProvider, app=APP, values=secrets or {"SESSION_KEY": "one"})["version"]
+        for kind in ADDRESSES:
+            self.do(kind, IpAddressProvider, app=APP, type=kind, existed=survey["found_addresses"])
+        self.do(
+            "volume",
+            VolumeProvider,
+            app=APP,
+            name="solos_data",
+            region="sjc",
+            size_gb=size_gb,
+            existed=survey["found_volumes"],
+        )
+        values = secrets or {"SESSION_KEY": "one"}
+        version = self.do("secrets", SecretsProvider, app=APP, values=values, existed=survey["found_secrets"])[
+            "version"
+        ]
         self.do(
             "machine",
             MachineProvider,
@@ -48,6 +71,7 @@ class Backend(DrivenStack):
             expect_body=f'"{tag}"',
             healthy_seconds=2.0,
             tag=f"registry.fly.io/solserver:{tag}",
+            existed=survey["found_machines"],
         )
         self.do(
             "rollout",

@@ -30,6 +30,13 @@ def left_behind(world: World, settings: dict[str, Any]) -> Backend:
     return Backend(settings)
 
 
+def taken_over(world: World, settings: dict[str, Any]) -> Backend:
+    """A stack without state has adopted the backend."""
+    backend = left_behind(world, settings)
+    backend.up()
+    return backend
+
+
 def release(backend: Backend) -> None:
     backend.up(tag="1.0.1", LOG_LEVEL="debug")
 
@@ -68,4 +75,5 @@ JOURNEYS = (
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),
     Journey("destroying the backend", standing, Backend.destroy, held),
+    Journey("releasing what was taken over", taken_over, Backend.destroy, held),
 )
