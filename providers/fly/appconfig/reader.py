@@ -21,7 +21,7 @@ from providers.errors import ProblemText
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.guest import CPUS, MEMORY_PER_CPU, Guest, guest_problems
 from providers.fly.api.machines import Config
-from providers.fly.appconfig import services
+from providers.fly.appconfig import ranges, services
 from providers.fly.appconfig.app_config import DEPLOY_SECONDS, RELEASE_SECONDS, AppConfig, Mount, ReleaseCommand
 from providers.fly.appconfig.keys import BUILD, REFUSED, UNUSED
 from providers.fly.appconfig.services import ProcessGroup, present
@@ -89,7 +89,9 @@ def load(path: str | Path) -> AppConfig:
         place = f"{path.name}:{line[1]}" if line else path.name
         problem = replace(NOT_TOML(fault=str(error).split(" (at")[0]), key=place)
         return AppConfig(path=str(path), problems=(problem,))
-    read = _Reader(path, Document(path.name, text, document, REFUSED, UNUSED)).read()
+    read_from = Document(path.name, text, document, REFUSED, UNUSED)
+    ranges.check(read_from, document)
+    read = _Reader(path, read_from).read()
     return read if read.problems else replace(read, document=document)
 
 

@@ -4,6 +4,7 @@ tomllib has no line numbers, so `line_numbers` finds them in the text.
 """
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -180,7 +181,7 @@ class Table:
         """A duration, as it is written. A bare number is in `bare_unit`, and is a problem when there is none; with a `bare_unit`,
         an empty text is ignored."""
         value = self._take_any(key)
-        if bare_unit and isinstance(value, int | float) and not isinstance(value, bool):
+        if bare_unit and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             value = f"{int(value)}{bare_unit}"
         if bare_unit and value == "":
             return None
