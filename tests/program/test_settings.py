@@ -694,3 +694,26 @@ def test_build_number_is_not_chosen(problems: Problems) -> None:
 
     assert problem.startswith("solos:build: must be a number")
     assert "`make next-build STACK=NAME`" in problem
+
+
+def test_project_of_another_name(folder: Path) -> None:
+    """`pulumi new` gives the project a name, and that is the namespace of its keys, also in texts."""
+    values = {
+        f"acme-api:{key.removeprefix('solos:')}": value for key, value in engine_config({**GOOD, "label": ""}).items()
+    }
+
+    with pytest.raises(BadSettings) as refused:
+        read(values, (), folder, "acme-api")
+
+    assert refused.value.settings.backend.org == "sol-labs"
+    assert str(refused.value).endswith("\n  acme-api:label: is missing; run `pulumi config set label VALUE`")
+
+
+def test_template_asks_for_names() -> None:
+    """`pulumi new` asks for every key without a default, but for the testers, which are no text."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    required = {key for key, about in project["config"].items() if not about.keys() & {"default", "value"}}
+    asked = project["template"]["config"]
+
+    assert required - {"testers"} <= asked.keys() <= project["config"].keys()
+    assert all(about["description"] for about in asked.values())
