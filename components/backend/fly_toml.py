@@ -18,8 +18,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the region of the machine and its volume")
 NO_SERVICE = SettingText(
     FILE,
-    "[http_service] is missing, so the server has no public address",
-    remedy="add it, with internal_port and a check",
+    "there is neither [http_service] nor [[services]], so the server has no public address",
+    remedy="add [http_service], with internal_port and a check",
 )
 NO_HEALTH_CHECK = SettingText(
     FILE,
@@ -36,7 +36,11 @@ RELEASE_COMMAND_ON_SQLITE = SettingText(
     "release_command runs in a machine of its own, without the volume at {mount}, so it would not reach the SQLite database",
     remedy="run that command when the server starts, before it listens, and leave it out here",
 )
-NOT_YET = SettingText(FILE, "{what} is not supported yet", remedy="leave it out")
+NOT_YET = SettingText(
+    FILE,
+    "strategy {what} starts a second machine beside the first, and this program updates one machine in place",
+    remedy="use rolling: an update is then some seconds without an answer",
+)
 TOO_MANY_MACHINES = SettingText(
     FILE,
     "min_machines_running is {wanted}, but v0 runs on one machine",
