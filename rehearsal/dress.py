@@ -65,8 +65,7 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
         doubles.do("/fly/tokens", token=token, org=org, may=may)
     if app := app_of(config["solos:image"]):
         doubles.do("/fly/apps", name=app, org=org, for_images=True)
-    health = [path] if (path := config.get("solos:healthPath")) else []
-    doubles.do("/fly/images", reference=config["solos:image"], health=health)
+    doubles.do("/fly/images", reference=config["solos:image"], health=_health_paths(config))
     for tester in config["solos:testers"]:
         doubles.do("/appstore/users", **tester)
     if domain := config.get("solos:domain"):
@@ -90,5 +89,27 @@ def _stand_in(stack: RehearsalStack) -> Path:
     )
 
 
+def _health_paths(config: dict[str, Any]) -> list[str]:
+    """Where the team's server answers: the paths of the HTTP checks of its fly.toml, and solos:healthPath."""
+    machine = _fly_toml(config)
+    checks = _tables(machine.get("http_service", {}).get("checks"))
+    for service in _tables(machine.get("services")):
+        checks += _tables(service.get("http_checks"))
+    named = machine.get("checks", {})
+    checks += list(named.values()) if isinstance(named, dict) else _tables(named)
+    return sorted(
+        {str(path) for path in (*(check.get("path") for check in checks), config.get("solos:healthPath")) if path}
+    )
+
+
+def _tables(found: Any) -> list[dict[str, Any]]:
+    """A list of tables, which older files write as a single one."""
+    return [found] if isinstance(found, dict) else list(found or ())
+
+
 def _app(config: dict[str, Any]) -> str:
-    return str(config.get("solos:app") or read_toml(Path(config.get("solos:flyToml") or "fly.toml")).get("app", ""))
+    return str(config.get("solos:app") or _fly_toml(config).get("app", ""))
+
+
+def _fly_toml(config: dict[str, Any]) -> dict[str, Any]:
+    return read_toml(Path(config.get("solos:flyToml") or "fly.toml"))

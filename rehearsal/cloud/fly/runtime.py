@@ -76,13 +76,6 @@ class Start:
         """App and process group, the parts of the private name."""
         return self.env["FLY_APP_NAME"], (self.config.get("metadata") or {}).get("fly_process_group", "app")
 
-    @property
-    def health(self) -> list[str]:
-        """The paths of the HTTP checks, and those that the image has besides: the server answers there like any healthy one."""
-        checks = [check for service in self.config.get("services") or () for check in service.get("checks") or ()]
-        checks += (self.config.get("checks") or {}).values()
-        return [*(check["path"] for check in checks if check.get("path")), *self.image.get("health", ())]
-
 
 class Runtime(Protocol):
     """One process for each machine, by the id of the machine."""
@@ -136,7 +129,7 @@ class InMemory:
                 version=image["version"],
                 requires=image["requires"],
                 broken=image["broken"],
-                health=start.health,
+                health=image.get("health", ()),
             )
         except solserver.Refused as refused:
             seconds = solserver.RELEASE_SECONDS if start.env.get("RELEASE_COMMAND") else CRASH_SECONDS
@@ -332,7 +325,7 @@ def _standin(start: Start, port: int) -> list[str]:
     command = [sys.executable, "-m", f"rehearsal.standins.{image['runs']}"]
     command += ["--root", str(start.root), "--listen", str(port), "--version", image["version"]]
     command += ["--requires", ",".join(image["requires"])] if image["requires"] else []
-    command += ["--health", ",".join(start.health)] if start.health else []
+    command += ["--health", ",".join(image["health"])] if image.get("health") else []
     command += [] if image["handles_sigterm"] else ["--no-sigterm-handler"]
     return command + (["--broken", image["broken"]] if image["broken"] else [])
 
