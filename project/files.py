@@ -1,7 +1,8 @@
 """Reads and writes the YAML files of a project."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -26,6 +27,12 @@ def read_yaml(path: Path, *, required: bool = True) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadProject(f"{path} is not a mapping of keys to values")
     return content
+
+
+def create_private(path: Path) -> IO[str]:
+    """A new text file for secrets, also encrypted ones, which only its owner may read. Replaces an old one."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
 
 
 def write_yaml(path: Path, document: dict[str, Any]) -> None:

@@ -22,6 +22,9 @@ from rehearsal.cloud.fly.machines_api import MachinesApi
 from rehearsal.cloud.receivers import Receivers
 from rehearsal.cloud.service import Refusal, route
 
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""The names of this computer. Any other name in a request is one that a website has made to lead here."""
+
 
 class Control(AppStoreControl, FlyControl, Receivers):
     """Faults, delays and the journal, and the routes of its bases."""
@@ -32,6 +35,13 @@ class Control(AppStoreControl, FlyControl, Receivers):
     def __init__(self, context: Context, machines_api: MachinesApi, records: Records) -> None:
         super().__init__(context, machines_api)
         self.records = records
+
+    def admit(self, request: Request) -> None:
+        """Refuse what a website makes a browser send: it could read or change the doubles. Programs send no Origin."""
+        host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdecimal() else request.host
+        is_cross_site = "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none"
+        if is_cross_site or not (host in LOOPBACK or host.endswith(".test")):
+            raise Refusal({"error": "the control address takes no requests of websites"}, 403)
 
     @route("GET", "/journal")
     def read_journal(self, request: Request) -> Any:

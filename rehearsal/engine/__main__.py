@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from project.crypter import WrongPassphrase
-from project.files import BadProject
+from project.files import BadProject, create_private
 from rehearsal.engine.backend import Locked
 from rehearsal.engine.display import short_type
 from rehearsal.engine.local_stack import load
@@ -66,7 +66,8 @@ def _resources(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     text = json.dumps(_engine(options).export(), indent=2)
     if options.file:
-        options.file.write_text(text)
+        with create_private(options.file) as file:
+            file.write(text)
     else:
         print(text)
     return 0

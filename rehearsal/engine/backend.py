@@ -15,7 +15,7 @@ from typing import Any
 
 from project.config import DecryptedStack
 from project.crypter import Crypter
-from project.files import BadProject
+from project.files import BadProject, create_private
 from project.state import REHEARSAL_BACKEND, SECRET, SIGNATURE, backend_folder, state_file
 from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import Secret, mapped
@@ -92,7 +92,7 @@ class Backend:
             if not meta.exists():
                 meta.write_text("version: 1\n")
             draft = self.path.with_suffix(".new")
-            with draft.open("w") as file:
+            with create_private(draft) as file:
                 json.dump({"version": 3, "checkpoint": checkpoint}, file)
                 file.flush()
                 os.fsync(file.fileno())

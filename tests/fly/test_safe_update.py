@@ -112,13 +112,19 @@ def test_no_update_without_snapshot(running: Driven, served: dict[str, Any], wor
     assert at_fly(world)["instance_id"] == before
 
 
-def test_foreign_lease_is_waited_for(running: Driven, served: dict[str, Any], world: World) -> None:
+def test_foreign_lease_is_waited_for(
+    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a line while it lasts."""
+    shown: list[str] = []
+    monkeypatch.setattr(engine, "progress", lambda: shown.append)
     expires_at = world.clock.now() + 40
     by_hand(world, _lease={"nonce": "theirs", "expires_at": expires_at, "owner": "mara", "description": "fly deploy"})
 
     running.up(**changed(served))
 
     assert world.clock.now() > expires_at
+    assert [line for line in shown if "another client holds the lease of machine" in line and "s left)" in line]
     assert at_fly(world)["config"]["env"]["LOG_LEVEL"] == "debug"
 
 

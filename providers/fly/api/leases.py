@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from providers import waiting
+from providers import engine, waiting
 from providers.errors import ProviderError, TimedOut, Uncertain
 from providers.fly.api.client import Fly, LeaseHeld, NotFound
 from providers.fly.api.machines import path
@@ -35,14 +35,17 @@ class Lease:
         self._kept_at = 0.0
 
     def acquire(self) -> None:
-        """Take the lease; wait for another client's to end. Raises LeaseHeld when that takes too long."""
+        """Take the lease; wait for another client's to end, and show that. Raises LeaseHeld when that takes too long."""
         held: list[LeaseHeld] = []
+        progress, deadline = engine.progress(), waiting.clock.now() + FOREIGN_LEASE_SECONDS
+        text = f"another client holds the lease of {self._machine}: waiting for it to end"
 
         def taken() -> bool | None:
             try:
                 self._post()
             except LeaseHeld as error:
                 held.append(error)
+                progress(waiting.with_left(text, deadline - waiting.clock.now()))
                 return None
             return True
 
