@@ -1,15 +1,33 @@
 """Fixtures for every test, what is skipped, and how many run at once."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 
 import pytest
 
+from harness import warm
 from harness.inprocess import configured, settings, world
 from tests.needs import skip_without_programs
 
+LONG = (
+    "tests/docs/test_runbook.py",
+    "tests/rehearsal/",
+    "tests/test_drills.py",
+    "tests/program/",
+    "tests/test_nothing_lost.py",
+)
 __all__ = ["configured", "settings", "world"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cold", action="store_true", help="start the processes of tests with the real interpreter")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of whole programs first: a long one that starts last would keep one core busy and the others idle."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -24,6 +42,26 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TMPDIR", folder)  # of the processes that tests start
         patch.setattr(tempfile, "tempdir", folder)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_python(
+    temporary_files: None, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    """Start Python processes by forking one that has imported everything, which takes a third of the time (`harness/warm`)."""
+    if pytestconfig.getoption("--cold"):
+        yield
+        return
+    folder = tmp_path_factory.mktemp("python")
+    with warm.executable(folder) as executable, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", executable)
+        yield
+
+
+@pytest.fixture
+def cold_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start Python processes with the real interpreter: for tests that kill them, or look at their command lines."""
+    monkeypatch.setattr(sys, "executable", warm.REAL)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -31,7 +31,7 @@ def test_actionlint_passes() -> None:
 
 
 def test_zizmor_passes() -> None:
-    zizmor = Path(sys.executable).with_name("zizmor")
+    zizmor = Path(sys.prefix, "bin", "zizmor")
     found = subprocess.run([zizmor, "--offline", *WORKFLOWS], capture_output=True, text=True, check=False)
 
     assert found.returncode == 0, found.stdout

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine.conftest import Things
 
+pytestmark = pytest.mark.usefixtures("cold_python")
 UP = ("up", "--yes", "--skip-preview")
 
 

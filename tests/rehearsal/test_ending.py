@@ -9,6 +9,7 @@ import pytest
 from tests.processes import descendants, is_alive
 from tests.rehearsal.conftest import Clone, wait_until
 
+pytestmark = pytest.mark.usefixtures("cold_python")
 SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$", "seconds": 4}
 """Creating the machine takes some seconds, and its response is lost."""
 
