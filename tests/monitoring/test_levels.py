@@ -41,6 +41,14 @@ LINES = {
     "": "info",
 }
 
+NAMES = {
+    "debug": "trace silly verbose debug",
+    "info": "http info information notice log",
+    "warn": "warn warning",
+    "error": "error err severe",
+    "fatal": "fatal crit critical alert emerg emergency panic",
+}
+
 
 class Apply(Protocol):
     def __call__(self, message: str, app: str = "solos") -> "list[Metric]": ...
@@ -104,6 +112,15 @@ def test_level_of_line(apply: Apply, line: str, level: str) -> None:
 
     assert (count.tags["level"], count.fields["total"]) == (level, 1)
     assert forwarded.tags["level"] == level
+
+
+@pytest.mark.parametrize(("level", "names"), NAMES.items())
+def test_names_of_level(apply: Apply, level: str, names: str) -> None:
+    """Every name, in every key in which a logger writes it, in any case."""
+    for key in ("level", "severity", "lvl", "levelname", "log.level"):
+        for name in names.split():
+            assert apply(json.dumps({key: name.upper(), "msg": "x"}))[-1].tags["level"] == level
+            assert apply(f"msg=x {key}={name}")[-1].tags["level"] == level
 
 
 def test_stack_trace_is_one_error(apply: Apply) -> None:

@@ -1,5 +1,6 @@
 """The alert rules: required annotations, and checks with promtool."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,40 @@ DRILL = "SolosDrill"
 """Sent by providers/checks/alert_drill.py, by no rule."""
 RUNBOOK = "infra-docs/ALERTS.md"
 RULE_TESTS = sorted(FILES.glob("tests/*.yml"))
+THRESHOLDS = {
+    "SolosHealthDown": ("0", "1m"),
+    "SolosHealthFlapping": ("0.85", "5m"),
+    "SolosNoMachine": ("1 1 0 0", "1m"),
+    "SolosOutOfMemory": ("0", ""),
+    "SolosRestartLoop": ("3 0", ""),
+    "SolosMachineExitedWithError": ("0", ""),
+    "SolosCertificateExpiring": ("14", "1h"),
+    "SolosCertificateExpiringSoon": ("3", "10m"),
+    "SolosBackupStale": ("0", "15m"),
+    "SolosBackupUnverified": ("1800", "10m"),
+    "SolosBackupSilent": ("1", "5m"),
+    "SolosBackupErrors": ("0 0 0 0", "5m"),
+    "SolosErrorBurst": ("10", ""),
+    "SolosLogsSilent": ("0 1 1", "10m"),
+    "SolosLogVolume": ("30000", "5m"),
+    "Watchdog": ("", ""),
+    "SolosProbeMissing": ("", "2m"),
+    "SolosPlatformMetricsMissing": ("0 0 1 0.5", "10m"),
+    "SolosMonitorTargetDown": ("0", "5m"),
+    "SolosNotificationsFailing": ("0", "1m"),
+    "SolosMonitorMisconfigured": ("0 0 0 1", "5m"),
+    "SolosServerErrors": ("0.05 5 0", "3m"),
+    "SolosSlow": ("1 20", "10m"),
+    "SolosMemoryLow": ("0.10", "10m"),
+    "SolosCpuThrottled": ("0.25", "15m"),
+    "SolosLogSinkFailing": ("0 0 0", "5m"),
+    "SolosVolumeFilling": ("0.85", "15m"),
+    "SolosVolumeFull": ("0.95", "2m"),
+    "SolosVolumeFullInADay": ("0 240", "30m"),
+    "SolosVolumeUnmeasured": ("1", "15m"),
+}
+"""By alert: the numbers it compares with, and how long that has to last. Tuning an alert changes both places."""
+COMPARED = re.compile(r"[<>=]=? (\d+(?:\.\d+)?)")
 by_name = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 
 
@@ -27,6 +62,14 @@ def test_alert_annotations(alert: Alert) -> None:
     assert alert.rule["labels"]["severity"] in {"critical", "warning", "none"}
     assert annotations["summary"]
     assert annotations["runbook"] == f"{RUNBOOK}#alert-{alert.name.lower()}"
+
+
+def test_thresholds() -> None:
+    found = {
+        alert.name: (" ".join(COMPARED.findall(alert.rule["expr"])), alert.rule.get("for", "")) for alert in ALERTS
+    }
+
+    assert found == THRESHOLDS
 
 
 def test_runbook_sections() -> None:
