@@ -1,6 +1,7 @@
-"""Reads and writes the YAML files of a project."""
+"""Reads and writes the files of a project that people edit. The error for an invalid one is one line that says what to do."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,16 +17,14 @@ class BadProject(Exception):
 
 def read_yaml(path: Path, *, required: bool = True) -> dict[str, Any]:
     """The keys and values of a YAML file; empty for a missing file that is not `required`. Raises BadProject."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), LOADER) or {}  # noqa: S506 (both are the safe one)
-    except FileNotFoundError:
-        if required:
-            raise BadProject(f"{path} is missing: run this in a folder with a Pulumi project") from None
+    if not required and not path.exists():
         return {}
+    try:
+        content = yaml.load(_text(path), LOADER) or {}  # noqa: S506 (both are the safe one)
     except yaml.YAMLError as error:
-        raise BadProject(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise bad(path, f"is not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict):
-        raise BadProject(f"{path} is not a mapping of keys to values")
+        raise bad(path, "is not a mapping of keys to values")
     return content
 
 
@@ -35,6 +34,36 @@ def create_private(path: Path) -> IO[str]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises BadProject."""
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise bad(path, f"is not valid TOML ({error})") from None
+
+
 def write_yaml(path: Path, document: dict[str, Any]) -> None:
     """Replace the file; comments are not kept."""
     path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
+def bad(path: Path, problem: str) -> BadProject:
+    """The error for a committed file with that problem."""
+    return BadProject(f"{_shown(path)} {problem}: fix it, or restore it with `git checkout {_shown(path)}`")
+
+
+def _shown(path: Path) -> str:
+    """The path relative to the current folder."""
+    return os.path.relpath(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        shown = _shown(path)
+        raise BadProject(
+            f"{shown} is missing: restore it with `git checkout {shown}`, or run this in a folder with a Pulumi project"
+        ) from None
+    except UnicodeDecodeError:
+        raise bad(path, "is not UTF-8 text") from None

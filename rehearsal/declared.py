@@ -4,14 +4,14 @@ from pathlib import Path
 
 from werkzeug.test import Client
 
+from project.files import bad, read_toml
 from rehearsal.cloud.world import World
-from rehearsal.files import bad, read_toml
 
 DECLARED = Path(__file__).with_name("world.toml")
 
 
 def add_declared(world: World) -> None:
-    """Add the images and users of `world.toml` that the world does not have. Raises BadFile."""
+    """Add the images and users of `world.toml` that the world does not have. Raises BadProject."""
     declared = read_toml(DECLARED)
     control = Client(world.services["control"])
     pushed = {image["reference"] for image in control.get("/fly/state").get_json()["fly_image"]}

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from project.files import read_toml
 from rehearsal.cloud.fly.registry import app_of
 from rehearsal.doubles import Doubles
-from rehearsal.files import read_toml
 from rehearsal.receivers import METRICS_TOKEN, receivers
 from rehearsal.stack import RehearsalStack
 from rehearsal.standins import ipa

@@ -6,9 +6,9 @@ import sqlite3
 import sys
 from collections.abc import Callable
 
+from project.files import BadProject
 from rehearsal.cloud.server import PortTaken
 from rehearsal.doubles import Refused
-from rehearsal.files import BadFile
 from rehearsal.folder import InUse
 from rehearsal.processes import Interrupted, Killed
 
@@ -39,7 +39,7 @@ def exit_code(run: Callable[[], int]) -> int:
     except sqlite3.OperationalError as error:
         remedy = REMEDIES[errno.ENOSPC if "full" in str(error) else errno.EACCES]
         message = f"the doubles cannot write their state to world.sqlite3: {error}: {remedy}"
-    except (BadFile, InUse, PortTaken, Refused) as error:
+    except (BadProject, InUse, PortTaken, Refused) as error:
         message = str(error)
     print(f"error: {message}", file=sys.stderr)
     return 1

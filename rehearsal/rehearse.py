@@ -21,10 +21,10 @@ from typing import Any
 
 import yaml
 
+from project.files import BadProject, read_toml, read_yaml
 from rehearsal import dress, ports, processes
 from rehearsal.doubles import Doubles, served
 from rehearsal.errors import exit_code
-from rehearsal.files import BadFile, read_toml, read_yaml
 from rehearsal.folder import locked
 from rehearsal.people import AppForm, People
 from rehearsal.receivers import SPEED, receivers, waived
@@ -88,7 +88,7 @@ class Rehearsal(RehearsalStack):
     """A rehearsed stack: its committed configuration, with the sign-offs and the declaration of earlier runs."""
 
     def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles, lock: int) -> None:
-        """`folder` keeps its state and configuration. Raises BadFile."""
+        """`folder` keeps its state and configuration. Raises BadProject."""
         super().__init__(name, Path(f"Pulumi.{name}.yaml"), folder, engine, doubles, inherits=[lock])
         self._doubles = doubles
         self._kept = folder / "decisions.json"
@@ -199,11 +199,11 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
 
 
 def _play_people() -> int:
-    """Install the build, sign off and declare, in the stack file that `serve` wrote. Raises BadFile and Refused."""
+    """Install the build, sign off and declare, in the stack file that `serve` wrote. Raises BadProject and Refused."""
     served_at = FOLDER / "addresses.json"
     file = FOLDER / f"Pulumi.{NAME}.yaml"
     if not served_at.exists():
-        raise BadFile(f"{served_at} is missing: run `make serve` in another shell first")
+        raise BadProject(f"{served_at} is missing: run `make serve` in another shell first")
     document = read_yaml(file)
     config = document["config"]
     people = _people(config, json.loads(served_at.read_text(encoding="utf-8"))["control"])

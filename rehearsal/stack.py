@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from project.crypter import Crypter
+from project.files import bad, read_yaml
 from rehearsal import processes
 from rehearsal.doubles import Doubles
-from rehearsal.files import bad, read_yaml
 
 PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")
@@ -39,7 +39,7 @@ class RehearsalStack:
     ) -> None:
         """`source` is a committed stack file, which is never changed; `folder` gets the copy and the state.
 
-        `inherits` are file descriptors that stay open in the engine. Raises BadFile.
+        `inherits` are file descriptors that stay open in the engine. Raises BadProject.
         """
         self.name = name
         self.engine = engine
@@ -50,7 +50,7 @@ class RehearsalStack:
         self._state = folder / "state"
         self._state.mkdir(parents=True, exist_ok=True)
         document = read_yaml(source)
-        if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
+        if not isinstance(document.get("config"), dict):
             raise bad(source, "has no `config:` with keys and values")
         self._project = str(read_yaml(Path("Pulumi.yaml"))["name"])
         self.config: dict[str, Any] = _renamed(document["config"], self._project, NAMESPACE)
