@@ -98,10 +98,12 @@ class Display:
         if urn or not self.program_is_ending:
             self._print(f"   {_label(urn)} {text}" if urn else f"   {text}")
 
-    def error(self, urn: str, message: str) -> None:
+    def error(self, urn: str, message: str, *, at_once: bool = False) -> None:
+        """Record an error for the summary. One of a resource is also shown at once, like its other steps."""
         with self._lock:
             self.errors.append((urn, message))
-            self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
+            if urn or at_once:
+                self._print(f" ✗ {_label(urn)} error: {message}" if urn else f" ✗ error: {message}", always=True)
 
     def outputs(self, outputs: Properties, changes: Sequence[Change]) -> None:
         """Set the stack outputs for the summary."""

@@ -224,7 +224,8 @@ class Engine:
                 self.backend.unlock()
                 os._exit(FORCED)
             interrupted = True
-            deployment.display.error("", "interrupted: waiting for running steps; press Ctrl-C again to exit at once")
+            text = "interrupted: waiting for running steps; press Ctrl-C again to exit at once"
+            deployment.display.error("", text, at_once=True)
             deployment.stop()
 
         if threading.current_thread() is not threading.main_thread():
