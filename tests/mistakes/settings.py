@@ -4,7 +4,7 @@ from harness.program import encrypted
 from tests.mistakes.mistake import RESTART, applied, refused
 from tests.mistakes.production import MONITORING
 
-MISSING = "is missing configuration values '{}'"
+MISSING = "solos:{}: is missing"
 TESTERS = [
     {"email": "ada@sollabs.example", "firstName": "Ada", "lastName": "Ferreira"},
     {"email": "jun@sollabs.example", "firstName": "Jun", "lastName": "Mori"},

@@ -73,7 +73,7 @@ def test_missing_ipa(stack: Stack, addresses: dict[str, str]) -> None:
     [
         ("waitForAppRecord", "long", "configuration key 'waitForAppRecord' must be of type 'integer'"),
         ("testers", "ada", "configuration key 'testers' must be of type 'array<object>'"),
-        ("org", None, "is missing configuration value"),
+        ("org", None, "solos:org: is missing"),
     ],
 )
 def test_refused_type(stack: Stack, key: str, value: str | None, problem: str) -> None:
@@ -81,5 +81,5 @@ def test_refused_type(stack: Stack, key: str, value: str | None, problem: str) -
 
     assert stack.run("preview") != 0
 
-    assert problem in stack.text
+    assert stack.text.count(problem) == 1, stack.text
     assert "Traceback" not in stack.text

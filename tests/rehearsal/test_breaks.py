@@ -42,6 +42,10 @@ BEFORE_LAUNCH: dict[str, tuple[Break, str]] = {
     ),
     "fly.toml deleted": (remove("fly.toml"), "fly.toml"),
     "misspelt key": (set_key(bundelId="com.sollabs.solos"), "solos:bundelId: is unknown; did you mean bundleId?"),
+    "misspelt required key": (
+        set_key(bundleId=None, bundelId="com.sollabs.solos"),
+        "solos:bundelId: is unknown; did you mean bundleId?",
+    ),
     "key of the wrong type": (set_key(testers="ada"), "'testers' must be of type"),
     "bundle ID that Apple refuses": (set_key(bundleId="com.sollabs_solos"), "com.sollabs_solos"),
     "region that Fly does not have": (edit("fly.toml", '"sjc"', '"xyz"'), "xyz"),
