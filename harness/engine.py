@@ -323,7 +323,7 @@ class StackInProcess(Stack):
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """A call to the control address of the world."""
         with httpx.Client(transport=Doubles(self.world), base_url=self.world.addresses["control"]) as client:
-            answer = client.request(method, path, json=body)
+            answer = client.request(method, path, json=body, headers={"Host": "localhost"})  # not of a website
         assert answer.is_success, f"control: {method} {path}: HTTP {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
