@@ -344,4 +344,5 @@ def _serialized(provider: Any) -> str:
 
 def _addresses(world: World) -> dict[str, str]:
     """Loopback addresses, which the engine accepts; nothing listens there."""
-    return {name: f"http://127.9.0.{number}" for number, name in enumerate(world.services, 1)}
+    numbered = {name: f"http://127.9.0.{number}" for number, name in enumerate(world.services, 1)}
+    return {**numbered, "control": "http://localhost"}  # The only other name that it admits.

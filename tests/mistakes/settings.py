@@ -99,7 +99,7 @@ BACKEND = (
         tried=True,
         name="wrong",
     ),
-    refused("healthPath", "other", "the health path other must begin with a slash"),
+    refused("healthPath", "other", "that begins with a slash"),
     applied(
         "expectBody",
         '"2.0.0"',

@@ -181,7 +181,8 @@ def test_lost_volume_is_restored(live: StackInProcess) -> None:
     volume = volume_of(live)
     fly(live, "POST", f"/volumes/{volume}/snapshots")
     live.world.clock.sleep(60)
-    snapshot = fly(live, "GET", f"/volumes/{volume}/snapshots").json()[-1]["id"]
+    listed = fly(live, "GET", f"/volumes/{volume}/snapshots").json()
+    snapshot = max(listed, key=lambda taken: str(taken["created_at"]))["id"]
     lose_volume(live)
     live.configure(database={"kind": "sqlite", "fromSnapshot": snapshot})
     live.give("FLY_LOST", volume)
