@@ -37,8 +37,9 @@ NUMBER = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?)(?=[smhd]?\b)")
 EQUIVALENT = (
     re.compile(r"^\s*(#|$|groups:|- name: |rules:|annotations:|summary:|runbook:)"),
     re.compile(r"^      receiver: ticket$"),
+    re.compile(r'^\s*(""".*|return None)$'),
 )
-"""Lines without which nothing changes: comments, and the default receiver."""
+"""Lines without which nothing changes: comments, the default receiver, and what a function returns without saying so."""
 
 
 def main(wanted: list[str]) -> int:

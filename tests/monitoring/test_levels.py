@@ -36,6 +36,9 @@ LINES = {
     "panic: runtime error": "fatal",
     "(node:306) UnhandledPromiseRejectionWarning: Error: boom": "error",
     "Traceback (most recent call last):": "error",
+    "(node:306) UnhandledPromiseRejectionWarning: 42": "error",
+    "UnhandledPromiseRejection: 42": "error",
+    "Uncaught 42": "error",
     "GET /notes 200": "info",
     "no error found, all info is here": "info",
     "": "info",
@@ -51,7 +54,7 @@ NAMES = {
 
 
 class Apply(Protocol):
-    def __call__(self, message: str, app: str = "solos") -> "list[Metric]": ...
+    def __call__(self, message: str, app: str = "solos", level: str = "info") -> "list[Metric]": ...
 
 
 class Metric:
@@ -93,9 +96,10 @@ def _apply() -> Apply:
     }
     exec(processor["source"], names)  # noqa: S102
 
-    def apply(message: str, app: str = "solos") -> list[Metric]:
+    def apply(message: str, app: str = "solos", level: str = "info") -> list[Metric]:
         line = Metric("fly_log", message=message)
-        line.tags["app"] = app
+        line.tags |= {"app": app, "level": level}
+        line.time = 7
         returned = names["apply"](line)
         return returned if isinstance(returned, list) else [returned]
 
@@ -130,6 +134,14 @@ def test_stack_trace_is_one_error(apply: Apply) -> None:
 
     assert [line.tags["level"] for line in traced] == ["error"] * 3
     assert counted(apply("ERROR another")) == {"error": 2}
+
+
+def test_level_of_the_platform(apply: Apply) -> None:
+    """It counts for a line that has none of its own, and a count has the time of its line."""
+    *_, count, forwarded = apply("starting", level="warn")
+
+    assert (count.tags["level"], forwarded.tags["level"]) == ("warn", "warn")
+    assert count.time == forwarded.time
 
 
 def test_every_level_starts_at_zero(apply: Apply) -> None:
