@@ -8,7 +8,11 @@ Measured with Pulumi 3.260: `ErrorResourceInitFailed` in `grpc-status-details-bi
 reasons without a traceback, and call `update` in the next `up` (infra-docs/vendors/pulumi.md).
 """
 
+import functools
+import os
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
@@ -16,6 +20,9 @@ from typing import Any
 
 PROGRESS_SECONDS = 1.0
 """Minimum interval between the progress lines of a resource; those in between are dropped."""
+
+WATCH_SECONDS = 0.5
+REFUSED_TIMES = 2
 
 
 def progress() -> Callable[[str], None]:
@@ -83,6 +90,34 @@ def record_incomplete(id: str, properties: Mapping[str, Any], reasons: Sequence[
     status = status_pb2.Status(code=2, message="; ".join(reasons), details=[wrapped])
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     return True
+
+
+@functools.cache
+def exit_with_engine(address: str) -> None:
+    """End this process as soon as the engine at `address` (`host:port`) has ended, even by SIGKILL: without it, a provider would
+    finish its step, and nobody would record it. A step that is cut off is found again by the next `up`."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        threading.Thread(target=watch, args=(host, int(port), lambda: os._exit(1)), daemon=True).start()
+
+
+def watch(host: str, port: int, end: Callable[[], object]) -> None:
+    """Call `end` when nothing listens at the address any more. The engine closes a connection on which nothing is sent, so a
+    connection that breaks is made again; only refused ones count."""
+    refused = 0
+    while refused < REFUSED_TIMES:
+        try:
+            with socket.create_connection((host, port), timeout=5.0) as connection:
+                refused = 0
+                connection.settimeout(None)
+                while connection.recv(1024):
+                    pass
+        except ConnectionRefusedError:
+            refused += 1
+        except OSError:
+            pass
+        time.sleep(WATCH_SECONDS)
+    end()
 
 
 def _current_call() -> tuple[Any, Any] | None:

@@ -104,6 +104,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
         self.config = req.config
         if _is_provider_process():
             sys.tracebacklimit = 0
+            engine.exit_with_engine(sys.argv[1] if len(sys.argv) > 1 else "")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         with _one_line_errors():
