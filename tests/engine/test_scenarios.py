@@ -20,7 +20,8 @@ def test_up_is_idempotent(things: Things) -> None:
     assert things.up() == 0, things.text
     assert things.calls() == {"create first", "create box-lid", "create box-body", "create second"}
     states = (things.folder / "state/.pulumi/stacks").rglob("*.json")
-    assert {oct(state.stat().st_mode & 0o777) for state in states} == {"0o600"}
+    if things.engine == "embedded":  # The CLI's own files follow the umask.
+        assert {oct(state.stat().st_mode & 0o777) for state in states} == {"0o600"}
 
     assert things.up("--expect-no-changes") == 0, things.text
     assert things.calls() == set()
