@@ -60,11 +60,10 @@ def in_parts(journeys: Sequence[Journey]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("journey", "part"), cases)
 
 
-def failures(settings: dict[str, Any], journey: Journey, part: int) -> str:
-    """What is wrong after the faults of this part, a line for each; empty if nothing is."""
+def failures(settings: dict[str, Any], journey: Journey, part: int) -> dict[str, str]:
+    """What is wrong after each fault of this part, by point; empty where nothing is."""
     expected, calls = run_journey(settings, journey)
-    found = {point: _fault(settings, journey, expected, point) for point in points(calls)[part::PARTS]}
-    return "\n".join(f"{point}: {wrong}" for point, wrong in found.items() if wrong)
+    return {str(point): _fault(settings, journey, expected, point) for point in points(calls)[part::PARTS]}
 
 
 def points(calls: list[str]) -> list[Point]:

@@ -3,6 +3,7 @@
 It stands outside of `tests/fly` and `tests/appstore`: injected failures do not conform to the vendors' descriptions.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +14,14 @@ from tests.fly.journeys import JOURNEYS as FLY
 
 
 @in_parts([*FLY, *APPSTORE])
-def test_nothing_lost(settings: dict[str, Any], journey: Journey, part: int) -> None:
+def test_nothing_lost(
+    settings: dict[str, Any], journey: Journey, part: int, counted: Callable[[str, int], None]
+) -> None:
     """Each call fails or is interrupted in turn, and the next up ends in the same state."""
-    assert not failures(settings, journey, part)
+    found = failures(settings, journey, part)
+
+    counted("faults injected into calls", len(found))
+    assert {point: wrong for point, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(("journeys", "least"), [(FLY, 1300), (APPSTORE, 900)], ids=["fly", "appstore"])

@@ -1,6 +1,7 @@
 """Mutated fly.toml files: a wrong value ends in a line with its place in the file, never in a traceback."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_full_file_accepted(tmp_path: Path) -> None:
     assert load(tmp_path, FULL).problems == ()
 
 
-def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mutated_files(tmp_path: Path, counted: Callable[[str, int], None]) -> None:
     failures: list[str] = []
     for number in range(FILES):
         try:
@@ -156,8 +157,7 @@ def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             if not problem.key.startswith("fly.toml") or len(str(problem).splitlines()) != 1
         ]
 
-    with capsys.disabled():
-        print(f"\n{FILES} mutated fly.toml, {len(failures)} failures")
+    counted("mutated fly.toml", FILES)
     assert failures == []
 
 

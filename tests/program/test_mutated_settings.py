@@ -65,7 +65,7 @@ def faults(values: Mapping[str, Any], base: Mapping[str, Any], folder: Path) -> 
         yield f"{type(error).__name__}: {error}"
 
 
-def test_mutated_values(folder: Path, files_read_once: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mutated_values(folder: Path, files_read_once: None, counted: Callable[[str, int], None]) -> None:
     base = full_settings()
     settings_of(base, folder)
     failures: list[str] = []
@@ -73,12 +73,11 @@ def test_mutated_values(folder: Path, files_read_once: None, capsys: pytest.Capt
         values = mutated(base, random.Random(number), kept=ENCRYPTED)  # noqa: S311 (not cryptography)
         failures += [f"{number}: {fault}" for fault in faults(values, base, folder)]
 
-    with capsys.disabled():
-        print(f"\n{VALUES} mutated settings, {len(failures)} failures")
+    counted("mutated settings", VALUES)
     assert failures == []
 
 
-def test_mutated_stack_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mutated_stack_files(folder: Path, counted: Callable[[str, int], None]) -> None:
     """The text of the file: what is not YAML, or is no stack file."""
     base = yaml.safe_dump({"config": {f"solos:{key}": value for key, value in full_settings().items()}})
     failures: list[str] = []
@@ -93,6 +92,5 @@ def test_mutated_stack_files(folder: Path, capsys: pytest.CaptureFixture[str]) -
         except Exception as error:  # noqa: BLE001 (the test reports all failures together)
             failures.append(f"{number}: {type(error).__name__}: {error}")
 
-    with capsys.disabled():
-        print(f"\n{TEXTS} mutated stack files, {len(failures)} failures")
+    counted("mutated settings", TEXTS)
     assert failures == []
