@@ -9,6 +9,7 @@ import pytest
 
 from harness import warm
 from tests.processes import is_alive
+from tests.rehearsal.conftest import wait_until
 
 SCRIPT = """
 import os, sys, time
@@ -74,4 +75,4 @@ def test_signal_ends_process(python: str, script: str, number: signal.Signals) -
         assert process.stderr.readline() == ""  # the process has ended, because nothing holds its stream
 
     assert process.returncode == -number
-    assert not is_alive(pid)
+    wait_until(lambda: not is_alive(pid))  # its streams are closed a moment before

@@ -15,7 +15,8 @@ from tests.appstore.journeys import nothing_yet
 from tests.fault_transport import Killed
 
 PART_BYTES = 1200
-WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALID")]}
+WHOLE = {"uploads": [("0", "COMPLETE")], "bytes": [True], "builds": [("0", "VALID", False)]}
+"""With one build, which has not expired."""
 
 
 class CutOff(httpx.BaseTransport):

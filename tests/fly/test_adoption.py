@@ -24,8 +24,8 @@ from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.world import World
 
 Configured = Callable[[Any], Any]
-WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "Secrets", "Survey"}
-"""Gates, values that nobody can read, and a backup per reason."""
+WITHOUT = {"IssuedCertificate", "PostgresAccess", "PostgresBackup", "ReleaseCommand", "Secrets", "Survey"}
+"""Gates, values that nobody can read, a command that has run, and a backup per reason."""
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (AppProvider, {"name": "solos-prod", "org": "sol-labs"}),
     (IpAddressProvider, {"app": "solos-prod", "type": "v6"}),

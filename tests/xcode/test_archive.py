@@ -12,6 +12,8 @@ import pytest
 from providers.appstore.ipa import reader
 from tests.xcode.mac import PASSWORD, SHARE_UUID, UUID, Mac
 
+pytestmark = pytest.mark.usefixtures("cold_python")
+
 
 @pytest.fixture
 def mac(tmp_path: Path) -> Mac:
