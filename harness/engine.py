@@ -92,9 +92,9 @@ class Direct:
 class ProvidersInProcess:
     """Our providers, with values as they are on the wire. One operation runs at a time: they share a clock that waiting advances."""
 
-    def __init__(self, config: Properties, project: str, say: Callable[[str, str], None]) -> None:
+    def __init__(self, config: Properties, project: str, log: Callable[[str, str], None]) -> None:
         self._config = Config(config, project)
-        self._say = say
+        self._log = log
         self._lock = threading.Lock()
         self._current = threading.local()
 
@@ -134,7 +134,7 @@ class ProvidersInProcess:
 
     def note(self, text: str) -> None:
         """Shows a message of the operation that this thread runs."""
-        self._say(self._current.urn, text)
+        self._log(self._current.urn, text)
 
     def _provider(self, properties: Properties, before: Properties | None = None) -> Any:
         pickled = properties[PROVIDER]
@@ -203,8 +203,8 @@ class LocalServer:
 class EngineInProcess(Engine):
     """The embedded engine, whose program and providers run in this process."""
 
-    def dynamic_plugin(self, config: Properties, server: Server, say: Callable[[str, str], None]) -> Plugin:
-        plugin = ProvidersInProcess(config, self.stack.project, say)
+    def dynamic_plugin(self, config: Properties, server: Server, log: Callable[[str, str], None]) -> Plugin:
+        plugin = ProvidersInProcess(config, self.stack.project, log)
         providers_engine.note = plugin.note  # `run` restores it
         return plugin
 

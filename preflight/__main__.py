@@ -9,14 +9,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pulumi.dynamic import Config
-
-from components.config import PROJECT, SettingProblem
-from components.settings import BadSettings
-from components.settings import read as read_settings
 from preflight import appstore, computer, configuration, fly
-from preflight.finding import Check, Finding, Subject, Verdict, run
-from preflight.stack import StackView, Unreadable
+from preflight.finding import Check, Finding, Verdict, examine, run
+from preflight.stack import Unreadable
 from preflight.stack import read as read_stack
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
@@ -71,21 +66,6 @@ def main(arguments: list[str] | None = None) -> int:
     findings = run(checks, subject)
     print("\n".join(table(options.stack, findings)), flush=True)
     return int(any(finding.verdict is Verdict.BLOCKED for row in findings.values() for finding in row))
-
-
-def examine(stack: StackView) -> Subject:
-    """The subject of the checks, with the problems of its settings, if any."""
-    problems: tuple[SettingProblem, ...] = ()
-    try:
-        settings = read_settings(
-            stack.values,
-            stack.secret_keys,
-            stack.folder,
-            stack_file=stack.folder / f"Pulumi.{stack.name}.yaml",
-        )
-    except BadSettings as bad:
-        settings, problems = bad.settings, bad.problems
-    return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), PROJECT))
 
 
 def table(stack: str, findings: Mapping[str, list[Finding]]) -> Iterator[str]:

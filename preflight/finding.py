@@ -9,8 +9,9 @@ from enum import Enum
 
 from pulumi.dynamic import Config
 
-from components.config import SettingProblem
-from components.settings import Settings
+from components.config import PROJECT, SettingProblem
+from components.settings import BadSettings, Settings
+from components.settings import read as read_settings
 from preflight.stack import StackView
 from providers.appstore.ipa import versions
 from providers.errors import ProviderError
@@ -66,6 +67,16 @@ class Subject:
         return all(map(versions.is_build, (*uploaded, *wanted))) and (
             [*map(versions.ordering, uploaded)] == [*map(versions.ordering, wanted)]
         )
+
+
+def examine(stack: StackView) -> Subject:
+    """The subject of the checks, with the problems of its settings, if any."""
+    problems: tuple[SettingProblem, ...] = ()
+    try:
+        settings = read_settings(stack.values, stack.secret_keys, stack.folder, stack.project, stack.file)
+    except BadSettings as bad:
+        settings, problems = bad.settings, bad.problems
+    return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), PROJECT))
 
 
 Check = Callable[[Subject], Iterator[Finding]]

@@ -8,8 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from preflight.__main__ import examine
-from preflight.finding import Subject
+from preflight.finding import Subject, examine
 from preflight.stack import read as read_stack
 from project.config import stack_file
 from providers.appstore import build_numbers

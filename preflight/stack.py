@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.config import in_namespace
-from project.config import project_name
+from components.config import PROJECT, in_namespace
+from project.config import project_name, stack_file
 from project.config import read as read_config
 from project.crypter import WrongPassphrase
 from project.files import BadProject
@@ -45,6 +45,9 @@ class StackView:
     """What the other stacks of the same backend have, `app NAME` and `bundle ID IDENTIFIER`, and the stack that has it."""
     build: Mapping[str, Any] = field(default_factory=dict)
     """Inputs of the build that is uploaded; empty when there is none."""
+    project: str = PROJECT
+    file: Path | None = None
+    """The stack file that the values are from."""
     problem: str = ""
     """The CLI's error, if it cannot use the stack; else empty."""
 
@@ -68,6 +71,8 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
         resource_ids=_ids_by_type(deployment),
         claimed=_claimed_by_others(_exports(folder, name)),
         build=_build(deployment),
+        project=project,
+        file=stack_file(folder, name, config_file),
     )
 
 
@@ -95,6 +100,8 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
         claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
         resource_ids=_ids_by_type(deployment),
         build=_build(deployment),
+        project=stack.project,
+        file=stack_file(folder, name, config_file),
         problem=problem,
     )
 

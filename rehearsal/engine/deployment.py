@@ -412,7 +412,7 @@ class Deployment:
         except Incomplete as incomplete:
             id, inputs, outputs = incomplete.id, incomplete.inputs or entry.inputs, incomplete.outputs
             entry.init_errors = incomplete.reasons
-            self.display.say(entry.urn, f"is in an unhealthy state: {'; '.join(incomplete.reasons)}")
+            self.display.log(entry.urn, f"is in an unhealthy state: {'; '.join(incomplete.reasons)}")
         except StepFailed as error:
             self.failed = True
             self.display.error(entry.urn, str(error))

@@ -93,7 +93,7 @@ class Display:
         yield
         self.step(operation, urn, changes, time.monotonic() - began)
 
-    def say(self, urn: str, text: str) -> None:
+    def log(self, urn: str, text: str) -> None:
         """Show progress of a resource or, without `urn`, output of the program or a provider."""
         if urn or not self.program_is_ending:
             self._print(f"   {_label(urn)} {text}" if urn else f"   {text}")

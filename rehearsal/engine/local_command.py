@@ -26,11 +26,11 @@ LOGGED = {
 
 
 class CommandPlugin:
-    """Runs commands in the folder of the project. `say` gets the URN and each line of output."""
+    """Runs commands in the folder of the project. `log` gets the URN and each line of output."""
 
-    def __init__(self, folder: Path, say: Callable[[str, str], None]) -> None:
+    def __init__(self, folder: Path, log: Callable[[str, str], None]) -> None:
         self._folder = folder
-        self._say = say
+        self._log = log
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]:
         return news, [f"the embedded engine does not serve {key} of {TYPE}" for key in sorted(news.keys() - INPUTS)]
@@ -79,5 +79,5 @@ class CommandPlugin:
             raise StepFailed(f'exit status {done.returncode}: running "{script}":\n{output}')
         for stream in LOGGED[inputs.get("logging") or "stdoutAndStderr"]:
             for line in getattr(done, stream).splitlines():
-                self._say(urn, line)
+                self._log(urn, line)
         return {**inputs, "stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}

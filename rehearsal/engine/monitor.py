@@ -72,7 +72,7 @@ class Messages(engine_pb2_grpc.EngineServicer):
         if request.severity != engine_pb2.ERROR:
             if request.severity != engine_pb2.DEBUG:
                 warning = "warning: " if request.severity == engine_pb2.WARNING else ""
-                display.say(request.urn, warning + request.message)
+                display.log(request.urn, warning + request.message)
         elif not display.program_is_ending:
             display.error(request.urn, request.message)
         return empty_pb2.Empty()

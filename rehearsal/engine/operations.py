@@ -136,20 +136,20 @@ class Engine:
         snapshot = self.backend.load()
         snapshot.pending = [(kind, entry) for kind, entry in snapshot.pending if kind == "creating"]
         for _, entry in snapshot.pending:
-            display.say(entry.urn, "was being created when the last run was killed; an existing object is looked up")
+            display.log(entry.urn, "was being created when the last run was killed; an existing object is looked up")
         return snapshot
 
     @contextmanager
     def _plugins(self, config: Properties) -> Iterator[tuple[Server, dict[str, Plugin]]]:
         server = Server()
 
-        def say(urn: str, line: str) -> None:
-            server.monitor.deployment.display.say(urn, line)
+        def log(urn: str, line: str) -> None:
+            server.monitor.deployment.display.log(urn, line)
 
-        dynamic = self.dynamic_plugin(config, server, say)
+        dynamic = self.dynamic_plugin(config, server, log)
         plugins: dict[str, Plugin] = {
             DYNAMIC: dynamic,
-            "command": CommandPlugin(self.stack.folder, say),
+            "command": CommandPlugin(self.stack.folder, log),
             "random": RandomPlugin(),
         }
         try:
@@ -158,9 +158,9 @@ class Engine:
             dynamic.close()
             server.close()
 
-    def dynamic_plugin(self, config: Properties, server: Server, say: Callable[[str, str], None]) -> Plugin:
-        """The plugin of our own resources. `say` shows a line of output, of a resource or, without a URN, of the provider."""
-        return DynamicPlugin(self.stack.folder, self.stack.project, config, server.address, lambda line: say("", line))
+    def dynamic_plugin(self, config: Properties, server: Server, log: Callable[[str, str], None]) -> Plugin:
+        """The plugin of our own resources. `log` shows a line of output, of a resource or, without a URN, of the provider."""
+        return DynamicPlugin(self.stack.folder, self.stack.project, config, server.address, lambda line: log("", line))
 
     def _refresh(
         self,
@@ -210,7 +210,7 @@ class Engine:
         deployment.when_stopped(lambda: _end(process, display))
         assert process.stdout is not None
         for line in process.stdout:
-            display.say("", line.rstrip())
+            display.log("", line.rstrip())
         return process.wait()
 
     @contextmanager

@@ -79,14 +79,14 @@ class DynamicPlugin:
     """`python -m pulumi.dynamic`, started by the first call and stopped by `close`."""
 
     def __init__(
-        self, folder: Path, project: str, config: Properties, engine_address: str, say: Callable[[str], None]
+        self, folder: Path, project: str, config: Properties, engine_address: str, log: Callable[[str], None]
     ) -> None:
-        """`say` gets each line that the provider prints."""
+        """`log` gets each line that the provider prints."""
         self._folder = folder
         self._project = project
         self._config = config
         self._engine_address = engine_address
-        self._say = say
+        self._log = log
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._stub: Any = None
@@ -176,7 +176,7 @@ class DynamicPlugin:
 
     def _forward_output(self) -> None:
         for line in self._output():
-            self._say(line.rstrip())
+            self._log(line.rstrip())
 
     def _output(self) -> Any:
         assert self._process is not None

@@ -186,3 +186,11 @@ def test_every_page_is_listed(world: World, fly: Fly, certificate: Driven) -> No
         world.store.put("fly_certificate", hostname, {**first, "hostname": hostname})
 
     assert len(certificates.list_all(fly, "solos-prod")) == 601
+
+
+def test_endless_list_is_refused(fly: Fly, certificate: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = certificates._Page(certificates=[], next_cursor="25")
+    monkeypatch.setattr(fly, "call", lambda *_, **__: page)
+
+    with pytest.raises(ProviderError, match="does not end"):
+        certificates.list_all(fly, "solos-prod")

@@ -110,7 +110,7 @@ def test_machine_that_does_not_start(command: Driven, arguments: dict[str, Any],
 
 
 def test_slow_command_is_ended(command: Driven, arguments: dict[str, Any], world: World) -> None:
-    """An image that ignores the command runs its server for ever."""
+    """An image that ignores the command runs its server without end."""
     config = {**CONFIG, "env": {"DATABASE_PATH": "/data.db"}}
 
     with pytest.raises(ProviderError, match="was still running after 20 s and was ended"):

@@ -10,8 +10,8 @@ import pytest
 from harness.driver import Driven
 from harness.inprocess import control
 from harness.program import CONFIG, IMAGE, create_project, engine_config
-from preflight.__main__ import CHECKS, examine
-from preflight.finding import Finding, run
+from preflight.__main__ import CHECKS
+from preflight.finding import Finding, examine, run
 from preflight.stack import StackView
 from providers.appstore.bundle_id import BundleIdProvider
 from rehearsal.cloud.world import World

@@ -8,8 +8,7 @@ import pytest
 from harness.inprocess import control
 from harness.program import engine_config
 from preflight import next_build
-from preflight.__main__ import examine
-from preflight.finding import Subject
+from preflight.finding import Subject, examine
 from preflight.stack import StackView
 from providers.errors import ProviderError
 from rehearsal.cloud.world import World

@@ -1,6 +1,7 @@
 """Reads a stack as `up` does, with and without the CLI, with decrypted secrets."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from harness.program import PASSPHRASE, encrypted, stack_file
+from preflight.finding import examine
 from preflight.stack import Unreadable, read
 from project.state import state_file
 from tests.needs import needs
@@ -62,6 +64,20 @@ def test_claims_of_other_stacks(project: Path, tmp_path: Path, monkeypatch: pyte
         "app solos-prod": "production",
         "bundle ID com.sollabs.solos": "production",
     }
+
+
+def test_number_without_quotes(project: Path) -> None:
+    """In the file that is given, and for a project of another name."""
+    file, name = project / "mine.yaml", "acme-api"
+    declared = (project / "Pulumi.yaml").read_text().replace("name: solos\n", f"name: {name}\n", 1)
+    (project / "Pulumi.yaml").write_text(declared)
+    given = (project / "Pulumi.prod.yaml").read_text().replace("solos:", f"{name}:")
+    file.write_text(re.sub(r"  acme-api:version: .*", "\\g<0>\n  acme-api:earlierReleases: {v-1: 1.10}", given))
+
+    problems = examine(read(project, "prod", file)).problems
+
+    assert "mine.yaml:" in "\n".join(map(str, problems))
+    assert "YAML reads 1.10 as a number or a date" in "\n".join(map(str, problems))
 
 
 def test_wrong_passphrase(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -710,7 +710,7 @@ def test_project_of_another_name(folder: Path) -> None:
 
 
 def test_template_asks_for_names() -> None:
-    """`pulumi new` asks for every key without a default, but for the testers, which are no text."""
+    """`pulumi new` asks for every key without a default, except the testers, which are a list."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     required = {key for key, about in project["config"].items() if not about.keys() & {"default", "value"}}
     asked = project["template"]["config"]

@@ -2,10 +2,15 @@
 
 import msgspec
 
+from providers.errors import ErrorText
 from providers.fly.api.client import Fly, NotFound
 
 PAGE = 500
 """Certificates per response: the most that Fly allows. Other lists of Fly come whole when no limit is given."""
+ENDLESS = ErrorText(
+    "Fly's list of the certificates of app {app} does not end: its next page was read already",
+    remedy="run `pulumi up` again",
+)
 
 
 class Challenge(msgspec.Struct):
@@ -80,13 +85,16 @@ def list_all(fly: Fly, app: str) -> list[Certificate]:
     """The certificates of the app, from every page. Raises NotFound when there is no such app."""
     doing = f"list the certificates of app {app}"
     found: list[Certificate] = []
-    params: dict[str, object] = {"limit": PAGE}
+    cursors: list[str] = []
     while True:
+        params = {"limit": PAGE, **({"cursor": cursors[-1]} if cursors else {})}
         page = fly.call("GET", f"/apps/{app}/certificates", doing=doing, shape=_Page, params=params)
         found += page.certificates
         if not page.next_cursor:
             return found
-        params["cursor"] = page.next_cursor
+        if page.next_cursor in cursors:
+            raise ENDLESS(app=app)
+        cursors.append(page.next_cursor)
 
 
 def request(fly: Fly, app: str, hostname: str) -> Certificate:

@@ -45,7 +45,7 @@ class Users(Kind):
     includes = ("visibleApps",)
 
     def delete(self, record: Document) -> None:
-        """Somebody who is no user of the team any more leaves its internal groups."""
+        """Somebody who leaves the team leaves its internal groups."""
         email = record["attributes"]["username"].lower()
         testers = {
             tester["id"]
