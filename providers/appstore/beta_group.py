@@ -22,7 +22,7 @@ NOT_INTERNAL = ProblemText("has_access_to_all_builds", "only an internal group c
 NAME_EMPTY = ProblemText("name", "the name of the tester group is empty")
 NEEDS_REPLACEMENT = ErrorText(
     "Apple sets {fields} of a tester group only at creation, and a replacement of group '{name}' loses its testers",
-    remedy="restore {fields}, or set drops_testers for this one change",
+    remedy="restore {fields}, or set drops_testers for this one change (config key dropTesters)",
 )
 DIFFERENT_GROUP = ErrorText(
     "app {app_id} already has a tester group '{name}' with other values of {fields}, which Apple sets only at creation",

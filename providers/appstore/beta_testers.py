@@ -38,7 +38,7 @@ NO_TESTING_ROLE = ProblemText("invite_roles", "none of the invited roles can tes
 
 NOT_A_USER = ErrorText(
     "{email} is not a user of the team, and only users can test internally",
-    remedy=f"invite them at {USERS_PAGE} (or set invite_users), and run `pulumi up` again once they have accepted; if they have left "
+    remedy=f"invite them at {USERS_PAGE} (or set invite_users, config key inviteTesters), and run `pulumi up` again once they have accepted; if they have left "
     "the team, take them off the list",
 )
 CANNOT_TEST = ErrorText(

@@ -70,14 +70,15 @@ PROCESSING_FAILED = ErrorText(
 )
 COMPLIANCE_UNANSWERED = ErrorText(
     "{build} has no answer to Apple's export compliance question, whether it uses non-exempt encryption",
-    remedy="set ITSAppUsesNonExemptEncryption in the app's Info.plist, or answer for this build with uses_non_exempt_encryption, "
-    "then run `pulumi up` again",
+    remedy="set ITSAppUsesNonExemptEncryption in the app's Info.plist, or answer for this build with uses_non_exempt_encryption "
+    "(config key usesNonExemptEncryption), then run `pulumi up` again",
 )
 
 DECLARATION_MISSING = ErrorText(
     "{build} uses encryption that is not exempt (ITSAppUsesNonExemptEncryption is true), and Apple has no declaration of it",
     remedy="give the build a declaration in App Store Connect (TestFlight > Manage next to Missing Compliance), then run "
-    "`pulumi up` again; if its encryption is exempt, answer false with uses_non_exempt_encryption",
+    "`pulumi up` again; if its encryption is exempt, answer false with uses_non_exempt_encryption "
+    "(config key usesNonExemptEncryption)",
 )
 
 

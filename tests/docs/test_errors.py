@@ -1,10 +1,12 @@
 """infra-docs/ERRORS.md lists every text that the code fails with."""
 
+import re
 import string
 
 import pytest
 
 from documents.errors import PATH, Row, listed, render
+from harness.program import ROOT
 
 
 def test_document_is_up_to_date() -> None:
@@ -41,3 +43,15 @@ def test_text_has_named_values(row: Row) -> None:
     ]
 
     assert all(name.isidentifier() for name in fields)
+
+
+def test_remedy_names_the_config_key() -> None:
+    """An argument of a resource is not in a stack file: a remedy that asks for one says which config key sets it."""
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "providers").rglob("*.py"))
+    arguments = {name for name in re.findall(r"^    (\w+): .*Input\[", sources, re.MULTILINE) if "_" in name}
+    asked = re.compile(rf"\b(?:set|with|empty|restore) `?({'|'.join(sorted(arguments))})\b")
+
+    without = [row.remedy for row in listed() if asked.search(row.remedy) and "config key" not in row.remedy]
+
+    assert arguments
+    assert without == []
