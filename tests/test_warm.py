@@ -1,5 +1,6 @@
 """A process from `harness/warm` behaves like one of the real interpreter."""
 
+import select
 import signal
 import subprocess
 import sys
@@ -47,6 +48,31 @@ def test_streams_arguments_and_exit_code(python: str, script: str, tmp_path: Pat
     is_warm = python != warm.REAL
     assert done.stdout == f"['3', 'other'] {tmp_path} value text {is_warm}\n"
     assert done.returncode == 3
+
+
+@pytest.mark.parametrize("server_unbuffered", ["", "1"])
+def test_output_without_buffer(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, server_unbuffered: str
+) -> None:
+    """A line arrives at once, however the server was started: an engine waits for the address that a provider prints."""
+    (tmp_path / "script.py").write_text("import time\nprint('ready')\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONUNBUFFERED", server_unbuffered)
+    with (
+        warm.executable(tmp_path_factory.mktemp("p")) as python,
+        subprocess.Popen(
+            [python, "-u", str(tmp_path / "script.py")],
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], 30)
+        process.terminate()
+
+        assert ready
+        assert process.stdout.readline() == "ready\n"
 
 
 def test_module_with_error(python: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import io
 import marshal
 import os
 import pkgutil
@@ -169,8 +170,7 @@ def _become(request: Request) -> NoReturn:
     os.environ.clear()
     os.environ.update(request.environment)
     arguments = request.arguments
-    if arguments[0] == "-u" or os.environ.get("PYTHONUNBUFFERED"):
-        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
+    _open_stdout(unbuffered=arguments[0] == "-u" or bool(os.environ.get("PYTHONUNBUFFERED")))
     if arguments[0] == "-u":
         arguments = arguments[1:]
     code = _exit_code(arguments)
@@ -179,6 +179,14 @@ def _become(request: Request) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _open_stdout(*, unbuffered: bool) -> None:
+    """As the interpreter opens it, whether this server was started with a buffer or without: then a buffer below the text stays."""
+    binary = open(1, "wb", 0 if unbuffered else -1, closefd=False)  # noqa: SIM115 (for the life of the process)
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors
+    sys.stdout = io.TextIOWrapper(binary, encoding, errors, write_through=unbuffered)
+    sys.__stdout__ = sys.stdout  # type: ignore[misc]
 
 
 def _exit_code(arguments: Sequence[str]) -> int:
