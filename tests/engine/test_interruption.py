@@ -21,10 +21,18 @@ def pending(things: Things) -> list[str]:
     ]
 
 
+def interrupt(run: subprocess.Popen[str]) -> None:
+    """The first Ctrl-C; returns once the engine has said so."""
+    run.send_signal(signal.SIGINT)
+    assert run.stdout is not None
+    while "again" not in run.stdout.readline():
+        assert run.poll() is None
+
+
 @pytest.fixture
-def run(request: pytest.FixtureRequest, things: Things) -> subprocess.Popen[str]:
-    """An `up` that is creating `first`, which takes 4 seconds unless a test says otherwise."""
-    (things.world / "slow-first").write_text(str(getattr(request, "param", 4)))
+def run(things: Things) -> subprocess.Popen[str]:
+    """An `up` that is creating `first`, which takes a minute, or until its file is removed."""
+    (things.world / "slow-first").write_text("60")
     run = things.start(*UP)
     things.until_called("create first")
     return run
@@ -32,27 +40,23 @@ def run(request: pytest.FixtureRequest, things: Things) -> subprocess.Popen[str]
 
 def test_ctrl_c(things: Things, run: subprocess.Popen[str]) -> None:
     """The first Ctrl-C lets running steps finish and starts no others."""
-    run.send_signal(signal.SIGINT)
+    interrupt(run)
+    (things.world / "slow-first").unlink()
     text, _ = run.communicate()
 
     assert run.returncode == 1, text
     assert "first" in things.state()
     assert "second" not in things.state()
     assert pending(things) == []
-    (things.world / "slow-first").unlink()
     things.calls()
     assert things.up() == 0, things.text
     assert "create first" not in things.calls()
     assert "second" in things.state()
 
 
-@pytest.mark.parametrize("run", [60], indirect=True)  # the run must not end between the two signals
 def test_ctrl_c_twice(things: Things, run: subprocess.Popen[str]) -> None:
     """The second Ctrl-C exits at once; the next `up` creates the object again."""
-    run.send_signal(signal.SIGINT)
-    assert run.stdout is not None
-    while "again" not in run.stdout.readline():
-        pass
+    interrupt(run)
     run.send_signal(signal.SIGINT)
     run.communicate()
 
@@ -80,7 +84,6 @@ def test_killed_run(things: Things, run: subprocess.Popen[str]) -> None:
     assert things.state()["first"]["id"] in things.objects()
 
 
-@pytest.mark.parametrize("run", [60], indirect=True)
 def test_lock(things: Things, run: subprocess.Popen[str]) -> None:
     """A second run on a locked stack is refused."""
     assert things.up() != 0
