@@ -31,7 +31,7 @@ or in the launch report; `fly secrets list` shows names and digests.
 
 ## Log lines
 
-Write one line per event to standard output. The monitor counts lines by level, and alerts on errors (SolosErrorBurst). Fly's own level
+Write one line per event to standard output. The monitor counts lines by level, and alerts on errors (AppErrorBurst). Fly's own level
 is `info` for almost every line, so it looks into the line:
 
 | Line | Its level |

@@ -30,9 +30,9 @@ from providers.fly.machine import Machine, MachineArgs
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
 
-DRILL = "SolosDrill"
+DRILL = "AppDrill"
 """Name of the alert that the drill sends."""
-COUNTED = 'solos_log_lines_total{job="logs"}'
+COUNTED = 'app_log_lines_total{job="logs"}'
 """The series in which Telegraf counts log lines."""
 
 

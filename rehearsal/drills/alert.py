@@ -15,7 +15,7 @@ from rehearsal.receivers import receivers, without_logs
 SPEED = 30
 NOTICE_SECONDS = 90.0
 """Time limit for each notification."""
-ALERT = "SolosHealthDown"
+ALERT = "AppHealthDown"
 NEEDED = ("prom/prometheus", "prom/alertmanager", "prom/blackbox-exporter")
 
 
@@ -32,8 +32,8 @@ def run(drill: Drill) -> None:
     drill.edit(monitoring=monitoring, monitoringSecrets=secrets)
     drill.launch()
     drill.promise(
-        "`up` sent the page SolosDrill, and resolved it",
-        _notices(drill, "SolosDrill") == ["firing", "resolved"],
+        "`up` sent the page AppDrill, and resolved it",
+        _notices(drill, "AppDrill") == ["firing", "resolved"],
     )
 
     if has_logs:

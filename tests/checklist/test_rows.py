@@ -270,10 +270,10 @@ def test_restored_rows(restored: dict[str, Any], evidence: str) -> None:
 
 def test_rule_that_cannot_fire() -> None:
     """It is proven that the monitor works, and the evidence says which rules have nothing to look at."""
-    found = finding("monitoring", {"watch": {"unarmed": {"SolosRestartLoop": ["fly_instance_cpu"]}}})
+    found = finding("monitoring", {"watch": {"unarmed": {"AppRestartLoop": ["fly_instance_cpu"]}}})
 
     assert found.state is State.OK
-    assert "14 rules, not armed: SolosRestartLoop (no fly_instance_cpu), sources up" in found.text
+    assert "14 rules, not armed: AppRestartLoop (no fly_instance_cpu), sources up" in found.text
 
 
 def test_failed_sign_off() -> None:

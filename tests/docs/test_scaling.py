@@ -21,12 +21,12 @@ RULES = [
 NAMED = sorted(set(re.findall(r"`([^`\n]+)`", TEXT)))
 
 
-@pytest.mark.parametrize("metric", [name for name in NAMED if re.match(r"(fly_|solos:\w+:|probe_|litestream_)", name)])
+@pytest.mark.parametrize("metric", [name for name in NAMED if re.match(r"(fly_|app:\w+:|probe_|litestream_)", name)])
 def test_metrics_are_in_a_rule(metric: str) -> None:
     assert any(re.search(rf"\b{metric}\b", rule["expr"]) or rule.get("record") == metric for rule in RULES)
 
 
-@pytest.mark.parametrize("alert", [name for name in NAMED if re.fullmatch(r"Solos\w+", name)])
+@pytest.mark.parametrize("alert", [name for name in NAMED if re.fullmatch(r"App\w+", name)])
 def test_alerts_exist(alert: str) -> None:
     assert alert in {rule.get("alert") for rule in RULES}
 

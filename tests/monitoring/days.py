@@ -29,8 +29,8 @@ TXID = 'litestream_txid{job="fly", db="/data/solos.sqlite3"}'
 PUTS = 'litestream_replica_operation_total{job="fly", operation="PUT"}'
 SYNC_ERRORS = 'litestream_sync_error_count{job="fly"}'
 VERIFIED = 'litestream_last_validation_success_timestamp_seconds{job="fly", level="0"}'
-INFO, ERROR = (f'solos_log_lines_total{{job="logs", level="{level}"}}' for level in ("info", "error"))
-STREAM = 'solos_log_stream_total{job="logs"}'
+INFO, ERROR = (f'app_log_lines_total{{job="logs", level="{level}"}}' for level in ("info", "error"))
+STREAM = 'app_log_stream_total{job="logs"}'
 ADDED, SENT, DROPPED = (
     f'internal_write_metrics_{name}{{job="logs", output="http"}}' for name in ("added", "written", "dropped")
 )
@@ -222,9 +222,9 @@ DAYS = (
         1,
         [*restart(1800, 30), *restart(1845, 75, code=1)],
         {
-            "SolosHealthDown": ("0:31:45", "0:00:15"),
-            "SolosMachineExitedWithError": ("0:30:45", "0:05:15"),
-            "SolosServerErrors": ("0:33:15", "0:00:30"),
+            "AppHealthDown": ("0:31:45", "0:00:15"),
+            "AppMachineExitedWithError": ("0:30:45", "0:05:15"),
+            "AppServerErrors": ("0:33:15", "0:00:30"),
         },
         is_update=True,
     ),
@@ -244,16 +244,16 @@ DAYS = (
         "Fly answers without metrics for an hour",
         2,
         [Change(1800, 5400, {SAMPLES: 0, **gone(*FROM_FLY)})],
-        {"SolosPlatformMetricsMissing": ("0:40:00", "0:50:00")},
+        {"AppPlatformMetricsMissing": ("0:40:00", "0:50:00")},
     ),
     Day(
         "the bucket refuses the keys after a restart",
         2,
         [*restart(1800, 30), Change(1830, 5400, {TXID: 0, PUTS: None, SYNC_ERRORS: Counter(0.05), VERIFIED: 0})],
         {
-            "SolosBackupErrors": ("0:35:30", "1:09:15"),
-            "SolosBackupStale": ("0:50:00", "0:40:00"),
-            "SolosBackupUnverified": ("1:10:00", "0:20:00"),
+            "AppBackupErrors": ("0:35:30", "1:09:15"),
+            "AppBackupStale": ("0:50:00", "0:40:00"),
+            "AppBackupUnverified": ("1:10:00", "0:20:00"),
         },
     ),
     Day(
@@ -261,9 +261,9 @@ DAYS = (
         2.5,
         [Change(1800, 5400, {FREE: 300_000}), Change(5400, 7200, {FREE: 50_000})],
         {
-            "SolosVolumeFilling": ("0:45:00", "1:15:00"),
-            "SolosVolumeFull": ("1:32:00", "0:28:00"),
-            "SolosVolumeFullInADay": ("1:30:00", "1:00:15"),
+            "AppVolumeFilling": ("0:45:00", "1:15:00"),
+            "AppVolumeFull": ("1:32:00", "0:28:00"),
+            "AppVolumeFullInADay": ("1:30:00", "1:00:15"),
         },
     ),
     Day(
@@ -271,16 +271,16 @@ DAYS = (
         1.5,
         [Change(1800, 3600, {PROBE: 0, OK: Counter(0), FAILED: Counter(5), SAMPLES: 9, **gone(*OF_MACHINE)})],
         {
-            "SolosHealthDown": ("0:31:00", "0:29:00"),
-            "SolosHealthFlapping": ("0:37:15", "0:35:30"),
-            "SolosNoMachine": ("0:34:00", "0:26:00"),
-            "SolosServerErrors": ("0:33:30", "0:28:15"),
+            "AppHealthDown": ("0:31:00", "0:29:00"),
+            "AppHealthFlapping": ("0:37:15", "0:35:30"),
+            "AppNoMachine": ("0:34:00", "0:26:00"),
+            "AppServerErrors": ("0:33:30", "0:28:15"),
         },
     ),
     Day(
         "the pager's key is revoked",
         1,
         [Change(1800, 2700, {NOTIFY_FAILED: Counter(0.25)})],
-        {"SolosNotificationsFailing": ("0:31:00", "0:23:45")},
+        {"AppNotificationsFailing": ("0:31:00", "0:23:45")},
     ),
 )

@@ -120,11 +120,11 @@ def test_log_counters() -> None:
     assert (processor["namepass"], processor["constants"]) == (["fly_log"], {"monitor": "${MONITOR}"})
     assert output == {
         "listen": "${METRICS_ADDRESS}",
-        "namepass": ["solos_log_lines", "solos_log_stream", "internal_write"],
+        "namepass": ["app_log_lines", "app_log_stream", "internal_write"],
         "metric_version": 1,
         "collectors_exclude": ["gocollector", "process"],
         "expiration_interval": "0s",
-        "metric_types": {"counter": ["solos_log_lines_total", "solos_log_stream_total"]},
+        "metric_types": {"counter": ["app_log_lines_total", "app_log_stream_total"]},
     }
     assert internal == {
         "namepass": ["internal_write"],
@@ -194,7 +194,7 @@ def test_replica() -> None:
                 "replica": {
                     "type": "s3",
                     "bucket": "${BUCKET_NAME}",
-                    "path": "solos",
+                    "path": "database",
                     "endpoint": "${AWS_ENDPOINT_URL_S3}",
                     "region": "auto",
                     "access-key-id": "${AWS_ACCESS_KEY_ID}",

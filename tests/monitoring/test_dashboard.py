@@ -16,7 +16,7 @@ DASHBOARD: dict[str, Any] = json.loads((FILES / "dashboard.json").read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 STRING = re.compile(r'"[^"]*"')
-SERIES = re.compile(r"\b(?:probe|fly|litestream|solos|alertmanager|prometheus|internal)[_:]\w[\w:]*")
+SERIES = re.compile(r"\b(?:probe|fly|litestream|app|alertmanager|prometheus|internal)[_:]\w[\w:]*")
 
 
 def series(queries: list[str]) -> set[str]:

@@ -107,7 +107,7 @@ def _apply() -> Apply:
 
 
 def counted(metrics: list[Metric]) -> dict[str, int]:
-    return {metric.tags["level"]: metric.fields["total"] for metric in metrics if metric.name == "solos_log_lines"}
+    return {metric.tags["level"]: metric.fields["total"] for metric in metrics if metric.name == "app_log_lines"}
 
 
 @pytest.mark.parametrize(("line", "level"), LINES.items())
@@ -156,7 +156,7 @@ def test_lines_of_monitor_only_counted(apply: Apply) -> None:
     apply("ERROR of the monitor", app="solos-monitor")
     [only] = apply("notify success", app="solos-monitor")
 
-    assert (only.name, only.fields, only.tags) == ("solos_log_stream", {"total": 2}, {})
+    assert (only.name, only.fields, only.tags) == ("app_log_stream", {"total": 2}, {})
 
 
 @pytest.mark.parametrize("line", ['{"msg":"x"}', "plain"])

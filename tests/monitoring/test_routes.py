@@ -13,18 +13,18 @@ from tests.needs import needs
 
 RECEIVER_OF = {"critical": "page", "warning": "ticket", "none": "deadman"}
 MUTED_BY = {
-    "SolosNotificationsFailing": ["Watchdog"],
-    "SolosHealthDown": [
-        "SolosHealthFlapping",
-        "SolosServerErrors",
-        "SolosSlow",
-        "SolosMemoryLow",
-        "SolosCpuThrottled",
-        "SolosErrorBurst",
-        "SolosMachineExitedWithError",
+    "AppNotificationsFailing": ["Watchdog"],
+    "AppHealthDown": [
+        "AppHealthFlapping",
+        "AppServerErrors",
+        "AppSlow",
+        "AppMemoryLow",
+        "AppCpuThrottled",
+        "AppErrorBurst",
+        "AppMachineExitedWithError",
     ],
-    "SolosVolumeFull": ["SolosVolumeFilling", "SolosVolumeFullInADay"],
-    "SolosCertificateExpiringSoon": ["SolosCertificateExpiring"],
+    "AppVolumeFull": ["AppVolumeFilling", "AppVolumeFullInADay"],
+    "AppCertificateExpiringSoon": ["AppCertificateExpiring"],
 }
 MATCHER = re.compile(r'(alertname)(=~?)"([^"]+)"')
 NASTY = "https://hooks.example/a\"b: {c}'#$d"
@@ -42,7 +42,7 @@ def _config(tmp_path: Path) -> Path:
 def test_receiver_of_alert(run: Run, config: Path, alert: Alert) -> None:
     """By severity; an alert about a receiver that fails goes to every receiver of people."""
     receivers = (
-        "page,ticket" if alert.name == "SolosNotificationsFailing" else RECEIVER_OF[alert.rule["labels"]["severity"]]
+        "page,ticket" if alert.name == "AppNotificationsFailing" else RECEIVER_OF[alert.rule["labels"]["severity"]]
     )
     labels = [f"{name}={value}" for name, value in alert.rule["labels"].items()]
 

@@ -13,41 +13,41 @@ from tests.monitoring.tools import Alert, alerts
 from tests.needs import needs
 
 ALERTS = alerts()
-DRILL = "SolosDrill"
+DRILL = "AppDrill"
 """Sent by providers/checks/alert_drill.py, by no rule."""
 RUNBOOK = "infra-docs/ALERTS.md"
 RULE_TESTS = sorted(FILES.glob("tests/*.yml"))
 THRESHOLDS = {
-    "SolosHealthDown": ("0", "1m"),
-    "SolosHealthFlapping": ("0.85", "5m"),
-    "SolosNoMachine": ("1 1 0 0", "1m"),
-    "SolosOutOfMemory": ("0", ""),
-    "SolosRestartLoop": ("3 0", ""),
-    "SolosMachineExitedWithError": ("0", ""),
-    "SolosCertificateExpiring": ("14", "1h"),
-    "SolosCertificateExpiringSoon": ("3", "10m"),
-    "SolosBackupStale": ("0", "15m"),
-    "SolosBackupUnverified": ("1800", "10m"),
-    "SolosBackupSilent": ("1", "5m"),
-    "SolosBackupErrors": ("0 0 0 0", "5m"),
-    "SolosErrorBurst": ("10", ""),
-    "SolosLogsSilent": ("0 1 1", "10m"),
-    "SolosLogVolume": ("30000", "5m"),
+    "AppHealthDown": ("0", "1m"),
+    "AppHealthFlapping": ("0.85", "5m"),
+    "AppNoMachine": ("1 1 0 0", "1m"),
+    "AppOutOfMemory": ("0", ""),
+    "AppRestartLoop": ("3 0", ""),
+    "AppMachineExitedWithError": ("0", ""),
+    "AppCertificateExpiring": ("14", "1h"),
+    "AppCertificateExpiringSoon": ("3", "10m"),
+    "AppBackupStale": ("0", "15m"),
+    "AppBackupUnverified": ("1800", "10m"),
+    "AppBackupSilent": ("1", "5m"),
+    "AppBackupErrors": ("0 0 0 0", "5m"),
+    "AppErrorBurst": ("10", ""),
+    "AppLogsSilent": ("0 1 1", "10m"),
+    "AppLogVolume": ("30000", "5m"),
     "Watchdog": ("", ""),
-    "SolosProbeMissing": ("", "2m"),
-    "SolosPlatformMetricsMissing": ("0 0 1 0.5", "10m"),
-    "SolosMonitorTargetDown": ("0", "5m"),
-    "SolosNotificationsFailing": ("0", "1m"),
-    "SolosMonitorMisconfigured": ("0 0 0 1", "5m"),
-    "SolosServerErrors": ("0.05 5 0", "3m"),
-    "SolosSlow": ("1 20", "10m"),
-    "SolosMemoryLow": ("0.10", "10m"),
-    "SolosCpuThrottled": ("0.25", "15m"),
-    "SolosLogSinkFailing": ("0 0 0", "5m"),
-    "SolosVolumeFilling": ("0.85", "15m"),
-    "SolosVolumeFull": ("0.95", "2m"),
-    "SolosVolumeFullInADay": ("0 240", "30m"),
-    "SolosVolumeUnmeasured": ("1", "15m"),
+    "AppProbeMissing": ("", "2m"),
+    "AppPlatformMetricsMissing": ("0 0 1 0.5", "10m"),
+    "AppMonitorTargetDown": ("0", "5m"),
+    "AppNotificationsFailing": ("0", "1m"),
+    "AppMonitorMisconfigured": ("0 0 0 1", "5m"),
+    "AppServerErrors": ("0.05 5 0", "3m"),
+    "AppSlow": ("1 20", "10m"),
+    "AppMemoryLow": ("0.10", "10m"),
+    "AppCpuThrottled": ("0.25", "15m"),
+    "AppLogSinkFailing": ("0 0 0", "5m"),
+    "AppVolumeFilling": ("0.85", "15m"),
+    "AppVolumeFull": ("0.95", "2m"),
+    "AppVolumeFullInADay": ("0 240", "30m"),
+    "AppVolumeUnmeasured": ("1", "15m"),
 }
 """By alert: the numbers it compares with, and how long that has to last. Tuning an alert changes both places."""
 COMPARED = re.compile(r"[<>=]=? (\d+(?:\.\d+)?)")
@@ -131,5 +131,5 @@ def test_rule_tests_can_fail(run: Run, tmp_path: Path) -> None:
     test = tmp_path / "tests" / "availability.yml"
     test.write_text((FILES / "tests" / "availability.yml").read_text())
 
-    with pytest.raises(AssertionError, match="SolosHealthDown, time: 5m45s"):
+    with pytest.raises(AssertionError, match="AppHealthDown, time: 5m45s"):
         run("promtool", "test", "rules", test)

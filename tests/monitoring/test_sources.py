@@ -13,7 +13,7 @@ from tests.monitoring.tools import EXAMPLE, alerts, expressions
 
 SELECTOR = re.compile(r"\b([a-z_]+(?::\w+)*)(?:\{([^}]*)\}|(?=\[))")
 BARE = re.compile(
-    r"\b(?:up|scrape_samples_scraped|(?:probe|fly|litestream|solos|alertmanager|prometheus|process|internal)_\w+)\b(?!\{)"
+    r"\b(?:up|scrape_samples_scraped|(?:probe|fly|litestream|app|alertmanager|prometheus|process|internal)_\w+)\b(?!\{)"
 )
 LABEL = re.compile(r'(\w+)(=~|=)"([^"]*)"')
 STRING = re.compile(r'"[^"]*"')
@@ -25,7 +25,7 @@ OF_SCRAPE = ("up", "scrape_samples_scraped")
 """Prometheus adds these to each scrape."""
 PREFIXES: dict[str, str | tuple[str, ...]] = {
     "health": "probe_",
-    "logs": ("solos_log_", "internal_write_"),
+    "logs": ("app_log_", "internal_write_"),
     "prometheus": "prometheus_",
     "alertmanager": "alertmanager_",
 }
@@ -113,7 +113,7 @@ def test_recorded_series_exist() -> None:
         if "record" in rule
     }
 
-    used = {name for query in [*expressions(), *QUERIES] for name in re.findall(r"\bsolos:[\w:]+", query)}
+    used = {name for query in [*expressions(), *QUERIES] for name in re.findall(r"\bapp:[\w:]+", query)}
 
     assert used == recorded
 
@@ -122,9 +122,9 @@ def test_needed_series() -> None:
     """Through recorded series too, and without those that only an event brings."""
     needed = needed_series(replace(EXAMPLE, replica=False))
 
-    assert needed["SolosRestartLoop"] == ["fly_instance_cpu"]
-    assert needed["SolosServerErrors"] == ["fly_edge_http_responses_count"]
-    assert needed["SolosOutOfMemory"] == []
+    assert needed["AppRestartLoop"] == ["fly_instance_cpu"]
+    assert needed["AppServerErrors"] == ["fly_edge_http_responses_count"]
+    assert needed["AppOutOfMemory"] == []
     assert not [name for names in needed.values() for name in names if name.startswith("litestream_")]
 
 
@@ -136,8 +136,8 @@ def test_update_labels() -> None:
     }
 
     assert by_deploy == {
-        "mute": {"SolosHealthDown", "SolosNoMachine"},
-        "settle": {"SolosServerErrors", "SolosRestartLoop", "SolosMachineExitedWithError", "SolosErrorBurst"},
+        "mute": {"AppHealthDown", "AppNoMachine"},
+        "settle": {"AppServerErrors", "AppRestartLoop", "AppMachineExitedWithError", "AppErrorBurst"},
     }
 
 

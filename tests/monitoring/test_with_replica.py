@@ -19,7 +19,7 @@ from rehearsal.cloud.world import World
 from tests.needs import needs
 
 TIMEOUT_SECONDS = 30.0
-SNAPSHOTS = "solos%2F0009%2F*.ltx"
+SNAPSHOTS = "database%2F0009%2F*.ltx"
 """What Litestream begins a restore with: level 9 of its files."""
 
 
