@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight next-build status report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight next-build status report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,8 +92,11 @@ foreign-clients: ## install other clients of App Store Connect, against which th
 	.tools/clients/codemagic/bin/pip install --quiet codemagic-cli-tools==0.70.0
 	npm install --no-fund --no-audit --silent --prefix .tools/clients/node appstore-connect-sdk@2.0.0
 
+simulate-days: setup ## simulate days of the monitored app: which alerts fire, and when (a few minutes)
+	@nice $(BIN)/python -m pytest tests/monitoring/test_days.py -m "" -n auto
+
 monitoring-mutants: setup ## change every file of monitoring/ in small ways, and count which changes no test notices (minutes; FILES=blackbox.yml)
-	@$(BIN)/python -m tests.monitoring.mutants $(FILES)
+	@nice $(BIN)/python -m tests.monitoring.mutants $(FILES)
 
 monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream, Telegraf and actionlint if Go is installed
 	monitoring/install-tools

@@ -17,7 +17,7 @@ def run() -> Run:
 
     def execute(name: str, *arguments: str | Path) -> str:
         done = subprocess.run(
-            [str(find(name)), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
+            [str(find(name)), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, f"{name} {' '.join(map(str, arguments))}:\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr

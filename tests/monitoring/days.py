@@ -2,6 +2,9 @@
 
 A day is a healthy base with changes. A change replaces a series from a moment until another one: with a constant, with a counter's
 increment per step, or with None, when nothing is scraped. Counters go on from their last value, or from zero after a restart.
+
+`make simulate-days` runs all of them, `make test` the short ones that an `up` causes. They are evaluated every 15 s, as in production: a
+coarser interval would change when alerts fire.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +26,11 @@ THROTTLE = f"fly_instance_cpu_throttle{{{MACHINE}}}"
 AVAILABLE, TOTAL = (f"fly_instance_memory_mem_{name}{{{MACHINE}}}" for name in ("available", "total"))
 FREE, BLOCKS = (f'fly_instance_filesystem_{name}{{{MACHINE}, mount="/data"}}' for name in ("blocks_avail", "blocks"))
 EXIT = f"fly_instance_exit_code{{{MACHINE}}}"
+KILLED = f"fly_instance_exit_oom{{{MACHINE}}}"
 OK, FAILED = (f'fly_edge_http_responses_count{{job="fly", region="sjc", status="{status}"}}' for status in (200, 503))
-FAST, ANY = (f'fly_edge_http_response_time_seconds_bucket{{job="fly", le="{limit}"}}' for limit in ("0.5", "+Inf"))
+FAST, SLOW, ANY = (
+    f'fly_edge_http_response_time_seconds_bucket{{job="fly", le="{limit}"}}' for limit in ("0.5", "5", "+Inf")
+)
 TXID = 'litestream_txid{job="fly", db="/data/solos.sqlite3"}'
 PUTS = 'litestream_replica_operation_total{job="fly", operation="PUT"}'
 SYNC_ERRORS = 'litestream_sync_error_count{job="fly"}'
@@ -59,7 +65,15 @@ class Kept:
     """A counter that does not exist before it is first counted, and then keeps its value."""
 
 
-Value = float | Counter | Now | Kept | None
+@dataclass(frozen=True)
+class Ramp:
+    """Goes evenly from one value to another one during a change."""
+
+    first: float
+    last: float
+
+
+Value = float | Counter | Now | Kept | Ramp | None
 FROM_FLY = (
     INSTANCE_UP,
     CPU,
@@ -71,6 +85,7 @@ FROM_FLY = (
     OK,
     FAILED,
     FAST,
+    SLOW,
     ANY,
     TXID,
     PUTS,
@@ -97,6 +112,7 @@ HEALTHY: Mapping[str, Value] = {
     OK: Counter(5),
     FAILED: Kept(),
     FAST: Counter(5),
+    SLOW: Counter(5),
     ANY: Counter(5),
     TXID: Counter(1),
     PUTS: Counter(1),
@@ -136,7 +152,7 @@ class Day:
     """Differences to HEALTHY all day."""
 
     def case(self) -> dict[str, Any]:
-        """The test case of promtool, which looks at ALERTS at the end. Times may differ by a step: which group of rules is evaluated
+        """The test case of promtool, which looks at ALERTS at the end. Times may differ by two steps: which group of rules is evaluated
         first is not fixed."""
         end = round(self.hours * HOUR)
         firing = 'alertstate="firing", alertname!="Watchdog"'
@@ -175,6 +191,9 @@ class Day:
                     last = 0.0
                 if name in change.values and change.at <= at < change.until:
                     value = change.values[name]
+                    if isinstance(value, Ramp):
+                        share = (at - change.at) / (change.until - change.at)
+                        value = round(value.first + share * (value.last - value.first))
             if isinstance(value, Counter):
                 last += value.per_step
             elif isinstance(value, Now):
@@ -203,16 +222,27 @@ def restart(at: int, gap: int, *, code: int | None = None) -> list[Change]:
     ]
 
 
+NIGHT: Mapping[str, Value] = {
+    OK: Counter(1),
+    FAST: Counter(1),
+    SLOW: Counter(1),
+    ANY: Counter(1),
+    INFO: 7,
+    TXID: 7,
+    PUTS: 9,
+    ADDED: 7,
+    SENT: 7,
+}
+"""Nothing but the monitor's own probes."""
+
 DAYS = (
+    # Days on which nobody is woken.
+    Day("a quiet night", 10, base=NIGHT),
     Day(
-        "a quiet night",
-        4,
-        base={OK: Counter(1), FAST: Counter(1), ANY: Counter(1), INFO: 7, TXID: 7, PUTS: 9, ADDED: 7, SENT: 7},
-    ),
-    Day(
-        "one request a minute, and slow probes",
-        1,
-        base={OK: Counter(1.25), FAST: Counter(0.2), ANY: Counter(1.25), INFO: Counter(0.25)},
+        "one request a minute, slow probes, and an error now and then",
+        12,
+        [Change(hour * HOUR, hour * HOUR + STEP, {FAILED: Counter(1)}) for hour in (2, 5, 6, 9)],
+        base={OK: Counter(1.25), FAST: Counter(0.2), SLOW: Counter(1.25), ANY: Counter(1.25), INFO: Counter(0.25)},
     ),
     # Prometheus starts once the backend is verified; Fly has scraped it once, and nobody has asked for anything yet.
     Day("a first launch", 1, [Change(0, MINUTE, gone(*FROM_FLY, *OF_LOGS))]),
@@ -228,6 +258,7 @@ DAYS = (
         },
         is_update=True,
     ),
+    # A machine of the monitor restarts.
     Day("Prometheus restarts", 1, [Change(1800, 1860, gone(*HEALTHY))]),
     Day(
         "Alertmanager restarts",
@@ -240,32 +271,50 @@ DAYS = (
         [Change(1800, 1860, {'up{job="blackbox"}': 0, 'up{job="health"}': 0, PROBE: None, CERTIFICATE: None})],
     ),
     Day("the log machine restarts", 1, [Change(1800, 1860, {'up{job="logs"}': 0, **gone(*OF_LOGS)}, restarts=OF_LOGS)]),
+    # Something that the monitor needs fails.
     Day(
-        "Fly answers without metrics for an hour",
+        "Fly answers without metrics for two hours",
+        5,
+        [Change(HOUR, 3 * HOUR, {SAMPLES: 0, **gone(*FROM_FLY)})],
+        {"AppPlatformMetricsMissing": ("1:10:00", "1:50:00")},
+    ),
+    Day(
+        "the token for metrics expires",
         2,
-        [Change(1800, 5400, {SAMPLES: 0, **gone(*FROM_FLY)})],
+        [Change(1800, 5400, {'up{job="fly"}': 0, SAMPLES: 0, **gone(*FROM_FLY)})],
         {"AppPlatformMetricsMissing": ("0:40:00", "0:50:00")},
     ),
     Day(
-        "the bucket refuses the keys after a restart",
+        "the prober is lost",
         2,
-        [*restart(1800, 30), Change(1830, 5400, {TXID: 0, PUTS: None, SYNC_ERRORS: Counter(0.05), VERIFIED: 0})],
-        {
-            "AppBackupErrors": ("0:35:30", "1:09:15"),
-            "AppBackupStale": ("0:50:00", "0:40:00"),
-            "AppBackupUnverified": ("1:10:00", "0:20:00"),
-        },
+        [Change(1800, 5400, {'up{job="blackbox"}': 0, 'up{job="health"}': 0, PROBE: None, CERTIFICATE: None})],
+        {"AppMonitorTargetDown": ("0:35:00", "0:55:00"), "AppProbeMissing": ("0:35:00", "0:55:00")},
     ),
     Day(
-        "the disk fills up, and is extended",
-        2.5,
-        [Change(1800, 5400, {FREE: 300_000}), Change(5400, 7200, {FREE: 50_000})],
-        {
-            "AppVolumeFilling": ("0:45:00", "1:15:00"),
-            "AppVolumeFull": ("1:32:00", "0:28:00"),
-            "AppVolumeFullInADay": ("1:30:00", "1:00:15"),
-        },
+        "the pager's key is revoked",
+        1,
+        [Change(1800, 2700, {NOTIFY_FAILED: Counter(0.25)})],
+        {"AppNotificationsFailing": ("0:31:00", "0:23:45")},
     ),
+    Day(
+        "a configuration does not load",
+        1,
+        [Change(1800, 2700, {'prometheus_config_last_reload_successful{job="prometheus"}': 0})],
+        {"AppMonitorMisconfigured": ("0:35:00", "0:10:00")},
+    ),
+    Day(
+        "the log stream hangs",
+        2,
+        [Change(1800, 5400, {STREAM: Counter(0), INFO: Counter(0), ADDED: Counter(0), SENT: Counter(0)})],
+        {"AppLogsSilent": ("0:50:00", "0:40:00")},
+    ),
+    Day(
+        "the log sink refuses lines",
+        2,
+        [Change(1800, 5400, {SENT: Counter(0)})],
+        {"AppLogSinkFailing": ("0:45:00", "0:45:00")},
+    ),
+    # The app fails.
     Day(
         "the machine is lost for half an hour",
         1.5,
@@ -278,9 +327,103 @@ DAYS = (
         },
     ),
     Day(
-        "the pager's key is revoked",
+        "a crash loop that a rollback ends",
+        2,
+        [change for at in range(1800, 3600, 120) for change in restart(at, 30, code=1)],
+        {
+            "AppHealthFlapping": ("0:43:15", "0:22:00"),
+            "AppMachineExitedWithError": ("0:30:00", "0:33:15"),
+            "AppRestartLoop": ("0:34:30", "0:28:30"),
+            "AppServerErrors": ("0:33:30", "0:26:45"),
+        },
+    ),
+    Day(
+        "a leak of memory",
+        6,
+        [
+            Change(HOUR, 5 * HOUR, {AVAILABLE: Ramp(300 << 20, 5 << 20)}),
+            *restart(5 * HOUR, 30, code=137),
+            Change(5 * HOUR, 5 * HOUR + STEP, {KILLED: 1}),
+        ],
+        {
+            "AppMachineExitedWithError": ("5:00:00", "0:05:15"),
+            "AppMemoryLow": ("4:32:30", "0:28:00"),
+            "AppOutOfMemory": ("5:00:00", "0:10:15"),
+        },
+    ),
+    Day(
+        "more traffic than the machine can serve",
+        2,
+        [
+            Change(
+                1800,
+                5400,
+                {
+                    OK: Counter(50),
+                    FAST: Counter(5),
+                    SLOW: Counter(50),
+                    ANY: Counter(50),
+                    THROTTLE: Counter(600),
+                    INFO: Counter(900),
+                },
+            )
+        ],
+        {
+            "AppCpuThrottled": ("0:54:15", "0:41:15"),
+            "AppLogVolume": ("0:43:15", "0:53:15"),
+            "AppSlow": ("0:40:15", "0:59:15"),
+        },
+    ),
+    Day(
+        "a bug that logs errors",
         1,
-        [Change(1800, 2700, {NOTIFY_FAILED: Counter(0.25)})],
-        {"AppNotificationsFailing": ("0:31:00", "0:23:45")},
+        [Change(1800, 2700, {ERROR: Counter(2)})],
+        {"AppErrorBurst": ("0:31:15", "0:17:15")},
+    ),
+    Day(
+        "the certificate is not renewed",
+        8,
+        fires={
+            "AppCertificateExpiring": ("1:00:00", "7:00:15"),
+            "AppCertificateExpiringSoon": ("6:10:15", "1:50:00"),
+        },
+        base={CERTIFICATE: (3 * 24 + 6) * HOUR},
+    ),
+    # The data is in danger.
+    Day(
+        "the bucket refuses the keys after a restart",
+        10,
+        [*restart(1800, 30), Change(1830, 8 * HOUR, {TXID: 0, PUTS: None, SYNC_ERRORS: Counter(0.05), VERIFIED: 0})],
+        {
+            "AppBackupErrors": ("0:35:30", "7:39:15"),
+            "AppBackupStale": ("0:50:00", "7:10:00"),
+            "AppBackupUnverified": ("1:10:00", "6:50:00"),
+        },
+    ),
+    Day(
+        "a release without Litestream",
+        2,
+        [*restart(1800, 30), Change(1830, 5400, gone(*OF_LITESTREAM))],
+        {"AppBackupSilent": ("0:45:00", "0:45:00")},
+    ),
+    Day(
+        "the disk fills up, and is extended",
+        24,
+        [
+            Change(4 * HOUR, 18 * HOUR, {FREE: Ramp(2_000_000, 50_000)}),
+            Change(18 * HOUR, 19 * HOUR, {FREE: 50_000}),
+            Change(19 * HOUR, 24 * HOUR + STEP, {FREE: 2_600_000, BLOCKS: 5_200_000}),
+        ],
+        {
+            "AppVolumeFilling": ("15:48:45", "3:11:15"),
+            "AppVolumeFull": ("17:27:45", "1:32:15"),
+            "AppVolumeFullInADay": ("7:31:00", "11:44:45"),
+        },
+    ),
+    Day(
+        "the volume is not mounted",
+        2,
+        [*restart(1800, 30), Change(1800, 5400, gone(FREE, BLOCKS))],
+        {"AppVolumeUnmeasured": ("1:00:00", "0:30:00")},
     ),
 )

@@ -3,20 +3,25 @@
     python -m tests.monitoring.mutants [FILE …]     for example rules/backup.yml; without it, all files
 
 A rule is made to fire never and always, its times and thresholds change by a factor, labels are removed. Of every other file, each
-line is deleted, and numbers and names in it are changed. A mutant is caught if promtool's tests, the simulated days, or the tests of
-the configuration fail. It takes minutes, so `make test` has only its core: each test that catches something here runs there too,
-except for the longer days.
+line is deleted, and numbers and names in it are changed. Only the tests that read the file run, the fastest first, until one fails:
+tests of the configuration, then promtool's tests of the rules, then the simulated days. All of them run in `make test` too, except
+for the longer days.
 """
 
 import contextlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -27,10 +32,20 @@ from tests.needs import find
 
 ROOT = Path(__file__).resolve().parents[2]
 PARALLEL, CAUGHT = 2, 17
-FOLDER = "tests/monitoring"
-STATIC = [f"{FOLDER}/test_{name}.py" for name in ("configs", "sources", "routes", "machines", "levels")]
-RULES = [f"{FOLDER}/test_rules.py::test_thresholds", f"{FOLDER}/test_sources.py"]
-TESTS = {"with-replica": [f"{FOLDER}/test_restore_to.py"], "telegraf.conf": [f"{FOLDER}/test_levels.py", *STATIC]}
+TESTS = {
+    "rules": ("rules.py::test_thresholds", "sources.py"),
+    "receivers": ("configs.py", "routes.py"),
+    "sinks": ("configs.py", "machines.py"),
+    "alertmanager.yml": ("configs.py", "routes.py"),
+    "blackbox.yml": ("configs.py", "sources.py", "machines.py"),
+    "litestream.yml": ("configs.py",),
+    "prometheus.yml": ("configs.py", "sources.py", "machines.py"),
+    "telegraf.conf": ("levels.py", "configs.py", "machines.py"),
+    "with-replica": ("restore_to.py",),
+}
+"""The tests that read a file, by its name or by the first folder of its path, without `tests/monitoring/test_`."""
+RULE_TESTS = {"records.yml": ("quality.yml", "backup.yml", "quiet.yml")}
+"""promtool's tests of a file of rules that has no file of its name."""
 SKIPPED = ("tests/", "dashboard.json", "install-tools")
 """Tests, what a test compares with the rules, and what only installs programs."""
 NUMBER = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?)(?=[smhd]?\b)")
@@ -42,41 +57,62 @@ EQUIVALENT = (
 """Lines without which nothing changes: comments, the default receiver, and what a function returns without saying so."""
 
 
+@dataclass(frozen=True)
+class Mutant:
+    path: Path
+    """The file that it changes."""
+    what: str
+    text: str
+    """The changed file."""
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT / "monitoring").as_posix()
+
+
 def main(wanted: list[str]) -> int:
-    files = [
-        path
+    import_module("tests.conftest")  # All forks have then imported what takes long.
+    unchanged = [
+        Mutant(path, "unchanged", path.read_text())
         for path in sorted((ROOT / "monitoring").rglob("*"))
-        if path.is_file() and not _name(path).startswith(SKIPPED) and (not wanted or _name(path) in wanted)
+        if path.is_file() and not path.relative_to(ROOT / "monitoring").as_posix().startswith(SKIPPED)
     ]
-    mutants = [(path, what, text) for path in files for what, text in mutations(path)]
-    unchanged = [(path, "", path.read_text()) for path in files]
-    if failing := [_name(path) for path, caught in zip(files, verdicts(unchanged), strict=True) if caught]:
+    if unknown := set(wanted) - {each.name for each in unchanged}:
+        print(f"No file of monitoring/ that is tested here: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    unchanged = [each for each in unchanged if not wanted or each.name in wanted]
+    if failing := [each.name for each, caught in verdicts(unchanged) if caught]:
         print(f"The tests fail without any change: {', '.join(failing)}", file=sys.stderr)
         return 2
-    survived = 0
-    for (path, what, _), caught in zip(mutants, verdicts(mutants), strict=True):
-        if not caught:
-            survived += 1
-            print(f"SURVIVED {_name(path)}: {what}", flush=True)
-    print(f"{len(mutants) - survived} of {len(mutants)} caught")
+    total = survived = 0
+    for each in unchanged:
+        mutants = [Mutant(each.path, what, text) for what, text in mutations(each.path)]
+        survivors = [mutant for mutant, caught in verdicts(mutants) if not caught]
+        print(f"{each.name}: {len(mutants) - len(survivors)} of {len(mutants)}", flush=True)
+        for mutant in survivors:
+            print(f"  SURVIVED {mutant.what}", flush=True)
+        total, survived = total + len(mutants), survived + len(survivors)
+    print(f"{total - survived} of {total} caught")
     return 1 if survived else 0
 
 
-def verdicts(mutants: list[tuple[Path, str, str]]) -> Iterator[bool]:
-    """Whether each is caught, in order. Each is tried in a fork of this process, which has imported what takes long."""
-    for start in range(0, len(mutants), PARALLEL):
-        processes = [
-            multiprocessing.get_context("fork").Process(target=_exit, args=(mutant,))
-            for mutant in mutants[start : start + PARALLEL]
-        ]
-        for process in processes:
+def verdicts(mutants: Iterable[Mutant]) -> Iterator[tuple[Mutant, bool]]:
+    """Whether each is caught, in the order of the ends. Each is tried in a fork of this process."""
+    waiting = iter(mutants)
+    running: dict[BaseProcess, Mutant] = {}
+    while True:
+        for mutant in islice(waiting, PARALLEL - len(running)):
+            process: BaseProcess = multiprocessing.get_context("fork").Process(target=_exit, args=(mutant,))
             process.start()
-        for process in processes:
-            process.join()
-            yield process.exitcode == CAUGHT
+            running[process] = mutant
+        if not running:
+            return
+        multiprocessing.connection.wait([process.sentinel for process in running])
+        for process in [each for each in running if not each.is_alive()]:
+            yield running.pop(process), process.exitcode == CAUGHT
 
 
-def _exit(mutant: tuple[Path, str, str]) -> None:
+def _exit(mutant: Mutant) -> None:
     os._exit(CAUGHT if is_caught(mutant) else 0)
 
 
@@ -138,46 +174,42 @@ def _swapped(line: str) -> str:
     return re.sub(r'"([a-zA-Z][\w./${}=~|-]{2,})"', r'"x\1"', line, count=1)
 
 
-def is_caught(mutant: tuple[Path, str, str]) -> bool:
+def is_caught(mutant: Mutant) -> bool:
     """Runs in a process of its own, in which the files of the monitor are a copy with the mutant."""
-    path, _, text = mutant
     with tempfile.TemporaryDirectory(prefix="mutant-") as temporary:
         folder = Path(temporary)
         shutil.copytree(ROOT / "monitoring", folder / "monitoring")
         (folder / "infra-docs").symlink_to(ROOT / "infra-docs")
         machines.FILES = folder / "monitoring"
-        (machines.FILES / path.relative_to(ROOT / "monitoring")).write_text(text)
-        if path.parent.name == "rules" and _fails(RULES):
-            return True
-        if path.parent.name == "rules" and any(_promtool_fails(test) for test in _rule_tests(path.name, folder)):
-            return True
-        return _fails(TESTS.get(path.name, STATIC))
+        (machines.FILES / mutant.name).write_text(mutant.text)
+        first, _, name = mutant.name.partition("/")
+        return any(_fails(test, folder) for test in TESTS[first]) or (
+            first == "rules" and any(_promtool_fails(test) for test in _rule_tests(name, folder))
+        )
 
 
-def _fails(tests: list[str]) -> bool:
+def _fails(test: str, folder: Path) -> bool:
     os.chdir(ROOT)
+    options = ["-q", "-x", f"--basetemp={folder}/pytest", "-p", "no:cacheprovider", "-p", "no:unraisableexception"]
     with Path(os.devnull).open("w") as quiet, contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
-        return pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:unraisableexception", *tests]) != 0
+        return pytest.main([*options, f"tests/monitoring/test_{test}"]) != 0
 
 
 def _rule_tests(name: str, folder: Path) -> Iterator[Path]:
-    """The unit tests of the rule file, and then, as they take longer, the simulated days."""
+    """The unit tests of the rule file, and then the simulated days, the shortest first."""
     from tests.monitoring import days, test_days  # They read the files when they are imported.
 
-    for part in ("quality.yml", "backup.yml", "quiet.yml") if name == "records.yml" else (name,):
+    for part in RULE_TESTS.get(name, (name,)):
         yield folder / "monitoring" / "tests" / part
-    path = folder / "days.yml"
-    path.write_text(test_days.promtool_tests(list(days.DAYS)))
-    yield path
+    path = folder / "day.yml"
+    for day in sorted(days.DAYS, key=lambda day: day.hours):
+        path.write_text(test_days.promtool_tests([day]))
+        yield path
 
 
 def _promtool_fails(test: Path) -> bool:
     command = [str(find("promtool")), "test", "rules", str(test)]
     return subprocess.run(command, capture_output=True, check=False).returncode != 0
-
-
-def _name(path: Path) -> str:
-    return path.relative_to(ROOT / "monitoring").as_posix()
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_sink(sink: str) -> None:
     [output] = tomllib.loads((FILES / "sinks" / f"{sink}.conf").read_text())["outputs"]["http"]
     transformation = output.pop("json_transformation")
 
-    assert set(re.findall(r"tags\.(\w+)", transformation)) == set(LABELS)
+    assert set(re.findall(r'"(\w+)": tags\.\1\b', transformation)) == set(LABELS)
     assert output.pop("headers")["Content-Type"] == "application/json"
     assert (output["namepass"], output["data_format"], output["json_timestamp_units"]) == (["fly_log"], "json", "1ms")
 
@@ -177,6 +177,18 @@ def test_receiver_says_when_it_is_over(kind: str) -> None:
     if kind != "webhook":  # A webhook gets the alerts as they are.
         assert all(part in str(config) for part in ("alertname", ".app", ".summary", "https://repo/{{", ".runbook"))
     assert deadman["webhook_configs"] == [{"url": "https://beat.example", "send_resolved": False, "max_alerts": 1}]
+
+
+def test_pagerduty_link() -> None:
+    """PagerDuty shows the text instead of a long address."""
+    receiver = Receiver(kind="pagerduty", secret="key")
+    page, *_ = yaml.safe_load(
+        alertmanager_yml(page=receiver, ticket=receiver, heartbeat="https://beat.example", repository="https://repo/")
+    )["receivers"]
+
+    [link] = page["pagerduty_configs"][0]["links"]
+
+    assert link == {"href": "https://repo/{{ .CommonAnnotations.runbook }}", "text": "runbook"}
 
 
 def test_replica() -> None:

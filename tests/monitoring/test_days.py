@@ -1,4 +1,4 @@
-"""Simulated days: exactly which alerts fire, when, and for how long. `make monitoring-mutants` runs all of them."""
+"""Simulated days: exactly which alerts fire, when, and for how long. `make simulate-days` runs all of them, `make test` QUICK."""
 
 from pathlib import Path
 
@@ -12,13 +12,17 @@ from tests.monitoring.tools import alerts
 from tests.needs import needs
 
 QUICK = ("a first launch", "three releases in half an hour", "a release that is rolled back", "Prometheus restarts")
+"""What an `up` causes."""
+by_name = pytest.mark.parametrize(
+    "day", [pytest.param(day, id=day.name, marks=[] if day.name in QUICK else pytest.mark.simulation) for day in DAYS]
+)
 
 
 @needs("promtool")
-def test_quick_days(run: Run, tmp_path: Path) -> None:
-    """Those that an `up` causes, in one process."""
-    path = tmp_path / "days.yml"
-    path.write_text(promtool_tests([day for day in DAYS if day.name in QUICK]))
+@by_name
+def test_day(run: Run, tmp_path: Path, day: Day) -> None:
+    path = tmp_path / "day.yml"
+    path.write_text(promtool_tests([day]))
 
     assert "SUCCESS" in run("promtool", "test", "rules", path)
 
@@ -29,6 +33,12 @@ def test_updates_page_nobody(day: Day) -> None:
     silenced = {alert.name for alert in alerts() if "deploy" in alert.rule["labels"]}
 
     assert day.fires.keys() <= silenced
+
+
+def test_every_alert_has_a_day() -> None:
+    fired = {name for day in DAYS for name in day.fires}
+
+    assert fired == {alert.name for alert in alerts()} - {"Watchdog"}
 
 
 def promtool_tests(days: list[Day]) -> str:

@@ -54,19 +54,15 @@ NAMES = {
 
 
 class Apply(Protocol):
-    def __call__(self, message: str, app: str = "solos", level: str = "info") -> "list[Metric]": ...
+    def __call__(
+        self, message: str, app: str = "solos", level: str = "info", machine: str = "m1"
+    ) -> "list[Metric]": ...
 
 
 class Metric:
     def __init__(self, name: str, **fields: Any) -> None:
-        self.name, self.tags, self.fields, self.time = (
-            name,
-            {"app": "solos", "machine": "m1", "level": "info"},
-            fields,
-            1,
-        )
-        if name != "fly_log":
-            self.tags = {}
+        self.name, self.fields, self.time = name, fields, 1
+        self.tags: dict[str, str] = {}
 
 
 class StarlarkJson:
@@ -96,9 +92,9 @@ def _apply() -> Apply:
     }
     exec(processor["source"], names)  # noqa: S102
 
-    def apply(message: str, app: str = "solos", level: str = "info") -> list[Metric]:
+    def apply(message: str, app: str = "solos", level: str = "info", machine: str = "m1") -> list[Metric]:
         line = Metric("fly_log", message=message)
-        line.tags |= {"app": app, "level": level}
+        line.tags = {"app": app, "level": level, "machine": machine}
         line.time = 7
         returned = names["apply"](line)
         return returned if isinstance(returned, list) else [returned]
@@ -136,6 +132,15 @@ def test_stack_trace_is_one_error(apply: Apply) -> None:
     assert counted(apply("ERROR another")) == {"error": 2}
 
 
+def test_stack_traces_of_two_machines(apply: Apply) -> None:
+    """A line of a trace continues a line of its own machine."""
+    apply("TypeError: boom", machine="m1")
+    apply("GET /notes 200", machine="m2")
+
+    assert apply("    at handle (/app/dist/server.js:10:7)", machine="m1")[-1].tags["level"] == "error"
+    assert apply("    more of the response", machine="m2")[-1].tags["level"] == "info"
+
+
 def test_level_of_the_platform(apply: Apply) -> None:
     """It counts for a line that has none of its own, and a count has the time of its line."""
     *_, count, forwarded = apply("starting", level="warn")
@@ -145,9 +150,10 @@ def test_level_of_the_platform(apply: Apply) -> None:
 
 
 def test_every_level_starts_at_zero(apply: Apply) -> None:
-    """Otherwise the first error would be a new series, and no increase."""
-    *zeros, _, _ = apply("hello")
+    """Otherwise the first error would be a new series, and no increase. Their time is a nanosecond before that of the line."""
+    *zeros, _, line = apply("hello")
 
+    assert {zero.time for zero in zeros} == {line.time - 1}
     assert set(counted(zeros).values()) == {0}
     assert counted(zeros).keys() >= {"info", "error", "fatal"}
 
