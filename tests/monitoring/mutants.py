@@ -48,6 +48,7 @@ RULE_TESTS = {"records.yml": ("quality.yml", "backup.yml", "quiet.yml")}
 """promtool's tests of a file of rules that has no file of its name."""
 SKIPPED = ("tests/", "dashboard.json", "install-tools")
 """Tests, what a test compares with the rules, and what only installs programs."""
+UNCHANGED = "unchanged"
 NUMBER = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?)(?=[smhd]?\b)")
 EQUIVALENT = (
     re.compile(r"^\s*(#|$|groups:|- name: |rules:|annotations:|summary:|runbook:)"),
@@ -73,8 +74,8 @@ class Mutant:
 def main(wanted: list[str]) -> int:
     import_module("tests.conftest")  # All forks have then imported what takes long.
     unchanged = [
-        Mutant(path, "unchanged", path.read_text())
-        for path in sorted((ROOT / "monitoring").rglob("*"))
+        Mutant(path, UNCHANGED, path.read_text())
+        for path in sorted((ROOT / "monitoring").rglob("*"), key=lambda path: (path.parent.name == "rules", path))
         if path.is_file() and not path.relative_to(ROOT / "monitoring").as_posix().startswith(SKIPPED)
     ]
     if unknown := set(wanted) - {each.name for each in unchanged}:
@@ -183,9 +184,14 @@ def is_caught(mutant: Mutant) -> bool:
         machines.FILES = folder / "monitoring"
         (machines.FILES / mutant.name).write_text(mutant.text)
         first, _, name = mutant.name.partition("/")
-        return any(_fails(test, folder) for test in TESTS[first]) or (
-            first == "rules" and any(_promtool_fails(test) for test in _rule_tests(name, folder))
-        )
+        if any(_fails(test, folder) for test in TESTS[first]):
+            return True
+        parts = RULE_TESTS.get(name, (name,)) if first == "rules" else ()
+        if any(_promtool_fails(folder / "monitoring" / "tests" / part) for part in parts):
+            return True
+        # Without a change, all files of rules have the same days.
+        days = bool(parts) and (mutant.what != UNCHANGED or name == "availability.yml")
+        return days and any(_promtool_fails(day) for day in _days(folder))
 
 
 def _fails(test: str, folder: Path) -> bool:
@@ -195,12 +201,10 @@ def _fails(test: str, folder: Path) -> bool:
         return pytest.main([*options, f"tests/monitoring/test_{test}"]) != 0
 
 
-def _rule_tests(name: str, folder: Path) -> Iterator[Path]:
-    """The unit tests of the rule file, and then the simulated days, the shortest first."""
+def _days(folder: Path) -> Iterator[Path]:
+    """The simulated days, the shortest first."""
     from tests.monitoring import days, test_days  # They read the files when they are imported.
 
-    for part in RULE_TESTS.get(name, (name,)):
-        yield folder / "monitoring" / "tests" / part
     path = folder / "day.yml"
     for day in sorted(days.DAYS, key=lambda day: day.hours):
         path.write_text(test_days.promtool_tests([day]))
