@@ -9,9 +9,9 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.creation import create_idempotent
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import postgres
-from providers.fly.api.client import create_idempotent
 from providers.fly.managed_postgres import ManagedPostgresProvider, ManagedPostgresState
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES

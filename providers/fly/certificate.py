@@ -11,9 +11,10 @@ from typing import Annotated
 from pulumi import Output
 
 from providers.adoption import Adoptable
+from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import certificates
-from providers.fly.api.client import FlyError, create_idempotent, retry_until_visible
+from providers.fly.api.client import FlyError, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field, record

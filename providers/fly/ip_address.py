@@ -10,9 +10,10 @@ from pulumi import Output
 
 from providers import waiting
 from providers.adoption import Adoptable
+from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import ip_assignments
-from providers.fly.api.client import LOOK_AGAIN_SECONDS, Fly, NotFound, create_idempotent, retry_until_visible
+from providers.fly.api.client import Fly, NotFound, retry_until_visible
 from providers.fly.api.ip_assignments import IpAssignment, Kind
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES

@@ -13,14 +13,13 @@ from pulumi import Output
 
 from providers import engine, health, waiting
 from providers.adoption import Adoptable
+from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly import silence
 from providers.fly.api import leases, logs, machine_states, machines, releases, volumes
 from providers.fly.api.client import (
-    LOOK_AGAIN_SECONDS,
     VISIBLE_SECONDS,
     FlyError,
-    create_idempotent,
     is_without_capacity,
     retry_until_pullable,
     retry_until_visible,

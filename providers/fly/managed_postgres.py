@@ -13,9 +13,9 @@ from pulumi import Output
 
 from providers import waiting
 from providers.adoption import Adoptable
+from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import postgres
-from providers.fly.api.client import create_idempotent
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from pulumi import Output
 
 from providers import engine
+from providers.creation import create_idempotent
 from providers.errors import Problem, ProblemText
 from providers.fly.api import postgres
-from providers.fly.api.client import create_idempotent
 from providers.fly.api.postgres import Role
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, SECRET

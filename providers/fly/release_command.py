@@ -14,9 +14,10 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, waiting
+from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError, TimedOut
 from providers.fly.api import logs, machine_states, machines
-from providers.fly.api.client import NotFound, create_idempotent, retry_until_pullable
+from providers.fly.api.client import NotFound, retry_until_pullable
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, field, record

@@ -16,9 +16,10 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.adoption import Adoptable
+from providers.creation import LOOK_AGAIN_SECONDS
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import machines, secrets
-from providers.fly.api.client import LOOK_AGAIN_SECONDS, NotFound, retry_until_visible
+from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import KEPT, REPLACES, is_known
 from providers.record import Input, field, record

@@ -14,9 +14,10 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.adoption import Adoptable
+from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machine_states, volumes
-from providers.fly.api.client import FlyError, NotFound, create_idempotent, retry_until_visible
+from providers.fly.api.client import FlyError, NotFound, retry_until_visible
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from pulumi.dynamic import Config
 
 from providers import configuration, waiting
-from providers.errors import ApiError, ErrorText, ProviderError, TimedOut, Uncertain
+from providers.errors import ApiError, ErrorText, ProviderError, TimedOut
 from providers.http import Http, RateLimit
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ VISIBLE_SECONDS = 60.0
 """How long Fly may return 401 or 404 for a new app, and 404 for a new machine."""
 PULLABLE_SECONDS = 20.0
 """How long Fly may not find an image after it was pushed."""
-LOOK_AGAIN_SECONDS = 10.0
-"""How long to look for an object after the response to its creation was lost: new objects appear with a delay."""
 
 
 class FlyError(ApiError):
@@ -103,11 +101,6 @@ NO_TOKEN = ErrorText(
 BAD_CHARACTER = ErrorText(
     "the Fly token contains {what} at position {position}",
     remedy='copy it again, as one line: export FLY_API_TOKEN="fm2_…"',
-)
-STILL_MISSING = ErrorText(
-    "{uncertain}; {what} is not visible yet",
-    remedy="run `pulumi up` again: it looks for the object first",
-    error=Uncertain,
 )
 
 
@@ -282,20 +275,6 @@ def retry_until_pullable(create: Callable[[], T]) -> T:
 
     deadline = waiting.clock.now() + PULLABLE_SECONDS
     return waiting.poll(found, seconds=2 * PULLABLE_SECONDS, waiting_for="the image to appear at Fly", first_pause=1.0)
-
-
-def create_idempotent(create: Callable[[], T], find: Callable[[], T | None], *, what: str) -> T:
-    """The result of `create()` or, if its response was lost, of `find()`.
-
-    Raises Uncertain if nothing is found: creating again right away could create a second object.
-    """
-    try:
-        return create()
-    except Uncertain as uncertain:
-        try:
-            return waiting.poll(find, seconds=LOOK_AGAIN_SECONDS, waiting_for=what)
-        except TimedOut:
-            raise STILL_MISSING(uncertain=uncertain.message, what=what) from None
 
 
 def explain(response: "httpx.Response", doing: str) -> ProviderError:

@@ -15,8 +15,9 @@ from typing import Literal
 import msgspec
 
 from providers import engine, waiting
+from providers.creation import create_idempotent
 from providers.errors import ProviderError
-from providers.fly.api.client import Fly, FlyError, Forbidden, NotFound, create_idempotent
+from providers.fly.api.client import Fly, FlyError, Forbidden, NotFound
 from providers.fly.api.machines import ConfigView
 
 UNFINISHED = frozenset({"pending", "running"})

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from providers import waiting
+from providers.creation import LOOK_AGAIN_SECONDS
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import leases, logs, machines, releases
-from providers.fly.api.client import LOOK_AGAIN_SECONDS, FlyError, LeaseHeld, retry_until_pullable
+from providers.fly.api.client import FlyError, LeaseHeld, retry_until_pullable
 from providers.fly.api.machines import Config, Machine
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.recovery import recovery
