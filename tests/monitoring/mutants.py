@@ -82,11 +82,11 @@ def main(wanted: list[str]) -> int:
         print(f"No file of monitoring/ that is tested here: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     unchanged = [each for each in unchanged if not wanted or each.name in wanted]
-    if failing := [each.name for each, caught in verdicts(unchanged) if caught]:
-        print(f"The tests fail without any change: {', '.join(failing)}", file=sys.stderr)
-        return 2
     total = survived = 0
     for each in unchanged:
+        if any(caught for _, caught in verdicts([each])):
+            print(f"{each.name}: its tests fail without any change", file=sys.stderr)
+            return 2
         mutants = [Mutant(each.path, what, text) for what, text in mutations(each.path)]
         survivors = [mutant for mutant, caught in verdicts(mutants) if not caught]
         print(f"{each.name}: {len(mutants) - len(survivors)} of {len(mutants)}", flush=True)
