@@ -11,6 +11,9 @@ from checklist.backend import UP, Rollout
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
+NO_BUILD = "no build yet"
+SET_IPA = "set solos:ipa to the path of the IPA, then run `pulumi up`"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BundleId(Shape, kind="appstore:BundleId"):
@@ -61,9 +64,17 @@ class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
     uploaded_at: str = ""
 
 
+def uploaded_build(known: Known) -> BuildUpload:
+    """The build that is uploaded. Raises Missing while there is none."""
+    found = known.first(BuildUpload)
+    if found is None:
+        raise Missing(NO_BUILD, remedy=SET_IPA)
+    return found
+
+
 def current_build(known: Known) -> ProcessedBuild:
     """The build that is uploaded, once Apple has processed it. Raises Missing while only an earlier one is processed."""
-    build, processed = need(known, BuildUpload), need(known, ProcessedBuild)
+    build, processed = uploaded_build(known), need(known, ProcessedBuild)
     if processed.upload_id != build.upload_id:
         raise Missing(f"Apple has not processed {build.name} yet", remedy="run `pulumi up`, which waits for it")
     return processed
@@ -143,12 +154,12 @@ def signing(known: Known) -> str:
     "endpoint",
     Phase.IOS_BUILD,
     "Release build points at production",
-    absent="no build is uploaded yet",
+    absent=NO_BUILD,
     remedy=UP,
 )
 def endpoint(known: Known) -> str:
     """The Info.plist of the uploaded build has the URL of the backend that was verified."""
-    build = need(known, BuildUpload)
+    build = uploaded_build(known)
     backend = known.first(Rollout)
     if backend is None:
         raise Missing("the backend that the build should point at is not verified yet")
@@ -165,13 +176,13 @@ def endpoint(known: Known) -> str:
     "uploaded",
     Phase.IOS_BUILD,
     "Build uploaded",
-    absent="no build is uploaded yet",
+    absent=NO_BUILD,
     remedy=UP,
     link=apple_page("/testflight/ios"),
 )
 def uploaded(known: Known) -> str:
     """The IPA was uploaded to App Store Connect."""
-    build = need(known, BuildUpload)
+    build = uploaded_build(known)
     return f"{build.short_version} ({build.version}), sha256:{build.sha256}, upload {build.upload_id}"
 
 

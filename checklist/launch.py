@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from checklist.backend import UP, running_image
-from checklist.ios_build import BuildUpload
+from checklist.ios_build import BuildUpload, uploaded_build
 from checklist.known import Known, Shape
-from checklist.row import Failed, Missing, Phase, Waiting, need, row
+from checklist.row import Failed, Missing, Phase, Waiting, row
 from checklist.testflight import BetaTesters
 
 
@@ -40,9 +40,10 @@ def smoke_test(known: Known) -> str:
         raise Failed(
             "; ".join([*tried.failed, *tried.open]), remedy="fix what failed, and let the testers try it again"
         )
+    uploaded = uploaded_build(known)
     if tried.open:
         raise Waiting("; ".join(tried.open), on="the testers")
-    build, image = need(known, BuildUpload).name, running_image(known).reference
+    build, image = uploaded.name, running_image(known).reference
     if (tried.build, tried.image) != (build, image):
         raise Missing(f"the sign-offs are of {tried.build} with {tried.image}, not of {build} with {image}", remedy=UP)
     testers = sorted(tester["email"] for group in known.all(BetaTesters) for tester in group.testers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from checklist.backend import UP
-from checklist.ios_build import BuildUpload, apple_page, current_build
+from checklist.ios_build import apple_page, current_build, uploaded_build
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, Waiting, need, row
 
@@ -57,9 +57,10 @@ AboutBuild = TypeVar("AboutBuild", BuildDistribution, Installations)
 
 def _of_current_build(known: Known, shape: type[AboutBuild]) -> AboutBuild:
     """The resource, if it is about the build that is uploaded. Raises Missing."""
+    build = uploaded_build(known)
     found, current = need(known, shape), current_build(known)
     if found.build_id != current.build_id:
-        raise Missing(f"this is known of an earlier build than {need(known, BuildUpload).name} only", remedy=UP)
+        raise Missing(f"this is known of an earlier build than {build.name} only", remedy=UP)
     return found
 
 

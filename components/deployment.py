@@ -1,13 +1,17 @@
 """The deployment: a backend that is verified healthy, then the build that points at it, then the build on testers' phones."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pulumi
 
+from checklist.ios_build import NO_BUILD
 from components.backend.component import Backend
 from components.backend.settings import BackendSettings
 from components.base import Component
 from components.release import Release
 from components.testflight.component import TestFlight
-from components.testflight.ipa import build_args, build_ipa
+from components.testflight.ipa import Ipa, build_args, build_ipa
 from components.testflight.settings import IosSettings
 from components.testflight.xcode import BuildSpec
 from providers.appstore.build_distribution import BuildDistribution, BuildDistributionArgs
@@ -17,19 +21,31 @@ from providers.appstore.installations import Installations, InstallationsArgs
 from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
 
 
-class Deployment(Component):
-    """Each step waits for the one before it:
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A build on its way to the testers."""
 
-    backend verified healthy -> build uploaded -> processed -> distributed -> installed
-    """
-
-    backend: Backend
-    testflight: TestFlight
-    build: BuildUpload
+    upload: BuildUpload
     processed: ProcessedBuild
     distribution: BuildDistribution
     installations: Installations
     """Which testers have installed the build. It does not wait for them: `missing` lists those who have not."""
+
+
+class Deployment(Component):
+    """Each step waits for the one before it:
+
+    backend verified healthy -> build uploaded -> processed -> distributed -> installed
+
+    Without an IPA it ends with the backend, and with all that a build is signed with and distributed to.
+    """
+
+    backend: Backend
+    testflight: TestFlight
+    build: Build | None
+    """None while no IPA is configured."""
+    build_name: str
+    """As TestFlight shows it."""
 
     def __init__(
         self,
@@ -50,47 +66,83 @@ class Deployment(Component):
         self.backend = Backend(f"{name}-backend", backend, self.child_opts(), monitor_suffix=monitor_suffix)
         # An app at Fly that must not be adopted stops the launch before anything is created at Apple.
         self.testflight = TestFlight(f"{name}-testflight", ios, after=self.backend.survey, opts=self.child_opts())
-        app, group, signing = self.testflight.app, self.testflight.group, self.testflight.signing
-
-        verified = self.backend.rollout
         spec = BuildSpec(
             bundle_id=ios.bundle_id,
             version=release.version,
             build=release.build,
             api_key=ios.api_key,
             url=self.backend.url,
-            ipa=str(ios.ipa),
+            ipa=str(ios.ipa or ""),
         )
+        # Without an IPA, this only writes the files that Xcode needs to build it.
+        archived = build_ipa(
+            name,
+            ios,
+            spec,
+            signing=self.testflight.signing,
+            after=self.backend.rollout,
+            opts=self.replaceable_opts(),
+        )
+        self.build, self.build_name = None, NO_BUILD
+        if ios.ipa:
+            self.build = self._build(
+                ios,
+                release,
+                ios.ipa,
+                url=backend.known_url or self.backend.url,
+                archived=archived,
+                declared_by=declared_by,
+                installations_due=installations_due,
+            )
+            self.build_name = release.build_name
+        self.register_outputs(
+            {"url": self.backend.url, **({"buildId": self.build.processed.build_id} if self.build else {})}
+        )
+
+    def _build(
+        self,
+        ios: IosSettings,
+        release: Release,
+        path: Path,
+        *,
+        archived: Ipa,
+        url: str | pulumi.Output[str],
+        declared_by: str,
+        installations_due: str,
+    ) -> Build:
+        """Upload the IPA at `path`, and give it to the testers."""
+        name, verified = self.name, self.backend.rollout
+        app, group, signing = self.testflight.app, self.testflight.group, self.testflight.signing
         signed_with: list[pulumi.Resource] = [signing.certificate, *signing.profiles] if signing else []
-        ipa = build_ipa(name, ios, spec, signing=signing, after=verified, opts=self.replaceable_opts())
-        self.build = BuildUpload(
+        upload = BuildUpload(
             f"{name}-build-upload",
             build_args(
                 ios,
                 release,
+                path=path,
                 app_id=app.id,
-                url=backend.known_url or self.backend.url,
-                archived=ipa,
+                url=url,
+                archived=archived,
             ),
             # A group with access to all builds gets those that are uploaded after it exists. Certificate and profiles are deleted
             # only after the build, which the protected distribution keeps.
             self.replaceable_opts(verified, group, *signed_with),
         )
-        self.processed = ProcessedBuild(
+        processed = ProcessedBuild(
             f"{name}-processed-build",
             ProcessedBuildArgs(
                 app_id=app.id,
-                upload_id=self.build.upload_id,
+                upload_id=upload.upload_id,
                 short_version=release.version,
                 version=release.build,
                 uses_non_exempt_encryption=ios.uses_non_exempt_encryption,
             ),
             self.replaceable_opts(),
         )
-        self.distribution = BuildDistribution(
+        distribution = BuildDistribution(
             f"{name}-distribution",
             BuildDistributionArgs(
-                build_id=self.processed.build_id,
+                build_id=processed.build_id,
                 group_id=group.id,
                 whats_new={locale: f"{release.title}: {text}" for locale, text in ios.what_to_test.items()},
                 notify=ios.notify_testers,
@@ -102,14 +154,14 @@ class Deployment(Component):
         if ios.expire_builds:
             ExpiredBuilds(
                 f"{name}-expired-builds",
-                ExpiredBuildsArgs(app_id=app.id, group_id=group.id, build_id=self.distribution.build_id),
-                self.replaceable_opts(self.distribution),
+                ExpiredBuildsArgs(app_id=app.id, group_id=group.id, build_id=distribution.build_id),
+                self.replaceable_opts(distribution),
             )
-        self.installations = Installations(
+        installations = Installations(
             f"{name}-installations",
             InstallationsArgs(
                 app_id=app.id,
-                build_id=self.distribution.build_id,
+                build_id=distribution.build_id,
                 group_id=group.id,
                 short_version=release.version,
                 version=release.build,
@@ -117,6 +169,6 @@ class Deployment(Component):
                 asked_by=declared_by,
                 due=installations_due,
             ),
-            self.replaceable_opts(self.distribution),
+            self.replaceable_opts(distribution),
         )
-        self.register_outputs({"url": self.backend.url, "buildId": self.processed.build_id})
+        return Build(upload=upload, processed=processed, distribution=distribution, installations=installations)

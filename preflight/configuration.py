@@ -1,12 +1,13 @@
 """Checks of the stack configuration, fly.toml and the IPA: the problems that the program would report at preview."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 
 from components.config import SettingProblem
 from components.testflight.ipa import Ipa, build_args
 from preflight.finding import Finding, Subject, blocked, ok, warning
 from providers.appstore.build_upload import BuildUploadArgs, BuildUploadProvider
+from providers.checks.release import BUILD_LEFT_OUT
 from providers.errors import Problem
 from providers.properties import decode
 
@@ -42,7 +43,11 @@ def ipa(subject: Subject) -> Iterator[Finding]:
     found = [problem for problem in subject.problems if problem.declared_key == IPA]
     yield from map(_blocked, found)
     ios, release = subject.settings.ios, subject.settings.release
-    problems = [] if found else list(_build_problems(subject))
+    if not ios.ipa:
+        if not found:
+            yield _without_ipa(subject)
+        return
+    problems = [] if found else list(_build_problems(subject, ios.ipa))
     for problem in problems:
         if problem.is_warning:
             yield warning(problem.message, problem.remedy)
@@ -57,13 +62,24 @@ def ipa(subject: Subject) -> Iterator[Finding]:
         yield ok(f"{ios.ipa} is built by `up`" if ios.is_archived else f"{ios.ipa} can be uploaded")
 
 
-def _build_problems(subject: Subject) -> Iterator[Problem]:
+def _without_ipa(subject: Subject) -> Finding:
+    if subject.stack.build:
+        refusal = BUILD_LEFT_OUT()
+        return blocked(refusal.message, refusal.remedy)
+    return ok("no build yet: solos:ipa is empty, so `up` deploys the backend, and makes what a build needs")
+
+
+def _build_problems(subject: Subject, path: Path) -> Iterator[Problem]:
     settings, uploaded = subject.settings, subject.stack.build
     old = decode(BuildUploadArgs, uploaded, lenient=True) if uploaded else None
     args = build_args(
-        settings.ios, settings.release, app_id=old.app_id if old else "", url=settings.backend.known_url, archived=Ipa()
+        settings.ios,
+        settings.release,
+        path=subject.stack.folder / path,
+        app_id=old.app_id if old else "",
+        url=settings.backend.known_url,
+        archived=Ipa(),
     )
-    args = replace(args, ipa=str(subject.stack.folder / settings.ios.ipa))
     for problem in BuildUploadProvider().validate(args, old):
         if problem.key != "ipa" or not settings.ios.is_archived:
             yield problem

@@ -155,7 +155,7 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
         if failed and "solos:waitForAppRecord" not in config and people.app_record_exists():
             print("\nThe account holder has filled in Apple's form; the next `up` continues.\n", flush=True)
             failed = stack.run("up")
-        if failed:
+        if failed or not config.get("solos:ipa"):
             return failed
         installed = people.install(str(config["solos:version"]), str(config["solos:build"]))
     was_declared = stack.is_declared

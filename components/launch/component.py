@@ -6,11 +6,12 @@ from typing import Any, TypeVar, cast
 
 import pulumi
 
+from checklist.ios_build import NO_BUILD, SET_IPA
 from checklist.known import SignOffs
 from checklist.row import Finding, State
 from checklist.rows import examine
 from components.base import Component
-from components.deployment import Deployment
+from components.deployment import Build, Deployment
 from components.launch.known import known
 from components.launch.settings import LaunchSettings
 from components.launch.smoke_test import SmokeTest
@@ -50,7 +51,9 @@ class Launch(Component):
         ).apply(lambda known: examine(known, waivers))
         checked = CheckedRelease(
             f"{name}-release",
-            ReleaseArgs(label=release.label, declared_by=settings.declared_by),
+            ReleaseArgs(
+                label=release.label, declared_by=settings.declared_by, has_build=_is_uploaded(deployment.build)
+            ),
             self.child_opts(),
         )
         for label, withdrawn in settings.earlier.items():
@@ -70,7 +73,7 @@ class Launch(Component):
                 ]
             ),
         }
-        if settings.declared_by:
+        if settings.declared_by and deployment.build:
             record = LaunchRecord(
                 f"{name}-{release.label}",
                 LaunchRecordArgs(
@@ -84,7 +87,7 @@ class Launch(Component):
                     verified_at=_value(backend.rollout.verified_at),
                     requirements=_value(findings.apply(_requirements)),
                     waivers=dict(settings.waivers),
-                    facts=_value(_facts(deployment, release)),
+                    facts=_value(_facts(deployment, deployment.build, release)),
                     withdrawn=settings.withdrawn or None,
                 ),
                 self.child_opts(),
@@ -119,17 +122,19 @@ def _state(record: LaunchRecord, release: Release) -> pulumi.Output[str]:
 
 def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:
     """Each step and its state, as an output of its own: a preview shows those that are known."""
-    summary = smoke_test.summary()
+    summary, build = smoke_test.summary(), deployment.build
     return {
         "backendVerified": pulumi.Output.format(
             "{0}, instance {1}", deployment.backend.rollout.verified_at, deployment.backend.rollout.instance_id
         ),
-        "buildUploaded": pulumi.Output.format(
-            "upload {0}, build {1}", deployment.build.upload_id, deployment.processed.build_id
-        ),
-        "buildInstalled": deployment.installations.missing.apply(
+        "buildUploaded": pulumi.Output.format("upload {0}, build {1}", build.upload.upload_id, build.processed.build_id)
+        if build
+        else f"{NO_BUILD}: {SET_IPA}",
+        "buildInstalled": build.installations.missing.apply(
             lambda missing: f"installed by {len(smoke_test.testers) - len(missing)} of {len(smoke_test.testers)}"
-        ),
+        )
+        if build
+        else NO_BUILD,
         "smokeTest": f"{summary['signedOff']} of {summary['of']} signed off",
     }
 
@@ -143,8 +148,12 @@ def _requirements(findings: Sequence[Finding]) -> list[Requirement]:
     ]
 
 
-def _facts(deployment: Deployment, release: Release) -> pulumi.Output[dict[str, str]]:
-    installations = deployment.installations
+def _is_uploaded(build: Build | None) -> pulumi.Input[bool]:
+    return _value(build.upload.upload_id.apply(bool)) if build else False
+
+
+def _facts(deployment: Deployment, build: Build, release: Release) -> pulumi.Output[dict[str, str]]:
+    installations = build.installations
     return pulumi.Output.all(
         version=release.version,
         build=release.build,
@@ -152,6 +161,6 @@ def _facts(deployment: Deployment, release: Release) -> pulumi.Output[dict[str, 
         instance=deployment.backend.rollout.instance_id,
         testers=installations.devices.apply(lambda devices: ", ".join(sorted(devices))),
         backendVerifiedAt=deployment.backend.rollout.verified_at,
-        buildUploadedAt=deployment.processed.uploaded_at.apply(lambda time: time or ""),
+        buildUploadedAt=build.processed.uploaded_at.apply(lambda time: time or ""),
         testersCheckedAt=installations.seen_at,
     )

@@ -25,6 +25,11 @@ BAD_EARLIER = SettingText("solos:earlierReleases.{label}", "must be 'launched' o
 NOT_EARLIER = SettingText(
     "solos:earlierReleases.{label}", "is the current release, solos:label", remedy="remove it, or change solos:label"
 )
+NO_BUILD = SettingText(
+    "solos:ipa",
+    "is empty, and solos:declaredBy declares the launch of a build",
+    remedy="set the path of the IPA, which need not exist once it is uploaded; before there is a build, remove solos:declaredBy",
+)
 NOT_DECLARED = SettingText(
     "solos:withdrawn",
     "is set, and solos:declaredBy is empty, so there is no launch to withdraw",
@@ -59,6 +64,8 @@ def read_launch(config: StackConfig, release: Release, ios: IosSettings, image: 
         withdrawn=config.optional("withdrawn"),
         earlier=_earlier(config, release),
     )
+    if settings.declared_by and not ios.ipa and not config.refused("ipa"):
+        config.refuse(NO_BUILD())
     if settings.withdrawn and not settings.declared_by:
         config.refuse(NOT_DECLARED())
     return settings

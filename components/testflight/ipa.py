@@ -1,6 +1,7 @@
 """The IPA that is uploaded: archived with Xcode, built by the team's own command, or built elsewhere before `up`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 
@@ -50,11 +51,12 @@ def build_args(
     settings: IosSettings,
     release: Release,
     *,
+    path: Path,
     app_id: pulumi.Input[str],
     url: str | pulumi.Output[str] | None,
     archived: Ipa,
 ) -> BuildUploadArgs:
-    """The build that is uploaded. `url` is the backend's, which the IPA has to contain; None when it is not known yet."""
+    """The build that is uploaded: the IPA at `path`. `url` is the backend's, which the IPA has to contain; None when it is not known yet."""
     info: dict[str, str] | pulumi.Output[dict[str, str]] = {}
     if isinstance(url, str):
         info = {settings.api_key: url}
@@ -62,7 +64,7 @@ def build_args(
         info = url.apply(lambda known: {settings.api_key: known})
     return BuildUploadArgs(
         app_id=app_id,
-        ipa=str(settings.ipa),
+        ipa=str(path),
         bundle_id=settings.bundle_id,
         short_version=release.version,
         version=release.build,

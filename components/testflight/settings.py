@@ -17,6 +17,9 @@ from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import versions
 from providers.appstore.texts import locale_problems, text_problems
 
+NO_PATH = SettingText(
+    "solos:ipa", "is empty, and {key} writes the IPA there", remedy="set a path, for example build/app.ipa"
+)
 NO_TESTERS = SettingText("solos:testers", "is empty", remedy="list at least one tester")
 NOT_A_USAGE_KEY = SettingText(
     "solos:usageDescriptions",
@@ -36,7 +39,8 @@ class IosSettings:
     capabilities: Capabilities
     signing: SigningSettings | None
     xcode: XcodeSettings | None
-    ipa: Path
+    ipa: Path | None
+    """The build to upload; None while there is none: then the stack has everything that a build needs, and no build."""
     archive: str
     """Command that builds the IPA; empty when another way is used."""
     passed: tuple[str, ...]
@@ -72,7 +76,7 @@ def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> 
     bundle_id, app_name, archive = config.text("bundleId"), config.text("appName"), config.optional("archive")
     signed = signing.read(config, app_name)
     xcode_settings = xcode.read(config, signed=signed is not None, archive=archive, passed=passed)
-    path, api_key = Path(config.text("ipa")).expanduser(), config.text("apiKey")
+    ipa, api_key = config.optional("ipa"), config.text("apiKey")
     minimum_os = config.optional("minimumOs") or None
     usage_descriptions = tuple(config.optional("usageDescriptions").split())
     uses_non_exempt_encryption = config.choice("usesNonExemptEncryption")
@@ -85,7 +89,7 @@ def read_ios(config: StackConfig, release: Release, passed: tuple[str, ...]) -> 
         capabilities=signing.read_capabilities(config),
         signing=signed,
         xcode=xcode_settings,
-        ipa=path,
+        ipa=Path(ipa).expanduser() if ipa else None,
         archive=archive,
         passed=passed,
         api_key=api_key,
@@ -117,6 +121,8 @@ def _check_app(config: StackConfig, settings: IosSettings) -> None:
         config.refuse_all("bundleId", BundleIdProvider().validate(bundle_id, None))
     app = AppArgs(bundle_id=settings.bundle_id, name=settings.app_name, sku=settings.sku)
     config.refuse_all("appName", AppProvider().validate(app, None))
+    if settings.is_archived and not settings.ipa:
+        config.refuse(NO_PATH(key="solos:archive" if settings.archive else "solos:xcode.commit"))
     if settings.minimum_os:
         config.refuse_all("minimumOs", filter(None, [versions.problem(settings.minimum_os, "iOS")]))
     for key in settings.usage_descriptions:

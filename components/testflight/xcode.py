@@ -114,7 +114,7 @@ class BuildSpec:
     """Info.plist key of the backend's URL."""
     url: pulumi.Input[str]
     ipa: str
-    """Path of the IPA, relative to the project."""
+    """Path of the IPA, relative to the project; empty while no build is configured."""
 
 
 class Xcode(Component):

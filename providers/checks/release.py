@@ -1,9 +1,11 @@
 """The release that a stack is at. It is checked before a launch record is created.
 
-A launch record is never changed or deleted. So a new release is not declared by the setting that declared the last one.
+A launch record is never changed or deleted. So a new release is not declared by the setting that declared the last one. And a stack
+that has uploaded a build keeps one: testers would lose it.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pulumi import Output
 
@@ -17,6 +19,11 @@ DECLARED_AT_ONCE = ProblemText(
     remedy="empty declared_by (config key declaredBy), and list {before} among the earlier releases if it was declared (config key "
     "earlierReleases); declare {after} when it is ready",
 )
+BUILD_LEFT_OUT = ProblemText(
+    "has_build",
+    "this stack has uploaded a build, and the testers would lose it: the IPA (config key ipa) is not set any more",
+    remedy="set the config key ipa to the path of the IPA again. The file is read for the next build only, and may be missing until then",
+)
 
 
 @record
@@ -24,6 +31,8 @@ class ReleaseArgs:
     label: Input[str]
     declared_by: Input[str] = field(default="")
     """Who declares it launched; empty until somebody does."""
+    has_build: Input[bool] = field(default=False)
+    """Whether the stack has uploaded a build. Once it has, it cannot be left out."""
 
 
 @record
@@ -34,10 +43,17 @@ class ReleaseState(ReleaseArgs):
 class ReleaseProvider(Gate[ReleaseArgs, ReleaseState]):
     Args = ReleaseArgs
     State = ReleaseState
+    validates_unknown = True
 
     def validate(self, args: ReleaseArgs, old: ReleaseArgs | None) -> Iterable[Problem]:
         if old and old.label != args.label and args.declared_by:
             yield DECLARED_AT_ONCE(before=old.label, after=args.label)
+        if old and old.has_build is True and args.has_build is False:
+            yield BUILD_LEFT_OUT()
+
+    def changed_fields(self, state: ReleaseState, args: ReleaseArgs) -> Iterable[str]:
+        """A second build, not uploaded yet in a preview, changes nothing."""
+        return super().changed_fields(state, replace(args, has_build=True) if state.has_build is True else args)
 
     def ensure(self, args: ReleaseArgs) -> tuple[str, ReleaseState]:
         return "release", ReleaseState(**vars(args))

@@ -72,8 +72,8 @@ ABSENT: list[tuple[str, str, str]] = [
     ("bundle-id", "bundle-id", "the bundle ID is not registered yet"),
     ("app-record", "app-record", "there is no app record yet"),
     ("signing", "certificate", "the stack manages no certificate and profile"),
-    ("endpoint", "build", "no build is uploaded yet"),
-    ("uploaded", "build", "no build is uploaded yet"),
+    ("endpoint", "build", "no build yet"),
+    ("uploaded", "build", "no build yet"),
     ("processed", "processed", "Apple has not processed the build yet"),
     ("group", "group", "the group does not exist yet"),
     ("testers", "testers", "no testers are in the group yet"),
@@ -314,6 +314,20 @@ def test_evidence_of_an_earlier_build(key: str, problem: str) -> None:
     found = finding(key, {**NEXT_BUILD, **PROCESSED})
 
     assert (found.state, found.problem) == (State.MISSING, problem)
+
+
+@pytest.mark.parametrize(
+    "key", ["endpoint", "uploaded", "processed", "distributed", "installed", "no-crashes", "smoke-test"]
+)
+def test_no_build_yet(key: str) -> None:
+    without = dict.fromkeys(("build", "processed", "distribution", "installations"))
+
+    found = finding(key, without, open=(f"{ADA} has not signed off install",))
+
+    assert (found.state, found.problem) == (
+        State.MISSING,
+        "no build yet: set solos:ipa to the path of the IPA, then run `pulumi up`",
+    )
 
 
 @pytest.mark.parametrize("key", ["processed", "distributed", "installed", "no-crashes"])

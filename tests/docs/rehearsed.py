@@ -31,14 +31,14 @@ from tests.program.watching import MONITOR
 
 IMAGE = "registry.fly.io/solserver"
 APP = "solos-prod"
-NOT_REHEARSED = ("app", "uniqueNames", "archive", "waitForAppRecord")
+NOT_REHEARSED = ("app", "uniqueNames", "archive", "ipa", "waitForAppRecord")
 """Keys of the tests' stack that production does without."""
 PRODUCTION = {key: value for key, value in CONFIG.items() if key not in NOT_REHEARSED} | {
     "bundleId": "com.sollabs.solos",
     "appName": "SolOS",
-    "ipa": "build/solmobile.ipa",
     "protect": "true",
 }
+IPA = "build/solmobile.ipa"
 """The stack `prod` of the documents, without the project's prefix."""
 MONITOR_SPEED = 20
 TIMEOUT_SECONDS = 20.0
@@ -214,7 +214,7 @@ class World:
 
     def archive(self, version: str, build: str) -> None:
         ipa.write(
-            self._made(self._project / self.config["solos:ipa"]),
+            self._made(self._project / IPA),
             bundle_id=self.config["solos:bundleId"],
             version=version,
             build=build,

@@ -16,7 +16,7 @@ from _pytest.mark import ParameterSet
 
 from harness.program import ROOT, has_pulumi
 from tests.docs.console import Chapter, Command, Event, difference, read
-from tests.docs.rehearsed import World, absent_monitor
+from tests.docs.rehearsed import IPA, World, absent_monitor
 from tests.needs import find, needs, uses
 from tests.program.watching import MONITOR
 
@@ -82,6 +82,7 @@ def launch(folder: Path) -> None:
     world = World(folder)
     world.without_monitor()
     world.archive("1.0.0", "0")
+    world.configure(ipa=IPA)
     world.type("pulumi stack init prod && pulumi up --stack prod")  # stops until a person fills in Apple's form
     world.fill_in_apples_form()
     world.type("pulumi up --stack prod")

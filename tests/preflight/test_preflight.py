@@ -550,6 +550,18 @@ def test_uploaded_build_needs_no_ipa(preflight: Preflight, monkeypatch: pytest.M
     assert preflight.row("Archive") == [ok("not needed: the build is uploaded")]
 
 
+def test_no_build_yet(preflight: Preflight) -> None:
+    """No IPA is fine while nothing is uploaded."""
+    preflight.values |= {"archive": "", "ipa": ""}
+    (finding,) = preflight.row("IPA")
+    assert (finding.verdict, finding.text.partition(":")[0]) == (Verdict.OK, "no build yet")
+
+    preflight.build = {"app_id": "6740000001", "short_version": "1.0.0", "version": "0"}
+    (finding,) = preflight.row("IPA")
+    assert finding.verdict is Verdict.BLOCKED
+    assert "the testers would lose it" in finding.text
+
+
 def test_lowered_build_number(preflight: Preflight) -> None:
     uploaded(preflight, "7")
 

@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def problems(project: Path, stack: str) -> list[str]:
-    """What the program refuses of this stack, were its build and the checkout of its app here."""
+    """What the program refuses of this stack, were the checkout of its app here."""
     config = yaml.safe_load((project / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key.removeprefix("solos:"): value for key, value in config.items()}
     secret = [f"solos:{key}" for key, value in values.items() if _is_encrypted(value)]
@@ -41,8 +41,6 @@ def problems(project: Path, stack: str) -> list[str]:
         secret.append("solos:monitoringSecrets")
     if "xcode" in values:
         (project / values["xcode"]["checkout"]).mkdir(parents=True, exist_ok=True)
-    else:
-        values["archive"] = "make ipa"
     try:
         read(engine_config(values), secret, project)
     except BadSettings as refused:
@@ -99,7 +97,7 @@ def other_testers(project: Path) -> None:
 
 def declared(project: Path) -> None:
     other_testers(project)
-    edit(project, signOffs=SIGN_OFFS, declaredBy="Noa Berg")
+    edit(project, ipa="build/solmobile.ipa", signOffs=SIGN_OFFS, declaredBy="Noa Berg")
 
 
 def next_release(project: Path) -> None:
