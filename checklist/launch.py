@@ -31,7 +31,7 @@ class LaunchRecord(Shape, kind="checks:LaunchRecord"):
     Phase.LAUNCH,
     "Smoke test signed off",
     absent="no sign-off is needed",
-    remedy="record each result in solos:signOffs",
+    remedy="record each result with `make sign-off`",
 )
 def smoke_test(known: Known) -> str:
     """It blocks: no other row proves that the product works for a person."""

@@ -290,7 +290,7 @@ def test_open_sign_off() -> None:
     found = finding("smoke-test", open=(f"{ADA} has not signed off install",))
 
     assert (found.state, found.waits_for) == (State.WAITING, "the testers")
-    assert found.problem == f"{ADA} has not signed off install: record each result in solos:signOffs"
+    assert found.problem == f"{ADA} has not signed off install: record each result with `make sign-off`"
 
 
 IMAGE, NEXT = "registry.fly.io/solserver:1.0.0", "registry.fly.io/solserver:1.0.1"

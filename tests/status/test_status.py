@@ -55,7 +55,7 @@ def test_sign_offs_after_last_up(configure: Configure, capsys: pytest.CaptureFix
     after = capsys.readouterr().out
 
     assert f"  waiting  Smoke test signed off: {proven.ADA} has not signed off install" in before
-    assert "           → record each result in solos:signOffs" in before
+    assert "           → record each result with `make sign-off`" in before
     assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in after
     assert after.endswith(f"{len(ROWS)} of {len(ROWS)} rows proven.\n")
 
