@@ -51,7 +51,7 @@ pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, wher
 preflight: setup ## check, read-only, for what would stop a launch (STACK=prod)
 	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
 
-next-build: setup ## set solos:build to the next number that Apple accepts (STACK=prod)
+next-build: setup ## set the build number to the next one that Apple accepts (STACK=prod)
 	@$(BIN)/python -m preflight.next_build --stack $(or $(STACK),prod)
 
 status: setup ## print what is proven and what is open, from state and settings (STACK=prod)

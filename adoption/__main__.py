@@ -22,7 +22,6 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 from adoption.locate import LOCATE, OtherName, secret_names, unclaimed
 from components.backend.environment import read_contract
-from components.config import PROJECT, in_namespace
 from project.config import read_without_secrets
 from project.files import BadProject
 from providers.errors import ProviderError
@@ -116,11 +115,10 @@ class _Monitor(MockMonitor):
 def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
     """Run the program in `folder` against the existing objects. Raises BadProject, and pulumi.RunError for bad settings."""
     config = read_without_secrets(folder, stack, config_file)  # No lookup needs a secret.
-    values = in_namespace(config.config, config.project)
     os.environ["PULUMI_CONFIG"] = json.dumps(config.config)
     os.environ["PULUMI_CONFIG_SECRET_KEYS"] = json.dumps(sorted(config.secret_keys))
-    found = Survey(Config(values, PROJECT))
-    environment = values[f"{PROJECT}:environment"]
+    found = Survey(Config(config.config, config.project))
+    environment = config.config[f"{config.project}:environment"]
     found.generated = read_contract(folder / environment, environment)[0].generated()
     set_mocks(found, project=config.project, stack=stack, preview=True, monitor=_Monitor(found))
     program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]  # Pulumi's
@@ -163,7 +161,7 @@ def _report(found: Survey) -> list[str]:
         replaced = secret_names(found.fly, app) & set(found.generated)
         lines += [
             f"warning    up sets the secret {name} of {app} to a new value, unless you set it: "
-            f"`pulumi config set --secret --path 'solos:secrets.{name}'`"
+            f"`pulumi config set --secret --path 'secrets.{name}'`"
             for name in sorted(replaced)
         ]
     return lines + [f"problem    {problem}" for problem in found.problems]

@@ -10,9 +10,9 @@ from typing import Any
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
-BACKEND = "solos:Backend"
+BACKEND = "Backend"
 UP = "run `pulumi up`"
-NO_DATABASE = "none, as solos:database declares"
+NO_DATABASE = "none, as `database` declares"
 
 
 @dataclass(frozen=True, kw_only=True)

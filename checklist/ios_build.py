@@ -12,7 +12,7 @@ from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
 NO_BUILD = "no build yet"
-SET_IPA = "set solos:ipa to the path of the IPA, then run `pulumi up`"
+SET_IPA = "set `ipa` to the path of the IPA, then run `pulumi up`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def app_record(known: Known) -> str:
     Phase.IOS_BUILD,
     "Distribution certificate and profile",
     absent="the stack manages no certificate and profile",
-    remedy="set solos:signing, or waive this row if builds are signed elsewhere",
+    remedy="set `signing`, or waive this row if builds are signed elsewhere",
 )
 def signing(known: Known) -> str:
     """Both exist and are valid today."""
@@ -167,7 +167,7 @@ def endpoint(known: Known) -> str:
     if key is None:
         raise Failed(
             f"no key of the build's Info.plist is {backend.url}",
-            remedy="build with that URL, raise solos:build, and run `pulumi up`",
+            remedy="build with that URL, raise `build`, and run `pulumi up`",
         )
     return f"Info.plist of the uploaded build: {key} = {backend.url}"
 

@@ -26,7 +26,7 @@ class Observed:
     id: str
     outputs: Mapping[str, Any]
     components: tuple[str, ...] = ()
-    """Types of the components that contain it, outermost first: `solos:Backend`."""
+    """Classes of the components that contain it, outermost first: `Backend`."""
     errors: tuple[str, ...] = ()
     """Why the object exists but is not initialised (Pulumi's init errors); empty if it is initialised."""
 
@@ -86,7 +86,7 @@ class Known:
     """Who declares the launch, if the settings say so and were read."""
 
     def all(self, shape: type[ShapeT], *, within: str = "") -> Iterator[ShapeT]:
-        """The resources of a type, in order; `within` keeps those inside a component of that type. Raises Unreadable."""
+        """The resources of a type, in order; `within` keeps those inside a component of that class. Raises Unreadable."""
         return (
             _read(shape, resource)
             for resource in self.resources

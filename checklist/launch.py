@@ -56,7 +56,7 @@ def smoke_test(known: Known) -> str:
     "v0 declared launched",
     blocks=False,
     absent="nobody has declared it launched",
-    remedy="set solos:declaredBy to your name and run `pulumi up`",
+    remedy="set `declaredBy` to your name and run `pulumi up`",
 )
 def launched(known: Known) -> str:
     """It does not block and cannot be waived: it is the declaration that the other rows allow."""
@@ -73,7 +73,7 @@ def launched(known: Known) -> str:
     if build and build.name != record.build_name:
         raise Missing(
             f"{record.label} was declared with {record.build_name}; {build.name} is not declared",
-            remedy="declare it under a new label, and keep this one in solos:earlierReleases",
+            remedy="declare it under a new label, and keep this one in `earlierReleases`",
         )
     return (
         f"{record.label} is launched, declared by {record.declared_by} at {record.declared_at}: {record.build_name} with "

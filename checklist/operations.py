@@ -11,8 +11,8 @@ from checklist.backend import BACKEND, NO_DATABASE, UP, DeclaredDatabase, Machin
 from checklist.known import Known, Shape, ShapeT
 from checklist.row import Missing, Phase, need, row
 
-MONITORING = "solos:Monitoring"
-PROVE_MONITOR = 'set solos:monitoring.drill to "true" and run `pulumi up`'
+MONITORING = "Monitoring"
+PROVE_MONITOR = 'set `monitoring.drill` to "true" and run `pulumi up`'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class PostgresRestoreDrill(Shape, kind="checks:PostgresRestoreDrill"):
 def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
     """A resource of the monitor. Raises Missing, with a remedy, if monitoring is not configured."""
     if known.first(Machine, within=MONITORING) is None:
-        raise Missing("monitoring is not configured", remedy="set solos:monitoring")
+        raise Missing("monitoring is not configured", remedy="set `monitoring`")
     return need(known, shape)
 
 
@@ -88,11 +88,11 @@ def logging(known: Known) -> str:
     if reader is None:
         raise Missing(
             "no machine reads the log stream, and Fly keeps lines for 7 days",
-            remedy='set solos:monitoring.logs to "true", and a sink in solos:monitoring.sink',
+            remedy='set `monitoring.logs` to "true", and a sink in `monitoring.sink`',
         )
     sink = (reader.config.get("env") or {}).get("LOG_SINK_URL")
     if not sink:
-        raise Missing("no log sink keeps the lines, and Fly keeps them for 7 days", remedy="set solos:monitoring.sink")
+        raise Missing("no log sink keeps the lines, and Fly keeps them for 7 days", remedy="set `monitoring.sink`")
     if not watch.lines:
         raise Missing(
             "no log line had arrived when the monitor was asked",
@@ -101,7 +101,7 @@ def logging(known: Known) -> str:
     if not watch.lines_kept:
         raise Missing(
             f"the log sink {sink} had not accepted any of {watch.lines} lines when the monitor was asked",
-            remedy="read `fly logs` of the monitor for the sink's answer, fix solos:monitoring.sinkUrl or the secret sinkToken, then run "
+            remedy="read `fly logs` of the monitor for the sink's answer, fix `monitoring.sinkUrl` or the secret sinkToken, then run "
             "`pulumi up --replace '**watch'`",
         )
     return f"{watch.lines_kept} lines accepted by {sink}, {watch.lines} counted by {watch.seen_at}"
@@ -152,7 +152,7 @@ def alerting(known: Known) -> str:
     Phase.OPERATIONS,
     "Backup taken and restored",
     absent="no backup has been restored yet",
-    remedy='set solos:database.restoreDrill to "true" and run `pulumi up`',
+    remedy='set `database.restoreDrill` to "true" and run `pulumi up`',
     link=fly_page("/volumes"),
 )
 def backups(known: Known) -> str:
@@ -183,7 +183,7 @@ def _declared_restore(database: DeclaredDatabase) -> str:
     if not database.restored_on:
         raise Missing(
             "nobody has declared that a backup of the external database was restored",
-            remedy="restore one where the database is, look at the rows, and set solos:database.restoredOn and restoredBy",
+            remedy="restore one where the database is, look at the rows, and set `database.restoredOn` and restoredBy",
         )
     return f"restored on {database.restored_on} by {database.restored_by}, who declares it: {database.host} is not reached from here"
 

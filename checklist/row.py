@@ -64,7 +64,7 @@ class Row:
     """One entry of the checklist."""
 
     key: str
-    """Its name in solos:waivers and in launch records."""
+    """Its name in `waivers` and in launch records."""
     phase: Phase
     title: str
     blocks: bool

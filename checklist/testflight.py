@@ -90,7 +90,7 @@ def testers(known: Known) -> str:
     """All are in the group, and no invitation is open."""
     found = need(known, BetaTesters)
     if not found.testers:
-        raise Missing("the group has no testers", remedy="add them to solos:testers and run `pulumi up`")
+        raise Missing("the group has no testers", remedy="add them to `testers` and run `pulumi up`")
     if found.invited:
         raise Waiting(
             f"invited to the team, not accepted yet: {', '.join(found.invited)}",
@@ -114,7 +114,7 @@ def distributed(known: Known) -> str:
     if distribution.internal_state not in AVAILABLE:
         raise Failed(
             f"the build's internal state is {distribution.internal_state}, not {' or '.join(AVAILABLE)}",
-            remedy="look at it in App Store Connect; if it expired, raise solos:build and run `pulumi up`",
+            remedy="look at it in App Store Connect; if it expired, raise `build` and run `pulumi up`",
         )
     state = AVAILABLE[distribution.internal_state]
     return f"{state}; What to Test in {', '.join(sorted(distribution.whats_new))}"
@@ -152,7 +152,7 @@ def no_crashes(known: Known) -> str:
     if evidence.crashes:
         raise Failed(
             f"{_count(evidence.crashes, 'crash', 'crashes')} in {_count(evidence.sessions, 'session', 'sessions')}",
-            remedy="fix the build, raise solos:build, and run `pulumi up`",
+            remedy="fix the build, raise `build`, and run `pulumi up`",
         )
     if not evidence.sessions:
         raise Waiting("Apple has counted no use of the build yet", on="Apple")

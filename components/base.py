@@ -4,7 +4,7 @@ import pulumi
 
 
 class Component(pulumi.ComponentResource):
-    """A component of type `solos:index:<class>`. `opts` are those of any Pulumi resource; children inherit its providers.
+    """A component of type `<project>:index:<class>`. `opts` are those of any Pulumi resource; children inherit its providers.
 
     With `protect` in `opts`, Pulumi neither deletes nor replaces the children, down to the last one. The exception are children
     that an ordinary update replaces (`replaceable_opts`): those are either evidence, which can be collected again, or a protected
@@ -15,7 +15,7 @@ class Component(pulumi.ComponentResource):
     """Prefix of the children's names, so that one program can contain several components of the same type."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(f"solos:index:{type(self).__name__}", name, None, opts)
+        super().__init__(f"{pulumi.get_project()}:index:{type(self).__name__}", name, None, opts)
         self.name = name
 
     @property

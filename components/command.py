@@ -17,16 +17,16 @@ CREDENTIALS = ("FLY_", "ASC_", "PULUMI_", "AWS_")
 SHOWN_LINES = 20
 """Lines of the log that are shown when a command fails."""
 
-NOT_A_NAME = SettingText("solos:passEnvironment", "{name!r} is not the name of an environment variable")
+NOT_A_NAME = SettingText("passEnvironment", "{name!r} is not the name of an environment variable")
 IS_CREDENTIAL = SettingText(
-    "solos:passEnvironment",
+    "passEnvironment",
     "{name} is a credential of this launch, which commands do not get",
     remedy="give the command its own credential, under another name",
 )
 
 
 def read_passed(config: StackConfig) -> tuple[str, ...]:
-    """All variables that commands get: PASSED, and those of `solos:passEnvironment`. Problems are added to `config`."""
+    """All variables that commands get: PASSED, and those of `passEnvironment`. Problems are added to `config`."""
     names = config.optional("passEnvironment").split()
     for name in names:
         if not (name.isascii() and name.isidentifier()):

@@ -1,10 +1,10 @@
 """Stack configuration, read once, and all of its problems.
 
-    config = StackConfig(values, secret_keys)
+    config = StackConfig(values, secret_keys, project)
     org = config.text("org")
     config.refuse(NO_ORG(org=org))
     config.refuse_unread()
-    config.problems        # [SettingProblem("solos:org", …), …], empty if the configuration is valid
+    config.problems        # [SettingProblem("org", …), …], empty if the configuration is valid
 
 Defaults are only in Pulumi.yaml: the engine adds them to the values before the program runs. A missing value, or one of the wrong
 type, is recorded as a problem, and an empty value is returned, so that reading continues and finds all problems. No problem shows
@@ -15,36 +15,28 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from components.spelling import CONTROL, MAY_BE_EMPTY, RULES, is_whole
 from providers.errors import Problem, ProblemText
 
-PROJECT = "solos"
-"""The namespace of the keys in texts and in code. In the files of a stack it is the project's name, which `pulumi new` changes."""
-
-
-def in_namespace(values: Mapping[str, str], project: str) -> dict[str, str]:
-    """The configuration of a stack of `project`, with its own keys in the namespace PROJECT."""
-    prefix = f"{project}:"
-    return {
-        f"{PROJECT}:{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
-        for key, value in values.items()
-    }
-
 
 @dataclass(frozen=True)
 class SettingProblem(Problem):
-    """What is wrong with a setting. `key` is `solos:database.kind`, or `fly.toml` for a problem in that file."""
+    """What is wrong with a setting. `key` is `database.kind`, or `fly.toml` for a problem in that file."""
 
     place: str = ""
     """File and line, `fly.toml:12`, where there is one."""
 
     @property
     def declared_key(self) -> str:
-        """The key as Pulumi.yaml declares it: `solos:database` of `solos:database.kind`."""
+        """The key as Pulumi.yaml declares it: `database` of `database.kind`."""
         return self.key.partition(".")[0].partition("[")[0]
+
+    def in_project(self, project: str) -> Self:
+        """With the key as the stack file of `project` writes it, `solos:database.kind`, unless there is a place."""
+        return self if self.place else replace(self, key=f"{project}:{self.key}")
 
     def __str__(self) -> str:
         """One line, whatever the names in a stack file are."""
@@ -52,45 +44,48 @@ class SettingProblem(Problem):
 
 
 class SettingText(ProblemText):
-    """The text of a problem with a setting. The key can contain placeholders too: `solos:xcode.{name}`."""
+    """The text of a problem with a setting. The key can contain placeholders too: `xcode.{name}`."""
 
     def __call__(self, *, place: str = "", **values: Any) -> SettingProblem:
         return SettingProblem(self.key.format(**values), *self.fill(**values), place)
 
 
-MISSING = SettingText("solos:{key}", "is missing", remedy="run `pulumi config set {key} VALUE`")
-UNKNOWN = SettingText("solos:{key}", "is unknown", remedy="did you mean {close}?")
-UNKNOWN_OF = SettingText("solos:{key}", "is unknown", remedy="known keys are {known}")
-NOT_A_FLAG = SettingText("solos:{key}", "must be true or false, not {value!r}")
-NOT_A_NUMBER = SettingText("solos:{key}", "must be a whole number, not {value!r}")
-NO_VALUE = SettingText("solos:{key}", "is null", remedy="set it, or remove it")
-EMPTY = SettingText("solos:{key}", "is empty", remedy="set it, or remove it")
-MISSPELT = SettingText("solos:{key}", "must be {form}, not {value!r}")
-MISSPELT_SECRET = SettingText("solos:{key}", "must be {form}")
+MISSING = SettingText("{key}", "is missing", remedy="run `pulumi config set {key} VALUE`")
+UNKNOWN = SettingText("{key}", "is unknown", remedy="did you mean {close}?")
+UNKNOWN_OF = SettingText("{key}", "is unknown", remedy="known keys are {known}")
+NOT_A_FLAG = SettingText("{key}", "must be true or false, not {value!r}")
+NOT_A_NUMBER = SettingText("{key}", "must be a whole number, not {value!r}")
+NO_VALUE = SettingText("{key}", "is null", remedy="set it, or remove it")
+EMPTY = SettingText("{key}", "is empty", remedy="set it, or remove it")
+MISSPELT = SettingText("{key}", "must be {form}, not {value!r}")
+MISSPELT_SECRET = SettingText("{key}", "must be {form}")
 CONTROL_CHARACTER = SettingText(
-    "solos:{key}", "contains a control character", remedy="write the value anew: it was copied with something invisible"
+    "{key}", "contains a control character", remedy="write the value anew: it was copied with something invisible"
 )
-NOT_ONE_OF = SettingText("solos:{key}", "must be {allowed}, not {value!r}")
-NOT_A_LIST = SettingText("solos:{key}", "must be a list")
-NOT_AN_OBJECT = SettingText("solos:{key}", "must be an object")
-NOT_A_STRING = SettingText("solos:{key}", "must be a string")
+NOT_ONE_OF = SettingText("{key}", "must be {allowed}, not {value!r}")
+NOT_A_LIST = SettingText("{key}", "must be a list")
+NOT_AN_OBJECT = SettingText("{key}", "must be an object")
+NOT_A_STRING = SettingText("{key}", "must be a string")
 NOT_ENCRYPTED = SettingText(
-    "solos:{key}",
+    "{key}",
     "is not encrypted",
     remedy="set it with `pulumi config set --secret {key}`, and revoke the value that was readable",
 )
 NOT_ALL_ENCRYPTED = SettingText(
-    "solos:{key}",
+    "{key}",
     "is not encrypted",
-    remedy="set each value with `pulumi config set --secret --path 'solos:{key}.NAME'`, and replace those that were readable",
+    remedy="set each value with `pulumi config set --secret --path '{key}.NAME'`, and replace those that were readable",
 )
 
 
 class StackConfig:
-    """The `solos:…` keys of a stack. `values` are as the engine passes them: every value is a string, objects are JSON."""
+    """The keys of a stack of `project`. `values` are as the engine passes them: every value is a string, objects are JSON.
 
-    def __init__(self, values: Mapping[str, str], secret_keys: Collection[str] = ()) -> None:
-        prefix = f"{PROJECT}:"
+    Here and in texts, keys are as Pulumi.yaml declares them, without the name of the project: `org`.
+    """
+
+    def __init__(self, values: Mapping[str, str], secret_keys: Collection[str], project: str) -> None:
+        prefix = f"{project}:"
         self._values = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
         self._secret = {key.removeprefix(prefix) for key in secret_keys}
         self._read: set[str] = set()
@@ -106,11 +101,11 @@ class StackConfig:
         """Record the problems that a provider's `validate` finds with the value of `key`."""
         for item in problems:
             problem = Problem(key, item) if isinstance(item, str) else item
-            self.refuse(SettingProblem(f"{PROJECT}:{key}", problem.message, problem.remedy))
+            self.refuse(SettingProblem(key, problem.message, problem.remedy))
 
     def refused(self, key: str) -> bool:
         """Whether a problem with `key` is already recorded."""
-        return any(problem.declared_key == f"{PROJECT}:{key}" for problem in self.problems)
+        return any(problem.declared_key == key for problem in self.problems)
 
     def text(self, key: str) -> str:
         """The value of a required `key`."""
@@ -197,7 +192,7 @@ class StackConfig:
             first, dot, _ = key.partition(".")
             first = first.partition("[")[0]
             rule = RULES.get(re.sub(r"\[\d+\]", "", key)) or (RULES.get(f"{first}.*") if dot else None)
-            if f"{PROJECT}:{key}" in known or f"{PROJECT}:{first}" in known:
+            if key in known or first in known:
                 continue
             if CONTROL.search(key + value):
                 self.refuse(CONTROL_CHARACTER(key=key))

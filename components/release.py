@@ -7,7 +7,7 @@ from providers.appstore.ipa import versions
 
 NEXT = "next"
 NOT_CHOSEN = SettingText(
-    "solos:build",
+    "build",
     "must be a number: the preview shows it, the IPA contains it, and sign-offs name it",
     remedy="run `make next-build STACK=NAME`, which asks Apple for the next free one and sets it",
 )

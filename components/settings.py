@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.backend.settings import BackendSettings, read_backend
 from components.command import read_passed
-from components.config import PROJECT, SettingProblem, StackConfig, in_namespace
+from components.config import SettingProblem, StackConfig
 from components.launch.settings import LaunchSettings, read_launch
 from components.monitoring.settings import MonitoringSettings, read_monitoring
 from components.release import Release, read_release
@@ -26,9 +26,8 @@ class BadSettings(Exception):
 
     def __init__(self, problems: Sequence[SettingProblem], settings: "Settings", project: str) -> None:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        text = f"the settings have {count}; nothing was changed:\n{lines}"
-        super().__init__(text.replace(f"{PROJECT}:", f"{project}:"))
+        lines = "\n".join(f"  {problem.in_project(project)}" for problem in problems)
+        super().__init__(f"the settings have {count}; nothing was changed:\n{lines}")
         self.problems = tuple(problems)
         self.settings = settings
 
@@ -42,22 +41,21 @@ class Settings:
     launch: LaunchSettings
     protect: bool
     simulated: Sequence[str]
-    """The vendors' APIs that test doubles stand in for, by their name in solos:endpoints; empty for a real launch."""
+    """The vendors' APIs that test doubles stand in for, by their name in `endpoints`; empty for a real launch."""
 
 
 def read(
     values: Mapping[str, str],
     secret_keys: Collection[str],
     folder: Path,
-    project: str = PROJECT,
+    project: str,
     stack_file: Path | None = None,
 ) -> Settings:
     """The settings of a stack of `project` with the configuration `values`, and the files of the project in `folder`. Raises BadSettings.
 
-
     `values` include the defaults of Pulumi.yaml, which the engine adds. `stack_file` is the file that the other values are from.
     """
-    config = StackConfig(in_namespace(values, project), in_namespace(dict.fromkeys(secret_keys, ""), project))
+    config = StackConfig(values, secret_keys, project)
     release = read_release(config)
     passed = read_passed(config)
     backend = read_backend(config, folder, passed)

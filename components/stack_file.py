@@ -12,9 +12,7 @@ import yaml
 
 from components.config import SettingProblem, SettingText
 
-NOT_IN_QUOTES = SettingText(
-    "solos:{key}", "YAML reads {text} as a number or a date", remedy='write "{text}", in quotes'
-)
+NOT_IN_QUOTES = SettingText("{key}", "YAML reads {text} as a number or a date", remedy='write "{text}", in quotes')
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(

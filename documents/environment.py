@@ -11,9 +11,9 @@ SOURCE = FOLDER / "environment.toml"
 ORIGINS: dict[Source, str] = {
     "fly.toml": "`[env]` of fly.toml",
     "generated": "generated once, and kept encrypted in the stack's state",
-    "given": "`solos:secrets`, encrypted in the stack's configuration",
+    "given": "`secrets`, encrypted in the stack's configuration",
     "database": "read from the Managed Postgres cluster, and kept encrypted in the stack's state; for an external database, "
-    "`solos:secrets`",
+    "`secrets`",
     "Fly": "set by Fly on every machine",
 }
 
@@ -22,7 +22,7 @@ BEFORE = """\
 
 Every variable and secret in the server's environment. It is the contract between the server and its operator.
 This file is made from `infra-docs/environment.toml`, which the program checks at preview. `make docs` writes it, and a test fails
-when it is out of date. Another server has another file: `solos:environment`.
+when it is out of date. Another server has another file: `environment`.
 """
 
 AFTER = """\
@@ -48,22 +48,22 @@ is `info` for almost every line, so it looks into the line:
 | Source | Do |
 | --- | --- |
 | fly.toml | edit `[env]`, then `pulumi up`: it updates the machine, and rolls back if the new version is not healthy |
-| `solos:secrets` | `pulumi config set --secret --path 'solos:secrets.NAME'`, then `pulumi up`: all changed secrets are set in one batch, and the machine is updated once |
-| generated | nothing: the first `pulumi up` generates it. To keep an existing value, set it in `solos:secrets` |
+| `secrets` | `pulumi config set --secret --path 'secrets.NAME'`, then `pulumi up`: all changed secrets are set in one batch, and the machine is updated once |
+| generated | nothing: the first `pulumi up` generates it. To keep an existing value, set it in `secrets` |
 | the cluster | nothing: `pulumi up` reads it when the cluster is ready |
 
 ## Rotate a secret that may have leaked
 
 | Source | Do |
 | --- | --- |
-| `solos:secrets` | create a new value at its service, set it as above, `pulumi up`, and only then revoke the old one |
+| `secrets` | create a new value at its service, set it as above, `pulumi up`, and only then revoke the old one |
 | generated | `pulumi up --replace URN` with the URN of its `RandomPassword`, which `pulumi stack --show-urns` prints |
 | the cluster | rotate the user's password in the cluster's dashboard, then `pulumi refresh` and `pulumi up` |
 
 ## Add a variable
 
 Add one line to `infra-docs/environment.toml`, run `make docs`, and commit both. The preview refuses a required variable
-without a value, a secret in fly.toml, and a name in `solos:secrets` that is not in the file.
+without a value, a secret in fly.toml, and a name in `secrets` that is not in the file.
 """
 
 

@@ -146,10 +146,10 @@ def certificates(subject: Subject) -> Iterator[Finding]:
     """Whether the certificate of the stack exists, or can be created."""
     signing = subject.settings.ios.signing
     if signing is None:
-        yield ok("builds are signed elsewhere: solos:signing is empty")
+        yield ok("builds are signed elsewhere: `signing` is empty")
         return
     if signing.p12:
-        yield ok("the certificate in solos:signingSecrets.p12 is used")
+        yield ok("the certificate in `signingSecrets.p12` is used")
         return
     type = signing.certificate
     listed = AppStore(subject.config).list_all(
@@ -165,7 +165,7 @@ def certificates(subject: Subject) -> Iterator[Finding]:
         return
     in_use = ", ".join(f"{certificate.serial_number} until {_day(certificate)}" for certificate in listed)
     remedy = (
-        "configure one of them (solos:signingSecrets.p12 and .password), or revoke an unused one at "
+        "configure one of them (`signingSecrets.p12` and .password), or revoke an unused one at "
         "https://developer.apple.com/account/resources/certificates"
     )
     if len(listed) >= MAX_CERTIFICATES:
@@ -187,7 +187,7 @@ def testers(subject: Subject) -> Iterator[Finding]:
     except RoleMissing:
         yield warning(
             "this key cannot see the team's users",
-            "compare solos:testers with https://appstoreconnect.apple.com/access/users",
+            "compare `testers` with https://appstoreconnect.apple.com/access/users",
         )
         return
     missing = [email for email in emails if team.key(email) not in users]

@@ -121,7 +121,7 @@ def archive(subject: Subject) -> Iterator[Finding]:
     """Whether the program that builds the IPA is installed."""
     ios = subject.settings.ios
     if not ios.is_archived:
-        yield ok("the IPA is prebuilt: solos:archive is empty")
+        yield ok("the IPA is prebuilt: `archive` is empty")
         return
     if subject.is_uploaded:
         yield ok("not needed: the build is uploaded")
@@ -132,12 +132,12 @@ def archive(subject: Subject) -> Iterator[Finding]:
         yield ok(f"`up` builds the IPA with `{command}`")
     else:
         yield blocked(
-            f"solos:{key} starts with {program!r}, which is not installed here",
-            f"run this where it is installed (xcodebuild: macOS with Xcode), or empty solos:{key} and provide the IPA",
+            f"`{key}` starts with {program!r}, which is not installed here",
+            f"run this where it is installed (xcodebuild: macOS with Xcode), or empty `{key}` and provide the IPA",
         )
 
 
 def is_rehearsed(subject: Subject) -> bool:
     """Whether every configured endpoint is on this computer, and at least one is configured."""
-    endpoints = json.loads(subject.stack.values.get("solos:endpoints") or "{}")
+    endpoints = json.loads(subject.config.get("endpoints") or "{}")
     return bool(endpoints) and all(urlsplit(str(url)).hostname in LOOPBACK for url in endpoints.values())

@@ -11,14 +11,14 @@ from providers.checks.release import BUILD_LEFT_OUT
 from providers.errors import Problem
 from providers.properties import decode
 
-IPA = "solos:ipa"
-BUILD_IT = "build it, or set solos:archive to the command that does"
-SECRETS = ("solos:secrets", "solos:monitoringSecrets")
+IPA = "ipa"
+BUILD_IT = "build it, or set `archive` to the command that does"
+SECRETS = ("secrets", "monitoringSecrets")
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
     found = [problem for problem in subject.problems if problem.declared_key not in (IPA, *SECRETS)]
-    yield from map(_blocked, found)
+    yield from (_blocked(subject, problem) for problem in found)
     if not found:
         release = subject.settings.release
         yield ok(f"{release.title}, build {release.build}; configuration and fly.toml agree")
@@ -27,7 +27,7 @@ def settings(subject: Subject) -> Iterator[Finding]:
 def secrets(subject: Subject) -> Iterator[Finding]:
     """The secrets that are given, and those that the stack generates."""
     found = [problem for problem in subject.problems if problem.declared_key in SECRETS]
-    yield from map(_blocked, found)
+    yield from (_blocked(subject, problem) for problem in found)
     if found:
         return
     given = subject.settings.backend.given_secrets
@@ -41,7 +41,7 @@ def secrets(subject: Subject) -> Iterator[Finding]:
 def ipa(subject: Subject) -> Iterator[Finding]:
     """Whether the IPA can be uploaded: the same checks as in a preview."""
     found = [problem for problem in subject.problems if problem.declared_key == IPA]
-    yield from map(_blocked, found)
+    yield from (_blocked(subject, problem) for problem in found)
     ios, release = subject.settings.ios, subject.settings.release
     if not ios.ipa:
         if not found:
@@ -66,7 +66,7 @@ def _without_ipa(subject: Subject) -> Finding:
     if subject.stack.build:
         refusal = BUILD_LEFT_OUT()
         return blocked(refusal.message, refusal.remedy)
-    return ok("no build yet: solos:ipa is empty, so `up` deploys the backend, and makes what a build needs")
+    return ok("no build yet: `ipa` is empty, so `up` deploys the backend, and makes what a build needs")
 
 
 def _build_problems(subject: Subject, path: Path) -> Iterator[Problem]:
@@ -93,11 +93,12 @@ def other_stacks(subject: Subject) -> Iterator[Finding]:
     for claim, stack in shared:
         yield blocked(
             f"{claim} belongs to stack {stack} of the same backend",
-            "give this stack another one: solos:app, solos:bundleId; or destroy that stack first",
+            "give this stack another one: `app`, `bundleId`; or destroy that stack first",
         )
     if not shared:
         yield ok("none claims the app or the bundle ID")
 
 
-def _blocked(problem: SettingProblem) -> Finding:
+def _blocked(subject: Subject, problem: SettingProblem) -> Finding:
+    problem = problem.in_project(subject.stack.project)
     return blocked(f"{problem.place or problem.key}: {problem.message}", problem.remedy)

@@ -9,7 +9,7 @@ from enum import Enum
 
 from pulumi.dynamic import Config
 
-from components.config import PROJECT, SettingProblem
+from components.config import SettingProblem
 from components.settings import BadSettings, Settings
 from components.settings import read as read_settings
 from preflight.stack import StackView
@@ -76,7 +76,7 @@ def examine(stack: StackView) -> Subject:
         settings = read_settings(stack.values, stack.secret_keys, stack.folder, stack.project, stack.file)
     except BadSettings as bad:
         settings, problems = bad.settings, bad.problems
-    return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), PROJECT))
+    return Subject(stack=stack, settings=settings, problems=problems, config=Config(dict(stack.values), stack.project))
 
 
 Check = Callable[[Subject], Iterator[Finding]]

@@ -72,7 +72,7 @@ def organisation(subject: Subject) -> Iterator[Finding]:
     try:
         platform.can_list_apps(Fly(subject.config), org)
     except (Forbidden, NotFound):
-        remedy = f"fix solos:org (`fly orgs list` shows the slugs), or {REMEDY.format(org=org)}"
+        remedy = f"fix `org` (`fly orgs list` shows the slugs), or {REMEDY.format(org=org)}"
         yield blocked(f"no organisation {org!r}, or the token has no access to it", remedy)
         return
     yield ok(org)
@@ -82,7 +82,7 @@ def organisation(subject: Subject) -> Iterator[Finding]:
 def app_name(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
     if backend.unique_names:
-        yield ok(f"{backend.app}-…, with a random suffix: solos:uniqueNames")
+        yield ok(f"{backend.app}-…, with a random suffix: `uniqueNames`")
         return
     for name in _app_names(subject):
         yield _name(subject, name)
@@ -90,7 +90,7 @@ def app_name(subject: Subject) -> Iterator[Finding]:
 
 def _name(subject: Subject, name: str) -> Finding:
     org = subject.settings.backend.org
-    remedy = "choose another name: solos:app, or `app` in fly.toml"
+    remedy = "choose another name: `app`, or `app` in fly.toml"
     try:
         found = apps.look_up(Fly(subject.config), name)
     except NotFound:
@@ -117,7 +117,7 @@ def existing(subject: Subject) -> Iterator[Finding]:
         yield from _staged(subject)
         return
     if backend.unique_names:
-        yield ok("none: each stack has an app of its own, solos:uniqueNames")
+        yield ok("none: each stack has an app of its own, `uniqueNames`")
         return
     adopted = survey.look(Fly(subject.config), claims(backend, backend.app)).adopted
     for phrase in adopted:
@@ -162,7 +162,7 @@ def region(subject: Subject) -> Iterator[Finding]:
     if settings.backend.database.kind == "postgres" and code in regions and not regions[code].mpg_available:
         yield blocked(f"{code} has no Managed Postgres", f"choose another region: {where}")
     if monitoring and count <= 1:
-        yield _capacity(subject, regions, monitoring.region, {}, "solos:monitoring.region")
+        yield _capacity(subject, regions, monitoring.region, {}, "monitoring.region")
 
 
 def _hosts(subject: Subject) -> Iterator[Finding]:
@@ -200,7 +200,7 @@ def _capacity(
 def image(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
     if backend.image_build:
-        yield ok(f"{backend.image} is built by `up`: solos:imageBuild")
+        yield ok(f"{backend.image} is built by `up`: `imageBuild`")
         return
     reference = parse(backend.image)
     if reference.host == FLY_REGISTRY:
@@ -228,7 +228,7 @@ def _repository(subject: Subject, app: str) -> Finding | None:
     except Forbidden:
         return blocked(
             f"{FLY_REGISTRY}/{app} takes no push: the app {app} belongs to another organisation",
-            f"create an app of another name for the images, set solos:image to its repository, {push}",
+            f"create an app of another name for the images, set `image` to its repository, {push}",
         )
     return None
 
@@ -249,7 +249,7 @@ def _dns(subject: Subject) -> Iterator[Finding]:
     if found is None:
         yield warning(
             f"{backend.domain}: the first `up` requests its certificate, and prints the DNS records to create",
-            "have somebody ready who can create them; solos:waitForDomain is how long `up` waits",
+            "have somebody ready who can create them; `waitForDomain` is how long `up` waits",
         )
     elif found.configured:
         yield ok(f"{backend.domain} points to {backend.app}")
@@ -278,7 +278,7 @@ def metrics_token(subject: Subject) -> Iterator[Finding]:
         yield blocked(
             f"Fly refuses the monitor's token for {org!r}",
             f"create one with `fly tokens create readonly -o {org}`: "
-            "`pulumi config set --secret --path 'solos:monitoringSecrets.metricsToken'`",
+            "`pulumi config set --secret --path 'monitoringSecrets.metricsToken'`",
         )
         return
     yield ok(f"the monitor's token can read {org}")

@@ -19,8 +19,8 @@ from providers.errors import ErrorText, ProviderError
 
 FIRST = "1"
 """For a version without builds, where none is configured."""
-NO_VERSION = ErrorText("solos:version is not a version, so no build number can be found", remedy="fix solos:version")
-NO_LINE = ErrorText("{file} has no line `solos:build`", remedy='add `solos:build: "{number}"`')
+NO_VERSION = ErrorText("`version` is not a version, so no build number can be found", remedy="fix `version`")
+NO_LINE = ErrorText("{file} has no line `{project}:build`", remedy='add `{project}:build: "{number}"`')
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,12 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"build {number} of {subject.settings.release.version} is free")
             return 0
         file = stack_file(Path.cwd(), options.stack, options.config_file)
-        write(file, number)
+        write(file, subject.stack.project, number)
     except ProviderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     built = "" if subject.settings.ios.is_archived else "; build the IPA with it"
-    print(f"solos:build is {number} in {file.name}{built}")
+    print(f"{subject.stack.project}:build is {number} in {file.name}{built}")
     return 0
 
 
@@ -59,12 +59,12 @@ def find(subject: Subject) -> str:
     return versions.next_free(release.build, taken) if used else release.build
 
 
-def write(file: Path, number: str) -> None:
-    """Set `solos:build` in a stack's file, and leave the other lines as they are. Raises ProviderError."""
+def write(file: Path, project: str, number: str) -> None:
+    """Set `build` in the file of a stack of `project`, and leave the other lines as they are. Raises ProviderError."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    changed, count = re.subn(r"(?m)^(\s*[\w-]+:build:).*$", rf'\1 "{number}"', text)
+    changed, count = re.subn(rf"(?m)^(\s*{re.escape(project)}:build:).*$", rf'\1 "{number}"', text)
     if not count:
-        raise NO_LINE(file=file.name, number=number)
+        raise NO_LINE(file=file.name, project=project, number=number)
     file.write_text(changed, encoding="utf-8")
 
 

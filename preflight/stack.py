@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.config import PROJECT, in_namespace
 from project.config import project_name, stack_file
 from project.config import read as read_config
 from project.crypter import WrongPassphrase
@@ -33,9 +32,10 @@ class Unreadable(ProviderError):
 
 @dataclass(frozen=True, kw_only=True)
 class StackView:
-    """`values` and `secret_keys` are as the engine passes them to the program, in the namespace of texts and code."""
+    """`values` and `secret_keys` are as the engine passes them to the program."""
 
     name: str
+    project: str
     folder: Path
     values: Mapping[str, str] = field(repr=False)
     secret_keys: frozenset[str] = frozenset()
@@ -45,7 +45,6 @@ class StackView:
     """What the other stacks of the same backend have, `app NAME` and `bundle ID IDENTIFIER`, and the stack that has it."""
     build: Mapping[str, Any] = field(default_factory=dict)
     """Inputs of the build that is uploaded; empty when there is none."""
-    project: str = PROJECT
     file: Path | None = None
     """The stack file that the values are from."""
     problem: str = ""
@@ -65,13 +64,13 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> StackView:
     deployment = {} if exported.returncode else json.loads(exported.stdout)["deployment"]
     return StackView(
         name=name,
+        project=project,
         folder=folder,
-        values=in_namespace({key: about.get("value", "") for key, about in values.items()}, project),
-        secret_keys=frozenset(in_namespace({key: "" for key, about in values.items() if about.get("secret")}, project)),
+        values={key: about.get("value", "") for key, about in values.items()},
+        secret_keys=frozenset(key for key, about in values.items() if about.get("secret")),
         resource_ids=_ids_by_type(deployment),
         claimed=_claimed_by_others(_exports(folder, name)),
         build=_build(deployment),
-        project=project,
         file=stack_file(folder, name, config_file),
     )
 
@@ -94,13 +93,13 @@ def _from_files(folder: Path, name: str, config_file: Path | None, *, problem: s
     deployment = _deployment(folder, stack.project, name)
     return StackView(
         name=name,
+        project=stack.project,
         folder=folder,
-        values=in_namespace(stack.config, stack.project),
-        secret_keys=frozenset(in_namespace(dict.fromkeys(stack.secret_keys, ""), stack.project)),
+        values=stack.config,
+        secret_keys=stack.secret_keys,
         claimed=_claimed_by_others(_other_deployments(folder, stack.project, name)),
         resource_ids=_ids_by_type(deployment),
         build=_build(deployment),
-        project=stack.project,
         file=stack_file(folder, name, config_file),
         problem=problem,
     )

@@ -55,7 +55,7 @@ class Doubles(Control):
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """The value of `solos:endpoints` for these doubles."""
+        """The value of `endpoints` for these doubles."""
         return {endpoint: self.addresses[name] for endpoint, name in ENDPOINTS.items()}
 
     @property

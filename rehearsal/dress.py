@@ -10,11 +10,11 @@ from rehearsal.receivers import METRICS_TOKEN, receivers
 from rehearsal.stack import RehearsalStack
 from rehearsal.standins import ipa
 
-LATER = ("solos:signOffs", "solos:declaredBy", "solos:withdrawn", "solos:earlierReleases")
+LATER = ("signOffs", "declaredBy", "withdrawn", "earlierReleases")
 """Keys that are set after a launch. A first launch has none of them."""
-OWN = ("solos:imageBuild", "solos:xcode", "solos:archive")
+OWN = ("imageBuild", "xcode", "archive")
 """Keys that build the image and the IPA with the team's own tools."""
-MADE_HERE = ("solos:signingSecrets", "solos:flyApiToken", "solos:ascKeyId", "solos:ascIssuerId", "solos:ascPrivateKey")
+MADE_HERE = ("signingSecrets", "flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 """Secrets of the vendors that the doubles replace."""
 PLACEHOLDER = "rehearsal"
 
@@ -23,30 +23,26 @@ def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
     """The keys to set in the copy of the production stack; None removes one. Prints what they are."""
     config = stack.config
     changed: dict[str, Any] = {
-        "solos:endpoints": doubles.endpoints,
-        "solos:credentialsFile": str(stack.folder / "credentials.json"),
-        "solos:protect": False,
-        **(receivers(stack, doubles.control) if config.get("solos:monitoring") else {}),
+        "endpoints": doubles.endpoints,
+        "credentialsFile": str(stack.folder / "credentials.json"),
+        "protect": False,
+        **(receivers(stack, doubles.control) if config.get("monitoring") else {}),
     }
     removed = [key for key in (*LATER, *OWN, *MADE_HERE) if key in config]
     changed |= dict.fromkeys(removed)
-    database = config.get("solos:database") or {}
+    database = config.get("database") or {}
     if "fromSnapshot" in database:
-        changed["solos:database"] = {key: value for key, value in database.items() if key != "fromSnapshot"}
-        removed.append("solos:database.fromSnapshot")
-    replaced = [
-        path for path in stack.removed_secrets if path.startswith(("solos:secrets.", "solos:monitoringSecrets."))
-    ]
+        changed["database"] = {key: value for key, value in database.items() if key != "fromSnapshot"}
+        removed.append("database.fromSnapshot")
+    replaced = [path for path in stack.removed_secrets if path.startswith(("secrets.", "monitoringSecrets."))]
     for path in replaced:
         key, _, name = path.partition(".")
-        if key == "solos:secrets":
+        if key == "secrets":
             changed[key] = {**changed.get(key, config.get(key, {})), name: stack.encrypted(PLACEHOLDER)}
-    if "solos:archive" in removed or "solos:xcode" in removed or not Path(str(config.get("solos:ipa"))).exists():
-        changed["solos:ipa"] = str(_stand_in(stack))
-        replaced.append("solos:ipa")
-    print(
-        "In the copy of the stack file, changed: solos:endpoints, solos:credentialsFile, solos:protect, solos:monitoring."
-    )
+    if "archive" in removed or "xcode" in removed or not Path(str(config.get("ipa"))).exists():
+        changed["ipa"] = str(_stand_in(stack))
+        replaced.append("ipa")
+    print("In the copy of the stack file, changed: endpoints, credentialsFile, protect, monitoring.")
     print(f"Replaced by values of this rehearsal: {', '.join(sorted(replaced)) or 'nothing'}.")
     print(
         f"Left out: {', '.join(sorted({*removed, *stack.removed_secrets} - {*replaced})) or 'nothing'}.\n", flush=True
@@ -60,19 +56,19 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
     `make preflight` looks for them at the vendors.
     """
     config = stack.config
-    org = config["solos:org"]
+    org = config["org"]
     for token, may in ((doubles.credentials["FLY_API_TOKEN"], "all"), (METRICS_TOKEN, "read")):
         doubles.do("/fly/tokens", token=token, org=org, may=may)
-    if app := app_of(config["solos:image"]):
+    if app := app_of(config["image"]):
         doubles.do("/fly/apps", name=app, org=org, for_images=True)
-    doubles.do("/fly/images", reference=config["solos:image"], health=_health_paths(config))
-    for tester in config["solos:testers"]:
+    doubles.do("/fly/images", reference=config["image"], health=_health_paths(config))
+    for tester in config["testers"]:
         doubles.do("/appstore/users", **tester)
-    if domain := config.get("solos:domain"):
+    if domain := config.get("domain"):
         app = _app(config)
         doubles.do("/fly/dns", hostname=domain, points_to=app, challenge_of=app, owned_by=app)
     print(
-        f"Assumed to exist: the organisation {config['solos:org']}, {config['solos:image']}, and the testers as users of the team. `make preflight` looks for them.\n",
+        f"Assumed to exist: the organisation {config['org']}, {config['image']}, and the testers as users of the team. `make preflight` looks for them.\n",
         flush=True,
     )
 
@@ -82,24 +78,22 @@ def _stand_in(stack: RehearsalStack) -> Path:
     config = stack.config
     return ipa.write(
         stack.folder / "solmobile.ipa",
-        bundle_id=str(config["solos:bundleId"]),
-        version=str(config["solos:version"]),
-        build=str(config["solos:build"]),
-        info={"API_BASE_URL": f"https://{config.get('solos:domain') or f'{_app(config)}.fly.dev'}"},
+        bundle_id=str(config["bundleId"]),
+        version=str(config["version"]),
+        build=str(config["build"]),
+        info={"API_BASE_URL": f"https://{config.get('domain') or f'{_app(config)}.fly.dev'}"},
     )
 
 
 def _health_paths(config: dict[str, Any]) -> list[str]:
-    """Where the team's server answers: the paths of the HTTP checks of its fly.toml, and solos:healthPath."""
+    """Where the team's server answers: the paths of the HTTP checks of its fly.toml, and `healthPath`."""
     machine = _fly_toml(config)
     checks = _tables(machine.get("http_service", {}).get("checks"))
     for service in _tables(machine.get("services")):
         checks += _tables(service.get("http_checks"))
     named = machine.get("checks", {})
     checks += list(named.values()) if isinstance(named, dict) else _tables(named)
-    return sorted(
-        {str(path) for path in (*(check.get("path") for check in checks), config.get("solos:healthPath")) if path}
-    )
+    return sorted({str(path) for path in (*(check.get("path") for check in checks), config.get("healthPath")) if path})
 
 
 def _tables(found: Any) -> list[dict[str, Any]]:
@@ -108,8 +102,8 @@ def _tables(found: Any) -> list[dict[str, Any]]:
 
 
 def _app(config: dict[str, Any]) -> str:
-    return str(config.get("solos:app") or _fly_toml(config).get("app", ""))
+    return str(config.get("app") or _fly_toml(config).get("app", ""))
 
 
 def _fly_toml(config: dict[str, Any]) -> dict[str, Any]:
-    return read_toml(Path(config.get("solos:flyToml") or "fly.toml"))
+    return read_toml(Path(config.get("flyToml") or "fly.toml"))

@@ -1,4 +1,4 @@
-"""The endpoints of the program (`solos:endpoints`), and the service of the doubles behind each."""
+"""The endpoints of the program (`endpoints`), and the service of the doubles behind each."""
 
 ENDPOINTS = {
     "fly": "fly",

@@ -67,7 +67,7 @@ class People:
         return bool(missing)
 
     def sign_offs(self, features: Sequence[str], build: str, image: str) -> dict[str, dict[str, str]]:
-        """The value of `solos:signOffs` when every tester has passed every feature."""
+        """The value of `signOffs` when every tester has passed every feature."""
         of = {"build": build, "image": image}
         return {"of": of, **{tester["email"]: dict.fromkeys(features, "passed") for tester in self._testers}}
 

@@ -16,16 +16,16 @@ METRICS_TOKEN = "fm2_readonly"
 def receivers(stack: RehearsalStack, control: str) -> dict[str, Any]:
     """The monitor's settings, with the control address as the service that gets pages, heartbeats and log lines.
 
-    Empty for a stack with `solos:monitoring: {}`, which has no monitor.
+    Empty for a stack with `monitoring: {}`, which has no monitor.
     """
-    if stack.config.get("solos:monitoring") == {}:
+    if stack.config.get("monitoring") == {}:
         return {}
     secrets = {name: f"{control}/receivers/{name}" for name in ("page", "ticket")}
     secrets |= {"heartbeat": f"{control}/receivers/deadman", "metricsToken": METRICS_TOKEN, "sinkToken": "sink"}
     return {
-        "solos:monitoring": stack.config.get("solos:monitoring", {})
-        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, "sinkUser": "solos"},
-        "solos:monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
+        "monitoring": stack.config.get("monitoring", {})
+        | {"page": "webhook", "ticket": "webhook", "sink": "loki", "sinkUrl": control, "sinkUser": "rehearsal"},
+        "monitoringSecrets": {name: stack.encrypted(value) for name, value in secrets.items()},
     }
 
 
@@ -42,10 +42,10 @@ def without_logs(monitoring: dict[str, Any], secrets: dict[str, Any]) -> tuple[d
 
 def waived(config: dict[str, Any]) -> dict[str, Any]:
     """Settings that turn off and waive the rows that need a program that is not installed; prints which."""
-    missing = missing_programs() if config.get("solos:monitoring") else {}
+    missing = missing_programs() if config.get("monitoring") else {}
     if not missing:
         return {}
-    monitoring, secrets = dict(config.get("solos:monitoring", {})), dict(config.get("solos:monitoringSecrets", {}))
+    monitoring, secrets = dict(config.get("monitoring", {})), dict(config.get("monitoringSecrets", {}))
     rows = [operations.logging]
     if "telegraf" in missing:
         monitoring, secrets = without_logs(monitoring, secrets)
@@ -55,7 +55,7 @@ def waived(config: dict[str, Any]) -> dict[str, Any]:
     reason = f"not installed: {', '.join(sorted(missing.values()))}; `make monitoring-tools` installs what it can"
     print(f"Not rehearsed: {', '.join(row.key for row in rows)} ({reason}).\n", flush=True)
     waivers = {
-        **config.get("solos:waivers", {}),
+        **config.get("waivers", {}),
         **{row.key: {"reason": reason, "by": "this rehearsal"} for row in rows},
     }
-    return {"solos:monitoring": monitoring, "solos:monitoringSecrets": secrets, "solos:waivers": waivers}
+    return {"monitoring": monitoring, "monitoringSecrets": secrets, "waivers": waivers}

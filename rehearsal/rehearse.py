@@ -42,7 +42,7 @@ TARGETS = {
     "people": "people",
 }
 """The Makefile's target for each command."""
-TEXTS = ("solos:image", "solos:bundleId", "solos:appName", "solos:version", "solos:build")
+TEXTS = ("image", "bundleId", "appName", "version", "build")
 """The keys, besides the testers, that the people of the rehearsal need."""
 
 
@@ -104,12 +104,12 @@ class Rehearsal(RehearsalStack):
     @property
     def release(self) -> dict[str, Any]:
         """What people sign off: when any of this changes, they have to sign off again."""
-        keys = ("solos:version", "solos:build", "solos:label", "solos:testers")
+        keys = ("version", "build", "label", "testers")
         return {key: self.config.get(key) for key in keys}
 
     @property
     def is_declared(self) -> bool:
-        return "solos:declaredBy" in self.config
+        return "declaredBy" in self.config
 
     def decide(self, decisions: dict[str, Any]) -> None:
         """Set keys of the stack, in this run and in later runs of the same release."""
@@ -129,7 +129,7 @@ class Rehearsal(RehearsalStack):
 
 
 def _rehearse(stack: Rehearsal, doubles: Doubles) -> int:
-    stack.configure({"solos:endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
+    stack.configure({"endpoints": doubles.endpoints, **receivers(stack, doubles.control)})
     failed = _launch(stack, doubles)
     if failed:
         _advise()
@@ -152,12 +152,12 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
     stack.configure(waived(config))  # Not stored for later runs: the programs may be installed then.
     with _people(config, doubles.control) as people:
         failed = stack.run("up")
-        if failed and "solos:waitForAppRecord" not in config and people.app_record_exists():
+        if failed and "waitForAppRecord" not in config and people.app_record_exists():
             print("\nThe account holder has filled in Apple's form; the next `up` continues.\n", flush=True)
             failed = stack.run("up")
-        if failed or not config.get("solos:ipa"):
+        if failed or not config.get("ipa"):
             return failed
-        installed = people.install(str(config["solos:version"]), str(config["solos:build"]))
+        installed = people.install(str(config["version"]), str(config["build"]))
     was_declared = stack.is_declared
     if was_declared and not installed:
         return 0
@@ -171,10 +171,8 @@ def _launch(stack: Rehearsal, doubles: Doubles) -> int:
 def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     """Print the commands for another shell, and serve the doubles until Ctrl-C."""
     doubles.do("/delays", monitor_speed=SPEED)
-    credentials = {
-        "solos:credentialsFile": str(stack.folder / "credentials.json")
-    }  # the other shell's environment has none
-    stack.configure({"solos:endpoints": doubles.endpoints, **credentials, **receivers(stack, doubles.control)})
+    credentials = {"credentialsFile": str(stack.folder / "credentials.json")}  # the other shell's environment has none
+    stack.configure({"endpoints": doubles.endpoints, **credentials, **receivers(stack, doubles.control)})
     stack.configure(waived(stack.config))
     stack.select()
     fly = doubles.addresses["fly_platform"]
@@ -207,7 +205,7 @@ def _play_people() -> int:
     document = read_yaml(file)
     config = document["config"]
     people = _people(config, json.loads(served_at.read_text(encoding="utf-8"))["control"])
-    people.install(str(config["solos:version"]), str(config["solos:build"]))
+    people.install(str(config["version"]), str(config["build"]))
     config.update(_declaration(people, config))
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     print(f"The testers have installed the build. {file} has their sign-offs, and {LEAD}'s declaration of the launch.")
@@ -215,24 +213,24 @@ def _play_people() -> int:
 
 
 def _people(config: dict[str, Any], control: str) -> People:
-    bundle_id = str(config["solos:bundleId"])
-    form = AppForm(bundle_id, str(config["solos:appName"]), sku=str(config.get("solos:sku") or bundle_id))
-    return People(control, form, config["solos:testers"])
+    bundle_id = str(config["bundleId"])
+    form = AppForm(bundle_id, str(config["appName"]), sku=str(config.get("sku") or bundle_id))
+    return People(control, form, config["testers"])
 
 
 def _declaration(people: People, config: dict[str, Any]) -> dict[str, Any]:
     """The keys that people set in the stack file when they have tried the build."""
     features = [feature["key"] for feature in read_toml(PLAN)["features"]]
-    build = f"{config['solos:version']} ({config['solos:build']})"
+    build = f"{config['version']} ({config['build']})"
     return {
-        "solos:signOffs": people.sign_offs(features, build, str(config["solos:image"])),
-        "solos:declaredBy": LEAD,
+        "signOffs": people.sign_offs(features, build, str(config["image"])),
+        "declaredBy": LEAD,
     }
 
 
 def _is_complete(config: dict[str, Any]) -> bool:
     """Whether the stack has all keys that the people of the rehearsal need. If not, the program reports what is missing."""
-    testers = config.get("solos:testers")
+    testers = config.get("testers")
     return (
         all(isinstance(config.get(key), str | int | float) for key in TEXTS)
         and isinstance(testers, list)

@@ -17,8 +17,6 @@ from rehearsal.doubles import Doubles
 
 PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")
-NAMESPACE = "solos"
-"""Of the keys in code; in files it is the project's name."""
 SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
 """The salt for PASSPHRASE. It is constant, so that a run can decrypt the state of an earlier one; no secret in it is real."""
 
@@ -29,7 +27,7 @@ def installed_engine() -> str:
 
 
 class RehearsalStack:
-    """`config` is the content of the stack file, by full key (`solos:org`).
+    """`config` is the content of the stack file, by key as Pulumi.yaml declares it, without the name of the project: `org`.
 
     The stack file is a copy with its own passphrase, without the values that are encrypted with another one.
     """
@@ -52,10 +50,11 @@ class RehearsalStack:
         document = read_yaml(source)
         if not isinstance(document.get("config"), dict):
             raise bad(source, "has no `config:` with keys and values")
-        self._project = str(read_yaml(Path("Pulumi.yaml"))["name"])
-        self.config: dict[str, Any] = _renamed(document["config"], self._project, NAMESPACE)
+        self.project = str(read_yaml(Path("Pulumi.yaml"))["name"])
+        prefix = f"{self.project}:"
+        self.config: dict[str, Any] = {key.removeprefix(prefix): value for key, value in document["config"].items()}
         self.removed_secrets: list[str] = _remove_secrets(self.config)
-        """Paths of the values that are encrypted with the committed file's passphrase: `solos:secrets.SESSION_SECRET`."""
+        """Paths of the values that are encrypted with the committed file's passphrase: `secrets.SESSION_SECRET`."""
         self._crypter = Crypter.of(SALT, PASSPHRASE)
         self._document = {**document, "encryptionsalt": SALT}
         self._environment = {
@@ -73,8 +72,8 @@ class RehearsalStack:
             self.config.pop(key, None)
             if value is not None:
                 self.config[key] = value
-        written = {**self._document, "config": _renamed(self.config, NAMESPACE, self._project)}
-        self.file.write_text(yaml.safe_dump(written), encoding="utf-8")
+        config = {key if ":" in key else f"{self.project}:{key}": value for key, value in self.config.items()}
+        self.file.write_text(yaml.safe_dump({**self._document, "config": config}), encoding="utf-8")
 
     def encrypted(self, text: str) -> dict[str, str]:
         """A secret value in the form of a stack file."""
@@ -122,7 +121,7 @@ class RehearsalStack:
             return
         project = self.folder / "project"
         project.mkdir(exist_ok=True)
-        about = {"name": self._project, "runtime": "python"}
+        about = {"name": self.project, "runtime": "python"}
         (project / "Pulumi.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
         (project / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
         self._output(["pulumi", "stack", "select", "--create", self.name, "--cwd", str(project)])
@@ -146,11 +145,6 @@ class RehearsalStack:
 
     def _output(self, command: list[str]) -> str:
         return subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-def _renamed(config: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The keys of the namespace `old` in the namespace `new`."""
-    return {f"{new}:{key.removeprefix(f'{old}:')}" if key.startswith(f"{old}:") else key: config[key] for key in config}
 
 
 def _remove_secrets(config: Any, prefix: str = "") -> list[str]:

@@ -55,7 +55,7 @@ class StackState:
         return (resource for resource in self.resources if resource.kind == kind)
 
     def find(self, kind: str, *, within: str = "") -> Resource | None:
-        """The first resource of a type, inside components of the type `within` where that is given."""
+        """The first resource of a type, inside components of the class `within` where that is given."""
         return next((resource for resource in self.all(kind) if not within or within in resource.components), None)
 
 
@@ -90,7 +90,7 @@ def _resource(entry: Mapping[str, Any]) -> Resource:
         kind=kind_of(entry["type"]),
         name=name,
         id=str(entry.get("id", "")),
-        components=tuple(kind_of(type_) for type_ in types.split("$")[:-1]),
+        components=tuple(type_.rpartition(":")[2] for type_ in types.split("$")[:-1]),
         custom=bool(entry.get("custom")),
         outputs=_plain(entry.get("outputs") or {}),
         created=_time(entry.get("created")),

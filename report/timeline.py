@@ -42,7 +42,7 @@ class Span:
 
     @property
     def name(self) -> str:
-        """Its name inside its component: `machine` for `solos-backend-machine`."""
+        """Its name inside its component: `machine` for `acme-backend-machine`."""
         return self.resource.name.removeprefix(f"{self.resource.parent_name}-")
 
     @property
@@ -94,7 +94,7 @@ def grouped(spans: Iterable[Span]) -> list[Group]:
     groups: dict[str, list[Span]] = {}
     for span in spans:
         component = span.resource.components[-1] if span.resource.components else ""
-        groups.setdefault(component.partition(":")[2] or "Stack", []).append(span)
+        groups.setdefault(component or "Stack", []).append(span)
     return sorted((Group(name, found) for name, found in groups.items()), key=lambda group: group.end)
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from components.config import PROJECT
 from components.launch.smoke_test import FAILED, OF, PASSED, SmokeTest
 from components.settings import BadSettings
 from components.settings import read as read_settings
@@ -83,12 +82,8 @@ def _smoke_test(files: ProjectStack) -> tuple[SmokeTest, list[str]]:
     try:
         return read_settings(files.config, files.secret_keys, files.folder, files.project).launch.smoke_test, []
     except BadSettings as bad:
-        found = [
-            problem for problem in bad.problems if problem.declared_key in (f"{PROJECT}:{KEY}", f"{PROJECT}:smokeTest")
-        ]
-        return bad.settings.launch.smoke_test, [
-            str(problem).replace(f"{PROJECT}:", f"{files.project}:") for problem in found
-        ]
+        found = [problem for problem in bad.problems if problem.declared_key in (KEY, "smokeTest")]
+        return bad.settings.launch.smoke_test, [str(problem.in_project(files.project)) for problem in found]
 
 
 def _user() -> str:

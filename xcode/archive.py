@@ -115,7 +115,7 @@ def _check_out(job: Job, temp: TemporaryFolder) -> None:
     if commit is None:
         raise Failed(f"{job.checkout} has no commit {job.commit}: run `git -C {job.checkout} fetch`, then `pulumi up`")
     if all(_git(job.checkout, "merge-base", "--is-ancestor", commit, branch) is None for branch in BRANCHES):
-        raise Failed(f"commit {job.commit} is not on main: merge it, or set solos:xcode.commit to one that is")
+        raise Failed(f"commit {job.commit} is not on main: merge it, or set `xcode.commit` to one that is")
     if _git(job.checkout, "worktree", "add", "--quiet", "--detach", str(temp.source), commit) is None:
         raise Failed(
             f"git cannot create a worktree of {job.commit} in {job.checkout}: see `git -C {job.checkout} worktree list`"
@@ -235,7 +235,7 @@ def _require_macos() -> None:
     if missing:
         raise Failed(
             f"not installed: {' and '.join(missing)}; archiving needs macOS with Xcode. On another computer, put an IPA that was "
-            "built there at solos:ipa, and remove solos:xcode.commit"
+            "built there at `ipa`, and remove `xcode.commit`"
         )
 
 

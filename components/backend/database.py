@@ -1,4 +1,4 @@
-"""The settings of the database: `solos:database`."""
+"""The settings of the database: the key `database`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ KEYS: Mapping[Database, tuple[str, ...]] = {
 """The settings of each kind."""
 
 OTHER_KIND = SettingText(
-    "solos:database.{key}", "is only for kind {other}, but solos:database.kind is {kind}", remedy="remove it"
+    "database.{key}", "is only for kind {other}, but `database.kind` is {kind}", remedy="remove it"
 )
-NOT_A_SNAPSHOT = SettingText("solos:database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
+NOT_A_SNAPSHOT = SettingText("database.fromSnapshot", "must be the ID of a snapshot, vs_…, not {id!r}")
 
 NOT_A_URL = SettingText(
-    "solos:secrets.DATABASE_URL",
+    "secrets.DATABASE_URL",
     "is not a connection string",
     remedy="write it like postgres://USER:PASSWORD@HOST/DATABASE",
 )
@@ -56,7 +56,7 @@ class DatabaseSettings:
 
 
 def read(config: StackConfig, url: str) -> DatabaseSettings:
-    """Read `solos:database`; `url` is the DATABASE_URL that is given. Problems are added to `config`."""
+    """Read `database`; `url` is the DATABASE_URL that is given. Problems are added to `config`."""
     given = config.table("database", ("kind", "restoreDrill", *(key for keys in KEYS.values() for key in keys)))
     kind: Database = next((known for known in KEYS if known == given.get("kind")), "sqlite")
     if given.get("kind", kind) != kind:

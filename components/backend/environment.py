@@ -1,7 +1,7 @@
 """The environment contract of the server: every variable and secret, its purpose, and where its value comes from.
 
-It is a file of the project, `solos:environment`; infra-docs/environment.toml describes its format, and is SolOS's. The program checks
-fly.toml and `solos:secrets` against it at preview, and infra-docs/ENVIRONMENT.md is made from it.
+It is a file of the project, named by the key `environment`; infra-docs/environment.toml describes its format. The program checks
+fly.toml and `secrets` against it at preview, and infra-docs/ENVIRONMENT.md is made from it.
 """
 
 import tomllib
@@ -18,8 +18,8 @@ Source = Literal["fly.toml", "generated", "given", "database", "Fly"]
 """Where a value comes from:
 
 - fly.toml: [env] of that file
-- generated: once, and kept in the stack's state; `solos:secrets` can set it, to keep an existing value
-- given: `solos:secrets.<name>`, encrypted
+- generated: once, and kept in the stack's state; `secrets` can set it, to keep an existing value
+- given: `secrets.<name>`, encrypted
 - database: the Managed Postgres cluster that the stack creates; for an external database, as if it was given
 - Fly: set by the platform
 """
@@ -32,34 +32,34 @@ ENV_SECRET = SettingText(
     remedy="remove it, and replace the value",
 )
 ENV_OTHER_DATABASE = SettingText(
-    "fly.toml", "[env] {name} is only for {only_with}, but solos:database.kind is {database}", remedy="remove it"
+    "fly.toml", "[env] {name} is only for {only_with}, but `database.kind` is {database}", remedy="remove it"
 )
 SECRET_MISSING = SettingText(
-    "solos:secrets.{name}",
+    "secrets.{name}",
     "is missing: {purpose}",
-    remedy="run `pulumi config set --secret --path 'solos:secrets.{name}'`",
+    remedy="run `pulumi config set --secret --path 'secrets.{name}'`",
 )
 SECRET_MISSING_WITH = SettingText(
-    "solos:secrets.{name}",
+    "secrets.{name}",
     "is missing, and {other} is set: {purpose}",
-    remedy="run `pulumi config set --secret --path 'solos:secrets.{name}'`, or remove {other}",
+    remedy="run `pulumi config set --secret --path 'secrets.{name}'`, or remove {other}",
 )
 SECRET_UNKNOWN = SettingText(
-    "solos:secrets.{name}",
+    "secrets.{name}",
     "is not in the environment of the server",
     remedy='add a line to {file}: {name} = {{ source = "given", purpose = "…" }}; or remove it',
 )
 SECRET_NOT_GIVEN = SettingText(
-    "solos:secrets.{name}", "comes from {source}, as {file} says", remedy="set it there, and remove it here"
+    "secrets.{name}", "comes from {source}, as {file} says", remedy="set it there, and remove it here"
 )
 SECRET_OTHER_DATABASE = SettingText(
-    "solos:secrets.{name}", "is only for {only_with}, but solos:database.kind is {database}", remedy="remove it"
+    "secrets.{name}", "is only for {only_with}, but `database.kind` is {database}", remedy="remove it"
 )
-SECRET_EMPTY = SettingText("solos:secrets.{name}", "is empty", remedy="set it, or remove it")
-UNREADABLE = SettingText("solos:environment", "{file} cannot be read ({reason})")
-NOT_TOML = SettingText("solos:environment", "{file} is not valid TOML: {fault}")
-NOT_A_KIND = ProblemText("solos:environment", "must be a list of {kinds}")
-BAD_CONTRACT = SettingText("solos:environment", "{message}")
+SECRET_EMPTY = SettingText("secrets.{name}", "is empty", remedy="set it, or remove it")
+UNREADABLE = SettingText("environment", "{file} cannot be read ({reason})")
+NOT_TOML = SettingText("environment", "{file} is not valid TOML: {fault}")
+NOT_A_KIND = ProblemText("environment", "must be a list of {kinds}")
+BAD_CONTRACT = SettingText("environment", "{message}")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Contract:
                 )
 
     def secret_problems(self, secrets: Mapping[str, str], database: Database) -> Iterator[SettingProblem]:
-        """Where `solos:secrets` breaks the contract."""
+        """Where `secrets` breaks the contract."""
         for variable in self._missing("given", secrets, database):
             if variable.needed_with:
                 yield SECRET_MISSING_WITH(name=variable.name, purpose=variable.purpose, other=variable.needed_with)

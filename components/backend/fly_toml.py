@@ -24,7 +24,7 @@ NO_SERVICE = SettingText(
 NO_HEALTH_CHECK = SettingText(
     FILE,
     "there is no HTTP check with a path on the port of a service, and a release is verified by its response to one",
-    remedy="add [[{section}]] with a path, or set solos:healthPath, which is then requested at the public address only",
+    remedy="add [[{section}]] with a path, or set `healthPath`, which is then requested at the public address only",
 )
 OTHER_PORT = SettingText(
     FILE,
@@ -58,7 +58,7 @@ NEVER_STARTED = SettingText(
 )
 VOLUME_WITH_POSTGRES = SettingText(
     FILE,
-    "[[mounts]] is only for SQLite, but solos:database.kind is postgres",
+    "[[mounts]] is only for SQLite, but `database.kind` is postgres",
     remedy="remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first",
 )
 NO_VOLUME = SettingText(

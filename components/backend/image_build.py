@@ -1,6 +1,6 @@
 """The server's image, built and pushed by the team's own command whenever its source changes.
 
-`solos:imageBuild` names the command and its folder. Without it, the image is built and pushed elsewhere, for example in CI.
+`imageBuild` names the command and its folder. Without it, the image is built and pushed elsewhere, for example in CI.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ LOG = "build/image.log"
 """What the command prints, relative to the project."""
 
 NO_COMMAND = SettingText(
-    "solos:imageBuild.command", "is missing", remedy="set the command that builds the image and pushes it as $IMAGE"
+    "imageBuild.command", "is missing", remedy="set the command that builds the image and pushes it as $IMAGE"
 )
-BY_DIGEST = SettingText("solos:image", "is a digest, which is not known before imageBuild has run", remedy="set a tag")
+BY_DIGEST = SettingText("image", "is a digest, which is not known before imageBuild has run", remedy="set a tag")
 NO_CONTEXT = SettingText(
-    "solos:imageBuild.context", "the folder {context} does not exist", remedy="set the folder with the Dockerfile"
+    "imageBuild.context", "the folder {context} does not exist", remedy="set the folder with the Dockerfile"
 )
-UNREADABLE_CONTEXT = SettingText("solos:imageBuild.context", "the folder {context} cannot be read: {reason}")
+UNREADABLE_CONTEXT = SettingText("imageBuild.context", "the folder {context} cannot be read: {reason}")
 WHOLE_DISK = SettingText(
-    "solos:imageBuild.context", "{context} is not the folder of an image", remedy="set the folder with the Dockerfile"
+    "imageBuild.context", "{context} is not the folder of an image", remedy="set the folder with the Dockerfile"
 )
 
 
@@ -49,7 +49,7 @@ class ImageBuildSettings:
 
 
 def read(config: StackConfig, image: str, folder: Path, passed: tuple[str, ...]) -> ImageBuildSettings | None:
-    """Read `solos:imageBuild`; None when it is not set. Problems are added to `config`."""
+    """Read `imageBuild`; None when it is not set. Problems are added to `config`."""
     given = config.table("imageBuild", ("command", "context"))
     if not given:
         return None

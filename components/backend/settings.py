@@ -17,8 +17,8 @@ from providers.fly.image import ImageArgs, ImageProvider
 SUFFIX_LENGTH = 7
 """Number of characters that `uniqueNames` adds to the app's name: a hyphen and six random ones."""
 
-NO_APP = SettingText("solos:app", "is missing", remedy="set it, or the `app` of fly.toml")
-WILDCARD = SettingText("solos:domain", "{domain} is a wildcard", remedy="set the hostname that the app calls")
+NO_APP = SettingText("app", "is missing", remedy="set it, or the `app` of fly.toml")
+WILDCARD = SettingText("domain", "{domain} is a wildcard", remedy="set the hostname that the app calls")
 
 
 @dataclass(frozen=True, kw_only=True)

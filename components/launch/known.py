@@ -19,7 +19,7 @@ def known(components: Iterable[pulumi.ComponentResource], *, sign_offs: SignOffs
 
 def _observe(component: pulumi.Resource, within: tuple[str, ...]) -> Iterator[pulumi.Output[Observed]]:
     """The resources inside a component, and inside the components in it."""
-    within = (*within, kind_of(component.pulumi_resource_type))
+    within = (*within, type(component).__name__)
     # The SDK has no public accessor for the children of a component, and stores them in a set, without order.
     for child in sorted(component._childResources, key=lambda child: child.pulumi_resource_name):
         if isinstance(child, pulumi.ComponentResource):

@@ -16,24 +16,24 @@ from providers.checks.launch_record import Waiver
 
 EARLIER = re.compile(r"launched|withdrawn: (?P<reason>\S.*)")
 
-NOT_WAIVABLE = SettingText("solos:waivers.{row}", "{problem}")
+NOT_WAIVABLE = SettingText("waivers.{row}", "{problem}")
 BAD_WAIVER = SettingText(
-    "solos:waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it; `until` is optional"
+    "waivers.{row}", "needs a `reason` and, in `by`, the name of who waives it; `until` is optional"
 )
-BAD_DATE = SettingText("solos:waivers.{row}.until", "must be a date like 2026-11-29, not {value!r}")
-BAD_EARLIER = SettingText("solos:earlierReleases.{label}", "must be 'launched' or 'withdrawn: REASON', not {value!r}")
+BAD_DATE = SettingText("waivers.{row}.until", "must be a date like 2026-11-29, not {value!r}")
+BAD_EARLIER = SettingText("earlierReleases.{label}", "must be 'launched' or 'withdrawn: REASON', not {value!r}")
 NOT_EARLIER = SettingText(
-    "solos:earlierReleases.{label}", "is the current release, solos:label", remedy="remove it, or change solos:label"
+    "earlierReleases.{label}", "is the current release, `label`", remedy="remove it, or change `label`"
 )
 NO_BUILD = SettingText(
-    "solos:ipa",
-    "is empty, and solos:declaredBy declares the launch of a build",
-    remedy="set the path of the IPA, which need not exist once it is uploaded; before there is a build, remove solos:declaredBy",
+    "ipa",
+    "is empty, and `declaredBy` declares the launch of a build",
+    remedy="set the path of the IPA, which need not exist once it is uploaded; before there is a build, remove `declaredBy`",
 )
 NOT_DECLARED = SettingText(
-    "solos:withdrawn",
-    "is set, and solos:declaredBy is empty, so there is no launch to withdraw",
-    remedy="set solos:declaredBy to who declared the launch",
+    "withdrawn",
+    "is set, and `declaredBy` is empty, so there is no launch to withdraw",
+    remedy="set `declaredBy` to who declared the launch",
 )
 
 

@@ -16,24 +16,24 @@ PASSED = "passed"
 FAILED = "failed: "
 
 NO_RELEASE = SettingText(
-    "solos:signOffs.of",
+    "signOffs.of",
     "must say what was tried",
     remedy="set `build`, for example {build}, and `image`, for example {image}",
 )
-UNKNOWN_TESTER = SettingText("solos:signOffs.{tester}", "is not one of solos:testers")
+UNKNOWN_TESTER = SettingText("signOffs.{tester}", "is not one of `testers`")
 UNKNOWN_FEATURE = SettingText(
-    "solos:signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
+    "signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
 )
 OTHER_TESTER = SettingText(
-    "solos:signOffs.{tester}.{feature}",
+    "signOffs.{tester}.{feature}",
     "is not a feature that this tester tries",
-    remedy="remove it, or add the tester to the feature in the file of solos:smokeTest",
+    remedy="remove it, or add the tester to the feature in the file of `smokeTest`",
 )
-BAD_RESULT = SettingText("solos:signOffs.{tester}.{feature}", "must be 'passed' or 'failed: REASON', not {result!r}")
-UNREADABLE = SettingText("solos:smokeTest", "{file} cannot be read: {error}")
-BAD_FEATURE = SettingText("solos:smokeTest", "{file}: feature {number} {faults}")
-DUPLICATE = SettingText("solos:smokeTest", "{file}: feature {feature!r} is defined twice")
-NO_FEATURES = SettingText("solos:smokeTest", "{file} has no [[features]]", remedy="add at least one")
+BAD_RESULT = SettingText("signOffs.{tester}.{feature}", "must be 'passed' or 'failed: REASON', not {result!r}")
+UNREADABLE = SettingText("smokeTest", "{file} cannot be read: {error}")
+BAD_FEATURE = SettingText("smokeTest", "{file}: feature {number} {faults}")
+DUPLICATE = SettingText("smokeTest", "{file}: feature {feature!r} is defined twice")
+NO_FEATURES = SettingText("smokeTest", "{file} has no [[features]]", remedy="add at least one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Tried:
-    """What testers try: a build, as TestFlight shows it (`1.0.0 (0)`), with an image of the backend, as in `solos:image`."""
+    """What testers try: a build, as TestFlight shows it (`1.0.0 (0)`), with an image of the backend, as in `image`."""
 
     build: str
     image: str

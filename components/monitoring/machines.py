@@ -211,7 +211,7 @@ def blackbox_yml(monitored: Monitored) -> str:
 def alertmanager_yml(*, page: Receiver, ticket: Receiver, heartbeat: str, repository: str = "") -> str:
     """Routes and receivers. It contains the receivers' secrets, so the whole file is a secret.
 
-    `repository` is the URL prefix of runbook links, for example `https://github.com/sol-labs/solos/blob/main/`.
+    `repository` is the URL prefix of runbook links, for example `https://github.com/acme/launch/blob/main/`.
     """
     receivers = {"page": page, "ticket": ticket, "deadman": Receiver(kind="heartbeat", secret=heartbeat)}
     rendered = "".join(

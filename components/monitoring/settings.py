@@ -1,6 +1,6 @@
-"""The settings of the monitor: `solos:monitoring`, and its secrets in `solos:monitoringSecrets`.
+"""The settings of the monitor: the key `monitoring`, and its secrets in `monitoringSecrets`.
 
-Without `solos:monitoring` there is no monitor. The log machine, the log sink and the drill are optional. Prometheus, the blackbox
+Without it there is no monitor. The log machine, the log sink and the drill are optional. Prometheus, the blackbox
 exporter and Alertmanager are not, because the rules need all three.
 """
 
@@ -23,28 +23,28 @@ WITH_KEY = frozenset({"pagerduty"})
 """Receivers whose secret is a key and not a URL."""
 
 UNUSED_SECRETS = SettingText(
-    "solos:monitoringSecrets", "is set, and solos:monitoring is empty", remedy="set solos:monitoring, or remove it"
+    "monitoringSecrets", "is set, and `monitoring` is empty", remedy="set `monitoring`, or remove it"
 )
 SAME_REGION = SettingText(
-    "solos:monitoring.region",
+    "monitoring.region",
     "{region} is the region of the app, and both would fail together",
     remedy="set another region",
 )
-LONG_NAME = SettingText("solos:app", "{name!r}, the name of the monitor, is too long", remedy="use a shorter app name")
-SINK_MISSING = SettingText("solos:monitoring.sink", "is missing", remedy="set it to {sinks}")
+LONG_NAME = SettingText("app", "{name!r}, the name of the monitor, is too long", remedy="use a shorter app name")
+SINK_MISSING = SettingText("monitoring.sink", "is missing", remedy="set it to {sinks}")
 SINK_WITHOUT_LOGS = SettingText(
-    "solos:monitoring.sink", "gets no lines without the log machine", remedy="remove `logs: false`"
+    "monitoring.sink", "gets no lines without the log machine", remedy="remove `logs: false`"
 )
-SINK_URL = SettingText("solos:monitoring.sinkUrl", "must be the URL that log lines are sent to")
+SINK_URL = SettingText("monitoring.sinkUrl", "must be the URL that log lines are sent to")
 SINK_USER = SettingText(
-    "solos:monitoring.sinkUser", "is missing", remedy="set it: without a user Telegraf sends no password to Loki"
+    "monitoring.sinkUser", "is missing", remedy="set it: without a user Telegraf sends no password to Loki"
 )
 SECRET_MISSING = SettingText(
-    "solos:monitoringSecrets.{name}",
+    "monitoringSecrets.{name}",
     "is missing: {purpose}",
-    remedy="run `pulumi config set --secret --path 'solos:monitoringSecrets.{name}'`",
+    remedy="run `pulumi config set --secret --path 'monitoringSecrets.{name}'`",
 )
-NOT_A_URL = SettingText("solos:monitoringSecrets.{name}", "must be a URL that begins with https://")
+NOT_A_URL = SettingText("monitoringSecrets.{name}", "must be a URL that begins with https://")
 
 
 @dataclass(frozen=True, kw_only=True)

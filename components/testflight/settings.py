@@ -17,12 +17,10 @@ from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import versions
 from providers.appstore.texts import locale_problems, text_problems
 
-NO_PATH = SettingText(
-    "solos:ipa", "is empty, and {key} writes the IPA there", remedy="set a path, for example build/app.ipa"
-)
-NO_TESTERS = SettingText("solos:testers", "is empty", remedy="list at least one tester")
+NO_PATH = SettingText("ipa", "is empty, and {key} writes the IPA there", remedy="set a path, for example build/app.ipa")
+NO_TESTERS = SettingText("testers", "is empty", remedy="list at least one tester")
 NOT_A_USAGE_KEY = SettingText(
-    "solos:usageDescriptions",
+    "usageDescriptions",
     "{key} is not a usage description key",
     remedy="use, for example, NSCameraUsageDescription",
 )
@@ -122,7 +120,7 @@ def _check_app(config: StackConfig, settings: IosSettings) -> None:
     app = AppArgs(bundle_id=settings.bundle_id, name=settings.app_name, sku=settings.sku)
     config.refuse_all("appName", AppProvider().validate(app, None))
     if settings.is_archived and not settings.ipa:
-        config.refuse(NO_PATH(key="solos:archive" if settings.archive else "solos:xcode.commit"))
+        config.refuse(NO_PATH(key="archive" if settings.archive else "xcode.commit"))
     if settings.minimum_os:
         config.refuse_all("minimumOs", filter(None, [versions.problem(settings.minimum_os, "iOS")]))
     for key in settings.usage_descriptions:

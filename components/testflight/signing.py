@@ -1,7 +1,7 @@
 """What builds are signed with: a private key in the stack's state, a distribution certificate, and provisioning profiles: one for the
 app, and one for each extension, App Clip or watch app inside it.
 
-`solos:signing` turns it on; without it, builds are signed elsewhere. `solos:signingSecrets` holds the PKCS#12 of an existing
+`signing` turns it on; without it, builds are signed elsewhere. `signingSecrets` holds the PKCS#12 of an existing
 certificate, which is used instead of a new one.
 """
 
@@ -31,13 +31,13 @@ KEYS = ("certificate", "profile", "renewBeforeDays", "revokeReplaced")
 SECRETS = ("p12", "password")
 
 UNUSED_SECRETS = SettingText(
-    "solos:signingSecrets", "is set, and solos:signing is empty", remedy="set solos:signing.certificate, or remove it"
+    "signingSecrets", "is set, and `signing` is empty", remedy="set `signing.certificate`, or remove it"
 )
 UNUSED_EXTENSIONS = SettingText(
-    "solos:extensions", "is set, and solos:signing is empty", remedy="set solos:signing.certificate, or remove it"
+    "extensions", "is set, and `signing` is empty", remedy="set `signing.certificate`, or remove it"
 )
 NOT_AN_EXTENSION = SettingText(
-    "solos:extensions",
+    "extensions",
     "'{name}' is not the end of a bundle ID",
     remedy="write what follows the app's bundle ID and a dot: Share",
 )
@@ -60,14 +60,14 @@ class SigningSettings:
 
 
 def read_capabilities(config: StackConfig) -> Capabilities:
-    """Read `solos:capabilities`; problems are added to `config`."""
+    """Read `capabilities`; problems are added to `config`."""
     capabilities = config.nested("capabilities")
     config.refuse_all("capabilities", problems(capabilities))
     return capabilities
 
 
 def read(config: StackConfig, app_name: str) -> SigningSettings | None:
-    """Read `solos:signing` and `solos:signingSecrets`; None when builds are signed elsewhere."""
+    """Read `signing` and `signingSecrets`; None when builds are signed elsewhere."""
     given, secrets = config.table("signing", KEYS), config.secrets("signingSecrets", SECRETS)
     extensions = _read_extensions(config)
     if not given:

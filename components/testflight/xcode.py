@@ -1,6 +1,6 @@
 """The files that Xcode needs to build for this stack, in the solmobile checkout, and the IPA archived from a commit of it.
 
-`solos:xcode` names the checkout. `Release.xcconfig`, on which the project's Release configuration is based, points the build at the
+`xcode` names the checkout. `Release.xcconfig`, on which the project's Release configuration is based, points the build at the
 stack's backend; `ExportOptions.plist` signs it with the stack's profile. With a `commit`, `xcode/archive.py` archives the IPA from
 it, on macOS. It gets both files from here and does not use those in the checkout.
 """
@@ -28,21 +28,19 @@ ARCHIVE = ".venv/bin/python xcode/archive.py"
 PRINT_SHA256 = '{ sha256sum "$IPA" || shasum -a 256 "$IPA"; } | cut -c 1-64'
 """Prints the SHA-256 of the IPA. Linux has the first program, macOS the second."""
 
-NO_CHECKOUT = SettingText("solos:xcode.checkout", "is missing", remedy="set the folder where solmobile is checked out")
+NO_CHECKOUT = SettingText("xcode.checkout", "is missing", remedy="set the folder where solmobile is checked out")
 NOT_SIGNED = SettingText(
-    "solos:xcode", "needs solos:signing", remedy="set solos:signing: the files name the profile that signs the build"
+    "xcode", "needs `signing`", remedy="set `signing`: the files name the profile that signs the build"
 )
 NOT_IN_CHECKOUT = SettingText(
-    "solos:xcode.{key}", "{path} is not in the checkout", remedy="set its path relative to the checkout"
+    "xcode.{key}", "{path} is not in the checkout", remedy="set its path relative to the checkout"
 )
 NOT_A_COMMIT = SettingText(
-    "solos:xcode.commit", "{commit!r} is not a commit hash", remedy="set the hash: a branch or a tag can move"
+    "xcode.commit", "{commit!r} is not a commit hash", remedy="set the hash: a branch or a tag can move"
 )
-NO_CONTAINER = SettingText("solos:xcode", "needs either a `workspace` or a `project`", remedy="set exactly one of them")
-NO_SCHEME = SettingText("solos:xcode.scheme", "is missing", remedy="set the scheme to archive")
-TWO_ARCHIVES = SettingText(
-    "solos:archive", "builds the IPA, and so does solos:xcode.commit", remedy="remove one of them"
-)
+NO_CONTAINER = SettingText("xcode", "needs either a `workspace` or a `project`", remedy="set exactly one of them")
+NO_SCHEME = SettingText("xcode.scheme", "is missing", remedy="set the scheme to archive")
+TWO_ARCHIVES = SettingText("archive", "builds the IPA, and so does `xcode.commit`", remedy="remove one of them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +61,7 @@ class XcodeSettings:
 
 
 def read(config: StackConfig, *, signed: bool, archive: str, passed: tuple[str, ...]) -> XcodeSettings | None:
-    """Read `solos:xcode`; None when it is not set. Problems are added to `config`."""
+    """Read `xcode`; None when it is not set. Problems are added to `config`."""
     given = config.table("xcode", KEYS)
     if not given:
         return None
@@ -228,7 +226,7 @@ def render_xcconfig(
         **{f"PROVISIONING_PROFILE_SPECIFIER_{re.sub(r'[.-]', '_', end)}": name for end, name in extensions.items()},
     }
     lines = [f"{key} = {value}" for key, value in values.items()]
-    return "\n".join(["// Written by the solos launch: `pulumi up` reverts changes to this file.", *lines, ""])
+    return "\n".join(["// Written by the launch: `pulumi up` reverts changes to this file.", *lines, ""])
 
 
 def render_export_options(spec: BuildSpec, *, team: str, profile: str, extensions: Mapping[str, str], type: str) -> str:

@@ -25,7 +25,7 @@ def run(drill: Drill) -> None:
         raise Failed(f"not installed: {', '.join(missing)}; `make monitoring-tools` installs what it can")
     drill.doubles.do("/delays", monitor_speed=SPEED)
     settings = receivers(drill.stack, drill.doubles.control)
-    monitoring, secrets = settings["solos:monitoring"], settings["solos:monitoringSecrets"]
+    monitoring, secrets = settings["monitoring"], settings["monitoringSecrets"]
     has_logs = PROGRAMS["telegraf"].path() is not None
     if not has_logs:
         monitoring, secrets = without_logs(monitoring, secrets)

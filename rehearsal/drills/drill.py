@@ -31,17 +31,17 @@ class Drill:
         self.stack = RehearsalStack("drill", Path("Pulumi.rehearsal.yaml"), folder, engine, doubles)
         self.stack.configure(
             {
-                "solos:endpoints": doubles.endpoints,
-                "solos:ipa": str(folder / "solmobile.ipa"),
-                "solos:archive": f"{shlex.quote(sys.executable)} -m rehearsal ipa",
-                "solos:credentialsFile": None,
+                "endpoints": doubles.endpoints,
+                "ipa": str(folder / "solmobile.ipa"),
+                "archive": f"{shlex.quote(sys.executable)} -m rehearsal ipa",
+                "credentialsFile": None,
                 # A restore drill in each `up` would only cost time here.
-                "solos:database": {"kind": "sqlite", "restoreDrill": "false"},
+                "database": {"kind": "sqlite", "restoreDrill": "false"},
             }
         )
         config = self.stack.config
-        form = AppForm(config["solos:bundleId"], config["solos:appName"], sku=config["solos:bundleId"])
-        self.testers: list[dict[str, str]] = config["solos:testers"]
+        form = AppForm(config["bundleId"], config["appName"], sku=config["bundleId"])
+        self.testers: list[dict[str, str]] = config["testers"]
         self.people = People(doubles.control, form, self.testers)
 
     def __enter__(self) -> Self:
@@ -58,12 +58,12 @@ class Drill:
         print(f"\n{textwrap.fill(text, WIDTH)}", flush=True)
 
     def edit(self, **keys: Any) -> None:
-        """Print and make a change of the stack file. Keys are without `solos:`; None removes one."""
+        """Print and make a change of the stack file. None removes one."""
         print(f"\n{MARGIN}Pulumi.{self.stack.name}.yaml", flush=True)
         for key, value in keys.items():
-            for line in _changes(key, self.stack.config.get(f"solos:{key}"), value):
+            for line in _changes(f"{self.stack.project}:{key}", self.stack.config.get(key), value):
                 print(f"{MARGIN}{line}", flush=True)
-        self.stack.configure({f"solos:{key}": value for key, value in keys.items()})
+        self.stack.configure(keys)
 
     def launch(self) -> None:
         """Run the first `up`, and show only the end of its output. Raises Failed if it fails."""
@@ -97,7 +97,9 @@ class Drill:
     def app(self) -> str:
         """The name of the backend's app."""
         return str(
-            self._only("fly_app", lambda app: app["name"].startswith("solos-") and "monitor" not in app["name"])["name"]
+            self._only(
+                "fly_app", lambda app: app["name"].startswith(self.stack.config["app"]) and "monitor" not in app["name"]
+            )["name"]
         )
 
     @property
@@ -155,15 +157,15 @@ class Drill:
 def _changes(key: str, before: Any, after: Any) -> Iterator[str]:
     """A line for each value that changes, and for each list item that is added or removed."""
     if isinstance(before, list) and isinstance(after, list):
-        yield from (f"- solos:{key}: {_shown(entry)}" for entry in before if entry not in after)
-        yield from (f"+ solos:{key}: {_shown(entry)}" for entry in after if entry not in before)
+        yield from (f"- {key}: {_shown(entry)}" for entry in before if entry not in after)
+        yield from (f"+ {key}: {_shown(entry)}" for entry in after if entry not in before)
     elif isinstance(after, dict):
         before = before or {}
         for name in sorted({*before, *after}):
             if before.get(name) != after.get(name):
-                yield f"~ solos:{key}.{name}: {_shown(before.get(name))} => {_shown(after.get(name))}"
+                yield f"~ {key}.{name}: {_shown(before.get(name))} => {_shown(after.get(name))}"
     else:
-        yield f"~ solos:{key}: {_shown(before)} => {_shown(after)}"
+        yield f"~ {key}: {_shown(before)} => {_shown(after)}"
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """A distribution certificate is about to expire: `up` renews it, and the profile with it.
 
-Apple's certificates are valid for a year. From 30 days before expiry (`solos:signing.renewBeforeDays`), the next `up` creates a
+Apple's certificates are valid for a year. From 30 days before expiry (`signing.renewBeforeDays`), the next `up` creates a
 certificate of the same key and a profile that contains it, and only then deletes the old profile. The old certificate is not
 revoked: it expires on its own.
 """

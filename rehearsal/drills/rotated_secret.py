@@ -18,7 +18,7 @@ def run(drill: Drill) -> None:
     before = _digest_in_machine(drill)
 
     drill.say(
-        f"{NAME} may have leaked. A new value is set with `pulumi config set --secret --path 'solos:secrets.{NAME}'`, "
+        f"{NAME} may have leaked. A new value is set with `pulumi config set --secret --path 'secrets.{NAME}'`, "
         "which stores it encrypted in the stack file."
     )
     value = hashlib.sha256(b"a value for this drill only").hexdigest()

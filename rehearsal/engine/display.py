@@ -148,7 +148,7 @@ def _label(urn: str) -> str:
 
 
 def short_type(type: str) -> str:
-    """`fly:App` of `solos:index:Backend$pulumi-python:dynamic/fly:App`, `random:RandomPet` of `random:index/randomPet:RandomPet`."""
+    """`fly:App` of `acme:index:Backend$pulumi-python:dynamic/fly:App`, `random:RandomPet` of `random:index/randomPet:RandomPet`."""
     package, _, rest = type.rpartition("$")[2].partition(":")
     module, _, name = rest.rpartition(":")
     if package == "pulumi-python":

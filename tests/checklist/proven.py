@@ -11,8 +11,8 @@ ADA = "ada@sollabs.example"
 AT = "2026-11-27T09:00:00+00:00"
 DIGEST = "sha256:" + "5" * 64
 
-BACKEND, MONITORING, TESTFLIGHT = ("solos:Backend",), ("solos:Monitoring",), ("solos:TestFlight",)
-SIGNING = ("solos:TestFlight", "solos:Signing")
+BACKEND, MONITORING, TESTFLIGHT = ("Backend",), ("Monitoring",), ("TestFlight",)
+SIGNING = ("TestFlight", "Signing")
 
 
 def observed(kind: str, components: tuple[str, ...] = (), id: str = "id", **outputs: Any) -> Observed:
@@ -157,7 +157,7 @@ PROVEN: Mapping[str, Observed] = {
     ),
     "record": observed(
         "checks:LaunchRecord",
-        ("solos:Launch",),
+        ("Launch",),
         id="v0",
         label="v0",
         declared_by="Mara",

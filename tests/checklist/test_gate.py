@@ -43,7 +43,7 @@ def test_waiver_hides_nothing() -> None:
 
     assert (found.state, found.holds, found.blocks) == (State.WAIVED, True, False)
     assert found.summary == "waived by Mara: watched by hand on launch day; not proven: monitoring is not configured"
-    assert found.problem == "monitoring is not configured: set solos:monitoring"
+    assert found.problem == "monitoring is not configured: set `monitoring`"
     assert verdict(findings) == f"{len(ROWS) - 3} of {len(ROWS)} rows proven, 2 open, 1 waived"
 
 

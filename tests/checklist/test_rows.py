@@ -87,7 +87,7 @@ ABSENT: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(
     ("declared", "database", "backups"),
     [
-        ({"managed": "none"}, "none, as solos:database declares", "none, as solos:database declares"),
+        ({"managed": "none"}, "none, as `database` declares", "none, as `database` declares"),
         (
             {"managed": "external", "host": "db.example", "restored_on": "2026-11-20", "restored_by": "Mara"},
             "external Postgres at db.example",
@@ -131,15 +131,15 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "logging",
             {"logs": {"config": {}}},
             "missing",
-            "no log sink keeps the lines, and Fly keeps them for 7 days: set solos:monitoring.sink",
+            "no log sink keeps the lines, and Fly keeps them for 7 days: set `monitoring.sink`",
         ),
         (
             "logging",
             {"logs": None},
             "missing",
             (
-                'no machine reads the log stream, and Fly keeps lines for 7 days: set solos:monitoring.logs to "true", '
-                "and a sink in solos:monitoring.sink"
+                'no machine reads the log stream, and Fly keeps lines for 7 days: set `monitoring.logs` to "true", '
+                "and a sink in `monitoring.sink`"
             ),
         ),
         (
@@ -148,7 +148,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "missing",
             (
                 "the log sink https://logs.example had not accepted any of 12 lines when the monitor was asked: read `fly logs` of the "
-                "monitor for the sink's answer, fix solos:monitoring.sinkUrl or the secret sinkToken, then run `pulumi up --replace "
+                "monitor for the sink's answer, fix `monitoring.sinkUrl` or the secret sinkToken, then run `pulumi up --replace "
                 "'**watch'`"
             ),
         ),
@@ -161,9 +161,9 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
                 "`pulumi up --replace '**watch'`"
             ),
         ),
-        ("monitoring", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
-        ("alerting", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
-        ("logging", without_monitor(), "missing", "monitoring is not configured: set solos:monitoring"),
+        ("monitoring", without_monitor(), "missing", "monitoring is not configured: set `monitoring`"),
+        ("alerting", without_monitor(), "missing", "monitoring is not configured: set `monitoring`"),
+        ("logging", without_monitor(), "missing", "monitoring is not configured: set `monitoring`"),
         (
             "signing",
             {"profile": {"profile_state": "INVALID"}},
@@ -180,7 +180,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "endpoint",
             {"build": {"info": {"API_BASE_URL": "https://staging.example"}}},
             "failed",
-            "no key of the build's Info.plist is https://solos.fly.dev: build with that URL, raise solos:build, and run `pulumi up`",
+            "no key of the build's Info.plist is https://solos.fly.dev: build with that URL, raise `build`, and run `pulumi up`",
         ),
         (
             "endpoint",
@@ -192,7 +192,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "testers",
             {"testers": {"testers": []}},
             "missing",
-            "the group has no testers: add them to solos:testers and run `pulumi up`",
+            "the group has no testers: add them to `testers` and run `pulumi up`",
         ),
         (
             "testers",
@@ -206,7 +206,7 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "failed",
             (
                 "the build's internal state is EXPIRED, not READY_FOR_BETA_TESTING or IN_BETA_TESTING: look at it in App "
-                "Store Connect; if it expired, raise solos:build and run `pulumi up`"
+                "Store Connect; if it expired, raise `build` and run `pulumi up`"
             ),
         ),
         (
@@ -219,13 +219,13 @@ def test_missing_resource(key: str, resource: str, text: str) -> None:
             "no-crashes",
             {"installations": {"crashes": 1.0}},
             "failed",
-            "1 crash in 9 sessions: fix the build, raise solos:build, and run `pulumi up`",
+            "1 crash in 9 sessions: fix the build, raise `build`, and run `pulumi up`",
         ),
         (
             "no-crashes",
             {"installations": {"crashes": 1.0, "sessions": 0.0}},
             "failed",
-            "1 crash in 0 sessions: fix the build, raise solos:build, and run `pulumi up`",
+            "1 crash in 0 sessions: fix the build, raise `build`, and run `pulumi up`",
         ),
         (
             "no-crashes",
@@ -294,7 +294,7 @@ def test_open_sign_off() -> None:
 
 
 IMAGE, NEXT = "registry.fly.io/solserver:1.0.0", "registry.fly.io/solserver:1.0.1"
-NEW_LABEL = "declare it under a new label, and keep this one in solos:earlierReleases"
+NEW_LABEL = "declare it under a new label, and keep this one in `earlierReleases`"
 NEXT_BUILD = {"build": {"version": "1", "upload_id": "U2"}}
 PROCESSED = {"processed": {"version": "1", "upload_id": "U2", "build_id": "P2"}}
 EARLIER = "this is known of an earlier build than 1.0.0 (1) only: run `pulumi up`"
@@ -326,7 +326,7 @@ def test_no_build_yet(key: str) -> None:
 
     assert (found.state, found.problem) == (
         State.MISSING,
-        "no build yet: set solos:ipa to the path of the IPA, then run `pulumi up`",
+        "no build yet: set `ipa` to the path of the IPA, then run `pulumi up`",
     )
 
 

@@ -46,7 +46,7 @@ def test_refused_env(env: dict[str, str], problem: SettingText) -> None:
 @pytest.mark.parametrize(
     ("secrets", "problem"),
     [
-        ({"BUCKET_NAME": "b"}, "is only for sqlite, but solos:database.kind is postgres"),
+        ({"BUCKET_NAME": "b"}, "is only for sqlite, but `database.kind` is postgres"),
         ({"SESSION_SECRET": ""}, "is empty"),
         ({"PORT": "8080"}, "comes from fly.toml, as environment.toml says"),
         ({"DATABASE_URL": "postgres://"}, "comes from the cluster, as environment.toml says"),
@@ -56,7 +56,7 @@ def test_refused_env(env: dict[str, str], problem: SettingText) -> None:
 def test_refused_secrets(secrets: dict[str, str], problem: str) -> None:
     (found,) = CONTRACT.secret_problems(secrets, "postgres")
 
-    assert found.key == f"solos:secrets.{next(iter(secrets))}"
+    assert found.key == f"secrets.{next(iter(secrets))}"
     assert found.message == problem
 
 
@@ -98,15 +98,15 @@ def test_contract_of_another_server(tmp_path: Path) -> None:
     assert contract.generated() == []
     assert list(contract.env_problems({"GOMAXPROCS": "2"}, "external", str)) == []
     assert [each.key for each in contract.secret_problems({}, "external")] == [
-        "solos:secrets.DATABASE_URL",
-        "solos:secrets.STRIPE_API_KEY",
+        "secrets.DATABASE_URL",
+        "secrets.STRIPE_API_KEY",
     ]
     (missing,) = contract.secret_problems({"DATABASE_URL": "x", "STRIPE_API_KEY": "x"}, "external")
-    assert str(missing).startswith("solos:secrets.STRIPE_HOOK: is missing, and STRIPE_API_KEY is set: events")
+    assert str(missing).startswith("secrets.STRIPE_HOOK: is missing, and STRIPE_API_KEY is set: events")
     assert list(contract.secret_problems({"STRIPE_API_KEY": "x", "STRIPE_HOOK": "x"}, "none")) == []
 
 
 def test_missing_contract_is_a_problem(tmp_path: Path) -> None:
     _, (found,) = environment.read_contract(tmp_path / "none.toml", "none.toml")
 
-    assert str(found) == "solos:environment: none.toml cannot be read (No such file or directory)"
+    assert str(found) == "environment: none.toml cannot be read (No such file or directory)"

@@ -111,7 +111,7 @@ BACKEND = (
     applied("expectBody", None, "~ solos-backend-rollout", tried=True),
 )
 MONITOR = (
-    refused("monitoring", None, "solos:monitoringSecrets: is set, and solos:monitoring is empty"),
+    refused("monitoring", None, "solos:monitoringSecrets: is set, and `monitoring` is empty"),
     refused(
         "monitoring",
         None,
@@ -218,7 +218,7 @@ TESTFLIGHT = (
         settings={"automaticDistribution": "true"},
     ),
     refused("testers", [], "solos:testers: is empty", "emptied"),
-    refused("testers", TESTERS, "solos:signOffs.lena@sollabs.example: is not one of solos:testers", "one-removed"),
+    refused("testers", TESTERS, "solos:signOffs.lena@sollabs.example: is not one of `testers`", "one-removed"),
     applied(
         "testers",
         TESTERS,

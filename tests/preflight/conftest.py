@@ -39,6 +39,7 @@ class Preflight:
         secret_keys = frozenset(f"solos:{key}" for key in self.secrets)
         stack = StackView(
             name="prod",
+            project="solos",
             folder=self.folder,
             values=engine_config(self.values),
             secret_keys=secret_keys,

@@ -20,7 +20,14 @@ def subject(preflight: Preflight, **changes: Any) -> Subject:
     values = engine_config({**preflight.values, **changes})
     secrets = frozenset(f"solos:{key}" for key in preflight.secrets)
     return examine(
-        StackView(name="prod", folder=preflight.folder, values=values, secret_keys=secrets, build=preflight.build)
+        StackView(
+            name="prod",
+            project="solos",
+            folder=preflight.folder,
+            values=values,
+            secret_keys=secrets,
+            build=preflight.build,
+        )
     )
 
 
@@ -97,7 +104,7 @@ def test_written_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.prod.yaml"
     file.write_text('config:\n  solos:version: 1.0.0  # as in Xcode\n  solos:build: "0"\n  solos:label: v0\n')
 
-    next_build.write(file, "0.1")
+    next_build.write(file, "solos", "0.1")
 
     assert (
         file.read_text() == 'config:\n  solos:version: 1.0.0  # as in Xcode\n  solos:build: "0.1"\n  solos:label: v0\n'
@@ -106,4 +113,4 @@ def test_written_to_the_file(tmp_path: Path) -> None:
 
 def test_no_line_to_write(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="has no line `solos:build`"):
-        next_build.write(tmp_path / "Pulumi.prod.yaml", "0.1")
+        next_build.write(tmp_path / "Pulumi.prod.yaml", "solos", "0.1")

@@ -94,7 +94,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "is not encrypted",
         "pulumi config set --secret",
     ),
-    "no IPA": ("IPA", configure(archive="", ipa="build/none.ipa"), "build/none.ipa", "set solos:archive"),
+    "no IPA": ("IPA", configure(archive="", ipa="build/none.ipa"), "build/none.ipa", "set `archive`"),
     "a revoked Fly token": (
         "Fly token",
         configure(flyApiToken="nonsense"),
@@ -122,12 +122,12 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "no organisation 'nobody'",
         "fly orgs list",
     ),
-    "a taken app name": ("App name", lambda world, preflight: stranger(world, APP), "is taken", "solos:app"),
+    "a taken app name": ("App name", lambda world, preflight: stranger(world, APP), "is taken", "`app`"),
     "a taken monitor name": (
         "App name",
         lambda world, preflight: stranger(world, f"{APP}-monitor"),
         "solos-prod-monitor is taken",
-        "solos:app",
+        "`app`",
     ),
     "a full region": (
         "Region",
@@ -139,7 +139,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "Region",
         configure(monitoring={"page": "webhook", "logs": "false", "region": "xxx"}),
         "no region 'xxx'",
-        "solos:monitoring.region",
+        "monitoring.region",
     ),
     "an image that was never pushed": (
         "Image",
@@ -157,7 +157,7 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "Image",
         image_of_stranger,
         "the app solos-taken belongs to another organisation",
-        "set solos:image to its repository",
+        "set `image` to its repository",
     ),
     "a metrics token that is refused": (
         "Metrics token",
@@ -334,7 +334,7 @@ def test_builds_signed_elsewhere(world: World, preflight: Preflight) -> None:
     certificates(world, 3)
     preflight.values["signing"] = {}
 
-    assert preflight.row("Certificates") == [ok("builds are signed elsewhere: solos:signing is empty")]
+    assert preflight.row("Certificates") == [ok("builds are signed elsewhere: `signing` is empty")]
 
 
 def test_resources_of_stack_are_ok(world: World, preflight: Preflight) -> None:

@@ -101,7 +101,7 @@ def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
     """Rows survive a release, and a restored backup replaces a bad migration."""
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
-    assert "fly.toml:18: [[mounts]] is only for SQLite, but solos:database.kind is postgres; remove it" in stack.text
+    assert "fly.toml:18: [[mounts]] is only for SQLite, but `database.kind` is postgres; remove it" in stack.text
     take_out_the_volume(stack)
 
     assert stack.run("up") == 0, stack.text

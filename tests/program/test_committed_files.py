@@ -42,7 +42,7 @@ def problems(project: Path, stack: str) -> list[str]:
     if "xcode" in values:
         (project / values["xcode"]["checkout"]).mkdir(parents=True, exist_ok=True)
     try:
-        read(engine_config(values), secret, project)
+        read(engine_config(values), secret, project, "solos")
     except BadSettings as refused:
         return [str(problem) for problem in refused.problems]
     return []
@@ -129,7 +129,7 @@ def test_production_stays_valid(project: Path, state: Callable[[Path], None], mo
 def test_mistake_is_found(project: Path) -> None:
     edit(project, orgg="acme")
 
-    assert problems(project, "prod") == ["solos:orgg: is unknown; did you mean org?"]
+    assert problems(project, "prod") == ["orgg: is unknown; did you mean org?"]
 
 
 def test_only_live_talks_to_fly() -> None:

@@ -72,7 +72,7 @@ def settings(tmp_path: Path) -> Settings:
         "monitoringSecrets": secrets,
         "declaredBy": "Mara",
     }
-    return read(engine_config(given), ["solos:monitoringSecrets"], tmp_path / "project")
+    return read(engine_config(given), ["solos:monitoringSecrets"], tmp_path / "project", "solos")
 
 
 @pytest.fixture

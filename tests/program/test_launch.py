@@ -54,7 +54,7 @@ def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: Peo
     stack.configure(declaredBy="Mara Lindqvist")
     assert stack.run("up") != 0
     assert "ada@sollabs.example has not signed off install" in stack.text
-    assert "alerting: monitoring is not configured: set solos:monitoring" in stack.text
+    assert "alerting: monitoring is not configured: set `monitoring`" in stack.text
 
     stack.configure(signOffs=passed(stack), waivers=WAIVERS)
     assert stack.run("up") == 0, stack.text

@@ -27,9 +27,11 @@ def read(
     app: str = "solos-prod",
 ) -> tuple[MonitoringSettings | None, list[str]]:
     """The settings, and what is wrong with them."""
-    config = StackConfig(engine_config({"monitoring": dict(values), "monitoringSecrets": dict(secrets)}), secret_keys)
+    config = StackConfig(
+        engine_config({"monitoring": dict(values), "monitoringSecrets": dict(secrets)}), secret_keys, "solos"
+    )
     settings = read_monitoring(config, app, "sjc")
-    return settings, [str(problem).removeprefix("solos:") for problem in config.problems]
+    return settings, [str(problem) for problem in config.problems]
 
 
 def test_no_monitor() -> None:

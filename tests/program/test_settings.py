@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(folder: Path) -> Read:
     def of(secret: tuple[str, ...] = (), **changes: Any) -> Settings:
-        return read(engine_config({**GOOD, **changes}), [f"solos:{key}" for key in secret], folder)
+        return read(engine_config({**GOOD, **changes}), [f"solos:{key}" for key in secret], folder, "solos")
 
     return of
 
@@ -76,11 +76,11 @@ def test_project_declares_all_keys(folder: Path) -> None:
     values = {key: about.get("default", "x") for key, about in declared.items()}
 
     with pytest.raises(BadSettings) as refused:
-        read(engine_config({**values, "misspelt": "x"}), (), folder)
+        read(engine_config({**values, "misspelt": "x"}), (), folder, "solos")
 
     (unknown,) = (problem for problem in refused.value.problems if problem.message == "is unknown")
     assert all(about["description"] for about in declared.values())
-    assert unknown.key == "solos:misspelt"
+    assert unknown.key == "misspelt"
     assert set(unknown.remedy.removeprefix("known keys are ").split(", ")) == {*values, *CREDENTIALS}
 
 
@@ -138,11 +138,11 @@ def test_reports_all_problems(folder: Path, problems: Problems) -> None:
     found = problems(version="1.0.0-v0", testers=[], orgg="sol-labs", image="Not An Image")
 
     assert [problem.split(": ")[0] for problem in found] == [
-        "solos:version",
-        "solos:image",
+        "version",
+        "image",
         "fly.toml:29",
-        "solos:testers",
-        "solos:orgg",
+        "testers",
+        "orgg",
     ]
 
 
@@ -155,8 +155,8 @@ def test_environment_of_commands(settings: Read, problems: Problems) -> None:
 
     assert settings(passEnvironment="SSH_AUTH_SOCK PATH").ios.passed == (*always, "SSH_AUTH_SOCK")
     assert [problem.split("; ")[0] for problem in problems(passEnvironment="FLY_API_TOKEN a-b")] == [
-        "solos:passEnvironment: FLY_API_TOKEN is a credential of this launch, which commands do not get",
-        "solos:passEnvironment: 'a-b' is not the name of an environment variable",
+        "passEnvironment: FLY_API_TOKEN is a credential of this launch, which commands do not get",
+        "passEnvironment: 'a-b' is not the name of an environment variable",
     ]
 
 
@@ -204,7 +204,7 @@ def test_error_lists_problems(settings: Read) -> None:
         (
             "withdrawn",
             "rows were lost",
-            "is set, and solos:declaredBy is empty, so there is no launch to withdraw; set solos:declaredBy to who declared the launch",
+            "is set, and `declaredBy` is empty, so there is no launch to withdraw; set `declaredBy` to who declared the launch",
         ),
         (
             "domain",
@@ -216,7 +216,7 @@ def test_error_lists_problems(settings: Read) -> None:
     ],
 )
 def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -> None:
-    assert problems(**{key: value}) == (f"solos:{key}: {problem}",)
+    assert problems(**{key: value}) == (f"{key}: {problem}",)
 
 
 @pytest.mark.parametrize(
@@ -232,18 +232,18 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
         (
             "earlierReleases",
             {"v0": "launched"},
-            "earlierReleases.v0: is the current release, solos:label; remove it, or change solos:label",
+            "earlierReleases.v0: is the current release, `label`; remove it, or change `label`",
         ),
         (
             "database",
             {"plan": "launch"},
-            "database.plan: is only for kind postgres, but solos:database.kind is sqlite; remove it",
+            "database.plan: is only for kind postgres, but `database.kind` is sqlite; remove it",
         ),
         ("whatToTest", {"en-US": ["go"]}, "whatToTest.en-US: must be a string"),
         (
             "signOffs",
             {"of": TRIED, "eve@sollabs.example": {}},
-            "signOffs.eve@sollabs.example: is not one of solos:testers",
+            "signOffs.eve@sollabs.example: is not one of `testers`",
         ),
         (
             "waivers",
@@ -270,7 +270,7 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
     ],
 )
 def test_refused_nested_value(problems: Problems, key: str, value: Any, problem: str) -> None:
-    assert problems(**{key: value})[0] == f"solos:{problem}"
+    assert problems(**{key: value})[0] == problem
 
 
 def without_volume(folder: Path) -> None:
@@ -310,7 +310,7 @@ def test_file_of_a_stack(folder: Path, settings: Read, problems: Problems) -> No
 
 
 def test_health_path_is_of_the_file(folder: Path, settings: Read, problems: Problems) -> None:
-    """The path of the first HTTP check on the port of a service, or solos:healthPath."""
+    """The path of the first HTTP check on the port of a service, or `healthPath`."""
     file = folder / "fly.toml"
     text = file.read_text()
     checks = text.index("  [[http_service.checks]]")
@@ -341,7 +341,7 @@ def test_postgres_needs_no_volume(folder: Path, settings: Read) -> None:
 
 def test_org_by_display_name(problems: Problems) -> None:
     assert problems(org="Sol Labs, Inc.")[0] == (
-        "solos:org: 'Sol Labs, Inc.' is not the slug of a Fly organisation, but looks like its display name; "
+        "org: 'Sol Labs, Inc.' is not the slug of a Fly organisation, but looks like its display name; "
         "use sol-labs-inc, if `fly orgs list` shows it"
     )
 
@@ -394,7 +394,7 @@ def test_external_database_is_given(folder: Path, settings: Read, problems: Prob
     database = settings(("secrets",), database=given, secrets={"DATABASE_URL": url}).backend.database
 
     assert (database.kind, database.host) == ("external", "db.example")
-    assert problems(database=given)[0].startswith("solos:secrets.DATABASE_URL: is missing: connection string of the")
+    assert problems(database=given)[0].startswith("secrets.DATABASE_URL: is missing: connection string of the")
     (bad,) = problems(("secrets",), database=given, secrets={"DATABASE_URL": "mysql://u:pa55@h/d"})
     assert "pa55" not in bad
     assert "is not a connection string; write it like postgres://" in bad
@@ -407,10 +407,10 @@ def test_external_backup_is_declared(folder: Path, settings: Read, problems: Pro
 
     assert settings(("secrets",), database=given, secrets=secrets).backend.database.restored_by == "Mara"
     assert problems(("secrets",), database={**given, "restoredBy": ""}, secrets=secrets) == (
-        "solos:database: restored_on and restored_by belong together; set both, or neither",
+        "database: restored_on and restored_by belong together; set both, or neither",
     )
     assert problems(("secrets",), database={**given, "restoredOn": "last week"}, secrets=secrets) == (
-        "solos:database: must be a date like 2026-11-27, not 'last week'",
+        "database: must be a date like 2026-11-27, not 'last week'",
     )
 
 
@@ -427,7 +427,7 @@ def test_bucket_needs_its_keys(problems: Problems, missing: str) -> None:
 
     (problem,) = problems(("secrets",), secrets=secrets)
 
-    assert problem.startswith(f"solos:secrets.{missing}: is missing, and BUCKET_NAME is set:")
+    assert problem.startswith(f"secrets.{missing}: is missing, and BUCKET_NAME is set:")
 
 
 def test_replica_of_the_database(folder: Path, settings: Read, problems: Problems) -> None:
@@ -448,11 +448,11 @@ def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
 
     assert found == (
         (
-            "fly.toml:18: [[mounts]] is only for SQLite, but solos:database.kind is postgres; "
+            "fly.toml:18: [[mounts]] is only for SQLite, but `database.kind` is postgres; "
             "remove it; if the volume has rows, read infra-docs/SCALING.md, step 3, first"
         ),
-        "fly.toml:15: [env] DATABASE_PATH is only for sqlite, but solos:database.kind is postgres; remove it",
-        "solos:secrets.BUCKET_NAME: is only for sqlite, but solos:database.kind is postgres; remove it",
+        "fly.toml:15: [env] DATABASE_PATH is only for sqlite, but `database.kind` is postgres; remove it",
+        "secrets.BUCKET_NAME: is only for sqlite, but `database.kind` is postgres; remove it",
     )
 
 
@@ -472,7 +472,7 @@ def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
 def test_refused_cluster(folder: Path, problems: Problems, database: dict[str, str], problem: str) -> None:
     without_volume(folder)
 
-    assert problems(database={"kind": "postgres", **database}) == (f"solos:{problem}",)
+    assert problems(database={"kind": "postgres", **database}) == (problem,)
 
 
 def test_image_source_hash(folder: Path, settings: Read) -> None:
@@ -512,13 +512,13 @@ def test_image_source_hash(folder: Path, settings: Read) -> None:
     ],
 )
 def test_refused_image_build(problems: Problems, build: dict[str, str], image: str, problem: str) -> None:
-    assert problems(imageBuild=build, image=image) == (f"solos:{problem}",)
+    assert problems(imageBuild=build, image=image) == (problem,)
 
 
 def test_invited_testers_need_names(problems: Problems) -> None:
     found = problems(testers=[{"email": "ada@sollabs.example", "firstName": "Ada"}], inviteTesters="true")
 
-    assert found == ("solos:testers: ada@sollabs.example needs a first and a last name to be invited",)
+    assert found == ("testers: ada@sollabs.example needs a first and a last name to be invited",)
 
 
 def test_refused_testers(problems: Problems) -> None:
@@ -527,8 +527,8 @@ def test_refused_testers(problems: Problems) -> None:
     found = problems(testers=[{"email": email} for email in emails])
 
     assert found == (
-        "solos:testers: 'ada.sollabs.example' is not a valid e-mail address",
-        "solos:testers: ada@sollabs.example is listed 2 times",
+        "testers: 'ada.sollabs.example' is not a valid e-mail address",
+        "testers: ada@sollabs.example is listed 2 times",
     )
 
 
@@ -541,7 +541,7 @@ def test_app_name_leaves_room(problems: Problems) -> None:
 def test_unencrypted_credential(problems: Problems) -> None:
     (problem,) = problems(flyApiToken="fo1_verysecret")
 
-    assert problem.startswith("solos:flyApiToken: is not encrypted")
+    assert problem.startswith("flyApiToken: is not encrypted")
     assert "verysecret" not in problem
 
 
@@ -563,14 +563,14 @@ def test_signing_settings(settings: Read) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"certificate": "DEVELOPMENT"}, "solos:signing.certificate: must be DISTRIBUTION or IOS_DISTRIBUTION"),
-        ({"certificate": "DISTRIBUTION", "renewBeforeDays": "400"}, "solos:signing.renewBeforeDays: "),
+        ({"certificate": "DEVELOPMENT"}, "signing.certificate: must be DISTRIBUTION or IOS_DISTRIBUTION"),
+        ({"certificate": "DISTRIBUTION", "renewBeforeDays": "400"}, "signing.renewBeforeDays: "),
         (
             {"certificate": "DISTRIBUTION", "renewBeforeDays": "soon"},
-            "solos:signing.renewBeforeDays: must be a whole number",
+            "signing.renewBeforeDays: must be a whole number",
         ),
-        ({"certificate": "DISTRIBUTION", "revokeReplaced": "yes"}, "solos:signing.revokeReplaced: must be"),
-        ({"certificate": "DISTRIBUTION", "profile": "x" * 51}, "solos:signing.profile: "),
+        ({"certificate": "DISTRIBUTION", "revokeReplaced": "yes"}, "signing.revokeReplaced: must be"),
+        ({"certificate": "DISTRIBUTION", "profile": "x" * 51}, "signing.profile: "),
     ],
 )
 def test_refused_signing(problems: Problems, changes: dict[str, str], problem: str) -> None:
@@ -590,12 +590,12 @@ def test_extensions(settings: Read) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"extensions": {"Share": ""}}, "solos:extensions: is set, and solos:signing is empty"),
+        ({"extensions": {"Share": ""}}, "extensions: is set, and `signing` is empty"),
         (
             {"extensions": {"Share it": ""}, "signing": SIGNED},
-            "solos:extensions: 'Share it' is not the end of a bundle ID",
+            "extensions: 'Share it' is not the end of a bundle ID",
         ),
-        ({"extensions": {"Share": "push"}, "signing": SIGNED}, "solos:extensions: 'push' is not a capability type"),
+        ({"extensions": {"Share": "push"}, "signing": SIGNED}, "extensions: 'push' is not a capability type"),
     ],
 )
 def test_refused_extensions(problems: Problems, changes: dict[str, Any], problem: str) -> None:
@@ -609,20 +609,20 @@ def test_p12_with_wrong_password(problems: Problems) -> None:
 
     (problem,) = problems(("signingSecrets",), signing={"certificate": "DISTRIBUTION"}, signingSecrets=secret)
 
-    assert problem.startswith("solos:signingSecrets.p12: the p12 does not open with its password")
+    assert problem.startswith("signingSecrets.p12: the p12 does not open with its password")
     assert "hunter2" not in problem
 
 
 def test_unencrypted_p12(problems: Problems) -> None:
     found = problems(signing={"certificate": "DISTRIBUTION"}, signingSecrets={"p12": "bm8gcDEy"})
 
-    assert any("solos:signingSecrets: is not encrypted" in problem for problem in found)
+    assert any("signingSecrets: is not encrypted" in problem for problem in found)
 
 
 def test_refused_capability(problems: Problems) -> None:
     (problem,) = problems(capabilities={"push": {}})
 
-    assert problem.startswith("solos:capabilities: 'push' is not a capability type")
+    assert problem.startswith("capabilities: 'push' is not a capability type")
 
 
 COMMIT = "89abcdef01"
@@ -640,12 +640,12 @@ def test_xcode_default_files(settings: Read, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"checkout": ""}, "solos:xcode.checkout: is missing; set the folder where solmobile is checked out"),
-        ({"xcconfig": "../Release.xcconfig"}, "solos:xcode.xcconfig: ../Release.xcconfig is not in the checkout"),
-        ({"commit": "main"}, "solos:xcode.commit: 'main' is not a commit hash"),
-        ({"workspace": ""}, "solos:xcode: needs either a `workspace` or a `project`"),
-        ({"project": "SolMobile.xcodeproj"}, "solos:xcode: needs either a `workspace` or a `project`"),
-        ({"scheme": ""}, "solos:xcode.scheme: is missing"),
+        ({"checkout": ""}, "xcode.checkout: is missing; set the folder where solmobile is checked out"),
+        ({"xcconfig": "../Release.xcconfig"}, "xcode.xcconfig: ../Release.xcconfig is not in the checkout"),
+        ({"commit": "main"}, "xcode.commit: 'main' is not a commit hash"),
+        ({"workspace": ""}, "xcode: needs either a `workspace` or a `project`"),
+        ({"project": "SolMobile.xcodeproj"}, "xcode: needs either a `workspace` or a `project`"),
+        ({"scheme": ""}, "xcode.scheme: is missing"),
     ],
 )
 def test_refused_xcode(problems: Problems, folder: Path, changes: dict[str, str], problem: str) -> None:
@@ -664,12 +664,12 @@ def test_refused_archive_and_xcode(problems: Problems, folder: Path) -> None:
     found = problems(xcode=xcode)
 
     assert len(found) == 2
-    assert any(problem.startswith("solos:xcode: needs solos:signing") for problem in found)
-    assert any(problem.startswith("solos:archive: builds the IPA, and so does solos:xcode.commit") for problem in found)
+    assert any(problem.startswith("xcode: needs `signing`") for problem in found)
+    assert any(problem.startswith("archive: builds the IPA, and so does `xcode.commit`") for problem in found)
 
 
 def test_numbers_and_booleans_in_objects(settings: Read) -> None:
-    """`pulumi config set --path 'solos:database.restoreDrill' false` stores a boolean."""
+    """`pulumi config set --path 'database.restoreDrill' false` stores a boolean."""
     found = settings(
         signing={"certificate": "DISTRIBUTION", "renewBeforeDays": 45, "revokeReplaced": True},
         database={"restoreDrill": False},
@@ -692,7 +692,7 @@ def test_build_number_is_not_chosen(problems: Problems) -> None:
     """`next` is refused, with the command that asks Apple."""
     (problem,) = problems(build="next")
 
-    assert problem.startswith("solos:build: must be a number")
+    assert problem.startswith("build: must be a number")
     assert "`make next-build STACK=NAME`" in problem
 
 

@@ -47,7 +47,7 @@ def test_sign_offs_of_no_release() -> None:
     (found,) = smoke_test(ALL_PASSED, None).problems()
 
     assert str(found) == (
-        "solos:signOffs.of: must say what was tried; set `build`, for example 1.0.0 (1), and `image`, for example solserver:2"
+        "signOffs.of: must say what was tried; set `build`, for example 1.0.0 (1), and `image`, for example solserver:2"
     )
 
 
@@ -61,7 +61,7 @@ def test_open_sign_offs() -> None:
 @pytest.mark.parametrize(
     ("sign_offs", "key", "problem"),
     [
-        ({"eve@sollabs.example": {}}, "eve@sollabs.example", "is not one of solos:testers"),
+        ({"eve@sollabs.example": {}}, "eve@sollabs.example", "is not one of `testers`"),
         (
             {ADA: {"signup": "passed"}},
             f"{ADA}.signup",
@@ -74,7 +74,7 @@ def test_open_sign_offs() -> None:
 def test_refused_sign_offs(sign_offs: dict[str, dict[str, str]], key: str, problem: str) -> None:
     (found,) = smoke_test(sign_offs).problems()
 
-    assert found.key == f"solos:signOffs.{key}"
+    assert found.key == f"signOffs.{key}"
     assert problem in str(found)
 
 

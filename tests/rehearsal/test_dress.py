@@ -46,10 +46,7 @@ def test_dress_rehearsal_after_a_launch(clone: Clone) -> None:
 
     assert clone.run("dress") == 0, clone.text
 
-    assert "Replaced by values of this rehearsal: solos:ipa, solos:monitoringSecrets.heartbeat," in clone.text
-    assert "solos:secrets.LITESTREAM_HEARTBEAT_URL" in clone.text
-    assert (
-        "Left out: solos:archive, solos:ascKeyId, solos:declaredBy, solos:earlierReleases, solos:signOffs."
-        in clone.text
-    )
+    assert "Replaced by values of this rehearsal: ipa, monitoringSecrets.heartbeat," in clone.text
+    assert "secrets.LITESTREAM_HEARTBEAT_URL" in clone.text
+    assert "Left out: archive, ascKeyId, declaredBy, earlierReleases, signOffs." in clone.text
     assert (clone.folder / "Pulumi.prod.yaml").read_text() == committed

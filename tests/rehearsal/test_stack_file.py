@@ -18,8 +18,8 @@ def test_project_of_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     doubles = cast(Doubles, SimpleNamespace(credentials={}))
 
     stack = RehearsalStack("prod", Path("Pulumi.prod.yaml"), tmp_path / "folder", "embedded", doubles)
-    stack.configure({"solos:protect": False})
+    stack.configure({"protect": False})
 
     written: dict[str, Any] = yaml.safe_load(stack.file.read_text())["config"]
-    assert stack.config["solos:org"] == "acme"
+    assert stack.config["org"] == "acme"
     assert written == {"acme-api:org": "acme", "aws:region": "eu", "acme-api:protect": False}

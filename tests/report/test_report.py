@@ -154,7 +154,7 @@ def test_both_forms(page: str) -> None:
         "signed in Xcode",
         "the stack manages no certificate and profile",
         "monitoring is not configured",
-        "set solos:monitoring",
+        "set `monitoring`",
         "https://fly.io/apps/solos-prod/secrets",
         "the page to arrive and resolve",
         "sha256:555",

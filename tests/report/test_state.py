@@ -28,7 +28,7 @@ def test_components_of_a_resource() -> None:
 
     stack = read(state(entry("pulumi:pulumi:Stack", "solos-prod"), *entries))
 
-    found = stack.find("fly:App", within="solos:Monitoring")
+    found = stack.find("fly:App", within="Monitoring")
     assert found is not None
     assert found.name == "monitoring"
 

@@ -43,8 +43,8 @@ class Authority:
         certificate, key = self._folder / "authority.pem", self._folder / "authority.key"
         if not certificate.exists():
             made = ec.generate_private_key(ec.SECP256R1())
-            name = _name("SolOS rehearsal")
-            builder = _builder("SolOS rehearsal", name, made).add_extension(
+            name = _name("Rehearsal")
+            builder = _builder("Rehearsal", name, made).add_extension(
                 x509.BasicConstraints(ca=True, path_length=0), critical=True
             )
             _write(key, _pem(made))
