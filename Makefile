@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill pulumi-cli preflight next-build status sign-off report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ $(VENV)/.installed: requirements-dev.txt
 
 REHEARSE = $(BIN)/python -m rehearsal.rehearse
 CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(PORT),--port $(PORT))
+
+COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
+  $(if $(KEEP),--keep) $(if $(CLEAN),--clean) $(if $(YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
 	@$(REHEARSE) launch $(CHOICES)
@@ -65,6 +68,9 @@ report: setup ## write the launch report of a stack: make report STACK=prod
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+compare: setup ## compare a double with the vendor, in your account: infra-docs/COMPARE.md (VENDOR=fly ORG=my-org, or DOUBLE=1 without an account)
+	@$(BIN)/python -m compare $(or $(VENDOR),$(error name a vendor: make compare VENDOR=fly ORG=my-org)) $(COMPARISON)
 
 bench: setup ## run the benchmarks (NAME=calls for one of them)
 	@$(BIN)/python -m bench $(NAME)

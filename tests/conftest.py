@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def counted(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
-    """Adds to a count that the closing lines show: `counted("faults", 12)`."""
+    """Adds to a count that the closing lines show: `counted("faults: nothing lost", 12)`."""
     return record_property
 
 
@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, count in report.user_properties if report.when == "call" else ():
             counts[name] += count
     for name, count in sorted(counts.items()):
-        terminalreporter.write_line(f"{count} {name}: nothing lost, no traceback")
+        terminalreporter.write_line(f"{count} {name}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

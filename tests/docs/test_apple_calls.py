@@ -14,7 +14,7 @@ def lines() -> dict[str, tuple[str, str]]:
     """Evidence and consequence, by call."""
     section = PAGE.read_text(encoding="utf-8").partition("## Every call")[2]
     rows = (line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| "))
-    found = {row[0].strip(): (row[1].strip(), row[2].strip()) for row in rows if len(row) == 3}
+    found = {row[0].strip(): (row[2].strip(), row[3].strip()) for row in rows if len(row) == 4}
     return {re.sub(r"^`(.*/v1/.*)`$", r"\1", call): about for call, about in found.items() if call != "Call"}
 
 

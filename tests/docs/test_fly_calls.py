@@ -17,7 +17,7 @@ def lines() -> dict[str, tuple[str, str]]:
     """What a call relies on, and what happens otherwise, by call."""
     section = PAGE.read_text(encoding="utf-8").partition("## Every call")[2]
     rows = (line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `"))
-    return {call.strip("`"): (evidence, otherwise) for call, evidence, otherwise in rows}
+    return {call.strip("`"): (relied_on, otherwise) for call, _, relied_on, otherwise in rows}
 
 
 def test_a_line_for_each_call() -> None:

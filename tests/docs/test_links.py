@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "infra-docs").rglob("*.md")])
-FOLDERS = "adoption|bench|checklist|components|documents|harness|infra-docs|monitoring|preflight|project|providers|rehearsal|report|tests|xcode"
+FOLDERS = "adoption|bench|checklist|compare|components|documents|harness|infra-docs|monitoring|preflight|project|providers|rehearsal|report|tests|xcode"
 
 
 def of(document: Path, pattern: str) -> Iterator[re.Match[str]]:

@@ -1,0 +1,137 @@
+"""`python -m compare fly --org ORG`: does the vendor answer as its double does?
+
+Makes a few objects in the account, walks through the calls of the providers, and deletes what it has made; `infra-docs/COMPARE.md` says
+exactly what. Then it does the same with the double, and prints each difference in one line. Exits with 0 if there is none, with 1 if
+there are some, with 2 if the run was not complete or something is left.
+"""
+
+import argparse
+import datetime as dt
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from compare import evidence, recording, run, side
+from compare.diff import differences
+from compare.recording import Recording
+from compare.run import Outcome
+from compare.script import Script, Unlisted
+from compare.side import Side
+from compare.wire import Budget
+
+CALLS, MINUTES = 600, 45.0
+SAME, DIFFERENT, INCOMPLETE = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled deletes what it has made
+    try:
+        with side.of_double(options.vendor) as stand_in, side.of_double(options.vendor) as double:
+            tried = (
+                stand_in
+                if options.rehearse
+                else side.of_vendor(options.vendor, org=options.org, environment=os.environ)
+            )
+            return _compare(tried, double, options)
+    except (side.Missing, Unlisted) as error:
+        print(f"nothing was compared: {error}", file=sys.stderr)
+        return INCOMPLETE
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("vendor", choices=side.VENDORS)
+    parser.add_argument("--org", default="", help="the organisation at Fly; use one that has nothing else in it")
+    parser.add_argument("--with", dest="extras", default="", help="parts on request, separated by commas: postgres")
+    parser.add_argument("--calls", type=int, default=CALLS, help="the budget of calls (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="the budget of minutes (default: %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="keep what was seen in tests/recordings")
+    parser.add_argument("--yes", action="store_true", help="do not ask: for CI")
+    parser.add_argument("--clean", action="store_true", help="only delete what an earlier run has left")
+    parser.add_argument("--rehearse", action="store_true", help="compare the double with itself; needs no account")
+    return parser.parse_args(arguments)
+
+
+def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
+    extras = [name for name in options.extras.split(",") if name]
+    print("\n".join(_plan(tried, extras, options)), flush=True)
+    if not (options.yes or options.rehearse or _is_confirmed(tried.script)):
+        print("nothing was changed")
+        return INCOMPLETE
+    if options.clean:
+        left = run.clean(tried.script, tried.wire(_budget(options)))
+        print("\n".join(f"LEFT: {title}" for title in left) or "nothing is left")
+        return INCOMPLETE if left else SAME
+    seen, expected = (_run(each, extras, options) for each in (tried, double))
+    lines = differences(seen.recording, expected.recording)
+    print("\n".join([*lines, *_summary(tried.script, seen, len(lines))]))
+    if options.keep:
+        print(f"kept: {_keep(seen.recording)}")
+    return INCOMPLETE if seen.left or seen.stopped else DIFFERENT if lines else SAME
+
+
+def _budget(options: argparse.Namespace) -> Budget:
+    return Budget(options.calls, options.minutes)
+
+
+def _run(each: Side, extras: list[str], options: argparse.Namespace) -> Outcome:
+    today = dt.datetime.now(dt.UTC).date()
+    assumed = evidence.assumed(each.script.vendor)
+    wire = each.wire(_budget(options))
+    return run.run(each.script, wire, source=each.source, date=today, options=extras, assumed=assumed)
+
+
+def _plan(tried: Side, extras: list[str], options: argparse.Namespace) -> Iterator[str]:
+    """What would happen, and what is there of earlier runs. Only reads. Raises Unlisted."""
+    script = tried.script
+    where = "the double, in this process" if options.rehearse else f"{script.title}, {script.account}"
+    cents = math.ceil(script.cents_per_second * options.minutes * 60 * 10) / 10
+    yield f"Compare with {where}."
+    yield f"  creates   {'; '.join([script.creates, *(f'on request: {name}' for name in extras)])}"
+    yield f"  deletes   all of that again, also if a call fails; nothing without the mark {script.values['mark']}"
+    yield f"  budget    {options.calls} calls, {options.minutes:g} minutes, at most {cents:g} cents"
+    for item in script.leftovers(tried.wire(_budget(options))):
+        yield f"  leftover  {item.title}, of an earlier run: is deleted first"
+
+
+def _is_confirmed(script: Script) -> bool:
+    try:
+        return input(f"Type {script.account} to start: ").strip() == script.account
+    except EOFError:
+        return False
+
+
+def _summary(script: Script, seen: Outcome, count: int) -> Iterable[str]:
+    steps = seen.recording.steps
+    sent = sum(not step.missing for step in steps)
+    cents = math.ceil(script.cents_per_second * seen.seconds * 100) / 100
+    throttled = f", {seen.throttled} of them throttled" if seen.throttled else ""
+    yield f"{count} differences in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
+    for step in steps:
+        if step.missing:
+            yield f"not sent: {step.step} (no {step.missing})"
+    if seen.stopped:
+        yield f"NOT COMPLETE: {seen.stopped}"
+    for title in seen.left:
+        yield f"LEFT: {title}; run the same command with --clean, or delete it yourself"
+
+
+def _keep(seen: Recording) -> Path:
+    """Write the recording, and the column of evidence in the vendor's page."""
+    path = recording.path_of(seen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(recording.dump(seen), encoding="utf-8")
+    page = evidence.page(seen.vendor)
+    text = evidence.rewritten(page.read_text(encoding="utf-8"), seen.vendor, recording.kept())
+    page.write_text(text, encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

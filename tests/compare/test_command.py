@@ -1,0 +1,84 @@
+"""`python -m compare`: what it prints before and after, and that it asks."""
+
+from pathlib import Path
+
+import pytest
+
+from compare import evidence, recording, side
+from compare.__main__ import main
+from tests.compare.scrubbed import suspicious
+
+
+def test_double_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fly", "--rehearse"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "nothing without the mark solos-compare-" in printed
+    assert "budget    600 calls, 45 minutes, at most 0.3 cents" in printed
+    assert "0 differences in 11" in printed
+    assert "LEFT" not in printed
+
+
+def test_recording_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file that can be reviewed. A double's changes no evidence."""
+    page = evidence.page("fly").read_text(encoding="utf-8")
+    (tmp_path / "fly.md").write_text(page, encoding="utf-8")
+    monkeypatch.setattr(evidence, "VENDORS", tmp_path)
+    monkeypatch.setattr(recording, "FOLDER", tmp_path / "recordings")
+
+    main(["fly", "--rehearse", "--keep"])
+
+    (path,) = (tmp_path / "recordings").iterdir()
+    assert path.name == "fly.double.yaml"
+    assert list(suspicious(path.read_text(encoding="utf-8"))) == []
+    assert (tmp_path / "fly.md").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.parametrize("typed", ["yes", "", None])
+def test_nothing_starts_without_confirmation(
+    typed: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the account's name starts it. Before that, it only reads."""
+    with side.of_double("fly") as double:
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, **about: double)
+        monkeypatch.setattr("builtins.input", _typing(typed))
+
+        assert main(["fly", "--org", "sol-labs"]) == 2
+
+        assert [app["name"] for app in double.world.store.all("fly_app")] == ["solserver"]
+    assert capsys.readouterr().out.endswith("nothing was changed\n")
+
+
+def test_leftovers_are_shown_and_deleted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with side.of_double("fly") as double:
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, **about: double)
+        left = double.script.mark.new()
+        double.world.services["fly"].make_app(left, "sol-labs")  # type: ignore[attr-defined]
+
+        assert main(["fly", "--org", "sol-labs", "--clean", "--yes"]) == 0
+
+    printed = capsys.readouterr().out
+    assert f"leftover  app {left}, of an earlier run: is deleted first" in printed
+    assert printed.endswith("nothing is left\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["fly"], "name the organisation"), (["fly", "--org", "sol-labs"], "set FLY_API_TOKEN")],
+)
+def test_what_is_missing_is_named(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FLY_API_TOKEN", raising=False)
+
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def _typing(text: str | None):  # type: ignore[no-untyped-def]
+    def typed(prompt: str) -> str:
+        if text is None:
+            raise EOFError
+        return text
+
+    return typed
