@@ -6,10 +6,10 @@ import signal
 # Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pulumi
+from msgspec.structs import asdict
 
 from components.deployment import Deployment
 from components.launch.component import Launch

@@ -4,8 +4,9 @@ All of them block: the build points at this backend, which stores the testers' d
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
@@ -15,15 +16,17 @@ UP = "run `pulumi up`"
 NO_DATABASE = "none, as `database` declares"
 
 
-@dataclass(frozen=True, kw_only=True)
-class App(Shape, kind="fly:App"):
+class App(Shape, frozen=True, kw_only=True):
+    kind = "fly:App"
+
     name: str
     org: str
     hostname: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine(Shape, kind="fly:Machine"):
+class Machine(Shape, frozen=True, kw_only=True):
+    kind = "fly:Machine"
+
     name: str
     region: str
     image: str
@@ -33,15 +36,17 @@ class Machine(Shape, kind="fly:Machine"):
     downtime_seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Volume(Shape, kind="fly:Volume"):
+class Volume(Shape, frozen=True, kw_only=True):
+    kind = "fly:Volume"
+
     region: str
     size_gb: int
     encrypted: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeclaredDatabase(Shape, kind="checks:DeclaredDatabase"):
+class DeclaredDatabase(Shape, frozen=True, kw_only=True):
+    kind = "checks:DeclaredDatabase"
+
     managed: str
     """external or none."""
     host: str
@@ -49,58 +54,66 @@ class DeclaredDatabase(Shape, kind="checks:DeclaredDatabase"):
     restored_by: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManagedPostgres(Shape, kind="fly:ManagedPostgres"):
+class ManagedPostgres(Shape, frozen=True, kw_only=True):
+    kind = "fly:ManagedPostgres"
+
     region: str
     plan: str
     pg_major_version: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresAccess(Shape, kind="fly:PostgresAccess"):
+class PostgresAccess(Shape, frozen=True, kw_only=True):
+    kind = "fly:PostgresAccess"
+
     database: str
     host: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresBackup(Shape, kind="fly:PostgresBackup"):
+class PostgresBackup(Shape, frozen=True, kw_only=True):
+    kind = "fly:PostgresBackup"
+
     finished_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Secrets(Shape, kind="fly:Secrets"):
+class Secrets(Shape, frozen=True, kw_only=True):
+    kind = "fly:Secrets"
+
     version: int
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Image(Shape, kind="fly:Image"):
+class Image(Shape, frozen=True, kw_only=True):
+    kind = "fly:Image"
+
     reference: str
     digest: str
     pinned: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class IpAddress(Shape, kind="fly:IpAddress"):
+class IpAddress(Shape, frozen=True, kw_only=True):
+    kind = "fly:IpAddress"
+
     type: str
     address: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class IssuedCertificate(Shape, kind="fly:IssuedCertificate"):
+class IssuedCertificate(Shape, frozen=True, kw_only=True):
+    kind = "fly:IssuedCertificate"
+
     hostname: str
     expires_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rollout(Shape, kind="checks:Rollout"):
+class Rollout(Shape, frozen=True, kw_only=True):
+    kind = "checks:Rollout"
+
     image: str
     hostname: str
     path: str
     instance_id: str
     verified_at: str
     expect_status: int = 200
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = msgspec.field(default_factory=list)
 
     @property
     def url(self) -> str:

@@ -5,7 +5,8 @@ although the build is already signed: without a valid certificate and profile, n
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from checklist.backend import UP, Rollout
 from checklist.known import Known, Shape
@@ -15,38 +16,43 @@ NO_BUILD = "no build yet"
 SET_IPA = "set `ipa` to the path of the IPA, then run `pulumi up`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BundleId(Shape, kind="appstore:BundleId"):
+class BundleId(Shape, frozen=True, kw_only=True):
+    kind = "appstore:BundleId"
+
     identifier: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class App(Shape, kind="appstore:App"):
+class App(Shape, frozen=True, kw_only=True):
+    kind = "appstore:App"
+
     name: str
     sku: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Certificate(Shape, kind="appstore:Certificate"):
+class Certificate(Shape, frozen=True, kw_only=True):
+    kind = "appstore:Certificate"
+
     name: str
     serial_number: str
     expires_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile(Shape, kind="appstore:Profile"):
+class Profile(Shape, frozen=True, kw_only=True):
+    kind = "appstore:Profile"
+
     full_name: str
     profile_state: str
     expires_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildUpload(Shape, kind="appstore:BuildUpload"):
+class BuildUpload(Shape, frozen=True, kw_only=True):
+    kind = "appstore:BuildUpload"
+
     short_version: str
     version: str
     sha256: str
     upload_id: str
-    info: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Keys of the Info.plist that were checked, with their values."""
 
     @property
@@ -55,8 +61,9 @@ class BuildUpload(Shape, kind="appstore:BuildUpload"):
         return f"{self.short_version} ({self.version})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProcessedBuild(Shape, kind="appstore:ProcessedBuild"):
+class ProcessedBuild(Shape, frozen=True, kw_only=True):
+    kind = "appstore:ProcessedBuild"
+
     build_id: str
     upload_id: str
     short_version: str

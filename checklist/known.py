@@ -4,22 +4,25 @@ Both sources use the same types: the launch component fills them from the resour
 state. A row does not see raw outputs. It asks for a `Shape`, which names a resource type and the outputs that rows read.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
+
+import msgspec
 
 ShapeT = TypeVar("ShapeT", bound="Shape")
 
 _SHAPES: dict[str, type["Shape"]] = {}
+
+_fields = functools.cache(msgspec.structs.fields)
 
 
 class Unreadable(Exception):
     """A resource is not initialised, or has no value for an output that a row reads; the message says which."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """One resource, from either source. `kind` is its short type: `fly:App`."""
 
     kind: str
@@ -31,22 +34,20 @@ class Observed:
     """Why the object exists but is not initialised (Pulumi's init errors); empty if it is initialised."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """Base of the resource types that rows read: `class App(Shape, kind="fly:App")` with one field per output."""
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the resource types that rows read, with one field per output. A subclass sets `kind`, such as "fly:App"."""
 
     kind: ClassVar[str]
     id: str
 
-    def __init_subclass__(cls, *, kind: str) -> None:
-        if kind in _SHAPES:
-            raise TypeError(f"{kind} has a shape already: {_SHAPES[kind].__qualname__}")
-        cls.kind = kind
-        _SHAPES[kind] = cls
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.kind in _SHAPES:
+            raise TypeError(f"{cls.kind} has a shape already: {_SHAPES[cls.kind].__qualname__}")
+        _SHAPES[cls.kind] = cls
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignOffs:
+class SignOffs(msgspec.Struct, frozen=True, kw_only=True):
     """The smoke test's result: how many sign-offs there are, how many are needed, and a phrase for each that failed or is open."""
 
     build: str = ""
@@ -73,8 +74,7 @@ class SignOffs:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that rows are evaluated on."""
 
     resources: Sequence[Observed]
@@ -101,7 +101,7 @@ class Known:
 def outputs_read(kind: str) -> tuple[str, ...]:
     """The outputs that rows read of a resource type, so that a source can leave out all others, secrets first."""
     shape = _SHAPES.get(kind)
-    return tuple(field.name for field in fields(shape) if field.name != "id") if shape else ()
+    return tuple(name for name in shape.__struct_fields__ if name != "id") if shape else ()
 
 
 def kind_of(type_: str) -> str:
@@ -126,10 +126,10 @@ def _read(shape: type[ShapeT], resource: Observed) -> ShapeT:
     if resource.errors:
         raise Unreadable("; ".join(resource.errors))
     values: dict[str, Any] = {"id": resource.id}
-    for field in fields(shape):
+    for field in _fields(shape):
         value = resource.outputs.get(field.name)
         if field.name not in values and value is not None:
             values[field.name] = without_fractions(value)
-        elif field.name not in values and field.default is MISSING and field.default_factory is MISSING:
+        elif field.name not in values and field.required:
             raise Unreadable(f"{shape.kind} {resource.id} has no {field.name}")
     return shape(**values)

@@ -1,7 +1,8 @@
 """The rows of the launch itself: people have tried it, and somebody has declared it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from checklist.backend import UP, running_image
 from checklist.ios_build import BuildUpload, uploaded_build
@@ -10,12 +11,13 @@ from checklist.row import Failed, Missing, Phase, Waiting, row
 from checklist.testflight import BetaTesters
 
 
-@dataclass(frozen=True, kw_only=True)
-class LaunchRecord(Shape, kind="checks:LaunchRecord"):
+class LaunchRecord(Shape, frozen=True, kw_only=True):
+    kind = "checks:LaunchRecord"
+
     label: str
     declared_by: str
     declared_at: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What was launched: `version`, `build`, `image` and more."""
     withdrawn: str = ""
     withdrawn_at: str = ""

@@ -5,7 +5,8 @@ row.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from checklist.backend import BACKEND, NO_DATABASE, UP, DeclaredDatabase, Machine, ManagedPostgres, fly_page
 from checklist.known import Known, Shape, ShapeT
@@ -15,13 +16,14 @@ MONITORING = "Monitoring"
 PROVE_MONITOR = 'set `monitoring.drill` to "true" and run `pulumi up`'
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watch(Shape, kind="checks:Watch"):
+class Watch(Shape, frozen=True, kw_only=True):
+    kind = "checks:Watch"
+
     url: str
     latency_ms: float
     certificate_days: float
     loaded_rules: int
-    unarmed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unarmed: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     """The rules that cannot fire, each with the series that Prometheus does not have."""
     sources: Sequence[str]
     lines: int
@@ -31,8 +33,9 @@ class Watch(Shape, kind="checks:Watch"):
     seen_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlertDrill(Shape, kind="checks:AlertDrill"):
+class AlertDrill(Shape, frozen=True, kw_only=True):
+    kind = "checks:AlertDrill"
+
     watched: str
     receiver: str
     fired_at: str
@@ -40,27 +43,30 @@ class AlertDrill(Shape, kind="checks:AlertDrill"):
     resolved_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class RestoreDrill(Shape, kind="checks:RestoreDrill"):
+class RestoreDrill(Shape, frozen=True, kw_only=True):
+    kind = "checks:RestoreDrill"
+
     release: str
     """The image whose database was restored."""
     snapshot_id: str
     restored_at: str
     seconds: float
-    rows: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = msgspec.field(default_factory=dict)
     newest: str = ""
     compared: bool = False
     """Whether the live database had the same rows."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReplicaDrill(Shape, kind="checks:ReplicaDrill"):
+class ReplicaDrill(Shape, frozen=True, kw_only=True):
+    kind = "checks:ReplicaDrill"
+
     release: str
     restored_at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostgresRestoreDrill(Shape, kind="checks:PostgresRestoreDrill"):
+class PostgresRestoreDrill(Shape, frozen=True, kw_only=True):
+    kind = "checks:PostgresRestoreDrill"
+
     backup_id: str
     restored_at: str
     seconds: float

@@ -1,8 +1,10 @@
 """A row of the checklist, and what an evaluation finds out about it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from checklist.known import Known, ShapeT, Unreadable
 
@@ -59,8 +61,7 @@ class Failed(Open):
     state = State.FAILED
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the checklist."""
 
     key: str
@@ -80,8 +81,7 @@ class Row:
     """The vendor's page that shows it. Raises Open or Unreadable if the object does not exist."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a row. `text` is the evidence when it holds, and otherwise what is open, with the `remedy`."""
 
     row: Row

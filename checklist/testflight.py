@@ -4,8 +4,9 @@ All of them block: testers with a working build are the goal of v0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from checklist.backend import UP
 from checklist.ios_build import apple_page, current_build, uploaded_build
@@ -19,31 +20,35 @@ AVAILABLE = {
 """The states in which testers can install the build, as evidence."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BetaGroup(Shape, kind="appstore:BetaGroup"):
+class BetaGroup(Shape, frozen=True, kw_only=True):
+    kind = "appstore:BetaGroup"
+
     name: str
     internal: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class BetaTesters(Shape, kind="appstore:BetaTesters"):
+class BetaTesters(Shape, frozen=True, kw_only=True):
+    kind = "appstore:BetaTesters"
+
     testers: Sequence[Mapping[str, str]]
     """Each with `email`, and `first_name` and `last_name` where they are known."""
-    invited: Mapping[str, str] = field(default_factory=dict)
+    invited: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Invitations to the team that are not accepted yet, by address."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildDistribution(Shape, kind="appstore:BuildDistribution"):
+class BuildDistribution(Shape, frozen=True, kw_only=True):
+    kind = "appstore:BuildDistribution"
+
     build_id: str
     internal_state: str
-    whats_new: Mapping[str, str] = field(default_factory=dict)
+    whats_new: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Installations(Shape, kind="appstore:Installations"):
+class Installations(Shape, frozen=True, kw_only=True):
+    kind = "appstore:Installations"
+
     build_id: str
-    devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    devices: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
     """The devices that have the build, by address of the tester."""
     missing: Sequence[str] = ()
     """Addresses of testers who have not installed it."""

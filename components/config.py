@@ -15,15 +15,15 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from components.spelling import CONTROL, MAY_BE_EMPTY, RULES, is_whole
 from providers.errors import Problem, ProblemText
 
 
-@dataclass(frozen=True)
-class SettingProblem(Problem):
+class SettingProblem(Problem, frozen=True):
     """What is wrong with a setting. `key` is `database.kind`, or `fly.toml` for a problem in that file."""
 
     place: str = ""
@@ -47,7 +47,7 @@ class SettingText(ProblemText):
     """The text of a problem with a setting. The key can contain placeholders too: `xcode.{name}`."""
 
     def __call__(self, *, place: str = "", **values: Any) -> SettingProblem:
-        return SettingProblem(self.key.format(**values), *self.fill(**values), place)
+        return SettingProblem(self.key.format(**values), *self.fill(**values), place=place)
 
 
 MISSING = SettingText("{key}", "is missing", remedy="run `pulumi config set {key} VALUE`")

@@ -1,8 +1,8 @@
 """The deployment: a backend that is verified healthy, then the build that points at it, then the build on testers' phones."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pulumi
 
 from checklist.ios_build import NO_BUILD
@@ -21,8 +21,7 @@ from providers.appstore.installations import Installations, InstallationsArgs
 from providers.appstore.processed_build import ProcessedBuild, ProcessedBuildArgs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Build:
+class Build(msgspec.Struct, frozen=True, kw_only=True):
     """A build on its way to the testers."""
 
     upload: BuildUpload

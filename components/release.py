@@ -1,6 +1,6 @@
 """The release that is launched: version, build number and label."""
 
-from dataclasses import dataclass
+import msgspec
 
 from components.config import SettingText, StackConfig
 from providers.appstore.ipa import versions
@@ -13,8 +13,7 @@ NOT_CHOSEN = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Release:
+class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Apple stores `version` and `build`; `label` is the name that people use."""
 
     version: str

@@ -5,8 +5,9 @@ What one resource accepts is checked by its own provider, so each rule is writte
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from components.backend.settings import BackendSettings, read_backend
 from components.command import read_passed
@@ -32,8 +33,7 @@ class BadSettings(Exception):
         self.settings = settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     release: Release
     backend: BackendSettings
     monitoring: MonitoringSettings | None

@@ -6,12 +6,12 @@ versions, languages and hostnames.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 
-@dataclass(frozen=True)
-class Rule:
+
+class Rule(msgspec.Struct, frozen=True):
     """What a value has to be: `form` completes "must be"."""
 
     form: str

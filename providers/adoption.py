@@ -8,11 +8,10 @@ its ids from.
 from typing import Annotated
 
 from providers.properties import KEPT
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 
 
-@record
-class Adoptable:
+class Adoptable(Record):
     """The arguments of a resource that adopts an existing object."""
 
     existed: Annotated[Input[list[str]], KEPT] = field(default_factory=list)

@@ -10,7 +10,6 @@ import base64
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, get_origin
 from urllib.parse import urlsplit
@@ -43,8 +42,7 @@ MAY_HAVE_HAPPENED = ErrorText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """The call whose response is decoded, for errors."""
 
     doing: str

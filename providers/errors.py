@@ -19,9 +19,10 @@ Texts are constants of the module that reports them, so that they can be listed 
 No text contains a secret.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 
 class ProviderError(Exception):
@@ -130,14 +131,13 @@ class ErrorText(Text):
         return self.error(message, remedy=remedy)
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """A problem with the argument `key` of a resource. The stack's settings use it too, with config keys."""
 
     key: str
     message: str
     remedy: str = ""
-    is_warning: bool = dataclasses.field(default=False, kw_only=True)
+    is_warning: bool = False
     """Whether it is shown, and stops nothing."""
 
     def __str__(self) -> str:

@@ -5,9 +5,9 @@ In a rehearsal the edge is a local proxy (endpoint `proxy`) that routes by the H
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from pulumi.dynamic import Config
 
 from providers import configuration, http, waiting
@@ -22,8 +22,7 @@ BAD_PATH = ProblemText("path", "the health path {path} must begin with a slash")
 NO_PROBES = ProblemText("probes", "the number of probes must be at least 1, not {probes}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Health:
+class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The response of a healthy application, and where to request it."""
 
     hostname: str
@@ -37,8 +36,7 @@ class Health:
     """How long that may take."""
 
 
-@dataclass(frozen=True)
-class Probed:
+class Probed(msgspec.Struct, frozen=True):
     """The good responses: milliseconds each, and the time of the first on our clock."""
 
     latencies_ms: list[float]

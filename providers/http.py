@@ -20,8 +20,9 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from providers import waiting
 from providers.decoding import WEB_PAGE, Call, decode, is_web_page
@@ -71,8 +72,7 @@ def _roots() -> "ssl.SSLContext":
     return httpx.create_ssl_context()
 
 
-@dataclass(frozen=True)
-class RateLimit:
+class RateLimit(msgspec.Struct, frozen=True):
     """A documented rate limit: `burst` calls at once, then `per_second`."""
 
     per_second: float
@@ -230,8 +230,7 @@ class Http:
         return response
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailedAttempt:
+class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt without a usable response."""
 
     reason: str

@@ -6,13 +6,13 @@ arguments as a record (providers/record.py), its state as a subclass with what t
 Supported field types: str, bool, int, float, Any, Literal, X | None, list[X], dict[str, X] and nested records.
 """
 
-import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar, Union
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar, Union
 
+import msgspec
 from pulumi.output import Unknown
 
 REPLACES: Final = "replaces"
@@ -25,10 +25,7 @@ SECRET: Final = "secret"  # noqa: S105 (a marker, not a password)
 KEPT: Final = "kept"
 """Marks an argument that is recorded as it is given: its change alone changes nothing, and it may be unknown in a preview."""
 
-T = TypeVar("T")
-
-_type_hints: Callable[..., dict[str, Any]] = functools.cache(typing.get_type_hints)
-"""Cached, because resolving annotations is most of the cost of decoding."""
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class BadProperties(Exception):
@@ -47,19 +44,18 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
-    hints = field_types(kind)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
-        value = properties.get(field.name)
+    for name, field in _fields(kind).items():
+        value = properties.get(name)
         if value is None:
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                values[field.name] = None
-                if not lenient and not _is_optional(hints[field.name]):
-                    problems.append(f"{field.name} is missing")
+            if field.is_required:
+                values[name] = None
+                if not lenient and not _is_optional(field.type):
+                    problems.append(f"{name} is missing")
             continue
         try:
-            values[field.name] = _convert(value, hints[field.name], field.name, lenient)
+            values[name] = _convert(value, field.type, name, lenient)
         except BadProperties as bad:
-            values[field.name] = None
+            values[name] = None
             problems.extend(() if lenient else bad.problems)
     if problems:
         raise BadProperties(problems)
@@ -68,8 +64,8 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
 
 def encode(value: Any) -> Any:
     """The property map of a record, or the wire form of a value in one: dicts without None; other values unchanged."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, msgspec.Struct):
+        fields = {name: encode(getattr(value, name)) for name in value.__struct_fields__}
         return {name: item for name, item in fields.items() if item is not None}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items() if item is not None}
@@ -82,8 +78,8 @@ def is_known(value: Any) -> bool:
     """Whether no part of `value` is `Unknown`."""
     if isinstance(value, Unknown):
         return False
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return all(is_known(getattr(value, field.name)) for field in dataclasses.fields(value))
+    if isinstance(value, msgspec.Struct):
+        return all(is_known(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, Mapping):
         return all(is_known(item) for item in value.values())
     if isinstance(value, list | tuple):
@@ -91,15 +87,27 @@ def is_known(value: Any) -> bool:
     return True
 
 
-def field_types(kind: type) -> dict[str, Any]:
-    """The resolved types of a record's fields, without their markers."""
-    return _type_hints(kind)
-
-
-def marked(kind: type, mark: str) -> frozenset[str]:
+def marked(kind: type[msgspec.Struct], mark: str) -> frozenset[str]:
     """The names of the fields of `kind` that have the marker `mark`."""
-    hints = _type_hints(kind, include_extras=True)
-    return frozenset(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
+    return frozenset(name for name, field in _fields(kind).items() if mark in field.markers)
+
+
+class _Field(NamedTuple):
+    type: Any
+    """Without its markers."""
+    markers: tuple[str, ...]
+    is_required: bool
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, _Field]:
+    """The fields of a record by name. Cached: resolving annotations is most of the cost of decoding."""
+    return {
+        field.name: _Field(field.type.__origin__, field.type.__metadata__, field.required)
+        if typing.get_origin(field.type) is Annotated
+        else _Field(field.type, (), field.required)
+        for field in msgspec.structs.fields(kind)
+    }
 
 
 def _is_optional(hint: Any) -> bool:
@@ -120,9 +128,9 @@ def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:  # noqa: 
         return [_convert(item, arguments[0], f"{where}[{index}]", lenient) for index, item in enumerate(value)]
     if origin is dict and isinstance(value, Mapping):
         return {key: _convert(item, arguments[1], f"{where}.{key}", lenient) for key, item in value.items()}
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+    if isinstance(hint, msgspec.StructMeta) and isinstance(value, Mapping):
         try:
-            return decode(hint, value, lenient=lenient)
+            return decode(hint, value, lenient=lenient)  # type: ignore[arg-type]  # the metaclass says that it is a struct
         except BadProperties as bad:
             raise BadProperties([f"{where}.{problem}" for problem in bad.problems]) from None
     if hint is int and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
@@ -161,6 +169,6 @@ def _describe(hint: Any) -> str:
     names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
     if typing.get_origin(hint) is list:
         return "a list"
-    if typing.get_origin(hint) is dict or dataclasses.is_dataclass(hint):
+    if typing.get_origin(hint) is dict or isinstance(hint, msgspec.StructMeta):
         return "an object"
     return names.get(hint, str(hint))

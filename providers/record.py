@@ -1,17 +1,20 @@
 """Typed records: how the arguments and the state of a resource are declared, each field once.
 
-    @record
-    class VolumeArgs:
+    class VolumeArgs(Record):
         app: Annotated[Input[str], REPLACES]
         size_gb: Input[int] = field(default=1)
 
 The program passes plain values or outputs (`VolumeArgs(app=app.name)`), as for any Pulumi resource. The provider gets the same
 class with plain values: there `args.app` is a `str`. The type checker accepts both, because it sees `Input` as a descriptor that
 is assigned a `pulumi.Input[T]` and returns a `T`.
+
+Records are msgspec structs, because every preview creates their classes in two processes (decision 15). `replace` is that of
+`msgspec.structs`.
 """
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, dataclass_transform
+
+import msgspec
 
 if TYPE_CHECKING:
     import pulumi
@@ -36,14 +39,21 @@ else:
             return item
 
 
-def field(*, default: Any = dataclasses.MISSING, default_factory: Any = dataclasses.MISSING) -> Any:
+def field(*, default: Any = msgspec.NODEFAULT, default_factory: Any = msgspec.NODEFAULT) -> Any:
     """The default of an `Input` field. Plain fields take their default directly: `state: str = ""`."""
-    if default_factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=default_factory)
-    return dataclasses.field(default=default)
+    if default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=default_factory)
+    return msgspec.field(default=default)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(field, dataclasses.field))
-def record(cls: type[T]) -> type[T]:
-    """Make `cls` an immutable dataclass with keyword-only fields."""
-    return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+class _RecordType(msgspec.StructMeta):
+    """Makes every record immutable, with keyword-only fields. The type checker is not told that they are immutable: it accepts
+    outputs only for fields that can be assigned."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        return super().__new__(mcs, name, bases, namespace, frozen=True, kw_only=True)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field, msgspec.field))
+class Record(msgspec.Struct, metaclass=_RecordType):
+    """Base of the arguments and the state of every resource: immutable, with keyword-only fields."""

@@ -19,7 +19,6 @@ The engine's requirements on dynamic providers are handled here, once for all re
   state of every stack. One instance serves four threads.
 """
 
-import dataclasses
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -27,6 +26,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pulumi
+from msgspec.structs import replace
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
@@ -42,7 +42,7 @@ from pulumi.dynamic import (
 from providers import engine
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProviderError, Unexpected
-from providers.properties import KEPT, REPLACES, SECRET, BadProperties, decode, encode, field_types, is_known, marked
+from providers.properties import KEPT, REPLACES, SECRET, BadProperties, decode, encode, is_known, marked
 
 ArgsT = TypeVar("ArgsT")
 StateT = TypeVar("StateT")
@@ -79,7 +79,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     def changed_fields(self, state: StateT, args: ArgsT) -> Iterable[str]:
         """The names of the arguments in which the object differs. Override it if different values mean the same, and to add a
         computed output that only a replacement can fix."""
-        compared = [name for name in field_types(self.Args) if name not in marked(self.Args, KEPT)]
+        compared = [name for name in self.Args.__struct_fields__ if name not in marked(self.Args, KEPT)]
         return [name for name in compared if getattr(state, name) != getattr(args, name)]
 
     def ensure(self, args: ArgsT) -> tuple[str, StateT]:
@@ -113,7 +113,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             except BadProperties as bad:
                 return CheckResult(news, [CheckFailure("", problem) for problem in bad.problems])
             old = decode(self.Args, _olds, lenient=True) if _olds else None
-            settled = {name: getattr(args, name) for name in field_types(self.Args).keys() - marked(self.Args, KEPT)}
+            settled = {name: getattr(args, name) for name in set(self.Args.__struct_fields__) - marked(self.Args, KEPT)}
             problems = list(self.validate(args, old)) if self.validates_unknown or is_known(settled) else []
             warnings = [found for found in problems if isinstance(found, Problem) and found.is_warning]
             for warning in warnings:
@@ -147,9 +147,9 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
                 return ReadResult(None, {})
             new_id, state = found if isinstance(found, tuple) else (id_, found)
             if isinstance(before, Adoptable) and id_ in before.existed and new_id != id_:
-                before = dataclasses.replace(before, existed=[*before.existed, new_id])
+                before = replace(before, existed=[*before.existed, new_id])
             state = self._with_kept(state, before)
-            inputs = {name: value for name, value in encode(state).items() if name in field_types(self.Args)}
+            inputs = {name: value for name, value in encode(state).items() if name in self.Args.__struct_fields__}
             return ReadResult(new_id, self._outputs(state), inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
@@ -168,7 +168,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
 
     def _with_kept(self, state: StateT, given: Any) -> StateT:
         kept = {name: getattr(given, name) for name in marked(self.Args, KEPT)}
-        return dataclasses.replace(state, **kept) if kept else state  # type: ignore[type-var]  # every state is a dataclass
+        return replace(state, **kept) if kept else state  # type: ignore[type-var]  # every state is a record
 
     def _outputs(self, state: StateT) -> dict[str, Any]:
         outputs: dict[str, Any] = encode(state)
@@ -203,7 +203,7 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
         state = self.provider.State
         secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
         given = {name: _encoded(value) for name, value in encode(args).items()}
-        properties: dict[str, Any] = {**dict.fromkeys(field_types(state)), **given}
+        properties: dict[str, Any] = {**dict.fromkeys(state.__struct_fields__), **given}
         super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
 
 

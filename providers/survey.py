@@ -1,19 +1,17 @@
 """The base of the surveys: what exists before a stack creates anything, looked at once (see providers/adoption.py)."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from providers import engine
 from providers.properties import REPLACES, marked
-from providers.record import field, record
 from providers.resource import ArgsT, Gate
 
 
-@record
-class Surveyed:
+class Surveyed(Protocol):
     """What every survey records, besides the ids by kind."""
 
-    adopted: list[str] = field(default_factory=list)
+    adopted: list[str]
     """A phrase for each object that the stack adopts."""
 
 

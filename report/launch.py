@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from checklist.backend import BACKEND, running_image
 from checklist.known import Known, Unreadable

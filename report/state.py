@@ -15,8 +15,7 @@ class NotAState(Exception):
     """The text is not a deployment; the message says what is expected."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resource(Observed):
+class Resource(Observed, frozen=True, kw_only=True):
     """One entry of the state."""
 
     urn: str

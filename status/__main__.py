@@ -9,9 +9,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import asdict, replace
 
 from checklist.known import Known, SignOffs
 from checklist.rows import examine, verdict

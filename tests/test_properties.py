@@ -1,22 +1,20 @@
-"""The boundary between Pulumi's wire values and typed dataclasses."""
+"""The boundary between Pulumi's wire values and typed records."""
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import pytest
 from pulumi.output import Unknown
 
 from providers.properties import REPLACES, BadProperties, decode, encode, is_known, marked
+from providers.record import Record, field
 
 
-@dataclass(frozen=True, kw_only=True)
-class Guest:
+class Guest(Record):
     cpus: int
     kind: str = "shared"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Args:
+class Args(Record):
     app: Annotated[str, REPLACES]
     size_gb: int = 1
     guest: Guest | None = None

@@ -6,11 +6,10 @@ import pulumi
 import pytest
 
 from providers.properties import REPLACES, decode, encode, marked
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 
 
-@record
-class VolumeArgs:
+class VolumeArgs(Record):
     app: Annotated[Input[str], REPLACES]
     size_gb: Input[int] = field(default=1)
     tags: Input[list[str]] = field(default_factory=list)

@@ -1,10 +1,10 @@
 """The backend: app, addresses, database, secrets, image, one machine, and the proof that it is healthy from outside."""
 
-from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pulumi_random as random
+from msgspec.structs import replace
 
 from components.backend import image_build
 from components.backend.postgres import Postgres

@@ -1,9 +1,10 @@
 """The settings of the database: the key `database`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import get_args
 from urllib.parse import urlsplit
+
+import msgspec
 
 from components.backend.environment import Database
 from components.config import SettingText, StackConfig
@@ -30,8 +31,7 @@ NOT_A_URL = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabaseSettings:
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`from_snapshot` is for SQLite, on the volume of fly.toml; `name` and what follows is for a Managed Postgres cluster, `host` and
     what follows for an external database."""
 

@@ -6,9 +6,10 @@ fly.toml and `secrets` against it at preview, and infra-docs/ENVIRONMENT.md is m
 
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+import msgspec
 
 from components.config import SettingProblem, SettingText
 from providers.errors import ProblemText
@@ -62,8 +63,7 @@ NOT_A_KIND = ProblemText("environment", "must be a list of {kinds}")
 BAD_CONTRACT = SettingText("environment", "{message}")
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """One entry of the contract. `only_with` has the kinds of database that need it; empty for any."""
 
     name: str
@@ -92,8 +92,7 @@ class Variable:
         return not self.kinds or database in self.kinds
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(msgspec.Struct, frozen=True):
     """The environment of a server. `file` is where it was read from, for texts."""
 
     variables: tuple[Variable, ...] = ()

@@ -8,10 +8,10 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import pulumi
 from pulumi_command import local
 
@@ -36,8 +36,7 @@ WHOLE_DISK = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageBuildSettings:
+class ImageBuildSettings(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """Builds and pushes the image that $IMAGE names."""
     context: str
@@ -104,8 +103,7 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
-@dataclass(frozen=True)
-class DockerIgnore:
+class DockerIgnore(msgspec.Struct, frozen=True):
     """The patterns of a .dockerignore file, each with whether it excludes; the last that matches counts
     (https://docs.docker.com/build/concepts/context/#dockerignore-files)."""
 

@@ -1,10 +1,10 @@
 """The launch: the checklist as its gate, and the record of its declaration."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar, cast
 
 import pulumi
+from msgspec.structs import asdict
 
 from checklist.ios_build import NO_BUILD, SET_IPA
 from checklist.known import SignOffs

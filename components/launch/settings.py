@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+import msgspec
 
 from checklist.rows import waiver_problem
 from components.config import SettingText, StackConfig
@@ -37,8 +38,7 @@ NOT_DECLARED = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LaunchSettings:
+class LaunchSettings(msgspec.Struct, frozen=True, kw_only=True):
     smoke_test: SmokeTest
     waivers: Mapping[str, Waiver]
     declared_by: str

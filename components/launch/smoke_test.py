@@ -5,8 +5,9 @@ Reading the plan is the only side effect.
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from components.config import SettingProblem, SettingText
 
@@ -36,8 +37,7 @@ DUPLICATE = SettingText("smokeTest", "{file}: feature {feature!r} is defined twi
 NO_FEATURES = SettingText("smokeTest", "{file} has no [[features]]", remedy="add at least one")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Feature:
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the plan. `testers` are email addresses; empty means every tester."""
 
     key: str
@@ -46,8 +46,7 @@ class Feature:
     testers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """What testers try: a build, as TestFlight shows it (`1.0.0 (0)`), with an image of the backend, as in `image`."""
 
     build: str
@@ -57,8 +56,7 @@ class Tried:
         return f"{self.build} with {self.image}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmokeTest:
+class SmokeTest(msgspec.Struct, frozen=True, kw_only=True):
     features: Sequence[Feature]
     testers: Sequence[str]
     """Email addresses of all testers."""

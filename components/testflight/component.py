@@ -1,8 +1,7 @@
 """What TestFlight needs before there is a build: bundle ID, signing, the app record, and the testers."""
 
-from dataclasses import replace
-
 import pulumi
+from msgspec.structs import replace
 
 from components.base import Component
 from components.testflight.settings import IosSettings

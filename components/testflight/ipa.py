@@ -1,8 +1,8 @@
 """The IPA that is uploaded: archived with Xcode, built by the team's own command, or built elsewhere before `up`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pulumi
 
 from components.command import logged, options
@@ -13,8 +13,7 @@ from components.testflight.xcode import BuildSpec, Xcode, archive_once
 from providers.appstore.build_upload import BuildUploadArgs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ipa:
+class Ipa(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an IPA before it is uploaded."""
 
     sha256: pulumi.Input[str] | None = None

@@ -1,8 +1,9 @@
 """The settings of the iOS build and its testers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from components.config import SettingText, StackConfig
 from components.release import Release
@@ -26,8 +27,7 @@ NOT_A_USAGE_KEY = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class IosSettings:
+class IosSettings(msgspec.Struct, frozen=True, kw_only=True):
     bundle_id: str
     app_name: str
     sku: str

@@ -8,10 +8,10 @@ it, on macOS. It gets both files from here and does not use those in the checkou
 import plistlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import pulumi
 from pulumi_command import local
 
@@ -43,8 +43,7 @@ NO_SCHEME = SettingText("xcode.scheme", "is missing", remedy="set the scheme to 
 TWO_ARCHIVES = SettingText("archive", "builds the IPA, and so does `xcode.commit`", remedy="remove one of them")
 
 
-@dataclass(frozen=True, kw_only=True)
-class XcodeSettings:
+class XcodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkout: str
     """Folder of the solmobile repository, relative to the project."""
     container: tuple[str, str]
@@ -101,8 +100,7 @@ def _check_archive(
         config.refuse(TWO_ARCHIVES())
 
 
-@dataclass(frozen=True, kw_only=True)
-class BuildSpec:
+class BuildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The build to make, and the path of its IPA."""
 
     bundle_id: str

@@ -2,9 +2,9 @@
 (https://developer.apple.com/documentation/appstoreconnectapi/apps)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Literal
 
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine
@@ -12,7 +12,7 @@ from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 CHANGEABLE = (
@@ -39,8 +39,7 @@ FORM = ErrorText(
 NOT_CREATED_IN_TIME = ErrorText("{timeout}; {form}", remedy="then run `pulumi up` again", error=TimedOut)
 
 
-@record
-class AppArgs:
+class AppArgs(Record):
     bundle_id: Annotated[Input[str], REPLACES]
     """The identifier, com.example.app; changing it adopts another app."""
     name: Input[str]
@@ -62,7 +61,6 @@ class AppArgs:
     """How long `pulumi up` waits for somebody to fill in the form when the record does not exist. With 0 it fails at once."""
 
 
-@record
 class AppState(AppArgs):
     """The record as Apple has it, `name`, `sku` and `primary_locale` included."""
 

@@ -5,9 +5,9 @@ Internal testing works without it
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.adoption import Adoptable
@@ -17,14 +17,13 @@ from providers.appstore.api.team import is_email
 from providers.appstore.texts import MAX_LENGTH, locale_problems
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 NOT_AN_ADDRESS = ProblemText("feedback_email", "'{email}' is not a valid e-mail address")
 DESCRIPTION_TOO_LONG = ProblemText("description", "the description has {length} characters; Apple allows {limit}")
 
 
-@record
 class BetaAppLocalizationArgs(Adoptable):
     app_id: Annotated[Input[str], REPLACES]
     locale: Annotated[Input[str], REPLACES]
@@ -35,7 +34,6 @@ class BetaAppLocalizationArgs(Adoptable):
     """A description of the app for testers. None leaves it unchanged."""
 
 
-@record
 class BetaAppLocalizationState(BetaAppLocalizationArgs):
     """The texts as Apple has them, for the arguments that are set."""
 
@@ -73,7 +71,7 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
         if any(self.changed_fields(state, args)):
             doing = f"write the test information in {args.locale}"
             AppStore(self.config).update(objects.BetaAppLocalization, id, _texts(args), doing=doing)
-        return BetaAppLocalizationState(**vars(args))
+        return BetaAppLocalizationState(**asdict(args))
 
     def remove(self, id: str, state: BetaAppLocalizationState) -> None:
         doing = f"delete the test information in {state.locale}"
@@ -97,7 +95,7 @@ def _texts(args: BetaAppLocalizationArgs) -> dict[str, str]:
 
 def _state(found: objects.BetaAppLocalization, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
     existing = replace(args, **{name: getattr(found, name) for name in _texts(args)})
-    return BetaAppLocalizationState(**vars(existing))
+    return BetaAppLocalizationState(**asdict(existing))
 
 
 class BetaAppLocalization(Resource[BetaAppLocalizationArgs], module="appstore", name="BetaAppLocalization"):

@@ -1,9 +1,9 @@
 """Tester groups of an app, found by exact name. Attributes that Apple sets only at creation do not change unless asked for."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers.adoption import Adoptable
@@ -12,7 +12,7 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 FIXED = ("app_id", "internal", "has_access_to_all_builds")
@@ -38,7 +38,6 @@ AMBIGUOUS = ErrorText(
 )
 
 
-@record
 class BetaGroupArgs(Adoptable):
     app_id: Annotated[Input[str], REPLACES]
     name: Input[str]
@@ -54,7 +53,6 @@ class BetaGroupArgs(Adoptable):
     """Allows a replacement, which removes every tester from the group."""
 
 
-@record
 class BetaGroupState(BetaGroupArgs):
     """The group as Apple has it: `has_access_to_all_builds` and `feedback_enabled` are never None."""
 

@@ -23,7 +23,7 @@ from providers.appstore.api.objects import BetaGroup, BetaTester
 from providers.appstore.api.team import is_email, key
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 MAX_INTERNAL_TESTERS = 100
@@ -51,14 +51,12 @@ NOT_VISIBLE = ErrorText(
 )
 
 
-@record
-class Tester:
+class Tester(Record):
     email: str
     first_name: str | None = None
     last_name: str | None = None
 
 
-@record
 class BetaTestersArgs(Adoptable):
     group_id: Annotated[Input[str], REPLACES]
     app_id: Annotated[Input[str], REPLACES]
@@ -73,7 +71,6 @@ class BetaTestersArgs(Adoptable):
     """Remove members who are not listed from the group. Otherwise they stay, and `unlisted` names them."""
 
 
-@record
 class BetaTestersState(BetaTestersArgs):
     tester_ids: dict[str, str]
     """Apple's tester id by address, of those listed who are in the group."""

@@ -6,9 +6,9 @@ a tester of the group is active. This resource does not wait for that: people ca
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import engine
@@ -19,7 +19,7 @@ from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Bui
 from providers.appstore.texts import text_problems
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 WAIT_SECONDS = 900
@@ -48,7 +48,6 @@ AVAILABLE_STATES = ("READY_FOR_BETA_TESTING", "IN_BETA_TESTING")
 """Internal build states in which the testers of a group that has the build can install it."""
 
 
-@record
 class BuildDistributionArgs(Adoptable):
     build_id: Input[str]
     """Changed in place: the group gets the new build, then the old one is removed from it."""
@@ -61,7 +60,6 @@ class BuildDistributionArgs(Adoptable):
     """Whether the group gets all builds automatically; Apple then refuses to add this one."""
 
 
-@record
 class BuildDistributionState(BuildDistributionArgs):
     internal_state: str
     """Apple's internalBuildState: READY_FOR_BETA_TESTING until a tester is active, IN_BETA_TESTING, EXPIRED."""
@@ -116,7 +114,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         _set_notification(store, args)
         if not args.automatic and _in_group(store, args) is None:
             _add_to_group(store, args)
-        return BuildDistributionState(**vars(args), internal_state=_wait_until_available(store, args))
+        return BuildDistributionState(**asdict(args), internal_state=_wait_until_available(store, args))
 
 
 def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:

@@ -11,11 +11,11 @@ other content.
 
 import base64
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import engine, waiting
@@ -28,7 +28,7 @@ from providers.appstore.ipa.expected import Expected
 from providers.appstore.ipa.problems import problems
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.properties import REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 ARCHIVE_AGAIN = "run `pulumi up --replace '**archive'` to archive it again, or use the next build number"
@@ -77,8 +77,7 @@ CHANGED_MEANWHILE = ErrorText(
 )
 
 
-@record
-class BuildUploadArgs:
+class BuildUploadArgs(Record):
     app_id: Annotated[Input[str], REPLACES]
     ipa: Input[str]
     """Path of the IPA, read when the build is uploaded."""
@@ -105,7 +104,6 @@ class BuildUploadArgs:
     """Whether its Info.plist has to contain ITSAppUsesNonExemptEncryption."""
 
 
-@record
 class BuildUploadState(BuildUploadArgs):
     upload_id: str
     sha256: str
@@ -154,7 +152,7 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
         sha256 = reader.sha256(path, engine.progress())
         if args.archived_sha256 not in (None, sha256):
             raise OTHER_FILE(path=path)
-        state = BuildUploadState(upload_id="", sha256=sha256, **vars(args))
+        state = BuildUploadState(upload_id="", sha256=sha256, **asdict(args))
         store = AppStore(self.config)
         reservation = _reservation(store, state)
         if not upload.is_delivered(reservation):

@@ -3,9 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Literal, cast
 
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine
@@ -15,7 +15,7 @@ from providers.appstore.api.client import AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 Platform = Literal["IOS", "MAC_OS", "UNIVERSAL"]
@@ -47,7 +47,6 @@ TAKEN = ErrorText(
 )
 
 
-@record
 class BundleIdArgs(Adoptable):
     identifier: Annotated[Input[str], REPLACES]
     """Reverse domain name, unique across all teams: com.example.app. It cannot change while an app uses it, or may use it."""
@@ -56,7 +55,6 @@ class BundleIdArgs(Adoptable):
     platform: Annotated[Input[Platform], REPLACES] = field(default="IOS")
 
 
-@record
 class BundleIdState(BundleIdArgs):
     app_id: str | None = None
     """Apple's id of the app that uses it, as of the last refresh or adoption; empty if none does. None: unknown, because the bundle ID

@@ -15,7 +15,7 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import BundleId, BundleIdCapability, CapabilityOption, CapabilitySetting
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 DEFAULTS = ("IN_APP_PURCHASE", "GAME_CENTER")
@@ -43,8 +43,7 @@ Capabilities = dict[str, dict[str, str]]
 """Type to settings: `{"PUSH_NOTIFICATIONS": {}, "ICLOUD": {"ICLOUD_VERSION": "XCODE_6"}}`."""
 
 
-@record
-class BundleIdCapabilitiesArgs:
+class BundleIdCapabilitiesArgs(Record):
     bundle_id: Annotated[Input[str], REPLACES]
     """Apple's id of the bundle ID."""
     capabilities: Input[Capabilities] = field(default_factory=dict)
@@ -52,7 +51,6 @@ class BundleIdCapabilitiesArgs:
     they are."""
 
 
-@record
 class BundleIdCapabilitiesState(BundleIdCapabilitiesArgs):
     others: list[str]
     """Types that are enabled and not listed."""

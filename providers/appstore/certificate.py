@@ -8,10 +8,10 @@ A lost response loses nothing: the key is in the state (`SigningKey`), and the c
 import base64
 import secrets
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import engine, waiting
@@ -22,7 +22,7 @@ from providers.appstore.api.errors import CertificateLimit
 from providers.appstore.signing_key import fingerprint
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
@@ -62,7 +62,6 @@ NO_CONTENT = ErrorText(
 CertificateType = Literal["DISTRIBUTION", "IOS_DISTRIBUTION"]
 
 
-@record
 class CertificateArgs(Adoptable):
     private_key: Annotated[Input[str], SECRET]
     """PEM, of a `SigningKey`, as are the next two."""
@@ -79,7 +78,6 @@ class CertificateArgs(Adoptable):
     the team's other apps. It takes effect with the `pulumi up` after the one that sets it."""
 
 
-@record
 class CertificateState(CertificateArgs):
     name: str
     """The name of the identity in the keychain: Apple Distribution: Sol Labs (TEAM)."""
@@ -212,7 +210,7 @@ def _state(found: objects.Certificate, args: CertificateArgs) -> CertificateStat
         raise OTHER_KEY(id=found.id, website=WEBSITE)
     password = secrets.token_urlsafe(24)
     return CertificateState(
-        **vars(args),
+        **asdict(args),
         name=_name(certificate),
         serial_number=f"{certificate.serial_number:X}",
         expires_at=certificate.not_valid_after_utc.isoformat(),

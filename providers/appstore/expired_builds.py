@@ -6,6 +6,7 @@ Only builds that were uploaded before the current one, and that no other tester 
 from collections.abc import Iterable
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine
@@ -13,12 +14,11 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import Build
 from providers.appstore.ipa import versions
 from providers.properties import REPLACES
-from providers.record import Input, record
+from providers.record import Input, Record
 from providers.resource import Gate, Resource
 
 
-@record
-class ExpiredBuildsArgs:
+class ExpiredBuildsArgs(Record):
     app_id: Annotated[Input[str], REPLACES]
     group_id: Annotated[Input[str], REPLACES]
     """The group that has the current build. Builds that another group has are not expired."""
@@ -26,7 +26,6 @@ class ExpiredBuildsArgs:
     """The current build."""
 
 
-@record
 class ExpiredBuildsState(ExpiredBuildsArgs):
     expired: list[str]
     """Build numbers of those that were expired for the current build."""
@@ -54,7 +53,7 @@ class ExpiredBuildsProvider(Gate[ExpiredBuildsArgs, ExpiredBuildsState]):
             store.update(Build, build.id, {"expired": True}, doing=f"expire build {build.version}")
         if replaced:
             engine.note(f"expired {', '.join(build.version for build in replaced)}: testers use the current build")
-        return ExpiredBuildsState(**vars(args), expired=[build.version for build in replaced])
+        return ExpiredBuildsState(**asdict(args), expired=[build.version for build in replaced])
 
 
 def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Build]:

@@ -18,7 +18,7 @@ from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester
 from providers.appstore.ipa import versions
 from providers.properties import KEPT, REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Gate, Resource
 
 FEEDBACK: dict[str, type[BetaFeedback]] = {
@@ -30,8 +30,7 @@ INSTALLED = "INSTALLED"
 """The state of a tester who has installed a build."""
 
 
-@record
-class InstallationsArgs:
+class InstallationsArgs(Record):
     app_id: Input[str]
     build_id: Annotated[Input[str], REPLACES]
     group_id: Annotated[Input[str], REPLACES]
@@ -45,7 +44,6 @@ class InstallationsArgs:
     """The day from which each `up` asks again while something is missing, `2026-11-29`; empty for never."""
 
 
-@record
 class InstallationsState(InstallationsArgs):
     devices: dict[str, list[str]]
     """The devices that have this build, with system and build as Apple names them, by address."""

@@ -16,7 +16,7 @@ from providers.appstore.build_numbers import PLATFORM, taken
 from providers.appstore.ipa import versions
 from providers.errors import ErrorText, ProviderError
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Gate, Resource
 
 WAIT_SECONDS = 3 * 3600
@@ -82,8 +82,7 @@ DECLARATION_MISSING = ErrorText(
 )
 
 
-@record
-class ProcessedBuildArgs:
+class ProcessedBuildArgs(Record):
     app_id: Annotated[Input[str], REPLACES]
     upload_id: Annotated[Input[str], REPLACES]
     short_version: Annotated[Input[str], REPLACES]
@@ -93,7 +92,6 @@ class ProcessedBuildArgs:
     wait_seconds: Input[int] = field(default=WAIT_SECONDS)
 
 
-@record
 class ProcessedBuildState(ProcessedBuildArgs):
     build_id: str
     minimum_os: str | None

@@ -10,10 +10,10 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import waiting
@@ -26,7 +26,7 @@ from providers.appstore.ipa import mobileprovision
 from providers.decoding import Instant
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Provider, Resource
 
 ACTIVE = "ACTIVE"
@@ -55,7 +55,6 @@ CONTENT_DIFFERS = ErrorText(
 )
 
 
-@record
 class ProfileArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
     """The first part of its full name, which is shortened if that gets too long."""
@@ -68,7 +67,6 @@ class ProfileArgs(Adoptable):
     """`pulumi up` replaces the profile if it expires within this number of days. It expires with its certificate."""
 
 
-@record
 class ProfileState(ProfileArgs):
     full_name: str
     """The name that Apple and Xcode show."""
@@ -190,7 +188,7 @@ def _state(profile: objects.Profile, args: ProfileArgs) -> ProfileState:
     if facts.kind != "App Store" or facts.uuid != profile.uuid:
         raise CONTENT_DIFFERS(name=profile.name, kind=facts.kind, uuid=facts.uuid, website=WEBSITE)
     return ProfileState(
-        **vars(args),
+        **asdict(args),
         full_name=profile.name,
         uuid=facts.uuid,
         team_id=facts.team_id,

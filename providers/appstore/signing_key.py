@@ -11,11 +11,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES, SECRET
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:  # Only calls need it: a preview is quicker without.
@@ -38,15 +39,13 @@ NO_IDENTITY = ProblemText(
 WRONG_SIZE = ProblemText("p12", "the key in the p12 has {bits} bits; Apple accepts {accepted}")
 
 
-@record
-class SigningKeyArgs:
+class SigningKeyArgs(Record):
     p12: Annotated[Input[str | None], REPLACES, SECRET] = field(default=None)
     """A PKCS#12 file, in base64, whose key is used instead of a new one, to adopt an existing certificate. Another file replaces
     the key; removing the argument changes nothing."""
     p12_password: Annotated[Input[str | None], SECRET] = field(default=None)
 
 
-@record
 class SigningKeyState(SigningKeyArgs):
     private_key: Annotated[str, SECRET]
     """PEM, PKCS#8."""
@@ -82,7 +81,7 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
             key, certificate = rsa.generate_private_key(65537, BITS), None
         pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         state = SigningKeyState(
-            **vars(args),
+            **asdict(args),
             private_key=key.private_bytes(*pem).decode(),
             csr=_request(key),
             adopted=certificate.public_bytes(serialization.Encoding.PEM).decode() if certificate else None,

@@ -5,9 +5,9 @@ Apple comes after it, so it refuses another app before anything is changed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Annotated
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import engine
@@ -15,9 +15,9 @@ from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
-from providers.survey import Surveyed, SurveyGate
+from providers.survey import SurveyGate
 
 MOVES = ProblemText(
     "bundle_id",
@@ -28,8 +28,7 @@ MOVES = ProblemText(
 )
 
 
-@record
-class SurveyArgs:
+class SurveyArgs(Record):
     bundle_id: Annotated[Input[str], REPLACES]
     """The identifier. What follows is what the stack is going to have."""
     group: Input[str]
@@ -44,8 +43,7 @@ class SurveyArgs:
     """Whether another bundle ID is refused."""
 
 
-@record
-class SurveyState(SurveyArgs, Surveyed):
+class SurveyState(SurveyArgs):
     """Apple's ids of what existed, by kind; of testers, the addresses."""
 
     found_bundle_ids: list[str] = field(default_factory=list)
@@ -58,6 +56,8 @@ class SurveyState(SurveyArgs, Surveyed):
     found_localizations: list[str] = field(default_factory=list)
     found_certificates: list[str] = field(default_factory=list)
     found_profiles: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    """A phrase for each object that the stack adopts."""
 
 
 class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
@@ -106,7 +106,7 @@ def look(store: AppStore, args: SurveyArgs) -> SurveyState:
     found = _bundle_ids(store, [args.bundle_id, *args.extensions])
     bundle_id = found.get(args.bundle_id)
     state = SurveyState(
-        **vars(args),
+        **asdict(args),
         found_bundle_ids=[bundle_id.id for bundle_id in found.values()],
         found_certificates=[certificate.id for certificate in certificates],
         adopted=[f"bundle ID {identifier}" for identifier in found],
@@ -143,7 +143,7 @@ def _with_app(store: AppStore, state: SurveyState, app: str) -> SurveyState:
         builds = store.list_all(objects.Build, doing="look which builds the group has", query=query)
     return SurveyState(
         **{
-            **vars(state),
+            **asdict(state),
             "found_apps": [app],
             "found_groups": [found.id for found in groups],
             "found_testers": [tester.email.lower() for tester in testers if tester.email],

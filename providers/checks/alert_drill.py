@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, waiting
@@ -17,7 +18,7 @@ from providers.errors import ErrorText, ProviderError
 from providers.fly.api import execution, logs
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 ALERTMANAGER = "http://localhost:9093"
@@ -28,8 +29,7 @@ STEP_SECONDS = 180.0
 """For delivery and for resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
 
 
-@record
-class AlertDrillArgs:
+class AlertDrillArgs(Record):
     app: Annotated[Input[str], REPLACES]
     """The app of the monitor."""
     machine_id: Input[str]
@@ -45,7 +45,6 @@ class AlertDrillArgs:
     """A hash of the path to the receiver: changing it repeats the drill."""
 
 
-@record
 class AlertDrillState(AlertDrillArgs):
     fired_at: str = ""
     """When the alert was created; RFC 3339, in UTC."""
@@ -95,7 +94,7 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
         self._add_alert(args, ends_at=waiting.utc_now() - timedelta(seconds=1))
         self._await_delivery(args, known, "resolve")
         return AlertDrillState(
-            **vars(args),
+            **asdict(args),
             fired_at=fired_at.isoformat(timespec="seconds"),
             delivered_seconds=delivered_seconds,
             resolved_at=waiting.utc_now().isoformat(timespec="seconds"),

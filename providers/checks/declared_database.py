@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated
 
+from msgspec.structs import asdict
+
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Gate, Resource
 
 NOT_A_DATE = ProblemText("restored_on", "must be a date like 2026-11-27, not {value!r}")
 HALF_PROOF = ProblemText("restored_on", "restored_on and restored_by belong together", remedy="set both, or neither")
 
 
-@record
-class DeclaredDatabaseArgs:
+class DeclaredDatabaseArgs(Record):
     managed: Annotated[Input[str], REPLACES]
     """external or none."""
     host: Input[str] = field(default="")
@@ -28,7 +29,6 @@ class DeclaredDatabaseArgs:
     """Who that was."""
 
 
-@record
 class DeclaredDatabaseState(DeclaredDatabaseArgs):
     pass
 
@@ -41,10 +41,10 @@ class DeclaredDatabaseProvider(Gate[DeclaredDatabaseArgs, DeclaredDatabaseState]
         yield from problems(args.restored_on, args.restored_by)
 
     def ensure(self, args: DeclaredDatabaseArgs) -> tuple[str, DeclaredDatabaseState]:
-        return args.managed, DeclaredDatabaseState(**vars(args))
+        return args.managed, DeclaredDatabaseState(**asdict(args))
 
     def sync(self, id: str, state: DeclaredDatabaseState, args: DeclaredDatabaseArgs) -> DeclaredDatabaseState:
-        return DeclaredDatabaseState(**vars(args))
+        return DeclaredDatabaseState(**asdict(args))
 
 
 def problems(restored_on: str, restored_by: str) -> Iterable[Problem]:

@@ -7,10 +7,11 @@ second declaration is another record, under another label.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import health, waiting
@@ -19,7 +20,7 @@ from providers.fly.api import logs, machines
 from providers.fly.api.metrics import server_errors
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 HEALTHY = "healthy"
@@ -49,8 +50,7 @@ WITHDRAWN = ProblemText(
 NOT_DECLARED_YET = ProblemText("withdrawn", "launch {label} cannot be withdrawn before it is declared")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is its name in waivers; `open` says what is missing, empty when it is met; `evidence` says why it is met."""
 
     key: str
@@ -58,8 +58,7 @@ class Requirement:
     evidence: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiver:
+class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str
     until: str = ""
@@ -69,8 +68,7 @@ class Waiver:
         return bool(self.until) and self.until <= today
 
 
-@record
-class LaunchRecordArgs:
+class LaunchRecordArgs(Record):
     label: Annotated[Input[str], REPLACES]
     declared_by: Input[str] = field(default="")
     """Empty for an earlier release: its record is kept, and none can be created."""
@@ -90,7 +88,6 @@ class LaunchRecordArgs:
     """Why the launch is withdrawn; None while it is valid."""
 
 
-@record
 class LaunchRecordState(LaunchRecordArgs):
     declared_at: str = ""
     """RFC 3339, in UTC, as is `withdrawn_at`."""
@@ -135,7 +132,7 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
             )
         probed = health.probe(self.config, health.Health(hostname=args.hostname, path=args.path))
         return args.label, LaunchRecordState(
-            **vars(args),
+            **asdict(args),
             declared_at=_now(),
             latencies_ms=probed.latencies_ms,
             server_errors=errors,

@@ -6,6 +6,7 @@ database is in it, and how long that took, which is how long the server would be
 
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, waiting
@@ -15,7 +16,7 @@ from providers.fly.api import postgres
 from providers.fly.managed_postgres import ManagedPostgresProvider, ManagedPostgresState
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 
@@ -32,8 +33,7 @@ NO_DATABASE = ErrorText(
 )
 
 
-@record
-class PostgresRestoreDrillArgs:
+class PostgresRestoreDrillArgs(Record):
     org: Annotated[Input[str], REPLACES]
     cluster_id: Annotated[Input[str], REPLACES]
     backup_id: Input[str]
@@ -42,7 +42,6 @@ class PostgresRestoreDrillArgs:
     """The database that the backup must contain. Changing it repeats the drill."""
 
 
-@record
 class PostgresRestoreDrillState(PostgresRestoreDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
@@ -87,7 +86,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
                 found=", ".join(databases) or "none",
             )
         return PostgresRestoreDrillState(
-            **vars(args),
+            **asdict(args),
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),
             seconds=seconds,
             databases=databases,

@@ -5,12 +5,12 @@ that has uploaded a build keeps one: testers would lose it.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.errors import Problem, ProblemText
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Gate, Resource
 
 DECLARED_AT_ONCE = ProblemText(
@@ -26,8 +26,7 @@ BUILD_LEFT_OUT = ProblemText(
 )
 
 
-@record
-class ReleaseArgs:
+class ReleaseArgs(Record):
     label: Input[str]
     declared_by: Input[str] = field(default="")
     """Who declares it launched; empty until somebody does."""
@@ -35,7 +34,6 @@ class ReleaseArgs:
     """Whether the stack has uploaded a build. Once it has, it cannot be left out."""
 
 
-@record
 class ReleaseState(ReleaseArgs):
     """The same."""
 
@@ -56,10 +54,10 @@ class ReleaseProvider(Gate[ReleaseArgs, ReleaseState]):
         return super().changed_fields(state, replace(args, has_build=True) if state.has_build is True else args)
 
     def ensure(self, args: ReleaseArgs) -> tuple[str, ReleaseState]:
-        return "release", ReleaseState(**vars(args))
+        return "release", ReleaseState(**asdict(args))
 
     def sync(self, id: str, state: ReleaseState, args: ReleaseArgs) -> ReleaseState:
-        return ReleaseState(**vars(args))
+        return ReleaseState(**asdict(args))
 
 
 class Release(Resource[ReleaseArgs], module="checks", name="Release"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, waiting
@@ -14,7 +15,7 @@ from providers.errors import ErrorText, ProviderError, TimedOut
 from providers.fly.api import execution
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, record
+from providers.record import Input, Record
 from providers.resource import Resource
 
 CONFIG = "/etc/litestream.yml"
@@ -36,8 +37,7 @@ NOT_RESTORABLE = ErrorText(
 )
 
 
-@record
-class ReplicaDrillArgs:
+class ReplicaDrillArgs(Record):
     app: Annotated[Input[str], REPLACES]
     machine_id: Input[str]
     """The machine of the app. Ignored: a new one needs no new drill."""
@@ -47,7 +47,6 @@ class ReplicaDrillArgs:
     """What runs, for example the image. Changing it repeats the drill."""
 
 
-@record
 class ReplicaDrillState(ReplicaDrillArgs):
     restored_at: str = ""
     """RFC 3339, in UTC."""
@@ -107,7 +106,7 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
         call = Call(doing=f"restore the replica of {args.database}", source="litestream")
         response = decode(document.encode(), Restored, call)
         return ReplicaDrillState(
-            **vars(args),
+            **asdict(args),
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),
             transaction=response.txid,
             milliseconds=response.duration_ms,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, waiting
@@ -20,7 +21,7 @@ from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyGate
 from providers.fly.volume import VolumeArgs, VolumeProvider, VolumeState
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 VOLUME, MACHINE = "restore_drill", "restore-drill"
@@ -113,8 +114,7 @@ DIFFERENT = ErrorText(
 )
 
 
-@record
-class RestoreDrillArgs:
+class RestoreDrillArgs(Record):
     app: Annotated[Input[str], REPLACES]
     volume_id: Annotated[Input[str], REPLACES]
     region: Annotated[Input[str], REPLACES]
@@ -130,7 +130,6 @@ class RestoreDrillArgs:
     """The app's machine, whose live database the restored one is compared with. Ignored after the drill."""
 
 
-@record
 class RestoreDrillState(RestoreDrillArgs):
     snapshot_id: str = ""
     snapshot_bytes: int = 0
@@ -214,7 +213,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         if before is not None and after is not None and (different := _differences(before, counted.rows, after)):
             raise DIFFERENT(snapshot_id=snapshot.id, volume_id=args.volume_id, differences="; ".join(different))
         return RestoreDrillState(
-            **vars(args),
+            **asdict(args),
             snapshot_id=snapshot.id,
             snapshot_bytes=snapshot.size,
             restored_at=waiting.utc_now().isoformat(timespec="seconds"),

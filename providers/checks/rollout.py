@@ -7,6 +7,7 @@ everything that depends on a healthy backend.
 from collections.abc import Iterable
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, health, waiting
@@ -14,7 +15,7 @@ from providers.errors import ErrorText, Problem, ProviderError, TimedOut
 from providers.fly.api import logs, machines
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 
@@ -33,8 +34,7 @@ MACHINE_CRASHED = ErrorText(
 )
 
 
-@record
-class RolloutArgs:
+class RolloutArgs(Record):
     app: Annotated[Input[str], REPLACES]
     hostname: Input[str]
     """The public hostname, without scheme, for example `acme-api.fly.dev`."""
@@ -51,7 +51,6 @@ class RolloutArgs:
     changes nothing."""
 
 
-@record
 class RolloutState(RolloutArgs):
     verified_at: str = ""
     """RFC 3339, in UTC."""
@@ -91,7 +90,7 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
             epilogue = logs.epilogue(fly, args.app, machine, id)
             raise text(hostname=args.hostname, path=args.path, id=id, app=args.app, epilogue=epilogue)
         return RolloutState(
-            **vars(args),
+            **asdict(args),
             verified_at=waiting.utc_now().isoformat(timespec="seconds"),
             latencies_ms=probed.latencies_ms,
             instance_id=machine.instance_id,

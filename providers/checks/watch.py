@@ -6,6 +6,7 @@ It is looked for again when `revision` changes: another configuration, another m
 from collections.abc import Iterable
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, health, waiting
@@ -15,7 +16,7 @@ from providers.fly.api import execution
 from providers.fly.api.metrics import Series
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 PROMETHEUS = "http://localhost:9090"
@@ -40,8 +41,7 @@ NOT_WATCHING = ErrorText(
 )
 
 
-@record
-class WatchArgs:
+class WatchArgs(Record):
     app: Annotated[Input[str], REPLACES]
     """The app of the monitor."""
     machine_id: Input[str]
@@ -60,7 +60,6 @@ class WatchArgs:
     """Changes when another configuration or machine monitors."""
 
 
-@record
 class WatchState(WatchArgs):
     seen_at: str = ""
     """RFC 3339, in UTC."""
@@ -111,7 +110,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
         if probe is None:
             raise NOT_WATCHING(app=args.app, error=f"{LATENCY} has no value")
         return WatchState(
-            **vars(args),
+            **asdict(args),
             seen_at=waiting.utc_now().isoformat(timespec="seconds"),
             url=probe.metric.get("instance", ""),
             latency_ms=round(probe.number * 1000, 1),

@@ -19,7 +19,7 @@ from providers.fly.api import apps, machines, volumes
 from providers.fly.api.client import APP_DELETE_LIMIT, Forbidden, NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -58,7 +58,6 @@ NO_ACCESS = ErrorText(
 )
 
 
-@record
 class AppArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
     """Lower-case letters, digits and dashes. Changing it replaces the app and everything in it."""
@@ -70,7 +69,6 @@ class AppArgs(Adoptable):
     """Whether `pulumi destroy` leaves the empty app while its former volumes have snapshots. Changed in place."""
 
 
-@record
 class AppState(AppArgs):
     hostname: str = ""
     status: str = ""

@@ -17,7 +17,7 @@ from providers.fly.api import certificates
 from providers.fly.api.client import FlyError, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -36,7 +36,6 @@ OTHER_HOSTNAME = ErrorText(
 )
 
 
-@record
 class CertificateArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it requests the certificate for the other app and removes it from this one."""
@@ -44,7 +43,6 @@ class CertificateArgs(Adoptable):
     """In lower case; a wildcard begins with `*.`. Changing it replaces the certificate."""
 
 
-@record
 class CertificateState(CertificateArgs):
     dns_records: list[dict[str, str]] = field(default_factory=list)
     """The records to enter at the DNS provider, each `{"type", "name", "value", "why"}`."""

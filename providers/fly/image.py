@@ -11,7 +11,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,7 +22,7 @@ from providers.decoding import require
 from providers.errors import ApiError, ErrorText, Problem, ProviderError
 from providers.fly.api.client import token_of
 from providers.http import Http
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 if TYPE_CHECKING:
@@ -81,8 +80,7 @@ BAD_DIGEST = "has a Docker-Content-Digest that is not a digest"
 CAUSES = {401: BAD_TOKEN, 403: NO_ACCESS, 404: MISSING}
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """The parts of an image reference: `name` is what precedes tag and digest, `target` is the tag or digest to look up."""
 
     name: str
@@ -91,15 +89,13 @@ class Reference:
     target: str
 
 
-@record
-class ImageArgs:
+class ImageArgs(Record):
     reference: Input[str]
     """`registry/repository:tag`, or with `@sha256:…`. Changing it resolves it again."""
     source: Input[str] = field(default="")
     """A hash of its sources, if the same program builds it. Changing it resolves the reference again, because the tag has moved."""
 
 
-@record
 class ImageState(ImageArgs):
     digest: str = ""
     """`sha256:…`"""

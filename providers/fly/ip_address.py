@@ -17,7 +17,7 @@ from providers.fly.api.client import Fly, NotFound, retry_until_visible
 from providers.fly.api.ip_assignments import IpAssignment, Kind
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NO_REGION = ProblemText("region", "an address of type {type} cannot have a region", remedy="leave region out")
@@ -26,7 +26,6 @@ NO_ADDRESS = ErrorText(
 )
 
 
-@record
 class IpAddressArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it replaces the address."""
@@ -36,7 +35,6 @@ class IpAddressArgs(Adoptable):
     """Only for dedicated addresses; anycast when absent. Changing it replaces the address."""
 
 
-@record
 class IpAddressState(IpAddressArgs):
     address: str = ""
 

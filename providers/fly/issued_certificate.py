@@ -14,7 +14,7 @@ from providers.fly.api import certificates
 from providers.fly.api.certificates import Certificate
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 ISSUE_SECONDS = 300.0
@@ -32,8 +32,7 @@ NOT_ISSUED = ErrorText(
 )
 
 
-@record
-class IssuedCertificateArgs:
+class IssuedCertificateArgs(Record):
     app: Annotated[Input[str], REPLACES]
     hostname: Annotated[Input[str], REPLACES]
     """Changing it waits for the other one."""
@@ -41,7 +40,6 @@ class IssuedCertificateArgs:
     """How long to wait for a person to enter the DNS records; with 0, missing records are an error at once. Changed in place."""
 
 
-@record
 class IssuedCertificateState(IssuedCertificateArgs):
     expires_at: str = ""
     """RFC 3339. Fly renews the certificate a month before."""

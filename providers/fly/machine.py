@@ -6,9 +6,10 @@ with Fly.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
+import msgspec
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine, health, waiting
@@ -32,7 +33,7 @@ from providers.fly.safe_update.machine_config import PLATFORM_METADATA, SECRETS_
 from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
 from providers.properties import REPLACES, is_known, marked
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NAME_TAKEN = "unique machine name violation"
@@ -85,7 +86,6 @@ CHANGED_ELSEWHERE = ErrorText(
 )
 
 
-@record
 class MachineArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     name: Annotated[Input[str], REPLACES]
@@ -135,7 +135,6 @@ UPDATE_OPTIONS = frozenset(
 )
 
 
-@record
 class MachineState(MachineArgs):
     instance_id: str = ""
     """The version that runs: every update of the config has a new one."""
@@ -168,8 +167,7 @@ MEASURED = (
 )
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True):
     """A machine as Fly returned it, its state in the form of the arguments, and the arguments in which it differs."""
 
     machine: machines.Machine
@@ -482,7 +480,7 @@ def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:
         shown["mounts"] = [{key: value for key, value in mount.items() if key != "volume"} for mount in shown["mounts"]]
     return MachineState(
         **{
-            **{name: getattr(args, name) for name in MachineArgs.__dataclass_fields__},
+            **{name: getattr(args, name) for name in MachineArgs.__struct_fields__},
             "region": machine.region,
             "config": {key: value for key, value in shown.items() if value is not None},
             "image": _image(args, machine),

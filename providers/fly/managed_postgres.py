@@ -6,9 +6,9 @@ is refused in the preview, with the way to make it in the dashboard (https://fly
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Literal
 
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import waiting
@@ -19,7 +19,7 @@ from providers.fly.api import postgres
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -57,7 +57,6 @@ SEVERAL = ErrorText(
 )
 
 
-@record
 class ManagedPostgresArgs(Adoptable):
     org: Annotated[Input[str], REPLACES]
     """Slug of the organisation. Changing it creates a new, empty cluster and deletes this one."""
@@ -73,7 +72,6 @@ class ManagedPostgresArgs(Adoptable):
     """Cannot be changed."""
 
 
-@record
 class ManagedPostgresState(ManagedPostgresArgs):
     status: str = ""
     """As last seen: creating, initializing, ready or failed."""

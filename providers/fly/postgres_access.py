@@ -18,7 +18,7 @@ from providers.fly.api import postgres
 from providers.fly.api.postgres import Role
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, SECRET
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 DATABASE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
@@ -32,8 +32,7 @@ BAD_USER = ProblemText(
 )
 
 
-@record
-class PostgresAccessArgs:
+class PostgresAccessArgs(Record):
     cluster_id: Annotated[Input[str], REPLACES]
     """Changing it creates database and user in the other cluster; no row is moved."""
     app: Annotated[Input[str], REPLACES]
@@ -46,7 +45,6 @@ class PostgresAccessArgs:
     """The user's rights: schema_admin (to migrate the schema), writer or reader. Changed in place."""
 
 
-@record
 class PostgresAccessState(PostgresAccessArgs):
     url: Annotated[str, SECRET] = ""
     """`postgresql://…` through the pooler, with the password in it."""

@@ -10,7 +10,7 @@ from providers.fly.api import postgres
 from providers.fly.api.client import NotFound
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 BACKUP_SECONDS = 3600.0
@@ -18,8 +18,7 @@ BACKUP_SECONDS = 3600.0
 FAILED = ErrorText("Fly failed to take a backup of Postgres cluster {id}", remedy="run `pulumi up` again")
 
 
-@record
-class PostgresBackupArgs:
+class PostgresBackupArgs(Record):
     cluster_id: Annotated[Input[str], REPLACES]
     """Of a cluster that is ready. Changing it takes another backup."""
     reason: Annotated[Input[str], REPLACES] = field(default="")
@@ -28,7 +27,6 @@ class PostgresBackupArgs:
     """Changing it takes another backup."""
 
 
-@record
 class PostgresBackupState(PostgresBackupArgs):
     status: str = ""
     finished_at: str = ""

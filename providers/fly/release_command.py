@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated
 
+from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine, waiting
@@ -20,7 +21,7 @@ from providers.fly.api import logs, machine_states, machines
 from providers.fly.api.client import NotFound, retry_until_pullable
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
 
 MACHINE = "release-command"
@@ -58,8 +59,7 @@ OUTCOME_UNKNOWN = ErrorText(
 )
 
 
-@record
-class ReleaseCommandArgs:
+class ReleaseCommandArgs(Record):
     app: Annotated[Input[str], REPLACES]
     region: Input[str]
     command: Input[str]
@@ -76,7 +76,6 @@ class ReleaseCommandArgs:
     """How long the command may run."""
 
 
-@record
 class ReleaseCommandState(ReleaseCommandArgs):
     finished_at: str = ""
     """RFC 3339, in UTC."""
@@ -124,7 +123,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
                 app=args.app, how=f"exit code {code}", command=args.command, epilogue=self._epilogue(args, ended)
             )
         return ReleaseCommandState(
-            **vars(args),
+            **asdict(args),
             finished_at=waiting.utc_now().isoformat(timespec="seconds"),
             took_seconds=round(waiting.clock.now() - began, 1),
         )

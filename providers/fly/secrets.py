@@ -8,10 +8,10 @@ by `fly secrets set`) are left alone.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 
 import pulumi
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine, waiting
@@ -22,7 +22,7 @@ from providers.fly.api import machines, secrets
 from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.provider import FlyProvider
 from providers.properties import KEPT, REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -43,7 +43,6 @@ NOT_LISTED = ErrorText(
 )
 
 
-@record
 class SecretsArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it sets the secrets in the new app and unsets them in the old one."""
@@ -53,7 +52,6 @@ class SecretsArgs(Adoptable):
     """Names of those whose value is generated. A given value is not replaced by a generated one."""
 
 
-@record
 class SecretsState(SecretsArgs):
     version: int = 0
     """Fly's version of the app's secrets after the last write; a machine waits for it (`secrets_version`)."""

@@ -9,9 +9,9 @@ behind: another app, and another database.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Annotated
 
+from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.errors import ErrorText, Problem, ProblemText
@@ -20,9 +20,9 @@ from providers.fly.api.client import Fly, Forbidden, NotFound
 from providers.fly.lost import is_lost
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, Record, field
 from providers.resource import Resource
-from providers.survey import Surveyed, SurveyGate
+from providers.survey import SurveyGate
 
 DATABASE_URL = "DATABASE_URL"
 
@@ -68,8 +68,7 @@ NO_CLUSTER = ErrorText(
 )
 
 
-@record
-class SurveyArgs:
+class SurveyArgs(Record):
     app: Annotated[Input[str], REPLACES]
     """What follows is what the stack is going to have in it."""
     org: Input[str]
@@ -97,8 +96,7 @@ class SurveyArgs:
     """Whether the volume may be left out all the same."""
 
 
-@record
-class SurveyState(SurveyArgs, Surveyed):
+class SurveyState(SurveyArgs):
     """Ids of what existed, by kind; of secrets, the names."""
 
     found_apps: list[str] = field(default_factory=list)
@@ -108,6 +106,8 @@ class SurveyState(SurveyArgs, Surveyed):
     found_certificates: list[str] = field(default_factory=list)
     found_clusters: list[str] = field(default_factory=list)
     found_secrets: list[str] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    """A phrase for each object that the stack adopts."""
 
 
 class SurveyProvider(SurveyGate[SurveyArgs, SurveyState], FlyGate[SurveyArgs, SurveyState]):
@@ -150,7 +150,7 @@ def look(fly: Fly, args: SurveyArgs) -> SurveyState:
         apps.look_up(fly, args.app)
     except (NotFound, Forbidden):  # The app resource says what is wrong with a name that another organisation has.
         return SurveyState(
-            **vars(args), found_clusters=[cluster.id for cluster in clusters], adopted=[*_clusters(clusters)]
+            **asdict(args), found_clusters=[cluster.id for cluster in clusters], adopted=[*_clusters(clusters)]
         )
     living = [machine for machine in machines.living(fly, args.app) if not is_lost(machine.id, machine.region)]
     disks = [
@@ -163,7 +163,7 @@ def look(fly: Fly, args: SurveyArgs) -> SurveyState:
     addresses = ip_assignments.list_all(fly, args.app)
     issued = certificates.list_all(fly, args.app) if args.hostname else []
     return SurveyState(
-        **vars(args),
+        **asdict(args),
         found_apps=[args.app],
         found_machines=[machine.id for machine in living],
         found_volumes=[volume.id for volume in disks],

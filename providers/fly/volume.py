@@ -7,9 +7,9 @@ name; `observe` follows it (https://fly.io/docs/volumes/overview/).
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Any
 
+from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine, waiting
@@ -21,7 +21,7 @@ from providers.fly.api.client import FlyError, NotFound, retry_until_visible
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
-from providers.record import Input, field, record
+from providers.record import Input, field
 from providers.resource import Resource
 
 NAME = re.compile(r"[a-z0-9_]{1,30}")
@@ -73,7 +73,6 @@ SEVERAL = ErrorText(
 )
 
 
-@record
 class VolumeArgs(Adoptable):
     app: Annotated[Input[str], REPLACES]
     """Changing it creates a new, empty volume and deletes this one."""
@@ -101,7 +100,6 @@ class VolumeArgs(Adoptable):
     """How long the machine may take to be healthy again when a new size restarts it. Changing it alone changes nothing."""
 
 
-@record
 class VolumeState(VolumeArgs):
     zone: str = ""
     state: str = ""

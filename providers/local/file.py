@@ -9,7 +9,7 @@ from pulumi import Output
 
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, is_known
-from providers.record import Input, record
+from providers.record import Input, Record
 from providers.resource import Provider, Resource
 
 NO_FOLDER = ProblemText("path", "the folder {folder} of {name} does not exist", remedy="create it, or fix the path")
@@ -19,15 +19,13 @@ UNWRITABLE = ErrorText(
 )
 
 
-@record
-class FileArgs:
+class FileArgs(Record):
     path: Annotated[Input[str], REPLACES]
     """Relative to the project. Its folder must exist when the file is written. Changing it writes the new file and deletes the old one."""
     content: Input[str]
     """Changed in place. The first write overwrites whatever the file contained."""
 
 
-@record
 class FileState(FileArgs):
     """The file as it was read last."""
 

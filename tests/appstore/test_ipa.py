@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from harness.appstore import BUNDLE_ID
 from providers.appstore.ipa.expected import Expected
@@ -84,7 +85,7 @@ def test_apples_codes(tmp_path: Path, code: str, broken: Any) -> None:
     """A problem has the code with which the double of Apple rejects the same IPA."""
     path = made(tmp_path, **broken)
 
-    ours = problems(inspect(path), Expected(**vars(EXPECTED) | {"team_id": standin.TEAM}))
+    ours = problems(inspect(path), Expected(**asdict(EXPECTED) | {"team_id": standin.TEAM}))
 
     assert code in codes(ours)
     assert codes(ours) == {*apples(path)}
@@ -125,7 +126,7 @@ def test_full_screen_ipad_app(tmp_path: Path) -> None:
 def test_requirements_of_the_stack(tmp_path: Path, wanted: dict[str, Any], problem: str) -> None:
     path = made(tmp_path, without=("ITSAppUsesNonExemptEncryption",))
 
-    (found,) = problems(inspect(path), Expected(**vars(EXPECTED) | wanted))
+    (found,) = problems(inspect(path), Expected(**asdict(EXPECTED) | wanted))
 
     assert problem in str(found)
 
@@ -133,7 +134,7 @@ def test_requirements_of_the_stack(tmp_path: Path, wanted: dict[str, Any], probl
 def test_certificate_in_profile(tmp_path: Path) -> None:
     path = made(tmp_path, **with_profile(certificates=(b"one", b"two")))
 
-    assert problems(inspect(path), Expected(**vars(EXPECTED) | {"certificate": b"two"})) == []
+    assert problems(inspect(path), Expected(**asdict(EXPECTED) | {"certificate": b"two"})) == []
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_other_forms_of_devices(tmp_path: Path, family: Any) -> None:
 
 
 def test_build_number_of_four_parts(tmp_path: Path) -> None:
-    expected = Expected(**vars(EXPECTED) | {"version": "24.1.0.0"})
+    expected = Expected(**asdict(EXPECTED) | {"version": "24.1.0.0"})
 
     assert problems(inspect(made(tmp_path, build="24.1.0.0")), expected) == []
     (problem,) = problems(inspect(made(tmp_path, build="24.1.0.1")), expected)

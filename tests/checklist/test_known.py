@@ -27,5 +27,5 @@ def test_secret_values_are_not_read() -> None:
 def test_one_shape_per_type() -> None:
     with pytest.raises(TypeError, match="fly:App has a shape already: App"):
 
-        class Other(Shape, kind="fly:App"):
-            pass
+        class Other(Shape, frozen=True):
+            kind = "fly:App"

@@ -1,9 +1,9 @@
 """Each row: its evidence, what is open, and what to do about it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from checklist.known import Observed
 from checklist.row import Finding, State

@@ -10,10 +10,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from providers import http, waiting
 from providers.appstore.api.client import AppStore
@@ -58,8 +59,7 @@ FILE_SHORTENED = ErrorText(
 )
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One range of the file and the request that sends it. `expires` is in seconds since 1970."""
 
     method: str

@@ -1,15 +1,15 @@
 """What the stack expects of an IPA."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 MINIMUM_SDK = "26"
 """The oldest SDK that Apple accepts since 28 April 2026 (https://developer.apple.com/news/upcoming-requirements/). Apple raises it
 every spring."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What an IPA has to be. None and empty mean: no requirement."""
 
     bundle_id: str
@@ -18,7 +18,7 @@ class Expected:
     minimum_os: str | None = None
     """The IPA must not need a later one, which would exclude testers."""
     minimum_sdk: str | None = MINIMUM_SDK
-    info: Mapping[str, str] = field(default_factory=dict)
+    info: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Required values of Info.plist, for example the endpoint."""
     usage_descriptions: Sequence[str] = ()
     """Info.plist keys (NSCameraUsageDescription, …) that need a text. Keys of the kind that are there need one in any case."""

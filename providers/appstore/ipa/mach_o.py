@@ -2,7 +2,8 @@
 entitlements in its signature (`CodeDirectory.h`). Raises ValueError or struct.error for anything else."""
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from providers.appstore.ipa import plist
 
@@ -28,8 +29,7 @@ _LC_CODE_SIGNATURE, _LC_BUILD_VERSION = 0x1D, 0x32
 _SIGNATURE, _ENTITLEMENTS = 0xFADE0CC0, 0xFADE7171
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """A program for one architecture. `platform`, `minimum_os` and `sdk` are empty if it has no build version."""
 
     architecture: str

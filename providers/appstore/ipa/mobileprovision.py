@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from providers.appstore.ipa import plist
 
@@ -24,8 +25,7 @@ _GRANTED = (
 """Entitlements that a profile has to grant, besides those that begin with `com.apple.developer.`"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a profile. `kind` is one of App Store, Ad Hoc, Development, Enterprise."""
 
     name: str
@@ -37,7 +37,7 @@ class Profile:
     expires: datetime
     certificates: tuple[bytes, ...] = ()
     """DER."""
-    entitlements: plist.Plist = field(default_factory=dict)
+    entitlements: plist.Plist = msgspec.field(default_factory=dict)
     """What it allows."""
 
     def covers(self, bundle_id: str) -> bool:

@@ -7,8 +7,9 @@ are in rejections that developers have published).
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from providers.appstore.ipa import bundles, nested, plist, versions
 from providers.appstore.ipa.expected import Expected

@@ -7,8 +7,10 @@ import hashlib
 import re
 import struct
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import asdict
 
 from providers.appstore.ipa import mach_o, mobileprovision, plist
 from providers.appstore.ipa.archive import Archive, opened
@@ -38,8 +40,7 @@ NOT_READABLE = ErrorText("{path} is not a valid IPA: {fault}", remedy="export it
 CANNOT_READ = ErrorText("cannot read the IPA {path}: {reason}", remedy="fix its permissions, or the path")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """The app, or a bundle inside it. `info` is its whole Info.plist."""
 
     path: str
@@ -92,8 +93,7 @@ class Bundle:
         return plist.flag(self.info, "ITSAppUsesNonExemptEncryption")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ipa(Bundle):
+class Ipa(Bundle, frozen=True, kw_only=True):
     """What an IPA contains: the app, and the bundles inside it."""
 
     nested: tuple[Bundle, ...]
@@ -106,7 +106,7 @@ def inspect(path: Path) -> Ipa:
             app = _app_folder(path, archive.names)
             files = {name.removeprefix(app) for name in archive.names if name.startswith(app)}
             nested = tuple(_bundle(archive, app, folder, files) for folder in _nested_folders(files))
-            return Ipa(**vars(_bundle(archive, app, "", files)), nested=nested)
+            return Ipa(**asdict(_bundle(archive, app, "", files)), nested=nested)
     except FileNotFoundError:
         raise MISSING(path=path) from None
     except (OSError, ValueError, struct.error) as error:

@@ -9,7 +9,6 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -41,11 +40,10 @@ class _Listed(msgspec.Struct):
     """Newest first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What a record says besides the image."""
 
-    definition: Mapping[str, object] = field(default_factory=dict)
+    definition: Mapping[str, object] = msgspec.field(default_factory=dict)
     """The fly.toml: flyctl takes it as the app's when it finds no file, in `fly config save` and in `fly deploy` from another
     folder."""
     tag: str = ""
@@ -63,8 +61,7 @@ def unpacked(text: str) -> dict[str, object]:
     return found
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(msgspec.Struct, frozen=True):
     """A release record; `id` is empty when Fly has no record of the deployment."""
 
     id: str = ""
@@ -81,8 +78,7 @@ def of(config: ConfigView) -> Release:
     return Release(config.metadata.get("fly_release_id", ""), config.metadata.get("fly_release_version", ""))
 
 
-@dataclass
-class Recording:
+class Recording(msgspec.Struct):
     release: Release
     open_id: str = ""
     """See `end`."""

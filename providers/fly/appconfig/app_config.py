@@ -1,8 +1,9 @@
 """The content of a fly.toml, as it is read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from providers.errors import Problem
 from providers.fly.api.machines import Config
@@ -10,8 +11,7 @@ from providers.fly.api.machines import Config
 DEPLOY_SECONDS = RELEASE_SECONDS = 300.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
     """The volume that fly.toml asks for."""
 
     source: str
@@ -21,8 +21,7 @@ class Mount:
     scheduled_snapshots: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleaseCommand:
+class ReleaseCommand(msgspec.Struct, frozen=True, kw_only=True):
     """A command that runs in a temporary machine before an update, with the new image."""
 
     command: str
@@ -33,8 +32,7 @@ class ReleaseCommand:
     """How long it may run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AppConfig:
+class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
 
     path: str
@@ -44,9 +42,9 @@ class AppConfig:
     process_group: str = "app"
     mount: Mount | None = None
     wait_seconds: float = DEPLOY_SECONDS
-    document: Config = field(default_factory=dict)
+    document: Config = msgspec.field(default_factory=dict)
     """The whole file, as it is recorded with a release."""
-    config: Config = field(default_factory=dict)
+    config: Config = msgspec.field(default_factory=dict)
     """The machine config that `fly deploy` renders, without `image` and without the volume's id."""
     release: ReleaseCommand | None = None
     strategy: str = "rolling"

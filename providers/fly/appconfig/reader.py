@@ -11,11 +11,11 @@ import base64
 import re
 import shlex
 import tomllib
-from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from providers.errors import ProblemText
 from providers.fly.api.durations import seconds_of

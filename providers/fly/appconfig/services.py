@@ -1,8 +1,9 @@
 """What the machine serves and how it is checked: [http_service], [[services]] and [checks] of fly.toml."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from providers.errors import ProblemText
 from providers.fly.api.durations import seconds_of
@@ -26,8 +27,7 @@ BAD_LIMITS = ProblemText("fly.toml", "{value!r} is not a soft and a hard limit: 
 BAD_HEADERS = ProblemText("fly.toml", "must be a table of strings")
 
 
-@dataclass(frozen=True)
-class ProcessGroup:
+class ProcessGroup(msgspec.Struct, frozen=True):
     """The only process group. With `is_named`, [processes] names it, and flyctl requires each service to name it too."""
 
     name: str = "app"

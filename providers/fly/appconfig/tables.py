@@ -7,8 +7,10 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from providers.errors import Problem, ProblemText
 from providers.fly.api.durations import seconds_of
@@ -43,8 +45,7 @@ SIMILARITY = 0.8
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """The unit of a size; `base` is 1000 or 1024, `power` is 3 for giga."""
 
     base: int

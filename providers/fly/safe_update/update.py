@@ -10,7 +10,8 @@ deployed by another client: it is not overwritten before `pulumi refresh` has sh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from providers import waiting
 from providers.creation import LOOK_AGAIN_SECONDS
@@ -53,8 +54,7 @@ ROLLBACK_FAILED = ErrorText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A successful update. `downtime_seconds` is the time from the call to the first good response: the longest downtime that
     users can have seen."""
 

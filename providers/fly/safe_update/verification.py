@@ -4,8 +4,9 @@ neither its events nor its log lines show a crash.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 
+import msgspec
+from msgspec.structs import replace
 from pulumi.dynamic import Config as StackConfig
 
 from providers import engine, waiting
@@ -46,8 +47,7 @@ REVERTED = ErrorText(
 CRASHED = ErrorText("{machine} answers, but it has crashed since it was started{line}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Version:
+class Version(msgspec.Struct, frozen=True, kw_only=True):
     """What a machine runs, complete, and how to tell that it runs well."""
 
     config: Config
@@ -59,8 +59,7 @@ class Version:
     """How long it may take to start, to pass its checks and to answer at the public address, all together."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen of a healthy version. Seconds are counted from the call of `verify`."""
 
     machine: Machine
@@ -68,11 +67,10 @@ class Evidence:
     checks_seconds: float
     response_seconds: float
     """Until the first good response of the public address; without one, until the checks passed."""
-    latencies_ms: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MachineRef:
+class MachineRef(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, and the clients to reach it with."""
 
     fly: Fly
