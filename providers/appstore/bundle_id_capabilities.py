@@ -12,7 +12,13 @@ from typing import Annotated
 from pulumi import Output
 
 from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import BundleId, BundleIdCapability, CapabilityOption, CapabilitySetting
+from providers.appstore.api.objects import (
+    BundleId,
+    BundleIdCapability,
+    BundleIdWithCapabilities,
+    CapabilityOption,
+    CapabilitySetting,
+)
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -137,7 +143,7 @@ def _if_set(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]
 def _read(store: AppStore, bundle_id: str) -> dict[str, BundleIdCapability] | None:
     """The enabled capabilities by type; None when the bundle ID does not exist."""
     found = store.get(
-        BundleId,
+        BundleIdWithCapabilities,
         bundle_id,
         doing=f"read the capabilities of bundle ID {bundle_id}",
         query={"include": "bundleIdCapabilities", "limit[bundleIdCapabilities]": MAX_INCLUDED},

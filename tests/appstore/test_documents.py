@@ -23,6 +23,7 @@ from providers.appstore.api.objects import (
     BuildUploadFile,
     BundleId,
     BundleIdCapability,
+    BundleIdWithCapabilities,
     CapabilityOption,
     CapabilitySetting,
     Certificate,
@@ -65,21 +66,15 @@ READ: list[tuple[Resource, dict[str, Any], tuple[dict[str, Any], ...]]] = [
         (),
     ),
     (
-        BundleId(
-            id="1",
-            identifier="com.x",
-            name="X",
-            platform="IOS",
-            app=App.ref("7"),
-            bundle_id_capabilities=[BundleIdCapability(id="c", capability_type="ICLOUD", settings=[ICLOUD])],
+        BundleId(id="1", identifier="com.x", name="X", platform="IOS", app=App.ref("7")),
+        data("bundleIds", "1", {"identifier": "com.x", "name": "X", "platform": "IOS"}, app=("apps", "7")),
+        (),
+    ),
+    (
+        BundleIdWithCapabilities(
+            id="1", bundle_id_capabilities=[BundleIdCapability(id="c", capability_type="ICLOUD", settings=[ICLOUD])]
         ),
-        data(
-            "bundleIds",
-            "1",
-            {"identifier": "com.x", "name": "X", "platform": "IOS"},
-            app=("apps", "7"),
-            bundleIdCapabilities=[("bundleIdCapabilities", "c")],
-        ),
+        data("bundleIds", "1", {}, bundleIdCapabilities=[("bundleIdCapabilities", "c")]),
         (
             data(
                 "bundleIdCapabilities",

@@ -153,6 +153,8 @@ def _fields(data: _Data, embedded: frozenset[str], included: Mapping[Ref, _Data]
         refs = linked if isinstance(linked, list) else [linked] if linked else []
         if name in embedded:
             related = [_fields(included[ref], frozenset(), {}) for ref in refs if ref in included]
+            is_whole = len(related) == len(refs) or not isinstance(linked, list)
+            require(is_whole, f"Object missing an included object of {name}")
         else:
             related = [{"type": ref.type, "id": ref.id} for ref in refs]
         if isinstance(linked, list):

@@ -63,7 +63,12 @@ class BundleId(Resource):
     name: str
     platform: str
     app: Ref | None = None
-    bundle_id_capabilities: "list[BundleIdCapability]" = []
+
+
+class BundleIdWithCapabilities(Resource):
+    type: ClassVar[str] = "bundleIds"
+    bundle_id_capabilities: "list[BundleIdCapability]"
+    """Every iOS app has some by default."""
 
 
 class CapabilityOption(Part):
