@@ -152,7 +152,8 @@ class Http:
                 if outcome.is_success or outcome.status_code in accept:
                     return self._from_vendor(outcome, doing, wrote=not safe)
                 if outcome.status_code != 401 or renewals == self._fresh_tokens:
-                    raise self._explain(outcome, doing)
+                    refusal = self._from_vendor(outcome, doing, wrote=not safe)
+                    raise self._explain(_without_token(refusal, authorization), doing)
                 if renewals:
                     waiting.clock.sleep(waiting.backoff(renewals))
                 renewals += 1
@@ -172,7 +173,8 @@ class Http:
 
     def _from_vendor(self, response: "httpx.Response", doing: str, *, wrote: bool) -> "httpx.Response":
         if is_web_page(response.content):
-            raise self.call_of(response, doing, wrote=wrote).unreadable(WEB_PAGE)
+            fault = WEB_PAGE if response.is_success else f"{WEB_PAGE} (HTTP {response.status_code})"
+            raise self.call_of(response, doing, wrote=wrote).unreadable(fault)
         return response
 
     def decode(
@@ -297,6 +299,21 @@ def read_within(response: "httpx.Response", seconds: float) -> bytes:
                 raise httpx.ReadTimeout(SLOW_BODY)
     response.stream = httpx.ByteStream(b"".join(pieces))
     return response.read()
+
+
+def _without_token(response: "httpx.Response", authorization: str) -> "httpx.Response":
+    """The response; with another text in place of the token, if a proxy or a server has returned what we sent."""
+    import httpx
+
+    token = authorization.rpartition(" ")[2].encode()
+    if not token or token not in response.content:
+        return response
+    headers = {
+        name: value for name, value in response.headers.items() if name not in ("content-length", "content-encoding")
+    }
+    return httpx.Response(
+        response.status_code, headers=headers, content=response.content.replace(token, b"(the token)")
+    )
 
 
 def _retry_after(response: "httpx.Response") -> float | None:

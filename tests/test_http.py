@@ -50,7 +50,7 @@ def vendor(clock: SharedClock, monkeypatch: pytest.MonkeyPatch) -> Vendor:
 
 
 def explain(response: httpx.Response, doing: str) -> ProviderError:
-    return ApiError(f"Vendor refused to {doing}", status=response.status_code, request_id="req-1")
+    return ApiError(f"Vendor refused to {doing}: {response.text}", status=response.status_code, request_id="req-1")
 
 
 def send(service: Http, method: str = "GET", **options: Any) -> httpx.Response:
@@ -248,6 +248,15 @@ def test_web_page_is_no_response(vendor: Vendor, safe: bool) -> None:
         send(service, "DELETE", safe=safe)
 
 
+@pytest.mark.parametrize("status", [302, 401, 403, 404])
+def test_web_page_is_no_refusal(vendor: Vendor, status: int) -> None:
+    """A proxy says nothing about the object: after its 404 a second one would be created."""
+    service, _ = vendor(httpx.Response(status, text="<html>Blocked</html>"))
+
+    with pytest.raises(Unreadable, match=rf"is a web page, perhaps of a proxy or of a login \(HTTP {status}\)"):
+        send(service)
+
+
 def test_rate_limit_after_burst(vendor: Vendor, clock: SharedClock) -> None:
     service, _ = vendor(httpx.Response(200))
     times: list[float] = []
@@ -293,7 +302,9 @@ def test_redirects_are_not_followed(vendor: Vendor) -> None:
 
 
 def test_no_error_shows_a_credential(vendor: Vendor) -> None:
-    for behaviour in (*NOT_SENT, *LOST, httpx.Response(400), httpx.Response(401)):
+    """Not even if a proxy returns what we sent."""
+    echo = f"authorization: Bearer {SECRET}"
+    for behaviour in (*NOT_SENT, *LOST, httpx.Response(400, text=echo), httpx.Response(401, text=echo)):
         service, _ = vendor(behaviour)
         with pytest.raises(ProviderError) as failed:
             send(service, "POST", json={"value": SECRET}, seconds=1.0)

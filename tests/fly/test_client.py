@@ -102,8 +102,10 @@ def test_each_cause_has_its_remedy(
     ("content", "message"),
     [
         (b"", "no reason given"),
-        (b"<html>teapot</html>", "<html>teapot</html>"),
-        (b'["odd"]', "['odd']"),
+        (b"upstream \n gone\n", "upstream gone"),
+        (b"[" * 100_000, "[" * 300 + " (HTTP"),
+        (b'["odd"]', "no reason given"),
+        (b'{"error": {"odd": 1}, "status": ["odd"]}', "no reason given"),
         (b'{"message": "better", "error": "worse"}', "better"),
         (b"x" * 5000, "x" * 300 + " (HTTP"),
     ],

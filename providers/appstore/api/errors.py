@@ -153,7 +153,8 @@ def _entries(response: "httpx.Response") -> tuple[ErrorEntry, ...]:
     try:
         listed = documents.read_errors(response.content)
     except ProviderError:
-        return (ErrorEntry(detail=response.text.strip()[:200]),) if response.content else ()
+        is_text = not response.content.startswith((b"{", b"[", b'"'))
+        return (ErrorEntry(detail=" ".join(response.text.split())[:200]),) if response.content and is_text else ()
     return tuple(entry for error in listed for entry in _with_associated(error))
 
 

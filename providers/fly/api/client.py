@@ -300,16 +300,19 @@ def explain(response: "httpx.Response", doing: str) -> ProviderError:
 
 
 def _vendor_text(response: "httpx.Response") -> tuple[str, str]:
-    """Fly's own sentence and its `status` word. A body can be empty or not JSON; like flyctl, prefer `message` over `error`."""
+    """Fly's own sentence, in one line, and its `status` word. A body can be empty or not JSON; like flyctl, prefer `message` over
+    `error`."""
     try:
         body = json.loads(response.content)
-    except ValueError:
-        return response.text.strip()[:300], ""
+    except (ValueError, RecursionError):
+        body = {"message": response.text}
     if not isinstance(body, dict):
-        return str(body)[:300], ""
-    text = body.get("message") or body.get("error") or ""
-    word = body.get("status")
-    return str(text)[:300], word if isinstance(word, str) and word != "unknown" else ""
+        return "", ""
+    text, word = (
+        value if isinstance(value, str) else ""
+        for value in (body.get("message") or body.get("error"), body.get("status"))
+    )
+    return " ".join(text.split())[:300], "" if word == "unknown" else word
 
 
 BY_STATUS = {
