@@ -45,7 +45,8 @@ def _retype(parent: Any, key: Any) -> None:
     parent[key] = [CANARY] if isinstance(parent[key], str | dict | None) else CANARY
 
 
-WEB_PAGE = "a web page of a proxy that has not passed on the request"
+PAGES = {f"a web page of a proxy with HTTP {status}": status for status in (200, 403, 404, 502)}
+"""The proxy has not passed on the request."""
 WHOLE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "truncated": lambda content: content[: len(content) // 2],
@@ -61,7 +62,6 @@ PARTS: dict[str, Callable[[Any, Any], None]] = {
     "a value is null": _make_null,
     "a value of another type": _retype,
 }
-CORRUPTIONS = (WEB_PAGE, *WHOLE, *PARTS)
 
 
 class Corrupted(NamedTuple):
@@ -96,30 +96,47 @@ def _keys(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 class Corruptor(httpx.BaseTransport):
-    """The connection to the doubles for one run: the first response of each call gets the next corruption of that call."""
+    """The connection to the doubles for one run: the first response of each call gets the next corruption of that call.
+
+    A refusal, and the output of a program in a machine, are calls of their own.
+    """
 
     def __init__(self, world: World, counts: Counter[str], only: Corrupted | None, places: int, seed: int) -> None:
         """`counts` says how often each call was corrupted before. `only` is the only corruption to apply."""
         self._doubles, self._counts, self._only, self._seed = Doubles(world), counts, only, seed
-        self._ways = [WEB_PAGE, *WHOLE, *(part for part in PARTS for _ in range(places))]
+        self._ways = [*WHOLE, *(part for part in PARTS for _ in range(places))]
         self._lock = threading.Lock()
         self.applied: list[Corrupted] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         call = f"{request.method} {request.url.host}{ID.sub('ID', request.url.path)}"
-        if self._next(call, [WEB_PAGE]):
+        if page := self._next(f"{call}, not passed on", list(PAGES)):
             request.read()
-            return httpx.Response(200, text=f"<!doctype html><title>Sign in to the network, {CANARY}</title>")
+            status = PAGES[page.corruption]
+            return httpx.Response(status, text=f"<!doctype html><title>Sign in to the network, {CANARY}</title>")
         response = self._doubles.handle_request(request)
-        content = response.read()
-        if not response.is_success or not content.startswith((b"{", b"[")):
-            return response
+        content = self._output_corrupted(call, response.read())
+        if content.startswith((b"{", b"[")):
+            refused = "" if response.is_success else f", refused with HTTP {response.status_code}"
+            content = self._corrupted(f"{call}{refused}", content)
+        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+        return httpx.Response(response.status_code, headers=headers, content=content)
+
+    def _output_corrupted(self, call: str, content: bytes) -> bytes:
+        """The response with another output of a program in a machine, if it has one."""
+        output = json.loads(content)["stdout"] if call.endswith("/exec") and b'"stdout"' in content else ""
+        start = output.rfind("\n{") + 1  # After lines of a log.
+        if not output[start:].startswith(("{", "[")):
+            return content
+        printed = self._corrupted(f"{call}, its output", output[start:].encode())
+        return json.dumps({**json.loads(content), "stdout": output[:start] + printed.decode(errors="replace")}).encode()
+
+    def _corrupted(self, call: str, content: bytes) -> bytes:
         chosen = self._next(call, self._ways)
         if chosen is None:
-            return response
+            return content
         dice = random.Random(f"{self._seed} {chosen}")  # noqa: S311 (not cryptography)
-        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        return httpx.Response(200, headers=headers, content=corrupted(content, chosen.corruption, dice))
+        return corrupted(content, chosen.corruption, dice)
 
     def _next(self, call: str, ways: Sequence[str]) -> Corrupted | None:
         with self._lock:
@@ -134,24 +151,20 @@ class Corruptor(httpx.BaseTransport):
             return chosen
 
 
-@dataclass
+@dataclass(frozen=True)
 class Survived:
-    """The results of all journeys."""
+    """The results of a journey."""
 
-    responses: int = 0
-    failures: list[str] = field(default_factory=list)
+    responses: int
+    failures: list[str]
 
 
-def survive(journeys: Sequence[Journey], settings: dict[str, Any], *, places: int = 1, seed: int = SEED) -> Survived:
-    """Corrupt the responses of all journeys. `places` is at how many places of a response keys and values are corrupted."""
-    found = Survived()
-    for journey in journeys:
-        expected, _ = run_journey(settings, journey)
-        corrupting = _Corrupting(settings, journey, expected, places, seed)
-        corrupting.until_nothing_is_left()
-        found.responses += sum(corrupting.counts.values())
-        found.failures += [f"{journey.name}: {failure}" for failure in corrupting.failures]
-    return found
+def survive(journey: Journey, settings: dict[str, Any], *, places: int = 1, seed: int = SEED) -> Survived:
+    """Corrupt the responses of a journey. `places` is at how many places of a response keys and values are corrupted."""
+    expected, _ = run_journey(settings, journey)
+    corrupting = _Corrupting(settings, journey, expected, places, seed)
+    corrupting.until_nothing_is_left()
+    return Survived(sum(corrupting.counts.values()), corrupting.failures)
 
 
 @dataclass

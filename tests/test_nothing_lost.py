@@ -24,6 +24,6 @@ def test_nothing_lost(
     assert {point: wrong for point, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize(("journeys", "least"), [(FLY, 1300), (APPSTORE, 900)], ids=["fly", "appstore"])
+@pytest.mark.parametrize(("journeys", "least"), [(FLY, 2300), (APPSTORE, 900)], ids=["fly", "appstore"])
 def test_number_of_points(settings: dict[str, Any], journeys: tuple[Journey, ...], least: int) -> None:
     assert sum(len(points(run_journey(settings, journey)[1])) for journey in journeys) >= least

@@ -7,7 +7,7 @@ would, for example, send e-mails. Only the evidence and the snapshot stay. Chang
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec.structs import asdict
@@ -19,7 +19,7 @@ from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machine_states, machines, volumes
 from providers.fly.machine import MachineArgs, MachineProvider
 from providers.fly.provider import FlyGate
-from providers.fly.volume import VolumeArgs, VolumeProvider, VolumeState
+from providers.fly.volume import VolumeArgs, VolumeProvider
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
 from providers.resource import Resource
@@ -154,6 +154,13 @@ class Counted(msgspec.Struct):
     newest: str = ""
 
 
+class Left(NamedTuple):
+    """Ids of the drill's machines and volumes."""
+
+    machines: list[str]
+    volumes: list[str]
+
+
 class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
     Args = RestoreDrillArgs
     State = RestoreDrillState
@@ -173,11 +180,11 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
 
     def remove(self, id: str, state: RestoreDrillState) -> None:
         """Delete what a drill that died has left."""
-        self._clear(state)
+        self._discard(state, lambda: self._left(state))
 
     def _drill(self, args: RestoreDrillArgs) -> RestoreDrillState:
         started_at, progress = waiting.clock.now(), engine.progress()
-        self._clear(args)
+        self._discard(args, lambda: self._left(args))
         source = volumes.find(self.fly, args.app, args.volume_id)
         if source is None:
             raise NO_VOLUME(volume_id=args.volume_id, app=args.app)
@@ -207,7 +214,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
             )
         )
         counted = self._count(args, machine_id, progress)
-        self._discard(args, [machine_id], [volume_id])
+        self._discard(args, lambda: Left([machine_id], [volume_id]))
         if counted.integrity != "ok":
             raise DAMAGED(snapshot_id=snapshot.id, volume_id=args.volume_id, integrity=counted.integrity[:200])
         if before is not None and after is not None and (different := _differences(before, counted.rows, after)):
@@ -247,17 +254,28 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         call = Call(doing=f"count the rows of {args.database}", source="the drill's script")
         return decode(output.encode(), Counted, call)
 
-    def _clear(self, args: RestoreDrillArgs) -> None:
-        """Delete what a drill that died has left."""
-        left = [machine.id for machine in machines.living(self.fly, args.app) if machine.name == MACHINE]
-        self._discard(args, left, [volume.id for volume in volumes.living(self.fly, args.app, VOLUME, args.region)])
+    def _left(self, args: RestoreDrillArgs) -> Left:
+        """What a drill that died has left."""
+        return Left(
+            machines=[machine.id for machine in machines.living(self.fly, args.app) if machine.name == MACHINE],
+            volumes=[volume.id for volume in volumes.living(self.fly, args.app, VOLUME, args.region)],
+        )
 
-    def _discard(self, args: RestoreDrillArgs, machine_ids: Iterable[str], volume_ids: Iterable[str]) -> None:
-        """The machine only sleeps, so it is killed instead of stopped."""
-        for id in machine_ids:
-            machine_states.destroy(self.fly, args.app, id, at_once=True)
-        for id in volume_ids:
-            self._volumes.remove(id, VolumeState(app=args.app, name=VOLUME, region=args.region))
+    def _discard(self, args: RestoreDrillArgs, look: Callable[[], Left]) -> None:
+        """Delete what `look` finds. It is called again while the volume is attached: Fly shows a new machine with a delay."""
+
+        def deleted() -> bool | None:
+            left = look()
+            for id in left.machines:
+                machine_states.destroy(self.fly, args.app, id, at_once=True)  # It only sleeps: no need to stop it.
+            return all(volumes.delete(self.fly, args.app, id) for id in left.volumes) or None
+
+        waiting.poll(
+            deleted,
+            seconds=volumes.DETACH_SECONDS,
+            waiting_for=f"volume {VOLUME} of app {args.app} to be detached from machine {MACHINE}",
+            first_pause=0.5,
+        )
 
     @property
     def _volumes(self) -> VolumeProvider:

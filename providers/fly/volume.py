@@ -17,7 +17,7 @@ from providers.adoption import Adoptable
 from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machine_states, volumes
-from providers.fly.api.client import FlyError, NotFound, retry_until_visible
+from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.lost import VARIABLE, is_lost
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
@@ -197,22 +197,11 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
                 f"than the app: restore it with `fly volumes create {state.name} --snapshot-id {snapshot.id}`"
             )
         waiting.poll(
-            lambda: self._delete(state.app, id),
+            lambda: volumes.delete(self.fly, state.app, id) or None,
             seconds=volumes.DETACH_SECONDS,
             waiting_for=f"volume {id} of app {state.app} to be detached from its machine",
             first_pause=0.5,
         )
-
-    def _delete(self, app: str, id: str) -> bool | None:
-        try:
-            self.fly.call(
-                "DELETE", volumes.path(app, id), doing=f"delete volume {id} of app {app}", accept=(404,), safe=True
-            )
-        except FlyError as error:
-            if error.status == 412:
-                return None
-            raise
-        return True
 
     def _note_snapshots_of_deleted(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
         """Say which snapshot still has the data of a deleted volume, when an empty one is created in its place."""

@@ -6,7 +6,9 @@ from providers.fly.safe_update.verification import NotHealthy
 from rehearsal.cloud.world import World
 from tests.fault_matrix import Journey
 from tests.fly.backend import RELEASES, Backend, add_note, held
+from tests.fly.checked import Checked
 from tests.fly.conftest import push
+from tests.fly.database import Database, database_held, enter_dns
 
 
 def nothing_yet(world: World, settings: dict[str, Any]) -> Backend:
@@ -34,6 +36,14 @@ def taken_over(world: World, settings: dict[str, Any]) -> Backend:
     """A stack without state has adopted the backend."""
     backend = left_behind(world, settings)
     backend.up()
+    return backend
+
+
+def verified(world: World, settings: dict[str, Any]) -> Checked:
+    """The backend runs for ten minutes, with a user's row in its database."""
+    backend = Checked(settings)
+    backend.resources = standing(world, settings).resources
+    world.clock.sleep(600)
     return backend
 
 
@@ -66,6 +76,29 @@ def migrate(backend: Backend) -> None:
     backend.migrate(tag="1.0.1")
 
 
+def no_database(world: World, settings: dict[str, Any]) -> Database:
+    """The DNS records are entered."""
+    enter_dns(world)
+    return Database(settings)
+
+
+def with_database(world: World, settings: dict[str, Any]) -> Database:
+    database = no_database(world, settings)
+    database.up()
+    return database
+
+
+def database_left_behind(world: World, settings: dict[str, Any]) -> Database:
+    """The database is there, and the state of its stack is lost."""
+    with_database(world, settings)
+    return Database(settings)
+
+
+def change_the_role(database: Database) -> None:
+    """With the next release, so that there is another backup and another drill."""
+    database.up(release="1.0.1", role="schema_admin")
+
+
 JOURNEYS = (
     Journey("creating the backend", nothing_yet, Backend.up, held),
     Journey("taking over what is there", left_behind, Backend.up, held),
@@ -74,6 +107,13 @@ JOURNEYS = (
     Journey("running a release command", standing, migrate, held),
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),
+    Journey("drilling a restore", verified, Checked.restore, held),
     Journey("destroying the backend", standing, Backend.destroy, held),
     Journey("releasing what was taken over", taken_over, Backend.destroy, held),
+    Journey("creating database and certificate", no_database, Database.up, database_held),
+    Journey("taking over database and certificate", database_left_behind, Database.up, database_held),
+    Journey("changing a role of the database", with_database, change_the_role, database_held),
+    Journey("destroying database and certificate", with_database, Database.destroy, database_held),
 )
+CHECKS = (Journey("checking the backend", verified, Checked.check, held),)
+"""They create nothing, so that a fault loses nothing. What they read can be wrong."""

@@ -15,7 +15,6 @@ from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.issued_certificate import IssuedCertificateProvider, NotIssued
-from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
 
 HOSTNAME = "api.sollabs.example"
@@ -67,18 +66,6 @@ def test_certificate_is_adopted(certificate: Driven, configured: Configured) -> 
 
     assert certificate.steps == ["create", "same"]
     assert second.outputs == certificate.outputs
-
-
-@pytest.mark.parametrize("kind", ["refuse", "refuse_after", "lose_before", "lose_after", "hang", "throttle"])
-def test_request_survives_faults(configured: Configured, world: World, kind: Kind) -> None:
-    world.faults.arm(Fault(kind, service="fly", method="POST", path="certificates"))
-    certificate = Driven(configured(CertificateProvider))
-    try:
-        certificate.up(**CERTIFICATE)
-    except ProviderError:
-        certificate.up(**CERTIFICATE)
-
-    assert len(world.store.all("fly_certificate")) == 1
 
 
 @pytest.mark.parametrize("hostname", ["https://api.sollabs.example", "API.sollabs.example", "sollabs", "x.fly.dev"])

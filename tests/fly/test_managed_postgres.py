@@ -1,15 +1,12 @@
 """A Managed Postgres cluster, an app's access to it, and its backups: created once, waited for, never lost by accident."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from harness.driver import Driven, Refused
-from harness.inprocess import Doubles, control
-from providers import http
+from harness.inprocess import control
 from providers.errors import ProviderError
 from providers.fly.api.postgres import Unusable
 from providers.fly.app import AppProvider
@@ -18,7 +15,7 @@ from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.postgres_access import PostgresAccessProvider
 from providers.fly.postgres_backup import PostgresBackupProvider
 from providers.fly.secrets import SecretsProvider
-from rehearsal.cloud.faults import Fault, Kind
+from rehearsal.cloud.faults import Kind
 from rehearsal.cloud.world import World
 from tests.fly.conftest import CONFIG, push
 
@@ -238,91 +235,6 @@ def test_url_connects(configured: Configured, access: Driven, world: World, *, b
             machine.up(**arguments)
     else:
         assert machine.up(**arguments)["state"] == "started"
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", ["/postgres$", "/databases$", "/users$", "/attachments$", "/backups$"])
-def test_writes_survive_faults(configured: Configured, world: World, kind: Kind, path: str) -> None:
-    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
-    world.faults.arm(Fault(kind, service="fly", method="POST", path=path))
-    cluster, access = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresAccessProvider))
-    backup = Driven(configured(PostgresBackupProvider))
-
-    def up() -> None:
-        cluster.up(**CLUSTER)
-        access.up(cluster_id=cluster.id, app="solos-prod", database="solserver", username="solserver")
-        backup.up(cluster_id=cluster.id)
-
-    try:
-        up()
-    except ProviderError:
-        up()
-
-    (found,) = clusters(world)
-    assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
-    assert list(found["_users"]) == ["fly-user", "solserver"]
-    assert len(found["_backups"]) == 1
-
-
-class Killed(BaseException):
-    """The process was killed."""
-
-
-class Deadly(Doubles):
-    """The doubles; the process dies before or after the call at which `countdown` reaches zero."""
-
-    def __init__(self, world: World, *, after: bool) -> None:
-        super().__init__(world)
-        self.after, self.countdown = after, -1
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.countdown -= 1
-        if self.countdown == -1 and not self.after:
-            raise Killed
-        response = super().handle_request(request)
-        if self.countdown == -1:
-            raise Killed
-        return response
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_run_is_finished(
-    configured: Configured, world: World, monkeypatch: pytest.MonkeyPatch, *, after: bool
-) -> None:
-    Driven(configured(AppProvider)).up(name="solos-prod", org="sol-labs")
-    doubles = Deadly(world, after=after)
-    monkeypatch.setattr(http, "make_transport", lambda base_url: doubles)
-    calls = 0
-    while doubles.countdown < 0:  # Until a run has fewer calls than the one before which it is to be killed.
-        cluster, access = Driven(configured(ManagedPostgresProvider)), Driven(configured(PostgresAccessProvider))
-        backup = Driven(configured(PostgresBackupProvider))
-        name = f"db-{calls}"
-        doubles.countdown = calls
-        for _ in range(2):
-            with contextlib.suppress(ProviderError):
-                cluster.up(**{**CLUSTER, "name": name})
-                access.up(cluster_id=cluster.id, app="solos-prod", database="solserver", username="solserver")
-                backup.up(cluster_id=cluster.id)
-
-        (found,) = (item for item in clusters(world) if item["name"] == name)
-        assert (found["id"], found["_databases"]) == (cluster.id, ["fly-db", "solserver"])
-        assert list(found["_users"]) == ["fly-user", "solserver"]
-        assert access.outputs["url"]
-        assert backup.outputs["status"] == "completed"
-        calls += 1
-
-    assert calls > 12
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_deletion_survives_faults(cluster: Driven, world: World, kind: Kind) -> None:
-    world.faults.arm(Fault(kind, service="fly", method="DELETE"))
-    try:
-        cluster.destroy()
-    except ProviderError:
-        cluster.destroy()
-
-    assert world.store.all("fly_postgres") == []
 
 
 def test_cluster_survives_app(access: Driven, configured: Configured, world: World) -> None:

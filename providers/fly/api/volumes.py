@@ -6,7 +6,7 @@ import msgspec
 
 from providers import waiting
 from providers.errors import ErrorText
-from providers.fly.api.client import Fly, NotFound
+from providers.fly.api.client import Fly, FlyError, NotFound
 
 GONE = frozenset(
     {
@@ -103,6 +103,17 @@ def named(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
 def living(fly: Fly, app: str, name: str, region: str) -> list[Volume]:
     """Those of them that are not deleted."""
     return [volume for volume in named(fly, app, name, region) if not volume.is_gone]
+
+
+def delete(fly: Fly, app: str, id: str) -> bool:
+    """Delete the volume; False while a machine has it. Succeeds when it is gone."""
+    try:
+        fly.call("DELETE", path(app, id), doing=f"delete volume {id} of app {app}", accept=(404,), safe=True)
+    except FlyError as error:
+        if error.status == 412:
+            return False
+        raise
+    return True
 
 
 def check_host(app: str, volume: Volume) -> None:
