@@ -20,7 +20,10 @@ class Need:
     """Whether this call also polls the vendor: further calls are polls."""
 
 
-IMAGE = (Need("registry HEAD /v2/solserver/manifests/*", 2, "the digest; the first response says how to authenticate"),)
+IMAGE = (
+    Need("registry GET /v2/solserver/manifests/*", 2, "the digest; the first response says how to authenticate"),
+    Need("registry GET /v2/solserver/blobs/*", 1, "the platform that it was built for"),
+)
 HEALTHY = (
     Need("fly GET /v1/apps/*/machines/*", 1, "whether the new version has started and passes its checks", waits=True),
     Need("proxy GET /health", 3, "three successful responses in a row from the public address"),
@@ -65,7 +68,7 @@ BACKEND_FIRST = (
     Need("fly POST /v1/apps/*/secrets", 1, "all secrets"),
     Need("fly POST /v1/apps/*/machines", 1, "the machine"),
     *HEALTHY,
-    Need("registry HEAD /v2/library/python/manifests/*", 2, "the digest of the image that opens a restored database"),
+    Need("registry GET /v2/library/python/manifests/*", 2, "the digest of the image that opens a restored database"),
     Need("registry GET /token", 1, "a token for that repository"),
     *DRILL,
 )

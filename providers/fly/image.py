@@ -10,9 +10,9 @@ Protocol: the OCI distribution specification (https://github.com/opencontainers/
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import msgspec
 from pulumi import Output
@@ -34,6 +34,8 @@ MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
+REDIRECTS = (301, 302, 303, 307, 308)
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -113,11 +115,19 @@ class _Token(msgspec.Struct):
         require(self.token or self.access_token, "Object missing required field token")
 
 
+class _Descriptor(msgspec.Struct, rename="camel"):
+    digest: str
+    media_type: str = ""
+
+
 class _Manifest(msgspec.Struct, rename="camel"):
     schema_version: int
+    config: _Descriptor | None = None
 
 
 class _Platform(msgspec.Struct):
+    """Part of an index, and of the configuration of an image."""
+
     os: str = ""
     architecture: str = ""
 
@@ -186,29 +196,51 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
     path = f"/v2/{reference.repository}/manifests/{reference.target}"
     doing = f"look up image {reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
     headers = {"Accept": MANIFESTS}
-    response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True, accept=(401,))
+    response = registry.request("GET", path, doing=doing, headers=headers, accept=(401,))
     if response.status_code == 401:
         headers["Authorization"] = _answer_challenge(
             response.headers.get("WWW-Authenticate", ""), base, reference, basic
         )
-        response = registry.request("HEAD", path, doing=doing, headers=headers, safe=True)
+        response = registry.request("GET", path, doing=doing, headers=headers)
     if response.headers.get("Content-Type", "").partition(";")[0] in INDEXES:
-        index = registry.decode(registry.request("GET", path, doing=doing, headers=headers), _Index, doing)
-        _check_platforms(reference, index)
+        index = registry.decode(response, _Index, doing)
+        _check_platforms(reference, [entry.platform for entry in index.manifests if entry.platform])
+    else:
+        manifest = registry.decode(response, _Manifest, doing)
+        if manifest.config and manifest.config.media_type in CONFIGS:
+            platform = _configured_platform(registry, reference, manifest.config.digest, headers)
+            _check_platforms(reference, [platform] if platform else [])
     digest = str(response.headers.get("Docker-Content-Digest", ""))
     if not digest:
-        manifest = registry.request("GET", path, doing=doing, headers=headers)
-        registry.decode(manifest, _Manifest, doing)
-        return f"sha256:{hashlib.sha256(manifest.content).hexdigest()}"
+        return f"sha256:{hashlib.sha256(response.content).hexdigest()}"
     if not DIGEST.fullmatch(digest):
         raise registry.call_of(response, doing).unreadable(BAD_DIGEST)
     return digest
 
 
-def _check_platforms(reference: Reference, index: _Index) -> None:
-    """Raise when the image has no variant for Fly's machines: a build on a Mac with Apple silicon is for linux/arm64."""
-    platforms = [f"{entry.platform.os}/{entry.platform.architecture}" for entry in index.manifests if entry.platform]
-    found = sorted({name for name in platforms if "unknown" not in name})  # "unknown" are attestations.
+def _configured_platform(
+    registry: Http, reference: Reference, digest: str, headers: Mapping[str, str]
+) -> _Platform | None:
+    """The platform in the configuration of an image without an index. None if it cannot be read: that is no reason to stop, because
+    the update is verified. Registries redirect to their storage, which gets no credentials."""
+    doing = f"read the configuration of image {reference.name}:{reference.target}"
+    path = f"/v2/{reference.repository}/blobs/{digest}"
+    try:
+        response = registry.request("GET", path, doing=doing, headers=headers, accept=REDIRECTS)
+        if response.status_code in REDIRECTS:
+            target = urlsplit(urljoin(registry.base_url + path, response.headers.get("Location", "")))
+            origin = f"{target.scheme}://{target.netloc}"
+            storage = Http(origin, service=str(target.hostname), authorize=lambda _again: "", explain=_explain)
+            response = storage.request("GET", target.path, doing=doing, params=dict(parse_qsl(target.query)))
+        return registry.decode(response, _Platform, doing)
+    except (ProviderError, ValueError):
+        return None
+
+
+def _check_platforms(reference: Reference, platforms: Iterable[_Platform]) -> None:
+    """Raise when none is that of Fly's machines: a build on a Mac with Apple silicon is for linux/arm64."""
+    named = {f"{platform.os}/{platform.architecture}" for platform in platforms if platform.os}
+    found = sorted(name for name in named if "unknown" not in name)  # "unknown" are attestations.
     if found and PLATFORM not in found:
         name = f"{reference.name}:{reference.target}".replace(":sha256:", "@sha256:")
         raise WRONG_PLATFORM(name=name, found=", ".join(found), needed=PLATFORM)

@@ -124,10 +124,10 @@ CHANGES = (
     ),
     Change(
         name="another scheme of the registry",
-        call="HEAD /v2/solos-.+",
+        call="GET /v2/solos-.+",
         of_status=401,
         headers={"www-authenticate": 'Digest realm="flyio"'},
-        told=("HEAD /v2/{id}/manifests/{id}:", "www-authenticate: Digest from Fly.io"),
+        told=("GET /v2/{id}/manifests/{id}:", "www-authenticate: Digest from Fly.io"),
     ),
     Change(
         name="snapshots take long",

@@ -16,9 +16,7 @@ PREFIXES = {"call": "/v1", "web": "", "telemetry": ""}
 """The methods of `Fly`, and what they put before the path."""
 READS = "telemetry"
 """The method that has no method as an argument: it reads."""
-OTHERS = frozenset(
-    {"HEAD /v2/{id}/manifests/{id}", "GET /v2/{id}/manifests/{id}", "GET the token address of a registry"}
-)
+OTHERS = frozenset({"GET /v2/{id}/manifests/{id}", "GET /v2/{id}/blobs/{id}", "GET the token address of a registry"})
 """The calls to registries, which have a client of their own (providers/fly/image.py)."""
 
 

@@ -17,6 +17,7 @@ from tests.fly.conftest import Configured, push
 
 SOLSERVER = "registry.fly.io/solserver"
 DIGEST = f"sha256:{'a' * 64}"
+MANIFEST = {"schemaVersion": 2}
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -120,7 +121,7 @@ def test_fly_token_is_password(through: Callable[[Handler], Driven]) -> None:
         if request.headers.get("Authorization", "").startswith("Basic"):
             return httpx.Response(200, json={"access_token": "pull"})
         if request.headers.get("Authorization") == "Bearer pull":
-            return httpx.Response(200, headers={"Docker-Content-Digest": DIGEST})
+            return httpx.Response(200, json=MANIFEST, headers={"Docker-Content-Digest": DIGEST})
         challenge = 'Bearer realm="https://auth.fly.io/token",service="r",scope="repository:solserver:pull"'
         return httpx.Response(401, headers={"WWW-Authenticate": challenge})
 
@@ -146,7 +147,7 @@ def test_token_stays_with_fly(through: Callable[[Handler], Driven], reference: s
         if request.url.path == "/token":
             return httpx.Response(200, json={"token": "anonymous"})
         if seen[-1]:
-            return httpx.Response(200, headers={"Docker-Content-Digest": DIGEST})
+            return httpx.Response(200, json=MANIFEST, headers={"Docker-Content-Digest": DIGEST})
         return httpx.Response(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}",service="r"'})
 
     through(registry).up(reference=reference)
@@ -156,7 +157,7 @@ def test_token_stays_with_fly(through: Callable[[Handler], Driven], reference: s
 
 def test_manifest_is_hashed_without_digest(through: Callable[[Handler], Driven]) -> None:
     manifest = b'{"schemaVersion": 2}'
-    image = through(lambda request: httpx.Response(200, content=manifest if request.method == "GET" else b""))
+    image = through(lambda _: httpx.Response(200, content=manifest))
 
     image.up(reference="ghcr.io/a/b:1")
 
@@ -207,3 +208,44 @@ def test_image_for_another_platform(through: Callable[[Handler], Driven], platfo
             image.up(reference="ghcr.io/acme/api:1.0.0")
     else:
         assert image.up(reference="ghcr.io/acme/api:1.0.0")["digest"] == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("platform", "refused"), [("linux/arm64", True), ("windows/amd64", True), ("linux/amd64", False)]
+)
+def test_image_for_one_platform(image: Driven, world: World, platform: str, refused: bool) -> None:
+    """An image without an index has its platform in its configuration."""
+    push(world, "1.0.0", platform=platform)
+
+    if refused:
+        with pytest.raises(ProviderError, match=f"is for {platform}, and Fly runs linux/amd64"):
+            image.up(reference=f"{SOLSERVER}:1.0.0")
+    else:
+        image.up(reference=f"{SOLSERVER}:1.0.0")
+
+
+@pytest.mark.parametrize("blob", [404, 307])
+def test_configuration_elsewhere(through: Callable[[Handler], Driven], blob: int) -> None:
+    """Storage gets no credentials. A configuration that cannot be read refuses nothing."""
+    config = {"digest": DIGEST, "mediaType": "application/vnd.docker.container.image.v1+json"}
+    seen: list[str] = []
+
+    def registry(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "storage.example":
+            seen.append(request.headers.get("Authorization", ""))
+            assert dict(request.url.params) == {"signature": "a+b/c="}
+            return httpx.Response(200, json={"os": "linux", "architecture": "arm64"})
+        if "/blobs/" in request.url.path:
+            return httpx.Response(blob, headers={"Location": "https://storage.example/x?signature=a%2Bb%2Fc%3D"})
+        if "Authorization" not in request.headers:
+            return httpx.Response(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        return httpx.Response(200, json={**MANIFEST, "config": config}, headers={"Docker-Content-Digest": DIGEST})
+
+    image = through(registry)
+
+    if blob == 307:
+        with pytest.raises(ProviderError, match="is for linux/arm64"):
+            image.up(reference=f"{SOLSERVER}:1.0.0")
+        assert seen == [""]
+    else:
+        image.up(reference=f"{SOLSERVER}:1.0.0")

@@ -2,7 +2,7 @@
 
 POST /fly/images      {"reference": "registry.fly.io/solserver:1.0.0", "digest"?, "runs"?: "solserver", "version"?,
                        "requires"?: ["SESSION_KEY"], "broken"?, "found_by_digest"?,
-                       "handles_sigterm"?: true}
+                       "handles_sigterm"?: true, "platform"?: "linux/amd64"}
                       pushes an image: adds it to the registry, and sets what machines run for it. registry.fly.io takes it only
                       for an existing app that is not a stranger's, else 404. With `found_by_digest` release
                       records find it by its digest too
@@ -56,6 +56,7 @@ class FlyControl(Service):
             "found_by_digest": body.get("found_by_digest", False),
             "handles_sigterm": body.get("handles_sigterm", True),
             "health": body.get("health", []),
+            "platform": body.get("platform", "linux/amd64"),
         }
         return self.store.put("fly_image", reference, image), 201, {}
 

@@ -1,4 +1,4 @@
-"""A container registry: the manifest lookup of the OCI distribution protocol.
+"""A container registry: the manifest lookup of the OCI distribution protocol. An image that was pushed is for one platform.
 
 It has the images that were pushed through the control address (`fly_image` documents). Those of `registry.fly.io` need a Fly token
 as the password of Basic authentication, and belong to the app that their repository is named after. All others are public, with
@@ -7,6 +7,7 @@ the bearer token handshake of Docker Hub.
 
 import base64
 import hashlib
+import json
 from typing import Any, ClassVar
 
 from werkzeug.wrappers import Request, Response
@@ -18,11 +19,13 @@ from rehearsal.cloud.store import Document
 
 PRIVATE = "registry.fly.io/"
 FLY_REALM = 'Basic realm="flyio-registry.fly.dev"'
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Registry(Service):
-    """`/v2/{repository}/manifests/{tag or digest}` and `/token`."""
+    """`/v2/{repository}/manifests/{tag or digest}`, `/v2/{repository}/blobs/{digest}` and `/token`."""
 
     name: ClassVar[str] = "registry"
 
@@ -40,7 +43,27 @@ class Registry(Service):
             self._admit_owner(request, repository)
         if image is None:
             raise Refusal(registry_errors("MANIFEST_UNKNOWN", "manifest unknown"), 404)
-        return Response(b"", 200, {"Docker-Content-Digest": image["digest"]}, content_type=MANIFEST)
+        digest = {"Docker-Content-Digest": image["digest"]}
+        if "platform" not in image:
+            platforms = [{"os": "linux", "architecture": name} for name in ("amd64", "arm64")]
+            index = {"schemaVersion": 2, "manifests": [{"platform": platform} for platform in platforms]}
+            return Response(json.dumps(index), 200, digest, content_type=INDEX)
+        config = {"mediaType": CONFIG, "digest": _config_digest(image)}
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
+        return Response(json.dumps(manifest), 200, digest, content_type=MANIFEST)
+
+    @route("GET", "/v2/<path:repository>/blobs/<digest>")
+    def read_config(self, request: Request, repository: str, digest: str) -> Any:
+        """The configuration of an image for one platform."""
+        images = [image for image in self.store.all("fly_image") if digest == _config_digest(image)]
+        if images and not images[0]["reference"].startswith(PRIVATE):
+            self._admit_anonymous(request, repository)
+        else:
+            self._admit_owner(request, repository)
+        if not images:
+            raise Refusal(registry_errors("BLOB_UNKNOWN", "blob unknown to registry"), 404)
+        system, _, architecture = images[0]["platform"].partition("/")
+        return {"os": system, "architecture": architecture}
 
     def _admit_anonymous(self, request: Request, repository: str) -> None:
         if request.headers.get("Authorization") != "Bearer anonymous":
@@ -82,6 +105,10 @@ class Registry(Service):
 def digest_of(reference: str) -> str:
     """The digest of an image without content, from its name."""
     return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+
+
+def _config_digest(image: Document) -> str:
+    return digest_of(f"configuration of {image['reference']} {image['digest']}")
 
 
 def app_of(reference: str) -> str:
