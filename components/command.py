@@ -12,7 +12,7 @@ from components.config import SettingText, StackConfig
 
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "DEVELOPER_DIR")
 """What every command gets, besides the variables that its own setting documents."""
-CREDENTIALS = ("FLY_", "ASC_", "PULUMI_", "AWS_")
+CREDENTIALS = ("FLY_", "ASC_", "BETTERSTACK_", "PULUMI_", "AWS_")
 """Prefixes of the variables that commands do not get."""
 SHOWN_LINES = 20
 """Lines of the log that are shown when a command fails."""

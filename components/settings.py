@@ -18,8 +18,8 @@ from components.release import Release, read_release
 from components.stack_file import problems as stack_file_problems
 from components.testflight.settings import IosSettings, read_ios
 
-ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy")
-CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
+ENDPOINTS = ("fly", "flyPlatform", "appstore", "registry", "proxy", "betterStack")
+CREDENTIALS = ("flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "betterStackApiToken")
 
 
 class BadSettings(Exception):

@@ -90,6 +90,7 @@ RULES: Mapping[str, Rule] = {
     "monitoringSecrets.metricsToken": TOKEN,
     "monitoringSecrets.sinkToken": TOKEN,
     "flyApiToken": TOKEN,
+    "betterStackApiToken": TOKEN,
     "ascKeyId": _like(r"\w{1,40}", "letters and digits"),
     "ascIssuerId": _like(r"[\w-]{1,40}", "letters, digits and hyphens"),
     "ascPrivateKey": _like(r"(?s).*-----BEGIN .*PRIVATE KEY-----.*", "the text of the .p8 file, with its first line"),

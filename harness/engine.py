@@ -44,6 +44,7 @@ from project.state import SECRET, SIGNATURE
 from providers import engine as providers_engine
 from providers.errors import Incomplete
 from providers.properties import encode
+from rehearsal.cloud.betterstack import TOKEN as BETTERSTACK_TOKEN
 from rehearsal.cloud.world import World
 from rehearsal.engine import __main__ as commands
 from rehearsal.engine import plugins
@@ -275,7 +276,7 @@ class StackInProcess(Stack):
     def new(cls, folder: Path, world: World) -> Self:
         """A new project in `folder`, which does not exist yet."""
         credentials = {"FLY_API_TOKEN": FLY_TOKEN, "ASC_KEY_ID": ASC_KEY_ID, "ASC_ISSUER_ID": ASC_ISSUER_ID}
-        credentials["ASC_PRIVATE_KEY"] = asc_private_key()
+        credentials |= {"ASC_PRIVATE_KEY": asc_private_key(), "BETTERSTACK_API_TOKEN": BETTERSTACK_TOKEN}
         (folder / "world").mkdir(parents=True)
         (folder / "world" / "credentials.json").write_text(json.dumps(credentials))
         world.addresses.update(_addresses(world))

@@ -25,6 +25,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from providers import http, waiting
 from providers.resource import Provider
+from rehearsal.cloud.betterstack import TOKEN as BETTERSTACK_TOKEN
 from rehearsal.cloud.clock import ManualClock
 from rehearsal.cloud.faults import Hung, Lost
 from rehearsal.cloud.world import World
@@ -132,7 +133,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The stack configuration without the prefix of the project. Credentials in the environment are removed."""
-    for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY"):
+    for variable in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_ISSUER_ID", "ASC_PRIVATE_KEY", "BETTERSTACK_API_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(f"{variable}_PATH", raising=False)
     return stack_settings()
@@ -146,6 +147,7 @@ def stack_settings() -> dict[str, Any]:
         "ascKeyId": ASC_KEY_ID,
         "ascIssuerId": ASC_ISSUER_ID,
         "ascPrivateKey": asc_private_key(),
+        "betterStackApiToken": BETTERSTACK_TOKEN,
     }
 
 

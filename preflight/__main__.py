@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from preflight import appstore, computer, configuration, fly
+from preflight import appstore, betterstack, computer, configuration, fly
 from preflight.finding import Check, Finding, Verdict, examine, run
 from preflight.stack import Unreadable
 from preflight.stack import read as read_stack
@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "Hostname": fly.hostname,
         "Metrics token": fly.metrics_token,
     },
+    "Better Stack": {"Uptime check": betterstack.token},
     "App Store Connect": {
         appstore.KEY: appstore.key,
         appstore.ROLE: appstore.role,

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from rehearsal import drills, ports, processes
+from rehearsal.cloud.betterstack import TOKEN as BETTERSTACK_TOKEN
 from rehearsal.cloud.world import World
 from rehearsal.declared import add_declared
 from rehearsal.errors import exit_code
@@ -100,6 +101,7 @@ def _write_credentials(world: World, path: Path) -> None:
         "ASC_KEY_ID": KEY_ID,
         "ASC_ISSUER_ID": ISSUER_ID,
         "ASC_PRIVATE_KEY": private.decode(),
+        "BETTERSTACK_API_TOKEN": BETTERSTACK_TOKEN,
     }
     draft = path.with_suffix(".draft")  # A killed process must not leave half a file.
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -6,6 +6,7 @@ ENDPOINTS = {
     "registry": "registry",
     "proxy": "proxy",
     "appstore": "appstore",
+    "betterStack": "betterstack",
 }
 NOWHERE = dict.fromkeys(ENDPOINTS, "http://127.0.0.1:1")
 """Endpoints where nothing listens, for programs that must not call any vendor."""

@@ -2,7 +2,7 @@
 
 It is created in parallel to the backend, because it needs only names of it. Only Prometheus waits until the backend is verified:
 before that there is nothing to page for, and the dead man's switch hears nothing. components/monitoring/machines.py has the programs and
-their files. `Watch` and `AlertDrill` prove that it works, once the backend runs.
+their files. An uptime check of another vendor sees what this one cannot: Fly as a whole. `Watch` and `AlertDrill` prove that it works, once the backend runs.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from components.monitoring.machines import (
     sources,
 )
 from components.monitoring.settings import SUFFIX, MonitoringSettings
+from providers.betterstack import monitor as betterstack
 from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
 from providers.checks.watch import Watch, WatchArgs
 from providers.fly.app import App, AppArgs
@@ -34,6 +35,10 @@ DRILL = "AppDrill"
 """Name of the alert that the drill sends."""
 COUNTED = 'app_log_lines_total{job="logs"}'
 """The series in which Telegraf counts log lines."""
+
+
+UPTIME_SUFFIX = " health, by Pulumi"
+"""In the name of the uptime check, so that it is not mistaken for one that people have made."""
 
 
 class Monitoring(Component):
@@ -98,6 +103,16 @@ class Monitoring(Component):
             )
             for program in names(logs=settings.logs)
         }
+        if settings.uptime_seconds:
+            betterstack.Monitor(
+                f"{name}-uptime",
+                betterstack.MonitorArgs(
+                    name=pulumi.Output.concat(backend.app, UPTIME_SUFFIX),
+                    url=pulumi.Output.concat("https://", backend.hostname, watched.health_path),
+                    seconds=settings.uptime_seconds,
+                ),
+                self.child_opts(backend.rollout),
+            )
         if settings.drill:
             self._prove(settings, backend, app, monitored.apply(needed_series))
         self.app = app.name

@@ -10,12 +10,28 @@ from dataclasses import dataclass, field
 from components.config import SettingText, StackConfig
 from components.monitoring.machines import RECEIVERS, SINKS, Receiver
 from components.spelling import is_url
+from providers.betterstack.monitor import MonitorArgs, MonitorProvider
 
 REGION = "ord"
 SUFFIX = "-monitor"
 """The monitor's app is named after the backend's."""
 MAX_NAME_LENGTH = 63
-KEYS = ("region", "page", "ticket", "logs", "sink", "sinkUrl", "sinkUser", "repository", "drill", "healthyBody")
+KEYS = (
+    "region",
+    "page",
+    "ticket",
+    "logs",
+    "sink",
+    "sinkUrl",
+    "sinkUser",
+    "repository",
+    "drill",
+    "healthyBody",
+    "uptimeCheck",
+    "uptimeSeconds",
+)
+UPTIME_CHECKS = ("betterstack",)
+UPTIME_SECONDS = 180
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
 SCHEME = "FlyV1 "
 """`fly tokens create` prints it before the token. Prometheus adds it, and the log stream takes none."""
@@ -39,6 +55,8 @@ SINK_URL = SettingText("monitoring.sinkUrl", "must be the URL that log lines are
 SINK_USER = SettingText(
     "monitoring.sinkUser", "is missing", remedy="set it: without a user Telegraf sends no password to Loki"
 )
+OTHER_UPTIME_CHECK = SettingText("monitoring.uptimeCheck", "must be {services}, not {service!r}")
+NO_UPTIME_CHECK = SettingText("monitoring.uptimeCheck", "is missing", remedy="set it to {services}")
 SECRET_MISSING = SettingText(
     "monitoringSecrets.{name}",
     "is missing: {purpose}",
@@ -69,6 +87,8 @@ class MonitoringSettings:
     """URL prefix of the runbook links in alerts."""
     drill: bool
     """Whether `up` proves that the monitor sees the backend, and that an alert arrives, whenever the alert path changes."""
+    uptime_seconds: int | None
+    """How often a service outside of Fly requests the health URL; None if none does."""
 
 
 def read_monitoring(config: StackConfig, app: str, app_region: str) -> MonitoringSettings | None:
@@ -95,6 +115,7 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
         healthy_body=given.get("healthyBody", ""),
         repository=given.get("repository", ""),
         drill=config.flag_in("monitoring", given, "drill", default=True),
+        uptime_seconds=_uptime_seconds(config, given),
     )
     if settings.region == app_region:
         config.refuse(SAME_REGION(region=app_region))
@@ -102,6 +123,20 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
         config.refuse(LONG_NAME(name=app + SUFFIX))
     _check_sink(config, settings)
     return settings
+
+
+def _uptime_seconds(config: StackConfig, given: Mapping[str, str]) -> int | None:
+    service = given.get("uptimeCheck")
+    if service is None:
+        if "uptimeSeconds" in given:
+            config.refuse(NO_UPTIME_CHECK(services=" or ".join(UPTIME_CHECKS)))
+        return None
+    if service not in UPTIME_CHECKS:
+        config.refuse(OTHER_UPTIME_CHECK(services=" or ".join(UPTIME_CHECKS), service=service))
+    seconds = config.whole_in("monitoring", given, "uptimeSeconds", default=UPTIME_SECONDS)
+    check = MonitorArgs(name="", url="", seconds=seconds)
+    config.refuse_all("monitoring.uptimeSeconds", MonitorProvider().validate(check, None))
+    return seconds
 
 
 def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:

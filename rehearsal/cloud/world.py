@@ -5,6 +5,7 @@ from pathlib import Path
 from rehearsal.cloud.appstore.account import account
 from rehearsal.cloud.appstore.api import AppStoreApi
 from rehearsal.cloud.appstore.storage import Storage
+from rehearsal.cloud.betterstack import BetterStackApi
 from rehearsal.cloud.bucket import Bucket
 from rehearsal.cloud.clock import Clock, Delays
 from rehearsal.cloud.context import Context
@@ -47,6 +48,7 @@ class World(Context):
             Storage(self),
             Control(self, machines_api, self.records),
             Bucket(self),
+            BetterStackApi(self),
         ]
         self.services = {service.name: service for service in services}
 

@@ -121,6 +121,9 @@ MONITOR = (
     ),
     refused("monitoring", {**MONITORING, "region": "sjc"}, "sjc is the region of the app", "same-region"),
     refused("monitoring", {**MONITORING, "region": "lax"}, PROTECTED.format("replaced"), "other-region"),
+    applied(
+        "monitoring", {**MONITORING, "uptimeCheck": "betterstack"}, "+ monitoring-uptime", name="uptime-check-added"
+    ),
     refused("monitoringSecrets", None, "solos:monitoringSecrets.metricsToken: is missing"),
 )
 IOS_BUILD = (

@@ -153,6 +153,7 @@ def test_sink(sink: str) -> None:
 def test_sink_credentials() -> None:
     loki, http = ((FILES / "sinks" / f"{sink}.conf").read_text() for sink in ("loki", "http"))
 
+    assert """json_transformation = '''{"streams": [metrics.{"stream": {""" in loki
     assert 'url = "${LOG_SINK_URL}/loki/api/v1/push"' in loki
     assert 'username = "${LOG_SINK_USER}"\n  password = "${LOG_SINK_TOKEN}"' in loki
     assert '"values": [[$formatNumber(timestamp, "0") & "000000", fields.line]]' in loki

@@ -73,7 +73,7 @@ def preflight(
     world.clock.sleep(60)
     monkeypatch.setattr("preflight.computer.shutil.which", lambda program, **_: f"/bin/{program}")
     monkeypatch.setattr("preflight.computer._version", lambda program: "v3.260.0")
-    secrets = {"flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "monitoringSecrets"}
+    secrets = {"flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey", "betterStackApiToken", "monitoringSecrets"}
     monitoring = {"page": "webhook", "logs": "false"}
     receivers = {"page": "https://pager.example", "heartbeat": "https://switch.example", "metricsToken": "fm2_readonly"}
     given = {

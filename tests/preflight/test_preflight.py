@@ -165,6 +165,15 @@ BLOCKED: dict[str, tuple[str, Arrange, str, str]] = {
         "refuses the monitor's token",
         "fly tokens create readonly",
     ),
+    "a token of Better Stack that is refused": (
+        "Uptime check",
+        lambda world, preflight: preflight.values.update(
+            betterStackApiToken="nonsense",
+            monitoring={**preflight.values["monitoring"], "uptimeCheck": "betterstack"},
+        ),
+        "Invalid Team API token",
+        "set BETTERSTACK_API_TOKEN",
+    ),
     "a revoked key": (
         "App Store key",
         lambda world, preflight: control(world, "DELETE", f"/appstore/keys/{preflight.values['ascKeyId']}"),

@@ -8,7 +8,7 @@ from harness.program import ROOT
 
 SECRET = "s3cret-value"
 """Part of each secret: no problem may show it."""
-ENCRYPTED = ("secrets", "monitoringSecrets", "flyApiToken", "ascPrivateKey")
+ENCRYPTED = ("secrets", "monitoringSecrets", "flyApiToken", "ascPrivateKey", "betterStackApiToken")
 URL = f"https://x.example/{SECRET}"
 TRIED = {"build": "1.0.0 (0)", "image": "registry.fly.io/solserver:1.0.0"}
 GIVEN: dict[str, Any] = {
@@ -37,6 +37,8 @@ GIVEN: dict[str, Any] = {
         "repository": "https://g.example/",
         "logs": "true",
         "drill": "false",
+        "uptimeCheck": "betterstack",
+        "uptimeSeconds": "180",
     },
     "monitoringSecrets": {
         "metricsToken": SECRET,
@@ -80,6 +82,7 @@ GIVEN: dict[str, Any] = {
     "passEnvironment": "SSH_AUTH_SOCK",
     "endpoints": {"fly": "http://127.0.0.1:1"},
     "flyApiToken": SECRET,
+    "betterStackApiToken": SECRET,
     "ascPrivateKey": f"-----BEGIN PRIVATE KEY-----{SECRET}-----END PRIVATE KEY-----",
 }
 

@@ -68,7 +68,7 @@ def settings(tmp_path: Path) -> Settings:
         **CONFIG,
         "extensions": {"Share": "APP_GROUPS"},
         "expireBuilds": "true",
-        "monitoring": {"page": "webhook"},
+        "monitoring": {"page": "webhook", "uptimeCheck": "betterstack"},
         "monitoringSecrets": secrets,
         "declaredBy": "Mara",
     }

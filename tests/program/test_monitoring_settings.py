@@ -44,6 +44,7 @@ def test_defaults() -> None:
     assert problems == []
     assert settings is not None
     assert (settings.region, settings.logs, settings.sink, settings.drill) == ("ord", True, None, True)
+    assert settings.uptime_seconds is None
     assert settings.ticket == settings.page
 
 
@@ -98,10 +99,18 @@ def test_unencrypted_secrets() -> None:
         ),
         ({"drill": "no"}, "monitoring.drill: must be true or false, not 'no'"),
         ({"dril": "false"}, "monitoring.dril: is unknown; did you mean drill?"),
+        ({"uptimeCheck": "pingdom"}, "monitoring.uptimeCheck: must be betterstack, not 'pingdom'"),
+        ({"uptimeSeconds": "60"}, "monitoring.uptimeCheck: is missing; set it to betterstack"),
     ],
 )
 def test_refused_value(change: dict[str, str], problem: str) -> None:
     assert read(GOOD | change, MONITORING_SECRETS)[1] == [problem]
+
+
+def test_refused_uptime_seconds() -> None:
+    _, (problem,) = read(GOOD | {"uptimeCheck": "betterstack", "uptimeSeconds": "20"}, MONITORING_SECRETS)
+
+    assert problem.startswith("monitoring.uptimeSeconds: a monitor cannot check every 20 s; set one of 30, 45, 60,")
 
 
 def test_receiver_secret_is_url() -> None:

@@ -91,7 +91,7 @@ def test_nested_defaults_are_stated(settings: Read) -> None:
         secret=("monitoringSecrets",),
         database={},
         imageBuild={"command": "make image"},
-        monitoring={"page": "webhook"},
+        monitoring={"page": "webhook", "uptimeCheck": "betterstack"},
         monitoringSecrets=secrets,
         signing={"certificate": "DISTRIBUTION"},
         xcode={"checkout": "."},
@@ -115,7 +115,12 @@ def test_nested_defaults_are_stated(settings: Read) -> None:
             "restoreDrill": database.restore_drill,
         },
         "imageBuild": {"context": found.backend.image_build.context},
-        "monitoring": {"region": monitoring.region, "logs": monitoring.logs, "drill": monitoring.drill},
+        "monitoring": {
+            "region": monitoring.region,
+            "logs": monitoring.logs,
+            "drill": monitoring.drill,
+            "uptimeSeconds": monitoring.uptime_seconds,
+        },
         "signing": {
             "profile": signing.profile,
             "renewBeforeDays": signing.renew_before_days,

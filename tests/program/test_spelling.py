@@ -59,6 +59,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "whatToTest.en_US": ("Sign up.",),
     "whatToTest.en-US": ("", "😀"),
     "flyApiToken": ("a\nb", "é"),
+    "betterStackApiToken": ("a\nb", "é"),
     "ascKeyId": ("a b",),
     "ascIssuerId": ("a b",),
     "ascPrivateKey": ("AuthKey.p8",),
