@@ -2,12 +2,15 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+SECONDS = 90.0
+"""Far longer than anything takes that `wait_until` waits for, also on a busy computer."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,10 @@ def _from_ps() -> Iterator[Process]:
     for line in listed.stdout.splitlines():
         pid, parent, state, *command = line.split(maxsplit=3)
         yield Process(int(pid), int(parent), state.startswith("Z"), "".join(command))
+
+
+def wait_until(holds: Callable[[], object], what: str = "it") -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"no {what} within {SECONDS:g} s"
+        time.sleep(0.05)

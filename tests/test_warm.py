@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import warm
-from tests.processes import is_alive
-from tests.rehearsal.conftest import wait_until
+from tests.processes import is_alive, wait_until
 
 SCRIPT = """
 import os, sys, time

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 
 from rehearsal.endpoints import NOWHERE
 from tests.needs import needs
+from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "for tests"
@@ -25,8 +25,6 @@ SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
 """Created by the Pulumi CLI for the passphrase `x`."""
 SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
 """`hunter2`, encrypted by the Pulumi CLI."""
-TIMEOUT = 60.0
-"""Seconds."""
 
 
 @dataclass
@@ -56,18 +54,16 @@ class Things:
     def destroy(self) -> int:
         return self._run("destroy", "--yes")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **config: Any) -> subprocess.Popen[str]:
         """Start an operation in the background."""
+        self.config.update(config)
         return subprocess.Popen(
             self.command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def until_called(self, call: str) -> None:
         """Wait for this call."""
-        deadline = time.monotonic() + TIMEOUT
-        while call not in self.calls():
-            assert time.monotonic() < deadline, f"no {call} within {TIMEOUT:g} s"
-            time.sleep(0.05)
+        wait_until(lambda: call in self.calls(), call)
 
     def calls(self) -> set[str]:
         """The calls since the last use of this method, without check and diff."""
@@ -129,6 +125,7 @@ def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
     monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
     monkeypatch.setenv("PULUMI_HOME", os.environ.get("PULUMI_HOME", str(tmp_path / "home")))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("THINGS", str(folder / "world"))
     stack = Things(request.param, folder)
     if request.param == "pulumi":

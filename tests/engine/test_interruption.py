@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.engine.conftest import Things
+from tests.processes import descendants, is_alive, wait_until
 
 pytestmark = pytest.mark.usefixtures("cold_python")
 UP = ("up", "--yes", "--skip-preview")
@@ -92,3 +93,29 @@ def test_lock(things: Things, run: subprocess.Popen[str]) -> None:
     (things.world / "slow-first").unlink()
     text, _ = run.communicate()
     assert run.returncode == 0, text
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_provider_ends_in_step(things: Things, run: subprocess.Popen[str], number: signal.Signals) -> None:
+    """The step would go on for a minute, and nobody would record it."""
+    assert_provider_ends(run, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_provider_ends_between_steps(things: Things, number: signal.Signals) -> None:
+    """The program is waiting."""
+    run = things.start(*UP, plan={"pause": 60})
+    things.until_called("create second")
+
+    assert_provider_ends(run, number)
+
+
+def assert_provider_ends(run: subprocess.Popen[str], number: signal.Signals) -> None:
+    """After this signal to the engine."""
+    providers = [pid for pid, command in descendants(run.pid).items() if "-m pulumi.dynamic" in command]
+    assert providers
+
+    run.send_signal(number)
+    run.communicate()
+
+    wait_until(lambda: not any(is_alive(pid) for pid in providers))

@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ import yaml
 
 from harness.program import CONFIG, create_project
 from rehearsal.doubles import Control
-from tests.processes import with_command
+from tests.processes import wait_until, with_command
 
-SECONDS = 90.0
-"""How long a test waits for something to happen before it fails."""
 WAIVER = {"reason": "rehearsed elsewhere", "by": "this test"}
 QUICK: dict[str, Any] = {
     "solos:monitoring": {},
@@ -78,10 +75,3 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     yield clone
     for pid in with_command(str(clone.folder)):
         os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes import descendants, is_alive
-from tests.rehearsal.conftest import Clone, wait_until
+from tests.processes import descendants, is_alive, wait_until
+from tests.rehearsal.conftest import Clone
 
 pytestmark = pytest.mark.usefixtures("cold_python")
 SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$", "seconds": 4}

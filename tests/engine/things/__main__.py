@@ -1,6 +1,7 @@
 """Declares one resource of each kind; `things:plan` varies them: omitted, renamed, protected, retained, ignored changes, and the
 arguments of the command."""
 
+import asyncio
 import os
 import signal
 
@@ -50,6 +51,9 @@ key = random.RandomPassword("key", length=24, special=False)
 said = command.local.Command(
     "said", create=pulumi.Output.concat("echo ", pet.id), triggers=[colour], **plan.get("command", {})
 )
+
+if "pause" in plan:  # Until the test ends this process.
+    first.serial.apply(lambda _: asyncio.sleep(plan["pause"]))
 
 pulumi.export("serial", first.serial)
 pulumi.export("said", said.stdout)

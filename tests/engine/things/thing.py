@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -11,6 +12,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
+    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -19,11 +21,18 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from providers import engine
+
 FOLDER = Path(os.environ.get("THINGS", "."))
 
 
 class ThingProvider(ResourceProvider):
     serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """As our providers do, in their process."""
+        if "pulumi.dynamic" in sys.orig_argv:
+            engine.exit_with_engine(sys.argv[1])
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         note("check", news)
