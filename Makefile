@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements-dev.txt
 REHEARSE = $(BIN)/python -m rehearsal.rehearse
 CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(PORT),--port $(PORT))
 
-COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
+COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(EMAIL),--email $(EMAIL)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
   $(if $(KEEP),--keep) $(if $(CLEAN),--clean) $(if $(YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)

@@ -6,6 +6,7 @@ there are some, with 2 if the run was not complete or something is left.
 """
 
 import argparse
+import contextlib
 import datetime as dt
 import math
 import os
@@ -30,13 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled deletes what it has made
     try:
-        with side.of_double(options.vendor) as stand_in, side.of_double(options.vendor) as double:
-            tried = (
-                stand_in
-                if options.rehearse
-                else side.of_vendor(options.vendor, org=options.org, environment=os.environ)
-            )
-            return _compare(tried, double, options)
+        with contextlib.ExitStack() as stack:
+            if options.rehearse:
+                tried: Side = stack.enter_context(side.of_double(options.vendor))
+            else:
+                tried = side.of_vendor(options.vendor, {**os.environ, **vars(options)})
+            return _compare(tried, stack.enter_context(side.of_double(options.vendor)), options)
     except (side.Missing, Unlisted) as error:
         print(f"nothing was compared: {error}", file=sys.stderr)
         return INCOMPLETE
@@ -48,7 +48,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("vendor", choices=side.VENDORS)
     parser.add_argument("--org", default="", help="the organisation at Fly; use one that has nothing else in it")
-    parser.add_argument("--with", dest="extras", default="", help="parts on request, separated by commas: postgres")
+    parser.add_argument("--app", default="", help="the Apple ID of an app, in which groups are made and deleted")
+    parser.add_argument("--email", default="", help="an address of yours that takes tags, for --with testers")
+    parser.add_argument("--with", dest="extras", default="", help="parts on request: postgres; certificate,testers")
     parser.add_argument("--calls", type=int, default=CALLS, help="the budget of calls (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="the budget of minutes (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep what was seen in tests/recordings")

@@ -138,6 +138,8 @@ class _Pair:
             if name in first and name in second:
                 yield from self._shapes(below, one[first[name]], other[second[name]])
                 continue
+            if self._vendor.foreign and name not in first:
+                continue  # what has no value is absent, and the account decides what has one
             only = one[first[name]] if name in first else other[second[name]]
             if only != ANY and not (first.get(name) or second[name]).endswith("?"):
                 yield self._found(below, f"only {self._side(name in first)} has the field {below}")

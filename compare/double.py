@@ -1,8 +1,17 @@
-"""The double of a vendor in this process, with the delays that we believe to be the vendor's: its clock advances by waiting only."""
+"""The doubles in this process, with the delays that we believe to be the vendors': their clock advances by waiting only."""
 
-from harness.inprocess import address, control, new_world
+import functools
+from typing import TYPE_CHECKING
+
+from compare.appstore import signing_request
+from harness.appstore import ADA, become_user, fill_in_the_form, records
+from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, address, asc_key, control, new_world
+from rehearsal.cloud.appstore.builds import make_build
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 DELAYS = Delays(
     app_visible=3.0,
@@ -15,8 +24,6 @@ DELAYS = Delays(
     postgres_ready=180.0,
     postgres_backup=60.0,
     postgres_gone=30.0,
-    group_too_early=30.0,
-    membership_shown=60.0,
     profile_too_early=10.0,
     profile_invalid=5.0,
     rate_scale=1.0,
@@ -32,6 +39,7 @@ FLY_ADDRESSES = {
     "hub tokens": address("registry"),
 }
 PUBLIC_IMAGE = "docker.io/library/python:3.13-alpine"
+TOKEN_SECONDS = 600
 
 
 def world() -> World:
@@ -41,3 +49,59 @@ def world() -> World:
     made.journal.is_kept = False
     control(made, "POST", "/fly/images", {"reference": PUBLIC_IMAGE, "runs": "library/python"})
     return made
+
+
+def add_app(made: World) -> str:
+    """An app in App Store Connect, as a team has it: with a certificate, a build in a group, a tester and test information. Returns
+    its id."""
+    kinds, add = records(made).kinds, records(made).new
+    kinds["bundleIds"].create({"identifier": "com.sollabs.solos", "name": "SolOS", "platform": "IOS"}, {})
+    app = fill_in_the_form(made)
+    kinds["certificates"].create({"csrContent": _other_request(), "certificateType": "DISTRIBUTION"}, {})
+    become_user(made, ADA)
+    made.clock.sleep(60)
+    numbers = {"cfBundleShortVersionString": "1.0.0", "cfBundleVersion": "1", "platform": "IOS"}
+    upload = add("buildUploads", numbers, {"app": app}, committed_at=made.clock.now(), errors=[], warnings=[])
+    file = {"fileName": "solos.ipa", "fileSize": 1000, "uti": "com.apple.ipa", "assetType": "ASSET"}
+    add("buildUploadFiles", file, {"buildUpload": upload["id"]}, committed=True, part_bytes=1000)
+    build = make_build(records(made), upload, {"minOsVersion": "17.0", "usesNonExemptEncryption": False}, "VALID")
+    made.clock.sleep(60)
+    about = {"name": "Internal Testers", "isInternalGroup": True}
+    group = kinds["betaGroups"].create(about, {"app": app})
+    kinds["betaGroups"].link(group, "builds", [build])
+    kinds["betaTesters"].create({"email": ADA, "firstName": "Ada"}, {"betaGroups": [group["id"]]})
+    kinds["betaAppLocalizations"].create({"locale": "en-US", "feedbackEmail": ADA}, {"app": app})
+    made.clock.sleep(60)
+    control(made, "POST", f"/appstore/testers/{ADA}/install", {"version": "1.0.0", "build": "1"})
+    for kind in ("crash", "screenshot"):
+        control(made, "POST", f"/appstore/testers/{ADA}/feedback", {"kind": kind, "comment": "It closed."})
+    return app
+
+
+def authorize(made: World) -> str:
+    """The Authorization header for App Store Connect, by the clock of the doubles."""
+    return f"Bearer {_token(int(made.clock.now()) // TOKEN_SECONDS)}"
+
+
+@functools.lru_cache(maxsize=16)
+def _token(period: int) -> str:
+    import jwt
+
+    claims = {"iss": ASC_ISSUER_ID, "exp": (period + 1) * TOKEN_SECONDS + 60, "aud": "appstoreconnect-v1"}
+    return jwt.encode(claims, asc_key(), algorithm="ES256", headers={"kid": ASC_KEY_ID, "typ": "JWT"})
+
+
+@functools.cache
+def _other_request() -> str:
+    """The signing request of the certificate that the team has."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return signing_request(rsa.generate_private_key(65537, 2048))
+
+
+@functools.cache
+def signing_key() -> "RSAPrivateKey":
+    """The key of the certificate that the script makes."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(65537, 2048)

@@ -136,7 +136,7 @@ def _poll(call: Call, until: Until, wire: Wire) -> tuple[Answer, tuple[str, ...]
         if is_wanted:
             return answer, tuple(outcomes), seconds
         if seconds > until.seconds:
-            return answer, (*outcomes, f"and no more within {until.seconds:g} s"), seconds
+            return answer, (*outcomes, f"not within {until.seconds:g} s"), seconds
         wire.clock.sleep(POLL_SECONDS)
 
 

@@ -1,21 +1,30 @@
 """One side of a comparison: a vendor with the credentials of the environment, or its double in this process."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
-from compare import double, fly
+from compare import appstore, double, fly
 from compare.recording import DOUBLE
 from compare.script import Script
 from compare.wire import Budget, Clock, Wire
-from harness.inprocess import FLY_TOKEN, Doubles
+from harness.inprocess import ASC_ISSUER_ID, FLY_TOKEN, Doubles, address
 from providers import waiting
+from providers.appstore.api.token import Key
 from providers.http import make_transport
 from rehearsal.cloud.world import World
 
-VENDORS = ("fly",)
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+VENDORS = ("fly", "appstore")
+KEY_FILE = Path(".compare") / "signing-key.pem"
+"""The key of the certificate that the option `certificate` makes. A later run recognises that certificate by it."""
 
 
 class Missing(Exception):
@@ -36,19 +45,15 @@ class Side:
         return Wire(script.apis, through, self.clock, budget=budget, may_write=script.may_write, pace=script.pace)
 
 
-def of_vendor(vendor: str, *, org: str, environment: Mapping[str, str]) -> Side:
-    """The vendor itself. Raises Missing."""
-    if not org:
-        raise Missing("name the organisation: make compare VENDOR=fly ORG=my-org")
-    if not environment.get("FLY_API_TOKEN"):
-        raise Missing('set FLY_API_TOKEN: export FLY_API_TOKEN="$(fly tokens create org -o ORG)", with the quotes')
-    script = fly.script(org, environment["FLY_API_TOKEN"])
-    return Side(script=script, transport=make_transport(""), clock=waiting.clock, source=script.title)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DoubleSide(Side):
     world: World
+
+
+def of_vendor(vendor: str, given: Mapping[str, str]) -> Side:
+    """The vendor itself. `given` has the values of the command line and the environment. Raises Missing."""
+    script = _fly(given) if vendor == "fly" else _appstore(given)
+    return Side(script=script, transport=make_transport(""), clock=waiting.clock, source=script.title)
 
 
 @contextlib.contextmanager
@@ -56,7 +61,66 @@ def of_double(vendor: str) -> Iterator[DoubleSide]:
     """A new double."""
     world = double.world()
     try:
-        script = fly.script(double.ORG, FLY_TOKEN, double.FLY_ADDRESSES)
+        if vendor == "fly":
+            script = fly.script(double.ORG, FLY_TOKEN, double.FLY_ADDRESSES)
+        else:
+            script = appstore.script(
+                double.add_app(world),
+                ASC_ISSUER_ID,
+                functools.partial(double.authorize, world),
+                email="ada@sollabs.example",
+                signing_key=double.signing_key(),
+                url=address("appstore"),
+            )
         yield DoubleSide(script=script, transport=Doubles(world), clock=world.clock, source=DOUBLE, world=world)
     finally:
         world.close()
+
+
+def _fly(given: Mapping[str, str]) -> Script:
+    if not given.get("org"):
+        raise Missing("name the organisation: make compare VENDOR=fly ORG=my-org")
+    if not given.get("FLY_API_TOKEN"):
+        raise Missing('set FLY_API_TOKEN: export FLY_API_TOKEN="$(fly tokens create org -o ORG)", with the quotes')
+    return fly.script(given["org"], given["FLY_API_TOKEN"])
+
+
+def _appstore(given: Mapping[str, str]) -> Script:
+    if not given.get("app"):
+        raise Missing(
+            "name the app in which to make a group, by its Apple ID: make compare VENDOR=appstore APP=1234567890"
+        )
+    absent = [name for name in ("ASC_KEY_ID", "ASC_PRIVATE_KEY") if not given.get(name)]
+    if absent:
+        raise Missing(f"set {' and '.join(absent)} (and ASC_ISSUER_ID, for a team key)")
+    with_testers = appstore.TESTERS in given.get("extras", "").split(",")
+    if with_testers and "@" not in given.get("email", ""):
+        raise Missing("name an address of yours that takes tags (you+tag@example.com): EMAIL=you@example.com")
+    issuer = given.get("ASC_ISSUER_ID", "")
+    key = Key(given["ASC_KEY_ID"], issuer, given["ASC_PRIVATE_KEY"])
+    return appstore.script(
+        given["app"],
+        issuer or given["ASC_KEY_ID"],
+        functools.partial(key.authorize, False),
+        email=given.get("email", ""),
+        signing_key=_signing_key(create=appstore.CERTIFICATE in given.get("extras", "").split(",")),
+    )
+
+
+def _signing_key(*, create: bool) -> "RSAPrivateKey | None":
+    """The key in KEY_FILE, which is written before a certificate can exist; None if it neither exists nor is needed."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if KEY_FILE.exists():
+        key = serialization.load_pem_private_key(KEY_FILE.read_bytes(), None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key
+    if not create:
+        return None
+    made = rsa.generate_private_key(65537, 2048)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    KEY_FILE.parent.mkdir(mode=0o700, exist_ok=True)
+    KEY_FILE.touch(mode=0o600)
+    KEY_FILE.write_bytes(made.private_bytes(*form))
+    return made

@@ -6,11 +6,14 @@ import pytest
 
 from compare.diff import differences
 from compare.side import of_double
-from tests.compare import fly_changes
+from tests.compare import appstore_changes, fly_changes
 from tests.compare.changes import Change
 from tests.compare.runs import complete, of_changed_double, of_plain_double, ran
 
-CHANGES = [("fly", change) for change in fly_changes.CHANGES]
+CHANGES = [
+    *(("fly", change) for change in fly_changes.CHANGES),
+    *(("appstore", change) for change in appstore_changes.CHANGES),
+]
 ids = [f"{vendor}: {change.name}" for vendor, change in CHANGES]
 
 
@@ -23,7 +26,10 @@ def test_change_is_found(vendor: str, change: Change, counted: Callable[[str, in
     counted(f"of {len(CHANGES)} changed doubles found, each in one line", 1)
 
 
-@pytest.mark.parametrize(("vendor", "options"), [("fly", ()), ("fly", ("postgres",))])
+@pytest.mark.parametrize(
+    ("vendor", "options"),
+    [("fly", ()), ("fly", ("postgres",)), ("appstore", ()), ("appstore", ("certificate", "testers"))],
+)
 def test_double_differs_in_nothing(vendor: str, options: tuple[str, ...]) -> None:
     with of_double(vendor) as side:
         again = complete(ran(side, options=options))

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from compare import evidence, recording, side
 from compare.__main__ import main
+from harness.inprocess import asc_private_key
+from providers.appstore.signing_key import fingerprint
 from tests.compare.scrubbed import suspicious
 
 
@@ -40,7 +43,7 @@ def test_nothing_starts_without_confirmation(
 ) -> None:
     """Only the account's name starts it. Before that, it only reads."""
     with side.of_double("fly") as double:
-        monkeypatch.setattr(side, "of_vendor", lambda vendor, **about: double)
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, given: double)
         monkeypatch.setattr("builtins.input", _typing(typed))
 
         assert main(["fly", "--org", "sol-labs"]) == 2
@@ -51,7 +54,7 @@ def test_nothing_starts_without_confirmation(
 
 def test_leftovers_are_shown_and_deleted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with side.of_double("fly") as double:
-        monkeypatch.setattr(side, "of_vendor", lambda vendor, **about: double)
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, given: double)
         left = double.script.mark.new()
         double.world.services["fly"].make_app(left, "sol-labs")  # type: ignore[attr-defined]
 
@@ -64,15 +67,44 @@ def test_leftovers_are_shown_and_deleted(monkeypatch: pytest.MonkeyPatch, capsys
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["fly"], "name the organisation"), (["fly", "--org", "sol-labs"], "set FLY_API_TOKEN")],
+    [
+        ("fly", "name the organisation"),
+        ("fly --org sol-labs", "set FLY_API_TOKEN"),
+        ("appstore", "name the app in which to make a group"),
+        ("appstore --app 1", "set ASC_KEY_ID and ASC_PRIVATE_KEY"),
+    ],
 )
 def test_what_is_missing_is_named(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("FLY_API_TOKEN", raising=False)
+    for name in ("FLY_API_TOKEN", "ASC_KEY_ID", "ASC_PRIVATE_KEY"):
+        monkeypatch.delenv(name, raising=False)
 
-    assert main(arguments) == 2
+    assert main(arguments.split()) == 2
     assert message in capsys.readouterr().err
+
+
+def test_key_of_a_certificate_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written before the certificate is requested, and used again: a later run recognises the certificate by it."""
+    monkeypatch.chdir(tmp_path)
+    given = {"app": "1", "ASC_KEY_ID": "K", "ASC_PRIVATE_KEY": asc_private_key(), "extras": "certificate"}
+
+    first, second = (side.of_vendor("appstore", given).script.values["csr"] for _ in range(2))
+
+    assert _public_key(first) == _public_key(second)
+    assert side.KEY_FILE.stat().st_mode & 0o777 == 0o600
+    assert side.of_vendor("appstore", {**given, "extras": ""}).script.values["csr"]
+
+
+def test_testers_need_an_address() -> None:
+    given = {"app": "1", "ASC_KEY_ID": "K", "ASC_PRIVATE_KEY": asc_private_key(), "extras": "testers"}
+
+    with pytest.raises(side.Missing, match="EMAIL=you"):
+        side.of_vendor("appstore", given)
+
+
+def _public_key(request: str) -> str:
+    return fingerprint(x509.load_pem_x509_csr(request.encode()).public_key())
 
 
 def _typing(text: str | None):  # type: ignore[no-untyped-def]

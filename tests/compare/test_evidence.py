@@ -5,11 +5,10 @@ import datetime as dt
 
 import pytest
 
-from compare import evidence, fly, recording
-from compare.mark import Mark
+from compare import appstore, evidence, fly, recording
 from compare.recording import Recording, Seen
 from compare.script import Part, Step, in_order
-from tests.docs import fly_calls
+from tests.docs import apple_calls, fly_calls
 
 TABLE = """## Every call
 
@@ -19,10 +18,30 @@ TABLE = """## Every call
 | `POST /v1/apps` | recorded on 2026-01-01 | its answer: assumed | so |
 | `GET /v1/apps/{id}` | public source | docs | so |
 """
-CALLED = {"fly": {step.in_table for part in fly.PARTS for step in part.steps}}
-POSSIBLE = {"fly": fly_calls.possible()}
-NOT_CALLED: dict[str, dict[str, str]] = {
-    "fly": {"GET /v2/{id}/blobs/{id}": "an image without an index would have to be pushed first"}
+PARTS = {"fly": fly.PARTS, "appstore": appstore.PARTS}
+CALLED = {vendor: {step.in_table for part in parts for step in part.steps} for vendor, parts in PARTS.items()}
+POSSIBLE = {"fly": fly_calls.possible(), "appstore": apple_calls.possible()}
+OF_A_LIVE_APP = "would change an app that somebody uses"
+FINAL = "cannot be undone: a build number is used up, a build expires, testers are notified"
+NOT_CALLED = {
+    "fly": {"GET /v2/{id}/blobs/{id}": "an image without an index would have to be pushed first"},
+    "appstore": {
+        "PATCH /v1/apps/{id}": OF_A_LIVE_APP,
+        "POST /v1/betaAppLocalizations": OF_A_LIVE_APP,
+        "PATCH /v1/betaAppLocalizations/{id}": OF_A_LIVE_APP,
+        "DELETE /v1/betaAppLocalizations/{id}": OF_A_LIVE_APP,
+        "POST /v1/betaBuildLocalizations": OF_A_LIVE_APP,
+        "PATCH /v1/betaBuildLocalizations/{id}": OF_A_LIVE_APP,
+        "PATCH /v1/buildBetaDetails/{id}": FINAL,
+        "PATCH /v1/builds/{id}": FINAL,
+        "POST /v1/builds/{id}/relationships/betaGroups": FINAL,
+        "DELETE /v1/builds/{id}/relationships/betaGroups": OF_A_LIVE_APP,
+        "POST /v1/buildUploads": FINAL,
+        "DELETE /v1/buildUploads/{id}": FINAL,
+        "POST /v1/buildUploadFiles": FINAL,
+        "PATCH /v1/buildUploadFiles/{id}": FINAL,
+        apple_calls.STORAGE: FINAL,
+    },
 }
 """The calls that a script does not make, each with the reason."""
 
@@ -90,8 +109,8 @@ def test_parts_on_request() -> None:
     assert in_order(parts, (fly.POSTGRES,), ()) == parts
 
 
-def test_step_names_are_unique() -> None:
-    names = [step.name for part in fly.PARTS for step in part.steps]
+@pytest.mark.parametrize("vendor", PARTS)
+def test_step_names_are_unique(vendor: str) -> None:
+    names = [step.name for part in PARTS[vendor] for step in part.steps]
 
     assert len(names) == len(set(names))
-    assert Mark("x").new() not in names

@@ -1,6 +1,7 @@
 """The recordings of `tests/recordings`: the doubles fit them, and they contain nothing of an account."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -9,12 +10,14 @@ from compare.diff import differences
 from compare.recording import FOLDER, Recording
 from compare.side import of_double
 from tests import specification
-from tests.compare import fly_changes
+from tests.appstore import description as appstore_description
+from tests.compare import appstore_changes, fly_changes
 from tests.compare.changes import Change
 from tests.compare.runs import complete, of_changed_double, of_plain_double, ran
 from tests.compare.scrubbed import suspicious
 from tests.fly import description as fly_description
 
+CHANGES = [("fly", fly_changes.CHANGES[3]), ("fly", fly_changes.CHANGES[18]), ("appstore", appstore_changes.CHANGES[0])]
 RECORDINGS = sorted(FOLDER.glob("*.yaml"))
 DEVIATIONS: dict[str, str] = {}
 """Parts of lines in which a double deviates from a recording on purpose, each with its reason."""
@@ -28,7 +31,14 @@ def deviations(seen: Recording) -> list[str]:
 
 
 def options_of(seen: Recording) -> tuple[str, ...]:
-    return ("postgres",) if any(step.call == "POST /v1/postgres" for step in seen.steps) else ()
+    """The options of the run, by the calls that only they make."""
+    calls = {step.call for step in seen.steps}
+    by_call = {
+        "POST /v1/postgres": "postgres",
+        "POST /v1/certificates": "certificate",
+        "POST /v1/userInvitations": "testers",
+    }
+    return tuple(option for call, option in by_call.items() if call in calls)
 
 
 @by_file
@@ -41,10 +51,10 @@ def test_nothing_secret_in_recording(path: Path) -> None:
     assert list(suspicious(path.read_text(encoding="utf-8"))) == []
 
 
-@pytest.mark.parametrize("change", fly_changes.CHANGES[::4], ids=lambda change: change.name)
-def test_recording_of_changed_double_fails(tmp_path: Path, change: Change) -> None:
+@pytest.mark.parametrize(("vendor", "change"), CHANGES, ids=lambda each: getattr(each, "name", each))
+def test_recording_of_changed_double_fails(tmp_path: Path, vendor: str, change: Change) -> None:
     """At the place of the change, also after it was written to a file and read again."""
-    seen = of_changed_double("fly", change)
+    seen = of_changed_double(vendor, change)
     path = recording.path_of(seen, tmp_path)
     path.write_text(recording.dump(seen), encoding="utf-8")
 
@@ -55,10 +65,15 @@ def test_recording_of_changed_double_fails(tmp_path: Path, change: Change) -> No
     assert line.startswith(change.told[0])
 
 
-def test_answers_fit_description() -> None:
-    """What the double answers in the script, also to wrong requests, fits Fly's description, where that is available."""
-    specification.load(fly_description.NAME)
-    expected = specification.conforming("fly.test", fly_description.NAME, fly_description.DEVIATIONS, requests=False)
+@pytest.mark.parametrize(
+    ("vendor", "described", "options"),
+    [("fly", fly_description, ("postgres",)), ("appstore", appstore_description, ("certificate", "testers"))],
+    ids=["fly", "appstore"],
+)
+def test_answers_fit_description(vendor: str, described: ModuleType, options: tuple[str, ...]) -> None:
+    """What the double answers in the script, also to wrong requests, fits the vendor's description, where that is available."""
+    specification.load(described.NAME)
+    expected = specification.conforming(f"{vendor}.test", described.NAME, described.DEVIATIONS, requests=False)
 
-    with expected, of_double("fly") as side:
-        complete(ran(side, options=["postgres"]))
+    with expected, of_double(vendor) as side:
+        complete(ran(side, options=options))

@@ -1,6 +1,7 @@
 """Whatever happens, the tool deletes what it has made, and touches nothing else."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,122 +10,153 @@ from compare import run
 from compare.script import filled
 from compare.side import DoubleSide, of_double
 from compare.wire import Budget, Call, NotOurs
+from harness.appstore import records
 from harness.inprocess import control
 from tests.compare.runs import BUDGET, DATE, complete, ran
 from tests.fault_transport import FAULT_KINDS, FaultKind, FaultTransport, Killed
 
-NOT_OURS = {"solos-compare-production", "solos-compare-4k2m9x7q-00000000", "solos-prod"}
-"""Apps of somebody else: two of them look like ours."""
+NOT_OURS = ("solos-compare-production", "solos-compare-4k2m9x7q-00000000", "solos-prod")
+"""Names of somebody else. Two of them look like ours."""
+VENDORS = ("fly", "appstore")
+OPTIONS = {"fly": (), "appstore": ("certificate", "testers")}
+"""Managed Postgres is left out here: it would double the number of calls."""
 
 
 @contextlib.contextmanager
-def fly() -> Iterator[DoubleSide]:
-    """The double with apps that are not ours."""
-    with of_double("fly") as side:
+def account(vendor: str) -> Iterator[DoubleSide]:
+    """A double with objects that are not ours."""
+    with of_double(vendor) as side:
+        kinds = records(side.world).kinds
         for name in NOT_OURS:
-            control(side.world, "POST", "/fly/apps", {"name": name, "org": "sol-labs"})
+            if vendor == "fly":
+                control(side.world, "POST", "/fly/apps", {"name": name, "org": "sol-labs"})
+            else:
+                kinds["bundleIds"].create({"identifier": f"test.{name}", "name": "Ours", "platform": "IOS"}, {})
+                kinds["betaGroups"].create({"name": name, "isInternalGroup": True}, {"app": side.script.values["app"]})
         yield side
 
 
-def apps(side: DoubleSide) -> set[str]:
-    """The apps that exist, without the one that holds images."""
-    found = side.world.store.all("fly_app")
-    return {app["name"] for app in found if not app["_for_images"] and app["_gone_at"] is None}
+def exists(side: DoubleSide) -> set[tuple[str, str]]:
+    """Type and id of everything in the account."""
+    found = {("app", app["name"]) for app in side.world.store.all("fly_app") if app["_gone_at"] is None}
+    found |= {("cluster", cluster["id"]) for cluster in side.world.store.all("fly_postgres")}
+    return found | {(type, each["id"]) for type in records(side.world).kinds for each in records(side.world).all(type)}
 
 
-def calls() -> list[str]:
-    """The calls of a run that nothing interrupts: `POST /v1/apps`."""
-    with fly() as side:
+@functools.cache
+def calls(vendor: str) -> list[str]:
+    """The calls of a run that nothing interrupts: `POST fly.test/v1/apps`."""
+    with account(vendor) as side:
         transport = FaultTransport(side.world)
-        complete(ran(side, transport))
-    return [call.replace("fly.test", "").replace(" /", " /", 1) for call in transport.calls]
+        complete(ran(side, transport, options=OPTIONS[vendor]))
+    return transport.calls
 
 
-def is_write(call: str) -> bool:
-    return not call.startswith(("GET ", "HEAD "))
+def writes(vendor: str) -> list[int]:
+    return [number for number, call in enumerate(calls(vendor)) if not call.startswith(("GET ", "HEAD "))]
 
 
-def test_next_run_cleans_up(counted: Callable[[str, int], None]) -> None:
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_next_run_cleans_up(vendor: str, counted: Callable[[str, int], None]) -> None:
     """Killed after each write; killed elsewhere is the same as after the write before."""
-    writes = [number for number, call in enumerate(calls()) if is_write(call)]
-
-    for number in writes:
-        with fly() as side:
+    for number in writes(vendor):
+        with account(vendor) as side:
+            before = exists(side)
             with pytest.raises(Killed):
-                ran(side, FaultTransport(side.world, "killed_after", number))
+                ran(side, FaultTransport(side.world, "killed_after", number), options=OPTIONS[vendor])
             assert run.clean(side.script, side.wire(BUDGET)) == ()
-            assert apps(side) == NOT_OURS
+            assert exists(side) == before
 
-    assert len(writes) > 50
-    counted("comparisons killed after a write: nothing left", len(writes))
+    counted("comparisons killed after a write: nothing left", len(writes(vendor)))
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULT_KINDS if not fault.startswith(("killed", "outage"))])
-def test_same_run_cleans_up(fault: FaultKind) -> None:
-    """The first list, the creation or the deletion fails, or its answer is lost."""
-    made = calls()
-    deletion = next(
-        number for number, call in enumerate(made) if call.startswith("DELETE /v1/apps/") and call.count("/") == 3
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_same_run_cleans_up(vendor: str, fault: FaultKind) -> None:
+    """The first list, the first creation or the last deletion fails, or its answer is lost."""
+    made = calls(vendor)
+    creation = next(
+        number for number, call in enumerate(made) if call.endswith(("POST fly.test/v1/apps", "/v1/bundleIds"))
     )
+    deletion = max(number for number, call in enumerate(made) if call.startswith("DELETE"))
 
-    for number in (0, made.index("POST /v1/apps"), deletion):
-        with fly() as side:
-            outcome = ran(side, FaultTransport(side.world, fault, number))
-            assert (outcome.left, apps(side)) == ((), NOT_OURS)
+    for number in (0, creation, deletion):
+        with account(vendor) as side:
+            before = exists(side)
+            outcome = ran(side, FaultTransport(side.world, fault, number), options=OPTIONS[vendor])
+            assert outcome.left == ()
+            assert exists(side) == before
 
 
-def test_outage_is_reported() -> None:
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_outage_is_reported(vendor: str) -> None:
     """Without a network nothing can be deleted: the summary says so, and the next run deletes it."""
-    with fly() as side:
-        outcome = ran(side, FaultTransport(side.world, "outage", 60))
-        assert outcome.left == ("not known: GET /v1/apps?org_slug=sol-labs: no answer",)
+    with account(vendor) as side:
+        before = exists(side)
+        outcome = ran(side, FaultTransport(side.world, "outage", 80))
+        assert outcome.left
+        assert outcome.left[0].startswith("not known: GET /v1/")
+        assert exists(side) > before
 
         assert run.clean(side.script, side.wire(BUDGET)) == ()
-        assert apps(side) == NOT_OURS
+        assert exists(side) == before
 
 
-@pytest.mark.parametrize("budget", [Budget(40, 60.0), Budget(600, 1.0)], ids=["calls", "minutes"])
-def test_budget_ends_the_run(budget: Budget) -> None:
-    with fly() as side:
+@pytest.mark.parametrize("budget", [Budget(60, 60.0), Budget(600, 1.5)], ids=["calls", "minutes"])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_budget_ends_the_run(vendor: str, budget: Budget) -> None:
+    with account(vendor) as side:
+        before = exists(side)
         outcome = run.run(side.script, side.wire(budget), source="double", date=DATE)
 
         assert outcome.stopped == "the budget of calls or minutes was used up"
-        assert (outcome.left, apps(side)) == ((), NOT_OURS)
-        assert outcome.calls < 100
+        assert outcome.left == ()
+        assert exists(side) == before
+        assert outcome.calls < 150
 
 
-def test_rate_limit_is_obeyed() -> None:
-    """With the real limits of Fly no call is throttled; one that is throttled anyway is repeated later."""
-    with fly() as side:
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_rate_limit_is_obeyed(vendor: str) -> None:
+    """With the real limits no call is throttled; one that is throttled anyway is repeated later."""
+    with account(vendor) as side:
         assert ran(side).throttled == 0
-    with fly() as side:
+    with account(vendor) as side:
         outcome = ran(side, FaultTransport(side.world, "throttle", 20))
 
     assert outcome.throttled == 1
     assert 429 not in {seen.status for seen in outcome.recording.steps}
 
 
+LINKED = {"data": [{"type": "betaTesters", "id": "of-a-tester"}]}
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("vendor", "method", "path", "body"),
     [
-        ("DELETE", "/v1/apps/solos-prod", None),
-        ("DELETE", "/v1/apps/solos-compare-production?force=true", None),
-        ("POST", "/v1/apps/solos-prod/machines", {"name": "{mark}"}),
-        ("POST", "/v1/apps", {"name": "solos-prod", "org_slug": "{mark}"}),
-        ("POST", "/v1/postgres", {"name": "db"}),
-        ("DELETE", "/v1/postgres/{mark}", None),
-        ("POST", "/api/v1/releases", {"app_name": "solos-prod"}),
-        ("PATCH", "/api/v1/releases/rel_1", {"status": "failed"}),
-        ("POST", "/v1/tokens/current", None),
+        ("fly", "DELETE", "/v1/apps/solos-prod", None),
+        ("fly", "DELETE", "/v1/apps/solos-compare-production?force=true", None),
+        ("fly", "POST", "/v1/apps/solos-prod/machines", {"name": "{mark}"}),
+        ("fly", "POST", "/v1/apps", {"name": "solos-prod", "org_slug": "{mark}"}),
+        ("fly", "POST", "/v1/postgres", {"name": "db"}),
+        ("fly", "DELETE", "/v1/postgres/{mark}", None),
+        ("fly", "POST", "/api/v1/releases", {"app_name": "solos-prod"}),
+        ("fly", "PATCH", "/api/v1/releases/rel_1", {"status": "failed"}),
+        ("fly", "POST", "/v1/tokens/current", None),
+        ("appstore", "DELETE", "/v1/bundleIds/{mark}", None),
+        ("appstore", "PATCH", "/v1/apps/{app}", {"data": {"attributes": {"name": "{mark}"}}}),
+        ("appstore", "POST", "/v1/bundleIds", {"data": {"attributes": {"identifier": "com.x", "name": "{mark}"}}}),
+        ("appstore", "POST", "/v1/betaGroups", {"data": {"attributes": {"name": "Internal Testers"}}}),
+        ("appstore", "POST", "/v1/certificates", {"data": {"attributes": {"csrContent": "another"}}}),
+        ("appstore", "POST", "/v1/buildUploads", {"data": {"attributes": {"name": "{mark}"}}}),
+        ("appstore", "POST", "/v1/betaGroups/of-a-team/relationships/betaTesters", LINKED),
+        ("appstore", "POST", "/v1/userInvitations", {"data": {"attributes": {"email": "ada@sollabs.example"}}}),
     ],
 )
-def test_writes_elsewhere_are_not_sent(method: str, path: str, body: dict[str, str] | None) -> None:
+def test_writes_elsewhere_are_not_sent(vendor: str, method: str, path: str, body: dict[str, str] | None) -> None:
     """Also with our mark at another place."""
-    with fly() as side:
-        transport = FaultTransport(side.world)
-        call = Call(
-            api="main", method=method, path=filled(path, side.script.values), body=filled(body, side.script.values)
-        )
+    with account(vendor) as side:
+        transport, values = FaultTransport(side.world), side.script.values
+        call = Call(api="main", method=method, path=filled(path, values), body=filled(body, values))
 
         with pytest.raises(NotOurs):
             side.wire(BUDGET, transport).send(call)
