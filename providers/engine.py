@@ -14,36 +14,90 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 PROGRESS_SECONDS = 1.0
 """Minimum interval between the progress lines of a resource; those in between are dropped."""
+SAME_SECONDS = 10.0
+"""The same between lines that say the same, but for the time that is left."""
+ACTION_LENGTH = 20
+"""Of an action, in characters: a narrow terminal cuts the rest of the line off."""
 
 WATCH_SECONDS = 0.5
 REFUSED_TIMES = 2
 
 
-def progress() -> Callable[[str], None]:
-    """Returns a function that shows a status line for the resource that is being created, updated or deleted.
+class Show(Protocol):
+    """Shows a status line: `detail`, and the seconds that the action may still take."""
 
-    Call `progress` in the thread that serves the gRPC call; the returned function works in any thread.
+    def __call__(self, detail: str = "", left: float | None = None) -> None: ...
+
+
+@dataclass
+class _Status:
+    """The status line of the step that a thread serves."""
+
+    is_shown: bool = False
+
+
+class _Current(threading.local):
+    status: _Status | None = None
+
+
+_current = _Current()
+
+
+def progress(action: str) -> Show:
+    """Returns a function that shows what the current resource is doing: `waiting for checks: started, 1 of 2 pass (50 s left)`.
+
+    `action` has at most ACTION_LENGTH characters. Call `progress` in the thread that serves the gRPC call; the returned function works
+    in any thread.
     """
-    call = _current_call()
+    call, status = _current_call(), _current.status
     engine_address = sys.argv[1] if call and len(sys.argv) > 1 else ""
     if not engine_address or call is None:
-        return lambda text: None
+        return lambda detail="", left=None: None
     urn = str(call[0].urn)
-    shown_at = -PROGRESS_SECONDS
+    shown, shown_at = "", -SAME_SECONDS
 
-    def show(text: str) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at >= PROGRESS_SECONDS:
-            shown_at = time.monotonic()
-            _log(engine_address, urn, text)
+    def show(detail: str = "", left: float | None = None) -> None:
+        nonlocal shown, shown_at
+        interval = SAME_SECONDS if detail == shown else PROGRESS_SECONDS
+        if time.monotonic() - shown_at >= interval:
+            shown, shown_at = detail, time.monotonic()
+            if status:
+                status.is_shown = True
+            _log(engine_address, urn, line(action, detail, left))
 
     return show
+
+
+def line(action: str, detail: str, left: float | None) -> str:
+    """A status line."""
+    text = f"{action}: {detail}" if detail else action
+    return text if left is None else f"{text} ({_duration(left)} left)"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+@contextmanager
+def one_step() -> Iterator[None]:
+    """While the current thread serves a step. When it has succeeded, its last status line is cleared: the engine would repeat it
+    beside the result."""
+    status = _current.status = _Status()
+    try:
+        yield
+        call = _current_call()
+        if status.is_shown and call is not None:
+            _log(sys.argv[1], str(call[0].urn), "")
+    finally:
+        _current.status = None
 
 
 def note(text: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 ATTEMPT_SECONDS = 10.0
+FIX_HEALTH = "fix the release, or what a healthy one answers (config keys healthPath and expectBody)"
 
 BAD_PATH = ProblemText("path", "the health path {path} must begin with a slash")
 NO_PROBES = ProblemText("probes", "the number of probes must be at least 1, not {probes}")
@@ -43,21 +44,20 @@ class Probed(msgspec.Struct, frozen=True):
     first_at: float
 
 
-def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] = lambda text: None) -> Probed:
+def probe(config: Config, health: Health, *, meanwhile: Callable[[], object] = lambda: None) -> Probed:
     """Probe until `health.probes` responses in a row are as expected. Raises TimedOut with the last other response.
 
-    `meanwhile(text)` is called before each attempt, to show progress or to keep a lease.
+    `meanwhile` is called before each attempt, to keep a lease.
     """
     import httpx
 
     latencies: list[float] = []
     first_at = 0.0
     seen = "nothing yet"
-    deadline = waiting.clock.now() + health.seconds
 
     def healthy() -> Probed | None:
         nonlocal first_at, seen
-        meanwhile(waiting.with_left(f"https://{health.hostname}{health.path}: {seen}", deadline - waiting.clock.now()))
+        meanwhile()
         asked_at = waiting.clock.now()
         try:
             response = get()
@@ -81,6 +81,8 @@ def probe(config: Config, health: Health, *, meanwhile: Callable[[str], object] 
             seconds=health.seconds,
             waiting_for=f"https://{health.hostname}{health.path} to answer as expected",
             last_seen=lambda: seen,
+            action="checking health",
+            remedy=FIX_HEALTH,
             max_pause=1.0,
         )
 

@@ -134,7 +134,7 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        with _one_line_errors():
+        with _one_line_errors(), engine.one_step():
             args = decode(self.Args, props)
             id, state = self.ensure(args)
             return CreateResult(id, self._outputs(self._with_kept(state, args)))
@@ -153,13 +153,13 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
             return ReadResult(new_id, self._outputs(state), inputs)
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        with _one_line_errors():
+        with _one_line_errors(), engine.one_step():
             args = decode(self.Args, _news)
             state = self.sync(_id, decode(self.State, _olds, lenient=True), args)
             return UpdateResult(self._outputs(self._with_kept(state, args)))
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        with _one_line_errors():
+        with _one_line_errors(), engine.one_step():
             state = decode(self.State, _props, lenient=True)
             if isinstance(state, Adoptable) and _id in state.existed:
                 engine.note(f"{_id} stays: it existed before this stack, which adopted it")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from providers import engine
 from providers.errors import ErrorText, TimedOut
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ def poll(
     seconds: float,
     waiting_for: str,
     last_seen: Callable[[], str] = lambda: "",
+    action: str = "waiting",
     remedy: str = "",
     first_pause: float = 0.1,
     max_pause: float = 5.0,
@@ -52,27 +54,24 @@ def poll(
     """Call `look` until it returns something other than None, and return that.
 
     Pauses are in seconds: from `first_pause`, growing by half up to `max_pause`; `min_pause()` lengthens them to save a
-    rate limit. Raises TimedOut after `seconds`; its text has `waiting_for` (an event: "volume X to be detached"), `last_seen()` and
+    rate limit. After each look that found nothing, a status line shows the
+    `action`, of at most 20 characters, what was seen, and the time that is left. Raises TimedOut after `seconds`; its text has `waiting_for` (an event: "volume X to be detached"), `last_seen()` and
     `remedy`. Errors of `look` are not caught.
     """
     deadline = clock.now() + seconds
-    pause = first_pause
+    pause, show = first_pause, engine.progress(action)
     while True:
         found = look()
         if found is not None:
             return found
         left = deadline - clock.now()
+        show(last_seen() or waiting_for, max(0.0, left))
         if left <= 0:
             seen = last_seen()
             seen = f"; last seen: {seen}" if seen else ""
             raise TIMED_OUT(waiting_for=waiting_for, seconds=seconds, seen=seen, remedy=remedy)
         clock.sleep(min(max(pause, min_pause()), left))
         pause = min(pause * 1.5, max_pause)
-
-
-def with_left(text: str, seconds: float) -> str:
-    """A progress line that says how much of the time is left."""
-    return f"{text} ({max(0.0, seconds):.0f} s left)"
 
 
 def backoff(attempt: int, *, base: float = 0.25, max_pause: float = 8.0) -> float:

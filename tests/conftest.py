@@ -10,6 +10,7 @@ import pytest
 
 from harness import warm
 from harness.inprocess import configured, settings, world
+from providers import engine
 from tests.needs import skip_without_programs
 
 LONG = (
@@ -85,3 +86,15 @@ def cold_python(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """For `-n auto`: two a core, because the tests of whole programs mostly wait."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All status lines of the providers, none of them dropped."""
+    lines: list[str] = []
+
+    def progress(action: str) -> engine.Show:
+        return lambda detail="", left=None: lines.append(engine.line(action, detail, left))
+
+    monkeypatch.setattr(engine, "progress", progress)
+    return lines

@@ -133,6 +133,7 @@ def _wait_for(store: AppStore, args: AppArgs) -> objects.App:
             lambda: _find(store, args.bundle_id),
             seconds=args.wait_seconds,
             waiting_for="the app record to be created",
+            action="waiting for a person",
         )
     except TimedOut as error:
         raise NOT_CREATED_IN_TIME(timeout=error, form=form(args)) from None

@@ -258,7 +258,12 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
         return True if {key(tester.email) for tester in added} <= members.keys() else None
 
     with contextlib.suppress(TimedOut):
-        store.poll(all_visible, seconds=INDEX_SECONDS, waiting_for="the testers to show up in their group")
+        store.poll(
+            all_visible,
+            seconds=INDEX_SECONDS,
+            waiting_for="the testers to show up in their group",
+            action="adding testers",
+        )
     return members
 
 

@@ -11,7 +11,6 @@ from typing import Annotated
 from msgspec.structs import asdict, replace
 from pulumi import Output
 
-from providers import engine
 from providers.adoption import Adoptable
 from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
 from providers.appstore.api.errors import AppStoreError
@@ -173,7 +172,6 @@ def _add_to_group(store: AppStore, args: BuildDistributionArgs) -> None:
 
 def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
     """The state of the build once the group has it and its testers can install it."""
-    show = engine.progress()
     seen = ""
 
     def available() -> str | None:
@@ -181,7 +179,6 @@ def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
         build = _in_automatic_group(store, args) if args.automatic else _in_group(store, args)
         detail = (build and build.build_beta_detail) or _detail(store, args)
         seen = f"{detail.internal_build_state}, {'in the group' if build else 'not in the group'}"
-        show(f"the build is {seen}")
         if detail.internal_build_state in FINAL_STATES:
             raise FINAL_STATES[detail.internal_build_state](build_id=args.build_id)
         return detail.internal_build_state if build and detail.internal_build_state in AVAILABLE_STATES else None
@@ -192,6 +189,7 @@ def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
         waiting_for=f"the testers to get build {args.build_id}",
         remedy="run `pulumi up` again to continue waiting",
         last_seen=lambda: seen,
+        action="releasing to group",
     )
 
 

@@ -149,14 +149,14 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
             again = "run `pulumi up` again" if args.archived_sha256 is None else ARCHIVE_AGAIN
             raise NOT_ACCEPTABLE(build=_label(args), problems="; ".join(map(str, found)), again=again)
         before = _stamp(path)
-        sha256 = reader.sha256(path, engine.progress())
+        sha256 = reader.sha256(path, engine.progress("reading IPA"))
         if args.archived_sha256 not in (None, sha256):
             raise OTHER_FILE(path=path)
         state = BuildUploadState(upload_id="", sha256=sha256, **asdict(args))
         store = AppStore(self.config)
         reservation = _reservation(store, state)
         if not upload.is_delivered(reservation):
-            upload.deliver(store, reservation.id, path, _file_name(state), engine.progress())
+            upload.deliver(store, reservation.id, path, _file_name(state), engine.progress("uploading IPA"))
             if _stamp(path) != before:
                 raise CHANGED_MEANWHILE(path=path)
         return reservation.id, replace(state, upload_id=reservation.id)

@@ -133,7 +133,6 @@ class _Wait:
     def __init__(self, store: AppStore, args: ProcessedBuildArgs) -> None:
         self._store = store
         self._args = args
-        self._show = engine.progress()
         self._build_id = ""
         self._seen = ""
         self._warned = False
@@ -145,6 +144,7 @@ class _Wait:
             waiting_for=f"Apple to process {_label(self._args)}",
             remedy="run `pulumi up` again to continue waiting; nothing is repeated",
             last_seen=lambda: self._seen,
+            action="processing by Apple",
         )
 
     def processed(self) -> Build | None:
@@ -159,12 +159,12 @@ class _Wait:
         if state in ("FAILED", "INVALID"):
             raise BUILD_INVALID(build_id=self._build_id, build=_label(self._args), state=state, free=self._free())
         if build is None or state != "VALID":
-            self._note(f"build {self._build_id} is {state}")
+            self._seen = f"build {self._build_id} is {state}"
             return None
         internal = _internal_state(build)
         if internal == "PROCESSING_EXCEPTION":
             raise PROCESSING_FAILED(build=_label(self._args), free=self._free())
-        self._note(f"build {self._build_id} is {internal}")
+        self._seen = f"build {self._build_id} is {internal}"
         return None if internal == "PROCESSING" else build
 
     def testable(self) -> Build | None:
@@ -187,7 +187,7 @@ class _Wait:
         if upload and upload.build:
             return upload.build.id
         seen = f"the upload is {state}" if upload else "neither the upload nor its build exists"
-        self._note(seen + (", its build does not exist yet" if state == "COMPLETE" else ""))
+        self._seen = seen + (", its build does not exist yet" if state == "COMPLETE" else "")
         return self._find_by_numbers()
 
     def _find_by_numbers(self) -> str:
@@ -214,10 +214,6 @@ class _Wait:
         """The next build number that Apple accepts."""
         args = self._args
         return versions.next_free(args.version, taken(self._store, args.app_id, args.short_version))
-
-    def _note(self, seen: str) -> None:
-        self._seen = seen
-        self._show(seen)
 
 
 def _is_train(found: PreReleaseVersion, args: ProcessedBuildArgs) -> bool:

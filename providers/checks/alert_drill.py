@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import execution, logs
 from providers.fly.provider import FlyGate
@@ -122,18 +122,23 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
 
     def _await_delivery(self, args: AlertDrillArgs, known: set[str], what: str) -> set[str]:
         """Wait for a notification that is not `known`; the new log lines."""
-        progress, seen = engine.progress(), "no notification yet"
+        seen = "no notification yet"
 
         def delivered() -> set[str] | None:
             nonlocal seen
             new = [line for line in self._lines(args) if line not in known]
             failed = [line for line in new if FAILED in line]
             seen = URL.sub("(its URL)", failed[-1])[-300:] if failed else seen
-            progress(f"{what} of the drill to {args.receiver}: {seen}")
             return set(new) if any(DELIVERED in line for line in new) else None
 
         try:
-            return waiting.poll(delivered, seconds=STEP_SECONDS, waiting_for=what, last_seen=lambda: seen)
+            return waiting.poll(
+                delivered,
+                seconds=STEP_SECONDS,
+                waiting_for=what,
+                last_seen=lambda: seen,
+                action="waiting for receiver",
+            )
         except ProviderError as error:
             raise NOT_DELIVERED(
                 what=what, receiver=args.receiver, app=args.app, error=error, machine_id=args.machine_id

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.creation import create_idempotent
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import postgres
@@ -74,7 +74,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
             lambda: next(iter(postgres.living(fly, args.org, name)), None),
             what=f"restored cluster {name}",
         )
-        postgres.wait_until_ready(fly, restored.id, progress=engine.progress())
+        postgres.wait_until_ready(fly, restored.id)
         seconds = round(waiting.clock.now() - started_at, 1)
         databases = postgres.databases(fly, restored.id)
         self._clear(args)
@@ -97,6 +97,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
             lambda: postgres.restore(self.fly, args.cluster_id, args.backup_id, _name(args)),
             seconds=postgres.READY_SECONDS,
             waiting_for=f"Fly to accept the restore of backup {args.backup_id}",
+            action="restoring backup",
             first_pause=1.0,
         )
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, ProviderError, TimedOut
 from providers.fly.api import execution
@@ -77,7 +77,7 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
         return self._drill(args)
 
     def _drill(self, args: ReplicaDrillArgs) -> ReplicaDrillState:
-        progress, seen = engine.progress(), "nothing yet"
+        seen = "nothing yet"
         command = ["litestream", "restore", "-config", CONFIG, "-integrity-check", "full", "-json", "-o", COPY]
 
         def restored() -> str | None:
@@ -87,7 +87,6 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
                 return self._run(args, [*command, args.database])
             except execution.CommandFailed as failed:
                 seen = str(failed)
-                progress(seen)
                 return None
 
         try:
@@ -96,6 +95,7 @@ class ReplicaDrillProvider(FlyGate[ReplicaDrillArgs, ReplicaDrillState]):
                 seconds=SECONDS,
                 waiting_for="a restore from the replica",
                 last_seen=lambda: seen,
+                action="restoring replica",
                 first_pause=1.0,
             )
         except TimedOut as error:

@@ -183,15 +183,15 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
         self._discard(state, lambda: self._left(state))
 
     def _drill(self, args: RestoreDrillArgs) -> RestoreDrillState:
-        started_at, progress = waiting.clock.now(), engine.progress()
+        started_at = waiting.clock.now()
         self._discard(args, lambda: self._left(args))
         source = volumes.find(self.fly, args.app, args.volume_id)
         if source is None:
             raise NO_VOLUME(volume_id=args.volume_id, app=args.app)
         before = self._live(args)
-        snapshot = volumes.take_snapshot(self.fly, args.app, args.volume_id, progress=progress)
+        snapshot = volumes.take_snapshot(self.fly, args.app, args.volume_id)
         after = self._live(args)
-        progress(f"restoring {snapshot.id} to a second volume")
+        engine.progress("restoring snapshot")(f"{snapshot.id} to a second volume")
         volume_id, _ = self._volumes.ensure(
             VolumeArgs(
                 app=args.app,
@@ -213,7 +213,7 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
                 config=_config(args),
             )
         )
-        counted = self._count(args, machine_id, progress)
+        counted = self._count(args, machine_id)
         self._discard(args, lambda: Left([machine_id], [volume_id]))
         if counted.integrity != "ok":
             raise DAMAGED(snapshot_id=snapshot.id, volume_id=args.volume_id, integrity=counted.integrity[:200])
@@ -239,17 +239,20 @@ class RestoreDrillProvider(FlyGate[RestoreDrillArgs, RestoreDrillState]):
                 return decode(output.encode(), dict[str, int], call)
         return None
 
-    def _count(self, args: RestoreDrillArgs, machine_id: str, progress: Callable[[str], None]) -> Counted:
+    def _count(self, args: RestoreDrillArgs, machine_id: str) -> Counted:
         """The rows of each table; for a file that SQLite cannot read, its error as `integrity`."""
-        deadline = waiting.clock.now() + COUNT_SECONDS
         command = ["python3", "-c", COUNT, args.database, RESULT]
 
         def counted() -> str | None:
-            progress(waiting.with_left(f"counting the rows of {args.database}", deadline - waiting.clock.now()))
             return execution.execute(self.fly, args.app, machine_id, command).strip() or None
 
         output = waiting.poll(
-            counted, seconds=COUNT_SECONDS, waiting_for=f"the rows of {args.database} to be counted", first_pause=0.5
+            counted,
+            seconds=COUNT_SECONDS,
+            waiting_for=f"the rows of {args.database} to be counted",
+            last_seen=lambda: f"{args.database}, no result yet",
+            action="counting rows",
+            first_pause=0.5,
         )
         call = Call(doing=f"count the rows of {args.database}", source="the drill's script")
         return decode(output.encode(), Counted, call)

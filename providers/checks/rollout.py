@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, health, waiting
+from providers import health, waiting
 from providers.errors import ErrorText, Problem, ProviderError, TimedOut
 from providers.fly.api import logs, machines
 from providers.fly.provider import FlyGate
@@ -80,7 +80,7 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
     def _verify(self, args: RolloutArgs) -> RolloutState:
         fly, id = self.fly, args.machine_id
         try:
-            probed = health.probe(self.config, _health(args), meanwhile=engine.progress())
+            probed = health.probe(self.config, _health(args))
         except TimedOut as error:
             machine = machines.find(fly, args.app, id)
             raise NO_GOOD_ANSWER(failure=error, epilogue=logs.epilogue(fly, args.app, machine, id)) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, health, waiting
+from providers import health, waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, TimedOut
 from providers.fly.api import execution
@@ -91,7 +91,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
         return self._look(args)
 
     def _look(self, args: WatchArgs) -> WatchState:
-        progress, seen = engine.progress(), "nothing yet"
+        seen = "nothing yet"
 
         def watching() -> bool | None:
             nonlocal seen
@@ -99,11 +99,16 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
                 seen = self._missing(args)
             except execution.CommandFailed as failed:
                 seen = str(failed)
-            progress(f"sources of {args.app}: {seen or 'all up'}")
             return True if not seen else None
 
         try:
-            waiting.poll(watching, seconds=SECONDS, waiting_for="all its sources to be up", last_seen=lambda: seen)
+            waiting.poll(
+                watching,
+                seconds=SECONDS,
+                waiting_for="all its sources to be up",
+                last_seen=lambda: seen,
+                action="waiting for sources",
+            )
         except TimedOut as error:
             raise NOT_WATCHING(app=args.app, error=error) from None
         probe = next(iter(self._query(args, LATENCY)), None)
@@ -133,6 +138,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
                 counted,
                 seconds=LINE_SECONDS,
                 waiting_for="a log line, accepted by the sink if there is one",
+                action="waiting for logs",
                 first_pause=1.0,
             )
         except TimedOut:
@@ -140,17 +146,23 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             return int(self._number(args, f"sum({args.counted})"))
 
     def _unarmed(self, args: WatchArgs) -> dict[str, list[str]]:
-        progress, unarmed = engine.progress(), dict[str, list[str]]()
+        unarmed = dict[str, list[str]]()
 
         def found() -> dict[str, list[str]] | None:
             nonlocal unarmed
             names = {series.metric["__name__"] for series in self._query(args, NAMES)}
             unarmed = {rule: missing for rule, series in args.rules.items() if (missing := sorted(set(series) - names))}
-            progress(f"rules of {args.app} without their series: {', '.join(unarmed) or 'none'}")
             return None if unarmed else {}
 
         try:
-            return waiting.poll(found, seconds=ARMED_SECONDS, waiting_for="the series of all rules", first_pause=1.0)
+            return waiting.poll(
+                found,
+                seconds=ARMED_SECONDS,
+                waiting_for="the series of all rules",
+                last_seen=lambda: f"missing for {', '.join(unarmed)}",
+                action="waiting for series",
+                first_pause=1.0,
+            )
         except TimedOut:
             return unarmed  # The checklist shows them.
 

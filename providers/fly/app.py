@@ -127,6 +127,7 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             lambda: None if self._find(id) else True,
             seconds=GONE_SECONDS,
             waiting_for=f"app {id} to be deleted",
+            action="deleting app",
             remedy="run `pulumi destroy` again",
         )
 

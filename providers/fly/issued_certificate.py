@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import certificates
 from providers.fly.api.certificates import Certificate
@@ -64,7 +64,6 @@ class IssuedCertificateProvider(FlyGate[IssuedCertificateArgs, IssuedCertificate
         return self._wait(args)
 
     def _wait(self, args: IssuedCertificateArgs) -> IssuedCertificateState:
-        show = engine.progress()
         dns_deadline = waiting.clock.now() + args.dns_seconds
         seen = ""
 
@@ -74,7 +73,6 @@ class IssuedCertificateProvider(FlyGate[IssuedCertificateArgs, IssuedCertificate
             if _is_issued(found):
                 return found
             seen = _missing(found, args)
-            show(seen)
             if found.rate_limited_until or (not _is_configured(found) and waiting.clock.now() >= dns_deadline):
                 raise NOT_ISSUED(hostname=args.hostname, reason=seen)
             return None
@@ -84,6 +82,7 @@ class IssuedCertificateProvider(FlyGate[IssuedCertificateArgs, IssuedCertificate
             seconds=args.dns_seconds + ISSUE_SECONDS,
             waiting_for=f"the certificate of {args.hostname} to be issued",
             last_seen=lambda: seen,
+            action="issuing certificate",
             first_pause=2.0,
             max_pause=15.0,
         )

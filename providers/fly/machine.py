@@ -312,6 +312,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             created,
             seconds=volumes.DETACH_SECONDS,
             waiting_for=f"volume {args.volume_id} of app {args.app} to be detached from its last machine",
+            last_seen=lambda: f"{args.volume_id} is still attached",
+            action="detaching volume",
             first_pause=1.0,
         )
 
@@ -333,7 +335,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         self._refuse_to_overwrite(seen, state, args)
         snapshot_id = ""
         if args.volume_id and seen.needs_new_version:
-            snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id, progress=engine.progress()).id
+            snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id).id
         silenced = silence.during_update(fly, args.monitor, args.app, UPDATES * args.healthy_seconds)
         with silenced, leases.leased(fly, args.app, id) as lease:
             now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))

@@ -133,6 +133,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
             gone,
             seconds=GONE_SECONDS,
             waiting_for=f"Postgres cluster {id} to be deleted",
+            action="deleting Postgres",
             remedy="run `pulumi destroy` again",
         )
 

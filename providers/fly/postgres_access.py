@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from pulumi import Output
 
-from providers import engine
 from providers.creation import create_idempotent
 from providers.errors import Problem, ProblemText
 from providers.fly.api import postgres
@@ -86,7 +85,7 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
     def _grant(self, args: PostgresAccessArgs) -> PostgresAccessState:
         """Create what is missing; each object is looked up first."""
         fly, id = self.fly, args.cluster_id
-        cluster = postgres.wait_until_ready(fly, id, progress=engine.progress())
+        cluster = postgres.wait_until_ready(fly, id)
         if not self._has_database(args):
             what = f"database {args.database} of Postgres cluster {id}"
             create_idempotent(lambda: self._create_database(args), lambda: self._has_database(args) or None, what=what)

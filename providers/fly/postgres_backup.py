@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.errors import ErrorText
 from providers.fly.api import postgres
 from providers.fly.api.client import NotFound
@@ -42,7 +42,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
         """Fly's response has no id, so the backup is the one that was not there before; only one runs at a time."""
         fly, id = self.fly, args.cluster_id
         before = {backup.id for backup in postgres.backups(fly, id)}
-        show, seen = engine.progress(), "none yet"
+        seen = "none yet"
 
         def completed() -> postgres.Backup | None:
             nonlocal seen
@@ -53,7 +53,6 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
             if not new and not any(backup.status == "running" for backup in backups):
                 postgres.take_backup(fly, id, args.type)
             seen = ", ".join(f"{backup.id} {backup.status}" for backup in new) or seen
-            show(f"backup of {id}: {seen}")
             return next((backup for backup in new if backup.status == "completed"), None)
 
         backup = waiting.poll(
@@ -61,6 +60,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
             seconds=BACKUP_SECONDS,
             waiting_for=f"a backup of Postgres cluster {id}",
             last_seen=lambda: seen,
+            action="backing up Postgres",
             first_pause=0.5,
             max_pause=15.0,
         )

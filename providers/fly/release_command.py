@@ -154,8 +154,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
 
     def _wait(self, args: ReleaseCommandArgs, id: str) -> machines.Machine | None:
         """The machine when its command has ended; its log lines are shown meanwhile. None when it is gone before that was seen."""
-        progress, shown = engine.progress(), set[logs.Line]()
-        deadline = waiting.clock.now() + START_SECONDS + args.seconds
+        shown = set[logs.Line]()
         was_seen = False
 
         def show() -> None:
@@ -166,7 +165,6 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
 
         def ended() -> machines.Machine | bool | None:
             nonlocal was_seen
-            progress(waiting.with_left(f"release_command: {args.command}", deadline - waiting.clock.now()))
             show()
             machine = machines.look(self.fly, args.app, id)
             if machine is None:
@@ -177,7 +175,12 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
 
         try:
             found = waiting.poll(
-                ended, seconds=START_SECONDS + args.seconds, waiting_for="release_command to end", max_pause=1.0
+                ended,
+                seconds=START_SECONDS + args.seconds,
+                waiting_for="release_command to end",
+                last_seen=lambda: args.command,
+                action="release_command",
+                max_pause=1.0,
             )
         except TimedOut:
             late = machines.look(self.fly, args.app, id)

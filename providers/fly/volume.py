@@ -191,7 +191,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if volume.host_status != "ok":
             raise NOT_DELETED(id=id, app=state.app, status=volume.host_status)
         if state.last_snapshot:
-            snapshot = volumes.take_snapshot(self.fly, state.app, id, progress=engine.progress())
+            snapshot = volumes.take_snapshot(self.fly, state.app, id)
             engine.note(
                 f"the last snapshot of volume {id} is {snapshot.id}, kept for {state.snapshot_retention} days and no longer "
                 f"than the app: restore it with `fly volumes create {state.name} --snapshot-id {snapshot.id}`"
@@ -200,6 +200,8 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             lambda: volumes.delete(self.fly, state.app, id) or None,
             seconds=volumes.DETACH_SECONDS,
             waiting_for=f"volume {id} of app {state.app} to be detached from its machine",
+            last_seen=lambda: f"{id} is still attached",
+            action="detaching volume",
             first_pause=0.5,
         )
 
@@ -248,7 +250,11 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             return volume if seen in USABLE else None
 
         return waiting.poll(
-            ready, seconds=READY_SECONDS, waiting_for=f"volume {id} of app {app} to be usable", last_seen=lambda: seen
+            ready,
+            seconds=READY_SECONDS,
+            waiting_for=f"volume {id} of app {app} to be usable",
+            last_seen=lambda: seen,
+            action="creating volume",
         )
 
     def _adjust(self, volume: volumes.Volume, args: VolumeArgs, grown_from: int | None = None) -> VolumeState:

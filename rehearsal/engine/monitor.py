@@ -70,7 +70,7 @@ class Messages(engine_pb2_grpc.EngineServicer):
     def Log(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
         display = self._display()
         if request.severity != engine_pb2.ERROR:
-            if request.severity != engine_pb2.DEBUG:
+            if request.severity != engine_pb2.DEBUG and request.message:
                 warning = "warning: " if request.severity == engine_pb2.WARNING else ""
                 display.log(request.urn, warning + request.message)
         elif not display.program_is_ending:

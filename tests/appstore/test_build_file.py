@@ -182,4 +182,4 @@ def test_progress_of_the_digest(tmp_path: Path) -> None:
 
     reader.sha256(file, shown.append)
 
-    assert shown == ["read 1.0 of 1.6 MB, for the digest", "read 1.6 of 1.6 MB, for the digest"]
+    assert shown == ["1.0 of 1.6 MB", "1.6 of 1.6 MB"]

@@ -166,19 +166,19 @@ def hold(world: World, state: str, seconds: float) -> None:
     world.store.put("appstore.builds", build["id"], build)
 
 
-def test_progress(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress(world: World, uploaded: Uploaded, gate: Driven, shown: list[str]) -> None:
+    """Each line says what it waits for, and how long that may still take."""
     arguments = uploaded()
-    shown: list[str] = []
-    monkeypatch.setattr(engine, "progress", lambda: shown.append)
+    shown.clear()
 
     gate.up(**arguments)
 
-    assert list(dict.fromkeys(line.replace(gate.id, "0") for line in shown)) == [
-        "the upload is PROCESSING",
-        "the upload is COMPLETE, its build does not exist yet",
-        "build 0 is PROCESSING",
-        "build 0 is READY_FOR_BETA_TESTING",
+    assert list(dict.fromkeys(line.replace(gate.id, "0").partition(" (")[0] for line in shown)) == [
+        "processing by Apple: the upload is PROCESSING",
+        "processing by Apple: the upload is COMPLETE, its build does not exist yet",
+        "processing by Apple: build 0 is PROCESSING",
     ]
+    assert all(line.endswith(" min left)") for line in shown)
 
 
 def test_warning_of_apple(world: World, uploaded: Uploaded, gate: Driven, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from harness.driver import Driven
 from harness.inprocess import Doubles, control, route_to
-from providers import engine
 from providers.errors import Incomplete, ProviderError
 from providers.fly.api import releases
 from providers.fly.api.client import Fly
@@ -112,19 +111,15 @@ def test_no_update_without_snapshot(running: Driven, served: dict[str, Any], wor
     assert at_fly(world)["instance_id"] == before
 
 
-def test_foreign_lease_is_waited_for(
-    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_lease_is_waited_for(running: Driven, served: dict[str, Any], world: World, shown: list[str]) -> None:
     """With a line while it lasts."""
-    shown: list[str] = []
-    monkeypatch.setattr(engine, "progress", lambda: shown.append)
     expires_at = world.clock.now() + 40
     by_hand(world, _lease={"nonce": "theirs", "expires_at": expires_at, "owner": "mara", "description": "fly deploy"})
 
     running.up(**changed(served))
 
     assert world.clock.now() > expires_at
-    assert [line for line in shown if "another client holds the lease of machine" in line and "s left)" in line]
+    assert [line for line in shown if line.startswith("waiting for lease: another client") and "s left)" in line]
     assert at_fly(world)["config"]["env"]["LOG_LEVEL"] == "debug"
 
 
@@ -290,20 +285,17 @@ def test_slow_address_within_budget(running: Driven, served: dict[str, Any], wor
     assert running.outputs["downtime_seconds"] > 90
 
 
-def test_steps_share_one_budget(
-    running: Driven, served: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_steps_share_one_budget(running: Driven, served: dict[str, Any], world: World, shown: list[str]) -> None:
     """What the start has used is missing at the public address; what is left is shown."""
-    shown: list[str] = []
-    monkeypatch.setattr(engine, "progress", lambda: shown.append)
     world.delays = dataclasses.replace(world.delays, machine_start=40.0)
 
     message = failure(running, changed(served, image=push(world, "1.0.1"), expect_body='"9"', healthy_seconds=60.0))
 
     (seconds,) = re.findall(r"timed out after ([\d.]+) s waiting for https:.* to answer as expected", message)
     assert 0 < float(seconds) < 20
-    assert "(60 s left)" in "".join(shown)
-    assert re.search(r"https://solos-prod.fly.dev/health: .* \(1\d s left\)", "\n".join(shown))
+    assert re.search(r"starting machine: .* \((5\d|60) s left\)", "\n".join(shown))
+    assert re.search(r"checking health: HTTP 200.* \(1\d s left\)", "\n".join(shown))
+    assert "(config keys healthPath and expectBody)" in message
 
 
 def test_wrong_response_is_rolled_back(running: Driven, served: dict[str, Any], world: World) -> None:

@@ -34,8 +34,12 @@ def test_launch_and_destroy(stack: Stack, addresses: dict[str, str], people: Peo
 
     line_by_line = ("--diff=false",) if engine == "pulumi" else ()
     assert stack.run("up", *line_by_line) == 0, stack.text
-    assert re.search(r"-build-upload .*uploaded [\d.]+ of [\d.]+ MB", stack.text), "the upload's progress is shown"
-    assert re.search(r"-processed-build .*the upload is PROCESSING", stack.text), "and what Apple makes of it"
+    assert re.search(r"-build-upload .*uploading IPA: [\d.]+ of [\d.]+ MB", stack.text), (
+        "the upload's progress is shown"
+    )
+    assert re.search(r"-processed-build .*processing by Apple: the upload is PROCESSING", stack.text), (
+        "and what Apple makes of it"
+    )
     (app,) = fly(addresses)["fly_app"]
     health = httpx.get(f"{addresses['proxy']}/health", headers={"Host": f"{app['name']}.fly.dev"})
     assert health.json()["version"] == "1.0.0"

@@ -207,6 +207,7 @@ class AppStore:
         seconds: float,
         waiting_for: str,
         last_seen: Callable[[], str] = lambda: "",
+        action: str = "waiting",
         remedy: str = "",
     ) -> T:
         """As `waiting.poll`, with pauses up to half a minute, and longer ones when few calls of the rate limit are left."""
@@ -215,6 +216,7 @@ class AppStore:
             seconds=seconds,
             waiting_for=waiting_for,
             last_seen=last_seen,
+            action=action,
             remedy=remedy,
             max_pause=30.0,
             min_pause=self.key.pause,

@@ -119,9 +119,7 @@ class _Meter:
     def add(self, count: int) -> None:
         with self._lock:
             self._sent += count
-            self._show(
-                f"uploaded {self._sent / 1e6:.1f} of {self._size / 1e6:.1f} MB ({self._sent * 100 // self._size} %)"
-            )
+            self._show(f"{self._sent / 1e6:.1f} of {self._size / 1e6:.1f} MB ({self._sent * 100 // self._size} %)")
 
     def restart(self) -> None:
         with self._lock:

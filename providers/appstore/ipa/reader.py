@@ -122,7 +122,7 @@ def sha256(path: Path, progress: Callable[[str], None] = lambda text: None) -> s
             while piece := file.read(PIECE):
                 digest.update(piece)
                 read += len(piece)
-                progress(f"read {read / 1e6:.1f} of {size / 1e6:.1f} MB, for the digest")
+                progress(f"{read / 1e6:.1f} of {size / 1e6:.1f} MB")
         return digest.hexdigest()
     except OSError as error:
         raise CANNOT_READ(path=path, reason=error.strerror) from None

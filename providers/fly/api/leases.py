@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from providers import engine, waiting
+from providers import waiting
 from providers.errors import ProviderError, TimedOut, Uncertain
 from providers.fly.api.client import Fly, LeaseHeld, NotFound
 from providers.fly.api.machines import path
@@ -37,21 +37,23 @@ class Lease:
     def acquire(self) -> None:
         """Take the lease; wait for another client's to end, and show that. Raises LeaseHeld when that takes too long."""
         held: list[LeaseHeld] = []
-        progress, deadline = engine.progress(), waiting.clock.now() + FOREIGN_LEASE_SECONDS
-        text = f"another client holds the lease of {self._machine}: waiting for it to end"
 
         def taken() -> bool | None:
             try:
                 self._post()
             except LeaseHeld as error:
                 held.append(error)
-                progress(waiting.with_left(text, deadline - waiting.clock.now()))
                 return None
             return True
 
         try:
             waiting.poll(
-                taken, seconds=FOREIGN_LEASE_SECONDS, waiting_for=f"the lease of {self._machine}", first_pause=1.0
+                taken,
+                seconds=FOREIGN_LEASE_SECONDS,
+                waiting_for=f"the lease of {self._machine}",
+                last_seen=lambda: f"another client holds the lease of {self._machine}",
+                action="waiting for lease",
+                first_pause=1.0,
             )
         except TimedOut:
             raise held[-1] from None

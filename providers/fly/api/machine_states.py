@@ -50,7 +50,11 @@ def wait_for(
         return True
 
     waiting.poll(
-        reached, seconds=seconds, waiting_for=f"machine {id} of app {app} to be {state}", last_seen=lambda: seen
+        reached,
+        seconds=seconds,
+        waiting_for=f"machine {id} of app {app} to be {state}",
+        last_seen=lambda: seen,
+        action="waiting for machine",
     )
 
 
@@ -84,7 +88,11 @@ def start(fly: Fly, app: str, id: str, *, nonce: str = "", seconds: float = 60.0
         return True
 
     waiting.poll(
-        started, seconds=seconds, waiting_for=f"Fly to accept the start of machine {id} of app {app}", first_pause=0.5
+        started,
+        seconds=seconds,
+        waiting_for=f"Fly to accept the start of machine {id} of app {app}",
+        action="starting machine",
+        first_pause=0.5,
     )
 
 
@@ -109,7 +117,9 @@ def restart(fly: Fly, app: str, id: str, *, seconds: float) -> None:
                 return False if machine is None or machine.state in ("stopped", "suspended") else None
             return True
 
-        if waiting.poll(accepted, seconds=left(), waiting_for=f"Fly to {doing}", first_pause=0.5):
+        if waiting.poll(
+            accepted, seconds=left(), waiting_for=f"Fly to {doing}", action="restarting machine", first_pause=0.5
+        ):
             wait_for(fly, app, id, "started", seconds=left(), lease=lease)
             _wait_for_checks(fly, app, id, seconds=left(), lease=lease)
 
@@ -130,6 +140,7 @@ def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Leas
         seconds=seconds,
         waiting_for=f"machine {id} of app {app} to be healthy after its restart",
         last_seen=lambda: seen,
+        action="waiting for checks",
     )
 
 
@@ -161,6 +172,7 @@ def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
         lambda: True if _is_destroyed(fly, app, id) else None,
         seconds=GONE_SECONDS,
         waiting_for=f"machine {id} of app {app} to be destroyed",
+        action="destroying machine",
         remedy="run the same command again",
     )
 

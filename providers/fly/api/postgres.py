@@ -1,7 +1,6 @@
 """Managed Postgres: clusters, and what is in them. Answers have an envelope, `data`; creating and deleting a cluster continue
 after the response (https://fly.io/docs/mpg/)."""
 
-from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
 import msgspec
@@ -160,7 +159,7 @@ def delete(fly: Fly, id: str) -> None:
     fly.call("DELETE", path(id), doing=f"delete Postgres cluster {id}", accept=(404, 410), safe=True)
 
 
-def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> Cluster:
+def wait_until_ready(fly: Fly, id: str) -> Cluster:
     """The cluster, once databases and users can be created in it. Raises Unusable or TimedOut."""
     seen = ""
 
@@ -172,7 +171,6 @@ def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> C
         seen = cluster.status
         if seen in FAILED:
             raise CLUSTER_FAILED(id=id)
-        progress(f"Postgres cluster {id}: {seen}")
         return cluster if seen == "ready" and cluster.endpoints else None
 
     return waiting.poll(
@@ -180,6 +178,7 @@ def wait_until_ready(fly: Fly, id: str, *, progress: Callable[[str], None]) -> C
         seconds=READY_SECONDS,
         waiting_for=f"Postgres cluster {id} to be ready",
         last_seen=lambda: seen,
+        action="creating Postgres",
         first_pause=0.5,
         max_pause=10.0,
     )

@@ -1,7 +1,5 @@
 """Volumes and their snapshots. Lists contain deleted volumes for a day; taking a snapshot returns no id."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from providers import waiting
@@ -131,9 +129,7 @@ def snapshots_of(fly: Fly, app: str, volume_id: str) -> list[Snapshot]:
         return []
 
 
-def take_snapshot(
-    fly: Fly, app: str, volume_id: str, *, progress: Callable[[str], None] = lambda text: None
-) -> Snapshot:
+def take_snapshot(fly: Fly, app: str, volume_id: str) -> Snapshot:
     """Take a snapshot of the volume and wait until it is `created`.
 
     Fly's response has no id, so the snapshot is the one that was not there before. The call is repeated after a lost response: at
@@ -150,7 +146,6 @@ def take_snapshot(
         if any(snapshot.status == "failed" for snapshot in new):
             raise SNAPSHOT_FAILED(volume_id=volume_id, app=app)
         seen = ", ".join(f"{snapshot.id} {snapshot.status}" for snapshot in new) or seen
-        progress(f"snapshot of {volume_id}: {seen}")
         return next((snapshot for snapshot in new if snapshot.status == "created"), None)
 
     return waiting.poll(
@@ -158,4 +153,5 @@ def take_snapshot(
         seconds=SNAPSHOT_SECONDS,
         waiting_for=f"a snapshot of volume {volume_id} of app {app}",
         last_seen=lambda: seen,
+        action="taking snapshot",
     )

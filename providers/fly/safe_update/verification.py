@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 from pulumi.dynamic import Config as StackConfig
 
-from providers import engine, waiting
+from providers import waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import leases, logs, machine_states, machines
 from providers.fly.api.client import Fly, NotFound
@@ -94,19 +94,15 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: lease
     """Wait until `instance_id`, which runs `version`, is healthy: all steps together within `version.seconds`.
 
     Raises NotHealthy as soon as it cannot become healthy, and Reverted when Fly has given it up."""
-    began, show = waiting.clock.now(), engine.progress()
+    began = waiting.clock.now()
 
-    def keep(text: str) -> None:
-        show(text)
+    def keep() -> None:
         if lease:
             lease.keep()
 
-    def keep_with_left(text: str) -> None:
-        keep(waiting.with_left(text, left()))
-
-    def until(failures: Callable[[Machine], list[str]]) -> Machine:
+    def until(failures: Callable[[Machine], list[str]], action: str) -> Machine:
         nonce = lease.nonce if lease else ""
-        return _until(machine, instance_id, failures, keep_with_left, seconds=left(), nonce=nonce)
+        return _until(machine, instance_id, failures, keep, action=action, seconds=left(), nonce=nonce)
 
     def since() -> float:
         return round(waiting.clock.now() - began, 1)
@@ -118,10 +114,10 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: lease
         return _not_started(found) + machines.unhealthy_checks(machines.view(version.config), found.checks)
 
     with _step("start"):
-        until(_not_started)
+        until(_not_started, "starting machine")
     started = since()
     with _step("health checks"):
-        until(unhealthy)
+        until(unhealthy, "waiting for checks")
     checked = answered = since()
     latencies: list[float] = []
     if version.health:
@@ -129,7 +125,7 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: lease
             probed = probe(machine.stack, replace(version.health, seconds=left()), meanwhile=keep)
         latencies, answered = probed.latencies_ms, round(probed.first_at - began, 1)
     with _step("log scan"):
-        now = until(unhealthy)
+        now = until(unhealthy, "scanning logs")
         _refuse_crashes(machine, now)
     return Evidence(
         machine=now, start_seconds=started, checks_seconds=checked, response_seconds=answered, latencies_ms=latencies
@@ -150,8 +146,9 @@ def _until(
     machine: MachineRef,
     instance_id: str,
     failures: Callable[[Machine], list[str]],
-    keep: Callable[[str], None],
+    keep: Callable[[], None],
     *,
+    action: str,
     seconds: float,
     nonce: str,
 ) -> Machine:
@@ -169,7 +166,7 @@ def _until(
 
     def arrived() -> Machine | None:
         nonlocal seen, is_begun
-        keep(seen)
+        keep()
         found = machine.look()
         if found is None:
             return None
@@ -194,6 +191,7 @@ def _until(
         seconds=seconds,
         waiting_for=f"version {instance_id} of {machine} to be healthy",
         last_seen=lambda: seen,
+        action=action,
         first_pause=0.2,
         max_pause=LOOK_SECONDS,
     )
