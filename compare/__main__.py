@@ -29,7 +29,6 @@ SAME, DIFFERENT, INCOMPLETE = 0, 1, 2
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled deletes what it has made
     try:
         with contextlib.ExitStack() as stack:
             if options.rehearse:
@@ -72,8 +71,8 @@ def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
         return INCOMPLETE if left else SAME
     seen, expected = (_run(each, extras, options) for each in (tried, double))
     lines = differences(seen.recording, expected.recording)
-    print("\n".join([*lines, *_summary(tried.script, seen, len(lines))]))
-    if options.keep:
+    print("\n".join([*lines, *_summary(tried.script, seen, len(lines), extras)]))
+    if options.keep and not seen.stopped:
         print(f"kept: {_keep(seen.recording)}")
     return INCOMPLETE if seen.left or seen.stopped else DIFFERENT if lines else SAME
 
@@ -93,7 +92,7 @@ def _plan(tried: Side, extras: list[str], options: argparse.Namespace) -> Iterat
     """What would happen, and what is there of earlier runs. Only reads. Raises Unlisted."""
     script = tried.script
     where = "the double, in this process" if options.rehearse else f"{script.title}, {script.account}"
-    cents = math.ceil(script.cents_per_second * options.minutes * 60 * 10) / 10
+    cents = math.ceil(script.cents(extras, options.minutes * 60) * 10) / 10
     yield f"Compare with {where}."
     yield f"  creates   {'; '.join([script.creates, *(f'on request: {name}' for name in extras)])}"
     yield f"  deletes   all of that again, also if a call fails; nothing without the mark {script.values['mark']}"
@@ -109,10 +108,10 @@ def _is_confirmed(script: Script) -> bool:
         return False
 
 
-def _summary(script: Script, seen: Outcome, count: int) -> Iterable[str]:
+def _summary(script: Script, seen: Outcome, count: int, extras: list[str]) -> Iterable[str]:
     steps = seen.recording.steps
     sent = sum(not step.missing for step in steps)
-    cents = math.ceil(script.cents_per_second * seen.seconds * 100) / 100
+    cents = math.ceil(script.cents(extras, seen.seconds) * 100) / 100
     throttled = f", {seen.throttled} of them throttled" if seen.throttled else ""
     yield f"{count} differences in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
     for step in steps:
@@ -136,4 +135,5 @@ def _keep(seen: Recording) -> Path:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled deletes what it has made
     sys.exit(main())

@@ -20,8 +20,10 @@ IMAGE = "library/python", "3.13-alpine"
 """Public, small, and what the restore drill uses."""
 REGION = "iad"
 NONCE = "fly-machine-lease-nonce"
-CENTS_PER_SECOND = (202 + 2 * 15 + 10) / (30 * 86_400)
-"""A shared CPU with 256 MB, 2 GB of volume and a certificate, by the list prices (https://fly.io/docs/about/pricing/)."""
+MONTH = 30 * 86_400
+PRICES = {"": (202 + 2 * 15 + 10) / MONTH, POSTGRES: 2 * (3800 + 10 * 28) / MONTH}
+"""In cents per second: a shared CPU with 256 MB, 2 GB of volume and a certificate; two clusters with the plan Basic and 10 GB
+(https://fly.io/docs/about/pricing/, https://fly.io/docs/mpg/)."""
 
 APP, MACHINE = "/v1/apps/{app}", "/v1/apps/{app}/machines/{machine}"
 VOLUME, CLUSTER = "/v1/apps/{app}/volumes/{volume}", "/v1/postgres/{cluster}"
@@ -501,7 +503,7 @@ def script(org: str, token: str, addresses: dict[str, str] | None = None) -> Scr
         },
         may_write=lambda call, ours: _may_write(mark, call, ours),
         leftovers=lambda wire: _leftovers(mark, org, wire),
-        cents_per_second=CENTS_PER_SECOND,
+        prices=PRICES,
     )
 
 
@@ -525,12 +527,12 @@ def _may_write(mark: Mark, call: Call, ours: set[str]) -> bool:
 
 def _leftovers(mark: Mark, org: str, wire: Wire) -> Iterator[Leftover]:
     apps = listed(wire, Call(api="main", method="GET", path=f"/v1/apps?org_slug={org}"))
-    for app in apps["apps"]:
+    for app in apps["apps"] or ():
         if mark.is_in(app["name"]):
             delete = Call(api="main", method="DELETE", path=f"/v1/apps/{app['name']}?force=true")
             yield Leftover(title=f"app {app['name']}", delete=delete)
     clusters = listed(wire, Call(api="main", method="GET", path=f"/v1/postgres?org_slug={org}"))
-    for cluster in clusters["data"]:
+    for cluster in clusters["data"] or ():
         if mark.is_in(cluster["name"]):
             wire.ours.add(cluster["id"])
             delete = Call(api="main", method="DELETE", path=f"/v1/postgres/{cluster['id']}")

@@ -56,6 +56,8 @@ def run(
                 _do(step, wire, values, recorder)
     except OverBudget:
         stopped = "the budget of calls or minutes was used up"
+    except KeyboardInterrupt:
+        stopped = "it was interrupted"
     finally:
         wire.begin_cleaning()
         left = clean(script, wire)

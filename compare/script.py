@@ -101,8 +101,12 @@ class Script:
     leftovers: Callable[[Wire], Iterator[Leftover]]
     """What exists of this and earlier runs, dependents first."""
     pace: float = 1.0
-    cents_per_second: float = 0.0
-    """What everything together costs while it exists, at most."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """What everything costs while it exists, in cents per second, at most; by option, and with an empty name without options."""
+
+    def cents(self, options: Collection[str], seconds: float) -> float:
+        """What a run costs at most."""
+        return seconds * sum(price for option, price in self.prices.items() if not option or option in options)
 
 
 class Unlisted(Exception):

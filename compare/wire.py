@@ -104,6 +104,8 @@ class Wire:
         self._apis, self._transport, self._may_write, self._pace = apis, transport, may_write, pace
         self._calls_left, self._deadline = budget.calls, clock.now() + budget.minutes * 60
         self._sent_at = clock.now() - pace
+        self._cookies = httpx.Cookies()
+        """As `providers.http` keeps them: Fly binds a client to one of its servers by a cookie."""
 
     def begin_cleaning(self) -> None:
         """Add what is reserved for deleting to the budget."""
@@ -131,12 +133,16 @@ class Wire:
         self._calls_left -= 1
         self.calls += 1
         self._sent_at = self.clock.now()
+        request = self._request(call)
+        self._cookies.set_cookie_header(request)
         try:
-            response = self._transport.handle_request(self._request(call))
+            response = self._transport.handle_request(request)
             content = response.read()
             response.close()
         except httpx.RequestError:
             return Answer(status=0, headers={}, content=b"", seconds=self.clock.now() - self._sent_at)
+        response.request = request
+        self._cookies.extract_cookies(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         seconds = self.clock.now() - self._sent_at
         return Answer(status=response.status_code, headers=headers, content=content, seconds=seconds)

@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from compare import run
@@ -68,6 +69,45 @@ def test_next_run_cleans_up(vendor: str, counted: Callable[[str, int], None]) ->
             assert exists(side) == before
 
     counted("comparisons killed after a write: nothing left", len(writes(vendor)))
+
+
+@pytest.mark.parametrize("made", ["/v1/postgres", "/restore"])
+def test_clusters_are_cleaned_up(made: str) -> None:
+    """Killed after the creation of a cluster, or of the one that a backup is restored to."""
+    with account("fly") as side:
+        transport = FaultTransport(side.world)
+        ran(side, transport, options=["postgres"])
+    number = next(at for at, call in enumerate(transport.calls) if call.startswith("POST") and call.endswith(made))
+
+    with account("fly") as side:
+        before = exists(side)
+        with pytest.raises(Killed):
+            ran(side, FaultTransport(side.world, "killed_after", number), options=["postgres"])
+        assert {type for type, _ in exists(side) - before} == {"app", "cluster"}
+
+        run.clean(side.script, side.wire(BUDGET))
+        side.clock.sleep(60)
+        assert exists(side) == before
+
+
+class Interrupted(FaultTransport):
+    """Ctrl-C at one call; the process goes on."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if len(self.calls) == 70:
+            self.calls.append("Ctrl-C")
+            raise KeyboardInterrupt
+        return super().handle_request(request)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_interrupted_run_cleans_up(vendor: str) -> None:
+    with account(vendor) as side:
+        before = exists(side)
+        outcome = ran(side, Interrupted(side.world))
+
+        assert (outcome.stopped, outcome.left) == ("it was interrupted", ())
+        assert exists(side) == before
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULT_KINDS if not fault.startswith(("killed", "outage"))])
