@@ -133,13 +133,23 @@ class BetterStack:
 
 
 def _explain(response: "httpx.Response", doing: str) -> ProviderError:
-    """The error for a refusal, with the reason that Better Stack gives: a sentence, or sentences by field."""
+    text = BAD_TOKEN if response.status_code in (401, 403) else REFUSED
+    reason = _reason(response)
+    message, remedy = text.fill(doing=doing, reason=reason, status=response.status_code)
+    return BetterStackError(message, remedy=remedy, status=response.status_code, body=reason)
+
+
+def _reason(response: "httpx.Response") -> str:
+    """What Better Stack gives as the reason, in one line: a sentence, or sentences by attribute."""
     try:
         reason = json.loads(response.content)["errors"]
-    except (ValueError, LookupError, TypeError):
-        reason = response.text.strip() or "no reason given"
-    if not isinstance(reason, str):
-        reason = json.dumps(reason)
-    text = BAD_TOKEN if response.status_code in (401, 403) else REFUSED
-    message, remedy = text.fill(doing=doing, reason=reason[:300], status=response.status_code)
-    return BetterStackError(message, remedy=remedy, status=response.status_code, body=reason[:300])
+    except (ValueError, RecursionError, LookupError, TypeError):
+        reason = None
+    if isinstance(reason, dict):
+        reason = "; ".join(
+            f"{name} {sentence}"
+            for name, sentences in reason.items()
+            for sentence in (sentences if isinstance(sentences, list) else [sentences])
+            if isinstance(sentence, str)
+        )
+    return " ".join(reason.split())[:300] if isinstance(reason, str) and reason else "no reason given"

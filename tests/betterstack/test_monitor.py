@@ -162,9 +162,17 @@ def test_refusal_is_one_line(monitor: Driven) -> None:
 
     assert str(refused.value) == (
         f"Better Stack refused to create the monitor '{NAME}': "
-        '{"check_frequency": ["is not available on your plan"]} (HTTP 422); '
+        "check_frequency is not available on your plan (HTTP 422); "
         "fix what Better Stack names, then run `pulumi up` again"
     )
+
+
+@pytest.mark.parametrize("body", [None, {}, {"errors": None}, {"errors": [1]}, {"errors": {"url": 1}}, {"errors": {}}])
+def test_refusal_without_a_reason(world: World, monitor: Driven, body: Any) -> None:
+    world.faults.arm(Fault("refuse", service="betterstack", method="POST", status=422, body=body or "text"))
+
+    with pytest.raises(ProviderError, match=r": no reason given \(HTTP 422\); fix what"):
+        monitor.up(**ARGUMENTS)
 
 
 def test_wrong_token(settings: dict[str, Any], configured: Callable[[Any], Any]) -> None:

@@ -41,7 +41,7 @@ TESTS = {
     "litestream.yml": ("configs.py",),
     "prometheus.yml": ("configs.py", "sources.py", "machines.py"),
     "telegraf.conf": ("levels.py", "configs.py", "machines.py"),
-    "with-replica": ("restore_to.py",),
+    "with-replica": ("restore_to.py", "with_replica.py"),
 }
 """The tests that read a file, by its name or by the first folder of its path, without `tests/monitoring/test_`."""
 RULE_TESTS = {"records.yml": ("quality.yml", "backup.yml", "quiet.yml")}

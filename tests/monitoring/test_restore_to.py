@@ -22,17 +22,20 @@ STEPS = {
 """The lines after which the machine is killed, by number: all but those that only begin a command of several lines."""
 LITESTREAM = """#!/bin/sh
 set -eu
-[ ! -e "$BUCKET/unreachable" ] || exit 1
 for last; do :; done
+case "$1 $*" in
+  *-if-db-not-exists*) [ ! -e "$last" ] || exit 0 ;;
+  *-exec*) [ -e "$BUCKET/unreachable" ] || cp "$DATABASE_PATH" "$BUCKET/database"; eval "$last"; exit ;;
+esac
+[ ! -e "$BUCKET/unreachable" ] || exit 1
 case "$1 $*" in
   ltx*) echo level; [ ! -e "$BUCKET/record" ] || echo 0 ;;
   *-once*) touch "$BUCKET/record" ;;
   *-timestamp*) [ ! -e "$7" ] || exit 1; echo good >"$7" ;;
-  *-if-db-not-exists*) [ -e "$last" ] || cp "$BUCKET/database" "$last" ;;
-  *-exec*) cp "$DATABASE_PATH" "$BUCKET/database"; eval "$last" ;;
+  *-if-db-not-exists*) cp "$BUCKET/database" "$last" ;;
 esac
 """
-"""Keeps one database, one record, and restores every point in time to `good`."""
+"""Keeps one database, one record, and restores every point in time to `good`. A database that exists runs without the bucket."""
 
 
 class Volume:
@@ -42,8 +45,9 @@ class Volume:
         self.folder = folder
         self.bucket = folder / "bucket"
         self.database = folder / "data" / "solos.sqlite3"
-        self.bucket.mkdir()
-        self.database.parent.mkdir()
+        self.temporary = folder / "tmp"
+        for made in (self.bucket, self.database.parent, self.temporary):
+            made.mkdir()
         litestream = folder / "bin" / "litestream"
         litestream.parent.mkdir()
         litestream.write_text(LITESTREAM)
@@ -52,6 +56,7 @@ class Volume:
     def start(self, script: str = SCRIPT, restore_to: str = RESTORE_TO) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "TMPDIR": str(self.temporary),
             "BUCKET": str(self.bucket),
             "BUCKET_NAME": "backup",
             "AWS_ENDPOINT_URL_S3": "https://bucket.example",
@@ -109,12 +114,45 @@ def test_forgotten_line_restores_nothing(volume: Volume, happens: Callable[[Volu
     assert volume.start().stdout == "later\n"
 
 
-@pytest.mark.parametrize("value", ["2999-01-01T00:00:00Z", "yesterday", "2026-11-24"])
-def test_refused_times(volume: Volume, value: str) -> None:
+def test_restored_without_bucket(volume: Volume) -> None:
+    """After the restore, a start with the forgotten line asks the bucket for nothing."""
+    volume.start()
+    (volume.bucket / "unreachable").touch()
+
+    assert volume.start().stdout == "good\n"
+
+
+def test_line_removed_after_kill(volume: Volume) -> None:
+    """A start without the line, after one that was killed, runs the bad database again. Its WAL does not get into the good one."""
+    volume.start(restore_to="")
+    volume.start(_killed_after(next(number for number, line in STEPS.items() if line == 'touch "$aside/complete"')))
+    wal = volume.database.with_name(f"{volume.database.name}-wal")
+    assert volume.start(restore_to="").stdout == "bad\n"
+    wal.write_text("of the bad database")
+
+    assert volume.start().stdout == "good\n"
+    assert not wal.exists()
+
+
+def test_nothing_temporary_left(volume: Volume) -> None:
+    volume.start()
+
+    assert list(volume.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("2999-01-01T00:00:00Z", "that is in the future"),
+        ("yesterday", f"it must be a time in UTC such as {RESTORE_TO}"),
+        ("2026-11-24", f"it must be a time in UTC such as {RESTORE_TO}"),
+    ],
+)
+def test_refused_times(volume: Volume, value: str, reason: str) -> None:
     refused = volume.start(restore_to=value)
 
     assert (refused.returncode, refused.stdout) == (78, "")
-    assert f"RESTORE_TO is {value}, but" in refused.stderr
+    assert refused.stderr == f"with-replica: RESTORE_TO is {value}, but {reason}\n"
     assert volume.database.read_text() == "bad\n"
 
 
