@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from components.monitoring.machines import FILES
 from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles, configured_provider, stack_settings
 from providers.fly.api import postgres, releases
@@ -28,6 +29,7 @@ from providers.fly.safe_update import machine_config
 from providers.fly.secrets import SecretsProvider
 from providers.fly.volume import VolumeProvider
 from rehearsal.cloud.fly.flyctl import macaroon
+from rehearsal.cloud.fly.programs import SEARCH_PATH
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
 from rehearsal.doubles import Control
@@ -189,8 +191,15 @@ class Beside:
         """Run flyctl; its output."""
         program = find("fly")
         assert program
+        return self._run(program, *arguments)
+
+    def shell(self, script: str) -> str:
+        """Run a script that calls flyctl; its output."""
+        return self._run("sh", "-euc", script)
+
+    def _run(self, *command: str) -> str:
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{SEARCH_PATH}:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "FLY_API_TOKEN": macaroon(ORG),
             "FLY_API_BASE_URL": self.world.addresses["fly_platform"],
@@ -200,7 +209,7 @@ class Beside:
             "FLY_SEND_METRICS": "0",
             "NO_COLOR": "1",
         }
-        command, before = [program, *arguments], len(self.world.journal.entries())
+        before = len(self.world.journal.entries())
         run = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         assert run.returncode == 0, f"{command}: {run.stdout} {run.stderr}"
         self.refused += [
@@ -240,6 +249,19 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
     with Listeners(world):
         yield Beside(world, tmp_path)
     world.close()
+
+
+@needs("fly")
+def test_names_in_alerts(beside: Beside) -> None:
+    """The block at the top of ALERTS.md finds machine and volume, and a machine by the name of its program."""
+    text = (FILES.parent / "infra-docs" / "ALERTS.md").read_text(encoding="utf-8")
+    block = text.partition("\nAPP=solos-prod MONITOR=solos-prod-monitor ")[2].partition("```")[0]
+
+    output = beside.shell(f"APP={APP} MONITOR={APP} {block.replace('$(of prometheus)', '$(of solserver)')}")
+
+    machine = beside.machine.id
+    assert output.split()[::2] == [machine, machine]
+    assert output.split()[1].startswith("vol_")
 
 
 @needs("fly")
