@@ -113,7 +113,7 @@ def _summary(script: Script, seen: Outcome, count: int, extras: list[str]) -> It
     sent = sum(not step.missing for step in steps)
     cents = math.ceil(script.cents(extras, seen.seconds) * 100) / 100
     throttled = f", {seen.throttled} of them throttled" if seen.throttled else ""
-    yield f"{count} differences in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
+    yield f"{count} difference{'' if count == 1 else 's'} in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
     for step in steps:
         if step.missing:
             yield f"not sent: {step.step} (no {step.missing})"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DELAYS = Delays(
     app_visible=3.0,
     app_gone=5.0,
-    machine_visible=1.0,
+    machine_visible=1.5,
     machine_start=15.0,
     volume_detach=45.0,
     snapshot=20.0,
@@ -28,7 +28,8 @@ DELAYS = Delays(
     profile_invalid=5.0,
     rate_scale=1.0,
 )
-"""Estimates, except for those with a source in `infra-docs/vendors/`. A comparison shows which are wrong."""
+"""Estimates, except for those with a source in `infra-docs/vendors/`. A comparison shows which are wrong. None ends at the moment of a
+poll (1 s after the call before, then every 2 s): over a network it would be seen one poll later."""
 ORG = "sol-labs"
 FLY_ADDRESSES = {
     "main": address("fly"),

@@ -502,7 +502,7 @@ def script(org: str, token: str, addresses: dict[str, str] | None = None) -> Scr
             "no_volume": "vol_00000000000000",
         },
         may_write=lambda call, ours: _may_write(mark, call, ours),
-        leftovers=lambda wire: _leftovers(mark, org, wire),
+        leftovers=lambda wire: _leftovers(mark, org, app, wire),
         prices=PRICES,
     )
 
@@ -525,12 +525,15 @@ def _may_write(mark: Mark, call: Call, ours: set[str]) -> bool:
     return path == "/v1/platform/placements"
 
 
-def _leftovers(mark: Mark, org: str, wire: Wire) -> Iterator[Leftover]:
+def _leftovers(mark: Mark, org: str, own: str, wire: Wire) -> Iterator[Leftover]:
+    """`own` is the app of this run, which is looked for by its name too: lists lag."""
     apps = listed(wire, Call(api="main", method="GET", path=f"/v1/apps?org_slug={org}"))
-    for app in apps["apps"] or ():
-        if mark.is_in(app["name"]):
-            delete = Call(api="main", method="DELETE", path=f"/v1/apps/{app['name']}?force=true")
-            yield Leftover(title=f"app {app['name']}", delete=delete)
+    names = {app["name"] for app in apps["apps"] or () if mark.is_in(app["name"])}
+    if own not in names and wire.send(Call(api="main", method="GET", path=f"/v1/apps/{own}")).is_success:
+        names.add(own)
+    for name in sorted(names):
+        delete = Call(api="main", method="DELETE", path=f"/v1/apps/{name}?force=true")
+        yield Leftover(title=f"app {name}", delete=delete)
     clusters = listed(wire, Call(api="main", method="GET", path=f"/v1/postgres?org_slug={org}"))
     for cluster in clusters["data"] or ():
         if mark.is_in(cluster["name"]):

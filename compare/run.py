@@ -48,9 +48,9 @@ def run(
     began = wire.clock.now()
     recorder = Recorder(script, source=source, date=date)
     stopped = ""
+    values = dict(script.values)
     clean(script, wire)
     try:
-        values = dict(script.values)
         for part in in_order(script.parts, options, assumed):
             for step in part.steps:
                 _do(step, wire, values, recorder)

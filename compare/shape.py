@@ -50,7 +50,9 @@ class Reducer:
 
     def __init__(self, values: Collection[str], private: Collection[str] = ()) -> None:
         long_enough = {text for text in (*values, *private) if len(text) >= MIN_PRIVATE}
-        self._values, self._private = set(values), sorted(long_enough, key=len, reverse=True)
+        longest_first = sorted(long_enough, key=len, reverse=True)
+        self._values = set(values)
+        self._private = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?!\w)")
         self._seen_events: set[str] = set()
 
     def reduce(self, value: Any, field: str = "", *, foreign: bool = False) -> Shape:
@@ -72,9 +74,8 @@ class Reducer:
 
     def keep_text(self, text: str) -> str:
         """A sentence without names, ids, numbers and addresses."""
-        for private in self._private:
-            text = text.replace(private, REMOVED)
-        words = (word if PLAIN.fullmatch(word) else REMOVED for word in text.split())
+        left = self._private.sub(REMOVED, text).split()
+        words = (word if PLAIN.fullmatch(word) else REMOVED for word in left)
         return re.sub(rf"{REMOVED}( {REMOVED})+", REMOVED, " ".join(words))
 
     def _string(self, text: str, field: str, *, foreign: bool) -> str:

@@ -141,7 +141,7 @@ CHANGES = (
         body=replaced("state", by=lambda state: "created" if state == "starting" else state),
         told=(
             "GET /v1/apps/{id}/machines/{id}:",
-            "200 created, then 200 started; the double 200 created, then 200 starting",
+            "404, then 200 created, then 200 started; the double 404, then 200 created, then 200 starting",
         ),
     ),
 )

@@ -13,6 +13,7 @@ from compare.side import DoubleSide, of_double
 from compare.wire import Budget, Call, NotOurs
 from harness.appstore import records
 from harness.inprocess import control
+from tests.compare.changes import Change, Changed, replaced
 from tests.compare.runs import BUDGET, DATE, complete, ran
 from tests.fault_transport import FAULT_KINDS, FaultKind, FaultTransport, Killed
 
@@ -153,6 +154,18 @@ def test_budget_ends_the_run(vendor: str, budget: Budget) -> None:
         assert outcome.left == ()
         assert exists(side) == before
         assert outcome.calls < 150
+
+
+def test_list_lags_behind_creation() -> None:
+    """The app of the run itself is deleted although the list of apps does not show it."""
+    unlisted = Change(name="lists without apps", call="GET /v1/apps", body=replaced("apps", by=[]), told=())
+    with account("fly") as side:
+        before = exists(side)
+        wire = side.wire(Budget(40, 60.0), Changed(side.world, unlisted))
+        outcome = run.run(side.script, wire, source="double", date=DATE)
+
+        assert (outcome.stopped != "", outcome.left) == (True, ())
+        assert exists(side) == before
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
