@@ -9,7 +9,6 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 from pathlib import Path
 
 import pulumi
-from msgspec.structs import asdict
 
 from components.deployment import Deployment
 from components.launch.component import Launch
@@ -54,6 +53,7 @@ launch = Launch(
     opts=protected,
 )
 
+# Texts of one line: after an `up` that fails, the CLI lists all outputs as if they were deleted.
 pulumi.export("url", backend.url)
 pulumi.export("health", pulumi.Output.concat(backend.url, backend.health_path))
 pulumi.export("image", backend.image)
@@ -61,10 +61,9 @@ pulumi.export("lastUpdate", backend.last_update)
 if backend.certificate:
     pulumi.export("certificate", backend.certificate)
 pulumi.export("build", deployment.build_name)
-pulumi.export("testers", [tester.email for tester in settings.ios.testers])
-pulumi.export("notInstalledBy", deployment.build.installations.missing if deployment.build else [])
-pulumi.export("smokeTest", settings.launch.smoke_test.summary())
-pulumi.export("waivers", {row: asdict(waiver) for row, waiver in settings.launch.waivers.items()})
+pulumi.export("testers", ", ".join(tester.email for tester in settings.ios.testers))
+pulumi.export("notInstalledBy", deployment.not_installed_by)
+pulumi.export("smokeTest", settings.launch.smoke_test.counts)
 pulumi.export("launch", launch.status)
-pulumi.export("simulated", settings.simulated)
+pulumi.export("reportInput", settings.report_input())
 pulumi.export("readme", (FOLDER / "Pulumi.README.md").read_text(encoding="utf-8"))

@@ -45,6 +45,8 @@ class Deployment(Component):
     """None while no IPA is configured."""
     build_name: str
     """As TestFlight shows it."""
+    not_installed_by: pulumi.Input[str]
+    """The testers who have not installed it, for people."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Deployment(Component):
             after=self.backend.rollout,
             opts=self.replaceable_opts(),
         )
-        self.build, self.build_name = None, NO_BUILD
+        self.build, self.build_name, self.not_installed_by = None, NO_BUILD, NO_BUILD
         if ios.ipa:
             self.build = self._build(
                 ios,
@@ -94,6 +96,8 @@ class Deployment(Component):
                 installations_due=installations_due,
             )
             self.build_name = release.build_name
+            missing = self.build.installations.missing
+            self.not_installed_by = missing.apply(lambda testers: ", ".join(testers) or "nobody: all have it")
         self.register_outputs(
             {"url": self.backend.url, **({"buildId": self.build.processed.build_id} if self.build else {})}
         )

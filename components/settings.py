@@ -4,10 +4,12 @@ They are read completely before any resource is declared, because the engine sho
 What one resource accepts is checked by its own provider, so each rule is written once. Reading files is the only side effect.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import asdict
 
 from components.backend.settings import BackendSettings, read_backend
 from components.command import read_passed
@@ -42,6 +44,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     protect: bool
     simulated: Sequence[str]
     """The vendors' APIs that test doubles stand in for, by their name in `endpoints`; empty for a real launch."""
+
+    def report_input(self) -> str:
+        """What a report needs beside the resources, as JSON."""
+        return json.dumps(
+            {
+                "label": self.release.label,
+                "smokeTest": self.launch.smoke_test.summary(),
+                "waivers": {row: asdict(waiver) for row, waiver in self.launch.waivers.items()},
+                "simulated": list(self.simulated),
+            }
+        )
 
 
 def read(

@@ -111,7 +111,7 @@ def gather(stack: StackState, now: datetime) -> Launch:
     """Everything that a report shows of `stack`; certificates are judged as of `now`."""
     times = [time for resource in stack.resources for time in (resource.created, resource.modified) if time]
     known = stack.known(now)
-    found = examine(known, stack.outputs.get("waivers") or {})
+    found = examine(known, stack.inputs.get("waivers") or {})
     findings = [replace(finding, text=readable(finding.text), link=_real(finding.link, stack)) for finding in found]
     app = stack.find("appstore:App")
     return Launch(
@@ -138,8 +138,8 @@ def readable(text: str) -> str:
 
 
 def _simulated(stack: StackState) -> Sequence[str]:
-    """The vendors whose endpoints the stack replaces, from the stack output `simulated`."""
-    return sorted({APPLE if endpoint == "appstore" else FLY for endpoint in stack.outputs.get("simulated") or ()})
+    """The vendors whose endpoints the stack replaces, as the stack says."""
+    return sorted({APPLE if endpoint == "appstore" else FLY for endpoint in stack.inputs.get("simulated") or ()})
 
 
 def _real(link: str | None, stack: StackState) -> str | None:
@@ -150,7 +150,7 @@ def _real(link: str | None, stack: StackState) -> str | None:
 
 def _release(stack: StackState) -> str:
     build = stack.find("appstore:BuildUpload")
-    label = (stack.outputs.get("launch") or {}).get("label")
+    label = stack.inputs.get("label")
     version = str(build.outputs["short_version"]) if build else ""
     return " ".join(filter(None, [version, f"({label})" if label else ""]))
 
@@ -158,19 +158,18 @@ def _release(stack: StackState) -> str:
 def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
     not_proven = sum(not finding.holds or bool(finding.until) for finding in findings)
-    launch = stack.outputs.get("launch") or {}
-    by = readable(f"declared by {launch['declaredBy']}, {launch['declaredAt']}") if "declaredAt" in launch else ""
+    record = next((found for found in stack.all("checks:LaunchRecord") if found.id == stack.inputs.get("label")), None)
+    about = record.outputs if record else {}
+    by = readable(f"declared by {about.get('declared_by')}, {about.get('declared_at')}")
     declared = next(finding for finding in findings if finding.row.key == "launched")
     tone, headline, detail = Tone.ATTENTION, "Not launched", "not declared"
-    if launch.get("withdrawn"):
-        tone, headline, detail = Tone.BAD, "Withdrawn", f"{launch['withdrawn']}; {by}"
-    elif stack.find("checks:LaunchRecord") and declared.state is State.MISSING:
-        detail = declared.text  # The outputs are those of the last complete `up`: another build is in the state.
-    elif launch.get("state") == "launched":
+    if about.get("withdrawn"):
+        tone, headline, detail = Tone.BAD, "Withdrawn", f"{about['withdrawn']}; {by}"
+    elif record and declared.state is State.MISSING:
+        detail = declared.text  # Another build is in the state.
+    elif record:
         tone = Tone.ATTENTION if not_proven else Tone.GOOD
         headline, detail = f"Launched, {not_proven} open" if not_proven else "Launched", by
-    elif launch.get("state"):
-        detail = launch["state"]
     return Verdict(tone=tone, headline=headline, detail=detail, counts=counts)
 
 

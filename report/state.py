@@ -1,5 +1,6 @@
 """A stack's state as the report reads it: the deployment that `pulumi stack export` prints, without its secrets."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,12 +41,18 @@ class StackState:
     pending: tuple[str, ...]
     """Operations that were interrupted: `creating urn:…`."""
 
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What the program hands to a report, in the stack output `reportInput`: label, smokeTest, waivers, simulated."""
+        inputs: Mapping[str, Any] = json.loads(self.outputs.get("reportInput") or "{}")
+        return inputs
+
     def known(self, now: datetime) -> Known:
         """The input of the checklist."""
         return Known(
             resources=self.resources,
-            sign_offs=SignOffs.read(self.outputs.get("smokeTest")),
-            label=(self.outputs.get("launch") or {}).get("label") or "",
+            sign_offs=SignOffs.read(self.inputs.get("smokeTest")),
+            label=self.inputs.get("label") or "",
             now=now,
         )
 

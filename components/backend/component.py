@@ -57,8 +57,8 @@ class Backend(Component):
     rollout: Rollout
     certificate: pulumi.Output[dict[str, Any]] | None
     """Expiry, issuer and DNS records of the custom hostname's certificate; None without a custom hostname."""
-    last_update: pulumi.Output[dict[str, Any]]
-    """When the running version was verified, the times and latencies measured, and the volume snapshot taken before."""
+    last_update: pulumi.Output[str]
+    """When the running version was verified, how long that took, and the volume snapshot taken before, for people."""
 
     def __init__(
         self,
@@ -173,13 +173,13 @@ class Backend(Component):
         if postgres and settings.database.restore_drill:
             postgres.prove_restore(after=self.rollout)
         self.certificate = _certificate(domain) if domain else None
-        self.last_update = pulumi.Output.all(
-            verifiedAt=machine.verified_at,
-            startSeconds=machine.start_seconds,
-            checksSeconds=machine.checks_seconds,
-            downtimeSeconds=machine.downtime_seconds,
-            latenciesMs=machine.latencies_ms,
-            snapshot=machine.snapshot_id,
+        self.last_update = pulumi.Output.format(
+            "verified {0}: started after {1} s, checks passed after {2} s, down for {3} s at most, snapshot {4}",
+            machine.verified_at,
+            machine.start_seconds,
+            machine.checks_seconds,
+            machine.downtime_seconds,
+            machine.snapshot_id.apply(lambda snapshot: snapshot or "none"),
         )
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 

@@ -6,7 +6,6 @@ from typing import Any, TypeVar, cast
 import pulumi
 from msgspec.structs import asdict
 
-from checklist.ios_build import NO_BUILD, SET_IPA
 from checklist.known import SignOffs
 from checklist.row import Finding, State
 from checklist.rows import examine
@@ -14,7 +13,6 @@ from components.base import Component
 from components.deployment import Build, Deployment
 from components.launch.known import known
 from components.launch.settings import LaunchSettings
-from components.launch.smoke_test import SmokeTest
 from components.monitoring.component import Monitoring
 from components.release import Release
 from providers.checks.launch_record import LaunchRecord, LaunchRecordArgs, Requirement
@@ -25,10 +23,10 @@ T = TypeVar("T")
 
 
 class Launch(Component):
-    """`status` is the stack output `launch`: the steps so far, which rows are open or waived, and since when the release is launched.
-    The record exists once somebody declares the launch."""
+    """`status` is the stack output `launch`: whether the release is launched, and which rows are open or waived. The record exists once
+    somebody declares the launch."""
 
-    status: dict[str, pulumi.Input[Any]]
+    status: pulumi.Output[str]
 
     def __init__(
         self,
@@ -60,19 +58,7 @@ class Launch(Component):
             LaunchRecord(
                 f"{name}-{label}", LaunchRecordArgs(label=label, withdrawn=withdrawn or None), self.child_opts()
             )
-        self.status = {
-            "label": release.label,
-            "state": "not declared",
-            "steps": _steps(deployment, settings.smoke_test),
-            "open": findings.apply(
-                lambda found: [f"{finding.row.key}: {finding.problem}" for finding in found if finding.blocks]
-            ),
-            "waived": findings.apply(
-                lambda found: [
-                    f"{finding.row.key}: {finding.summary}" for finding in found if finding.state is State.WAIVED
-                ]
-            ),
-        }
+        state: pulumi.Input[str] = "not declared"
         if settings.declared_by and deployment.build:
             record = LaunchRecord(
                 f"{name}-{release.label}",
@@ -92,12 +78,8 @@ class Launch(Component):
                 ),
                 self.child_opts(),
             )
-            self.status |= {
-                "state": "withdrawn" if settings.withdrawn else _state(record, release),
-                "declaredAt": record.declared_at,
-                "declaredBy": record.declared_by,
-                **({"withdrawn": record.withdrawn, "withdrawnAt": record.withdrawn_at} if settings.withdrawn else {}),
-            }
+            state = _state(record, release)
+        self.status = pulumi.Output.format("{0} is {1}; {2}", release.label, state, findings.apply(_counts))
         self.register_outputs({"status": self.status})
 
 
@@ -109,34 +91,35 @@ def _value(output: pulumi.Output[T]) -> pulumi.Output[T]:
 
 
 def _state(record: LaunchRecord, release: Release) -> pulumi.Output[str]:
-    """`launched`, if the declared build is this one."""
+    """Launched, if the declared build is this one."""
 
-    def compared(facts: Mapping[str, str]) -> str:
-        declared = f"{facts['version']} ({facts['build']})"
-        if declared == release.build_name:
-            return "launched"
-        return f"not declared with {release.build_name}: {release.label} was declared with {declared}"
+    def state(known: Mapping[str, Any]) -> str:
+        declared = f"{known['facts']['version']} ({known['facts']['build']})"
+        if known["withdrawn"]:
+            return f"withdrawn since {known['withdrawn_at']}: {known['withdrawn']}"
+        if declared != release.build_name:
+            return f"not declared with {release.build_name}, it was declared with {declared}"
+        return f"launched, declared by {known['by']} at {known['at']}"
 
-    return record.facts.apply(compared)
+    return pulumi.Output.all(
+        facts=record.facts,
+        by=record.declared_by,
+        at=record.declared_at,
+        withdrawn=record.withdrawn,
+        withdrawn_at=record.withdrawn_at,
+    ).apply(state)
 
 
-def _steps(deployment: Deployment, smoke_test: SmokeTest) -> Mapping[str, pulumi.Input[str]]:
-    """Each step and its state, as an output of its own: a preview shows those that are known."""
-    summary, build = smoke_test.summary(), deployment.build
-    return {
-        "backendVerified": pulumi.Output.format(
-            "{0}, instance {1}", deployment.backend.rollout.verified_at, deployment.backend.rollout.instance_id
-        ),
-        "buildUploaded": pulumi.Output.format("upload {0}, build {1}", build.upload.upload_id, build.processed.build_id)
-        if build
-        else f"{NO_BUILD}: {SET_IPA}",
-        "buildInstalled": build.installations.missing.apply(
-            lambda missing: f"installed by {len(smoke_test.testers) - len(missing)} of {len(smoke_test.testers)}"
-        )
-        if build
-        else NO_BUILD,
-        "smokeTest": f"{summary['signedOff']} of {summary['of']} signed off",
-    }
+def _counts(findings: Sequence[Finding]) -> str:
+    """How many rows of those that block are proven, and the names of the others."""
+    rows = [finding for finding in findings if finding.row.blocks]
+    parts = [f"{sum(finding.state is State.OK for finding in rows)} of {len(rows)} rows proven"]
+    for what, found in (
+        ("open", [finding for finding in rows if finding.blocks]),
+        ("waived", [finding for finding in rows if finding.state is State.WAIVED]),
+    ):
+        parts += [f"{what}: {', '.join(finding.row.key for finding in found)}"] if found else []
+    return "; ".join(parts)
 
 
 def _requirements(findings: Sequence[Finding]) -> list[Requirement]:

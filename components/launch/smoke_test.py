@@ -97,8 +97,14 @@ class SmokeTest(msgspec.Struct, frozen=True, kw_only=True):
                 missing.setdefault(tester, []).append(feature)
         return [f"{tester} has not signed off {', '.join(features)}" for tester, features in missing.items()]
 
+    @property
+    def counts(self) -> str:
+        """How many sign-offs there are, for people."""
+        summary = self.summary()
+        return f"{summary['signedOff']} of {summary['of']} signed off"
+
     def summary(self) -> dict[str, object]:
-        """For the stack output: how many sign-offs there are, how many are needed, and what failed or is open."""
+        """For the report: how many sign-offs there are, how many are needed, and what failed or is open."""
         required = list(self.required())
         passed = sum(self.counting.get(tester, {}).get(feature) == PASSED for tester, feature in required)
         release = {"build": self.release.build, "image": self.release.image}

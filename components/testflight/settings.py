@@ -18,7 +18,9 @@ from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.appstore.ipa import versions
 from providers.appstore.texts import locale_problems, text_problems
 
-NO_PATH = SettingText("ipa", "is empty, and {key} writes the IPA there", remedy="set a path, for example build/app.ipa")
+NO_PATH = SettingText(
+    "ipa", "is empty, and `{key}` writes the IPA there", remedy="set a path, for example build/app.ipa"
+)
 NO_TESTERS = SettingText("testers", "is empty", remedy="list at least one tester")
 NOT_A_USAGE_KEY = SettingText(
     "usageDescriptions",

@@ -184,8 +184,8 @@ IOS_BUILD = (
     refused("label", "v1", PROTECTED.format("deleted"), "and-undeclared", settings={"declaredBy": None}),
     refused("label", None, MISSING.format("label")),
     applied("ipa", "elsewhere.ipa", "~ solos-archive", tried=True),
-    refused("ipa", None, "solos:ipa: is empty, and solos:archive writes the IPA there"),
-    refused("ipa", "", "and solos:declaredBy declares the launch", "emptied", settings={"archive": ""}),
+    refused("ipa", None, "solos:ipa: is empty, and `archive` writes the IPA there"),
+    refused("ipa", "", "and `declaredBy` declares the launch", "emptied", settings={"archive": ""}),
     refused(
         "ipa",
         None,

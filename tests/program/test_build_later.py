@@ -12,7 +12,7 @@ from harness.inprocess import new_world
 from harness.program import CONFIG, IMAGE
 from report.state import read
 
-NO_BUILD = "no build yet: set solos:ipa to the path of the IPA, then run `pulumi up`"
+NO_BUILD = "no build yet: set `ipa` to the path of the IPA, then run `pulumi up`"
 BUILT = {key: CONFIG[key] for key in ("ipa", "archive")}
 
 
@@ -41,7 +41,7 @@ def test_build_comes_later(stack: StackInProcess) -> None:
     assert {"Rollout", "Certificate", "Profile", "BetaTesters", "BetaAppLocalization"} <= {*made}
     assert not {"BuildUpload", "ProcessedBuild", "BuildDistribution", "Installations", "LaunchRecord"} & {*made}
     assert problems(stack)["uploaded"] == problems(stack)["smoke-test"] == NO_BUILD
-    assert (stack.outputs()["build"], stack.outputs()["notInstalledBy"]) == ("no build yet", [])
+    assert (stack.outputs()["build"], stack.outputs()["notInstalledBy"]) == ("no build yet", "no build yet")
     assert stack.run("up", "--expect-no-changes") == 0, stack.text
 
     stack.configure(**BUILT)
@@ -73,7 +73,7 @@ def test_declaration_needs_a_build(stack: StackInProcess) -> None:
 
     assert stack.run("preview") != 0
 
-    assert "solos:ipa: is empty, and solos:declaredBy declares the launch of a build" in stack.text
+    assert "solos:ipa: is empty, and `declaredBy` declares the launch of a build" in stack.text
 
 
 def problems(stack: StackInProcess) -> dict[str, str]:

@@ -36,6 +36,7 @@ def resource(
     }
 
 
+INPUT = {"label": "v0", "waivers": {"signing": {"reason": "signed in Xcode", "by": "Mara"}}}
 DEPLOYMENT: dict[str, Any] = {
     "manifest": {"time": "2026-11-27T04:01:00Z"},
     "resources": [
@@ -44,13 +45,7 @@ DEPLOYMENT: dict[str, Any] = {
             "type": "pulumi:pulumi:Stack",
             "outputs": {
                 "url": "https://solos-prod.fly.dev",
-                "launch": {
-                    "state": "launched",
-                    "label": "v0",
-                    "declaredBy": "Mara",
-                    "declaredAt": "2026-11-27T04:00:59Z",
-                },
-                "waivers": {"signing": {"reason": "signed in Xcode", "by": "Mara"}},
+                "reportInput": json.dumps(INPUT),
                 "password": {SIGNATURE: SECRET, "plaintext": json.dumps(PASSWORD)},
             },
         },
@@ -120,6 +115,10 @@ DEPLOYMENT: dict[str, Any] = {
 }
 
 
+DECLARED = {"label": "v0", "declared_by": "Mara", "declared_at": "2026-11-27T04:00:59Z"}
+DEPLOYMENT["resources"].append(resource("checks:LaunchRecord", "launch-v0", "v0", 40, "Launch", **DECLARED))
+
+
 def gathered(deployment: dict[str, Any] = DEPLOYMENT) -> Launch:
     return gather(read({"deployment": deployment}), datetime(2026, 11, 27, tzinfo=UTC))
 
@@ -149,7 +148,7 @@ def test_both_forms(page: str) -> None:
     document = render_markdown(gathered())
 
     for text in (
-        "Launched, 18 open",
+        "Launched, 17 open",
         "declared by Mara, 2026-11-27 04:00:59 UTC",
         "signed in Xcode",
         "the stack manages no certificate and profile",
@@ -185,7 +184,7 @@ def test_phases_in_order(page: str) -> None:
 def test_rehearsal_says_so() -> None:
     """In every form, and without links to vendors' pages that do not exist."""
     root = DEPLOYMENT["resources"][0]
-    outputs = {**root["outputs"], "simulated": ["fly", "registry"]}
+    outputs = {**root["outputs"], "reportInput": json.dumps({**INPUT, "simulated": ["fly", "registry"]})}
     launch = gathered({**DEPLOYMENT, "resources": [{**root, "outputs": outputs}, *DEPLOYMENT["resources"][1:]]})
 
     assert ">Rehearsal</strong>" in render(launch)
@@ -202,7 +201,8 @@ def test_reason_of_waivers_once() -> None:
     """However many rows it waives."""
     root = DEPLOYMENT["resources"][0]
     waiver = {"reason": "signed in Xcode", "by": "Mara"}
-    outputs = {**root["outputs"], "waivers": dict.fromkeys(("signing", "monitoring", "logging"), waiver)}
+    waivers = dict.fromkeys(("signing", "monitoring", "logging"), waiver)
+    outputs = {**root["outputs"], "reportInput": json.dumps({**INPUT, "waivers": waivers})}
 
     launch = gathered({**DEPLOYMENT, "resources": [{**root, "outputs": outputs}]})
 
@@ -227,16 +227,16 @@ def test_timeline_by_component() -> None:
     """The waits are marked; whatever is short and beside the critical path is listed only."""
     page = render(gathered())
 
-    assert re.findall(r"<b>(\w+)</b>", re.sub(r"<b>\d+</b>", "", page)) == ["Backend", "TestFlight", "Monitoring"]
+    assert re.findall(r"<b>(\w+)</b>", re.sub(r"<b>\d+</b>", "", page)) == ["Backend", "TestFlight", "Monitoring", "Launch"]
     assert "39.0" in page  # From the first resource, at 1.5 s, to the last, at 40.5 s.
     assert "the page to arrive and resolve" in page
 
 
 def test_record_ends_the_critical_path() -> None:
     """In the state it depends on nothing; in time it follows what it records."""
-    record = resource("checks:LaunchRecord", "launch-v0", "l", 50, "Launch")
+    record = resource("checks:LaunchRecord", "launch-v0", "v0", 50, "Launch", **DECLARED)
 
-    launch = gathered({**DEPLOYMENT, "resources": [*DEPLOYMENT["resources"], record]})
+    launch = gathered({**DEPLOYMENT, "resources": [*DEPLOYMENT["resources"][:-1], record]})
 
     spans = {span.resource.name: span for group in launch.timeline for span in group.spans}
     assert (spans["launch-v0"].seconds, spans["launch-v0"].critical) == (10, True)
