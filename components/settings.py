@@ -46,15 +46,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The vendors' APIs that test doubles stand in for, by their name in `endpoints`; empty for a real launch."""
 
     def report_input(self) -> str:
-        """What a report needs beside the resources, as JSON."""
-        return json.dumps(
-            {
-                "label": self.release.label,
-                "smokeTest": self.launch.smoke_test.summary(),
-                "waivers": {row: asdict(waiver) for row, waiver in self.launch.waivers.items()},
-                "simulated": list(self.simulated),
-            }
-        )
+        """What a report needs beside the resources: JSON after a word, because the CLI shows a text that is JSON in many lines."""
+        needed = {
+            "label": self.release.label,
+            "smokeTest": self.launch.smoke_test.summary(),
+            "waivers": {row: asdict(waiver) for row, waiver in self.launch.waivers.items()},
+            "simulated": list(self.simulated),
+        }
+        return f"json {json.dumps(needed)}"
 
 
 def read(

@@ -44,7 +44,7 @@ class StackState:
     @property
     def inputs(self) -> Mapping[str, Any]:
         """What the program hands to a report, in the stack output `reportInput`: label, smokeTest, waivers, simulated."""
-        inputs: Mapping[str, Any] = json.loads(self.outputs.get("reportInput") or "{}")
+        inputs: Mapping[str, Any] = json.loads(self.outputs.get("reportInput", "").removeprefix("json ") or "{}")
         return inputs
 
     def known(self, now: datetime) -> Known:

@@ -227,7 +227,12 @@ def test_timeline_by_component() -> None:
     """The waits are marked; whatever is short and beside the critical path is listed only."""
     page = render(gathered())
 
-    assert re.findall(r"<b>(\w+)</b>", re.sub(r"<b>\d+</b>", "", page)) == ["Backend", "TestFlight", "Monitoring", "Launch"]
+    assert re.findall(r"<b>(\w+)</b>", re.sub(r"<b>\d+</b>", "", page)) == [
+        "Backend",
+        "TestFlight",
+        "Monitoring",
+        "Launch",
+    ]
     assert "39.0" in page  # From the first resource, at 1.5 s, to the last, at 40.5 s.
     assert "the page to arrive and resolve" in page
 

@@ -37,7 +37,7 @@ def test_components_of_a_resource() -> None:
 def proven_state(**changes: Mapping[str, Any]) -> dict[str, Any]:
     """The state after a launch, with other outputs of resources."""
     smoke_test = {"build": "1.0.0 (0)", "image": IMAGE, "signedOff": 5, "of": 5, "open": []}
-    outputs = {"reportInput": json.dumps({"label": "v0", "smokeTest": smoke_test})}
+    outputs = {"reportInput": f"json {json.dumps({'label': 'v0', 'smokeTest': smoke_test})}"}
     entries = [
         {
             "urn": f"urn:pulumi:prod::solos::{'$'.join((*item.components, item.kind))}::{name}",
