@@ -261,6 +261,8 @@ UPDATES = Part(
             body={"config": _config("3"), "current_version": "{first}"},
         ),
         Step(name="update without its volume", call=f"POST {MACHINE}", body={"config": _config("3", mounts=[])}),
+        Step(name="route no requests to it", call=f"POST {MACHINE}/cordon"),
+        Step(name="route requests to it again", call=f"POST {MACHINE}/uncordon"),
         Step(name="restart the machine", call=f"POST {MACHINE}/restart"),
         Step(name="see it restarted", call=f"GET {MACHINE}", until=Until(seconds=120, path="state", value="started")),
         Step(name="delete a running machine", call=f"DELETE {MACHINE}"),

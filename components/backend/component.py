@@ -26,6 +26,7 @@ from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificat
 from providers.fly.machine import Machine, MachineArgs
 from providers.fly.release_command import ReleaseCommand as ReleaseCommandRun
 from providers.fly.release_command import ReleaseCommandArgs
+from providers.fly.safe_update import side_by_side
 from providers.fly.safe_update.machine_config import revision
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
@@ -143,6 +144,7 @@ class Backend(Component):
                 existed=self.survey.found_machines,
                 definition=releases.packed(fly_toml.document),
                 tag="" if "@" in settings.image else settings.image,
+                strategy=fly_toml.strategy,
                 monitor=app.name.apply(lambda known: known + monitor_suffix) if monitor_suffix else None,
             ),
             self.child_opts(*addresses, *before),
@@ -163,7 +165,7 @@ class Backend(Component):
                 seconds=machine.checks_seconds.apply(
                     lambda used: max(MIN_ROLLOUT_SECONDS, fly_toml.wait_seconds - used)
                 ),
-                machine_id=machine.id,
+                machine_id=machine.machine_id,
                 revision=self._revision(image, secrets),
             ),
             self.replaceable_opts(*addresses, *([domain] if domain else []), machine),
@@ -324,14 +326,16 @@ class Backend(Component):
                 mount=fly_toml.mount.destination,
                 database=database,
                 release=self.image,
-                machine_id=self.machine.id,
+                machine_id=self.machine.machine_id,
             ),
             self.replaceable_opts(self.rollout),
         )
         if self.settings.has_replica:
             ReplicaDrill(
                 f"{self.name}-replica-drill",
-                ReplicaDrillArgs(app=self.app, machine_id=self.machine.id, database=database, release=self.image),
+                ReplicaDrillArgs(
+                    app=self.app, machine_id=self.machine.machine_id, database=database, release=self.image
+                ),
                 self.replaceable_opts(self.rollout),
             )
 
@@ -346,7 +350,7 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
     return SurveyArgs(
         app=app,
         org=settings.org,
-        machines=[settings.machine_name],
+        machines=side_by_side.names(settings.machine_name, settings.fly_toml.strategy),
         region=settings.region,
         volume=mount.source if mount else None,
         cluster=cluster,

@@ -36,11 +36,6 @@ RELEASE_COMMAND_ON_SQLITE = SettingText(
     "release_command runs in a machine of its own, without the volume at {mount}, so it would not reach the SQLite database",
     remedy="run that command when the server starts, before it listens, and leave it out here",
 )
-NOT_YET = SettingText(
-    FILE,
-    "strategy {what} starts a second machine beside the first, and this program updates one machine in place",
-    remedy="use rolling: an update is then some seconds without an answer",
-)
 TOO_MANY_MACHINES = SettingText(
     FILE,
     "min_machines_running is {wanted}, but v0 runs on one machine",
@@ -93,8 +88,6 @@ def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Itera
     if not fly_toml.primary_region:
         yield NO_REGION(place=fly_toml.place())
     yield from _service_problems(fly_toml, health_path)
-    if fly_toml.strategy in ("bluegreen", "canary"):
-        yield NOT_YET(place=fly_toml.place("deploy", "strategy"), what=fly_toml.strategy)
     if (host := fly_toml.env.get("HOST", "")) in LOOPBACK:
         yield NOT_REACHABLE(place=fly_toml.place("env", "HOST"), host=host)
     if database == "postgres":

@@ -69,7 +69,7 @@ class Launch(Component):
                     path=backend.health_path,
                     org=backend.settings.org,
                     app=_value(backend.app),
-                    machine_id=_value(backend.machine.id),
+                    machine_id=_value(backend.machine.machine_id),
                     verified_at=_value(backend.rollout.verified_at),
                     requirements=_value(findings.apply(_requirements)),
                     waivers=dict(settings.waivers),

@@ -28,7 +28,7 @@ from providers.fly.api.client import (
 from providers.fly.api.guest import Guest, guest_problems
 from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
 from providers.fly.provider import FlyProvider
-from providers.fly.safe_update import machine_config
+from providers.fly.safe_update import machine_config, side_by_side
 from providers.fly.safe_update.machine_config import PLATFORM_METADATA, SECRETS_VERSION
 from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
@@ -38,8 +38,9 @@ from providers.resource import Resource
 
 NAME_TAKEN = "unique machine name violation"
 """A part of Fly's refusal to create a second machine of that name: the list did not show the first one yet."""
-NEEDS_NO_VERSION = frozenset({"state", "open_release"})
-"""Differences that are repaired without an update: a stopped machine is started, an open release record is ended."""
+NEEDS_NO_VERSION = frozenset({"state", "open_release", "machine_id", "second_machine"})
+"""Differences that are repaired without an update: a stopped machine is started, an open release record is ended, a second machine is
+destroyed."""
 UPDATES = 2
 """A failed update is followed by another one, its rollback."""
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
@@ -80,6 +81,10 @@ NOT_DESTROYED = ErrorText(
     remedy="run the same command again when the host is back; to give up machine and data, run `fly machine destroy {id} "
     "--force -a {app}`, then `pulumi refresh`",
 )
+NOT_OURS = ErrorText(
+    "machine {id} of app {app} has the name {name}, which the update needs for a second machine, and was made by another client",
+    remedy="destroy it, or use strategy rolling in fly.toml",
+)
 CHANGED_ELSEWHERE = ErrorText(
     "another client has changed machine {name} of app {app} since the last `pulumi up` ({fields}): it was left as it is",
     remedy="run `pulumi refresh`, read in a preview what `pulumi up` would change back, then run `pulumi up`",
@@ -116,6 +121,8 @@ class MachineArgs(Adoptable):
     returns it: a diff shows it in one line, and not line by line after `config`."""
     tag: Input[str] = field(default="")
     """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
+    strategy: Input[str] = field(default="rolling")
+    """How fly.toml wants it updated. With bluegreen or canary, a machine without a volume is replaced by a second one, without downtime."""
     monitor: Input[str | None] = field(default=None)
     """The app whose Alertmanager is silenced during an update; see `silence`."""
 
@@ -130,6 +137,7 @@ UPDATE_OPTIONS = frozenset(
         "replaceable",
         "definition",
         "tag",
+        "strategy",
         "monitor",
     }
 )
@@ -152,6 +160,10 @@ class MachineState(MachineArgs):
     """From the update until the first good response at the public address: the longest downtime that users can have seen."""
     latencies_ms: list[float] = field(default_factory=list)
     """Of the good responses at the public address, as seen from here."""
+    machine_id: str = ""
+    """The machine that runs. It differs from the id of the resource after an update side by side."""
+    second_machine: str = ""
+    """Another machine that such an update has left, when it died: the next `up` destroys it."""
     open_release: str = ""
     """A release record that still says running, because Fly did not respond at the end: the next `up` ends it."""
 
@@ -212,12 +224,13 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 changed.discard("config")
             if state.state in NOT_RUNNING and not machine_config.has_autostop(machines.view(args.config)):
                 changed.add("state")
-        if state.open_release:
-            changed.add("open_release")
+        changed |= {name for name in ("open_release", "second_machine") if getattr(state, name)}
+        if not state.machine_id:  # from a version of this program that did not have it
+            changed.add("machine_id")
         return changed
 
     def ensure(self, args: MachineArgs) -> tuple[str, MachineState]:
-        found = self._named(args)
+        found = self._existing(args) if _is_side_by_side(args) else self._named(args)
         if found is None:
             self._destroy_lost(args)
             try:
@@ -231,7 +244,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 waiting_for=f"machine {args.name} of app {args.app} to be listed",
             )
         seen = Observed.compare(self, found, args)
-        return found.id, self._converge(seen, seen.state, args)
+        state = self._converge(found.id, seen, seen.state, args)
+        return state.machine_id, state
 
     def _create_verified(self, args: MachineArgs) -> tuple[str, MachineState]:
         fly = self.fly
@@ -256,34 +270,40 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return created.id, _verified(args, evidence, open_release=recording.open_id)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
-        machine = machines.find(self.fly, state.app, id)
-        if machine is None or is_lost(id, machine.region):
+        machine = machines.find(self.fly, state.app, state.machine_id or id)
+        second = self._second(state, state.machine_id or id) if _is_side_by_side(state) else None
+        if machine is None or is_lost(machine.id, machine.region):
+            machine, second = second, None
+        if machine is None:
             return None
         if machine.config is None:
             engine.note(UNKNOWN_CONFIG.format(id=id, app=state.app, status=machine.host_status))
             known = {name: getattr(machine, name) for name in ("state", "host_status", "instance_id")}
             return replace(state, **known)
-        seen = _state(state, machine)
+        seen = replace(_state(state, machine), second_machine=second.id if second else "")
         same = machine.instance_id == state.instance_id
         return replace(seen, **{name: getattr(state, name) for name in MEASURED}) if same else seen
 
     def sync(self, id: str, state: MachineState, args: MachineArgs) -> MachineState:
-        found = machines.find(self.fly, args.app, id)
+        found = self._settled(state, state.machine_id or id)
         if found is None and not state.verified_at:  # It may be new, from a run that failed a moment ago.
             found = waiting.poll(
-                lambda: machines.find(self.fly, args.app, id),
+                lambda: machines.find(self.fly, args.app, state.machine_id or id),
                 seconds=VISIBLE_SECONDS,
                 waiting_for=f"machine {id} of app {args.app} to appear",
                 remedy="if it is gone, run `pulumi refresh`",
             )
         if found is None:
             raise GONE(id=id, app=args.app)
-        return self._converge(Observed.compare(self, found, args), state, args)
+        return self._converge(id, Observed.compare(self, found, args), state, args)
 
     def remove(self, id: str, state: MachineState) -> None:
+        id = state.machine_id or id
         machine = machines.find(self.fly, state.app, id)
         if machine and machine.host_status != "ok" and not is_lost(id, machine.region):
             raise NOT_DESTROYED(id=id, app=state.app, status=machine.host_status)
+        if _is_side_by_side(state) and (second := self._second(state, id)):
+            machine_states.destroy(self.fly, state.app, second.id)
         machine_states.destroy(self.fly, state.app, id)
 
     def _create(self, args: MachineArgs, config: machines.Config) -> machines.Machine:
@@ -328,11 +348,13 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                         id=machine.id, app=args.app, region=machine.region, reason=error.message
                     ) from None
 
-    def _converge(self, seen: Observed, state: MachineState, args: MachineArgs) -> MachineState:
+    def _converge(self, resource_id: str, seen: Observed, state: MachineState, args: MachineArgs) -> MachineState:
         """Make the machine run what `args` say; roll back if that is not healthy."""
         fly, id = self.fly, seen.machine.id
         machines.check_host(args.app, seen.machine)
         self._refuse_to_overwrite(seen, state, args)
+        if _is_side_by_side(args) and seen.needs_new_version:
+            return self._update_side_by_side(resource_id, seen, state, args)
         snapshot_id = ""
         if args.volume_id and seen.needs_new_version:
             snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id).id
@@ -358,7 +380,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 )
             except NothingToRollBackTo as error:
                 left = machines.find(fly, args.app, id) or now
-                raise Incomplete(id, _state(args, left), str(error)) from None
+                raise Incomplete(resource_id, _state(args, left), str(error)) from None
         if is_sent and state.instance_id == now.instance_id:  # Nothing new: what was measured of it stays.
             snapshot_id, downtime = state.snapshot_id, state.downtime_seconds
         else:
@@ -366,6 +388,82 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return _verified(
             args, done.evidence, snapshot_id=snapshot_id, downtime=downtime, open_release=done.open_release
         )
+
+    def _update_side_by_side(
+        self, resource_id: str, seen: Observed, state: MachineState, args: MachineArgs
+    ) -> MachineState:
+        """Let a second machine take the place of this one."""
+        fly, id = self.fly, seen.machine.id
+        silenced = silence.during_update(fly, args.monitor, args.app, UPDATES * args.healthy_seconds)
+        with silenced, leases.leased(fly, args.app, id) as lease:
+            now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))
+            if now != seen.machine:
+                self._refuse_to_overwrite(Observed.compare(self, now, args), state, args)
+            pair = side_by_side.SideBySide(
+                old=replace(self._ref(args, id), name=now.name),
+                new_name=side_by_side.other_name(args.name, now.name),
+                create=lambda name, config: self._create_second(args, name, config),
+            )
+            wanted = _version(args, _complete(args, running=now.known_config))
+            done = side_by_side.update(pair, wanted, lease, draft=_draft(args))
+            verified = _verified(args, done.evidence, open_release=done.open_release)
+            try:
+                machine_states.destroy(fly, args.app, id, lease=lease)
+            except ProviderError as error:
+                raise Incomplete(resource_id, replace(verified, second_machine=id), str(error)) from None
+        return verified
+
+    def _create_second(self, args: MachineArgs, name: str, config: machines.Config) -> machines.Machine:
+        """A machine that gets no requests yet. One that a run which died has left is destroyed: the list did not show it before."""
+
+        def create() -> machines.Machine:
+            return create_idempotent(
+                lambda: retry_until_pullable(
+                    lambda: machines.create(
+                        self.fly,
+                        args.app,
+                        name,
+                        region=args.region,
+                        config=config,
+                        min_secrets_version=args.secrets_version,
+                        is_routed=False,
+                    )
+                ),
+                lambda: self._named(replace(args, name=name)),
+                what=f"machine {name} of app {args.app}",
+            )
+
+        try:
+            return create()
+        except FlyError as error:
+            if NAME_TAKEN not in error.body:
+                raise
+        left = waiting.poll(
+            lambda: self._named(replace(args, name=name)),
+            seconds=LOOK_AGAIN_SECONDS,
+            waiting_for=f"machine {name} of app {args.app} to be listed",
+        )
+        if not machine_config.is_signed(left.known_config):
+            raise NOT_OURS(id=left.id, name=name, app=args.app)
+        machine_states.destroy(self.fly, args.app, left.id, at_once=True)
+        return create()
+
+    def _settled(self, state: MachineState, id: str) -> machines.Machine | None:
+        """The machine `id`; if an update side by side has died, the one of the two that is kept."""
+        found = machines.find(self.fly, state.app, id)
+        second = self._second(state, id) if _is_side_by_side(state) or state.second_machine or not found else None
+        if found and second:
+            kept = side_by_side.settle(self.fly, state.app, found, second)
+            return machines.find(self.fly, state.app, kept.id)
+        return found or second
+
+    def _second(self, args: MachineArgs, id: str) -> machines.Machine | None:
+        """The machine that an update side by side has created besides the machine `id`."""
+        names = (args.name, f"{args.name}{side_by_side.SECOND}")
+        for machine in machines.living(self.fly, args.app):
+            if machine.id != id and machine.name in names and machine_config.is_signed(machine.known_config):
+                return machines.find(self.fly, args.app, machine.id)
+        return None
 
     def _refuse_to_overwrite(self, seen: Observed, state: MachineState, args: MachineArgs) -> None:
         """Raise when another client has changed the machine since we last looked, to something that is not wanted."""
@@ -383,12 +481,22 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         known = _version(state, _complete(state, running=now.known_config))
         is_known = self._equals(_state(state, now), state)
         is_unfinished = machine_config.is_signed(now.known_config) and not is_known
-        if not is_unfinished and (_runs_well(now) or (is_known and state.verified_at)):
+        if not is_unfinished and (side_by_side.runs_well(now) or (is_known and state.verified_at)):
             return replace(known, config=now.known_config, health=known.health if is_known else None)
         return known if state.verified_at else None
 
     def _equals(self, seen: MachineState, state: MachineState) -> bool:
         return not set(self.changed_fields(seen, state)) - NEEDS_NO_VERSION
+
+    def _existing(self, args: MachineArgs) -> machines.Machine | None:
+        """The machine to adopt, by its name: also one that an update side by side has created."""
+        named = self._named(args)
+        second = self._second(args, named.id if named else "")
+        if named and second:
+            older, newer = sorted((named, second), key=lambda machine: machine.instance_id)
+            kept = side_by_side.settle(self.fly, args.app, older, newer)
+            return machines.find(self.fly, args.app, kept.id)
+        return named or second
 
     def _named(self, args: MachineArgs) -> machines.Machine | None:
         """The machine of that name. Read again by its id, because the list can show one that was just destroyed."""
@@ -415,7 +523,9 @@ def _health(args: MachineArgs, hostname: str) -> health.Health:
 
 def _draft(args: MachineArgs) -> releases.Draft | None:
     """What the release record says; None for a machine without public hostname, whose deployments are not recorded."""
-    return releases.Draft(definition=releases.unpacked(args.definition), tag=args.tag) if args.hostname else None
+    if not args.hostname:
+        return None
+    return releases.Draft(definition=releases.unpacked(args.definition), tag=args.tag, strategy=args.strategy)
 
 
 def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
@@ -425,9 +535,8 @@ def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
     return data + (secrets if args.secrets_version != state.secrets_version else "")
 
 
-def _runs_well(machine: machines.Machine) -> bool:
-    failures = machines.unhealthy_checks(machine.view, machine.checks)
-    return machine.state == "started" and not failures and not logs.crashes(machine)
+def _is_side_by_side(args: MachineArgs) -> bool:
+    return args.strategy in side_by_side.STRATEGIES and not args.volume_id
 
 
 def _version(args: MachineArgs, config: machines.Config) -> Version:
@@ -490,6 +599,7 @@ def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:
             "secrets_version": int(version) if version else None,
         },
         instance_id=machine.instance_id,
+        machine_id=machine.id,
         state=machine.state,
         host_status=machine.host_status,
         private_ip=machine.private_ip,
@@ -506,16 +616,18 @@ def _image(args: MachineArgs, machine: machines.Machine) -> str:
 
 
 class Machine(Resource[MachineArgs], module="fly", name="Machine"):
-    """A Fly machine. Its id is stable over updates; `instance_id` is the version that runs.
+    """A Fly machine. `machine_id` is stable over updates in place, and changes with each update side by side (`strategy`); the id of
+    the resource never changes. `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces, if `replaceable`.
-    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag, monitor) take effect with the
+    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag, strategy, monitor) take effect with the
     next one.
     """
 
     provider = MachineProvider
 
     instance_id: Output[str]
+    machine_id: Output[str]
     state: Output[str]
     private_ip: Output[str]
     verified_at: Output[str]

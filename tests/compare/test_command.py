@@ -18,7 +18,7 @@ def test_double_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "nothing without the mark solos-compare-" in printed
     assert "budget    600 calls, 45 minutes, at most 0.3 cents" in printed
-    assert "0 differences in 10" in printed
+    assert "0 differences in 11" in printed
     assert "LEFT" not in printed
 
 

@@ -11,6 +11,7 @@ from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.release_command import ReleaseCommandProvider
 from providers.fly.safe_update.machine_config import revision
+from providers.fly.safe_update.side_by_side import names
 from providers.fly.secrets import SecretsProvider
 from providers.fly.survey import SurveyProvider
 from providers.fly.volume import VolumeProvider
@@ -27,32 +28,38 @@ RELEASES = {"1.0.0": None, "1.0.1": None, "1.0.2": "unhealthy"}
 
 
 class Backend(DrivenStack):
+    strategy = "rolling"
+
     def up(self, *, tag: str = "1.0.0", secrets: dict[str, str] | None = None, size_gb: int = 1, **env: str) -> None:
         """Deploy the backend; raises what the first failing step raises."""
         config = {**CONFIG, "env": {**CONFIG["env"], **env}}
+        if self.strategy == "bluegreen":
+            del config["mounts"]
+            config["env"]["DATABASE_PATH"] = "/solos.db"
         survey = self.do(
             "survey",
             SurveyProvider,
             app=APP,
             org="sol-labs",
-            machines=["solserver"],
+            machines=names("solserver", self.strategy),
             region="sjc",
-            volume="solos_data",
+            volume="solos_data" if "mounts" in config else None,
             addresses=list(ADDRESSES),
         )
         self.do("app", AppProvider, name=APP, org="sol-labs", existed=survey["found_apps"])
         image = self.do("image", ImageProvider, reference=f"registry.fly.io/solserver:{tag}")["pinned"]
         for kind in ADDRESSES:
             self.do(kind, IpAddressProvider, app=APP, type=kind, existed=survey["found_addresses"])
-        self.do(
-            "volume",
-            VolumeProvider,
-            app=APP,
-            name="solos_data",
-            region="sjc",
-            size_gb=size_gb,
-            existed=survey["found_volumes"],
-        )
+        if "mounts" in config:
+            self.do(
+                "volume",
+                VolumeProvider,
+                app=APP,
+                name="solos_data",
+                region="sjc",
+                size_gb=size_gb,
+                existed=survey["found_volumes"],
+            )
         values = secrets or {"SESSION_KEY": "one"}
         version = self.do("secrets", SecretsProvider, app=APP, values=values, existed=survey["found_secrets"])[
             "version"
@@ -65,7 +72,8 @@ class Backend(DrivenStack):
             region="sjc",
             config=config,
             image=image,
-            volume_id=self.resources["volume"].id,
+            volume_id=self.resources["volume"].id if "mounts" in config else None,
+            strategy=self.strategy,
             secrets_version=version,
             hostname=HOSTNAME,
             expect_body=f'"{tag}"',
@@ -79,7 +87,7 @@ class Backend(DrivenStack):
             app=APP,
             hostname=HOSTNAME,
             expect_body=f'"{tag}"',
-            machine_id=self.resources["machine"].id,
+            machine_id=self.resources["machine"].outputs["machine_id"],
             revision=revision(config, image, int(version)),
         )
         self.finish()
@@ -104,6 +112,12 @@ class Backend(DrivenStack):
             release=tag,
             seconds=5.0,
         )
+
+
+class Stateless(Backend):
+    """Without a volume: an update is side by side."""
+
+    strategy = "bluegreen"
 
 
 def add_note(world: World, text: str) -> None:
@@ -187,7 +201,7 @@ def _machine(world: World, machine: Document) -> Document:
         **{key: machine[key] for key in ("name", "region", "state", "cordoned", "_secrets")},
         "config": {
             **config,
-            "mounts": [{**mount, "volume": "the volume"} for mount in config["mounts"]],
+            "mounts": [{**mount, "volume": "the volume"} for mount in config.get("mounts") or ()],
             "metadata": {
                 key: metadata[key] for key in metadata if not key.startswith(("fly_release", "pulumi_secrets"))
             },

@@ -5,7 +5,7 @@ from typing import Any
 from providers.fly.safe_update.verification import NotHealthy
 from rehearsal.cloud.world import World
 from tests.fault_matrix import Journey
-from tests.fly.backend import RELEASES, Backend, add_note, held
+from tests.fly.backend import RELEASES, Backend, Stateless, add_note, held
 from tests.fly.checked import Checked
 from tests.fly.conftest import push
 from tests.fly.database import Database, database_held, enter_dns
@@ -16,6 +16,20 @@ def nothing_yet(world: World, settings: dict[str, Any]) -> Backend:
     for tag, broken in RELEASES.items():
         push(world, tag, broken=broken)
     return Backend(settings)
+
+
+def stateless(world: World, settings: dict[str, Any]) -> Stateless:
+    """A backend without a volume runs, and is updated side by side."""
+    nothing_yet(world, settings)
+    backend = Stateless(settings)
+    backend.up()
+    return backend
+
+
+def second_machine(world: World, settings: dict[str, Any]) -> Stateless:
+    """It has been updated, so its machine has the second name, and the state of its stack is lost."""
+    stateless(world, settings).up(tag="1.0.1")
+    return Stateless(settings)
 
 
 def standing(world: World, settings: dict[str, Any]) -> Backend:
@@ -104,6 +118,9 @@ JOURNEYS = (
     Journey("taking over what is there", left_behind, Backend.up, held),
     Journey("releasing a new version", standing, release, held),
     Journey("putting a bad release back", standing, roll_back, held),
+    Journey("releasing side by side", stateless, release, held),
+    Journey("putting a bad release back side by side", stateless, roll_back, held),
+    Journey("taking over a second machine", second_machine, Backend.up, held),
     Journey("running a release command", standing, migrate, held),
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),

@@ -1,5 +1,7 @@
 """Bring a machine to a state, and wait until it is there: start, restart, destroy."""
 
+from contextlib import nullcontext
+
 from providers import waiting
 from providers.fly.api import machines
 from providers.fly.api.client import GET_MACHINE_LIMIT, Fly, FlyError, NotFound, is_without_capacity
@@ -144,30 +146,30 @@ def _wait_for_checks(fly: Fly, app: str, id: str, *, seconds: float, lease: Leas
     )
 
 
-def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False) -> None:
+def destroy(fly: Fly, app: str, id: str, *, at_once: bool = False, lease: Lease | None = None) -> None:
     """Stop the machine gracefully, delete it and wait until it is destroyed, which frees its name; succeeds when it already is.
-    `at_once` kills it."""
+    `at_once` kills it. `lease` is that of the machine, where the caller holds it."""
     try:
         machine = machines.look_up(fly, app, id)
     except NotFound:
         return
     if not machine.is_gone:
-        with leased(fly, app, id) as lease:
+        with nullcontext(lease) if lease else leased(fly, app, id) as held:
             now = machines.find(fly, app, id)
             if now and not at_once and now.state == "started" and now.host_status == "ok":
                 doing = f"stop machine {id} of app {app}"
-                fly.call("POST", f"{machines.path(app, id)}/stop", doing=doing, nonce=lease.nonce, safe=True)
-                wait_for(fly, app, id, "stopped", version=now.instance_id, seconds=_stop_seconds(now), lease=lease)
+                fly.call("POST", f"{machines.path(app, id)}/stop", doing=doing, nonce=held.nonce, safe=True)
+                wait_for(fly, app, id, "stopped", version=now.instance_id, seconds=_stop_seconds(now), lease=held)
             fly.call(
                 "DELETE",
                 machines.path(app, id),
                 doing=f"destroy machine {id} of app {app}",
                 params={"force": "true"},
-                nonce=lease.nonce,
+                nonce=held.nonce,
                 accept=(404,),
                 safe=True,
             )
-            lease.forget()
+            held.forget()
     waiting.poll(
         lambda: True if _is_destroyed(fly, app, id) else None,
         seconds=GONE_SECONDS,

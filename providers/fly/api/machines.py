@@ -230,8 +230,20 @@ def living(fly: Fly, app: str) -> list[Machine]:
         return []
 
 
-def create(fly: Fly, app: str, name: str, *, region: str, config: Config, min_secrets_version: int | None) -> Machine:
+def create(
+    fly: Fly,
+    app: str,
+    name: str,
+    *,
+    region: str,
+    config: Config,
+    min_secrets_version: int | None,
+    is_routed: bool = True,
+) -> Machine:
+    """Without `is_routed`, Fly's proxy sends no requests to it until it is uncordoned."""
     body = {"name": name, "region": region, "config": config, **_min_secrets(min_secrets_version)}
+    if not is_routed:
+        body["skip_service_registration"] = True
     return fly.call(
         "POST", f"/apps/{app}/machines", doing=f"create machine {name} of app {app}", shape=Machine, body=body
     )

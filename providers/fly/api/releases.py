@@ -48,6 +48,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     folder."""
     tag: str = ""
     """The image as `registry/repository:tag`, for when Fly does not find it by its digest."""
+    strategy: str = "rolling"
 
 
 def packed(definition: Mapping[str, object]) -> str:
@@ -143,7 +144,7 @@ def _create(fly: Fly, app: str, image: str, draft: Draft) -> Record:
         body = {
             "app_name": app,
             "build_id": 0,
-            "strategy": "ROLLING",
+            "strategy": draft.strategy.upper(),
             "definition": {**draft.definition, "app": app},
             "image": reference,
         }

@@ -90,10 +90,18 @@ class MachineRef(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
 
-def verify(machine: MachineRef, instance_id: str, version: Version, lease: leases.Lease | None = None) -> Evidence:
+def verify(
+    machine: MachineRef,
+    instance_id: str,
+    version: Version,
+    lease: leases.Lease | None = None,
+    *,
+    nonce: str | None = None,
+) -> Evidence:
     """Wait until `instance_id`, which runs `version`, is healthy: all steps together within `version.seconds`.
 
-    Raises NotHealthy as soon as it cannot become healthy, and Reverted when Fly has given it up."""
+    `lease` is kept alive meanwhile; it is that of the machine, unless `nonce` is given. Raises NotHealthy as soon as it cannot become
+    healthy, and Reverted when Fly has given it up."""
     began = waiting.clock.now()
 
     def keep() -> None:
@@ -101,8 +109,8 @@ def verify(machine: MachineRef, instance_id: str, version: Version, lease: lease
             lease.keep()
 
     def until(failures: Callable[[Machine], list[str]], action: str) -> Machine:
-        nonce = lease.nonce if lease else ""
-        return _until(machine, instance_id, failures, keep, action=action, seconds=left(), nonce=nonce)
+        held = lease.nonce if lease and nonce is None else nonce or ""
+        return _until(machine, instance_id, failures, keep, action=action, seconds=left(), nonce=held)
 
     def since() -> float:
         return round(waiting.clock.now() - began, 1)

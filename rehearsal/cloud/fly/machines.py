@@ -168,13 +168,13 @@ class MachinesPart(FlyApi):
     def cordon_machine(self, request: Request, name: str, id: str) -> Any:
         with self._changed(request, name, id, "cordon_machine") as machine:
             machine["cordoned"] = True
-        return {"ok": True}
+        return None
 
     @route("POST", "/v1/apps/<name>/machines/<id>/uncordon")
     def uncordon_machine(self, request: Request, name: str, id: str) -> Any:
         with self._changed(request, name, id, "uncordon_machine") as machine:
             machine["cordoned"] = False
-        return {"ok": True}
+        return None
 
     @route("GET", "/v1/apps/<name>/machines/<id>/wait")
     def wait_for_machine(self, request: Request, name: str, id: str) -> Any:

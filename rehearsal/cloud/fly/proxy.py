@@ -4,6 +4,7 @@ Whether it still routes to the previous version while an update prepares the ima
 has both.
 """
 
+import itertools
 import time
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ class Proxy(Service):
         super().__init__(context)
         self._machines = machines
         self._certificates = certificates
+        self._turn = itertools.count()
 
     @route("GET", "/")
     @route("POST", "/")
@@ -60,10 +62,15 @@ class Proxy(Service):
         return response
 
     def _route(self, app: str, request: Request) -> Response:
-        for machine in self._machines.of_app(app):
-            if routable(machine, until_signalled=self.context.delays.routed_until_signalled):
-                return self._forward(machine, request)
-        return Response("no healthy machine", 503)
+        """To the healthy machines of the app in turn."""
+        machines = [
+            machine
+            for machine in self._machines.of_app(app)
+            if routable(machine, until_signalled=self.context.delays.routed_until_signalled)
+        ]
+        if not machines:
+            return Response("no healthy machine", 503)
+        return self._forward(machines[next(self._turn) % len(machines)], request)
 
     def _forward(self, machine: Document, request: Request) -> Response:
         port = next((service["internal_port"] for service in machine["config"].get("services") or ()), None)
