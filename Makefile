@@ -67,7 +67,7 @@ report: setup ## write the launch report of a stack: make report STACK=prod
 	@$(BIN)/python -m report --stack $(or $(STACK),$(error name a stack: make report STACK=prod))
 
 test: setup lint ## lint, type check, and run every test
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist load --maxschedchunk 1
 
 compare: setup ## compare a double with the vendor, in your account: infra-docs/COMPARE.md (VENDOR=fly ORG=my-org, or DOUBLE=1 without an account)
 	@$(BIN)/python -m compare $(or $(VENDOR),$(error name a vendor: make compare VENDOR=fly ORG=my-org)) $(COMPARISON)

@@ -14,12 +14,18 @@ from providers import engine
 from tests.needs import skip_without_programs
 
 LONG = (
-    "tests/docs/test_runbook.py",
+    "tests/rehearsal/test_disk.py",
+    "tests/program/test_mutated_settings.py",
+    "tests/docs/test_runbook.py::test_commands_print_what_is_shown",
+    "tests/rehearsal/test_breaks.py",
+    "tests/program/test_launch.py",
     "tests/rehearsal/",
-    "tests/test_drills.py",
     "tests/program/",
     "tests/test_nothing_lost.py",
+    "tests/test_corrupted_responses.py",
+    "tests/test_drills.py",
 )
+"""The tests that take longest, longest first."""
 __all__ = ["configured", "settings", "world"]
 
 
@@ -28,8 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of whole programs first: a long one that starts last would keep one core busy and the others idle."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    """The longest first: one that starts last would keep one core busy and the others idle."""
+    items.sort(
+        key=lambda item: next((rank for rank, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+    )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ GIVEN: dict[str, Any] = {
     "org": "sol-labs",
     "app": "solos-prod",
     "image": "registry.fly.io/solserver:1.0.0",
-    "imageBuild": {"command": "true", "context": "infra-docs/decisions"},
+    "imageBuild": {"command": "true", "context": "monitoring/receivers"},
     "database": {"kind": "sqlite", "restoreDrill": "true", "fromSnapshot": "vs_1"},
     "secrets": {
         "BUCKET_NAME": SECRET,

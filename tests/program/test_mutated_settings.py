@@ -1,5 +1,6 @@
 """Mutated settings (`tests/program/mutation.py`): a wrong value ends in a line with its key, never in a traceback."""
 
+import functools
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.backend import settings as backend_settings
 from components.launch import smoke_test
 from components.settings import BadSettings, Settings, read
 from harness.program import create_project
@@ -18,7 +20,7 @@ from providers.fly import appconfig
 from tests.program.full_settings import ENCRYPTED, SECRET, full_settings
 from tests.program.mutation import mutated, mutated_text
 
-VALUES, TEXTS = 9_800, 200
+VALUES, TEXTS, PARTS = 9_800, 200, 4
 
 
 @pytest.fixture
@@ -33,14 +35,17 @@ def files_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, file in (
         (appconfig, "load", folder / "fly.toml"),
         (smoke_test, "read_plan", folder / "infra-docs/smoke-test.toml"),
+        (backend_settings, "read_contract", folder / "infra-docs/environment.toml"),
     ):
-        read_file = getattr(module, name)
-        monkeypatch.setattr(module, name, _remembering(read_file, file))
+        monkeypatch.setattr(module, name, _remembering(getattr(module, name), file))
 
 
-def _remembering(read_file: Callable[[Path], Any], file: Path) -> Callable[[Path], Any]:
-    found = read_file(file)
-    return lambda path: found if path == file else read_file(path)
+def _remembering(read_file: Callable[..., Any], file: Path) -> Callable[..., Any]:
+    @functools.cache
+    def found(*name: str) -> Any:
+        return read_file(file, *name)
+
+    return lambda path, *name: found(*name) if path == file else read_file(path, *name)
 
 
 def settings_of(values: Mapping[str, Any], folder: Path) -> Settings:
@@ -65,15 +70,16 @@ def faults(values: Mapping[str, Any], base: Mapping[str, Any], folder: Path) -> 
         yield f"{type(error).__name__}: {error}"
 
 
-def test_mutated_values(folder: Path, files_read_once: None, counted: Callable[[str, int], None]) -> None:
+@pytest.mark.parametrize("part", range(PARTS))  # for as many processes
+def test_mutated_values(part: int, folder: Path, files_read_once: None, counted: Callable[[str, int], None]) -> None:
     base = full_settings()
     settings_of(base, folder)
     failures: list[str] = []
-    for number in range(VALUES):
+    for number in range(part, VALUES, PARTS):
         values = mutated(base, random.Random(number), kept=ENCRYPTED)  # noqa: S311 (not cryptography)
         failures += [f"{number}: {fault}" for fault in faults(values, base, folder)]
 
-    counted("mutated settings: nothing lost, no traceback", VALUES)
+    counted("mutated settings: nothing lost, no traceback", VALUES // PARTS)
     assert failures == []
 
 

@@ -2,14 +2,15 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from harness import warm
 from tests.processes import descendants, is_alive, wait_until
 from tests.rehearsal.conftest import Clone
 
-pytestmark = pytest.mark.usefixtures("cold_python")
 SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$", "seconds": 4}
 """Creating the machine takes some seconds, and its response is lost."""
 
@@ -18,7 +19,9 @@ class Run:
     """A rehearsal whose engine is creating a machine."""
 
     def __init__(self, clone: Clone) -> None:
-        self.process = clone.start()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "executable", warm.REAL)  # a forked process is not a child of the one that started it
+            self.process = clone.start()
         self.control = clone.control()
         self.control.do("/faults", **SLOW)
         wait_until(lambda: not self.control.see("/faults"))
