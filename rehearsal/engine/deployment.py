@@ -18,6 +18,9 @@ from rehearsal.engine.snapshot import Entry, Snapshot, now
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
 
 PARALLEL = 8
+NOT_SAVED = (
+    "the state cannot be saved: {reason}: free some space or make its folder writable, then run the same command again"
+)
 NOT_REPLACED = "{name} cannot be replaced because it is protected; unprotect it first"
 
 
@@ -107,14 +110,18 @@ class Deployment:
             return act()
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """Set the outputs of a component or the stack."""
+        """Set the outputs of a component or the stack. Raises Stopped after a failure, which is then already shown."""
         with self.snapshot.lock:
             entry = next(entry for entry in self.snapshot.done if entry.urn == urn)
             changes = difference(entry.outputs, outputs)
             entry.outputs = outputs
         if urn == self.stack.urn:
             self.display.outputs(outputs, list(changes))
-        self._record()
+        try:
+            self._record()
+        except StepFailed as error:
+            self.fail(urn, str(error))
+            raise Stopped from None
 
     def urn(self, type: str, name: str, parent: str) -> str:
         above = parent.rpartition("::")[0].rpartition("::")[2]
@@ -449,8 +456,12 @@ class Deployment:
             self._record()
 
     def _record(self) -> None:
-        if self._save is not None:
+        if self._save is None:
+            return
+        try:
             self._save(self.snapshot)
+        except OSError as error:  # for example, a full disk
+            raise StepFailed(NOT_SAVED.format(reason=error.strerror or error)) from None
 
 
 def _is_free(entry: Entry, existing: Iterable[Entry]) -> bool:

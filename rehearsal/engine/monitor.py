@@ -16,6 +16,7 @@ from rehearsal.engine.values import from_wire, to_wire
 
 PARALLEL_REGISTRATIONS = 64
 FEATURES = (resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS, resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH)
+STOPPED = (grpc.StatusCode.UNAVAILABLE, "the run has been stopped")
 """Without further features the SDK sends plain values, and aliases as URNs."""
 
 
@@ -43,7 +44,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         try:
             entry = self.deployment.register(_goal(request))
         except Stopped:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the run has been stopped")
+            context.abort(*STOPPED)
         return resource_pb2.RegisterResourceResponse(
             urn=entry.urn,
             id=entry.id,
@@ -51,7 +52,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         )
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
-        self.deployment.register_outputs(request.urn, from_wire(request.outputs))
+        try:
+            self.deployment.register_outputs(request.urn, from_wire(request.outputs))
+        except Stopped:
+            context.abort(*STOPPED)
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: Any) -> Any:  # noqa: N802 (the protocol's name)
