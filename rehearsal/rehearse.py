@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from project.config import project_name
 from project.files import BadProject, read_toml, read_yaml
 from rehearsal import dress, ports, processes
 from rehearsal.doubles import Doubles, served
@@ -203,10 +204,12 @@ def _play_people() -> int:
     if not served_at.exists():
         raise BadProject(f"{served_at} is missing: run `make serve` in another shell first")
     document = read_yaml(file)
-    config = document["config"]
+    prefix = f"{project_name(Path())}:"
+    config = {key.removeprefix(prefix): value for key, value in document["config"].items()}
     people = _people(config, json.loads(served_at.read_text(encoding="utf-8"))["control"])
     people.install(str(config["version"]), str(config["build"]))
-    config.update(_declaration(people, config))
+    declaration = _declaration(people, config)
+    document["config"] |= {f"{prefix}{key}": value for key, value in declaration.items()}
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     print(f"The testers have installed the build. {file} has their sign-offs, and {LEAD}'s declaration of the launch.")
     return 0
