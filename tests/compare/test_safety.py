@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -12,7 +13,8 @@ from compare.script import filled
 from compare.side import DoubleSide, of_double
 from compare.wire import Budget, Call, NotOurs
 from harness.appstore import records
-from harness.inprocess import control
+from harness.inprocess import Doubles, control, copy_of
+from rehearsal.cloud.world import World
 from tests.compare.changes import Change, Changed, replaced
 from tests.compare.runs import BUDGET, DATE, complete, ran
 from tests.fault_transport import FAULT_KINDS, FaultKind, FaultTransport, Killed
@@ -38,11 +40,11 @@ def account(vendor: str) -> Iterator[DoubleSide]:
         yield side
 
 
-def exists(side: DoubleSide) -> set[tuple[str, str]]:
+def exists(world: World) -> set[tuple[str, str]]:
     """Type and id of everything in the account."""
-    found = {("app", app["name"]) for app in side.world.store.all("fly_app") if app["_gone_at"] is None}
-    found |= {("cluster", cluster["id"]) for cluster in side.world.store.all("fly_postgres")}
-    return found | {(type, each["id"]) for type in records(side.world).kinds for each in records(side.world).all(type)}
+    found = {("app", app["name"]) for app in world.store.all("fly_app") if app["_gone_at"] is None}
+    found |= {("cluster", cluster["id"]) for cluster in world.store.all("fly_postgres")}
+    return found | {(type, each["id"]) for type in records(world).kinds for each in records(world).all(type)}
 
 
 @functools.cache
@@ -54,22 +56,40 @@ def calls(vendor: str) -> list[str]:
     return transport.calls
 
 
-def writes(vendor: str) -> list[int]:
-    return [number for number, call in enumerate(calls(vendor)) if not call.startswith(("GET ", "HEAD "))]
+class AfterEachWrite(FaultTransport):
+    """Gives `then` a copy of the world after each write: a process that is killed there leaves it like that."""
+
+    def __init__(self, world: World, then: Callable[[World], None]) -> None:
+        super().__init__(world)
+        self._then, self.writes = then, 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        if request.method not in ("GET", "HEAD"):
+            self.writes += 1
+            copy = copy_of(self._world)
+            self._then(copy)
+            copy.close()
+        return response
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_next_run_cleans_up(vendor: str, counted: Callable[[str, int], None]) -> None:
     """Killed after each write; killed elsewhere is the same as after the write before."""
-    for number in writes(vendor):
-        with account(vendor) as side:
-            before = exists(side)
-            with pytest.raises(Killed):
-                ran(side, FaultTransport(side.world, "killed_after", number), options=OPTIONS[vendor])
-            assert run.clean(side.script, side.wire(BUDGET)) == ()
-            assert exists(side) == before
+    with account(vendor) as side, of_double(vendor) as later:
+        before = exists(side.world)
 
-    counted("comparisons killed after a write: nothing left", len(writes(vendor)))
+        def clean(left: World) -> None:
+            later.clock.sleep(left.clock.now() - later.clock.now())
+            following = replace(later, clock=left.clock)
+            assert run.clean(following.script, following.wire(BUDGET, Doubles(left))) == ()
+            assert exists(left) == before
+
+        transport = AfterEachWrite(side.world, clean)
+        complete(ran(side, transport, options=OPTIONS[vendor]))
+
+    assert transport.writes > 40
+    counted("comparisons killed after a write: nothing left", transport.writes)
 
 
 @pytest.mark.parametrize("made", ["/v1/postgres", "/restore"])
@@ -81,14 +101,14 @@ def test_clusters_are_cleaned_up(made: str) -> None:
     number = next(at for at, call in enumerate(transport.calls) if call.startswith("POST") and call.endswith(made))
 
     with account("fly") as side:
-        before = exists(side)
+        before = exists(side.world)
         with pytest.raises(Killed):
             ran(side, FaultTransport(side.world, "killed_after", number), options=["postgres"])
-        assert {type for type, _ in exists(side) - before} == {"app", "cluster"}
+        assert {type for type, _ in exists(side.world) - before} == {"app", "cluster"}
 
         run.clean(side.script, side.wire(BUDGET))
         side.clock.sleep(60)
-        assert exists(side) == before
+        assert exists(side.world) == before
 
 
 class Interrupted(FaultTransport):
@@ -104,55 +124,55 @@ class Interrupted(FaultTransport):
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_interrupted_run_cleans_up(vendor: str) -> None:
     with account(vendor) as side:
-        before = exists(side)
+        before = exists(side.world)
         outcome = ran(side, Interrupted(side.world))
 
         assert (outcome.stopped, outcome.left) == ("it was interrupted", ())
-        assert exists(side) == before
+        assert exists(side.world) == before
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULT_KINDS if not fault.startswith(("killed", "outage"))])
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_same_run_cleans_up(vendor: str, fault: FaultKind) -> None:
-    """The first list, the first creation or the last deletion fails, or its answer is lost."""
+    """The first creation or the last deletion fails, or its answer is lost."""
     made = calls(vendor)
     creation = next(
         number for number, call in enumerate(made) if call.endswith(("POST fly.test/v1/apps", "/v1/bundleIds"))
     )
     deletion = max(number for number, call in enumerate(made) if call.startswith("DELETE"))
 
-    for number in (0, creation, deletion):
+    for number in (creation, deletion):
         with account(vendor) as side:
-            before = exists(side)
+            before = exists(side.world)
             outcome = ran(side, FaultTransport(side.world, fault, number), options=OPTIONS[vendor])
             assert outcome.left == ()
-            assert exists(side) == before
+            assert exists(side.world) == before
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_outage_is_reported(vendor: str) -> None:
     """Without a network nothing can be deleted: the summary says so, and the next run deletes it."""
     with account(vendor) as side:
-        before = exists(side)
+        before = exists(side.world)
         outcome = ran(side, FaultTransport(side.world, "outage", 80))
         assert outcome.left
         assert outcome.left[0].startswith("not known: GET /v1/")
-        assert exists(side) > before
+        assert exists(side.world) > before
 
         assert run.clean(side.script, side.wire(BUDGET)) == ()
-        assert exists(side) == before
+        assert exists(side.world) == before
 
 
 @pytest.mark.parametrize("budget", [Budget(60, 60.0), Budget(600, 1.5)], ids=["calls", "minutes"])
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_budget_ends_the_run(vendor: str, budget: Budget) -> None:
     with account(vendor) as side:
-        before = exists(side)
+        before = exists(side.world)
         outcome = run.run(side.script, side.wire(budget), source="double", date=DATE)
 
         assert outcome.stopped == "the budget of calls or minutes was used up"
         assert outcome.left == ()
-        assert exists(side) == before
+        assert exists(side.world) == before
         assert outcome.calls < 150
 
 
@@ -160,12 +180,12 @@ def test_list_lags_behind_creation() -> None:
     """The app of the run itself is deleted although the list of apps does not show it."""
     unlisted = Change(name="lists without apps", call="GET /v1/apps", body=replaced("apps", by=[]), told=())
     with account("fly") as side:
-        before = exists(side)
+        before = exists(side.world)
         wire = side.wire(Budget(40, 60.0), Changed(side.world, unlisted))
         outcome = run.run(side.script, wire, source="double", date=DATE)
 
         assert (outcome.stopped != "", outcome.left) == (True, ())
-        assert exists(side) == before
+        assert exists(side.world) == before
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
