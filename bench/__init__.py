@@ -6,6 +6,7 @@
     testers      the calls for 1, 10 and 100 testers
     polling      the calls in an hour in which Apple processes a build, and the hourly rate limit
     deploys      duration at 0 and 100 ms per call, compared to the critical path; downtime of an update, compared to a restart
+    load         requests that fail during an update of a server without a volume, by the strategy of fly.toml
     uploads      the upload of an IPA, compared to a bare parallel PUT of the same bytes, and its memory
 
 Every timing is a ratio of two things that are measured alternately in the same run, because machines differ and are noisy; the

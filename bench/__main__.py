@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from bench import calls, deploys, imports, polling, previews, testers, uploads
+from bench import calls, deploys, imports, load, polling, previews, testers, uploads
 from bench.options import Options
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "testers": testers.run,
     "polling": polling.run,
     "deploys": deploys.run,
+    "load": load.run,
     "uploads": uploads.run,
 }
 

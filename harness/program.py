@@ -7,6 +7,7 @@ import copy
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,12 @@ class Stack:
         text = (self.project / name).read_text()
         assert text.count(before) == 1, f"{name} has {text.count(before)} times {before!r}"
         (self.project / name).write_text(text.replace(before, after))
+
+    def remove_volume(self) -> None:
+        """Leave no volume and no file for a database in fly.toml."""
+        file = self.project / "fly.toml"
+        without = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", file.read_text(), flags=re.DOTALL | re.MULTILINE)
+        file.write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
 
     def forget(self, name: str) -> None:
         """Remove a credential from the environment."""

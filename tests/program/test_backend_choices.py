@@ -1,7 +1,6 @@
 """What a stack may choose for its backend, through the whole program and over real HTTP."""
 
 import json
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,19 +89,12 @@ def test_image_build(stack: Stack, addresses: dict[str, str], tmp_path: Path) ->
     assert [machine["config"]["image"] for machine in fly(addresses)["fly_machine"]] == [running[0]["config"]["image"]]
 
 
-def take_out_the_volume(stack: Stack) -> None:
-    """Leave no volume and no file for a database in fly.toml."""
-    file = stack.project / "fly.toml"
-    without = re.sub(r"\[\[mounts\]\].*?(?=^\[)", "", file.read_text(), flags=re.DOTALL | re.MULTILINE)
-    file.write_text(re.sub(r".*DATABASE_PATH.*\n", "", without))
-
-
 def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
     """Rows survive a release, and a restored backup replaces a bad migration."""
     stack.configure(database={"kind": "postgres", "plan": "starter"})
     assert stack.run("preview") != 0
     assert "fly.toml:18: [[mounts]] is only for SQLite, but `database.kind` is postgres; remove it" in stack.text
-    take_out_the_volume(stack)
+    stack.remove_volume()
 
     assert stack.run("up") == 0, stack.text
     (app,), (cluster,) = fly(addresses)["fly_app"], fly(addresses)["fly_postgres"]

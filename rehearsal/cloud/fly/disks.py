@@ -1,7 +1,9 @@
 """The content of volumes, snapshots and databases: a real folder for each."""
 
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 
@@ -53,9 +55,13 @@ class Disks:
         return self._created(self.folder / "postgres" / cluster_id / name)
 
     def back_up(self, cluster_id: str, backup_id: str) -> None:
-        """Copy all databases of a cluster."""
+        """Copy all databases of a cluster, each as it is at one moment, while servers write to them."""
         source = self._created(self.folder / "postgres" / cluster_id)
-        shutil.copytree(source, self.folder / "backups" / cluster_id / backup_id, dirs_exist_ok=True)
+        backup = self._created(self.folder / "backups" / cluster_id / backup_id)
+        for file in source.rglob("*.sqlite3"):
+            target = self._created(backup / file.parent.relative_to(source)) / file.name
+            with closing(sqlite3.connect(file)) as live, closing(sqlite3.connect(target)) as copy:
+                live.backup(copy)
 
     def restore_backup(self, cluster_id: str, backup_id: str, to: str) -> None:
         source = self.folder / "backups" / cluster_id / backup_id
