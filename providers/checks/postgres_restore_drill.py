@@ -77,7 +77,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
         postgres.wait_until_ready(fly, restored.id)
         seconds = round(waiting.clock.now() - started_at, 1)
         databases = postgres.databases(fly, restored.id)
-        self._clear(args)
+        self._clear(args, restored)
         if args.database not in databases:
             raise NO_DATABASE(
                 backup_id=args.backup_id,
@@ -101,12 +101,13 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
             first_pause=1.0,
         )
 
-    def _clear(self, args: PostgresRestoreDrillArgs) -> None:
+    def _clear(self, args: PostgresRestoreDrillArgs, *known: postgres.Cluster) -> None:
+        """Delete the `known` clusters, and what a drill that died has left. A list can lag behind the creation of a cluster."""
         provider = ManagedPostgresProvider()
         provider.config = self.config
-        for cluster in postgres.living(self.fly, args.org, _name(args)):
-            state = ManagedPostgresState(org=args.org, name=cluster.name, region=cluster.region or "")
-            provider.remove(cluster.id, state)
+        listed = postgres.living(self.fly, args.org, _name(args))
+        for id in {cluster.id for cluster in (*known, *listed)}:
+            provider.remove(id, ManagedPostgresState(org=args.org, name=_name(args), region=""))
 
 
 def _name(args: PostgresRestoreDrillArgs) -> str:

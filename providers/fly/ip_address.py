@@ -10,7 +10,7 @@ from pulumi import Output
 
 from providers import waiting
 from providers.adoption import Adoptable
-from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent
+from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.fly.api import ip_assignments
 from providers.fly.api.client import Fly, NotFound, retry_until_visible
@@ -48,11 +48,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
             yield NO_REGION(type=args.type)
 
     def ensure(self, args: IpAddressArgs) -> tuple[str, IpAddressState]:
-        address = find(self.fly, args) or create_idempotent(
-            lambda: self._assign(args),
-            lambda: find(self.fly, args),
-            what=f"the {args.type} address of app {args.app}",
-        )
+        address = find(self.fly, args) or self._assign_once(args)
         return address, _state(args, address)
 
     def observe(self, id: str, state: IpAddressState) -> IpAddressState | None:
@@ -70,24 +66,39 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
         return _state(state, id)
 
     def remove(self, id: str, state: IpAddressState) -> None:
-        self.fly.call(
-            "DELETE",
-            f"/apps/{state.app}/ip_assignments/{id}",
-            doing=f"release address {id} of app {state.app}",
-            accept=(404,),
-            safe=True,
-        )
+        ip_assignments.release(self.fly, state.app, id)
 
-    def _assign(self, args: IpAddressArgs) -> str:
+    def _assign_once(self, args: IpAddressArgs) -> str:
+        def listed() -> list[IpAssignment]:
+            return find_all(self.fly, args)
+
+        assigned = create_idempotent(
+            lambda: self._assign(args),
+            lambda: next(iter(listed()), None),
+            what=f"the {args.type} address of app {args.app}",
+        )
+        return keep_first(
+            assigned,
+            listed,
+            key=lambda each: each.ip,
+            delete=lambda each: ip_assignments.release(self.fly, args.app, each.ip),
+        ).ip
+
+    def _assign(self, args: IpAddressArgs) -> IpAssignment:
         assigned = retry_until_visible(lambda: ip_assignments.assign(self.fly, args.app, args.type, args.region))
         if not assigned.ip:
             raise NO_ADDRESS(type=args.type, app=args.app)
-        return assigned.ip
+        return assigned
 
 
 def find(fly: Fly, args: IpAddressArgs) -> str | None:
     """The address with that type and region that the app has already."""
-    return next((address.ip for address in ip_assignments.list_all(fly, args.app) if _matches(address, args)), None)
+    return next((address.ip for address in find_all(fly, args)), None)
+
+
+def find_all(fly: Fly, args: IpAddressArgs) -> list[IpAssignment]:
+    """The addresses with that type and region."""
+    return [address for address in ip_assignments.list_all(fly, args.app) if _matches(address, args)]
 
 
 def _matches(found: IpAssignment, args: IpAddressArgs) -> bool:

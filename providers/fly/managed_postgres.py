@@ -13,7 +13,7 @@ from pulumi import Output
 
 from providers import waiting
 from providers.adoption import Adoptable
-from providers.creation import create_idempotent
+from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import postgres
 from providers.fly.lost import VARIABLE, is_lost
@@ -99,7 +99,12 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
         def find() -> postgres.Cluster | None:
             return self._find_own(args)
 
-        found = find() or create_idempotent(lambda: self._create(args), find, what=f"Postgres cluster {args.name}")
+        found = find() or keep_first(
+            create_idempotent(lambda: self._create(args), find, what=f"Postgres cluster {args.name}"),
+            lambda: postgres.living(self.fly, args.org, args.name),
+            key=lambda each: each.id,
+            delete=lambda each: postgres.delete(self.fly, each.id),
+        )
         cluster = postgres.find(self.fly, found.id) or found
         state = _state(args, cluster)
         other = [

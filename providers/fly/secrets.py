@@ -86,13 +86,19 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         return args.app, self._write(args)
 
     def observe(self, id: str, state: SecretsState) -> SecretsState | None:
+        """Secrets of which none is listed are looked for again: a list can lag behind their creation."""
+
+        def shown() -> secrets.Secrets | None:
+            found = secrets.list_all(self.fly, state.app)
+            return found if not state.digests or found.digests.keys() & state.digests.keys() else None
+
         try:
-            listed = secrets.list_all(self.fly, state.app)
-        except NotFound:
+            listed = waiting.poll(
+                shown, seconds=LOOK_AGAIN_SECONDS, waiting_for=f"the secrets of app {state.app} to be listed"
+            )
+        except (NotFound, TimedOut):
             return None
         now = listed.digests
-        if state.digests and not now.keys() & state.digests.keys():
-            return None
         kept = {
             name: value if state.digests.get(name) == now[name] else CHANGED_ELSEWHERE
             for name, value in state.values.items()

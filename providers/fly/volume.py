@@ -14,7 +14,7 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.adoption import Adoptable
-from providers.creation import create_idempotent
+from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machine_states, volumes
 from providers.fly.api.client import NotFound, retry_until_visible
@@ -144,15 +144,21 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         return changed
 
     def ensure(self, args: VolumeArgs) -> tuple[str, VolumeState]:
-        named = volumes.named(self.fly, args.app, args.name, args.region)
+        named = self._named(args)
         listed = _only(named, args)
         volume = listed and volumes.find(self.fly, args.app, listed.id)  # The list can show one that was just deleted.
         if volume is None:
             self._note_snapshots_of_deleted(named, args)
-            volume = create_idempotent(
+            created = create_idempotent(
                 lambda: self._create(args),
-                lambda: _only(volumes.named(self.fly, args.app, args.name, args.region), args),
+                lambda: _only(self._named(args), args),
                 what=f"volume {args.name} of app {args.app}",
+            )
+            volume = keep_first(
+                created,
+                lambda: _living(self._named(args)),
+                key=lambda each: each.id,
+                delete=lambda each: volumes.delete(self.fly, args.app, each.id),
             )
         if volume.encrypted not in (None, args.encrypted):
             raise OTHER_ENCRYPTION(id=volume.id, app=args.app, found=str(volume.encrypted).lower())
@@ -204,6 +210,9 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             action="detaching volume",
             first_pause=0.5,
         )
+
+    def _named(self, args: VolumeArgs) -> list[volumes.Volume]:
+        return volumes.named(self.fly, args.app, args.name, args.region)
 
     def _note_snapshots_of_deleted(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
         """Say which snapshot still has the data of a deleted volume, when an empty one is created in its place."""
@@ -277,9 +286,13 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         return _state(args, volume)
 
 
+def _living(named: list[volumes.Volume]) -> list[volumes.Volume]:
+    return [volume for volume in named if not volume.is_gone and not is_lost(volume.id, volume.region)]
+
+
 def _only(named: list[volumes.Volume], args: VolumeArgs) -> volumes.Volume | None:
     """The volume that is not deleted. Raises when there are several: it never guesses."""
-    found = [volume for volume in named if not volume.is_gone and not is_lost(volume.id, volume.region)]
+    found = _living(named)
     if len(found) > 1:
         ids = ", ".join(volume.id for volume in found)
         raise SEVERAL(app=args.app, count=len(found), name=args.name, region=args.region, ids=ids)

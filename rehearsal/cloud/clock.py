@@ -45,7 +45,7 @@ class Delays:
     machine_start: float = 0.3
     """Fly: from `created` or `starting` to the start of the process."""
     list_lag: float = 0.0
-    """Fly: how long lists of machines, volumes, addresses and secrets do not show what was created or deleted."""
+    """Fly: how long lists of machines, volumes, addresses, secrets and Postgres clusters do not show what was created or deleted."""
     routed_until_signalled: bool = True
     """Not a delay: whether Fly's proxy routes to the previous version until an update sends it its signal."""
     volume_detach: float = 0.3

@@ -1,5 +1,6 @@
 """The journeys of the backend in the fault matrix (`tests/fault_matrix.py`)."""
 
+from dataclasses import replace
 from typing import Any
 
 from providers.fly.safe_update.verification import NotHealthy
@@ -30,6 +31,12 @@ def second_machine(world: World, settings: dict[str, Any]) -> Stateless:
     """It has been updated, so its machine has the second name, and the state of its stack is lost."""
     stateless(world, settings).up(tag="1.0.1")
     return Stateless(settings)
+
+
+def lagging(world: World, settings: dict[str, Any]) -> Backend:
+    """Nothing yet, and lists show no write for some seconds."""
+    world.delays = replace(world.delays, list_lag=4.0)
+    return nothing_yet(world, settings)
 
 
 def standing(world: World, settings: dict[str, Any]) -> Backend:
@@ -91,7 +98,8 @@ def migrate(backend: Backend) -> None:
 
 
 def no_database(world: World, settings: dict[str, Any]) -> Database:
-    """The DNS records are entered."""
+    """The DNS records are entered. Lists show no write for some seconds, less than a new cluster takes."""
+    world.delays = replace(world.delays, list_lag=4.0, postgres_ready=6.0)
     enter_dns(world)
     return Database(settings)
 
@@ -115,6 +123,7 @@ def change_the_role(database: Database) -> None:
 
 JOURNEYS = (
     Journey("creating the backend", nothing_yet, Backend.up, held),
+    Journey("creating it while lists lag", lagging, Backend.up, held),
     Journey("taking over what is there", left_behind, Backend.up, held),
     Journey("releasing a new version", standing, release, held),
     Journey("putting a bad release back", standing, roll_back, held),
@@ -128,9 +137,11 @@ JOURNEYS = (
     Journey("destroying the backend", standing, Backend.destroy, held),
     Journey("releasing what was taken over", taken_over, Backend.destroy, held),
     Journey("creating database and certificate", no_database, Database.up, database_held),
-    Journey("taking over database and certificate", database_left_behind, Database.up, database_held),
     Journey("changing a role of the database", with_database, change_the_role, database_held),
     Journey("destroying database and certificate", with_database, Database.destroy, database_held),
 )
-CHECKS = (Journey("checking the backend", verified, Checked.check, held),)
-"""They create nothing, so that a fault loses nothing. What they read can be wrong."""
+CHECKS = (
+    Journey("checking the backend", verified, Checked.check, held),
+    Journey("taking over database and certificate", database_left_behind, Database.up, database_held),
+)
+"""They create nothing that a fault could lose. What they read can be wrong."""

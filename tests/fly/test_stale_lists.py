@@ -68,6 +68,18 @@ def test_unlisted_machine_is_adopted(
     assert (successor.id, len(living(world, "fly_machine"))) == (machine.id, 1)
 
 
+def test_unlisted_volume_is_adopted(app: Driven, configured: Configured, world: World) -> None:
+    """A run was killed right after it had created the volume. Names are not unique: the next one creates another, and deletes it."""
+    killed, successor = Driven(configured(VolumeProvider)), Driven(configured(VolumeProvider))
+    killed.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1)
+    world.delays = replace(world.delays, list_lag=5.0)
+
+    successor.up(app="solos-prod", name="solos_data", region="sjc", size_gb=1)
+
+    assert successor.id == killed.id
+    assert [volume["id"] for volume in living(world, "fly_volume")] == [killed.id]
+
+
 def test_deleted_volume_is_not_adopted(app: Driven, configured: Configured, lagging: World) -> None:
     volume = Driven(configured(VolumeProvider))
     wanted = {"app": "solos-prod", "name": "solos_data", "region": "sjc", "size_gb": 1}

@@ -69,7 +69,8 @@ def test_usable_volume_needs_no_polling(app: Driven, configured: Configured, wor
     Driven(configured(VolumeProvider)).up(**VOLUME)
 
     made = [f"{entry['method']} {entry['path']}" for entry in world.journal.entries("fly")[before:]]
-    assert made == ["GET /v1/apps/solos-prod/volumes", "POST /v1/apps/solos-prod/volumes"]
+    path = "/v1/apps/solos-prod/volumes"
+    assert made == [f"GET {path}", f"POST {path}", f"GET {path}"]
 
 
 def test_volume_is_adopted(volume: Driven, configured: Configured, world: World) -> None:

@@ -20,6 +20,8 @@ class IpAssignment(msgspec.Struct):
     region: str = ""
     shared: bool | None = None
     egress: bool = False
+    created_at: str = ""
+    """RFC 3339, in UTC."""
     network: Network | None = None
     """Only private addresses have one."""
 
@@ -43,6 +45,12 @@ def list_all(fly: Fly, app: str) -> list[IpAssignment]:
     """The addresses of the app. Raises NotFound when there is no such app."""
     response = fly.call("GET", f"/apps/{app}/ip_assignments", doing=f"list the addresses of app {app}", shape=_Listed)
     return [assignment for assignment in response.ips if assignment.ip]
+
+
+def release(fly: Fly, app: str, ip: str) -> None:
+    """Release the address; succeeds when the app does not have it."""
+    path, doing = f"/apps/{app}/ip_assignments/{ip}", f"release address {ip} of app {app}"
+    fly.call("DELETE", path, doing=doing, accept=(404,), safe=True)
 
 
 def assign(fly: Fly, app: str, kind: Kind, region: str | None) -> IpAssignment:

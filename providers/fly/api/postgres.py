@@ -57,6 +57,8 @@ class Cluster(msgspec.Struct):
     id: str
     name: str
     status: str
+    created_at: str = ""
+    """RFC 3339, in UTC."""
     region: str | None = None
     plan: str | None = None
     disk_size_gb: int | None = None

@@ -38,6 +38,8 @@ class Volume(msgspec.Struct):
     name: str
     region: str
     zone: str = ""
+    created_at: str = ""
+    """RFC 3339, in UTC."""
     encrypted: bool | None = None
     snapshot_retention: int | None = None
     """Days."""

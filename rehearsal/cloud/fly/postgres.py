@@ -52,7 +52,7 @@ class Postgres(FlyApi):
             "data": [
                 self._cluster_summary(cluster)
                 for cluster in self.store.all("fly_postgres", _org=org)
-                if not self._is_gone(cluster)
+                if not self._is_gone(cluster) and not self.is_lagging(cluster["_created"])
             ]
         }
 
