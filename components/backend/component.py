@@ -291,6 +291,7 @@ class Backend(Component):
                 guest=self.settings.fly_toml.guest,
                 image=image.pinned,
                 from_snapshot=self.settings.database.from_snapshot,
+                is_replicated=self.settings.has_replica,
                 last_snapshot=self.is_protected,
                 healthy_seconds=self.settings.fly_toml.wait_seconds,
                 existed=self.survey.found_volumes,

@@ -2,23 +2,46 @@
 
     FLY_LOST=sjc pulumi up --refresh
     FLY_LOST="vol_4y7l3nk2 3d8d9e64c01e89" pulumi up --refresh
+    FLY_LOST="vol_4y7l3nk2 empty" pulumi up --refresh
 
 FLY_LOST names regions, volumes, machines and Postgres clusters, separated by spaces. The refresh reads them as gone, and nothing
 adopts them. Without it, a refresh fails when a volume or a cluster is gone: dropped from the state, it would be replaced by an empty
 one. It is in the environment because the declaration is for this run only, and because the engine passes a refresh the
 configuration of the run before. Nothing is deleted that holds data: a lost volume stays at Fly.
+
+What is created in place of a lost volume must begin with its data, from a snapshot or a replica. The word `empty` is a second
+declaration: that the data is given up.
 """
 
 import os
 
 VARIABLE = "FLY_LOST"
+EMPTY = "empty"
+
+
+def lost_names() -> str:
+    """What this run declares lost."""
+    return " ".join(name for name in _words() if name != EMPTY)
 
 
 def anything_is_lost() -> bool:
-    """Whether this run declares anything lost."""
-    return bool(os.environ.get(VARIABLE))
+    return bool(_words())
+
+
+def is_given_up() -> bool:
+    """Whether this run declares that the lost data is given up."""
+    return EMPTY in _words()
+
+
+def needs_data() -> bool:
+    """Whether what this run creates in place of something lost must not begin empty."""
+    return anything_is_lost() and not is_given_up()
 
 
 def is_lost(id: str, region: str) -> bool:
     """Whether the volume, machine or cluster `id` in `region` is declared lost."""
-    return not {id, region}.isdisjoint(os.environ.get(VARIABLE, "").split())
+    return not {id, region}.isdisjoint(_words())
+
+
+def _words() -> list[str]:
+    return os.environ.get(VARIABLE, "").split()

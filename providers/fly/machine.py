@@ -26,10 +26,10 @@ from providers.fly.api.client import (
     retry_until_visible,
 )
 from providers.fly.api.guest import Guest, guest_problems
-from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
+from providers.fly.lost import VARIABLE, anything_is_lost, is_given_up, is_lost, needs_data
 from providers.fly.provider import FlyProvider
 from providers.fly.safe_update import machine_config, side_by_side
-from providers.fly.safe_update.machine_config import PLATFORM_METADATA, SECRETS_VERSION
+from providers.fly.safe_update.machine_config import PLATFORM_METADATA, RESTORE_REQUIRED, SECRETS_VERSION
 from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
 from providers.properties import REPLACES, is_known, marked
@@ -564,7 +564,7 @@ def _verified(
 
 
 def _complete(args: MachineArgs, running: machines.Config) -> machines.Config:
-    """What is sent to Fly for `args`; flyctl's metadata in the running config stays."""
+    """What is sent to Fly for `args`; flyctl's metadata in the running config stays, and so does the requirement of a restore."""
     metadata = dict(PLATFORM_METADATA)
     if args.secrets_version is not None:
         metadata[SECRETS_VERSION] = str(args.secrets_version)
@@ -573,9 +573,13 @@ def _complete(args: MachineArgs, running: machines.Config) -> machines.Config:
         for key, value in machines.view(running).metadata.items()
         if key in machine_config.INJECTED_METADATA and key != SECRETS_VERSION
     }
-    return machine_config.complete(
+    sent = machine_config.complete(
         args.config, image=args.image, volume_id=args.volume_id, running=running, metadata={**kept, **metadata}
     )
+    was_required = RESTORE_REQUIRED in (running.get("env") or {})
+    if args.volume_id and (was_required and not is_given_up() if running else needs_data()):
+        sent["env"] = {**(sent.get("env") or {}), RESTORE_REQUIRED: "1"}
+    return sent
 
 
 def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:

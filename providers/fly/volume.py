@@ -18,7 +18,7 @@ from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machine_states, volumes
 from providers.fly.api.client import NotFound, retry_until_visible
-from providers.fly.lost import VARIABLE, is_lost
+from providers.fly.lost import EMPTY, VARIABLE, is_given_up, is_lost, lost_names, needs_data
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
 from providers.record import Input, field
@@ -65,7 +65,12 @@ LOST = ErrorText(
     "volume {id} of app {app} is gone, and `pulumi up` would create an empty one in its place",
     remedy="decide what a new one begins with: the replica (if the secrets have BUCKET_NAME); a snapshot, from `fly volumes "
     "snapshots list {id} -a {app}` (set the config key database.fromSnapshot to it); or nothing. Then run "
-    f"`{VARIABLE}={{id}} pulumi up --refresh`",
+    f'`{VARIABLE}={{id}} pulumi up --refresh`, for nothing `{VARIABLE}="{{id}} {EMPTY}" pulumi up --refresh`',
+)
+WITHOUT_DATA = ErrorText(
+    "volume {name} of app {app} would be empty in place of {lost}: it has no snapshot to begin with, and the app no replica",
+    remedy="set the config key database.fromSnapshot{newest}, and run the same command again; to give the data up, run "
+    f'`{VARIABLE}="{{lost}} {EMPTY}" pulumi up`',
 )
 SEVERAL = ErrorText(
     "app {app} has {count} volumes {name} in {region}: {ids}",
@@ -94,6 +99,8 @@ class VolumeArgs(Adoptable):
     """The machine's image, a further hint for the placement. Create-only."""
     from_snapshot: Input[str | None] = field(default=None)
     """A snapshot `vs_…` to restore. Create-only."""
+    is_replicated: Input[bool] = field(default=False)
+    """Whether the app restores its data by itself if the volume is empty. Matters only in place of a lost volume."""
     last_snapshot: Input[bool] = field(default=False)
     """Whether to take a snapshot before the volume is deleted, and show its id. Changed in place."""
     healthy_seconds: Input[float] = field(default=300.0)
@@ -108,7 +115,7 @@ class VolumeState(VolumeArgs):
     host_status: str = ""
 
 
-NOT_COMPARED = frozenset({"guest", "image", "from_snapshot", "healthy_seconds"})
+NOT_COMPARED = frozenset({"guest", "image", "from_snapshot", "is_replicated", "healthy_seconds"})
 """The create-only arguments, and how long to wait."""
 
 
@@ -148,7 +155,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         listed = _only(named, args)
         volume = listed and volumes.find(self.fly, args.app, listed.id)  # The list can show one that was just deleted.
         if volume is None:
-            self._note_snapshots_of_deleted(named, args)
+            self._refuse_to_begin_empty(named, args)
             created = create_idempotent(
                 lambda: self._create(args),
                 lambda: _only(self._named(args), args),
@@ -214,15 +221,20 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
     def _named(self, args: VolumeArgs) -> list[volumes.Volume]:
         return volumes.named(self.fly, args.app, args.name, args.region)
 
-    def _note_snapshots_of_deleted(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
-        """Say which snapshot still has the data of a deleted volume, when an empty one is created in its place."""
-        left = [snapshot for volume in named for snapshot in volumes.snapshots_of(self.fly, args.app, volume.id)]
-        if left and not args.from_snapshot:
-            newest = max(left, key=lambda snapshot: snapshot.created_at)
-            engine.note(
-                f"volume {args.name} of app {args.app} is new and empty; the deleted one left snapshot {newest.id} of "
-                f"{newest.created_at}: to continue from it, delete the new volume and create it from_snapshot"
-            )
+    def _refuse_to_begin_empty(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
+        """Raise if the new volume replaces one that is declared lost, or a deleted one with snapshots, and nobody has said that its
+        data is given up."""
+        if args.from_snapshot or args.is_replicated or is_given_up():
+            return
+        left = [
+            (snapshot, volume) for volume in named for snapshot in volumes.snapshots_of(self.fly, args.app, volume.id)
+        ]
+        if left:
+            snapshot, volume = max(left, key=lambda pair: pair[0].created_at)
+            newest = f", for example to {snapshot.id} of {snapshot.created_at}"
+            raise WITHOUT_DATA(name=args.name, app=args.app, lost=volume.id, newest=newest)
+        if needs_data():
+            raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost_names(), newest="")
 
     def _create(self, args: VolumeArgs) -> volumes.Volume:
         body = {

@@ -155,6 +155,37 @@ def test_lost_machine_is_replaced(
     assert (machine.id != lost, running(world)["region"]) == (True, "lax")
 
 
+def test_restore_is_required(
+    machine: Driven, arguments: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine in place of a lost one must not begin with an empty database, in whatever version, until the data is given up."""
+
+    def is_required() -> bool:
+        return "RESTORE_REQUIRED" in running(world)["config"]["env"]
+
+    def release(level: str) -> None:
+        env = {**arguments["config"]["env"], "LOG_LEVEL": level}
+        machine.up(**{**arguments, "config": {**arguments["config"], "env": env}})
+
+    assert not is_required()
+    Driven(machine.provider, id=machine.id, outputs=machine.outputs).destroy()
+    monkeypatch.setenv("FLY_LOST", machine.id)
+    machine.refresh()
+    release("info")
+    assert is_required()
+
+    monkeypatch.delenv("FLY_LOST")
+    machine.refresh()
+    release("info")
+    assert machine.steps[-2:] == ["read", "same"]
+    release("debug")
+    assert is_required()
+
+    monkeypatch.setenv("FLY_LOST", "sjc-is-not-it empty")
+    release("warn")
+    assert not is_required()
+
+
 def test_destroyed_machine_leaves_volume(machine: Driven, world: World) -> None:
     destroyed = Driven(machine.provider, id=machine.id, outputs=machine.outputs)
 

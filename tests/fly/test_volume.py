@@ -305,17 +305,27 @@ def test_deleted_volume_is_not_adopted(volume: Driven, configured: Configured, w
     assert len(living(world, "fly_volume")) == 1
 
 
-def test_new_volume_names_old_snapshot(
-    volume: Driven, configured: Configured, fly: Fly, monkeypatch: pytest.MonkeyPatch
+def test_snapshots_left_by_deleted_volume(
+    volume: Driven, configured: Configured, fly: Fly, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("providers.engine.note", said.append)
+    """Someone has deleted the volume: no run begins with an empty one before a person has said what it begins with."""
+    snapshot = volumes.take_snapshot(fly, "solos-prod", volume.id)
+    volume.destroy()
+    second = Driven(configured(VolumeProvider))
+
+    with pytest.raises(ProviderError, match=rf"would be empty in place of vol_\w+: .* for example to {snapshot.id} of"):
+        second.up(**VOLUME)
+
+    assert not living(world, "fly_volume")
+    monkeypatch.setenv("FLY_LOST", "vol_7uulju6kn71j658b empty")
+    assert second.up(**VOLUME)["state"] == "created"
+
+
+def test_snapshot_of_deleted_volume_continues(volume: Driven, configured: Configured, fly: Fly) -> None:
     snapshot = volumes.take_snapshot(fly, "solos-prod", volume.id)
     volume.destroy()
 
-    Driven(configured(VolumeProvider)).up(**VOLUME)
-
-    assert f"is new and empty; the deleted one left snapshot {snapshot.id}" in said[0]
+    assert Driven(configured(VolumeProvider)).up(**VOLUME, from_snapshot=snapshot.id)["from_snapshot"] == snapshot.id
 
 
 def test_failed_last_snapshot_keeps_volume(volume: Driven, world: World) -> None:
@@ -335,13 +345,28 @@ def test_mounted_volume_is_refused(
         Driven(configured(MachineProvider)).up(**{**arguments, "name": "second"})
 
 
-def test_lost_volume_stays(volume: Driven, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("words", "replicated"), [("empty", False), ("", True)], ids=["given-up", "replicated"])
+def test_lost_volume_stays(
+    volume: Driven, world: World, monkeypatch: pytest.MonkeyPatch, words: str, replicated: bool
+) -> None:
     """A volume that is declared lost leaves the stack and stays at Fly; another one is created, and nothing adopts the lost one."""
     lost = volume.id
-    monkeypatch.setenv("FLY_LOST", lost)
+    monkeypatch.setenv("FLY_LOST", f"{lost} {words}")
 
     assert not volume.refresh()
-    volume.up(**VOLUME)
+    volume.up(**VOLUME, is_replicated=replicated)
 
     assert volume.id != lost
     assert sorted(item["id"] for item in living(world, "fly_volume")) == sorted([lost, volume.id])
+
+
+def test_lost_volume_without_data(volume: Driven, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declared lost, and nothing said of its data: without snapshot and replica, no empty volume takes its place."""
+    lost = volume.id
+    monkeypatch.setenv("FLY_LOST", lost)
+    volume.refresh()
+
+    with pytest.raises(ProviderError, match=f'to give the data up, run `FLY_LOST="{lost} empty" pulumi up`'):
+        volume.up(**VOLUME)
+
+    assert [item["id"] for item in living(world, "fly_volume")] == [lost]

@@ -193,6 +193,25 @@ def test_lost_volume_is_restored(live: StackInProcess) -> None:
     assert is_served(live)
 
 
+def test_lost_volume_needs_its_data(live: StackInProcess) -> None:
+    """Lost, and there is no replica: no run makes an empty volume, with FLY_LOST or afterwards without, before a person says so."""
+    volume = volume_of(live)
+    fly(live, "POST", f"/volumes/{volume}/snapshots")
+    live.world.clock.sleep(60)
+    lose_volume(live)
+    live.give("FLY_LOST", volume)
+    assert live.run("up", "--refresh") == 1
+    assert f"would be empty in place of {volume}" in live.text
+
+    live.give("FLY_LOST", "")
+    assert live.run("up") == 1
+    assert f"would be empty in place of {volume}" in live.text
+
+    live.give("FLY_LOST", f"{volume} empty")
+    assert live.run("up") == 0, live.text
+    assert volume_of(live) != volume
+
+
 def test_lost_group_is_made_again(live: StackInProcess) -> None:
     """With the listed testers and the build. Others who were in it have to be added by hand: Apple has forgotten them too."""
     (group,) = live.control("GET", "/appstore/state")["betaGroups"]

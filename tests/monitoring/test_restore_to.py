@@ -32,6 +32,7 @@ case "$1 $*" in
   ltx*) echo level; [ ! -e "$BUCKET/record" ] || echo 0 ;;
   *-once*) touch "$BUCKET/record" ;;
   *-timestamp*) [ ! -e "$7" ] || exit 1; echo good >"$7" ;;
+  *-if-replica-exists*) [ ! -e "$BUCKET/database" ] || cp "$BUCKET/database" "$last" ;;
   *-if-db-not-exists*) cp "$BUCKET/database" "$last" ;;
 esac
 """
@@ -53,7 +54,9 @@ class Volume:
         litestream.write_text(LITESTREAM)
         litestream.chmod(0o755)
 
-    def start(self, script: str = SCRIPT, restore_to: str = RESTORE_TO) -> subprocess.CompletedProcess[str]:
+    def start(
+        self, script: str = SCRIPT, restore_to: str = RESTORE_TO, restore_required: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "TMPDIR": str(self.temporary),
@@ -62,6 +65,7 @@ class Volume:
             "AWS_ENDPOINT_URL_S3": "https://bucket.example",
             "DATABASE_PATH": str(self.database),
             "RESTORE_TO": restore_to,
+            "RESTORE_REQUIRED": restore_required,
         }
         command = ["sh", "-c", script, "with-replica", "cat", str(self.database)]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -132,6 +136,26 @@ def test_line_removed_after_kill(volume: Volume) -> None:
 
     assert volume.start().stdout == "good\n"
     assert not wal.exists()
+
+
+def test_lost_volume_is_restored(volume: Volume) -> None:
+    volume.start(restore_to="")
+    volume.lose()
+
+    assert volume.start(restore_to="", restore_required="1").stdout == "bad\n"
+    assert volume.start(restore_to="", restore_required="1").stdout == "bad\n"
+
+
+def test_lost_volume_and_bucket(volume: Volume) -> None:
+    """The server does not start with an empty database; on a first start it does."""
+    volume.lose()
+
+    refused = volume.start(restore_to="", restore_required="1")
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "cannot be restored from bucket backup" in refused.stderr
+    assert 'give the data up: FLY_LOST="VOLUME empty"' in refused.stderr
+    assert "No such file" in volume.start(restore_to="").stderr  # of `cat`, which is the server here
 
 
 def test_nothing_temporary_left(volume: Volume) -> None:

@@ -115,6 +115,21 @@ def test_restore_once(environment: dict[str, str], database: Path, tmp_path: Pat
         assert execute(database) == 3
 
 
+@needs("litestream")
+def test_lost_bucket(environment: dict[str, str]) -> None:
+    """Litestream finds no replica: the server does not start in place of a lost volume."""
+    refused = subprocess.run(
+        ["sh", FILES / "with-replica", "echo", "the server"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "RESTORE_REQUIRED": "1"},
+    )
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "cannot be restored from bucket solos-backup" in refused.stderr
+
+
 def test_without_bucket(tmp_path: Path) -> None:
     """Without a bucket only the server runs."""
     done = subprocess.run(

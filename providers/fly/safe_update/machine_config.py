@@ -26,6 +26,9 @@ INJECTED_METADATA = frozenset(
         *(SECRETS_VERSION, REVISION),
     }
 )
+RESTORE_REQUIRED = "RESTORE_REQUIRED"
+"""A variable in the environment of a machine whose volume was lost: its entry point must not begin with an empty database. We add
+it to the machine, so it is no difference (monitoring/with-replica reads it)."""
 PLATFORM_METADATA = {"fly_platform_version": "v2"}
 """`fly deploy` and `fly scale` ignore machines without it."""
 NOT_COMPARED = frozenset(
@@ -115,6 +118,8 @@ def has_autostop(config: machines.ConfigView) -> bool:
 def _relevant(declared: Config, actual: Config) -> machines.Config:
     """`actual` without what tools add, and without a guest that is not declared."""
     kept = {key: value for key, value in actual.items() if key != "guest" or "guest" in declared}
+    if RESTORE_REQUIRED in (kept.get("env") or {}):
+        kept["env"] = {key: value for key, value in kept["env"].items() if key != RESTORE_REQUIRED}
     kept["metadata"] = {
         key: value for key, value in (actual.get("metadata") or {}).items() if key not in INJECTED_METADATA
     }
