@@ -132,7 +132,7 @@ def _requirements(findings: Sequence[Finding]) -> list[Requirement]:
 
 
 def _is_uploaded(build: Build | None) -> pulumi.Input[bool]:
-    return _value(build.upload.upload_id.apply(bool)) if build else False
+    return build.upload.upload_id.apply(bool) if build else False
 
 
 def _facts(deployment: Deployment, build: Build, release: Release) -> pulumi.Output[dict[str, str]]:

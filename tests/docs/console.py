@@ -23,9 +23,10 @@ BLOCK = re.compile(r"^```console(?: not-run: (?P<not_run>.+))?$")
 EVENT = re.compile(r"^<!-- rehearsed: (?P<text>.+) -->$")
 SAME = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
-    (re.compile(r"\b(?:pulumi-python:dynamic/|random:index/\w+:|random:index:)"), ""),
+    (re.compile(r"\b(?:pulumi-python:dynamic/|random:index/\w+:|random:index:|random:(?=Random))"), ""),
     (re.compile(r"\(\d+(?:\.\d+)? ?s\)"), f"({ANYTHING})"),
     (re.compile(r"^Duration: .*"), "Duration:"),
+    (re.compile(r"^ ± "), " +- "),
     (re.compile(r"\s+"), " "),
 )
 """Normalises what differs between the two engines and between runs: durations, and the prefix of a type."""

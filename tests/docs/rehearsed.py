@@ -208,8 +208,7 @@ class World:
         waiver = {"reason": "one chapter launches with it", "by": "this test"}
         self.configure(
             monitoring=None,
-            database={"kind": "sqlite", "restoreDrill": "false"},
-            waivers=dict.fromkeys(("backups", "monitoring", "logging", "alerting"), waiver),
+            waivers=dict.fromkeys(("monitoring", "logging", "alerting"), waiver),
         )
 
     def archive(self, version: str, build: str) -> None:

@@ -86,3 +86,20 @@ def test_no_state(configure: Configure, capsys: pytest.CaptureFixture[str]) -> N
 
     assert main(["--stack", "other"]) == 2
     assert capsys.readouterr().err.startswith("status: there is no stack other in ")
+
+
+def test_same_reason_once(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    """What to do about rows that are open for the same reason is said below the last one."""
+    configure()
+    state = next(Path("../state").rglob("prod.json"))
+    document = json.loads(state.read_text())
+    kept = [resource for resource in document["resources"] if ":Build" not in resource["type"]]
+    state.write_text(json.dumps({**document, "resources": kept}))
+
+    assert main(["--stack", "prod"]) == 0
+
+    assert (
+        "  missing  Build uploaded: no build yet\n"
+        "  missing  Build processed by Apple: no build yet\n"
+        "           → set `ipa` to the path of the IPA, then run `pulumi up`\n"
+    ) in capsys.readouterr().out
