@@ -1,10 +1,14 @@
 """The launch: settings, deployment, monitoring, launch, stack outputs."""
 
+import gc
 import os
 import signal
 
 # Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
+
+# What the imports create stays until the end: collecting it, during the imports and at exit, takes a tenth of a preview's CPU time.
+gc.disable()
 
 from pathlib import Path
 
@@ -16,6 +20,9 @@ from components.monitoring.component import Monitoring
 from components.monitoring.settings import SUFFIX
 from components.settings import BadSettings
 from components.settings import read as read_settings
+
+gc.freeze()
+gc.enable()
 
 FOLDER = Path(__file__).parent
 

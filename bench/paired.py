@@ -1,9 +1,11 @@
-"""Compares the durations of two functions, measured alternately."""
+"""Compares what functions take, measured alternately."""
 
+import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,33 @@ class Paired:
         return f"{self.ratio:.2f} times ({spread}; {ours:.2f} s against {theirs:.2f} s)"
 
 
-def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> Paired:
-    """Measure both `rounds` times, alternating the order, after one run of each as a warm-up."""
-    ours(), theirs()
-    seconds: dict[Callable[[], object], list[float]] = {ours: [], theirs: []}
+class Spent(NamedTuple):
+    """What one call took, in seconds."""
+
+    time: float
+    cpu: float
+    """CPU time of the processes that the call has started and waited for. Other processes on the machine affect it least."""
+
+
+def alternated(ways: Sequence[Callable[[], object]], rounds: int) -> list[list[Spent]]:
+    """Measure each way `rounds` times, alternating the order, after one run of each as a warm-up. The results are in the order of
+    `ways`."""
+    for way in ways:
+        way()
+    measured: list[list[Spent]] = [[] for _ in ways]
     for number in range(rounds):
-        for way in (ours, theirs) if number % 2 else (theirs, ours):
-            seconds[way].append(timed(way))
-    return Paired(seconds[ours], seconds[theirs])
+        pairs = list(zip(ways, measured, strict=True))
+        for way, spent in pairs if number % 2 else reversed(pairs):
+            spent.append(_spent(way))
+    return measured
 
 
-def timed(way: Callable[[], object]) -> float:
-    """The duration in seconds."""
-    began = time.monotonic()
+def _spent(way: Callable[[], object]) -> Spent:
+    began, cpu = time.monotonic(), _cpu_of_children()
     way()
-    return time.monotonic() - began
+    return Spent(time.monotonic() - began, _cpu_of_children() - cpu)
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

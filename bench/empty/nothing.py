@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 
@@ -13,5 +14,5 @@ class NothingProvider(ResourceProvider):
 
 
 class Nothing(Resource):
-    def __init__(self, resource_name: str) -> None:
-        super().__init__(NothingProvider(), resource_name, {})
+    def __init__(self, resource_name: str, opts: ResourceOptions | None = None) -> None:
+        super().__init__(NothingProvider(), resource_name, {}, opts)

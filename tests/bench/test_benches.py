@@ -1,12 +1,17 @@
 """Each benchmark runs, with minimal options. Its results are not checked."""
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import deploys, imports, polling, testers, uploads
+from bench.floors import graph_of
 from bench.options import Options
-from bench.paired import Paired, paired
+from bench.paired import Paired, alternated
+from harness.program import ROOT
 from rehearsal.engine.display import Step
 
 MINIMAL = Options(rounds=1, mib=(1,), testers=(1,))
@@ -22,7 +27,7 @@ def test_median_ratio() -> None:
 def test_alternating_order() -> None:
     order: list[str] = []
 
-    paired(lambda: order.append("ours"), lambda: order.append("theirs"), rounds=2)
+    alternated([lambda: order.append("ours"), lambda: order.append("theirs")], rounds=2)
 
     assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
 
@@ -62,6 +67,39 @@ def test_critical_path() -> None:
 
     assert seconds == 3.75
     assert names == ["App 1.0 s", "Volume 0.5 s", "Machine 2.0 s"]
+
+
+def test_floors_set_the_same_globals() -> None:
+    """A collector that is off in the program only would make a ratio better, and nobody's preview faster by as much."""
+    floor = globals_set(ROOT / "bench/empty/__main__.py")
+    elsewhere = [path for folder in ("checklist", "components", "providers") for path in (ROOT / folder).rglob("*.py")]
+
+    assert globals_set(ROOT / "__main__.py") == floor
+    assert "gc.freeze()" in floor
+    assert [path for path in elsewhere if re.search(r"\bgc\.|^import gc$", path.read_text(), re.MULTILINE)] == []
+
+
+def globals_set(program: Path) -> list[str]:
+    """The statements of a program that set something of the whole process."""
+    body = ast.parse(program.read_text()).body
+    statements = [ast.unparse(statement) for statement in body if isinstance(statement, ast.Expr | ast.Assign)]
+    return [text for text in statements if re.match(r"(gc|os|signal|sys|threading)\.", text)]
+
+
+def test_graph_of_a_launch() -> None:
+    """Each node of F2 has the type, the parent and the dependencies of one in the launch; the engine makes the others."""
+    resources: list[dict[str, Any]] = [
+        {"urn": "s", "type": "pulumi:pulumi:Stack", "custom": False},
+        {"urn": "x::backend", "type": "solos:index:Backend", "custom": False, "parent": "s"},
+        {"urn": "x::app", "type": "pulumi-python:dynamic/fly:App", "custom": True, "parent": "x::backend"},
+        {"urn": "x::build", "type": "command:local:Command", "custom": True, "parent": "s", "dependencies": ["x::app"]},
+    ]
+
+    nodes = {node["name"]: node for node in graph_of(resources)}
+
+    assert [node["type"] for node in nodes.values()] == ["component", "dynamic", "command:local:Command"]
+    assert [node["parent"] for node in nodes.values()] == [None, "x::backend", None]
+    assert nodes["build"]["dependencies"] == ["x::app"]
 
 
 def test_imports_run() -> None:
