@@ -92,6 +92,15 @@ def marked(kind: type[msgspec.Struct], mark: str) -> frozenset[str]:
     return frozenset(name for name, field in _fields(kind).items() if mark in field.markers)
 
 
+def holding_records(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The names of the fields of `kind` whose value is a record or contains some."""
+    return frozenset(name for name, field in _fields(kind).items() if _holds_records(field.type))
+
+
+def _holds_records(hint: Any) -> bool:
+    return isinstance(hint, msgspec.StructMeta) or any(map(_holds_records, typing.get_args(hint)))
+
+
 class _Field(NamedTuple):
     type: Any
     """Without its markers."""

@@ -42,7 +42,17 @@ from pulumi.dynamic import (
 from providers import engine
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Incomplete, Problem, ProviderError, Unexpected
-from providers.properties import KEPT, REPLACES, SECRET, BadProperties, decode, encode, is_known, marked
+from providers.properties import (
+    KEPT,
+    REPLACES,
+    SECRET,
+    BadProperties,
+    decode,
+    encode,
+    holding_records,
+    is_known,
+    marked,
+)
 
 ArgsT = TypeVar("ArgsT")
 StateT = TypeVar("StateT")
@@ -202,14 +212,13 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
     def __init__(self, resource_name: str, args: ArgsT, opts: pulumi.ResourceOptions | None = None) -> None:
         state = self.provider.State
         secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
-        given = {name: _encoded(value) for name, value in encode(args).items()}
+        nested = holding_records(state)
+        given = {
+            name: value.apply(encode) if name in nested and isinstance(value, pulumi.Output) else value
+            for name, value in encode(args).items()
+        }
         properties: dict[str, Any] = {**dict.fromkeys(state.__struct_fields__), **given}
         super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
-
-
-def _encoded(value: Any) -> Any:
-    """Encode the value of an output as well: it can contain records."""
-    return value.apply(encode) if isinstance(value, pulumi.Output) else value
 
 
 @contextmanager
