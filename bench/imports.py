@@ -5,17 +5,16 @@ program gains by turning it off is not counted here.
 """
 
 import ast
-import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import providers
 from bench.options import Options
 from bench.paired import Paired, alternated
 
 PROGRAM = Path("__main__.py")
+PROVIDERS = Path("providers")
 SDK = "import pulumi"
 PLUGINS = "import pulumi, pulumi_command, pulumi_random"
 
@@ -38,9 +37,11 @@ def of_the_program() -> str:
 
 
 def of_the_provider_process() -> str:
-    """The server of the SDK, and every provider module."""
-    ours = [module.name for module in pkgutil.walk_packages(providers.__path__, "providers.") if not module.ispkg]
-    return f"import dill, grpc, pulumi.dynamic, {', '.join(ours)}"
+    """The server of the SDK, and the modules of all resources."""
+    modules = [
+        path.with_suffix("") for path in PROVIDERS.rglob("*.py") if "(Resource[" in path.read_text(encoding="utf-8")
+    ]
+    return f"import dill, grpc, pulumi.dynamic, {', '.join('.'.join(module.parts) for module in sorted(modules))}"
 
 
 def load(statements: str) -> None:

@@ -17,10 +17,18 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Self
 
+import msgspec
 from msgspec.structs import replace
 
 from components.spelling import CONTROL, MAY_BE_EMPTY, RULES, is_whole
 from providers.errors import Problem, ProblemText
+
+
+class Confidential(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of settings that contain secrets: a traceback that shows them shows no value."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
 
 
 class SettingProblem(Problem, frozen=True):

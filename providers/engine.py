@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
+
+import msgspec
 
 PROGRESS_SECONDS = 1.0
 """Minimum interval between the progress lines of a resource; those in between are dropped."""
@@ -37,8 +38,7 @@ class Show(Protocol):
     def __call__(self, detail: str = "", left: float | None = None) -> None: ...
 
 
-@dataclass
-class _Status:
+class _Status(msgspec.Struct):
     """The status line of the step that a thread serves."""
 
     is_shown: bool = False

@@ -8,7 +8,7 @@ The program passes plain values or outputs (`VolumeArgs(app=app.name)`), as for 
 class with plain values: there `args.app` is a `str`. The type checker accepts both, because it sees `Input` as a descriptor that
 is assigned a `pulumi.Input[T]` and returns a `T`.
 
-Records are msgspec structs, because every preview creates their classes in two processes (decision 15). `replace` is that of
+Records are msgspec structs, because every preview creates their classes in two processes (decision 17). `replace` is that of
 `msgspec.structs`.
 """
 

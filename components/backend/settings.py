@@ -1,14 +1,13 @@
 """The settings of the backend: its configuration keys and fly.toml, checked against each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from components.backend import database, fly_toml, image_build
 from components.backend.database import DatabaseSettings
 from components.backend.environment import Contract, read_contract
 from components.backend.image_build import ImageBuildSettings
-from components.config import SettingProblem, SettingText, StackConfig
+from components.config import Confidential, SettingProblem, SettingText, StackConfig
 from providers.fly import appconfig, certificate
 from providers.fly.app import name_problems, org_problems
 from providers.fly.appconfig import AppConfig
@@ -21,8 +20,7 @@ NO_APP = SettingText("app", "is missing", remedy="set it, or the `app` of fly.to
 WILDCARD = SettingText("domain", "{domain} is a wildcard", remedy="set the hostname that the app calls")
 
 
-@dataclass(frozen=True, kw_only=True)
-class BackendSettings:
+class BackendSettings(Confidential, frozen=True, kw_only=True):
     org: str
     app: str
     unique_names: bool
@@ -34,7 +32,7 @@ class BackendSettings:
     """Whether the machine may be replaced, which is an outage; for one change only."""
     database: DatabaseSettings
     contract: Contract
-    given_secrets: Mapping[str, str] = field(repr=False)
+    given_secrets: Mapping[str, str]
     domain: str
     """The custom hostname; empty when clients use `<app>.fly.dev`."""
     wait_for_domain: int

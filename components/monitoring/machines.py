@@ -8,13 +8,15 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from textwrap import indent
 from typing import Any
 
+import msgspec
 import yaml
+
+from components.config import Confidential
 
 FILES = Path(__file__).resolve().parents[2] / "monitoring"
 FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
@@ -47,8 +49,7 @@ IMAGES = {
 `docker buildx imagetools inspect NAME:TAG` prints them as `Digest`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Monitored:
+class Monitored(msgspec.Struct, frozen=True, kw_only=True):
     """The app that is monitored, and how."""
 
     app: str
@@ -71,12 +72,11 @@ class Monitored:
     sink_user: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Receiver:
+class Receiver(Confidential, frozen=True, kw_only=True):
     """Where notifications are sent: `kind` is one of RECEIVERS, `secret` is its URL or key."""
 
     kind: str
-    secret: str = field(repr=False)
+    secret: str
 
 
 def machines(monitored: Monitored) -> dict[str, dict[str, Any]]:

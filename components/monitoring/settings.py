@@ -5,9 +5,8 @@ exporter and Alertmanager are not, because the rules need all three.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from components.config import SettingText, StackConfig
+from components.config import Confidential, SettingText, StackConfig
 from components.monitoring.machines import RECEIVERS, SINKS, Receiver
 from components.spelling import is_url
 from providers.betterstack.monitor import MonitorArgs, MonitorProvider
@@ -65,14 +64,13 @@ SECRET_MISSING = SettingText(
 NOT_A_URL = SettingText("monitoringSecrets.{name}", "must be a URL that begins with https://")
 
 
-@dataclass(frozen=True, kw_only=True)
-class MonitoringSettings:
+class MonitoringSettings(Confidential, frozen=True, kw_only=True):
     region: str
-    metrics_token: str = field(repr=False)
+    metrics_token: str
     """A read-only token of the organisation, for metrics and the log stream."""
     page: Receiver
     ticket: Receiver
-    heartbeat: str = field(repr=False)
+    heartbeat: str
     """Dead man's switch: a URL outside of Fly whose service alerts when it is no longer called."""
     logs: bool
     """Whether there is a machine that reads the log stream."""
@@ -80,7 +78,7 @@ class MonitoringSettings:
     """Where log lines are sent, one of SINKS; None for nowhere."""
     sink_url: str
     sink_user: str
-    sink_token: str = field(repr=False)
+    sink_token: str
     healthy_body: str
     """Text that a healthy response contains, whatever the release; empty for any response."""
     repository: str

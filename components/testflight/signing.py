@@ -7,13 +7,13 @@ certificate, which is used instead of a new one.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
+import msgspec
 import pulumi
 
 from components.base import Component
-from components.config import SettingText, StackConfig
+from components.config import Confidential, SettingText, StackConfig
 from providers.appstore.bundle_id import BundleId, BundleIdArgs, name_for
 from providers.appstore.bundle_id_capabilities import (
     BundleIdCapabilities,
@@ -43,8 +43,7 @@ NOT_AN_EXTENSION = SettingText(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SigningSettings:
+class SigningSettings(Confidential, frozen=True, kw_only=True):
     certificate: CertificateType
     """Its type, one of TYPES."""
     profile: str
@@ -52,11 +51,11 @@ class SigningSettings:
     renew_before_days: int
     revoke: bool
     """Whether a replaced certificate is revoked."""
-    extensions: Mapping[str, Capabilities] = field(default_factory=dict)
+    extensions: Mapping[str, Capabilities] = msgspec.field(default_factory=dict)
     """The capabilities of each extension, App Clip or watch app, by the end of its bundle ID."""
-    p12: str = field(default="", repr=False)
+    p12: str = ""
     """An existing certificate with its key, in base64; empty to create one."""
-    p12_password: str = field(default="", repr=False)
+    p12_password: str = ""
 
 
 def read_capabilities(config: StackConfig) -> Capabilities:

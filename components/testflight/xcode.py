@@ -5,7 +5,6 @@ stack's backend; `ExportOptions.plist` signs it with the stack's profile. With a
 it, on macOS. It gets both files from here and does not use those in the checkout.
 """
 
-import plistlib
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -242,4 +241,6 @@ def render_export_options(spec: BuildSpec, *, team: str, profile: str, extension
         "manageAppVersionAndBuildNumber": False,
         "uploadSymbols": True,
     }
+    import plistlib  # only stacks that archive with Xcode need it
+
     return plistlib.dumps(options, sort_keys=False).decode()

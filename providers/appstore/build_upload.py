@@ -23,9 +23,7 @@ from providers.appstore import build_numbers
 from providers.appstore.api import objects, upload
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
-from providers.appstore.ipa import reader, versions
-from providers.appstore.ipa.expected import Expected
-from providers.appstore.ipa.problems import problems
+from providers.appstore.ipa import versions
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.properties import REPLACES, is_known
 from providers.record import Input, Record, field
@@ -142,6 +140,8 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
                 yield name
 
     def ensure(self, args: BuildUploadArgs) -> tuple[str, BuildUploadState]:
+        from providers.appstore.ipa import reader
+
         path = Path(args.ipa)
         for problem in _missing(args):
             raise ProviderError(problem.message, remedy=problem.remedy)
@@ -205,6 +205,11 @@ def _missing(args: BuildUploadArgs) -> list[Problem]:
 
 def _problems(args: BuildUploadArgs) -> list[Problem]:
     """Everything for which the IPA cannot be uploaded. Reads its table of contents and a few small files, whatever its size."""
+    # What reads an IPA is imported where one is read: most previews do not.
+    from providers.appstore.ipa import reader
+    from providers.appstore.ipa.expected import Expected
+    from providers.appstore.ipa.problems import problems
+
     path = Path(args.ipa)
     certificate = _known(args.certificate, None)
     expected = Expected(
@@ -319,6 +324,8 @@ def _label(args: BuildUploadArgs) -> str:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
+    from providers.appstore.ipa import reader
+
     try:
         status = path.stat()
     except OSError as error:

@@ -22,7 +22,6 @@ from providers.appstore.api import objects
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AppStoreError
 from providers.appstore.bundle_id_capabilities import Capabilities
-from providers.appstore.ipa import mobileprovision
 from providers.decoding import Instant
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
@@ -184,6 +183,8 @@ def _is_due(expiry: str, args: ProfileArgs) -> bool:
 
 
 def _state(profile: objects.Profile, args: ProfileArgs) -> ProfileState:
+    from providers.appstore.ipa import mobileprovision  # previews do not read profiles
+
     facts = mobileprovision.read_encoded(profile.profile_content)
     if facts.kind != "App Store" or facts.uuid != profile.uuid:
         raise CONTENT_DIFFERS(name=profile.name, kind=facts.kind, uuid=facts.uuid, website=WEBSITE)

@@ -2,11 +2,11 @@
 
 import re
 import tomllib
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from components.monitoring.machines import (
     FILES,

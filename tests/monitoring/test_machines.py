@@ -2,12 +2,12 @@
 
 import base64
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from components.monitoring.machines import FILES, IMAGES, SINKS, machines, prometheus_yml, sources
 from tests.monitoring.conftest import Run

@@ -1,11 +1,11 @@
 """Where the series come from: each selector of each rule and panel names its scrape, and that scrape brings the series."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from components.monitoring.machines import FILES, needed_series, prometheus_yml
 from tests.monitoring.test_dashboard import QUERIES

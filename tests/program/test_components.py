@@ -1,12 +1,13 @@
 """The components follow Pulumi's conventions: names, parents, and what they hand to their children."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from msgspec.structs import replace
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.settings import reset_options
 
