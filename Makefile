@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off signing-files report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ status: setup ## print what is proven and what is open, from state and settings 
 
 sign-off: setup ## record in the stack file that you have tried something: make sign-off STACK=prod FEATURE="install sign-up" (NAME=EMAIL, FAILED=REASON)
 	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(NAME),--as '$(NAME)') $(if $(FAILED),--failed '$(FAILED)') $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
+
+signing-files: setup ## write what builds are signed with to build/signing, for an iOS developer (STACK=prod)
+	@$(BIN)/python -m status.signing_files --stack $(or $(STACK),prod)
 
 report: setup ## write the launch report of a stack: make report STACK=prod
 	@$(BIN)/python -m report --stack $(or $(STACK),$(error name a stack: make report STACK=prod))

@@ -29,7 +29,7 @@ FIRST_DEPLOYMENT = "First deployment"
 NOT_EMBEDDED = re.compile(r"\bpulumi (version|cancel)\b|\bmake preflight\b")
 """Commands that the embedded engine lacks, or that check for the Pulumi CLI."""
 
-MIN_RUN = {"embedded": 106, "pulumi": 109}
+MIN_RUN = {"embedded": 107, "pulumi": 110}
 """How many commands run on either engine, at least, with flyctl: raise it with each that is added."""
 
 
