@@ -58,10 +58,6 @@ EQUIVALENT = (
 """Lines without which nothing changes: comments, the default receiver, and what a function returns without saying so."""
 
 
-EQUIVALENT_RULES = {"app:database_changed:timestamp 0 becomes 0.125": "transaction IDs are whole numbers"}
-"""Changes of a rule without which nothing changes, and why."""
-
-
 @dataclass(frozen=True)
 class Mutant:
     path: Path
@@ -125,7 +121,7 @@ def mutations(path: Path) -> Iterator[tuple[str, str]]:
     """What is changed, and the changed text."""
     text = path.read_text()
     if path.parent.name == "rules":
-        yield from (mutation for mutation in _rule_mutations(text) if mutation[0] not in EQUIVALENT_RULES)
+        yield from _rule_mutations(text)
         return
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -146,10 +142,10 @@ def _rule_mutations(text: str) -> Iterator[tuple[str, str]]:
         variants = {"never": f"({expr}) and on () (vector(0) > 1)"}
         if name != "Watchdog":
             variants["always"] = "vector(1)"
-        for found in re.finditer(r"(?<=[<>=] )(\d+(?:\.\d+)?)", expr):
-            for factor in (4, 0.25):
-                changed = float(found[1]) * factor or 0.5 * factor
-                variants[f"{found[1]} becomes {changed:g}"] = f"{expr[: found.start()]}{changed:g}{expr[found.end() :]}"
+        for number, found in enumerate(re.finditer(r"(?<=[<>=] )(\d+(?:\.\d+)?)", expr), start=1):
+            for changed in _thresholds(expr[: found.start()], float(found[1])):
+                what = f"{found[1]}, comparison {number}, becomes {changed:g}"
+                variants[what] = f"{expr[: found.start()]}{changed:g}{expr[found.end() :]}"
         for found in re.finditer(r"\n\s+(?:and|unless|or) on \(\) .*(?=\n|$)", expr):
             if expr[: found.start()].count("(") == expr[: found.start()].count(")"):
                 variants[f"without {found[0].strip()[:60]}"] = f"{expr[: found.start()]}{expr[found.end() :]}"
@@ -164,6 +160,13 @@ def _rule_mutations(text: str) -> Iterator[tuple[str, str]]:
         for label in rule.get("labels", {}):
             labels = {key: value for key, value in rule["labels"].items() if key != label}
             yield f"{name} without {label}", _with(document, name, labels=labels)
+
+
+def _thresholds(before: str, threshold: float) -> list[float]:
+    """Other values for a threshold. More than 0 is counted in whole numbers, so only a number above 1 is another condition."""
+    if threshold:
+        return [4 * threshold, threshold / 4]
+    return [2.0] if before.endswith("> ") else [2.0, 0.125]
 
 
 def _with(document: dict[str, list[dict[str, list[dict[str, object]]]]], name: str, **values: object) -> str:
