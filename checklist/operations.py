@@ -33,6 +33,14 @@ class Watch(Shape, frozen=True, kw_only=True):
     seen_at: str
 
 
+class UptimeCheck(Shape, frozen=True, kw_only=True):
+    kind = "betterstack:Monitor"
+
+    url: str
+    seconds: int
+    status: str
+
+
 class AlertDrill(Shape, frozen=True, kw_only=True):
     kind = "checks:AlertDrill"
 
@@ -127,8 +135,16 @@ def monitoring(known: Known) -> str:
     region = need(known, Machine, within=MONITORING).region
     return (
         f"{watch.url} healthy from {region} in {watch.latency_ms} ms, certificate for {watch.certificate_days} days, "
-        f"{watch.loaded_rules} rules, {_armed(watch)}, sources up: {', '.join(watch.sources)}; seen {watch.seen_at}"
+        f"{watch.loaded_rules} rules, {_armed(watch)}, sources up: {', '.join(watch.sources)}; seen {watch.seen_at}; "
+        f"outside of Fly: {_outside(known)}"
     )
+
+
+def _outside(known: Known) -> str:
+    check = known.first(UptimeCheck, within=MONITORING)
+    if check is None:
+        return "no uptime check"
+    return f"{check.url} checked every {check.seconds} s by Better Stack, {check.status} when last read"
 
 
 def _armed(watch: Watch) -> str:

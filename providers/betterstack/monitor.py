@@ -111,4 +111,5 @@ class Monitor(Resource[MonitorArgs], module="betterstack", name="Monitor"):
     provider = MonitorProvider
 
     url: Output[str]
+    seconds: Output[int]
     status: Output[str]

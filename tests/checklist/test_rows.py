@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from checklist.known import Observed
 from checklist.row import Finding, State
 from checklist.rows import ROWS, examine
-from tests.checklist.proven import ADA, BACKEND, DIGEST, PROVEN, known, observed, without_monitor
+from tests.checklist.proven import ADA, BACKEND, DIGEST, MONITORING, PROVEN, known, observed, without_monitor
 
 MACHINE = PROVEN["machine"]
 
@@ -29,7 +29,7 @@ EVIDENCE = {
     "last update: started in 3 s, checks after 2 s, 0.4 s down at most",
     "logging": "11 lines accepted by https://logs.example, 12 counted by 2026-11-27T09:00:00+00:00",
     "monitoring": "https://solos.fly.dev/health healthy from ord in 4.2 ms, certificate for 80 days, 14 rules, all armed, sources up: app, logs; "
-    "seen 2026-11-27T09:00:00+00:00",
+    "seen 2026-11-27T09:00:00+00:00; outside of Fly: no uptime check",
     "alerting": "drill for solos fired 2026-11-27T09:00:00+00:00, accepted by the receiver page after 0.8 s, "
     "resolved 2026-11-27T09:00:00+00:00",
     "backups": "snapshot vs_1 restored and counted 2026-11-27T09:00:00+00:00, 4.5 s: 3 notes, not compared with the live database",
@@ -274,6 +274,20 @@ def test_rule_that_cannot_fire() -> None:
 
     assert found.state is State.OK
     assert "14 rules, not armed: AppRestartLoop (no fly_instance_cpu), sources up" in found.text
+
+
+def test_uptime_check() -> None:
+    """It is part of the evidence; without one the row is proven too, and says so."""
+    check = observed("betterstack:Monitor", MONITORING, url="https://solos.fly.dev/health", seconds=180.0, status="up")
+    stack = known()
+
+    found = examine(replace(stack, resources=(*stack.resources, check)), {})
+
+    (row,) = (finding for finding in found if finding.row.key == "monitoring")
+    assert row.state is State.OK
+    assert row.text.endswith(
+        "outside of Fly: https://solos.fly.dev/health checked every 180 s by Better Stack, up when last read"
+    )
 
 
 def test_failed_sign_off() -> None:
