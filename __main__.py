@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 
 # Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
@@ -10,6 +11,7 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 # What the imports create stays until the end: collecting it, during the imports and at exit, takes a tenth of a preview's CPU time.
 gc.disable()
 
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pulumi
@@ -25,6 +27,9 @@ gc.freeze()
 gc.enable()
 
 FOLDER = Path(__file__).parent
+
+if sys.dont_write_bytecode and not Path(cache_from_source(str(FOLDER / "components" / "deployment.py"))).exists():
+    pulumi.log.info("PYTHONDONTWRITEBYTECODE is set: Python compiles this program in every run, twice; unset it")
 
 try:
     settings = read_settings(

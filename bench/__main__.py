@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from bench import calls, deploys, imports, load, polling, previews, testers, uploads
+from bench import calls, deploys, imports, ipas, load, polling, previews, scale, testers, uploads
 from bench.options import Options
 
 BENCHES = {
@@ -17,6 +17,8 @@ BENCHES = {
     "deploys": deploys.run,
     "load": load.run,
     "uploads": uploads.run,
+    "ipas": ipas.run,
+    "scale": scale.run,
 }
 
 

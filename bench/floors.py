@@ -1,8 +1,8 @@
 """Stacks of empty resources: what a preview costs with no code of ours.
 
-    F1, "count"   as many dynamic resources as the launch has, and nothing else
-    F2, "graph"   the graph of the launch: its components, dependencies and resources, each of them empty; it needs the packages
-                  of the plugins, too
+    F1   as many dynamic resources as the launch has, and nothing else
+    F2   the graph of the launch: its components, dependencies and resources, each of them empty; it needs the packages of the
+         plugins, too
 
 Both run in the project `bench/empty`, whose program sets the same global things as ours: the collector and the handlers of signals.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -24,13 +24,13 @@ from rehearsal.endpoints import NOWHERE
 
 EMPTY = Path(__file__).with_name("empty")
 
-Floor = Literal["count", "graph"]
-
 
 @contextmanager
-def floor(engine: str, kind: Floor, launch: Sequence[dict[str, Any]]) -> Iterator[Callable[..., None]]:
-    """Yields a function that runs operations on a deployed stack of empty resources. `launch` has the resources in the state of the
-    stack that is compared with it."""
+def floor(
+    engine: str, count: int, graph: Sequence[dict[str, Any]] = (), *, deployed: bool = True
+) -> Iterator[Callable[..., None]]:
+    """Yields a function that runs operations on a stack of `count` empty resources, or of the `graph` of a launch: the resources in
+    the state of its stack."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         (folder / "state").mkdir()
@@ -41,7 +41,9 @@ def floor(engine: str, kind: Floor, launch: Sequence[dict[str, Any]]) -> Iterato
         environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_HOME": os.environ.get(
+                "PULUMI_HOME", str(folder / "home")
+            ),  # with the plugins, where there is no network
             "PULUMI_CONFIG_PASSPHRASE": "empty",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
@@ -49,7 +51,7 @@ def floor(engine: str, kind: Floor, launch: Sequence[dict[str, Any]]) -> Iterato
         def run(operation: str, *options: str) -> None:
             start = [sys.executable, "-m", "rehearsal.engine"]
             if engine == "pulumi":
-                start, options = ["pulumi"], ("--non-interactive", "--diff", *options)
+                start, options = ["pulumi"], ("--non-interactive", *options)
             confirmed = ["--yes"] if operation == "up" else []
             where = ["--stack", "empty", "--cwd", str(folder / "project")]
             done = subprocess.run(
@@ -60,35 +62,36 @@ def floor(engine: str, kind: Floor, launch: Sequence[dict[str, Any]]) -> Iterato
 
         if engine == "pulumi":
             run("stack", "init")
-        if kind == "graph":
-            (folder / "project" / "graph.json").write_text(json.dumps(graph_of(launch)), encoding="utf-8")
+        if graph:
+            (folder / "project" / "graph.json").write_text(json.dumps(nodes(graph)), encoding="utf-8")
         config = folder / "project" / "Pulumi.empty.yaml"
         salt = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {}
-        values = {"empty:count": str(sum(map(_is_dynamic, launch))), "empty:endpoints": NOWHERE}
+        values = {"empty:count": str(count), "empty:endpoints": NOWHERE}
         config.write_text(yaml.safe_dump({**salt, "config": values}), encoding="utf-8")
-        run("up")
+        if deployed:
+            run("up")
         yield run
 
 
-def graph_of(launch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def nodes(launch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The nodes of the launch's graph, each with its URN, type, name, and the URNs of its parent and of its dependencies."""
-    nodes = [
+    resources = [
         resource
         for resource in launch
         if not resource["type"].startswith("pulumi:")  # the stack and the providers are made by the engine
     ]
-    urns = {node["urn"] for node in nodes}
+    urns = {resource["urn"] for resource in resources}
     return [
         {
             "urn": node["urn"],
-            "type": "dynamic" if _is_dynamic(node) else node["type"] if node["custom"] else "component",
+            "type": "dynamic" if is_dynamic(node) else node["type"] if node["custom"] else "component",
             "name": node["urn"].rpartition("::")[2],
             "parent": node.get("parent") if node.get("parent") in urns else None,
             "dependencies": [urn for urn in node.get("dependencies") or () if urn in urns],
         }
-        for node in nodes
+        for node in resources
     ]
 
 
-def _is_dynamic(resource: dict[str, Any]) -> bool:
+def is_dynamic(resource: dict[str, Any]) -> bool:
     return bool(resource["type"].startswith("pulumi-python:"))

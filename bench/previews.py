@@ -5,13 +5,13 @@ None makes a call, so this measures the cost of the program, its imports and the
 
 from functools import partial
 
-from bench.floors import Floor, floor
+from bench.floors import floor, is_dynamic
 from bench.launched import engines, new_launch
 from bench.options import Options
 from bench.paired import Paired, Spent, alternated
 
 OPERATIONS = ("preview", "up")
-FLOORS: dict[str, Floor] = {"F1": "count", "F2": "graph"}
+FLOORS = ("F1", "F2")
 
 
 def run(options: Options) -> None:
@@ -20,7 +20,8 @@ def run(options: Options) -> None:
             launch.first_up()
             launch.install()
             resources = launch.stack.resources()
-            with floor(engine, "count", resources) as count, floor(engine, "graph", resources) as graph:
+            dynamic = sum(map(is_dynamic, resources))
+            with floor(engine, dynamic) as count, floor(engine, dynamic, resources) as graph:
                 for operation in OPERATIONS:
                     ways = [partial(way, operation, "--expect-no-changes") for way in (launch.run, count, graph)]
                     ours, *floors = alternated(ways, options.rounds)

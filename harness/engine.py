@@ -9,6 +9,7 @@ import base64
 import contextlib
 import contextvars
 import functools
+import gc
 import io
 import json
 import runpy
@@ -253,6 +254,7 @@ class EngineInProcess(Engine):
                     raise
                 return ERROR_WAS_SHOWN
             finally:
+                gc.unfreeze()  # what the program has frozen is garbage in this process
                 _close(loop)
         return 0
 

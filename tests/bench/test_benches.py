@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import deploys, imports, polling, testers, uploads
-from bench.floors import graph_of
+from bench.floors import nodes
 from bench.options import Options
 from bench.paired import Paired, alternated
 from harness.program import ROOT
@@ -95,11 +95,11 @@ def test_graph_of_a_launch() -> None:
         {"urn": "x::build", "type": "command:local:Command", "custom": True, "parent": "s", "dependencies": ["x::app"]},
     ]
 
-    nodes = {node["name"]: node for node in graph_of(resources)}
+    graph = {node["name"]: node for node in nodes(resources)}
 
-    assert [node["type"] for node in nodes.values()] == ["component", "dynamic", "command:local:Command"]
-    assert [node["parent"] for node in nodes.values()] == [None, "x::backend", None]
-    assert nodes["build"]["dependencies"] == ["x::app"]
+    assert [node["type"] for node in graph.values()] == ["component", "dynamic", "command:local:Command"]
+    assert [node["parent"] for node in graph.values()] == [None, "x::backend", None]
+    assert graph["build"]["dependencies"] == ["x::app"]
 
 
 def test_imports_run() -> None:

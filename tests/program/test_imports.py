@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from harness.engine import StackInProcess
+from harness.inprocess import new_world
 from harness.program import ROOT
 
 ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
@@ -25,3 +28,18 @@ def test_preview_imports(module: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert not ONLY_CALLS_NEED & set(loaded.split())
+
+
+def test_missing_bytecode_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python may not store what it compiles, every run of the program says so."""
+    stack = StackInProcess.new(tmp_path / "stack", new_world())
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    stack.run("preview")
+    assert "PYTHONDONTWRITEBYTECODE" not in stack.text
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "nothing"))
+
+    stack.run("preview")
+    stack.world.close()
+
+    assert "PYTHONDONTWRITEBYTECODE is set" in stack.text
