@@ -162,7 +162,7 @@ def machine(known: Known) -> str:
     found = need(known, Machine, within=BACKEND)
     count = len(list(known.all(Machine, within=BACKEND)))
     if count > 1:
-        raise Failed(f"{count} machines, and v0 runs on one", remedy="keep one machine in the program")
+        raise Failed(f"{count} machines, and a backend runs on one", remedy="keep one machine in the program")
     guest = found.config.get("guest") or {}
     size = f", {guest.get('cpus')} {guest.get('cpu_kind')} CPU, {guest.get('memory_mb')} MB" if guest else ""
     return f"machine {found.id} in {found.region}{size}"

@@ -55,7 +55,7 @@ def smoke_test(known: Known) -> str:
 @row(
     "launched",
     Phase.LAUNCH,
-    "v0 declared launched",
+    "Declared launched",
     blocks=False,
     absent="nobody has declared it launched",
     remedy="set `declaredBy` to your name and run `pulumi up`",

@@ -1,6 +1,6 @@
 """The rows of TestFlight: the testers have the build, and it runs on their devices.
 
-All of them block: testers with a working build are the goal of v0.
+All of them block: testers with a working build are the goal of a launch.
 """
 
 from collections.abc import Mapping, Sequence

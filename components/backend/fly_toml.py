@@ -38,7 +38,7 @@ RELEASE_COMMAND_ON_SQLITE = SettingText(
 )
 TOO_MANY_MACHINES = SettingText(
     FILE,
-    "min_machines_running is {wanted}, but v0 runs on one machine",
+    "min_machines_running is {wanted}, but the backend runs on one machine",
     remedy="set it to 1 (see infra-docs/SCALING.md)",
 )
 NOT_REACHABLE = SettingText(

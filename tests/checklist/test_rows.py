@@ -377,7 +377,7 @@ def test_second_machine() -> None:
 
     found = next(finding for finding in examine(two, {}) if finding.row.key == "machine")
 
-    assert (found.state, found.text) == (State.FAILED, "2 machines, and v0 runs on one")
+    assert (found.state, found.text) == (State.FAILED, "2 machines, and a backend runs on one")
 
 
 def test_init_errors() -> None:

@@ -98,7 +98,11 @@ SERVICE = (
     ),
     line("http_service.min_machines_running", "running = 1", "running = 0", *RESTART, says="min_machines_running"),
     refused(
-        "http_service.min_machines_running", "running = 1", "running = 2", says="v0 runs on one machine", name="more"
+        "http_service.min_machines_running",
+        "running = 1",
+        "running = 2",
+        says="the backend runs on one machine",
+        name="more",
     ),
     line("http_service.concurrency.type", '"requests"', '"connections"', *RESTART, says="concurrency.type"),
     line("http_service.concurrency.soft_limit", "limit = 200", "limit = 1", *RESTART, says="concurrency.soft_limit"),

@@ -21,7 +21,7 @@ def test_reports_all_mistakes(stack: Stack, addresses: dict[str, str]) -> None:
     found = [line.strip() for line in stack.text.splitlines() if line.strip().startswith(("solos:", "fly.toml:"))]
     for start, what in {
         "fly.toml:15: ": "DATABASE_PATH is /tmp/solos.sqlite3, which is not on the volume at /data",
-        "fly.toml:33: ": "min_machines_running is 2, but v0 runs on one machine",
+        "fly.toml:33: ": "min_machines_running is 2, but the backend runs on one machine",
         "solos:orgg: ": "is unknown; did you mean org?",
         "solos:version: ": "version '1.0.0-v0' is not valid: Apple accepts one to three",
         "solos:whatToTest.en-US: ": "must be a string",
