@@ -162,7 +162,7 @@ def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
     about = record.outputs if record else {}
     by = readable(f"declared by {about.get('declared_by')}, {about.get('declared_at')}")
     declared = next(finding for finding in findings if finding.row.key == "launched")
-    tone, headline, detail = Tone.ATTENTION, "Not launched", "not declared"
+    tone, headline, detail = Tone.ATTENTION, "Not launched", "nobody has declared it"
     if about.get("withdrawn"):
         tone, headline, detail = Tone.BAD, "Withdrawn", f"{about['withdrawn']}; {by}"
     elif record and declared.state is State.MISSING:

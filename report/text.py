@@ -1,4 +1,5 @@
-"""Finds in a line of evidence what is written for machines: identifiers and digests, which a page shows short and copies whole."""
+"""Finds in a line of evidence what is written for machines: identifiers and digests, which a page shows short and copies whole, and what
+somebody types, in backticks."""
 
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ IDENTIFIER = re.compile(
     r"|\b(?:vol|vs)_[0-9a-z]{14,}\b"  # a volume or snapshot of Fly.io
     r"|\b[0-9A-HJKMNP-TV-Z]{26}\b"  # a machine version of Fly.io
     r"|\b(?:[0-9a-f]{14,}|[0-9A-F]{14,})\b"  # a machine's ID, a hash, a serial number
+    r"|`(?P<typed>[^`]+)`"
 )
 
 
@@ -19,15 +21,17 @@ class Piece:
 
     text: str
     is_identifier: bool = False
+    is_typed: bool = False
 
 
 def pieces(line: str) -> Iterator[Piece]:
-    """The parts of `line`, in order; joined, their texts are the line."""
+    """The parts of `line`, in order; joined, their texts are the line without its backticks."""
     end = 0
     for found in IDENTIFIER.finditer(line):
         if found.start() > end:
             yield Piece(line[end : found.start()])
-        yield Piece(found[0], is_identifier=True)
+        typed = found["typed"]
+        yield Piece(typed or found[0], is_identifier=not typed, is_typed=bool(typed))
         end = found.end()
     if end < len(line):
         yield Piece(line[end:])

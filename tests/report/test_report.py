@@ -153,7 +153,6 @@ def test_both_forms(page: str) -> None:
         "signed in Xcode",
         "the stack manages no certificate and profile",
         "monitoring is not configured",
-        "set `monitoring`",
         "https://fly.io/apps/solos-prod/secrets",
         "the page to arrive and resolve",
         "sha256:555",
@@ -162,6 +161,8 @@ def test_both_forms(page: str) -> None:
     ):
         assert text in page
         assert text in document
+    assert "set <code>monitoring</code>" in page
+    assert "set `monitoring`" in document
 
 
 def test_values_are_escaped() -> None:
@@ -221,6 +222,13 @@ def test_identifiers_in_evidence() -> None:
 
     assert [piece.text for piece in found if piece.is_identifier] == [digest, "vol_wwsu0i9ogao9j0vf", build]
     assert "".join(piece.text for piece in found) == line
+
+
+def test_typed_words_in_evidence() -> None:
+    found = list(pieces("set `ipa` to a path, then run `pulumi up`"))
+
+    assert [piece.text for piece in found if piece.is_typed] == ["ipa", "pulumi up"]
+    assert "".join(piece.text for piece in found) == "set ipa to a path, then run pulumi up"
 
 
 def test_timeline_by_component() -> None:
