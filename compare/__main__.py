@@ -19,7 +19,7 @@ from compare import evidence, recording, run, side
 from compare.diff import differences
 from compare.recording import Recording
 from compare.run import Outcome
-from compare.script import Script, Unlisted
+from compare.script import Script, Unlisted, read
 from compare.side import Side
 from compare.wire import Budget
 
@@ -97,8 +97,12 @@ def _plan(tried: Side, extras: list[str], options: argparse.Namespace) -> Iterat
     yield f"  creates   {'; '.join([script.creates, *(f'on request: {name}' for name in extras)])}"
     yield f"  deletes   all of that again, also if a call fails; nothing without the mark {script.values['mark']}"
     yield f"  budget    {options.calls} calls, {options.minutes:g} minutes, at most {cents:g} cents"
-    for item in script.leftovers(tried.wire(_budget(options))):
-        yield f"  leftover  {item.title}, of an earlier run: is deleted first"
+    wire = tried.wire(_budget(options))
+    if script.required:
+        read(wire, script.required)
+    for look in script.leftovers:
+        for item in look(wire):
+            yield f"  leftover  {item.title}, of an earlier run: is deleted first"
 
 
 def _is_confirmed(script: Script) -> bool:

@@ -5,12 +5,12 @@ The group is made in an app of the account, because the API cannot make apps. Wh
 """
 
 import base64
-import re
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compare.mark import PREFIX, Mark
-from compare.script import Leftover, Part, Script, Step, Until, at, listed
+from compare.script import Leftover, Part, Script, Step, Unlisted, Until, at, listed
 from compare.wire import Api, Call, Wire
 from providers.appstore.api.client import API
 from providers.appstore.signing_key import fingerprint
@@ -29,6 +29,14 @@ MARKED = {
     "userInvitations": "email",
 }
 """The attribute that carries our mark, by type."""
+LISTS = {
+    "betaTesters": f"filter[firstName]={PREFIX}&",
+    "userInvitations": "",
+    "betaGroups": "",
+    "profiles": "",
+    "bundleIds": "",
+}
+"""The lists that can show leftovers, with their queries, dependents first."""
 
 
 def _document(type: str, attributes: Mapping[str, Any], **relationships: object) -> dict[str, Any]:
@@ -413,7 +421,11 @@ def script(
             "no_tester": "00000000-0000-0000-0000-000000000000",
         },
         may_write=lambda call, ours: _may_write(mark, csr, call, ours),
-        leftovers=lambda wire: _leftovers(mark, app, signing_key, wire),
+        leftovers=[
+            *(functools.partial(_leftovers, mark, type, query) for type, query in LISTS.items()),
+            *([functools.partial(_leftover_certificates, signing_key)] if signing_key else []),
+        ],
+        required=Call(api="main", method="GET", path=f"/v1/apps/{app}"),
     )
 
 
@@ -433,41 +445,39 @@ def _may_write(mark: Mark, csr: str, call: Call, ours: set[str]) -> bool:
     return type in MARKED and mark.is_in(attributes.get(MARKED[type], ""))
 
 
-def _leftovers(mark: Mark, app: str, signing_key: "RSAPrivateKey | None", wire: Wire) -> Iterator[Leftover]:
-    found: list[tuple[str, dict[str, Any]]] = []
-    for type, query in (
-        ("betaTesters", f"filter[firstName]={PREFIX}&"),
-        ("userInvitations", ""),
-        ("betaGroups", f"filter[app]={app}&"),
-        ("profiles", ""),
-        ("bundleIds", ""),
-    ):
-        listing = _pages(wire, f"/v1/{type}?{query}limit=200")
-        found += [(MARKED[type], each) for each in listing if mark.is_in(each["attributes"].get(MARKED[type]) or "")]
-    if signing_key:
-        certificates = _pages(wire, "/v1/certificates?limit=200")
-        found += [("name", each) for each in certificates if _is_of(signing_key, each)]
-    for attribute, each in found:
-        wire.ours.add(each["id"])
-        delete = Call(api="main", method="DELETE", path=f"/v1/{each['type']}/{each['id']}")
-        yield Leftover(title=f"{each['type']} {each['attributes'][attribute]}", delete=delete)
+def _leftovers(mark: Mark, type: str, query: str, wire: Wire) -> Iterator[Leftover]:
+    """The objects of a type with our mark. A key that may not see invitations cannot have made any."""
+    try:
+        for each in listed(wire, Call(api="main", method="GET", path=f"/v1/{type}?{query}limit=200")):
+            marked = str(at(each, f"attributes.{MARKED[type]}"))
+            if mark.is_in(marked):
+                yield _leftover(wire, each, marked)
+    except Unlisted as unlisted:
+        if (type, unlisted.status) != ("userInvitations", 403):
+            raise
 
 
-def _pages(wire: Wire, path: str) -> Iterator[dict[str, Any]]:
-    while path:
-        page = listed(wire, Call(api="main", method="GET", path=path))
-        yield from page["data"]
-        path = re.sub(r"^https?://[^/]+", "", at(page, "links.next") or "")
+def _leftover_certificates(signing_key: "RSAPrivateKey", wire: Wire) -> Iterator[Leftover]:
+    for each in listed(wire, Call(api="main", method="GET", path="/v1/certificates?limit=200")):
+        if _is_of(signing_key, each):
+            yield _leftover(wire, each, str(at(each, "attributes.name")))
+
+
+def _leftover(wire: Wire, each: Mapping[str, Any], name: str) -> Leftover:
+    wire.ours.add(each["id"])
+    delete = Call(api="main", method="DELETE", path=f"/v1/{each['type']}/{each['id']}")
+    return Leftover(title=f"{each['type']} {name}", delete=delete)
 
 
 def _is_of(signing_key: "RSAPrivateKey", certificate: Mapping[str, Any]) -> bool:
     """Whether a certificate is of our key: its name is the team's, so it cannot carry a mark."""
     from cryptography import x509
 
-    content = at(certificate, "attributes.certificateContent")
-    if not content:
+    try:
+        content = base64.b64decode(at(certificate, "attributes.certificateContent") or "")
+        public = x509.load_der_x509_certificate(content).public_key()
+    except ValueError:
         return False
-    public = x509.load_der_x509_certificate(base64.b64decode(content)).public_key()
     return fingerprint(public) == fingerprint(signing_key.public_key())
 
 

@@ -178,7 +178,7 @@ def _listed(items: list[str]) -> str:
 
 def _type(shape: Shape) -> str:
     if isinstance(shape, dict):
-        return "an object"
+        return "a list of events" if shape.keys() == {"order", "each"} else "an object"
     if isinstance(shape, list):
         return "a list"
     return "nothing" if shape is None else str(shape)

@@ -504,7 +504,10 @@ def script(org: str, token: str, addresses: dict[str, str] | None = None) -> Scr
             "no_volume": "vol_00000000000000",
         },
         may_write=lambda call, ours: _may_write(mark, call, ours),
-        leftovers=lambda wire: _leftovers(mark, org, app, wire),
+        leftovers=[
+            functools.partial(_leftover_apps, mark, org, app),
+            functools.partial(_leftover_clusters, mark, org),
+        ],
         prices=PRICES,
     )
 
@@ -527,18 +530,21 @@ def _may_write(mark: Mark, call: Call, ours: set[str]) -> bool:
     return path == "/v1/platform/placements"
 
 
-def _leftovers(mark: Mark, org: str, own: str, wire: Wire) -> Iterator[Leftover]:
+def _leftover_apps(mark: Mark, org: str, own: str, wire: Wire) -> Iterator[Leftover]:
     """`own` is the app of this run, which is looked for by its name too: lists lag."""
-    apps = listed(wire, Call(api="main", method="GET", path=f"/v1/apps?org_slug={org}"))
-    names = {app["name"] for app in apps["apps"] or () if mark.is_in(app["name"])}
+    found = listed(wire, Call(api="main", method="GET", path=f"/v1/apps?org_slug={org}"))
+    names = {name for app in found if mark.is_in(name := str(app.get("name")))}
     if own not in names and wire.send(Call(api="main", method="GET", path=f"/v1/apps/{own}")).is_success:
         names.add(own)
     for name in sorted(names):
         delete = Call(api="main", method="DELETE", path=f"/v1/apps/{name}?force=true")
         yield Leftover(title=f"app {name}", delete=delete)
-    clusters = listed(wire, Call(api="main", method="GET", path=f"/v1/postgres?org_slug={org}"))
-    for cluster in clusters["data"] or ():
-        if mark.is_in(cluster["name"]):
-            wire.ours.add(cluster["id"])
-            delete = Call(api="main", method="DELETE", path=f"/v1/postgres/{cluster['id']}")
-            yield Leftover(title=f"Postgres cluster {cluster['name']}", delete=delete, gone=(404, 410))
+
+
+def _leftover_clusters(mark: Mark, org: str, wire: Wire) -> Iterator[Leftover]:
+    for cluster in listed(wire, Call(api="main", method="GET", path=f"/v1/postgres?org_slug={org}")):
+        name, id = str(cluster.get("name")), str(cluster.get("id"))
+        if mark.is_in(name):
+            wire.ours.add(id)
+            delete = Call(api="main", method="DELETE", path=f"/v1/postgres/{id}")
+            yield Leftover(title=f"Postgres cluster {name}", delete=delete, gone=(404, 410))

@@ -101,7 +101,7 @@ class Recorder:
     def _reduced(self, step: Step, answer: Answer, seen: Seen, reducer: Reducer) -> Seen:
         body = answer.json()
         if body is None:
-            shape: Shape = "<not JSON>" if answer.content else None
+            shape: Shape = {b"": None, b"null": "<null>"}.get(answer.content.strip(), "<not JSON>")
         else:
             shape = reducer.reduce(body, foreign=step.foreign and answer.is_success)
         headers = {name: _value(name, value) for name, value in sorted(answer.headers.items())}

@@ -74,20 +74,24 @@ def run(
 def clean(script: Script, wire: Wire) -> tuple[str, ...]:
     """Delete everything that this tool has made; returns what is left, or why that is not known."""
     quiet = 0
-    left: tuple[str, ...] = ()
+    left: list[str] = []
     for _ in range(ROUNDS):
-        try:
-            found = list(script.leftovers(wire))
-            left = tuple(item.title for item in found if not _is_deleted(item, wire.send(item.delete)))
-            quiet = 0 if found else quiet + 1
-        except Unlisted as unlisted:
-            left = (f"not known: {unlisted}",)
-        except OverBudget:
-            return (*left, "not known: the budget was used up")
+        left, found = [], False
+        for look in script.leftovers:
+            try:
+                for item in list(look(wire)):
+                    found = True
+                    if not _is_deleted(item, wire.send(item.delete)):
+                        left.append(item.title)
+            except Unlisted as unlisted:
+                left.append(f"not known: {unlisted}")
+            except OverBudget:
+                return (*left, "not known: the budget was used up")
+        quiet = 0 if found or left else quiet + 1
         if quiet == QUIET_ROUNDS:
             break
         wire.clock.sleep(LOOK_AGAIN_SECONDS)
-    return left
+    return tuple(left)
 
 
 def _is_deleted(item: Leftover, answer: Answer) -> bool:

@@ -5,11 +5,11 @@ Texts between braces in calls, bodies and headers are values: `{app}` is what an
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compare.mark import Mark
-from compare.wire import Api, Call, Wire
+from compare.wire import Answer, Api, Call, Wire
 
 VALUE = re.compile(r"\{(\w+)\}")
 
@@ -98,8 +98,10 @@ class Script:
     """The values that the run begins with; `mark` is in the name of everything that it makes."""
     may_write: Callable[[Call, set[str]], bool]
     """Whether a write concerns only what the tool has made; the set has the ids."""
-    leftovers: Callable[[Wire], Iterator[Leftover]]
-    """What exists of this and earlier runs, dependents first."""
+    leftovers: Sequence[Callable[[Wire], Iterator[Leftover]]]
+    """Functions that look for what exists of this and earlier runs, one for each type, dependents first. They raise Unlisted."""
+    required: Call | None = None
+    """A read that succeeds if the account has what the command line names. Raises Unlisted otherwise."""
     pace: float = 1.0
     prices: Mapping[str, float] = field(default_factory=dict)
     """What everything costs while it exists, in cents per second, at most; by option, and with an empty name without options."""
@@ -112,13 +114,37 @@ class Script:
 class Unlisted(Exception):
     """The vendor did not answer what exists: nothing is known of leftovers."""
 
+    def __init__(self, call: Call, answer: Answer, reason: str = "") -> None:
+        self.status = answer.status
+        shown = f"HTTP {answer.status}" if answer.status else "no answer"
+        super().__init__(f"{call.method} {call.path}: {shown}{reason}")
 
-def listed(wire: Wire, call: Call) -> Any:
-    """The body of a list. Raises Unlisted if there is none."""
+
+def read(wire: Wire, call: Call) -> Answer:
+    """The answer, if it is a success. Raises Unlisted."""
     answer = wire.send(call)
-    if not answer.is_success or answer.json() is None:
-        raise Unlisted(f"{call.method} {call.path}: {f'HTTP {answer.status}' if answer.status else 'no answer'}")
-    return answer.json()
+    if not answer.is_success:
+        raise Unlisted(call, answer)
+    return answer
+
+
+def listed(wire: Wire, call: Call) -> Iterator[dict[str, Any]]:
+    """The objects of all pages of a list. Raises Unlisted.
+
+    In any envelope: what to delete must not depend on what a comparison is to find out.
+    """
+    while True:
+        answer = read(wire, call)
+        body = answer.json()
+        values = [body] if isinstance(body, list) else list(body.values()) if isinstance(body, dict) else []
+        lists = [value for value in values if isinstance(value, list)]
+        if not lists and None not in values:
+            raise Unlisted(call, answer, " without a list")
+        yield from (item for items in lists for item in items if isinstance(item, dict))
+        following = at(body, "links.next")
+        if not following:
+            return
+        call = replace(call, path=re.sub(r"^https?://[^/]+", "", following))
 
 
 def filled(template: Any, values: Mapping[str, str]) -> Any:

@@ -163,5 +163,5 @@ class Wire:
         if not isinstance(made, dict):
             return
         for shown in (made, made.get("data"), made.get("release")):
-            if isinstance(shown, dict) and isinstance(shown.get("id"), str):
-                self.ours.add(shown["id"])
+            if isinstance(shown, dict) and isinstance(shown.get("id"), str | int):
+                self.ours.add(str(shown["id"]))

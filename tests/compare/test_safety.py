@@ -15,7 +15,7 @@ from compare.wire import Budget, Call, NotOurs
 from harness.appstore import records
 from harness.inprocess import Doubles, control, copy_of
 from rehearsal.cloud.world import World
-from tests.compare.changes import Change, Changed, replaced
+from tests.compare.changes import Change, Changed, Edit, replaced
 from tests.compare.runs import BUDGET, DATE, complete, ran
 from tests.fault_transport import FAULT_KINDS, FaultKind, FaultTransport, Killed
 
@@ -186,6 +186,56 @@ def test_list_lags_behind_creation() -> None:
 
         assert (outcome.stopped != "", outcome.left) == (True, ())
         assert exists(side.world) == before
+
+
+@pytest.mark.parametrize(
+    ("vendor", "call", "body"),
+    [
+        ("fly", "GET /v1/apps", lambda body: body["apps"]),
+        ("fly", "GET /v1/apps", lambda body: {"data": body["apps"]}),
+        ("fly", "GET /v1/postgres", lambda body: body["data"]),
+        ("appstore", "GET /v1/betaGroups", lambda body: body["data"]),
+    ],
+)
+def test_any_envelope_is_read(vendor: str, call: str, body: Edit) -> None:
+    """What to delete is found although the vendor's list has another form than its double's."""
+    with account(vendor) as side:
+        before = exists(side.world)
+        changed = Changed(side.world, Change(name="envelope", call=call, of_status=200, body=body, told=()))
+        outcome = run.run(side.script, side.wire(Budget(60, 60.0), changed), source="double", date=DATE)
+
+        assert (outcome.stopped != "", outcome.left) == (True, ())
+        assert exists(side.world) == before
+
+
+def test_unlisted_type_is_reported() -> None:
+    """What the other lists show is deleted all the same."""
+    with account("fly") as side:
+        before = exists(side.world)
+        changed = Changed(side.world, Change(name="404", call="GET /v1/postgres", status=404, told=()))
+        outcome = run.run(side.script, side.wire(Budget(40, 60.0), changed), source="double", date=DATE)
+
+        assert outcome.left == ("not known: GET /v1/postgres?org_slug=sol-labs: HTTP 404",)
+        assert exists(side.world) == before
+
+
+def test_id_is_a_number() -> None:
+    """What was made is ours whatever the type of its id."""
+    numbered = Change(
+        name="17", call="POST /api/v1/releases", of_status=201, body=replaced("release", "id", by=17), told=()
+    )
+    with account("fly") as side:
+        outcome = ran(side, Changed(side.world, numbered))
+
+    assert (outcome.stopped, outcome.left) == ("", ())
+
+
+def test_key_cannot_see_invitations() -> None:
+    """So it cannot have made any: nothing is left."""
+    with account("appstore") as side:
+        outcome = ran(side, Changed(side.world, Change(name="403", call=".* /v1/userInvitations", status=403, told=())))
+
+    assert (outcome.stopped, outcome.left) == ("", ())
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

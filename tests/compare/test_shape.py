@@ -79,3 +79,10 @@ def test_events_are_shown_once() -> None:
     reducer.reduce({"events": [first]})
 
     assert reducer.reduce({"events": [second, first]})["events"]["order"] == ["start started flyd"]
+
+
+@pytest.mark.parametrize(
+    ("events", "shape"), [(["start"], ["<text>"]), (None, "<null>"), ({"a": 1}, {"a": "<number>"})]
+)
+def test_other_form_of_events(events: object, shape: object) -> None:
+    assert reduced({"events": events}) == {"events": shape}
