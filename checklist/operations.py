@@ -34,11 +34,11 @@ class Watch(Shape, frozen=True, kw_only=True):
 
 
 class UptimeCheck(Shape, frozen=True, kw_only=True):
-    kind = "betterstack:Monitor"
+    kind = "betterstack:FirstCheck"
 
     url: str
     seconds: int
-    status: str
+    seen_up_at: str
 
 
 class AlertDrill(Shape, frozen=True, kw_only=True):
@@ -144,7 +144,7 @@ def _outside(known: Known) -> str:
     check = known.first(UptimeCheck, within=MONITORING)
     if check is None:
         return "no uptime check"
-    return f"{check.url} checked every {check.seconds} s by Better Stack, {check.status} when last read"
+    return f"{check.url} checked every {check.seconds} s by Better Stack, up at {check.seen_up_at}"
 
 
 def _armed(watch: Watch) -> str:

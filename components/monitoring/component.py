@@ -23,7 +23,9 @@ from components.monitoring.machines import (
     sources,
 )
 from components.monitoring.settings import SUFFIX, MonitoringSettings
-from providers.betterstack import monitor as betterstack
+from providers.betterstack.first_check import FirstCheck, FirstCheckArgs
+from providers.betterstack.monitor import Monitor as Uptime
+from providers.betterstack.monitor import MonitorArgs as UptimeArgs
 from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
 from providers.checks.watch import Watch, WatchArgs
 from providers.fly.app import App, AppArgs
@@ -104,19 +106,28 @@ class Monitoring(Component):
             for program in names(logs=settings.logs)
         }
         if settings.uptime_seconds:
-            betterstack.Monitor(
-                f"{name}-uptime",
-                betterstack.MonitorArgs(
-                    name=pulumi.Output.concat(backend.app, UPTIME_SUFFIX),
-                    url=pulumi.Output.concat("https://", backend.hostname, watched.health_path),
-                    seconds=settings.uptime_seconds,
-                ),
-                self.child_opts(backend.rollout),
-            )
+            self._check_from_outside(settings.uptime_seconds, backend)
         if settings.drill:
             self._prove(settings, backend, app, monitored.apply(needed_series))
         self.app = app.name
         self.register_outputs({"app": app.name})
+
+    def _check_from_outside(self, seconds: int, backend: Backend) -> None:
+        """Declare the uptime check once the backend is verified, and wait until it has seen the backend up."""
+        uptime = Uptime(
+            f"{self.name}-uptime",
+            UptimeArgs(
+                name=pulumi.Output.concat(backend.app, UPTIME_SUFFIX),
+                url=pulumi.Output.concat("https://", backend.hostname, backend.health_path),
+                seconds=seconds,
+            ),
+            self.child_opts(backend.rollout),
+        )
+        FirstCheck(
+            f"{self.name}-first-check",
+            FirstCheckArgs(monitor_id=uptime.id, url=uptime.url, seconds=uptime.seconds),
+            self.replaceable_opts(),
+        )
 
     def _prove(
         self, settings: MonitoringSettings, backend: Backend, app: App, rules: pulumi.Output[dict[str, list[str]]]

@@ -1,1 +1,1 @@
-"""Better Stack: `api.py` talks to its Uptime API, `monitor.py` is the resource."""
+"""Better Stack: `api.py` talks to its Uptime API, `monitor.py` and `first_check.py` are the resources."""

@@ -1,4 +1,4 @@
-"""Better Stack's Uptime API: monitors, which request nothing: they stay `pending`.
+"""Better Stack's Uptime API: monitors, which request nothing: after a moment they are `up`.
 
 https://betterstack.com/docs/uptime/api/monitors/. Attributes of other names and types than the documented ones are refused; what
 Better Stack itself does with them is not documented. Names need not be unique.
@@ -94,7 +94,7 @@ class BetterStackApi(Service):
         last = max(1, -(-len(found) // per_page))
         links = {"first": 1, "last": last, "prev": page - 1 or None, "next": page + 1 if page < last else None}
         return {
-            "data": found[(page - 1) * per_page : page * per_page],
+            "data": [self._shown(monitor) for monitor in found[(page - 1) * per_page : page * per_page]],
             "pagination": {
                 name: number and f"{request.base_url}?per_page={per_page}&page={number}"
                 for name, number in links.items()
@@ -106,26 +106,38 @@ class BetterStackApi(Service):
         given = self._valid(request, DEFAULTS)
         number = str(self.store.count(KIND))
         attributes = DEFAULTS | given
-        monitor = {"id": number, "type": "monitor", "attributes": _paused(attributes)}
+        monitor = {
+            "id": number,
+            "type": "monitor",
+            "attributes": _paused(attributes),
+            "_since": self.context.clock.now(),
+        }
         self.store.put(KIND, f"{int(number):09d}", monitor)
-        return {"data": monitor}, 201, {}
+        return {"data": self._shown(monitor)}, 201, {}
 
     @route("GET", "/api/v2/monitors/<id>")
     def get_monitor(self, request: Request, id: str) -> Any:
-        return {"data": self._existing(id)}
+        return {"data": self._shown(self._existing(id))}
 
     @route("PATCH", "/api/v2/monitors/<id>")
     def update_monitor(self, request: Request, id: str) -> Any:
         monitor = self._existing(id)
         monitor["attributes"] = _paused(monitor["attributes"] | self._valid(request, monitor["attributes"]))
         self.store.put(KIND, f"{int(id):09d}", monitor)
-        return {"data": monitor}
+        return {"data": self._shown(monitor)}
 
     @route("DELETE", "/api/v2/monitors/<id>")
     def delete_monitor(self, request: Request, id: str) -> Any:
         self._existing(id)
         self.store.delete(KIND, f"{int(id):09d}")
         return None, 204, {}
+
+    def _shown(self, monitor: Document) -> Document:
+        """With the status as of now; what is stored stays `pending` or `paused`, or is what a test has set."""
+        attributes = monitor["attributes"]
+        checked = self.context.clock.now() >= monitor["_since"] + self.context.delays.uptime_check
+        status = "up" if attributes["status"] == "pending" and checked else attributes["status"]
+        return {"id": monitor["id"], "type": monitor["type"], "attributes": {**attributes, "status": status}}
 
     def _existing(self, id: str) -> Document:
         monitor = self.store.get(KIND, f"{int(id):09d}") if id.isdecimal() else None

@@ -62,6 +62,8 @@ class Delays:
     """Fly: until a deleted cluster returns 404."""
     exec_cut: float = 30.0
     """Fly: when a command that still runs gets a 408 response."""
+    uptime_check: float = 0.2
+    """Better Stack: until a new monitor, or one that is resumed, is `up`."""
     monitor_speed: float = 1.0
     """Not a delay: a divisor for the durations in the configuration of Prometheus and Alertmanager, from their next start."""
     check_seconds_cap: float = 0.5

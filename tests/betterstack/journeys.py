@@ -3,6 +3,7 @@
 from typing import Any
 
 from harness.driver import DrivenStack
+from providers.betterstack.first_check import FirstCheckProvider
 from providers.betterstack.monitor import MonitorProvider
 from rehearsal.cloud.betterstack import KIND
 from rehearsal.cloud.world import World
@@ -15,7 +16,9 @@ OTHERS = ("solos-prod health", "by hand: solos-prod health, by Pulumi")
 
 class Outside(DrivenStack):
     def up(self, url: str = URL) -> None:
-        self.do("uptime", MonitorProvider, name=NAME, url=url)
+        monitor = self.do("uptime", MonitorProvider, name=NAME, url=url)
+        id = self.resources["uptime"].id
+        self.do("seen", FirstCheckProvider, monitor_id=id, url=monitor["url"], seconds=monitor["seconds"])
         self.finish()
 
 

@@ -278,7 +278,10 @@ def test_rule_that_cannot_fire() -> None:
 
 def test_uptime_check() -> None:
     """It is part of the evidence; without one the row is proven too, and says so."""
-    check = observed("betterstack:Monitor", MONITORING, url="https://solos.fly.dev/health", seconds=180.0, status="up")
+    url = "https://solos.fly.dev/health"
+    check = observed(
+        "betterstack:FirstCheck", MONITORING, url=url, seconds=180.0, seen_up_at="2026-11-27T09:00:00+00:00"
+    )
     stack = known()
 
     found = examine(replace(stack, resources=(*stack.resources, check)), {})
@@ -286,7 +289,7 @@ def test_uptime_check() -> None:
     (row,) = (finding for finding in found if finding.row.key == "monitoring")
     assert row.state is State.OK
     assert row.text.endswith(
-        "outside of Fly: https://solos.fly.dev/health checked every 180 s by Better Stack, up when last read"
+        f"outside of Fly: {url} checked every 180 s by Better Stack, up at 2026-11-27T09:00:00+00:00"
     )
 
 

@@ -122,7 +122,11 @@ MONITOR = (
     refused("monitoring", {**MONITORING, "region": "sjc"}, "sjc is the region of the app", "same-region"),
     refused("monitoring", {**MONITORING, "region": "lax"}, PROTECTED.format("replaced"), "other-region"),
     applied(
-        "monitoring", {**MONITORING, "uptimeCheck": "betterstack"}, "+ monitoring-uptime", name="uptime-check-added"
+        "monitoring",
+        {**MONITORING, "uptimeCheck": "betterstack"},
+        "+ monitoring-uptime",
+        "+ monitoring-first-check",
+        name="uptime-check-added",
     ),
     refused("monitoringSecrets", None, "solos:monitoringSecrets.metricsToken: is missing"),
 )

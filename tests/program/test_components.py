@@ -20,7 +20,7 @@ from harness.program import CONFIG, create_project, engine_config
 from providers.fly.appconfig import load
 from tests.program.test_settings import MONITORING_SECRETS
 
-EVIDENCE = {"ExpiredBuilds", "RestoreDrill", "Image", "Installations", "Watch", "AlertDrill"}
+EVIDENCE = {"ExpiredBuilds", "RestoreDrill", "Image", "Installations", "Watch", "AlertDrill", "FirstCheck"}
 """What has been seen, and can be looked at again: nobody misses it."""
 RETAINED = {"BetaAppLocalization"}
 """What leaves the stack without being deleted."""
