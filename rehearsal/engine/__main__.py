@@ -14,6 +14,7 @@ from rehearsal.engine.display import short_type
 from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine, NotDeletable
 from rehearsal.engine.stack_file import StackFile
+from rehearsal.engine.targets import Targets
 from rehearsal.engine.values import mapped, plain
 
 CHANGES_FOUND = 7
@@ -35,12 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _operate(options: argparse.Namespace) -> int:
     engine = _engine(options)
+    targets = Targets(only=tuple(options.target), exclude=tuple(options.exclude), dependents=options.target_dependents)
     run: dict[str, Callable[[], Any]] = {
-        "preview": lambda: engine.preview(refresh=options.refresh),
-        "up": lambda: engine.up(refresh=options.refresh, skip_preview=options.skip_preview),
-        "refresh": engine.refresh,
+        "preview": lambda: engine.preview(refresh=options.refresh, targets=targets),
+        "up": lambda: engine.up(refresh=options.refresh, skip_preview=options.skip_preview, targets=targets),
+        "refresh": lambda: engine.refresh(targets=targets),
         "destroy": lambda: engine.destroy(
-            skip_preview=options.skip_preview, exclude_protected=options.exclude_protected
+            skip_preview=options.skip_preview, exclude_protected=options.exclude_protected, targets=targets
         ),
     }
     display = run[options.command]()
@@ -136,6 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         operation.add_argument("--refresh", "-r", action="store_true", help="refresh the state first (preview, up)")
         operation.add_argument("--skip-preview", "-f", action="store_true")
         operation.add_argument("--expect-no-changes", action="store_true", help="exit code 7 if there are any")
+        operation.add_argument(
+            "--target", "-t", action="append", default=[], help="a URN, with * or **; all others stay"
+        )
+        operation.add_argument("--target-dependents", action="store_true", help="with what depends on the targets")
+        operation.add_argument("--exclude", action="append", default=[], help="a URN, with * or **, that stays")
         operation.add_argument("--exclude-protected", action="store_true", help="what is protected stays (destroy)")
 
     of_stack = command(commands, "stack", _resources, everywhere)

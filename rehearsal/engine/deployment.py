@@ -15,6 +15,7 @@ from rehearsal.engine.display import Display
 from rehearsal.engine.paths import keep_old
 from rehearsal.engine.plugins import DYNAMIC, Diff, Incomplete, Plugin, StepFailed, package
 from rehearsal.engine.snapshot import Entry, Snapshot, now
+from rehearsal.engine.targets import ALL, NOT_CREATED, NOT_DELETED, Targets
 from rehearsal.engine.values import UNKNOWN, Properties, Secret, difference, marked_like, plain
 
 PARALLEL = 8
@@ -62,14 +63,20 @@ class Deployment:
         plugins: dict[str, Plugin],
         display: Display,
         save: Callable[[Snapshot], None] | None,
+        *,
+        targets: Targets = ALL,
     ) -> None:
-        """`save` is called after each change; None for a preview."""
+        """`save` is called after each change; None for a preview. What is not among the `targets` stays as it is."""
         self.stack = stack
         self.snapshot = snapshot
         self.display = display
         self.preview = save is None
         self._plugins = plugins
         self._save = save
+        self._targets = targets
+        self._targeted: set[str] = set()
+        self._left_out: set[str] = set()
+        """What this run has registered and not created."""
         self._planning = threading.Lock()
         """Check and diff run one at a time, as in the CLI."""
         self._seen: set[str] = set()
@@ -111,6 +118,8 @@ class Deployment:
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Set the outputs of a component or the stack. Raises Stopped after a failure, which is then already shown."""
+        if urn in self._left_out:
+            return
         with self.snapshot.lock:
             entry = next(entry for entry in self.snapshot.done if entry.urn == urn)
             changes = difference(entry.outputs, outputs)
@@ -154,9 +163,13 @@ class Deployment:
             raise StepFailed(f"Duplicate resource URN '{urn}'; try giving it a unique name")
         self._seen.add(urn)
         old = self.snapshot.find([urn, *goal.aliases])
+        provider = self._default_provider(goal) if goal.custom else ""
+        declared = self._entry(goal, urn, goal.inputs, provider)
+        if not self._is_targeted(declared):
+            return lambda: self._leave(declared, old)
         if not goal.custom:
-            return lambda: self._component(self._entry(goal, urn, goal.inputs, ""), old)
-        plugin, provider = self._plugin(goal.type), self._default_provider(goal)
+            return lambda: self._component(declared, old)
+        plugin = self._plugin(goal.type)
         wanted = keep_old(goal.ignore_changes, old.inputs, goal.inputs) if old else goal.inputs
         inputs = self._checked(plugin, urn, old.inputs if old else {}, wanted)
         entry = self._entry(goal, urn, inputs, provider)
@@ -227,7 +240,28 @@ class Deployment:
         diff = plugin.diff(old.urn, old.id, plain(old.inputs), plain(old.outputs), plain(inputs))
         return diff if diff.changes is not None else Diff(any(difference(old.inputs, inputs)), diff.replaces)
 
+    def _is_targeted(self, declared: Entry) -> bool:
+        """Raises StepFailed if it is, and something that it needs is left out."""
+        is_dependent = self._targets.dependents and bool(self._targeted & declared.needs())
+        if not (declared.urn == self.stack.urn or self._targets.include(declared.urn) or is_dependent):
+            return False
+        for needed in sorted(self._left_out & declared.needs()):
+            raise StepFailed(NOT_CREATED.format(urn=declared.urn, needed=needed))
+        if declared.custom:
+            self._targeted.add(declared.urn)
+        return True
+
     # Steps.
+
+    def _leave(self, declared: Entry, old: Entry | None) -> Entry:
+        """What is no target stays as it is. If it does not exist, its outputs are unknown to the program."""
+        if old is None:
+            self._left_out.add(declared.urn)
+            declared.inputs, declared.is_unknown = {}, True
+            return declared
+        self.snapshot.finish(old, old)
+        self.display.step("same", old.urn, [])
+        return old
 
     def _component(self, entry: Entry, old: Entry | None) -> Entry:
         if old is not None:
@@ -257,6 +291,8 @@ class Deployment:
         changes = list(difference(old.inputs, entry.inputs))
         if old_first:
             for deleted in (dependents := self._replaced_with(old)):
+                if not self._targets.include(deleted.urn) and not self._targets.dependents:
+                    raise StepFailed(NOT_DELETED.format(urn=deleted.urn))
                 if deleted.protect:
                     raise StepFailed(NOT_REPLACED.format(name=deleted.name))
             for deleted in [*dependents, old]:
@@ -340,7 +376,7 @@ class Deployment:
         What cannot be deleted is kept with its dependencies. A protected resource fails a preview, which is why nothing is deleted
         after one; without a preview, everything that it does not need is deleted first, as the CLI can do. With
         `exclude_protected` it is left out, with all that it needs."""
-        leftovers = [entry for entry in self.snapshot.old if not self.stopped]
+        leftovers = self._targeted_leftovers() if not self.stopped else []
         protected = [entry for entry in leftovers if entry.protect and not entry.delete]
         if exclude_protected:
             needed = self.snapshot.needed_by(protected)
@@ -366,6 +402,18 @@ class Deployment:
                     if future.exception():
                         remaining.append(entry)  # kept, and so are its dependencies
         self._fail_protected(protected)
+
+    def _targeted_leftovers(self) -> list[Entry]:
+        """What is left and a target. What is not stays, but fails the run if the program has left it out, or needs a target."""
+        leftovers = list(self.snapshot.old)
+        if self._targets.are_all:
+            return leftovers
+        targeted = self._targets.among(leftovers)
+        others = [entry for entry in leftovers if entry.urn not in targeted and not entry.is_provider]
+        for entry in others:
+            if self._seen or targeted & entry.needs():
+                self.fail(entry.urn, NOT_DELETED.format(urn=entry.urn))
+        return [entry for entry in leftovers if entry.urn in targeted and not self.stopped]
 
     def _fail_protected(self, protected: Iterable[Entry]) -> None:
         for entry in protected:
@@ -397,7 +445,9 @@ class Deployment:
 
     def refresh(self) -> None:
         """Read every object and update the state. An object that cannot be read is kept as it is and fails the run."""
-        entries = [entry for entry in self.snapshot if entry.custom and not entry.is_provider and not entry.delete]
+        targeted = self._targets.among(self.snapshot)
+        objects = [entry for entry in self.snapshot if entry.custom and not entry.is_provider and not entry.delete]
+        entries = [entry for entry in objects if entry.urn in targeted]
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="read") as threads:
             gone = list(threads.map(self._read, entries))
         for entry, is_gone in zip(entries, gone, strict=True):

@@ -48,6 +48,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         return resource_pb2.RegisterResourceResponse(
             urn=entry.urn,
             id=entry.id,
+            unknown=entry.is_unknown,
             object=to_wire(entry.outputs if entry.custom else entry.inputs, with_secrets=request.acceptSecrets),
         )
 

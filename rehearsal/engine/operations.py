@@ -21,6 +21,7 @@ from rehearsal.engine.plugins import DYNAMIC, DynamicPlugin, Plugin
 from rehearsal.engine.program import ERROR_WAS_SHOWN
 from rehearsal.engine.random_values import RandomPlugin
 from rehearsal.engine.snapshot import Snapshot
+from rehearsal.engine.targets import ALL, Targets
 from rehearsal.engine.values import Properties, plain
 
 SCRIPT = Path(__file__).with_name("program.py")
@@ -39,46 +40,48 @@ class Engine:
         self.stack = stack
         self.backend = backend or Backend(stack)
 
-    def preview(self, *, refresh: bool = False) -> Display:
+    def preview(self, *, refresh: bool = False, targets: Targets = ALL) -> Display:
         """Show what `up` would do. Calls the vendors only with `refresh`."""
         display = Display(f"Previewing update ({self.stack.name})", preview=True)
         snapshot = self.backend.load()
         with self._plugins(self.stack.config) as (server, plugins):
             if refresh:
-                self._refresh(snapshot, server, plugins, display, save=None)
+                self._refresh(snapshot, server, plugins, display, save=None, targets=targets)
             if not display.errors:
-                self._run(snapshot, server, plugins, display, save=None)
+                self._run(snapshot, server, plugins, display, save=None, targets=targets)
         display.summary()
         return display
 
-    def up(self, *, refresh: bool = False, skip_preview: bool = False) -> Display:
+    def up(self, *, refresh: bool = False, skip_preview: bool = False, targets: Targets = ALL) -> Display:
         """Apply the program. Previews first, so that an invalid program changes nothing."""
         display = Display(f"Updating ({self.stack.name})")
         with self.backend.locked(), self._plugins(self.stack.config) as (server, plugins):
             snapshot = self._load_for_run(display)
             if refresh:
-                self._refresh(snapshot, server, plugins, display, self.backend.save)
+                self._refresh(snapshot, server, plugins, display, self.backend.save, targets=targets)
                 snapshot = self.backend.load()
             if not skip_preview and not display.errors:
                 first = Display("", preview=True, quiet=True)
-                self._run(self.backend.load(), server, plugins, first, save=None)
+                self._run(self.backend.load(), server, plugins, first, save=None, targets=targets)
                 display.errors += first.errors
             if not display.errors:
-                self._run(snapshot, server, plugins, display, self.backend.save)
+                self._run(snapshot, server, plugins, display, self.backend.save, targets=targets)
         display.summary()
         return display
 
-    def refresh(self) -> Display:
+    def refresh(self, *, targets: Targets = ALL) -> Display:
         """Update the state to the actual objects."""
         display = Display(f"Refreshing ({self.stack.name})")
         with self.backend.locked():
             snapshot = self._load_for_run(display)
             with self._plugins(_stored_config(snapshot)) as (server, plugins):
-                self._refresh(snapshot, server, plugins, display, self.backend.save)
+                self._refresh(snapshot, server, plugins, display, self.backend.save, targets=targets)
         display.summary()
         return display
 
-    def destroy(self, *, skip_preview: bool = False, exclude_protected: bool = False) -> Display:
+    def destroy(
+        self, *, skip_preview: bool = False, exclude_protected: bool = False, targets: Targets = ALL
+    ) -> Display:
         """Delete every resource in the state, dependents first. Previews first: a protected one is then found before any deletion."""
         display = Display(f"Destroying ({self.stack.name})")
         with self.backend.locked():
@@ -87,7 +90,7 @@ class Engine:
                 for save in ([] if skip_preview else [None]) + [self.backend.save]:
                     shown = display if save else Display("", preview=True, quiet=True)
                     seen = snapshot if save else self.backend.load()
-                    server.monitor.deployment = Deployment(self.stack, seen, plugins, shown, save)
+                    server.monitor.deployment = Deployment(self.stack, seen, plugins, shown, save, targets=targets)
                     with self._interruptible(server.monitor.deployment):
                         server.monitor.deployment.delete_leftovers(exclude_protected=exclude_protected)
                     if shown is not display:
@@ -169,8 +172,10 @@ class Engine:
         plugins: dict[str, Plugin],
         display: Display,
         save: Callable[[Snapshot], None] | None,
+        *,
+        targets: Targets,
     ) -> None:
-        server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save)
+        server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save, targets=targets)
         with self._interruptible(server.monitor.deployment):
             server.monitor.deployment.refresh()
 
@@ -181,9 +186,13 @@ class Engine:
         plugins: dict[str, Plugin],
         display: Display,
         save: Callable[[Snapshot], None] | None,
+        *,
+        targets: Targets,
     ) -> None:
         """Run the program and apply what it registers."""
-        deployment = server.monitor.deployment = Deployment(self.stack, snapshot, plugins, display, save)
+        deployment = server.monitor.deployment = Deployment(
+            self.stack, snapshot, plugins, display, save, targets=targets
+        )
         environment = {
             "PULUMI_CONFIG": json.dumps(self.stack.config),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(self.stack.secret_keys)),

@@ -35,6 +35,8 @@ class Entry:
     pending_replacement: bool = False
     """Deleted; its replacement is still to be created."""
     external: bool = False
+    is_unknown: bool = False
+    """Not created in this run; not part of the state."""
     created: str = ""
     modified: str = ""
     others: dict[str, Any] = field(default_factory=dict)

@@ -48,11 +48,11 @@ class Things:
         self.config.update(config)
         return self._run("up", "--yes", "--skip-preview", *options)
 
-    def refresh(self) -> int:
-        return self._run("refresh", "--yes")
+    def refresh(self, *options: str) -> int:
+        return self._run("refresh", "--yes", *options)
 
-    def destroy(self) -> int:
-        return self._run("destroy", "--yes")
+    def destroy(self, *options: str) -> int:
+        return self._run("destroy", "--yes", *options)
 
     def start(self, *arguments: str, **config: Any) -> subprocess.Popen[str]:
         """Start an operation in the background."""

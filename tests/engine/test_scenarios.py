@@ -72,6 +72,99 @@ def test_undeclared_is_deleted(things: Things) -> None:
     assert "second" not in things.state()
 
 
+ALL = {"first", "box-lid", "box-body", "second"}
+
+
+def test_target(things: Things) -> None:
+    """Only the target changes, and nothing else is compared."""
+    things.up()
+    things.calls()
+
+    things.config["colour"] = "blue"
+    assert things.preview("--target", "**second", "--expect-no-changes") == 0, things.text
+    assert things.preview("--target", "**first", "--expect-no-changes") != 0
+    assert things.up("--target", "**nothing") == 0, things.text
+    assert things.calls() == set()
+    assert things.up("--target", "**first") == 0, things.text
+    assert things.calls() == {"update first"}
+    assert things.state()["box-lid"]["inputs"]["colour"] == "red"
+
+    assert things.up() == 0, things.text
+    assert things.calls() == {"update box-lid", "update box-body"}
+
+
+def test_target_on_new_stack(things: Things) -> None:
+    """Nothing else is created. What needs something else cannot be."""
+    assert things.up("--target", "**first") == 0, things.text
+    assert things.calls() == {"create first"}
+    assert not {"box", "box-lid", "second"} & things.state().keys()
+
+    assert things.up("--target", "**second") != 0
+    assert "which was" in things.text
+    assert "not specified in --target list" in things.text
+    assert things.calls() == set()
+
+    assert things.up() == 0, things.text
+    assert things.calls() == {"create box-lid", "create box-body", "create second"}
+
+
+def test_undeclared_is_no_target(things: Things) -> None:
+    """What the program has left out is deleted as a target, and otherwise refused."""
+    things.up()
+    things.calls()
+
+    assert things.up("--target", "**first", plan={"without": ["second"]}) != 0
+    assert "will be destroyed but was not specified in --target list" in things.text
+    assert things.up("--target", "**second") == 0, things.text
+    assert things.calls() == {"delete second"}
+
+
+def test_target_dependents(things: Things) -> None:
+    things.up(plan={"chained": True})
+    things.calls()
+
+    assert things.up("--target", "**first", "--target-dependents", shape="square", colour="blue") == 0, things.text
+
+    assert things.calls() == {"create first", "delete first", "create second", "delete second"}
+
+
+def test_exclude(things: Things) -> None:
+    things.up()
+    things.calls()
+
+    assert things.up("--exclude", "**box-*", colour="blue") == 0, things.text
+
+    assert things.calls() == {"update first"}
+
+
+def test_refresh_of_target(things: Things) -> None:
+    things.up()
+    things.only("second").unlink()
+    things.calls()
+
+    assert things.refresh("--target", "**first") == 0, things.text
+
+    assert things.calls() == {"read first"}
+    assert "second" in things.state()
+
+
+def test_destroy_of_target(things: Things) -> None:
+    """What depends on it has to be a target too."""
+    things.up()
+    things.calls()
+
+    assert things.destroy("--target", "**first") != 0
+    assert "will be destroyed but was not specified in --target list" in things.text
+    assert things.calls() == set()
+
+    assert things.destroy("--target", "**second") == 0, things.text
+    assert things.calls() == {"delete second"}
+    assert things.state().keys() & ALL == ALL - {"second"}
+
+    assert things.destroy("--target", "**box-lid", "--target-dependents") == 0, things.text
+    assert things.calls() == {"delete box-lid", "delete box-body"}
+
+
 def test_alias(things: Things) -> None:
     """A renamed resource with an alias is updated, not replaced."""
     things.up()

@@ -152,6 +152,41 @@ MISTAKES = (
         before=lose_address,
         made_again=("addresses",),
     ),
+    Mistake(
+        name="up-of-one-target",
+        command=("up", "--target", "**solos-backend-machine"),
+        says="unchanged",
+        fails=False,
+    ),
+    Mistake(name="up-of-misspelt-target", command=("up", "--target", "**machin"), says="unchanged", fails=False),
+    Mistake(
+        name="up-of-one-target-after-lost-address",
+        command=("up", "--refresh", "--target", "**solos-backend-address-v6"),
+        says="solos-backend-address-v6 created",
+        fails=False,
+        before=lose_address,
+        made_again=("addresses",),
+    ),
+    Mistake(
+        name="up-of-one-target-after-lost-volume",
+        command=("up", "--refresh", "--target", "**solos-backend-volume"),
+        says=GONE,
+        before=lose_volume,
+        lost=("machines", "volumes"),
+    ),
+    Mistake(
+        name="destroy-of-one-target",
+        command=("destroy", "--skip-preview", "--target", "**solos-backend-machine"),
+        says="will be destroyed but was not specified in --target list",
+    ),
+    *(
+        Mistake(
+            name=f"destroy-of-{target}-and-dependents",
+            command=("destroy", "--skip-preview", "--target", f"**solos-backend-{target}", "--target-dependents"),
+            says=PROTECTED,
+        )
+        for target in ("machine", "volume")
+    ),
 )
 
 
