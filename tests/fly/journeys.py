@@ -27,12 +27,6 @@ def stateless(world: World, settings: dict[str, Any]) -> Stateless:
     return backend
 
 
-def second_machine(world: World, settings: dict[str, Any]) -> Stateless:
-    """It has been updated, so its machine has the second name, and the state of its stack is lost."""
-    stateless(world, settings).up(tag="1.0.1")
-    return Stateless(settings)
-
-
 def lagging(world: World, settings: dict[str, Any]) -> Backend:
     """Nothing yet, and lists show no write for some seconds."""
     world.delays = replace(world.delays, list_lag=4.0)
@@ -129,7 +123,6 @@ JOURNEYS = (
     Journey("putting a bad release back", standing, roll_back, held),
     Journey("releasing side by side", stateless, release, held),
     Journey("putting a bad release back side by side", stateless, roll_back, held),
-    Journey("taking over a second machine", second_machine, Backend.up, held),
     Journey("running a release command", standing, migrate, held),
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),

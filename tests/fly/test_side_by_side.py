@@ -176,6 +176,24 @@ def test_name_of_another_client(running: Driven, stateless: dict[str, Any], worl
     assert sorted(machine["name"] for machine in living(world, "fly_machine")) == ["server", "server-2"]
 
 
+@pytest.mark.parametrize("left", [1, 2])
+def test_adopted_without_state(
+    running: Driven, configured: Configured, stateless: dict[str, Any], world: World, left: int
+) -> None:
+    """The state is lost after an update, or during one: then the older of the two machines is kept."""
+    released = stateless | {"image": push(world, "1.0.1"), "expect_body": '"1.0.1"'}
+    if left == 1:
+        running.up(**released)
+    else:
+        by_hand(world, "server-2", only(world)["config"])
+    again = Driven(configured(MachineProvider))
+
+    again.up(**(released if left == 1 else stateless))
+
+    assert only(world)["name"] == ("server-2" if left == 1 else "server")
+    assert again.id == again.outputs["machine_id"] == only(world)["id"]
+
+
 def test_destroy_leaves_no_machine(running: Driven, stateless: dict[str, Any], world: World) -> None:
     running.up(**stateless | {"image": push(world, "1.0.1"), "expect_body": '"1.0.1"'})
 
