@@ -31,6 +31,8 @@ class Machine(Shape, frozen=True, kw_only=True):
     region: str
     image: str
     config: Mapping[str, Any]
+    machine_id: str = ""
+    """The machine that runs; empty in a state from before updates side by side."""
     start_seconds: float = 0.0
     checks_seconds: float = 0.0
     downtime_seconds: float = 0.0
@@ -165,7 +167,7 @@ def machine(known: Known) -> str:
         raise Failed(f"{count} machines, and a backend runs on one", remedy="keep one machine in the program")
     guest = found.config.get("guest") or {}
     size = f", {guest.get('cpus')} {guest.get('cpu_kind')} CPU, {guest.get('memory_mb')} MB" if guest else ""
-    return f"machine {found.id} in {found.region}{size}"
+    return f"machine {found.machine_id or found.id} in {found.region}{size}"
 
 
 @row(

@@ -375,6 +375,11 @@ def test_evidence_of_an_earlier_image(key: str, problem: str) -> None:
     assert (found.state, found.problem) == (State.MISSING, problem)
 
 
+def test_machine_of_an_update_side_by_side() -> None:
+    """It has another id than the resource."""
+    assert "machine 9d5e in" in finding("machine", {"machine": {"machine_id": "9d5e"}}).text
+
+
 def test_second_machine() -> None:
     two = replace(known(), resources=(*PROVEN.values(), MACHINE))
 
