@@ -12,8 +12,9 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from compare import evidence, recording, run, side
 from compare.diff import differences
@@ -21,10 +22,18 @@ from compare.recording import Recording
 from compare.run import Outcome
 from compare.script import Script, Unlisted, read
 from compare.side import Side
-from compare.wire import Budget
+from compare.wire import Budget, OverBudget
+from providers.errors import ProviderError
+
+Number = TypeVar("Number", int, float)
 
 CALLS, MINUTES = 600, 45.0
 SAME, DIFFERENT, INCOMPLETE = 0, 1, 2
+CHECK = {
+    "fly": "; check ORG, and that FLY_API_TOKEN is a token of this organisation",
+    "appstore": "; check APP, the three variables of the key, and its role",
+}
+"""What is probably wrong if the vendor refuses to show what exists."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,9 +45,16 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 tried = side.of_vendor(options.vendor, {**os.environ, **vars(options)})
             return _compare(tried, stack.enter_context(side.of_double(options.vendor)), options)
-    except (side.Missing, Unlisted) as error:
-        print(f"nothing was compared: {error}", file=sys.stderr)
-        return INCOMPLETE
+    except Unlisted as unlisted:
+        reason = f"{unlisted}{CHECK[options.vendor] if unlisted.status in (401, 403, 404) else ''}"
+    except (side.Missing, ProviderError) as error:
+        reason = str(error)
+    except OverBudget:
+        reason = f"{options.calls} calls and {options.minutes:g} minutes are not enough to look for leftovers"
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    print(f"nothing was compared: {reason}", file=sys.stderr)
+    return INCOMPLETE
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -50,8 +66,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--app", default="", help="the Apple ID of an app, in which groups are made and deleted")
     parser.add_argument("--email", default="", help="an address of yours that takes tags, for --with testers")
     parser.add_argument("--with", dest="extras", default="", help="parts on request: postgres; certificate,testers")
-    parser.add_argument("--calls", type=int, default=CALLS, help="the budget of calls (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="the budget of minutes (default: %(default)s)")
+    parser.add_argument(
+        "--calls", type=_positive(int), default=CALLS, help="the budget of calls (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=_positive(float), default=MINUTES, help="the budget of minutes (default: %(default)s)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep what was seen in tests/recordings")
     parser.add_argument("--yes", action="store_true", help="do not ask: for CI")
     parser.add_argument("--clean", action="store_true", help="only delete what an earlier run has left")
@@ -59,8 +79,29 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _positive(type: Callable[[str], Number]) -> Callable[[str], Number]:
+    def positive(text: str) -> Number:
+        number = type(text)
+        if not number > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not greater than 0")
+        return number
+
+    positive.__name__ = "number"  # for argparse, whose message contains it
+    return positive
+
+
+def _extras(script: Script, options: argparse.Namespace) -> list[str]:
+    """The parts on request. Raises Missing if the script has no such part."""
+    chosen = [name for name in options.extras.split(",") if name]
+    known = sorted({part.option for part in script.parts} - {""})
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise side.Missing(f"WITH={','.join(unknown)} is unknown; {script.title} has {','.join(known)}")
+    return chosen
+
+
 def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
-    extras = [name for name in options.extras.split(",") if name]
+    extras = _extras(tried.script, options)
     print("\n".join(_plan(tried, extras, options)), flush=True)
     if not (options.yes or options.rehearse or _is_confirmed(tried.script)):
         print("nothing was changed")
@@ -69,7 +110,8 @@ def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
         left = run.clean(tried.script, tried.wire(_budget(options)))
         print("\n".join(f"LEFT: {title}" for title in left) or "nothing is left")
         return INCOMPLETE if left else SAME
-    seen, expected = (_run(each, extras, options) for each in (tried, double))
+    seen = _run(tried, extras, options, None if options.rehearse else _report)
+    expected = _run(double, extras, options, None)
     lines = differences(seen.recording, expected.recording)
     print("\n".join([*lines, *_summary(tried.script, seen, len(lines), extras)]))
     if options.keep and not seen.stopped:
@@ -81,11 +123,15 @@ def _budget(options: argparse.Namespace) -> Budget:
     return Budget(options.calls, options.minutes)
 
 
-def _run(each: Side, extras: list[str], options: argparse.Namespace) -> Outcome:
+def _run(each: Side, extras: list[str], options: argparse.Namespace, report: Callable[[str], None] | None) -> Outcome:
     today = dt.datetime.now(dt.UTC).date()
     assumed = evidence.assumed(each.script.vendor)
     wire = each.wire(_budget(options))
-    return run.run(each.script, wire, source=each.source, date=today, options=extras, assumed=assumed)
+    return run.run(each.script, wire, source=each.source, date=today, options=extras, assumed=assumed, report=report)
+
+
+def _report(doing: str) -> None:
+    print(f"  {doing}", file=sys.stderr, flush=True)
 
 
 def _plan(tried: Side, extras: list[str], options: argparse.Namespace) -> Iterator[str]:
@@ -109,6 +155,7 @@ def _is_confirmed(script: Script) -> bool:
     try:
         return input(f"Type {script.account} to start: ").strip() == script.account
     except EOFError:
+        print("no terminal: start it with YES=1 if nobody is to be asked")
         return False
 
 
@@ -118,13 +165,12 @@ def _summary(script: Script, seen: Outcome, count: int, extras: list[str]) -> It
     cents = math.ceil(script.cents(extras, seen.seconds) * 100) / 100
     throttled = f", {seen.throttled} of them throttled" if seen.throttled else ""
     yield f"{count} difference{'' if count == 1 else 's'} in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
-    for step in steps:
-        if step.missing:
-            yield f"not sent: {step.step} (no {step.missing})"
+    for missing in dict.fromkeys(step.missing for step in steps if step.missing):
+        yield f"not sent, no {missing}: {', '.join(step.step for step in steps if step.missing == missing)}"
     if seen.stopped:
         yield f"NOT COMPLETE: {seen.stopped}"
     for title in seen.left:
-        yield f"LEFT: {title}; run the same command with --clean, or delete it yourself"
+        yield f"LEFT: {title}; run the same command with CLEAN=1, or delete it yourself"
 
 
 def _keep(seen: Recording) -> Path:

@@ -81,7 +81,12 @@ APP_PART = Part(
         ),
         Step(name="repeat the creation with its key", call="POST /v1/apps", body=CREATE_APP),
         Step(name="take the name again", call="POST /v1/apps", body={"name": "{app}", "org_slug": "{org}"}),
-        Step(name="send an unknown field", call="POST /v1/apps", body={"name": "{app}", "no_such_field": True}),
+        Step(
+            name="send an unknown field",
+            needs=["app_id"],
+            call="POST /v1/apps",
+            body={"name": "{app}", "no_such_field": True},
+        ),
     ],
 )
 SECRETS = Part(

@@ -4,15 +4,18 @@ To delete is the same before and after: look for what carries our mark, and dele
 be remembered, so a run can be killed at any call.
 """
 
+import contextlib
 import datetime as dt
-from collections.abc import Collection, Mapping
+import signal
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from compare.recording import Recorder, Recording
 from compare.script import Leftover, Script, Step, Unlisted, Until, at, filled, in_order
 from compare.shape import word
-from compare.wire import Answer, Call, OverBudget, Wire
+from compare.wire import Answer, Call, NotOurs, OverBudget, Wire
 
 POLL_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 5.0
@@ -43,24 +46,34 @@ def run(
     date: dt.date,
     options: Collection[str] = (),
     assumed: Collection[str] = (),
+    report: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Run the script once. `assumed` are the calls that the vendor's page has no evidence for: they come first."""
+    """Run the script once. `assumed` are the calls that the vendor's page has no evidence for: they come first. `report` is called
+    with what begins: a part, or the deletion."""
     began = wire.clock.now()
     recorder = Recorder(script, source=source, date=date)
     stopped = ""
     values = dict(script.values)
-    clean(script, wire)
+    report = report or (lambda doing: None)
     try:
+        clean(script, wire)
         for part in in_order(script.parts, options, assumed):
+            report(part.name)
             for step in part.steps:
                 _do(step, wire, values, recorder)
     except OverBudget:
         stopped = "the budget of calls or minutes was used up"
+    except NotOurs as call:
+        stopped = f"a step would have written to something that is not ours: {call}"
     except KeyboardInterrupt:
         stopped = "it was interrupted"
     finally:
-        wire.begin_cleaning()
-        left = clean(script, wire)
+        with _uninterrupted():
+            report("delete everything")
+            wire.begin_cleaning()
+            left = clean(script, wire)
+        if left and (defect := sys.exc_info()[1]):
+            defect.add_note(f"LEFT: {', '.join(left)}")
     return Outcome(
         recording=recorder.recording(values),
         left=left,
@@ -69,6 +82,21 @@ def run(
         throttled=wire.throttled,
         seconds=wire.clock.now() - began,
     )
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM only print a line: impatience must not leave something that costs money."""
+
+    def wait(number: int, frame: object) -> None:
+        print("deleting what was made, please wait; after kill -9 the next run deletes it", file=sys.stderr, flush=True)
+
+    before = {each: signal.signal(each, wait) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def clean(script: Script, wire: Wire) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 VENDORS = ("fly", "appstore")
-KEY_FILE = Path(".compare") / "signing-key.pem"
+KEY_FILE = Path(__file__).resolve().parents[1] / ".compare" / "signing-key.pem"
 """The key of the certificate that the option `certificate` makes. A later run recognises that certificate by it."""
 
 
@@ -121,6 +121,8 @@ def _signing_key(*, create: bool) -> "RSAPrivateKey | None":
     made = rsa.generate_private_key(65537, 2048)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     KEY_FILE.parent.mkdir(mode=0o700, exist_ok=True)
-    KEY_FILE.touch(mode=0o600)
-    KEY_FILE.write_bytes(made.private_bytes(*form))
+    partial = KEY_FILE.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_bytes(made.private_bytes(*form))
+    partial.replace(KEY_FILE)
     return made

@@ -1,5 +1,6 @@
 """`python -m compare`: what it prints before and after, and that it asks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ from cryptography import x509
 
 from compare import evidence, recording, side
 from compare.__main__ import main
+from compare.wire import Call
 from harness.inprocess import asc_private_key
 from providers.appstore.signing_key import fingerprint
+from tests.compare.changes import Change, Changed
 from tests.compare.scrubbed import suspicious
 
 
@@ -52,6 +55,45 @@ def test_nothing_starts_without_confirmation(
     assert capsys.readouterr().out.endswith("nothing was changed\n")
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Change(name="org", call="GET /v1/apps", status=404, told=()), "org_slug=sol-labs: HTTP 404; check ORG"),
+        (Change(name="list", call="GET /v1/postgres", body=dict.clear, told=()), "HTTP 200 without a list"),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_unknown_account_is_refused(
+    change: Change, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with side.of_double("fly") as double:
+        changed = replace(double, transport=Changed(double.world, change))
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, given: changed)
+
+        assert main(["fly", "--org", "sol-labs", "--yes"]) == 2
+
+    assert reason in capsys.readouterr().err
+
+
+def test_unknown_app_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with side.of_double("appstore") as double:
+        unknown = Call(api="main", method="GET", path="/v1/apps/12")
+        elsewhere = replace(double, script=replace(double.script, required=unknown))
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, given: elsewhere)
+
+        assert main(["appstore", "--app", "12", "--yes"]) == 2
+
+    assert "GET /v1/apps/12: HTTP 404; check APP" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--minutes=0", "--calls=-1", "--minutes=soon"])
+def test_bad_budget_is_refused(option: str) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["fly", "--rehearse", option])
+
+    assert refused.value.code == 2
+
+
 def test_leftovers_are_shown_and_deleted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with side.of_double("fly") as double:
         monkeypatch.setattr(side, "of_vendor", lambda vendor, given: double)
@@ -72,6 +114,8 @@ def test_leftovers_are_shown_and_deleted(monkeypatch: pytest.MonkeyPatch, capsys
         ("fly --org sol-labs", "set FLY_API_TOKEN"),
         ("appstore", "name the app in which to make a group"),
         ("appstore --app 1", "set ASC_KEY_ID and ASC_PRIVATE_KEY"),
+        ("fly --rehearse --with postgress", "WITH=postgress is unknown; Fly.io has postgres"),
+        ("appstore --rehearse --calls 3", "3 calls and 45 minutes are not enough to look for leftovers"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -86,7 +130,7 @@ def test_what_is_missing_is_named(
 
 def test_key_of_a_certificate_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written before the certificate is requested, and used again: a later run recognises the certificate by it."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(side, "KEY_FILE", tmp_path / ".compare" / "key.pem")
     given = {"app": "1", "ASC_KEY_ID": "K", "ASC_PRIVATE_KEY": asc_private_key(), "extras": "certificate"}
 
     first, second = (side.of_vendor("appstore", given).script.values["csr"] for _ in range(2))

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -112,23 +113,46 @@ def test_clusters_are_cleaned_up(made: str) -> None:
 
 
 class Interrupted(FaultTransport):
-    """Ctrl-C at one call; the process goes on."""
+    """Ctrl-C at some calls; the process goes on."""
+
+    def __init__(self, world: World, *at: int) -> None:
+        super().__init__(world)
+        self._interrupts = at
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if len(self.calls) == 70:
-            self.calls.append("Ctrl-C")
-            raise KeyboardInterrupt
-        return super().handle_request(request)
+        response = super().handle_request(request)
+        if len(self.calls) in self._interrupts:
+            signal.raise_signal(signal.SIGINT)
+        return response
 
 
+@pytest.mark.parametrize("at", [(2,), (70,), (70, 72, 75)], ids=["before", "once", "impatient"])
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_interrupted_run_cleans_up(vendor: str) -> None:
+def test_interrupted_run_cleans_up(vendor: str, at: tuple[int, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with account(vendor) as side:
         before = exists(side.world)
-        outcome = ran(side, Interrupted(side.world))
+        outcome = ran(side, Interrupted(side.world, *at))
 
         assert (outcome.stopped, outcome.left) == ("it was interrupted", ())
         assert exists(side.world) == before
+    assert capsys.readouterr().err.count("please wait") == len(at) - 1
+
+
+class Failing(FaultTransport):
+    """Raises what no step expects when a volume is made, and refuses each deletion."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/volumes"):
+            raise ZeroDivisionError
+        return httpx.Response(403) if request.method == "DELETE" else super().handle_request(request)
+
+
+def test_defect_reports_what_is_left() -> None:
+    """An error in the tool itself does not hide what could not be deleted."""
+    with account("fly") as side, pytest.raises(ZeroDivisionError) as defect:
+        ran(side, Failing(side.world))
+
+    assert defect.value.__notes__ == [f"LEFT: app {side.script.values['app']}"]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULT_KINDS if not fault.startswith(("killed", "outage"))])
