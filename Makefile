@@ -10,6 +10,14 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 # Rehearsals and tests start many Python processes. Without cached bytecode each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Our files are in UTF-8, whatever the locale.
+export PYTHONUTF8 := 1
+
+# The doubles and the engine listen on this computer, which no proxy reaches.
+COMMA := ,
+export no_proxy := 127.0.0.1,localhost$(addprefix $(COMMA),$(or $(no_proxy),$(NO_PROXY)))
+export NO_PROXY := $(no_proxy)
+
 .DEFAULT_GOAL := help
 .PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off signing-files report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
 

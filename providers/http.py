@@ -61,7 +61,19 @@ def make_transport(base_url: str) -> "httpx.BaseTransport":
     """The seam for tests: assign another function to `providers.http.make_transport`, and new `Http` objects use it."""
     import httpx
 
-    return httpx.HTTPTransport(verify=_roots(), limits=httpx.Limits(max_connections=16))
+    return httpx.HTTPTransport(verify=_roots(), limits=httpx.Limits(max_connections=16), proxy=proxy_for(base_url))
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The HTTP proxy that the environment (HTTPS_PROXY, NO_PROXY) or the system's settings name for this address."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass  # noqa: TID251 (they read settings)
+
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    proxy = getproxies().get(address.scheme, "")
+    is_direct = host == "localhost" or host.startswith("127.") or proxy_bypass(host)
+    return None if is_direct or not proxy.startswith(("http://", "https://")) else proxy
 
 
 @functools.cache

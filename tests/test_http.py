@@ -322,6 +322,26 @@ def test_certificate_authorities_are_read_once(monkeypatch: pytest.MonkeyPatch) 
     assert next(read, None) is None
 
 
+@pytest.mark.parametrize(
+    ("address", "proxy"),
+    [
+        ("https://api.fly.io", "http://proxy.corp:3128"),
+        ("https://api.appstoreconnect.apple.com", None),
+        ("http://127.0.0.1:7701", None),
+        ("http://localhost:7701", None),
+    ],
+)
+def test_proxy_of_environment(monkeypatch: pytest.MonkeyPatch, address: str, proxy: str | None) -> None:
+    """The doubles are never behind it."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.setenv(name, "http://proxy.corp:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", ".apple.com")
+
+    assert http.proxy_for(address) == proxy
+
+
 def test_one_pool_per_address() -> None:
     connections = set()
 

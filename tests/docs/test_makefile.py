@@ -1,0 +1,33 @@
+"""What the Makefile gives to the programs that it starts."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def exported(folder: Path, **variables: str) -> dict[str, str]:
+    """The environment of a recipe, for somebody who has set these variables."""
+    (folder / "Makefile").write_text(f"include {ROOT / 'Makefile'}\nshow: ; @env\n")
+    clean = {name: value for name, value in os.environ.items() if name.lower() not in ("no_proxy", "makeflags")}
+    shown = subprocess.run(
+        ["make", "-s", "-f", folder / "Makefile", "show"],
+        cwd=ROOT,
+        env={**clean, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return dict(line.partition("=")[::2] for line in shown.stdout.splitlines())
+
+
+def test_doubles_are_behind_no_proxy(tmp_path: Path) -> None:
+    """Without this, a rehearsal in a network with a proxy asks it for 127.0.0.1."""
+    found = exported(tmp_path, NO_PROXY="corp.example")
+
+    assert found["no_proxy"] == found["NO_PROXY"] == "127.0.0.1,localhost,corp.example"
+
+
+def test_files_are_utf_8(tmp_path: Path) -> None:
+    assert exported(tmp_path, LC_ALL="C", PYTHONUTF8="0")["PYTHONUTF8"] == "1"
