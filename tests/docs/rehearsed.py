@@ -85,7 +85,7 @@ class World:
             **self._doubles.credentials,
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(folder / "home")),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "FLY_API_BASE_URL": self._doubles.addresses["fly_platform"],
