@@ -154,9 +154,10 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
             raise OTHER_FILE(path=path)
         state = BuildUploadState(upload_id="", sha256=sha256, **asdict(args))
         store = AppStore(self.config)
-        reservation = _reservation(store, state)
+        reservation, is_new = _reservation(store, state)
         if not upload.is_delivered(reservation):
-            upload.deliver(store, reservation.id, path, _file_name(state), engine.progress("uploading IPA"))
+            show = engine.progress("uploading IPA")
+            upload.deliver(store, reservation.id, path, _file_name(state), show, is_new=is_new)
             if _stamp(path) != before:
                 raise CHANGED_MEANWHILE(path=path)
         return reservation.id, replace(state, upload_id=reservation.id)
@@ -245,14 +246,14 @@ def _is_same_source(source: str | None, uploaded: str | None) -> bool:
     return source.startswith(uploaded) or uploaded.startswith(source)
 
 
-def _reservation(store: AppStore, args: BuildUploadState) -> objects.BuildUpload:
-    """The upload for this IPA: an existing one with the same content, or a reservation to upload to. A reservation that an interrupted
-    run left is adopted or deleted."""
+def _reservation(store: AppStore, args: BuildUploadState) -> tuple[objects.BuildUpload, bool]:
+    """The upload for this IPA, an existing one with the same content, or a reservation to upload to; and whether it is new. A
+    reservation that an interrupted run left is adopted or deleted."""
     train = build_numbers.uploads(store, args.app_id, args.short_version)
     same = [candidate for candidate in train if _is_version(candidate.cf_bundle_version, args)]
     for candidate in same:
         if upload.is_delivered(candidate) and _holds(candidate, args):
-            return candidate
+            return candidate, False
     taken = build_numbers.used(train, build_numbers.builds(store, args.app_id, args.short_version))
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
@@ -262,7 +263,7 @@ def _reservation(store: AppStore, args: BuildUploadState) -> objects.BuildUpload
             usable = candidate
         elif _is_ours(candidate):
             store.delete(objects.BuildUpload.ref(candidate.id), doing=f"delete the unfinished upload of {_label(args)}")
-    return usable or _reserve(store, args, {candidate.id for candidate in same}, taken)
+    return (usable, False) if usable else (_reserve(store, args, {candidate.id for candidate in same}, taken), True)
 
 
 def _reserve(store: AppStore, args: BuildUploadState, known: set[str], taken: list[str]) -> objects.BuildUpload:

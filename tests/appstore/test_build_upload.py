@@ -45,14 +45,11 @@ def test_calls_of_an_upload(world: World, app: str, build: Driven, tmp_path: Pat
 
     build.up(**build_arguments(tmp_path, app))
 
-    (upload,), (file,) = (
-        control(world, "GET", "/appstore/state")[kind] for kind in ("buildUploads", "buildUploadFiles")
-    )
+    (file,) = control(world, "GET", "/appstore/state")["buildUploadFiles"]
     assert calls(world)[before:] == [
         f"GET /v1/apps/{app}/buildUploads",
         "GET /v1/builds",
         "POST /v1/buildUploads",
-        f"GET /v1/buildUploads/{upload['id']}/buildUploadFiles",
         "POST /v1/buildUploadFiles",
         f"PATCH /v1/buildUploadFiles/{file['id']}",
     ]

@@ -79,13 +79,16 @@ class Part(msgspec.Struct, frozen=True):
         return f"{address.scheme}://{address.netloc}"
 
 
-def deliver(store: AppStore, upload_id: str, path: Path, name: str, progress: Callable[[str], None]) -> None:
+def deliver(
+    store: AppStore, upload_id: str, path: Path, name: str, progress: Callable[[str], None], *, is_new: bool = False
+) -> None:
     """Send the file at `path` as the asset `name` of a build upload, and commit it. After an interruption, call it again.
+    An upload that `is_new` has no files yet, so none are looked up.
 
     Raises ProviderError when the storage refuses a part, Unreachable when it keeps failing.
     """
     size = path.stat().st_size
-    known = _list_files(store, upload_id)
+    known = [] if is_new else _list_files(store, upload_id)
     file = _last_named(known, name) or _reserve_file(store, upload_id, name, size, known)
     sent: set[tuple[int, int]] = set()
     meter = _Meter(size, progress)
