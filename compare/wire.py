@@ -134,15 +134,17 @@ class Wire:
         self.calls += 1
         self._sent_at = self.clock.now()
         request = self._request(call)
-        self._cookies.set_cookie_header(request)
+        if self._cookies:
+            self._cookies.set_cookie_header(request)
         try:
             response = self._transport.handle_request(request)
             content = response.read()
             response.close()
         except httpx.RequestError:
             return Answer(status=0, headers={}, content=b"", seconds=self.clock.now() - self._sent_at)
-        response.request = request
-        self._cookies.extract_cookies(response)
+        if "set-cookie" in response.headers:
+            response.request = request
+            self._cookies.extract_cookies(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         seconds = self.clock.now() - self._sent_at
         return Answer(status=response.status_code, headers=headers, content=content, seconds=seconds)

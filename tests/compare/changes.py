@@ -1,9 +1,9 @@
-"""Doubles that were changed in one way each, to see whether a comparison finds it: an answer, its status, its headers, or a delay."""
+"""Changes to a double, to see whether a comparison finds them: an answer, its status, its headers, or a delay."""
 
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,23 +28,30 @@ class Change:
     headers: Mapping[str, str | None] = field(default_factory=dict)
     """New values; None removes the header."""
     delays: Mapping[str, Any] = field(default_factory=dict)
-    told: tuple[str, ...]
-    """What the line that tells it has to contain."""
+    line: tuple[str, ...] = ()
+    """What its line of the comparison has to contain."""
+    alone: bool = False
+    """It has consequences for other calls: it is tried without other changes."""
 
 
 class Changed(httpx.BaseTransport):
-    """The connection to a double with one change."""
+    """The connection to a double with changes, of which at most one concerns each answer."""
 
-    def __init__(self, world: World, change: Change) -> None:
-        self._doubles, self._change = Doubles(world), change
-        world.delays = dataclasses.replace(world.delays, **change.delays)
+    def __init__(self, world: World, *changes: Change) -> None:
+        self._doubles, self._changes = Doubles(world), changes
+        for change in changes:
+            world.delays = dataclasses.replace(world.delays, **change.delays)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._doubles.handle_request(request)
-        change = self._change
-        matches = change.call and re.fullmatch(change.call, f"{request.method} {request.url.path}")
-        if not matches or change.of_status not in (0, response.status_code):
-            return response
+        called = f"{request.method} {request.url.path}"
+        for change in self._changes:
+            is_concerned = change.call and re.fullmatch(change.call, called)
+            if is_concerned and change.of_status in (0, response.status_code):
+                return self._changed(response, change)
+        return response
+
+    def _changed(self, response: httpx.Response, change: Change) -> httpx.Response:
         content = response.read()
         if change.body and content:
             content = json.dumps(change.body(json.loads(content))).encode()
@@ -52,6 +59,23 @@ class Changed(httpx.BaseTransport):
         headers |= {name: value or "" for name, value in change.headers.items()}
         kept = {name: value for name, value in headers.items() if value}
         return httpx.Response(change.status or response.status_code, headers=kept, content=content)
+
+
+def together(changes: Iterable[Change]) -> list[list[Change]]:
+    """Groups of changes that can be tried in one run: each concerns other calls."""
+    groups: list[list[Change]] = []
+    for change in changes:
+        fitting = (
+            group
+            for group in groups
+            if not (change.alone or group[0].alone or change.call in {other.call for other in group})
+        )
+        group = next(fitting, None)
+        if group is None:
+            groups.append([change])
+        else:
+            group.append(change)
+    return groups
 
 
 def without(*path: str) -> Edit:

@@ -32,10 +32,10 @@ def of_plain_double(vendor: str, options: tuple[str, ...] = ()) -> Recording:
         return complete(ran(side, options=options))
 
 
-def of_changed_double(vendor: str, change: Change) -> Recording:
+def of_changed_double(vendor: str, *changes: Change) -> Recording:
     """The recording of a changed double, as if it was the vendor's."""
     with of_double(vendor) as side:
-        return replace(complete(ran(side, Changed(side.world, change))), source=side.script.title)
+        return replace(complete(ran(side, Changed(side.world, *changes))), source=side.script.title)
 
 
 def complete(outcome: Outcome) -> Recording:

@@ -58,8 +58,8 @@ def test_nothing_starts_without_confirmation(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (Change(name="org", call="GET /v1/apps", status=404, told=()), "org_slug=sol-labs: HTTP 404; check ORG"),
-        (Change(name="list", call="GET /v1/postgres", body=dict.clear, told=()), "HTTP 200 without a list"),
+        (Change(name="org", call="GET /v1/apps", status=404), "org_slug=sol-labs: HTTP 404; check ORG"),
+        (Change(name="list", call="GET /v1/postgres", body=dict.clear), "HTTP 200 without a list"),
     ],
     ids=lambda each: getattr(each, "name", ""),
 )

@@ -82,7 +82,7 @@ def test_same_difference_is_one_line() -> None:
 
 
 def test_what_could_not_be_compared() -> None:
-    """Is told with the step that was to give the value, not for each step."""
+    """Is in the line of the step whose answer lacks the value, not in a line for each step."""
     one = [seen("make", status=422), seen("use", missing="id"), seen("use more", missing="nonce")]
     other = [seen("make", kept=("id",)), seen("use", kept=("nonce",)), seen("use more")]
 

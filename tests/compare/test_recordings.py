@@ -67,7 +67,7 @@ def test_recording_of_changed_double_fails(tmp_path: Path, vendor: str, change: 
 
     assert read == seen
     (line,) = deviations(read)
-    assert line.startswith(change.told[0])
+    assert line.startswith(change.line[0])
 
 
 @pytest.mark.parametrize(

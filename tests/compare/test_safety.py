@@ -213,7 +213,7 @@ def test_budget_ends_the_run(vendor: str, budget: Budget) -> None:
 
 def test_list_lags_behind_creation() -> None:
     """The app of the run itself is deleted although the list of apps does not show it."""
-    unlisted = Change(name="lists without apps", call="GET /v1/apps", body=replaced("apps", by=[]), told=())
+    unlisted = Change(name="lists without apps", call="GET /v1/apps", body=replaced("apps", by=[]))
     with account("fly") as side:
         before = exists(side.world)
         wire = side.wire(Budget(40, 60.0), Changed(side.world, unlisted))
@@ -236,7 +236,7 @@ def test_any_envelope_is_read(vendor: str, call: str, body: Edit) -> None:
     """What to delete is found although the vendor's list has another form than its double's."""
     with account(vendor) as side:
         before = exists(side.world)
-        changed = Changed(side.world, Change(name="envelope", call=call, of_status=200, body=body, told=()))
+        changed = Changed(side.world, Change(name="envelope", call=call, of_status=200, body=body))
         outcome = run.run(side.script, side.wire(Budget(60, 60.0), changed), source="double", date=DATE)
 
         assert (outcome.stopped != "", outcome.left) == (True, ())
@@ -247,7 +247,7 @@ def test_unlisted_type_is_reported() -> None:
     """What the other lists show is deleted all the same."""
     with account("fly") as side:
         before = exists(side.world)
-        changed = Changed(side.world, Change(name="404", call="GET /v1/postgres", status=404, told=()))
+        changed = Changed(side.world, Change(name="404", call="GET /v1/postgres", status=404))
         outcome = run.run(side.script, side.wire(Budget(40, 60.0), changed), source="double", date=DATE)
 
         assert outcome.left == ("not known: GET /v1/postgres?org_slug=sol-labs: HTTP 404",)
@@ -256,9 +256,7 @@ def test_unlisted_type_is_reported() -> None:
 
 def test_id_is_a_number() -> None:
     """What was made is ours whatever the type of its id."""
-    numbered = Change(
-        name="17", call="POST /api/v1/releases", of_status=201, body=replaced("release", "id", by=17), told=()
-    )
+    numbered = Change(name="17", call="POST /api/v1/releases", of_status=201, body=replaced("release", "id", by=17))
     with account("fly") as side:
         outcome = ran(side, Changed(side.world, numbered))
 
@@ -268,7 +266,7 @@ def test_id_is_a_number() -> None:
 def test_key_cannot_see_invitations() -> None:
     """So it cannot have made any: nothing is left."""
     with account("appstore") as side:
-        outcome = ran(side, Changed(side.world, Change(name="403", call=".* /v1/userInvitations", status=403, told=())))
+        outcome = ran(side, Changed(side.world, Change(name="403", call=".* /v1/userInvitations", status=403)))
 
     assert (outcome.stopped, outcome.left) == ("", ())
 
