@@ -80,9 +80,12 @@ def of_double(vendor: str) -> Iterator[DoubleSide]:
 def _fly(given: Mapping[str, str]) -> Script:
     if not given.get("org"):
         raise Missing("name the organisation: make compare VENDOR=fly ORG=my-org")
-    if not given.get("FLY_API_TOKEN"):
-        raise Missing('set FLY_API_TOKEN: export FLY_API_TOKEN="$(fly tokens create org -o ORG)", with the quotes')
-    return fly.script(given["org"], given["FLY_API_TOKEN"])
+    token = _credential(given, "FLY_API_TOKEN")
+    if not token:
+        raise Missing(
+            'set FLY_API_TOKEN: export FLY_API_TOKEN="$(fly tokens create org -o ORG -x 2h)", with the quotes'
+        )
+    return fly.script(given["org"], token)
 
 
 def _appstore(given: Mapping[str, str]) -> Script:
@@ -90,21 +93,34 @@ def _appstore(given: Mapping[str, str]) -> Script:
         raise Missing(
             "name the app in which to make a group, by its Apple ID: make compare VENDOR=appstore APP=1234567890"
         )
-    absent = [name for name in ("ASC_KEY_ID", "ASC_PRIVATE_KEY") if not given.get(name)]
+    key_id, private_key, issuer = (
+        _credential(given, name) for name in ("ASC_KEY_ID", "ASC_PRIVATE_KEY", "ASC_ISSUER_ID")
+    )
+    absent = [name for name, found in (("ASC_KEY_ID", key_id), ("ASC_PRIVATE_KEY", private_key)) if not found]
     if absent:
         raise Missing(f"set {' and '.join(absent)} (and ASC_ISSUER_ID, for a team key)")
     with_testers = appstore.TESTERS in given.get("extras", "").split(",")
     if with_testers and "@" not in given.get("email", ""):
         raise Missing("name an address of yours that takes tags (you+tag@example.com): EMAIL=you@example.com")
-    issuer = given.get("ASC_ISSUER_ID", "")
-    key = Key(given["ASC_KEY_ID"], issuer, given["ASC_PRIVATE_KEY"])
+    key = Key(key_id, issuer, private_key)
     return appstore.script(
         given["app"],
-        issuer or given["ASC_KEY_ID"],
+        issuer or key_id,
         functools.partial(key.authorize, False),
         email=given.get("email", ""),
         signing_key=_signing_key(create=appstore.CERTIFICATE in given.get("extras", "").split(",")),
     )
+
+
+def _credential(given: Mapping[str, str], variable: str) -> str:
+    """As the providers take it: the variable itself, or the content of the file at `<variable>_PATH`; empty without both."""
+    path = given.get(f"{variable}_PATH")
+    if given.get(variable) or not path:
+        return given.get(variable, "").strip()
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Missing(f"{variable}_PATH cannot be read: {error}") from None
 
 
 def _signing_key(*, create: bool) -> "RSAPrivateKey | None":

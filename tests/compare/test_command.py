@@ -140,6 +140,16 @@ def test_key_of_a_certificate_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
     assert side.of_vendor("appstore", {**given, "extras": ""}).script.values["csr"]
 
 
+def test_credential_from_a_file(tmp_path: Path) -> None:
+    """As the providers read it; a path to nothing is one line."""
+    given = {"app": "1", "ASC_KEY_ID": "K", "ASC_PRIVATE_KEY_PATH": str(tmp_path / "key.p8")}
+    with pytest.raises(side.Missing, match="ASC_PRIVATE_KEY_PATH cannot be read"):
+        side.of_vendor("appstore", given)
+
+    (tmp_path / "key.p8").write_text(asc_private_key(), encoding="utf-8")
+    assert side.of_vendor("appstore", given).script.account == "1"
+
+
 def test_testers_need_an_address() -> None:
     given = {"app": "1", "ASC_KEY_ID": "K", "ASC_PRIVATE_KEY": asc_private_key(), "extras": "testers"}
 
