@@ -49,8 +49,17 @@ def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
 def _lines_of(config: yaml.MappingNode, key: str, text: str) -> tuple[int, int]:
     """The lines that the key takes, half-open; for a new key, the place after the last one."""
     found = next((pair for pair in config.value if pair[0].value == key), config.value[-1])
-    start, end = found[0].start_mark.line, found[1].end_mark.line + bool(found[1].end_mark.column)
+    mark = _last(found[1]).end_mark
+    start, end = found[0].start_mark.line, mark.line + bool(mark.column)
     lines = text.splitlines()
     while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
-        end -= 1  # A block ends where the next token begins: comments between them are not its own.
+        end -= 1  # A text may end where the next token begins: comments between them are not its own.
     return (start, end) if found[0].value == key else (end, end)
+
+
+def _last(node: yaml.Node) -> yaml.Node:
+    """The last value inside a block, which ends where it is written. The mark of the block itself is where the next key begins."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, yaml.MappingNode) else last
+    return node

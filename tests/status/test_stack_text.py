@@ -18,11 +18,20 @@ FILE = Path("Pulumi.prod.yaml")
         ("config:\n  a:k: {}\n\n  # of b\n  a:b: 1\n", "config:\n  a:k:\n    x: y\n\n  # of b\n  a:b: 1\n"),
         ("config:\n    a:k:\n        x: z  # old\n# end\ns: 1\n", "config:\n    a:k:\n      x: y\n# end\ns: 1\n"),
         (
+            "config:\n  a:k:\n    x: z\n  # of w\n  a:w:\n    v: 1\ns: 1\n",
+            "config:\n  a:k:\n    x: y\n  # of w\n  a:w:\n    v: 1\ns: 1\n",
+        ),
+        (
+            "config:\n  a:k:\n    x:\n    - [1, 2]\n    - w: {}\n  a:w: 1\n",
+            "config:\n  a:k:\n    x: y\n  a:w: 1\n",
+        ),
+        ("config:\n  a:k:\n    x:\n  a:w: 1\n", "config:\n  a:k:\n    x: y\n  a:w: 1\n"),
+        (
             "config:\n  a:t: |\n    one\n    two\ns: 1\n",
             "config:\n  a:t: |\n    one\n    two\n  a:k:\n    x: y\ns: 1\n",
         ),
     ],
-    ids=["new", "no-newline", "empty", "replaced", "after-a-text"],
+    ids=["new", "no-newline", "empty", "replaced", "before-a-block", "list", "null", "after-a-text"],
 )
 def test_key_is_set(before: str, after: str) -> None:
     assert set_key(before, "a:k", {"x": "y"}, FILE) == after
