@@ -460,7 +460,8 @@ def _leftovers(mark: Mark, type: str, query: str, wire: Wire) -> Iterator[Leftov
 def _leftover_certificates(signing_key: "RSAPrivateKey", wire: Wire) -> Iterator[Leftover]:
     for each in listed(wire, Call(api="main", method="GET", path="/v1/certificates?limit=200")):
         if _is_of(signing_key, each):
-            yield _leftover(wire, each, str(at(each, "attributes.name")))
+            serial = at(each, "attributes.serialNumber")
+            yield _leftover(wire, each, f"with serial number {serial}, made with the key in .compare/")
 
 
 def _leftover(wire: Wire, each: Mapping[str, Any], name: str) -> Leftover:
