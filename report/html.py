@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from checklist.row import State
 from report import launch as heads
 from report.launch import Launch
-from report.text import pieces
+from report.text import words
 from report.timeline import SHORT, Group, Span
 
 LABELS: Mapping[State, str] = {
@@ -61,7 +61,7 @@ def render(launch: Launch) -> str:
         launch=launch,
         heads=heads,
         labels=LABELS,
-        pieces=pieces,
+        words=words,
         tracks=tracks,
         ticks=_ticks(launch.timeline),
     )

@@ -176,8 +176,8 @@ def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
 def _facts(stack: StackState, known: Known) -> list[Fact]:
     found = []
     if url := stack.outputs.get("url"):
-        probes = [f"{latency:.0f}" for rollout in stack.all("checks:Rollout") for latency in _latencies(rollout)]
-        note = f"healthy in {', '.join(probes)} ms" if probes else "not verified"
+        probes = [latency for rollout in stack.all("checks:Rollout") for latency in _latencies(rollout)]
+        note = f"healthy, slowest of {len(probes)} checks {max(probes):.0f} ms" if probes else "not verified"
         found.append(Fact(name="Backend", value=url.removeprefix("https://"), note=note, link=_real(url, stack)))
     if build := stack.find("appstore:BuildUpload"):
         name = f"{build.outputs['short_version']} ({build.outputs['version']})"
@@ -245,7 +245,7 @@ def _testers(stack: StackState) -> list[list[str]]:
 
 def _feedback(stack: StackState) -> list[list[str]]:
     return [
-        [str(report.get(key) or "") for key in ("at", "by", "kind", "device", "comment")]
+        [readable(str(report.get(key) or "")) for key in ("at", "by", "kind", "device", "comment")]
         for evidence in stack.all("appstore:Installations")
         for report in evidence.outputs.get("reports") or []
     ]

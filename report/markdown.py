@@ -25,8 +25,8 @@ def render(launch: Launch) -> str:
         f"# {'Rehearsal: ' if launch.simulated else ''}{launch.title}",
         f"{TONES[verdict.tone]} **{verdict.headline}**: {verdict.detail}. {launch.summary}.",
         f"Stack `{launch.stack}`, as of {launch.time}.",
-        *([f"Interrupted: {', '.join(launch.pending)}."] if launch.pending else []),
-        "\n".join(f"- {fact.name}: {fact.value}, {fact.note}" for fact in launch.facts),
+        *([f"Interrupted while {', '.join(launch.pending)}."] if launch.pending else []),
+        "\n".join(f"- {fact.name}: **{fact.value}** ({fact.note})" for fact in launch.facts),
         "## Checklist",
         _table(["", "Row", "Evidence"], map(_row, launch.findings)),
     ]

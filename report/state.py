@@ -39,7 +39,7 @@ class StackState:
     outputs: Mapping[str, Any]
     resources: tuple[Resource, ...]
     pending: tuple[str, ...]
-    """Operations that were interrupted: `creating urn:…`."""
+    """Operations that were interrupted: `creating fly:Machine solos-backend-machine`."""
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -81,11 +81,13 @@ def read(document: Mapping[str, Any]) -> StackState:
         project=project,
         outputs=_plain(root.get("outputs") or {}),
         resources=tuple(_resource(entry) for entry in entries if not entry["type"].startswith("pulumi:providers:")),
-        pending=tuple(
-            f"{operation['type']} {operation['resource']['urn']}"
-            for operation in deployment.get("pending_operations") or []
-        ),
+        pending=tuple(_operation(operation) for operation in deployment.get("pending_operations") or []),
     )
+
+
+def _operation(entry: Mapping[str, Any]) -> str:
+    *_, types, name = entry["resource"]["urn"].split("::", 3)
+    return f"{entry['type']} {kind_of(types.rpartition('$')[2])} {name}"
 
 
 def _resource(entry: Mapping[str, Any]) -> Resource:

@@ -30,7 +30,9 @@ def stack(*reports: dict[str, str]) -> StackState:
 def test_comment_is_escaped() -> None:
     launch = gather(stack(REPORT), NOW)
 
-    assert launch.feedback == [[REPORT[key] for key in ("at", "by", "kind", "device", "comment")]]
+    assert launch.feedback == [
+        ["2026-11-27 09:00:00 UTC", *(REPORT[key] for key in ("by", "kind", "device", "comment"))]
+    ]
     assert "It closed | after &lt;script&gt;" in html.render(launch)
     assert "It closed \\| after <script>" in markdown.render(launch)
 
