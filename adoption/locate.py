@@ -13,7 +13,8 @@ from providers.fly.api.client import Fly, NotFound
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateArgs, CertificateProvider
 from providers.fly.ip_address import IpAddressProvider
-from providers.fly.machine import MachineArgs, MachineProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import MachineArgs
 from providers.fly.managed_postgres import ManagedPostgresArgs, ManagedPostgresProvider
 from providers.fly.volume import VolumeArgs, VolumeProvider
 from providers.resource import Provider

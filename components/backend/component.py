@@ -23,7 +23,8 @@ from providers.fly.certificate import Certificate, CertificateArgs
 from providers.fly.image import Image, ImageArgs
 from providers.fly.ip_address import IpAddress, IpAddressArgs
 from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificateArgs
-from providers.fly.machine import Machine, MachineArgs
+from providers.fly.machine import Machine
+from providers.fly.machine_record import MachineArgs
 from providers.fly.release_command import ReleaseCommand as ReleaseCommandRun
 from providers.fly.release_command import ReleaseCommandArgs
 from providers.fly.safe_update import side_by_side

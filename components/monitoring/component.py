@@ -29,7 +29,8 @@ from providers.betterstack.monitor import MonitorArgs as UptimeArgs
 from providers.checks.alert_drill import AlertDrill, AlertDrillArgs
 from providers.checks.watch import Watch, WatchArgs
 from providers.fly.app import App, AppArgs
-from providers.fly.machine import Machine, MachineArgs
+from providers.fly.machine import Machine
+from providers.fly.machine_record import MachineArgs
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
 

@@ -17,7 +17,8 @@ from providers import engine, waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machine_states, machines, volumes
-from providers.fly.machine import MachineArgs, MachineProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import MachineArgs
 from providers.fly.provider import FlyGate
 from providers.fly.volume import VolumeArgs, VolumeProvider
 from providers.properties import REPLACES

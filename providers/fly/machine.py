@@ -6,14 +6,13 @@ with Fly.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Self
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine, health, waiting
-from providers.adoption import Adoptable
 from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly import silence
@@ -26,14 +25,13 @@ from providers.fly.api.client import (
     retry_until_visible,
 )
 from providers.fly.api.guest import Guest, guest_problems
-from providers.fly.lost import VARIABLE, anything_is_lost, is_given_up, is_lost, needs_data
+from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
+from providers.fly.machine_record import MEASURED, UPDATE_OPTIONS, MachineArgs, MachineState, as_state, complete
 from providers.fly.provider import FlyProvider
 from providers.fly.safe_update import machine_config, side_by_side
-from providers.fly.safe_update.machine_config import PLATFORM_METADATA, RESTORE_REQUIRED, SECRETS_VERSION
 from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
 from providers.properties import REPLACES, is_known, marked
-from providers.record import Input, field
 from providers.resource import Resource
 
 NAME_TAKEN = "unique machine name violation"
@@ -91,94 +89,6 @@ CHANGED_ELSEWHERE = ErrorText(
 )
 
 
-class MachineArgs(Adoptable):
-    app: Annotated[Input[str], REPLACES]
-    name: Annotated[Input[str], REPLACES]
-    """Unique in its app; an existing machine of this name is adopted."""
-    region: Annotated[Input[str], REPLACES]
-    config: Input[machines.Config]
-    """As `AppConfig.config` renders it: without image, with mounts that name no volume. Changed in place, as a whole."""
-    image: Input[str]
-    """By digest, so that it is what runs. Changed in place."""
-    volume_id: Annotated[Input[str | None], REPLACES] = field(default=None)
-    """The volume of the config's only mount. A machine cannot change its volume. Each update takes a snapshot of it first."""
-    secrets_version: Input[int | None] = field(default=None)
-    """The least version of `Secrets` that the machine has. A newer one updates the machine."""
-    hostname: Input[str | None] = field(default=None)
-    """The public hostname, if the machine has one: an update is healthy when it answers there, and Fly gets a release record.
-    This argument and the following ones say how an update is verified; changing them alone changes nothing."""
-    health_path: Input[str] = field(default="/health")
-    expect_body: Input[str | None] = field(default=None)
-    """Text that the response must contain, for example the release's version."""
-    probes: Input[int] = field(default=3)
-    """Good responses in a row."""
-    healthy_seconds: Input[float] = field(default=300.0)
-    """How long a new version may take to start, to pass its checks and to answer at its hostname, all together."""
-    replaceable: Input[bool] = field(default=True)
-    """Whether a change of app, name, region or volume may replace the machine, which is an outage. Otherwise a preview refuses it."""
-    definition: Input[str] = field(default="")
-    """The fly.toml that `config` was rendered from, for the release record: `fly deploy` from another folder uses it. As `packed`
-    returns it: a diff shows it in one line, and not line by line after `config`."""
-    tag: Input[str] = field(default="")
-    """`image` with its tag instead of its digest, for the release record: Fly may not find the image by its digest."""
-    strategy: Input[str] = field(default="rolling")
-    """How fly.toml wants it updated. With bluegreen or canary, a machine without a volume is replaced by a second one, without downtime."""
-    monitor: Input[str | None] = field(default=None)
-    """The app whose Alertmanager is silenced during an update; see `silence`."""
-
-
-UPDATE_OPTIONS = frozenset(
-    {
-        "hostname",
-        "health_path",
-        "expect_body",
-        "probes",
-        "healthy_seconds",
-        "replaceable",
-        "definition",
-        "tag",
-        "strategy",
-        "monitor",
-    }
-)
-
-
-class MachineState(MachineArgs):
-    instance_id: str = ""
-    """The version that runs: every update of the config has a new one."""
-    state: str = ""
-    host_status: str = ""
-    private_ip: str = ""
-    verified_at: str = ""
-    """When `instance_id` was found healthy, RFC 3339 in UTC; empty when it was not. The following fields were measured then."""
-    snapshot_id: str = ""
-    """The snapshot of the volume that was taken before `instance_id`."""
-    start_seconds: float = 0.0
-    checks_seconds: float = 0.0
-    """Until all checks passed, from the same moment as `start_seconds`."""
-    downtime_seconds: float = 0.0
-    """From the update until the first good response at the public address: the longest downtime that users can have seen."""
-    latencies_ms: list[float] = field(default_factory=list)
-    """Of the good responses at the public address, as seen from here."""
-    machine_id: str = ""
-    """The machine that runs. It differs from the id of the resource after an update side by side."""
-    second_machine: str = ""
-    """Another machine that such an update has left, when it died: the next `up` destroys it."""
-    open_release: str = ""
-    """A release record that still says running, because Fly did not respond at the end: the next `up` ends it."""
-
-
-MEASURED = (
-    "verified_at",
-    "snapshot_id",
-    "start_seconds",
-    "checks_seconds",
-    "downtime_seconds",
-    "latencies_ms",
-    "open_release",
-)
-
-
 class Observed(msgspec.Struct, frozen=True):
     """A machine as Fly returned it, its state in the form of the arguments, and the arguments in which it differs."""
 
@@ -189,7 +99,7 @@ class Observed(msgspec.Struct, frozen=True):
 
     @classmethod
     def compare(cls, provider: "MachineProvider", machine: machines.Machine, args: MachineArgs) -> Self:
-        state = _state(args, machine)
+        state = as_state(args, machine)
         return cls(machine, state, frozenset(provider.changed_fields(state, args)) - NEEDS_NO_VERSION)
 
     @property
@@ -250,7 +160,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
     def _create_verified(self, args: MachineArgs) -> tuple[str, MachineState]:
         fly = self.fly
         with releases.recorded(fly, args.app, args.image, _draft(args)) as recording:
-            config = _complete(args, running={})
+            config = complete(args, running={})
             config["metadata"] |= recording.release.metadata
             signed = machine_config.signed(config)
             created = create_idempotent(
@@ -266,7 +176,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 now = machines.find(fly, args.app, created.id) or created
                 epilogue = logs.epilogue(fly, args.app, now, created.id)
                 failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
-                raise Incomplete(created.id, _state(args, now), str(failed)) from None
+                raise Incomplete(created.id, as_state(args, now), str(failed)) from None
         return created.id, _verified(args, evidence, open_release=recording.open_id)
 
     def observe(self, id: str, state: MachineState) -> MachineState | None:
@@ -280,7 +190,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             engine.note(UNKNOWN_CONFIG.format(id=id, app=state.app, status=machine.host_status))
             known = {name: getattr(machine, name) for name in ("state", "host_status", "instance_id")}
             return replace(state, **known)
-        seen = replace(_state(state, machine), second_machine=second.id if second else "")
+        seen = replace(as_state(state, machine), second_machine=second.id if second else "")
         same = machine.instance_id == state.instance_id
         return replace(seen, **{name: getattr(state, name) for name in MEASURED}) if same else seen
 
@@ -365,7 +275,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 seen = Observed.compare(self, now, args)
                 self._refuse_to_overwrite(seen, state, args)
             is_sent = not seen.needs_new_version
-            wanted = _version(args, now.known_config if is_sent else _complete(args, running=now.known_config))
+            wanted = _version(args, now.known_config if is_sent else complete(args, running=now.known_config))
             fallback = self._fallback(now, state)
             try:
                 done = update(
@@ -380,7 +290,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 )
             except NothingToRollBackTo as error:
                 left = machines.find(fly, args.app, id) or now
-                raise Incomplete(resource_id, _state(args, left), str(error)) from None
+                raise Incomplete(resource_id, as_state(args, left), str(error)) from None
         if is_sent and state.instance_id == now.instance_id:  # Nothing new: what was measured of it stays.
             snapshot_id, downtime = state.snapshot_id, state.downtime_seconds
         else:
@@ -404,7 +314,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 new_name=side_by_side.other_name(args.name, now.name),
                 create=lambda name, config: self._create_second(args, name, config),
             )
-            wanted = _version(args, _complete(args, running=now.known_config))
+            wanted = _version(args, complete(args, running=now.known_config))
             done = side_by_side.update(pair, wanted, lease, draft=_draft(args))
             verified = _verified(args, done.evidence, open_release=done.open_release)
             try:
@@ -478,8 +388,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def _fallback(self, now: machines.Machine, state: MachineState) -> Version | None:
         """The version to roll back to: what runs, unless a run of ours left it unfinished; then what was verified last."""
-        known = _version(state, _complete(state, running=now.known_config))
-        is_known = self._equals(_state(state, now), state)
+        known = _version(state, complete(state, running=now.known_config))
+        is_known = self._equals(as_state(state, now), state)
         is_unfinished = machine_config.is_signed(now.known_config) and not is_known
         if not is_unfinished and (side_by_side.runs_well(now) or (is_known and state.verified_at)):
             return replace(known, config=now.known_config, health=known.health if is_known else None)
@@ -552,7 +462,7 @@ def _verified(
     args: MachineArgs, evidence: Evidence, *, snapshot_id: str = "", downtime: float = 0.0, open_release: str
 ) -> MachineState:
     return replace(
-        _state(args, evidence.machine),
+        as_state(args, evidence.machine),
         verified_at=waiting.utc_now().isoformat(timespec="seconds"),
         snapshot_id=snapshot_id,
         start_seconds=evidence.start_seconds,
@@ -561,62 +471,6 @@ def _verified(
         latencies_ms=evidence.latencies_ms,
         open_release=open_release,
     )
-
-
-def _complete(args: MachineArgs, running: machines.Config) -> machines.Config:
-    """What is sent to Fly for `args`; flyctl's metadata in the running config stays, and so does the requirement of a restore."""
-    metadata = dict(PLATFORM_METADATA)
-    if args.secrets_version is not None:
-        metadata[SECRETS_VERSION] = str(args.secrets_version)
-    kept = {
-        key: value
-        for key, value in machines.view(running).metadata.items()
-        if key in machine_config.INJECTED_METADATA and key != SECRETS_VERSION
-    }
-    sent = machine_config.complete(
-        args.config, image=args.image, volume_id=args.volume_id, running=running, metadata={**kept, **metadata}
-    )
-    was_required = RESTORE_REQUIRED in (running.get("env") or {})
-    if args.volume_id and (was_required and not is_given_up() if running else needs_data()):
-        sent["env"] = {**(sent.get("env") or {}), RESTORE_REQUIRED: "1"}
-    return sent
-
-
-def _state(args: MachineArgs, machine: machines.Machine) -> MachineState:
-    """The machine as it is, in the form of `args` where that means the same."""
-    config = machine.view
-    version = config.metadata.get(SECRETS_VERSION)
-    own = {**PLATFORM_METADATA, **(args.config.get("metadata") or {})}
-    shown = machine_config.as_declared({**args.config, "metadata": own}, machine.known_config)
-    shown.pop("image", None)
-    if shown.get("metadata") == own:
-        shown["metadata"] = args.config.get("metadata")
-    if config.mounts and args.config.get("mounts"):
-        shown["mounts"] = [{key: value for key, value in mount.items() if key != "volume"} for mount in shown["mounts"]]
-    return MachineState(
-        **{
-            **{name: getattr(args, name) for name in MachineArgs.__struct_fields__},
-            "region": machine.region,
-            "config": {key: value for key, value in shown.items() if value is not None},
-            "image": _image(args, machine),
-            "volume_id": config.volume_id,
-            "secrets_version": int(version) if version else None,
-        },
-        instance_id=machine.instance_id,
-        machine_id=machine.id,
-        state=machine.state,
-        host_status=machine.host_status,
-        private_ip=machine.private_ip,
-    )
-
-
-def _image(args: MachineArgs, machine: machines.Machine) -> str:
-    """The image that runs, by its digest: flyctl writes it with its tag. As in `args` if it is the same one."""
-    running, shown = machine.image_ref, machine.view.image
-    name = f"{running.registry}/{running.repository}"
-    if args.image.partition("@")[::2] == (name, running.digest):
-        return args.image
-    return shown if "@" in shown or not running.digest else f"{name}@{running.digest}"
 
 
 class Machine(Resource[MachineArgs], module="fly", name="Machine"):

@@ -17,7 +17,8 @@ from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.certificate import CertificateProvider
 from providers.fly.ip_address import IpAddressProvider
-from providers.fly.machine import MachineArgs, MachineProvider
+from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import MachineArgs
 from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.provider import FlyGate, FlyProvider
 from providers.fly.volume import VolumeProvider
