@@ -68,8 +68,9 @@ next-build: setup ## set the build number to the next one that Apple accepts (ST
 status: setup ## print what is proven and what is open, from state and settings (STACK=prod)
 	@$(BIN)/python -m status --stack $(or $(STACK),prod)
 
+# Make exports NAME and FAILED of its command line: the shell reads them there, because they may contain quotes.
 sign-off: setup ## record in the stack file that you have tried something: make sign-off STACK=prod FEATURE="install sign-up" (NAME=EMAIL, FAILED=REASON)
-	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(NAME),--as '$(NAME)') $(if $(FAILED),--failed '$(FAILED)') $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
+	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(NAME),--as "$$NAME") $(if $(FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
 
 signing-files: setup ## write what builds are signed with to build/signing, for an iOS developer (STACK=prod)
 	@$(BIN)/python -m status.signing_files --stack $(or $(STACK),prod)

@@ -12,8 +12,10 @@ from checklist.backend import UP, Rollout
 from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, need, row
 
+SIGNING = "Signing"
 NO_BUILD = "no build yet"
 SET_IPA = "set `ipa` to the path of the IPA, then run `pulumi up`"
+PROCESS = "run `pulumi up`, which waits for it, or says why Apple rejected it"
 
 
 class BundleId(Shape, frozen=True, kw_only=True):
@@ -83,7 +85,7 @@ def current_build(known: Known) -> ProcessedBuild:
     """The build that is uploaded, once Apple has processed it. Raises Missing while only an earlier one is processed."""
     build, processed = uploaded_build(known), need(known, ProcessedBuild)
     if processed.upload_id != build.upload_id:
-        raise Missing(f"Apple has not processed {build.name} yet", remedy="run `pulumi up`, which waits for it")
+        raise Missing(f"Apple has not processed {build.name} yet", remedy=PROCESS)
     return processed
 
 
@@ -138,6 +140,8 @@ def app_record(known: Known) -> str:
 )
 def signing(known: Known) -> str:
     """Both exist and are valid today."""
+    if None in (known.first(Certificate), known.first(Profile)) and known.has_component(SIGNING):
+        raise Missing("the certificate and the profile are not created yet", remedy=UP)
     certificate, first = need(known, Certificate), need(known, Profile)
     profiles = [*known.all(Profile)]
     expiries = [("certificate", certificate.expires_at)]
@@ -198,7 +202,7 @@ def uploaded(known: Known) -> str:
     Phase.IOS_BUILD,
     "Build processed by Apple",
     absent="Apple has not processed the build yet",
-    remedy="run `pulumi up`, which waits for it",
+    remedy=PROCESS,
     link=apple_page("/testflight/ios"),
 )
 def processed(known: Known) -> str:

@@ -93,6 +93,10 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             if resource.kind == shape.kind and (not within or within in resource.components)
         )
 
+    def has_component(self, class_: str) -> bool:
+        """Whether the state has a component of that class: an `up` that failed may have left it without its resources."""
+        return any(resource.kind.endswith(f":{class_}") for resource in self.resources)
+
     def first(self, shape: type[ShapeT], *, within: str = "") -> ShapeT | None:
         """The first of `all`; None where there is none."""
         return next(self.all(shape, within=within), None)

@@ -10,6 +10,8 @@ from checklist.known import Known, Shape
 from checklist.row import Failed, Missing, Phase, Waiting, row
 from checklist.testflight import BetaTesters
 
+RECORD = "prove or waive the other open rows, then run `pulumi up`"
+
 
 class LaunchRecord(Shape, frozen=True, kw_only=True):
     kind = "checks:LaunchRecord"
@@ -64,7 +66,7 @@ def launched(known: Known) -> str:
     """It does not block and cannot be waived: it is the declaration that the other rows allow."""
     record = next((found for found in known.all(LaunchRecord) if known.label in ("", found.id)), None)
     if record is None and known.declared_by:
-        raise Missing(f"{known.declared_by} declares it with the next `pulumi up`", remedy=UP)
+        raise Missing(f"{known.declared_by} declares it, and it is not recorded yet", remedy=RECORD)
     if record is None:
         raise Waiting(on="the release lead")
     if record.withdrawn:

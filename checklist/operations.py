@@ -13,7 +13,7 @@ from checklist.known import Known, Shape, ShapeT
 from checklist.row import Missing, Phase, need, row
 
 MONITORING = "Monitoring"
-PROVE_MONITOR = 'set `monitoring.drill` to "true" and run `pulumi up`'
+PROVE_MONITOR = 'run `pulumi up`, with `monitoring.drill` "true", as it is by default'
 
 
 class Watch(Shape, frozen=True, kw_only=True):
@@ -82,8 +82,10 @@ class PostgresRestoreDrill(Shape, frozen=True, kw_only=True):
 
 
 def _of_monitor(known: Known, shape: type[ShapeT]) -> ShapeT:
-    """A resource of the monitor. Raises Missing, with a remedy, if monitoring is not configured."""
+    """A resource of the monitor. Raises Missing, with a remedy, if there is no monitor."""
     if known.first(Machine, within=MONITORING) is None:
+        if known.has_component(MONITORING):
+            raise Missing("the monitor is not deployed yet", remedy=UP)
         raise Missing("monitoring is not configured", remedy="set `monitoring`")
     return need(known, shape)
 
@@ -174,7 +176,7 @@ def alerting(known: Known) -> str:
     Phase.OPERATIONS,
     "Backup taken and restored",
     absent="no backup has been restored yet",
-    remedy='set `database.restoreDrill` to "true" and run `pulumi up`',
+    remedy='run `pulumi up`, with `database.restoreDrill` "true", as it is by default',
     link=fly_page("/volumes"),
 )
 def backups(known: Known) -> str:

@@ -21,7 +21,7 @@ NO_RELEASE = SettingText(
     "must say what was tried",
     remedy="set `build`, for example {build}, and `image`, for example {image}",
 )
-UNKNOWN_TESTER = SettingText("signOffs.{tester}", "is not one of `testers`")
+UNKNOWN_TESTER = SettingText("signOffs.{tester}", "is not one of `testers`", remedy="these are {testers}")
 UNKNOWN_FEATURE = SettingText(
     "signOffs.{tester}.{feature}", "is not a feature of the smoke test", remedy="the features are {known}"
 )
@@ -118,7 +118,7 @@ class SmokeTest(msgspec.Struct, frozen=True, kw_only=True):
         known = {feature.key for feature in self.features}
         for tester, results in self.counting.items():
             if tester not in self.testers:
-                yield UNKNOWN_TESTER(tester=tester)
+                yield UNKNOWN_TESTER(tester=tester, testers=", ".join(self.testers))
                 continue
             for feature, result in results.items():
                 if feature not in known:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from checklist.ios_build import PROCESS
 from checklist.known import Observed
 from checklist.row import Finding, State
 from checklist.rows import ROWS, examine
@@ -351,7 +352,7 @@ def test_no_build_yet(key: str) -> None:
 def test_build_not_processed_yet(key: str) -> None:
     found = finding(key, NEXT_BUILD)
 
-    assert found.problem == "Apple has not processed 1.0.0 (1) yet: run `pulumi up`, which waits for it"
+    assert found.problem == f"Apple has not processed 1.0.0 (1) yet: {PROCESS}"
 
 
 OTHER = "registry.fly.io/solserver@sha256:0"
@@ -453,3 +454,23 @@ def test_profile_of_extension() -> None:
 
     assert found["bundle-id"].text == "example.sollabs.solos (B1), and 1 of extensions"
     assert found["signing"].problem == "profile 'SolOS App Store 9' is INVALID: run `pulumi up`, which replaces it"
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "component", "problem"),
+    [
+        ("alerting", without_monitor(), "solos:Monitoring", "the monitor is not deployed yet: run `pulumi up`"),
+        (
+            "signing",
+            {"profile": None},
+            "solos:Signing",
+            "the certificate and the profile are not created yet: run `pulumi up`",
+        ),
+    ],
+)
+def test_component_without_resources(key: str, changes: dict[str, Any], component: str, problem: str) -> None:
+    """The first `up` has failed before it created them: they are configured."""
+    before = known(changes)
+    after = replace(before, resources=(*before.resources, observed(component)))
+
+    assert next(finding for finding in examine(after, {}) if finding.row.key == key).problem == problem

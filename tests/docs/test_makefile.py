@@ -31,3 +31,19 @@ def test_doubles_are_behind_no_proxy(tmp_path: Path) -> None:
 
 def test_files_are_utf_8(tmp_path: Path) -> None:
     assert exported(tmp_path, LC_ALL="C", PYTHONUTF8="0")["PYTHONUTF8"] == "1"
+
+
+def test_quotes_of_a_tester(tmp_path: Path) -> None:
+    """Testers write "doesn't": the shell of the recipe must not read the quotes."""
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    program.chmod(0o755)
+    reason = """it doesn't "open"; I'm stuck"""
+    words = [f"BIN={tmp_path}", f"FAILED={reason}", "NAME=o'neil@sollabs.example", "FEATURE=install sign-up"]
+
+    done = subprocess.run(
+        ["make", "-s", "-o", "setup", "sign-off", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+
+    given = done.stdout.splitlines()
+    assert given[-6:] == ["--as", "o'neil@sollabs.example", "--failed", reason, "install", "sign-up"]

@@ -248,7 +248,7 @@ def test_refused_value(problems: Problems, key: str, value: Any, problem: str) -
         (
             "signOffs",
             {"of": TRIED, "eve@sollabs.example": {}},
-            "signOffs.eve@sollabs.example: is not one of `testers`",
+            "signOffs.eve@sollabs.example: is not one of `testers`; these are ada@sollabs.example",
         ),
         (
             "waivers",

@@ -61,7 +61,10 @@ def test_second_result_is_added(sign_off: SignOff, capsys: pytest.CaptureFixture
     ("words", "message"),
     [
         (("--as", ADA, "install"), f"{ADA} has signed off install of 1.0.0 (0) with {IMAGE} already: passed"),
-        (("--as", "noa@sollabs.example", "install"), "solos:signOffs.noa@sollabs.example: is not one of `testers`"),
+        (
+            ("--as", "noa@sollabs.example", "install"),
+            "solos:signOffs.noa@sollabs.example: is not one of `testers`; these are ada@sollabs.example",
+        ),
         (("--as", ADA, "instal"), f"solos:signOffs.{ADA}.instal: is not a feature of the smoke test"),
     ],
 )

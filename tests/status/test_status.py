@@ -65,7 +65,7 @@ def test_declaration_before_its_record(configure: Configure, capsys: pytest.Capt
 
     assert main(["--stack", "prod"]) == 0
 
-    assert "Declared launched: Mara declares it with the next `pulumi up`\n           → run `pulumi up`" in (
+    assert "Declared launched: Mara declares it, and it is not recorded yet\n           → prove or waive" in (
         capsys.readouterr().out
     )
 
