@@ -19,6 +19,13 @@ from report.timeline import Group, grouped, spans
 FLY, APPLE = "Fly.io", "App Store Connect"
 TESTER_HEAD = ("Name", "E-mail", "Installed", "Device")
 FEEDBACK_HEAD = ("When", "Who", "What", "Device", "Comment")
+ATTENTION: Mapping[State, str] = {
+    State.FAILED: "Failed",
+    State.MISSING: "Open",
+    State.WAITING: "Waiting for {waits_for}",
+    State.WAIVED: "Waived until {until}",
+}
+"""The headings of what is not proven, in their order."""
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
@@ -51,11 +58,22 @@ class Fact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attention:
+    """Rows that need the same thing: `heading` says what is wrong, or who has to act."""
+
+    state: State
+    heading: str
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Waiver:
     """One reason to do without some rows."""
 
     reason: str
     by: str
+    until: str
+    """The date on which it ends; empty if it does not end."""
     rows: Sequence[str]
 
 
@@ -96,6 +114,18 @@ class Launch:
     def summary(self) -> str:
         """How many rows are proven, open and waived."""
         return verdict(self.findings)
+
+    @property
+    def attention(self) -> Sequence[Attention]:
+        """What is not proven: failures, then what the launch team has to do, then those that others have to act on, then waivers
+        that end."""
+        groups: dict[tuple[State, str], list[Finding]] = {}
+        for finding in self.findings:
+            if not finding.holds or finding.until:
+                groups.setdefault(_heading(finding), []).append(finding)
+        order = list(ATTENTION)
+        found = sorted(groups.items(), key=lambda group: (order.index(group[0][0]), group[1][0].until))
+        return [Attention(state=state, heading=heading, findings=rows) for (state, heading), rows in found]
 
     @property
     def phases(self) -> Sequence[tuple[Phase, Sequence[Finding]]]:
@@ -157,7 +187,11 @@ def _release(stack: StackState) -> str:
 
 def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
     counts = {state: sum(finding.state is state for finding in findings) for state in State}
-    not_proven = sum(not finding.holds or bool(finding.until) for finding in findings)
+    failed = counts[State.FAILED]
+    open_ = sum(not finding.holds for finding in findings) - failed
+    later = sum(bool(finding.until) for finding in findings)
+    parts = [(failed, "failed"), (open_, "open"), (later, "to prove later")]
+    left = ", ".join(f"{count} {what}" for count, what in parts if count)
     record = next((found for found in stack.all("checks:LaunchRecord") if found.id == stack.inputs.get("label")), None)
     about = record.outputs if record else {}
     by = readable(f"declared by {about.get('declared_by')}, {about.get('declared_at')}")
@@ -168,8 +202,9 @@ def _verdict(stack: StackState, findings: Sequence[Finding]) -> Verdict:
     elif record and declared.state is State.MISSING:
         detail = declared.text  # Another build is in the state.
     elif record:
-        tone = Tone.ATTENTION if not_proven else Tone.GOOD
-        headline, detail = f"Launched, {not_proven} open" if not_proven else "Launched", by
+        headline, detail = ", ".join(filter(None, ["Launched", left])), by
+        tone = Tone.ATTENTION if left else Tone.GOOD
+    tone = Tone.BAD if failed else tone
     return Verdict(tone=tone, headline=headline, detail=detail, counts=counts)
 
 
@@ -192,17 +227,23 @@ def _facts(stack: StackState, known: Known) -> list[Fact]:
     return found
 
 
+def _heading(finding: Finding) -> tuple[State, str]:
+    """What a finding is listed under: its state, or who has to act."""
+    heading = ATTENTION[finding.state]
+    return finding.state, heading.format(waits_for=finding.waits_for, until=finding.until)
+
+
 def _latencies(rollout: Resource) -> Sequence[float]:
     latencies: Sequence[float] = rollout.outputs.get("latencies_ms") or ()
     return latencies
 
 
 def _waivers(findings: Sequence[Finding]) -> list[Waiver]:
-    rows: dict[tuple[str, str], list[str]] = {}
+    rows: dict[tuple[str, str, str], list[str]] = {}
     for finding in findings:
         if finding.state is State.WAIVED:
-            rows.setdefault((finding.reason, finding.by), []).append(finding.row.title)
-    return [Waiver(reason=reason, by=by, rows=titles) for (reason, by), titles in rows.items()]
+            rows.setdefault((finding.reason, finding.by, finding.until), []).append(finding.row.title)
+    return [Waiver(reason=reason, by=by, until=until, rows=titles) for (reason, by, until), titles in rows.items()]
 
 
 def _versions(stack: StackState, known: Known) -> list[tuple[str, str]]:

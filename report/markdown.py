@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from checklist.row import Finding, State
-from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Launch, Tone
+from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Attention, Launch, Tone
 from report.timeline import Span
 
 MARKS: Mapping[State, str] = {
@@ -25,16 +25,17 @@ def render(launch: Launch) -> str:
         f"# {'Rehearsal: ' if launch.simulated else ''}{launch.title}",
         f"{TONES[verdict.tone]} **{verdict.headline}**: {verdict.detail}. {launch.summary}.",
         f"Stack `{launch.stack}`, as of {launch.time}.",
-        *([f"Interrupted while {', '.join(launch.pending)}."] if launch.pending else []),
+        *([f"Interrupted while {', '.join(launch.pending)}. Run `pulumi refresh`."] if launch.pending else []),
+        "\n".join(f"- {MARKS[group.state]} **{group.heading}**: {_titles(group)}" for group in launch.attention),
         "\n".join(f"- {fact.name}: **{fact.value}** ({fact.note})" for fact in launch.facts),
         "## Checklist",
         _table(["", "Row", "Evidence"], map(_row, launch.findings)),
     ]
-    waivers = [(waiver.reason, waiver.by, "; ".join(waiver.rows)) for waiver in launch.waivers]
+    waivers = [(waiver.reason, waiver.by, waiver.until, "; ".join(waiver.rows)) for waiver in launch.waivers]
     versions = [(name, f"`{value}`") for name, value in launch.versions]
     timeline = [_span(group.name, span) for group in launch.timeline for span in group.spans]
     for heading, head, rows in (
-        ("Waived", ("Reason", "By", "Rows"), waivers),
+        ("Waived", ("Reason", "By", "Until", "Rows"), waivers),
         ("Timeline", ("Resource", "Started", "Took", ""), timeline),
         ("Testers", TESTER_HEAD, launch.testers),
         ("Feedback from testers", FEEDBACK_HEAD, launch.feedback),
@@ -44,11 +45,14 @@ def render(launch: Launch) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def _titles(group: Attention) -> str:
+    return ", ".join(finding.row.title for finding in group.findings)
+
+
 def _row(finding: Finding) -> Sequence[str]:
     title = f"[{finding.row.title}]({finding.link})" if finding.link else finding.row.title
     text = finding.text if finding.holds else finding.problem
-    if finding.until:
-        text += f"; waived until {finding.until}"
+    text += f"; waived until {finding.until}" if finding.until else ""
     return MARKS[finding.state], f"{finding.row.phase}: {title}", text
 
 

@@ -150,7 +150,7 @@ def test_both_forms(page: str) -> None:
     shown = re.sub("</?span[^>]*>", "", page)
 
     for text in (
-        "Launched, 17 open",
+        "Launched, 1 failed, 16 open",
         "declared by Mara, 2026-11-27 04:00:59 UTC",
         "signed in Xcode",
         "the stack manages no certificate and profile",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checklist.rows import examine
-from report.launch import gather
+from report.launch import Tone, gather
 from report.state import NotAState, read
 from tests.checklist import proven
 
@@ -53,6 +53,33 @@ def proven_state(**changes: Mapping[str, Any]) -> dict[str, Any]:
 def test_findings_from_state() -> None:
     """Rows find in state what they find in a running program."""
     assert examine(read(proven_state()).known(proven.NOW), {}) == examine(proven.known(), {})
+
+
+def headings(**changes: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """What the report lists as not proven, above the checklist."""
+    launch = gather(read(proven_state(**changes)), proven.NOW)
+    return [(group.heading, [finding.row.key for finding in group.findings]) for group in launch.attention]
+
+
+def test_not_proven_by_who_acts() -> None:
+    assert headings() == []
+    assert headings(installations={"devices": {}, "missing": [proven.ADA], "sessions": 0}) == [
+        ("Waiting for the testers", ["installed"]),
+        ("Waiting for Apple", ["no-crashes"]),
+    ]
+
+
+def test_failure_after_declaration() -> None:
+    """A launch that was declared before a crash is not shown as good."""
+    crashed: dict[str, dict[str, Any]] = {
+        "installations": {"crashes": 2},
+        "profile": {"expires_at": "2026-01-01T00:00:00+00:00"},
+    }
+
+    verdict = gather(read(proven_state(**crashed)), proven.NOW).verdict
+
+    assert (verdict.tone, verdict.headline) == (Tone.BAD, "Launched, 2 failed")
+    assert headings(**crashed) == [("Failed", ["signing", "no-crashes"])]
 
 
 def test_next_build_before_its_outputs() -> None:
