@@ -1,7 +1,9 @@
 """What each file of a program of the monitor has to say. A mutation of it has to fail here, if no program notices it."""
 
+import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from components.monitoring.machines import (
     blackbox_yml,
     prometheus_yml,
 )
+from tests.monitoring.conftest import Run
 from tests.monitoring.tools import EXAMPLE
+from tests.needs import needs
 
 TELEGRAF: dict[str, Any] = tomllib.loads((FILES / "telegraf.conf").read_text())
 LABELS = ("app", "machine", "region", "level")
@@ -190,6 +194,24 @@ def test_pagerduty_link() -> None:
     [link] = page["pagerduty_configs"][0]["links"]
 
     assert link == {"href": "https://repo/{{ .CommonAnnotations.runbook }}", "text": "runbook"}
+
+
+@needs("amtool")
+def test_page_names_each_alert(run: Run, tmp_path: Path) -> None:
+    """Two machines in one page: their summaries differ, and PagerDuty's incident has both."""
+    alerts = [
+        {"status": "firing", "labels": {"instance": name}, "annotations": {"summary": f"Machine {name} was killed"}}
+        for name in ("m1", "m2")
+    ]
+    data = {"commonLabels": {"alertname": "AppOutOfMemory", "app": "solos-prod"}, "alerts": alerts}
+    (tmp_path / "data.json").write_text(json.dumps(data))
+    receiver = yaml.safe_load((FILES / "receivers" / "pagerduty.yml").read_text())
+
+    text = receiver["pagerduty_configs"][0]["description"]
+    arguments = (f"--template.text={text}", f"--template.data={tmp_path / 'data.json'}")
+    shown = run("amtool", "template", "render", "--template.glob=", *arguments)
+
+    assert shown.strip() == "AppOutOfMemory (solos-prod): Machine m1 was killed. Machine m2 was killed."
 
 
 def test_replica() -> None:
