@@ -82,6 +82,15 @@ def test_runbook_sections() -> None:
     ]
 
 
+def test_pages_say_when_it_is_fixed() -> None:
+    """Also the pages that no rule of severity critical sends."""
+    _, *sections = re.split(r"\n###? ", (FILES.parent / RUNBOOK).read_text())
+    pages = {f"Alert: {alert.name}" for alert in ALERTS if alert.rule["labels"]["severity"] == "critical"}
+    pages |= {f"Alert: {DRILL}", "Alert: Watchdog", "The uptime check at Better Stack"}
+
+    assert {part.partition("\n")[0] for part in sections if "\n- **Fixed** " in part} == pages
+
+
 def test_alert_names_are_unique() -> None:
     names = [alert.name for alert in ALERTS]
 
