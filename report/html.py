@@ -11,7 +11,7 @@ from checklist.row import State
 from report import launch as heads
 from report.launch import Launch
 from report.text import words
-from report.timeline import SHORT, Group, Span
+from report.timeline import RECORD, SHORT, Group, Span
 
 LABELS: Mapping[State, str] = {
     State.OK: "Proven",
@@ -38,6 +38,8 @@ class Bar:
     span: Span
     left: float
     width: float
+    goes_on: bool
+    """Whether it ends beyond the axis."""
     changed: float | None
     took: str
 
@@ -63,31 +65,37 @@ def render(launch: Launch) -> str:
         labels=LABELS,
         words=words,
         tracks=tracks,
+        has_changes=any(bar.changed is not None for track in tracks for bar in track.bars),
         ticks=_ticks(launch.timeline),
+        whole=duration(_limits(launch.timeline)[1]) if tracks else "",
     )
 
 
-def _limits(groups: Sequence[Group]) -> tuple[datetime, float]:
-    """The start of the timeline, and its length in seconds."""
+def _limits(groups: Sequence[Group]) -> tuple[datetime, float, float]:
+    """The start of the timeline, its length in seconds, and the length of its axis. Where people took longer than all else, the axis
+    ends soon after all else, and what is beyond it is cut off: otherwise a day of waiting makes a dot of each bar."""
     first = min(group.start for group in groups)
-    last = max(span.changed or span.end for group in groups for span in group.spans)
-    return first, max((last - first).total_seconds(), 0.001)
+    spans = [span for group in groups for span in group.spans]
+    whole = max(((span.changed or span.end) - first).total_seconds() for span in spans)
+    others = max(((span.end - first).total_seconds() for span in spans if span.resource.kind != RECORD), default=whole)
+    return first, max(whole, 0.001), max(others * 1.25 if 0 < 2 * others < whole else whole, 0.001)
 
 
 def _tracks(groups: Sequence[Group]) -> list[Track]:
     if not groups:
         return []
-    first, whole = _limits(groups)
+    first, _, axis = _limits(groups)
 
     def place(time: datetime) -> float:
-        return 100 * (time - first).total_seconds() / whole
+        return min(100 * (time - first).total_seconds() / axis, 100)
 
     def bar(span: Span) -> Bar:
         return Bar(
             span=span,
             left=place(span.start),
             width=place(span.end) - place(span.start),
-            changed=place(span.changed) if span.changed else None,
+            goes_on=(span.end - first).total_seconds() > axis,
+            changed=place(span.changed) if span.changed and (span.changed - first).total_seconds() <= axis else None,
             took=duration(span.seconds),
         )
 
@@ -107,11 +115,19 @@ def _tracks(groups: Sequence[Group]) -> list[Track]:
 
 
 def _ticks(groups: Sequence[Group]) -> list[str]:
-    """Labels of the axis, from zero to the whole duration."""
+    """Labels of the axis, from zero to its end."""
     if not groups:
         return []
-    _, whole = _limits(groups)
-    return [duration(whole * tick / (TICKS - 1)) for tick in range(TICKS)]
+    *_, axis = _limits(groups)
+    return [_clock(axis * tick / (TICKS - 1), axis) for tick in range(TICKS)]
+
+
+def _clock(seconds: float, axis: float) -> str:
+    """A time on an axis of that many seconds, in one unit for all of them: `0.5 s`, `30 s`, `2:30 min`, `1:15 h`."""
+    if axis < 120:
+        return f"{seconds:.{0 if axis >= 10 else 1}f}\u00a0s"
+    whole, unit = (round(seconds), "min") if axis < 7200 else (round(seconds / 60), "h")
+    return f"{whole // 60}:{whole % 60:02}\u00a0{unit}"
 
 
 def duration(seconds: float) -> str:

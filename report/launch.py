@@ -277,7 +277,7 @@ def _testers(stack: StackState) -> list[list[str]]:
             " ".join(filter(None, [tester.get("first_name"), tester.get("last_name")])),
             tester["email"],
             installed if tester["email"] in devices else "not yet",
-            ", ".join(devices.get(tester["email"], [])),
+            ", ".join(device.removesuffix(f": {installed}") for device in devices.get(tester["email"], [])),
         ]
         for group in stack.all("appstore:BetaTesters")
         for tester in group.outputs.get("testers") or []

@@ -10,13 +10,15 @@ from datetime import datetime
 
 from report.state import Resource, StackState
 
+RECORD = "checks:LaunchRecord"
+"""It waits for people: hours, where everything else takes minutes."""
 WAITS = {
     "appstore:App": "a person at Apple's form",
     "appstore:BuildDistribution": "Apple's release to testers",
     "appstore:Installations": "the testers",
     "appstore:ProcessedBuild": "Apple's processing",
     "checks:AlertDrill": "the page to arrive and resolve",
-    "checks:LaunchRecord": "the testers and the declaration",
+    RECORD: "the testers and the declaration",
     "checks:Rollout": "healthy responses",
     "checks:Watch": "the monitor to see the app",
     "fly:IssuedCertificate": "DNS and the certificate",
@@ -99,7 +101,7 @@ def grouped(spans: Iterable[Span]) -> list[Group]:
 
 
 def _dependencies(resource: Resource, timed: Sequence[Resource]) -> Sequence[str]:
-    if resource.kind == "checks:LaunchRecord":
+    if resource.kind == RECORD:
         return [span.urn for span in timed if span.kind in RECORDED]
     return resource.dependencies
 

@@ -271,6 +271,18 @@ def test_record_ends_the_critical_path() -> None:
     assert not spans["rollout"].critical
 
 
+def test_wait_of_a_day_is_cut_off() -> None:
+    """All else would be a dot beside it."""
+    record = {**DEPLOYMENT["resources"][-1], "created": "2026-11-28T04:00:01.5Z", "modified": "2026-11-28T04:00:01.5Z"}
+
+    page = render(gathered({**DEPLOYMENT, "resources": [*DEPLOYMENT["resources"][:-1], record]}))
+
+    axis = re.findall(r'<i style="left:[\d.]+%">([^<]*)</i>', page)
+    assert "<span>24\u00a0h</span>" in page
+    assert (axis[0], axis[-1]) == ("0\u00a0s", "49\u00a0s")  # A quarter more than the 39 s of the rest.
+    assert page.count(' goes-on"') == 1
+
+
 def test_stack_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / ".pulumi" / "stacks" / "solos"
     folder.mkdir(parents=True)
