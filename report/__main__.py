@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     launch = gather(stack, datetime.now(UTC))
     out: Path = options.out or Path(f"report-of-{stack.name}")
-    print("\n".join(terminal.lines(launch.findings)))
+    terminal.show(launch.findings)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in (("launch.html", html.render(launch)), ("launch.md", markdown.render(launch))):
         (out / name).write_text(text, encoding="utf-8")

@@ -23,7 +23,7 @@ from project.files import BadProject
 from report.source import NotFound, exported
 from report.state import NotAState
 from report.state import read as read_state
-from report.terminal import lines
+from report.terminal import show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     waivers = {row: asdict(waiver) for row, waiver in settings.launch.waivers.items()}
     findings = examine(_with_settings(known, settings), waivers)
-    print("\n".join(lines(findings)))
+    show(findings)
     print(f"\n{verdict(findings)}.")
     return 0
 
