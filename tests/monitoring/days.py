@@ -254,7 +254,6 @@ DAYS = (
         {
             "AppHealthDown": ("0:31:45", "0:00:15"),
             "AppMachineExitedWithError": ("0:30:45", "0:05:15"),
-            "AppServerErrors": ("0:33:15", "0:00:30"),
         },
         is_update=True,
     ),
@@ -323,7 +322,6 @@ DAYS = (
             "AppHealthDown": ("0:31:00", "0:29:00"),
             "AppHealthFlapping": ("0:37:15", "0:35:30"),
             "AppNoMachine": ("0:34:00", "0:26:00"),
-            "AppServerErrors": ("0:33:30", "0:28:15"),
         },
     ),
     Day(
