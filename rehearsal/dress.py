@@ -16,6 +16,8 @@ OWN = ("imageBuild", "xcode", "archive")
 """Keys that build the image and the IPA with the team's own tools."""
 MADE_HERE = ("signingSecrets", "flyApiToken", "ascKeyId", "ascIssuerId", "ascPrivateKey")
 """Secrets of the vendors that the doubles replace."""
+SET = ("endpoints", "credentialsFile", "protect", "monitoring")
+"""Keys that get another value, because the vendors and the receivers of alerts are doubles. Without a monitor, it gets none."""
 PLACEHOLDER = "rehearsal"
 
 
@@ -42,7 +44,7 @@ def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
     if "archive" in removed or "xcode" in removed or not Path(str(config.get("ipa"))).exists():
         changed["ipa"] = str(_stand_in(stack))
         replaced.append("ipa")
-    print("In the copy of the stack file, changed: endpoints, credentialsFile, protect, monitoring.")
+    print(f"In the copy of the stack file, changed: {', '.join(key for key in SET if key in changed)}.")
     print(f"Replaced by values of this rehearsal: {', '.join(sorted(replaced)) or 'nothing'}.")
     print(
         f"Left out: {', '.join(sorted({*removed, *stack.removed_secrets} - {*replaced})) or 'nothing'}.\n", flush=True

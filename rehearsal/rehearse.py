@@ -141,7 +141,15 @@ def _dress_rehearse(stack: Rehearsal, doubles: Doubles) -> int:
     if _is_complete(stack.config):
         stack.configure(dress.changes(stack, doubles))
         dress.add_to_world(stack, doubles)
-    return _launch(stack, doubles) or stack.report() or stack.run("destroy")
+    failed = _launch(stack, doubles) or stack.report() or stack.run("destroy")
+    if not failed:
+        print(
+            f"\nRehearsed: the stack {stack.name} launches from nothing with its settings, and was destroyed again. All of it was at the "
+            f"doubles: nothing changed at Fly or Apple, or in your state. What the destroy advises above (`pulumi stack rm`, a "
+            f"certificate to revoke) is about the doubles: do not follow it.",
+            flush=True,
+        )
+    return failed
 
 
 def _launch(stack: Rehearsal, doubles: Doubles) -> int:

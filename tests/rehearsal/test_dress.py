@@ -1,11 +1,17 @@
 """The dress rehearsal: the production stack in whatever state its team has brought it, and the committed file stays as it is."""
 
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
 import yaml
 
 from harness.program import CONFIG
 from project.crypter import Crypter
+from rehearsal import dress
+from rehearsal.doubles import Doubles
+from rehearsal.stack import RehearsalStack
 from tests.rehearsal.conftest import QUICK, Clone
 
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
@@ -49,4 +55,21 @@ def test_dress_rehearsal_after_a_launch(clone: Clone) -> None:
     assert "Replaced by values of this rehearsal: ipa, monitoringSecrets.heartbeat," in clone.text
     assert "secrets.LITESTREAM_HEARTBEAT_URL" in clone.text
     assert "Left out: archive, ascKeyId, declaredBy, earlierReleases, signOffs." in clone.text
+    assert "Rehearsed: the stack prod launches from nothing" in clone.text
     assert (clone.folder / "Pulumi.prod.yaml").read_text() == committed
+
+
+@pytest.mark.parametrize(("monitoring", "named"), [({}, "protect.\n"), ({"page": "slack"}, "protect, monitoring.\n")])
+def test_changed_keys_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monitoring: dict[str, str], named: str
+) -> None:
+    """A stack without a monitor does not get one."""
+    ipa = tmp_path / "acme.ipa"
+    ipa.touch()
+    stack = SimpleNamespace(
+        config={"ipa": str(ipa), "monitoring": monitoring}, folder=tmp_path, removed_secrets=[], encrypted=str
+    )
+
+    dress.changes(cast(RehearsalStack, stack), cast(Doubles, SimpleNamespace(endpoints={}, control="http://control")))
+
+    assert f"changed: endpoints, credentialsFile, {named}" in capsys.readouterr().out
