@@ -19,7 +19,7 @@ NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the regio
 NO_SERVICE = SettingText(
     FILE,
     "there is neither [http_service] nor [[services]], so the server has no public address",
-    remedy="add [http_service], with internal_port and a check",
+    remedy="add [http_service], with internal_port and a check; a worker that serves no HTTP is launched with `fly deploy`, not here",
 )
 NO_HEALTH_CHECK = SettingText(
     FILE,
