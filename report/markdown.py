@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from checklist.row import Finding, State
-from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Attention, Launch, Tone
+from report.launch import FEEDBACK_HEAD, TESTER_HEAD, Launch, Tone
 from report.timeline import Span
 
 MARKS: Mapping[State, str] = {
@@ -26,8 +26,8 @@ def render(launch: Launch) -> str:
         f"{TONES[verdict.tone]} **{verdict.headline}**: {verdict.detail}. {launch.summary}.",
         f"Stack `{launch.stack}`, as of {launch.time}.",
         *([f"Interrupted while {', '.join(launch.pending)}. Run `pulumi refresh`."] if launch.pending else []),
-        "\n".join(f"- {MARKS[group.state]} **{group.heading}**: {_titles(group)}" for group in launch.attention),
         "\n".join(f"- {fact.name}: **{fact.value}** ({fact.note})" for fact in launch.facts),
+        *_attention(launch),
         "## Checklist",
         _table(["", "Row", "Evidence"], map(_row, launch.findings)),
     ]
@@ -45,8 +45,12 @@ def render(launch: Launch) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _titles(group: Attention) -> str:
-    return ", ".join(finding.row.title for finding in group.findings)
+def _attention(launch: Launch) -> Sequence[str]:
+    lines = [
+        f"- {MARKS[group.state]} **{group.heading}**: {', '.join(finding.row.title for finding in group.findings)}"
+        for group in launch.attention
+    ]
+    return ["## Not proven", "\n".join(lines)] if lines else []
 
 
 def _row(finding: Finding) -> Sequence[str]:
