@@ -176,14 +176,13 @@ class Backend(Component):
         if postgres and settings.database.restore_drill:
             postgres.prove_restore(after=self.rollout)
         self.certificate = _certificate(domain) if domain else None
-        self.last_update = pulumi.Output.format(
-            "verified {0}: started after {1} s, checks passed after {2} s, down for {3} s at most, snapshot {4}",
+        self.last_update = pulumi.Output.all(
             machine.verified_at,
             machine.start_seconds,
             machine.checks_seconds,
             machine.downtime_seconds,
-            machine.snapshot_id.apply(lambda snapshot: snapshot or "none"),
-        )
+            machine.snapshot_id,
+        ).apply(lambda measured: last_update(*measured))
         self.register_outputs({"hostname": self.hostname, "image": self.image})
 
     def _app_name(self) -> pulumi.Input[str]:
@@ -374,4 +373,14 @@ def not_used(fly_toml: AppConfig) -> str:
 def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:
     return pulumi.Output.all(
         hostname=domain.hostname, expiresAt=domain.expires_at, issuer=domain.issuer, dnsRecords=domain.dns_records
+    )
+
+
+def last_update(verified_at: str, start: float, checks: float, downtime: float, snapshot_id: str) -> str:
+    """The text of the output `lastUpdate`. `pulumi refresh` clears what was measured when another version runs than before."""
+    if not verified_at:
+        return "not measured: a rollback, or something else than `pulumi up`, started the version that runs"
+    return (
+        f"verified {verified_at}: started after {start} s, checks passed after {checks} s, down for {downtime} s at most, "
+        f"snapshot {snapshot_id or 'none'}"
     )
