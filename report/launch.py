@@ -26,6 +26,7 @@ ATTENTION: Mapping[State, str] = {
     State.WAIVED: "Waived until {until}",
 }
 """The headings of what is not proven, in their order."""
+MAX_NAMED = 6
 TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
@@ -64,6 +65,16 @@ class Attention:
     state: State
     heading: str
     findings: Sequence[Finding]
+
+    @property
+    def named(self) -> Sequence[Finding]:
+        """The findings to name: before a launch, when most rows are open, only the first, as the checklist follows."""
+        return self.findings if len(self.findings) <= MAX_NAMED else self.findings[: MAX_NAMED - 1]
+
+    @property
+    def more(self) -> str:
+        """How many are not named: `; and 12 more`; empty if all are."""
+        return f"; and {left} more" if (left := len(self.findings) - len(self.named)) else ""
 
 
 @dataclass(frozen=True, kw_only=True)

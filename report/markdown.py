@@ -47,7 +47,7 @@ def render(launch: Launch) -> str:
 
 def _attention(launch: Launch) -> Sequence[str]:
     lines = [
-        f"- {MARKS[group.state]} **{group.heading}**: {', '.join(finding.row.title for finding in group.findings)}"
+        f"- {MARKS[group.state]} **{group.heading}**: {'; '.join(finding.row.title for finding in group.named)}{group.more}"
         for group in launch.attention
     ]
     return ["## Not proven", "\n".join(lines)] if lines else []

@@ -167,6 +167,14 @@ def test_both_forms(page: str) -> None:
     assert "set `monitoring`" in document
 
 
+def test_many_open_rows() -> None:
+    """Only the first are named above the checklist."""
+    document = render_markdown(gathered())
+
+    assert "**Failed**: Deployed and verified healthy\n" in document
+    assert re.search(r"\*\*Open\*\*: Production database; (.+; ){4}and 11 more\n", document)
+
+
 def test_values_are_escaped() -> None:
     """Every value may come from a vendor or a tester."""
     script = "<script>alert(1)</script>"
