@@ -13,6 +13,7 @@ waived.
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -185,15 +186,16 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     stack.configure(waived(stack.config))
     stack.select()
     fly = doubles.addresses["fly_platform"]
+    pulumi = "pulumi" if stack.engine == "pulumi" else f"{shlex.quote(sys.executable)} -m rehearsal.engine"
     print(
         f"The doubles are ready. Apple's form for the app record is at {doubles.control}/.\n"
         "In another shell, where flyctl reaches them too:\n\n"
         f"    export FLY_API_BASE_URL={fly} FLY_UIEX_BASE_URL={fly} FLY_FLAPS_BASE_URL={doubles.addresses['fly']}\n"
         f'    export FLY_API_TOKEN="{doubles.credentials["FLY_API_TOKEN"]}"\n'
         f"    export PULUMI_BACKEND_URL=file://$PWD/{FOLDER}/state PULUMI_CONFIG_PASSPHRASE={NAME}\n"
-        f"    pulumi up --stack {NAME} --config-file {stack.file}\n"
+        f"    {pulumi} up --stack {NAME} --config-file {stack.file}\n"
         f"    make people\n"
-        f"    pulumi up --stack {NAME} --config-file {stack.file}\n"
+        f"    {pulumi} up --stack {NAME} --config-file {stack.file}\n"
         f"    make report STACK={NAME}\n",
         flush=True,
     )
