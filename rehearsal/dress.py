@@ -19,6 +19,10 @@ MADE_HERE = ("signingSecrets", "flyApiToken", "ascKeyId", "ascIssuerId", "ascPri
 SET = ("endpoints", "credentialsFile", "protect", "monitoring")
 """Keys that get another value, because the vendors and the receivers of alerts are doubles. Without a monitor, it gets none."""
 PLACEHOLDER = "rehearsal"
+PLACEHOLDERS = {"DATABASE_URL": "postgres://rehearsal:rehearsal@database.example/rehearsal"}
+"""Secrets that have to have a form."""
+OUTSIDE = ("external", "none")
+"""The kinds of `database` for which the doubles have none."""
 
 
 def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
@@ -40,7 +44,10 @@ def changes(stack: RehearsalStack, doubles: Doubles) -> dict[str, Any]:
     for path in replaced:
         key, _, name = path.partition(".")
         if key == "secrets":
-            changed[key] = {**changed.get(key, config.get(key, {})), name: stack.encrypted(PLACEHOLDER)}
+            changed[key] = {
+                **changed.get(key, config.get(key, {})),
+                name: stack.encrypted(PLACEHOLDERS.get(name, PLACEHOLDER)),
+            }
     if "archive" in removed or "xcode" in removed or not Path(str(config.get("ipa"))).exists():
         changed["ipa"] = str(_stand_in(stack))
         replaced.append("ipa")
@@ -63,7 +70,8 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
         doubles.do("/fly/tokens", token=token, org=org, may=may)
     if app := app_of(config["image"]):
         doubles.do("/fly/apps", name=app, org=org, for_images=True)
-    doubles.do("/fly/images", reference=config["image"], health=_health_paths(config))
+    outside = (config.get("database") or {}).get("kind") in OUTSIDE
+    doubles.do("/fly/images", reference=config["image"], health=_health_paths(config), own_database=outside)
     for tester in config["testers"]:
         doubles.do("/appstore/users", **tester)
     if domain := config.get("domain"):

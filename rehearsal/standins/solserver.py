@@ -4,13 +4,14 @@
     GET  /notes    200 [{"id": 1, "text": "…"}, …]
     POST /notes    201 {"id": 1, "text": "…"}
 
-It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and does not start if a required variable is missing. Logs are JSON
+It reads PORT (default 8080) and DATABASE_PATH or DATABASE_URL, and does not start if a required variable is missing. With an own
+database it reads neither: it stands for a server without a database, or with one that is outside of the rehearsal. Logs are JSON
 lines on stdout. SIGTERM ends it with code 0, or by the signal if it is run without a handler. A folder, `root`, stands for the file
 system of the machine. A folder at `connection(url)` below it stands for the database of a DATABASE_URL; it exists if host, user and
 password are correct.
 
 As a program: `python -m rehearsal.standins.solserver --root DIR --listen PORT [--version V] [--requires A,B] [--broken HOW] [--health /A,/B]
-[--no-sigterm-handler] [--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
+[--own-database] [--no-sigterm-handler] [--exit-with-parent]`; `--listen` is the local port for PORT of the machine.
 """
 
 import argparse
@@ -64,6 +65,7 @@ class Solserver:
         requires: Iterable[str] = (),
         broken: str | None = None,
         health: Iterable[str] = (),
+        own_database: bool = False,
     ) -> None:
         """Open the database and migrate its schema. `health` are further paths that answer like /health. Raises Refused."""
         self._log, self._version, self._broken = log, version, broken
@@ -72,16 +74,19 @@ class Solserver:
         if env.get("RELEASE_COMMAND"):
             raise self._released()
         kind = "DATABASE_URL" if env.get("DATABASE_URL") else "DATABASE_PATH"
-        missing = [name for name in (kind, *requires) if not env.get(name)]
+        missing = [name for name in (*(() if own_database else (kind,)), *requires) if not env.get(name)]
         if missing:
             raise self._refused(f"missing environment: {', '.join(missing)}", EXIT_REFUSED)
         if broken == "oom":
             raise self._refused("Out of memory: Killed process", EXIT_OOM)
+        where = env.get(kind, "") if kind == "DATABASE_PATH" else urlsplit(env[kind]).hostname
         if broken == "full":
-            raise self._refused(f"cannot write {env[kind]}: no space left on device", EXIT_REFUSED)
+            raise self._refused(f"cannot write {where}: no space left on device", EXIT_REFUSED)
         if broken == "crash":
             raise self._refused("uncaught exception: TypeError: undefined is not a function", EXIT_CRASH)
-        if kind == "DATABASE_URL":
+        if own_database:
+            self._database = root / "database.sqlite3"
+        elif kind == "DATABASE_URL":
             self._database = root / connection(env[kind]) / "database.sqlite3"
         else:
             self._database = root / env[kind].lstrip("/")
@@ -90,7 +95,6 @@ class Solserver:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
         except sqlite3.Error as error:
-            where = env[kind] if kind == "DATABASE_PATH" else urlsplit(env[kind]).hostname
             raise self._refused(f"cannot open the database {where}: {error}", EXIT_REFUSED) from None
         self._say("info", f"solserver {version} is listening on port {port_of(env)}")
 
@@ -175,6 +179,7 @@ def main() -> int:
     parser.add_argument("--requires", default="", help="names of environment variables, separated by commas")
     parser.add_argument("--broken", choices=BROKEN)
     parser.add_argument("--health", default="", help="further paths that answer like /health, with commas between them")
+    parser.add_argument("--own-database", action="store_true", help="read neither DATABASE_PATH nor DATABASE_URL")
     parser.add_argument("--no-sigterm-handler", action="store_true", help="let the signal end the process")
     parser.add_argument("--exit-with-parent", action="store_true", help="exit when standard input closes")
     options = parser.parse_args()
@@ -192,6 +197,7 @@ def main() -> int:
             requires=requires,
             broken=options.broken,
             health=options.health.split(","),
+            own_database=options.own_database,
         )
     except Refused as refused:
         return refused.code

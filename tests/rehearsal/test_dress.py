@@ -12,6 +12,7 @@ from project.crypter import Crypter
 from rehearsal import dress
 from rehearsal.doubles import Doubles
 from rehearsal.stack import RehearsalStack
+from rehearsal.standins.solserver import Solserver
 from tests.rehearsal.conftest import QUICK, Clone
 
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
@@ -73,3 +74,43 @@ def test_changed_keys_are_named(
     dress.changes(cast(RehearsalStack, stack), cast(Doubles, SimpleNamespace(endpoints={}, control="http://control")))
 
     assert f"changed: endpoints, credentialsFile, {named}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("kind", "own"), [("sqlite", False), ("postgres", False), ("external", True), ("none", True)])
+def test_server_fits_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, own: bool) -> None:
+    """The doubles have no database of the kinds external and none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fly.toml").touch()
+    asked: dict[str, dict[str, Any]] = {}
+    config = {"org": "acme", "image": "acme/api:1", "testers": [], "database": {"kind": kind}}
+    doubles = SimpleNamespace(
+        credentials={"FLY_API_TOKEN": "t"}, do=lambda path, **body: asked.setdefault(path, {}).update(body)
+    )
+
+    dress.add_to_world(cast(RehearsalStack, SimpleNamespace(config=config)), cast(Doubles, doubles))
+
+    assert asked["/fly/images"]["own_database"] is own
+
+
+def test_server_with_an_own_database(tmp_path: Path) -> None:
+    """It needs neither DATABASE_PATH nor DATABASE_URL, and does not connect to the latter."""
+    outside = {"DATABASE_URL": "postgres://kim:secret@database.example/acme"}
+
+    for env in ({}, outside):
+        server = Solserver(env, tmp_path, lambda _: None, health=["/healthz"], own_database=True)
+        assert server.handle("GET", "/healthz")[0] == 200
+
+
+def test_connection_string_keeps_its_form(tmp_path: Path) -> None:
+    """The preview refuses another placeholder."""
+    ipa = tmp_path / "acme.ipa"
+    ipa.touch()
+    stack = SimpleNamespace(
+        config={"ipa": str(ipa)}, folder=tmp_path, removed_secrets=["secrets.DATABASE_URL"], encrypted=str
+    )
+
+    changed = dress.changes(
+        cast(RehearsalStack, stack), cast(Doubles, SimpleNamespace(endpoints={}, control="http://control"))
+    )
+
+    assert changed["secrets"]["DATABASE_URL"].startswith("postgres://")

@@ -56,6 +56,7 @@ class FlyControl(Service):
             "found_by_digest": body.get("found_by_digest", False),
             "handles_sigterm": body.get("handles_sigterm", True),
             "health": body.get("health", []),
+            "own_database": body.get("own_database", False),
             "platform": body.get("platform", "linux/amd64"),
         }
         return self.store.put("fly_image", reference, image), 201, {}

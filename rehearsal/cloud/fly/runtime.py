@@ -130,6 +130,7 @@ class InMemory:
                 requires=image["requires"],
                 broken=image["broken"],
                 health=image.get("health", ()),
+                own_database=image.get("own_database", False),
             )
         except solserver.Refused as refused:
             seconds = solserver.RELEASE_SECONDS if start.env.get("RELEASE_COMMAND") else CRASH_SECONDS
@@ -326,6 +327,7 @@ def _standin(start: Start, port: int) -> list[str]:
     command += ["--root", str(start.root), "--listen", str(port), "--version", image["version"]]
     command += ["--requires", ",".join(image["requires"])] if image["requires"] else []
     command += ["--health", ",".join(image["health"])] if image.get("health") else []
+    command += ["--own-database"] if image.get("own_database") else []
     command += [] if image["handles_sigterm"] else ["--no-sigterm-handler"]
     return command + (["--broken", image["broken"]] if image["broken"] else [])
 
