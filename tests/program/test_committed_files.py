@@ -138,5 +138,5 @@ def test_only_live_talks_to_fly() -> None:
     rehearsal = yaml.safe_load((ROOT / "Pulumi.rehearsal.yaml").read_text())["config"]
 
     assert live["solos:endpoints"].keys() == {"appstore"}
-    assert rehearsal["solos:endpoints"].keys() == {"fly", "flyPlatform", "registry", "proxy", "appstore"}
+    assert rehearsal["solos:endpoints"].keys() == {"fly", "flyPlatform", "registry", "proxy", "appstore", "betterStack"}
     assert [str(stack["solos:protect"]).lower() for stack in (live, rehearsal)] == ["false", "false"]

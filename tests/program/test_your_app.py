@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def block(language: str, starts: str) -> str:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> StackInProcess:
+def stack(tmp_path: Path) -> Iterator[StackInProcess]:
     """A project as `pulumi new` makes it, with the files of the page, and what exists at Fly and Apple before."""
     stack = StackInProcess.new(tmp_path / "acme", new_world())
     folder = stack.project
@@ -57,7 +58,8 @@ def stack(tmp_path: Path) -> StackInProcess:
     stack.control("POST", "/fly/images", {"reference": ASKED["image"], "health": ["/healthz"]})
     for tester in stack.config["acme-api:testers"]:
         stack.control("POST", "/appstore/users", tester)
-    return stack
+    yield stack
+    stack.world.close()
 
 
 def test_page_is_complete(stack: StackInProcess) -> None:
