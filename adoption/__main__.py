@@ -141,8 +141,11 @@ def main() -> int:
     print("\n".join(report))
     if found.problems:
         return 1
-    parents = {entry.get("parent") for entry in found.found if "id" in entry}
-    resources = [entry for entry in found.found if "id" in entry or entry["name"] in parents]
+    kept: set[str | None] = set()
+    for entry in reversed(found.found):  # A component is registered before what is in it.
+        if "id" in entry or entry["name"] in kept:
+            kept |= {entry["name"], entry.get("parent")}
+    resources = [entry for entry in found.found if entry["name"] in kept]
     options.file.write_text(json.dumps({"resources": resources}, indent=2), encoding="utf-8")
     print(
         f"\npulumi import --stack {options.stack} --file {options.file} --generate-code=false --protect=false\n"

@@ -24,7 +24,8 @@ def named(program: str) -> Iterator[str]:
     seen = set()
     for document in DOCUMENTS:
         for code in CODE.findall(document.read_text(encoding="utf-8").replace("\\\n> ", " ")):
-            seen |= set(begun.findall(code))
+            for text in (code, re.sub(r"\$\([^()]*\)", "SUBSTITUTED", code)):
+                seen |= {command for command in begun.findall(text) if "$(" not in command}
     return iter(sorted(seen))
 
 
