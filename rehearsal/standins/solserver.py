@@ -207,10 +207,15 @@ def main() -> int:
         timer.start()
     listener = ThreadingHTTPServer(("127.0.0.1", options.listen), _handler_for(server))
     for number in () if options.no_sigterm_handler else (signal.SIGTERM, signal.SIGINT):
-        # shutdown() waits for serve_forever(), which runs in this thread
-        signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown).start())
+        signal.signal(number, _exit)
     listener.serve_forever(poll_interval=0.05)
     return 0
+
+
+def _exit(number: int, frame: object) -> None:
+    """Not `listener.shutdown()`, which waits for this thread, nor another thread: this one may hold the lock that a start needs."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
 
 
 def _terminate_with_parent() -> None:
