@@ -6,6 +6,7 @@ be remembered, so a run can be killed at any call.
 
 import contextlib
 import datetime as dt
+import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -89,7 +90,9 @@ def _uninterrupted() -> Iterator[None]:
     """Ctrl-C and SIGTERM only print a line: impatience must not leave something that costs money."""
 
     def wait(number: int, frame: object) -> None:
-        print("deleting what was made, please wait; after kill -9 the next run deletes it", file=sys.stderr, flush=True)
+        os.write(
+            2, b"deleting what was made, please wait; after kill -9 the next run deletes it\n"
+        )  # may interrupt a print
 
     before = {each: signal.signal(each, wait) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -225,27 +225,35 @@ class Engine:
     @contextmanager
     def _interruptible(self, deployment: Deployment) -> Iterator[None]:
         """The first Ctrl-C lets running steps finish and starts no others. The second exits and leaves them pending."""
-        interrupted = False
-
-        def interrupt(number: int, frame: object) -> None:
-            nonlocal interrupted
-            if interrupted:
-                self.backend.unlock()
-                os._exit(FORCED)
-            interrupted = True
-            text = "interrupted: waiting for running steps; press Ctrl-C again to exit at once"
-            deployment.display.error("", text, at_once=True)
-            deployment.stop()
-
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        # The handler only writes: the thread that it interrupts may be printing, or hold a lock.
+        signals, signalled = os.pipe()
+        before = {
+            number: signal.signal(number, lambda number, _: os.write(signalled, bytes([number])))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        watcher = threading.Thread(target=self._stop_when_signalled, args=(signals, deployment))
+        watcher.start()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            os.close(signalled)
+            watcher.join()
+            os.close(signals)
+
+    def _stop_when_signalled(self, signals: int, deployment: Deployment) -> None:
+        if not os.read(signals, 1):  # the run has ended
+            return
+        text = "interrupted: waiting for running steps; press Ctrl-C again to exit at once"
+        deployment.display.error("", text, at_once=True)
+        deployment.stop()
+        if os.read(signals, 1):
+            self.backend.unlock()
+            os._exit(FORCED)
 
 
 def _end(process: subprocess.Popen[str], display: Display) -> None:

@@ -139,14 +139,14 @@ class Interrupted(FaultTransport):
 
 @pytest.mark.parametrize("at", [(2,), (70,), (70, 72, 75)], ids=["before", "once", "impatient"])
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_interrupted_run_cleans_up(vendor: str, at: tuple[int, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupted_run_cleans_up(vendor: str, at: tuple[int, ...], capfd: pytest.CaptureFixture[str]) -> None:
     with account(vendor) as side:
         before = exists(side.world)
         outcome = ran(side, Interrupted(side.world, *at))
 
         assert (outcome.stopped, outcome.left) == ("it was interrupted", ())
         assert exists(side.world) == before
-    assert capsys.readouterr().err.count("please wait") == len(at) - 1
+    assert capfd.readouterr().err.count("please wait") == len(at) - 1
 
 
 class Failing(FaultTransport):
