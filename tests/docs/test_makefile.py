@@ -7,10 +7,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+"""The environment without the `make` that has started the tests, which changes what another one prints."""
+
+
 def exported(folder: Path, **variables: str) -> dict[str, str]:
     """The environment of a recipe, for somebody who has set these variables."""
     (folder / "Makefile").write_text(f"include {ROOT / 'Makefile'}\nshow: ; @env\n")
-    clean = {name: value for name, value in os.environ.items() if name.lower() not in ("no_proxy", "makeflags")}
+    clean = {name: value for name, value in OUTSIDE.items() if name.lower() != "no_proxy"}
     shown = subprocess.run(
         ["make", "-s", "-f", folder / "Makefile", "show"],
         cwd=ROOT,
@@ -42,7 +46,12 @@ def test_quotes_of_a_tester(tmp_path: Path) -> None:
     words = [f"BIN={tmp_path}", f"FAILED={reason}", "NAME=o'neil@sollabs.example", "FEATURE=install sign-up"]
 
     done = subprocess.run(
-        ["make", "-s", "-o", "setup", "sign-off", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ["make", "-s", "-o", "setup", "sign-off", *words],
+        cwd=ROOT,
+        env=OUTSIDE,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
 
     given = done.stdout.splitlines()
