@@ -10,6 +10,7 @@
     uploads      the upload of an IPA, compared to a bare parallel PUT of the same bytes, and its memory
     ipas         a preview with an IPA of 1 GiB in the project, compared to a small one
     scale        what one more resource costs in a preview, and the calls for 1, 10 and 50 secrets
+    stacks       1, 5 and 20 first deployments at once, each of its own stack, compared to one alone
 
 Every timing is a ratio of two things that are measured alternately in the same run, because machines differ and are noisy; the
 output is the median with its range. Calls are counted, not timed. Tests check that each benchmark runs, not its results. Results and

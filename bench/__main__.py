@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from bench import calls, deploys, imports, ipas, load, polling, previews, scale, testers, uploads
+from bench import calls, deploys, imports, ipas, load, polling, previews, scale, stacks, testers, uploads
 from bench.options import Options
 
 BENCHES = {
@@ -19,6 +19,7 @@ BENCHES = {
     "uploads": uploads.run,
     "ipas": ipas.run,
     "scale": scale.run,
+    "stacks": stacks.run,
 }
 
 

@@ -10,5 +10,7 @@ class Options:
     mib: tuple[int, ...] = (64, 1024)
     """Sizes of the IPAs to upload."""
     testers: tuple[int, ...] = (1, 10, 100)
+    stacks: tuple[int, ...] = (1, 5, 20)
+    """How many stacks to deploy at once."""
     latencies: tuple[float, ...] = (0.0, 0.1)
     """Seconds for each response of a vendor."""

@@ -46,12 +46,13 @@ def alternated(ways: Sequence[Callable[[], object]], rounds: int) -> list[list[S
     measured: list[list[Spent]] = [[] for _ in ways]
     for number in range(rounds):
         pairs = list(zip(ways, measured, strict=True))
-        for way, spent in pairs if number % 2 else reversed(pairs):
-            spent.append(_spent(way))
+        for way, taken in pairs if number % 2 else reversed(pairs):
+            taken.append(spent(way))
     return measured
 
 
-def _spent(way: Callable[[], object]) -> Spent:
+def spent(way: Callable[[], object]) -> Spent:
+    """What one call of `way` takes."""
     began, cpu = time.monotonic(), _cpu_of_children()
     way()
     return Spent(time.monotonic() - began, _cpu_of_children() - cpu)
