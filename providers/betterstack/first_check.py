@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec.structs import asdict
 from pulumi import Output
 
-from providers import engine, waiting
+from providers import waiting
 from providers.betterstack.api import BetterStack
 from providers.errors import ErrorText, TimedOut
 from providers.properties import REPLACES
@@ -21,7 +21,11 @@ BEFORE_UP_SECONDS = 240.0
 
 NOT_UP = ErrorText(
     "Better Stack has not seen {url} up within {seconds:.0f} s: the monitor is {status}",
-    remedy="open the monitor at https://uptime.betterstack.com, which shows what it got; resume it if it is paused; then run `pulumi up` again",
+    remedy="open the monitor at https://uptime.betterstack.com, which shows the responses; then run `pulumi up` again",
+)
+PAUSED = ErrorText(
+    "Better Stack does not check {url}: the monitor is paused",
+    remedy="resume it at https://uptime.betterstack.com; then run `pulumi up` again",
 )
 GONE = ErrorText(
     "monitor {id} of Better Stack does not exist",
@@ -53,8 +57,6 @@ class FirstCheckProvider(Gate[FirstCheckArgs, FirstCheckState]):
 
     def _wait(self, args: FirstCheckArgs) -> FirstCheckState:
         client, status, seconds = BetterStack(self.config), "pending", args.seconds + BEFORE_UP_SECONDS
-        show = engine.progress("first check")
-        deadline = waiting.clock.now() + seconds
 
         def is_up() -> bool | None:
             nonlocal status
@@ -62,13 +64,20 @@ class FirstCheckProvider(Gate[FirstCheckArgs, FirstCheckState]):
             if found is None:
                 raise GONE(id=args.monitor_id)
             status = found.attributes.status
-            show(f"the monitor is {status}", deadline - waiting.clock.now())
             if status == "paused":
-                raise NOT_UP(url=args.url, seconds=0, status=status)
+                raise PAUSED(url=args.url)
             return status == "up" or None
 
         try:
-            waiting.poll(is_up, seconds=seconds, waiting_for="the first check", first_pause=1.0, max_pause=15.0)
+            waiting.poll(
+                is_up,
+                seconds=seconds,
+                waiting_for="the first check",
+                last_seen=lambda: f"the monitor is {status}",
+                action="first check",
+                first_pause=1.0,
+                max_pause=15.0,
+            )
         except TimedOut:
             raise NOT_UP(url=args.url, seconds=seconds, status=status) from None
         return FirstCheckState(**asdict(args), seen_up_at=waiting.utc_now().isoformat(timespec="seconds"))
