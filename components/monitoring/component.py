@@ -2,7 +2,8 @@
 
 It is created in parallel to the backend, because it needs only names of it. Only Prometheus waits until the backend is verified:
 before that there is nothing to page for, and the dead man's switch hears nothing. components/monitoring/machines.py has the programs and
-their files. An uptime check of another vendor sees what this one cannot: Fly as a whole. `Watch` and `AlertDrill` prove that it works, once the backend runs.
+their files. An uptime check of another vendor sees what this one cannot: Fly as a whole. `Watch` and `AlertDrill` prove that it works,
+once the backend runs.
 """
 
 import hashlib
@@ -38,8 +39,6 @@ DRILL = "AppDrill"
 """Name of the alert that the drill sends."""
 COUNTED = 'app_log_lines_total{job="logs"}'
 """The series in which Telegraf counts log lines."""
-
-
 UPTIME_SUFFIX = " health, by Pulumi"
 """In the name of the uptime check, so that it is not mistaken for one that people have made."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from components.config import Confidential, SettingText, StackConfig
 from components.monitoring.machines import RECEIVERS, SINKS, Receiver
 from components.spelling import is_url
-from providers.betterstack.monitor import MonitorArgs, MonitorProvider
+from providers.betterstack.monitor import DEFAULT_SECONDS, MonitorArgs, MonitorProvider
 
 REGION = "ord"
 SUFFIX = "-monitor"
@@ -30,7 +30,6 @@ KEYS = (
     "uptimeSeconds",
 )
 UPTIME_CHECKS = ("betterstack",)
-UPTIME_SECONDS = 180
 SECRETS = ("metricsToken", "page", "ticket", "heartbeat", "sinkToken")
 SCHEME = "FlyV1 "
 """`fly tokens create` prints it before the token. Prometheus adds it, and the log stream takes none."""
@@ -131,7 +130,7 @@ def _uptime_seconds(config: StackConfig, given: Mapping[str, str]) -> int | None
         return None
     if service not in UPTIME_CHECKS:
         config.refuse(OTHER_UPTIME_CHECK(services=" or ".join(UPTIME_CHECKS), service=service))
-    seconds = config.whole_in("monitoring", given, "uptimeSeconds", default=UPTIME_SECONDS)
+    seconds = config.whole_in("monitoring", given, "uptimeSeconds", default=DEFAULT_SECONDS)
     check = MonitorArgs(name="", url="", seconds=seconds)
     config.refuse_all("monitoring.uptimeSeconds", MonitorProvider().validate(check, None))
     return seconds

@@ -44,7 +44,7 @@ REFUSED = _refusal("fix what Better Stack names, then run `pulumi up` again")
 
 
 class Attributes(msgspec.Struct, kw_only=True):
-    """What a monitor requests, how often, and what is wrong. Whom it wakes is set on the website, and is not read."""
+    """What a monitor requests, how often, and what is wrong. Who is notified is set on the website, and is not read."""
 
     url: str
     pronounceable_name: str

@@ -17,15 +17,18 @@ from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
 SECONDS = (30, 45, 60, 120, 180, 300, 600, 900, 1800)
+DEFAULT_SECONDS = 180
+"""The shortest pause that the free plan allows."""
+CONFIRMED_AFTER = 120
+"""Seconds for which a URL has to fail before there is an incident: longer than an update of the machine."""
 FIXED: dict[str, object] = {
     "monitor_type": "expected_status_code",
     "expected_status_codes": [200],
     "follow_redirects": False,
     "verify_ssl": True,
+    "confirmation_period": CONFIRMED_AFTER,
 }
 """The same for every monitor: as the prober of the monitoring app, without its look at the body."""
-CONFIRMED_AFTER = 120
-"""Seconds for which a URL has to fail before there is an incident: longer than an update of the machine."""
 
 WRONG_SECONDS = ProblemText(
     "seconds", "a monitor cannot check every {seconds} s", remedy="set one of {allowed}, which the plan allows"
@@ -36,8 +39,8 @@ class MonitorArgs(Record):
     name: Annotated[Input[str], REPLACES]
     """Its `pronounceable_name`. It must be one that people do not give."""
     url: Input[str]
-    seconds: Input[int] = field(default=180)
-    """Between two checks. A free plan allows 180 or more."""
+    seconds: Input[int] = field(default=DEFAULT_SECONDS)
+    """Between two checks."""
 
 
 class MonitorState(MonitorArgs):
@@ -78,12 +81,11 @@ class MonitorProvider(Provider[MonitorArgs, MonitorState]):
 
 
 def _values(args: MonitorArgs) -> dict[str, object]:
-    """The attributes as Better Stack takes them. Whom the monitor wakes is not among them: people set it on the website."""
+    """The attributes as Better Stack takes them. Who is notified is not among them: people set that on the website."""
     return {
         "pronounceable_name": args.name,
         "url": args.url,
         "check_frequency": args.seconds,
-        "confirmation_period": CONFIRMED_AFTER,
         "paused": False,
         **FIXED,
     }
@@ -91,8 +93,7 @@ def _values(args: MonitorArgs) -> dict[str, object]:
 
 def _state(found: api.Monitor) -> MonitorState:
     has = found.attributes
-    expected = {**FIXED, "confirmation_period": CONFIRMED_AFTER}
-    differing = [name for name, value in expected.items() if getattr(has, name) not in (None, value)]
+    differing = [name for name, value in FIXED.items() if getattr(has, name) not in (None, value)]
     return MonitorState(
         name=has.pronounceable_name,
         url=has.url,

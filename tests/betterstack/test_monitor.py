@@ -41,7 +41,7 @@ def writes(world: World) -> list[str]:
 
 
 def test_created(world: World, monitor: Driven) -> None:
-    """An incident only after a failure that is longer than an update, and nothing about whom it wakes."""
+    """An incident only after a failure that is longer than an update, and nothing about who is notified."""
     outputs = monitor.up(**ARGUMENTS, seconds=300)
 
     [created] = attributes(world)
