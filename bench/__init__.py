@@ -13,8 +13,8 @@
     stacks       1, 5 and 20 first deployments at once, each of its own stack, compared to one alone
 
 Every timing is a ratio of two things that are measured alternately in the same run, because machines differ and are noisy; the
-output is the median with its range. Calls are counted, not timed. Tests check that each benchmark runs, not its results. Results and
-their interpretation are in infra-docs/BENCH.md.
+output is the median with its range. Calls are counted, not timed. Tests run those that take seconds, and do not check their results.
+Results and their interpretation are in infra-docs/BENCH.md.
 
 The launch is that of the tests (`harness/program.py`), against doubles in their own process.
 """

@@ -1,4 +1,4 @@
-"""Each benchmark runs, with minimal options. Its results are not checked."""
+"""The benchmarks that take seconds run, with minimal options; their results are not checked. Of the others, only functions are tested."""
 
 import ast
 import re
