@@ -154,6 +154,20 @@ def test_query_is_refused(world: World, query: str, error: str) -> None:
     assert [item["message"] for item in response["errors"]] == [error]
 
 
+def test_address_is_released(served: httpx.Client) -> None:
+    """As `fly ips release` asks for it; a second time it is unknown."""
+    release = "mutation($input: ReleaseIPAddressInput!) { releaseIpAddress(input: $input) { clientMutationId } }"
+    show = "query($name: String!) { app(name: $name) { ipAddresses { nodes { address } } } }"
+    ((address,),) = (node.values() for node in ask(served, show, name=APP)["app"]["ipAddresses"]["nodes"])
+    asked = {"query": release, "variables": {"input": {"appId": APP, "ipAddressId": None, "ip": address}}}
+
+    first, second = (served.post("http://fly-platform.test/graphql", json=asked).json() for _ in range(2))
+
+    assert first == {"data": {"releaseIpAddress": {"clientMutationId": None}}}
+    assert [error["message"] for error in second["errors"]] == ["IP address not found"]
+    assert ask(served, show, name=APP)["app"]["ipAddresses"]["nodes"] == []
+
+
 # The real program.
 
 
@@ -170,7 +184,7 @@ class Beside:
         self.images = [self._push(version) for version in ("1.0.0", "1.0.1")]
         config = load(folder / "fly.toml").config
         self._up(AppProvider, name=APP, org=ORG)
-        self._up(IpAddressProvider, app=APP, type="shared_v4")
+        self.address = self._up(IpAddressProvider, app=APP, type="shared_v4")
         volume = self._up(VolumeProvider, app=APP, name="solos_data", region="sjc", size_gb=1)
         self.secrets = self._up(SecretsProvider, app=APP, values={"SESSION_KEY": "one"})
         self.declared = {
@@ -266,7 +280,7 @@ def test_names_in_alerts(beside: Beside) -> None:
 
 @needs("fly")
 def test_person_with_flyctl(beside: Beside) -> None:
-    """A deployment, a scale, a secret and a rollback by hand: refresh and preview show exactly that, and `up` agrees."""
+    """What is deployed, scaled, set, rolled back and released by hand: refresh and preview show exactly that, and `up` agrees."""
     beside.deploy("1.0.1")
     assert beside.seen() == ["image"]
 
@@ -288,4 +302,6 @@ def test_person_with_flyctl(beside: Beside) -> None:
         beside.fly(*command.split(), "--app", APP)
     for command in ("apps list", "mpg list", "tokens create org", "tokens list --scope org"):
         beside.fly(*command.split(), "--org", ORG)
+    beside.fly("ips", "release", str(beside.address.id), "--app", APP)
+    assert not beside.address.refresh()
     assert [call for call in beside.refused if "Unknown repository" not in call] == []

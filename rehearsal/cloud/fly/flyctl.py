@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from werkzeug.wrappers import Request
 
-from rehearsal.cloud.fly import graph, graphql
+from rehearsal.cloud.fly import graph, graphql, ip_addresses
 from rehearsal.cloud.fly.api import ORGANIZATIONS, FlyApi, fly_error, forbidden
 from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.service import Refusal, route
@@ -73,6 +73,7 @@ class ForFlyctl(FlyApi):
                 "__typename": "Mutation",
                 "createLimitedAccessToken": functools.partial(self._create_token, org),
                 "deleteLimitedAccessToken": functools.partial(self._revoke_token, org),
+                "releaseIpAddress": functools.partial(self._release_address, request),
             },
         }
 
@@ -104,6 +105,12 @@ class ForFlyctl(FlyApi):
             raise fly_error(404, "Could not find LimitedAccessToken")
         self.store.put("fly_token", found[0]["token"], {**found[0], "revoked": True})
         return {"__typename": "DeleteLimitedAccessTokenPayload", "token": None}
+
+    def _release_address(self, request: Request, input: Document) -> Document:
+        """By app and address, as flyctl does it; Fly's schema also takes the id of an address."""
+        app = self.app(request, input["appId"], "release_ip")
+        ip_addresses.release(self.store, app["name"], input["ip"])
+        return {"__typename": "ReleaseIPAddressPayload", "clientMutationId": None, "app": self._app_node(app)}
 
     def _own_org(self, request: Request, slug: str) -> str:
         own: str = self.token(request)["org"]

@@ -8,7 +8,7 @@ from rehearsal.cloud.fly import bodies
 from rehearsal.cloud.fly.api import FlyApi, fly_error
 from rehearsal.cloud.fly.formats import public, rfc3339
 from rehearsal.cloud.service import route
-from rehearsal.cloud.store import Document
+from rehearsal.cloud.store import Document, Store
 
 ASSIGN = {"type": str, "region": str, "org_slug": str, "network": str, "service_name": str}
 SHARED = "66.241.124.100"
@@ -67,7 +67,12 @@ class IpAddresses(FlyApi):
     def release_ip(self, request: Request, name: str, ip: str) -> Any:
         with self.store.transaction():
             self.app(request, name, "release_ip")
-            if self.store.get("fly_ip", f"{name} {ip}") is None:
-                raise fly_error(404, "IP address not found")
-            self.store.delete("fly_ip", f"{name} {ip}")
+            release(self.store, name, ip)
         return None, 204, {}
+
+
+def release(store: Store, app: str, ip: str) -> None:
+    """Raises Refusal 404 if the app does not have the address."""
+    if store.get("fly_ip", f"{app} {ip}") is None:
+        raise fly_error(404, "IP address not found")
+    store.delete("fly_ip", f"{app} {ip}")
