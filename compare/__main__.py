@@ -1,8 +1,8 @@
 """`python -m compare fly --org ORG`: does the vendor answer as its double does?
 
 Makes a few objects in the account, walks through the calls of the providers, and deletes what it has made; `infra-docs/COMPARE.md` says
-exactly what. Then it does the same with the double, and prints each difference in one line. Exits with 0 if there is none, with 1 if
-there are some, with 2 if the run was not complete or something is left.
+exactly what. Then it does the same with the double, and prints each difference in one line. Exits with 0 if none is new, with 1 if
+some are, with 2 if the run was not complete or something is left.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from compare import evidence, recording, run, side
+from compare import deviations, evidence, recording, run, side
 from compare.diff import differences
 from compare.recording import Recording
 from compare.run import Outcome
@@ -113,10 +113,13 @@ def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
     seen = _run(tried, extras, options, None if options.rehearse else _report)
     expected = _run(double, extras, options, None)
     lines = differences(seen.recording, expected.recording)
-    print("\n".join([*lines, *_summary(tried.script, seen, len(lines), extras)]))
+    known = {line: why for line in lines if (why := deviations.reason(tried.script.vendor, line))}
+    new = [line for line in lines if line not in known]
+    accepted = [f"known: {line}: {why}" for line, why in known.items()]
+    print("\n".join([*new, *accepted, *_summary(tried.script, seen, len(new), len(accepted), extras)]))
     if options.keep and not seen.stopped:
         print(f"kept: {_keep(seen.recording)}")
-    return INCOMPLETE if seen.left or seen.stopped else DIFFERENT if lines else SAME
+    return INCOMPLETE if seen.left or seen.stopped else DIFFERENT if new else SAME
 
 
 def _budget(options: argparse.Namespace) -> Budget:
@@ -159,12 +162,14 @@ def _is_confirmed(script: Script) -> bool:
         return False
 
 
-def _summary(script: Script, seen: Outcome, count: int, extras: list[str]) -> Iterable[str]:
+def _summary(script: Script, seen: Outcome, new: int, known: int, extras: list[str]) -> Iterable[str]:
     steps = seen.recording.steps
     sent = sum(not step.missing for step in steps)
     cents = math.ceil(script.cents(extras, seen.seconds) * 100) / 100
     throttled = f", {seen.throttled} of them throttled" if seen.throttled else ""
-    yield f"{count} difference{'' if count == 1 else 's'} in {sent} steps; {seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
+    found = f"{new} difference{'' if new == 1 else 's'}{f' and {known} known' if known else ''}"
+    spent = f"{seen.calls} calls{throttled}, {seen.seconds:.0f} seconds, at most {cents:g} cents"
+    yield f"{found} in {sent} steps; {spent}"
     for missing in dict.fromkeys(step.missing for step in steps if step.missing):
         yield f"not sent, no {missing}: {', '.join(step.step for step in steps if step.missing == missing)}"
     if seen.stopped:

@@ -13,7 +13,7 @@ from compare.mark import PREFIX, Mark
 from compare.script import Leftover, Part, Script, Step, Unlisted, Until, at, listed
 from compare.wire import Api, Call, Wire
 from providers.appstore.api.client import API
-from providers.appstore.signing_key import fingerprint
+from providers.appstore.signing_key import fingerprint, signing_request
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -329,12 +329,12 @@ TESTERS_PART = Part(
         Step(name="create the tester again", call="POST /v1/betaTesters", body=CREATE_TESTER, needs=["tester"]),
         Step(name="look the tester up", call="GET /v1/betaTesters?filter[email]={email_in_query}", needs=["tester"]),
         Step(
-            name="add somebody who is no user",
+            name="add a tester who is not a user",
             call=f"POST {GROUP}/relationships/betaTesters",
             body={"data": [_ref("betaTesters", "{tester}")]},
         ),
         Step(
-            name="remove somebody who is not in the group",
+            name="remove a tester who is not in the group",
             call=f"DELETE {GROUP}/relationships/betaTesters",
             body={"data": [_ref("betaTesters", "{tester}")]},
         ),
@@ -480,14 +480,3 @@ def _is_of(signing_key: "RSAPrivateKey", certificate: Mapping[str, Any]) -> bool
     except ValueError:
         return False
     return fingerprint(public) == fingerprint(signing_key.public_key())
-
-
-def signing_request(signing_key: "RSAPrivateKey") -> str:
-    """A certificate signing request in PEM."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.x509.oid import NameOID
-
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, PREFIX)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(signing_key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()

@@ -3,9 +3,9 @@
 import functools
 from typing import TYPE_CHECKING
 
-from compare.appstore import signing_request
 from harness.appstore import ADA, become_user, fill_in_the_form, records
 from harness.inprocess import ASC_ISSUER_ID, ASC_KEY_ID, address, asc_key, control, new_world
+from providers.appstore.signing_key import signing_request
 from rehearsal.cloud.appstore.builds import make_build
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.world import World
@@ -29,7 +29,7 @@ DELAYS = Delays(
     rate_scale=1.0,
 )
 """Estimates, except for those with a source in `infra-docs/vendors/`. A comparison shows which are wrong. None ends at the moment of a
-poll (1 s after the call before, then every 2 s): over a network it would be seen one poll later."""
+poll (1 s after the call before, then every 2 s, later when refused): over a network it would be seen one poll later."""
 ORG = "sol-labs"
 FLY_ADDRESSES = {
     "main": address("fly"),

@@ -15,7 +15,7 @@ from compare.wire import Answer
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "recordings"
 DOUBLE = "double"
-"""The source of a recording that is no evidence."""
+"""The source of a recording that is not evidence."""
 IGNORED_HEADERS = frozenset(
     """
     age alt-svc cache-control connection content-encoding content-length date etag expires keep-alive nel report-to server

@@ -19,12 +19,14 @@ from compare.shape import word
 from compare.wire import Answer, Call, NotOurs, OverBudget, Wire
 
 POLL_SECONDS = 2.0
+REFUSED_RATIO = 0.1
+"""A poll that is refused waits at least this part of the time that has passed: what is refused for good must not use up the budget."""
 LOOK_AGAIN_SECONDS = 5.0
 """Lists lag: what was made just before is looked for again after this time."""
 ROUNDS = 12
-"""How often is looked for leftovers, at most."""
+"""How many times it looks for leftovers, at most."""
 QUIET_ROUNDS = 2
-"""How often in a row nothing is found until nothing is left."""
+"""After so many looks in a row that find nothing, nothing is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +92,8 @@ def _uninterrupted() -> Iterator[None]:
     """Ctrl-C and SIGTERM only print a line: impatience must not leave something that costs money."""
 
     def wait(number: int, frame: object) -> None:
-        os.write(
-            2, b"deleting what was made, please wait; after kill -9 the next run deletes it\n"
-        )  # may interrupt a print
+        # Not print: the signal may interrupt one.
+        os.write(2, b"deleting what was made, please wait; after kill -9 the next run deletes it\n")
 
     before = {each: signal.signal(each, wait) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -174,7 +175,7 @@ def _poll(call: Call, until: Until, wire: Wire) -> tuple[Answer, tuple[str, ...]
             return answer, tuple(outcomes), seconds
         if seconds > until.seconds:
             return answer, (*outcomes, f"not within {until.seconds:g} s"), seconds
-        wire.clock.sleep(POLL_SECONDS)
+        wire.clock.sleep(POLL_SECONDS if answer.is_success else max(POLL_SECONDS, REFUSED_RATIO * seconds))
 
 
 def _outcome(answer: Answer, until: Until) -> tuple[str, bool]:

@@ -20,7 +20,8 @@ WORD_FIELDS = frozenset(
     """
     status state type source code kind cpu_kind cpu_kinds fstype host_status policy protocol dns_provider strategy resultType
     certificate_authority role plan certificateType platform profileType profileState capabilityType processingState
-    internalBuildState externalBuildState previous_state signal assetType assetDeliveryState inviteType locale primaryLocale pointer parameter key
+    internalBuildState externalBuildState previous_state signal assetType assetDeliveryState inviteType locale primaryLocale pointer
+    parameter key
     """.split()  # noqa: SIM905 (easier to read than a column of strings)
 )
 """The fields whose values are words of the vendor: statuses, kinds, codes of errors."""
@@ -36,7 +37,7 @@ KINDS = (
     ("<address>", re.compile(r"\d+\.\d+\.\d+\.\d+|[0-9a-f]{1,4}:[0-9a-f:]*:[0-9a-f:]*")),
     ("<duration>", re.compile(r"(\d+(\.\d+)?(ms|us|s|m|h))+")),
 )
-"""The kinds of strings that are told apart."""
+"""The kinds of strings that a recording distinguishes."""
 MIN_PRIVATE = 4
 """Shorter values are not looked for in sentences: they would remove every `a`."""
 ANY = "<any>"

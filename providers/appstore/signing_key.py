@@ -83,7 +83,7 @@ class SigningKeyProvider(Provider[SigningKeyArgs, SigningKeyState]):
         state = SigningKeyState(
             **asdict(args),
             private_key=key.private_bytes(*pem).decode(),
-            csr=_request(key),
+            csr=signing_request(key),
             adopted=certificate.public_bytes(serialization.Encoding.PEM).decode() if certificate else None,
         )
         return fingerprint(key.public_key()), state
@@ -130,8 +130,8 @@ def _open(args: SigningKeyArgs) -> "tuple[rsa.RSAPrivateKey, x509.Certificate]":
     return key, certificate
 
 
-def _request(key: "rsa.RSAPrivateKey") -> str:
-    """A certificate signing request. Apple ignores its subject, and names the certificate itself."""
+def signing_request(key: "rsa.RSAPrivateKey") -> str:
+    """A certificate signing request in PEM. Apple ignores its subject, and names the certificate itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import NameOID

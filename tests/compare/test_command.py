@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from compare import evidence, recording, side
+from compare import deviations, evidence, recording, side
 from compare.__main__ import main
 from compare.wire import Call
 from harness.inprocess import asc_private_key
 from providers.appstore.signing_key import fingerprint
 from tests.compare.changes import Change, Changed
 from tests.compare.scrubbed import suspicious
+
+LINE = "GET /v1/platform/regions: only the double has the header fly-request-id"
 
 
 def test_double_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +25,29 @@ def test_double_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert "budget    600 calls, 45 minutes, at most 0.3 cents" in printed
     assert "0 differences in 11" in printed
     assert "LEFT" not in printed
+
+
+@pytest.mark.parametrize(
+    ("accepted", "code", "printed"),
+    [
+        (LINE, 0, f"known: {LINE} (step: list regions): nobody reads it"),
+        ("all calls:", 1, f"{LINE} (step: list regions)"),
+    ],
+    ids=["accepted", "another"],
+)
+def test_accepted_difference_is_known(
+    accepted: str, code: int, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is printed with its reason, and only another one fails the command."""
+    change = Change(name="regions", call="GET /v1/platform/regions", headers={"fly-request-id": None})
+    monkeypatch.setitem(deviations.ACCEPTED, "fly", {accepted: "nobody reads it"})
+
+    with side.of_double("fly") as double:
+        changed = replace(double, transport=Changed(double.world, change), source="Fly.io")
+        monkeypatch.setattr(side, "of_vendor", lambda vendor, given: changed)
+        assert main(["fly", "--org", "sol-labs", "--yes"]) == code
+
+    assert printed in capsys.readouterr().out.splitlines()
 
 
 def test_recording_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

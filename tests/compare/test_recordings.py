@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from compare import recording
+from compare import deviations, recording
 from compare.diff import differences
 from compare.recording import FOLDER, Recording
 from compare.side import of_double
@@ -19,15 +19,13 @@ from tests.fly import description as fly_description
 
 CHANGES = [("fly", fly_changes.CHANGES[3]), ("fly", fly_changes.CHANGES[18]), ("appstore", appstore_changes.CHANGES[0])]
 RECORDINGS = sorted(FOLDER.glob("*.yaml"))
-DEVIATIONS: dict[str, str] = {}
-"""Parts of lines in which a double deviates from a recording on purpose, each with its reason."""
 by_file = pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 
 
-def deviations(seen: Recording) -> list[str]:
+def unknown(seen: Recording) -> list[str]:
     """The lines in which the double deviates from a recording without a reason."""
     lines = differences(seen, of_plain_double(seen.vendor, options_of(seen)))
-    return [line for line in lines if not any(part in line for part in DEVIATIONS)]
+    return [line for line in lines if not deviations.reason(seen.vendor, line)]
 
 
 def options_of(seen: Recording) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ def test_double_fits_recording(path: Path) -> None:
     seen = recording.load(path.read_text(encoding="utf-8"))
     known = {step.step for step in of_plain_double(seen.vendor, options_of(seen)).steps}
 
-    assert deviations(seen) == []
+    assert unknown(seen) == []
     assert {step.step for step in seen.steps} - known == set()
 
 
@@ -66,7 +64,7 @@ def test_recording_of_changed_double_fails(tmp_path: Path, vendor: str, change: 
     (read,) = recording.kept(tmp_path)
 
     assert read == seen
-    (line,) = deviations(read)
+    (line,) = unknown(read)
     assert line.startswith(change.line[0])
 
 

@@ -211,6 +211,17 @@ def test_budget_ends_the_run(vendor: str, budget: Budget) -> None:
         assert outcome.calls < 150
 
 
+def test_refusal_leaves_the_budget() -> None:
+    """A step that is refused for the whole of its 300 s is sent about 40 times, not 150 times."""
+    with account("appstore") as side:
+        usual = ran(side).calls
+    with account("appstore") as side:
+        outcome = ran(side, Changed(side.world, Change(name="409", delays={"profile_too_early": 1e9})))
+
+    assert outcome.stopped == ""
+    assert outcome.calls < usual + 40
+
+
 def test_list_lags_behind_creation() -> None:
     """The app of the run itself is deleted although the list of apps does not show it."""
     unlisted = Change(name="lists without apps", call="GET /v1/apps", body=replaced("apps", by=[]))
