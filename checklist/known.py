@@ -83,7 +83,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """The release that is launched: `v0`."""
     now: datetime
     declared_by: str = ""
-    """Who declares the launch, if the settings say so and were read."""
+    """Who declares the launch, if the settings say so."""
 
     def all(self, shape: type[ShapeT], *, within: str = "") -> Iterator[ShapeT]:
         """The resources of a type, in order; `within` keeps those inside a component of that class. Raises Unreadable."""

@@ -1,5 +1,6 @@
 """All rows in the order of PR #42, and their evaluation as a whole."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from checklist import backend, ios_build, launch, operations, testflight
@@ -26,11 +27,12 @@ def waiver_problem(key: str) -> str:
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """How many rows are proven, open and waived: `7 of 9 rows proven, 2 waived`."""
-    waived = sum(finding.state is State.WAIVED for finding in findings)
-    open_ = sum(not finding.holds for finding in findings)
-    proven = len(findings) - waived - open_
-    parts = [f"{proven} of {len(findings)} rows proven"]
-    parts += [f"{open_} open"] if open_ else []
-    parts += [f"{waived} waived"] if waived else []
-    return ", ".join(parts)
+    """How many rows are proven, failed, open and waived: `7 of 9 rows proven, 2 waived`."""
+    counts = Counter(finding.state for finding in findings)
+    others = [
+        (counts[State.FAILED], "failed"),
+        (counts[State.MISSING] + counts[State.WAITING], "open"),
+        (counts[State.WAIVED], "waived"),
+    ]
+    parts = [f"{count} {what}" for count, what in others if count]
+    return ", ".join([f"{counts[State.OK]} of {len(findings)} rows proven", *parts])

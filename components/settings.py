@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         needed = {
             "label": self.release.label,
             "smokeTest": self.launch.smoke_test.summary(),
+            "declaredBy": self.launch.declared_by,
             "waivers": {row: asdict(waiver) for row, waiver in self.launch.waivers.items()},
             "simulated": list(self.simulated),
         }

@@ -1,1 +1,1 @@
-"""The launch report: what a stack's state proves, as a checklist for the terminal, HTML and Markdown. Reads only the state."""
+"""The launch report: what a stack's state proves, as a checklist for the terminal, HTML and Markdown."""

@@ -123,7 +123,7 @@ class Launch:
 
     @property
     def summary(self) -> str:
-        """How many rows are proven, open and waived."""
+        """How many rows are proven, failed, open and waived."""
         return verdict(self.findings)
 
     @property

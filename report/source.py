@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-REHEARSAL = Path(".rehearsal/state")
-"""Where `make rehearse` keeps its stack."""
+REHEARSAL = Path(".rehearsal")
+"""Where `make rehearse` and `make serve` keep their stack: its file, and its state."""
 
 
 class NotFound(Exception):
@@ -16,16 +16,34 @@ class NotFound(Exception):
 def exported(stack: str) -> str:
     """The state of `stack` as JSON: from the backend in PULUMI_BACKEND_URL, else a rehearsal's, else where the CLI is logged in.
     A local backend is read without the CLI and without a passphrase: the report leaves secrets out. Raises NotFound."""
-    url = os.environ.get("PULUMI_BACKEND_URL") or (REHEARSAL.absolute().as_uri() if _files(REHEARSAL, stack) else "")
-    if urlsplit(url).scheme != "file":
+    folder = _folder(stack)
+    if folder is None:
         return _from_cli(stack)
-    folder = Path(unquote(urlsplit(url).netloc + urlsplit(url).path)).expanduser()
     files = _files(folder, stack)
     if len(files) != 1:
         raise NotFound(
             f"there is no stack {stack} in {folder}" if not files else f"{folder} has several stacks {stack}"
         )
     return files[0].read_text(encoding="utf-8")
+
+
+def rehearsed_file(stack: str) -> Path | None:
+    """The stack file of a rehearsal, a copy of `Pulumi.<stack>.yaml` with its sign-offs and declaration; None if the state of `stack` is
+    not a rehearsal's."""
+    file = REHEARSAL / f"Pulumi.{stack}.yaml"
+    return file if _folder(stack) == _rehearsed_state() and file.exists() else None
+
+
+def _rehearsed_state() -> Path:
+    return (REHEARSAL / "state").absolute()
+
+
+def _folder(stack: str) -> Path | None:
+    """The folder of the local backend that has the state of `stack`; None if the backend is not local."""
+    url = urlsplit(os.environ.get("PULUMI_BACKEND_URL", ""))
+    if url.scheme == "file":
+        return Path(unquote(url.netloc + url.path)).expanduser()
+    return _rehearsed_state() if not url.geturl() and _files(_rehearsed_state(), stack) else None
 
 
 def _files(folder: Path, stack: str) -> list[Path]:

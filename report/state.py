@@ -37,15 +37,11 @@ class StackState:
     name: str
     project: str
     outputs: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    """What the program hands to a report: label, smokeTest, waivers, declaredBy, simulated."""
     resources: tuple[Resource, ...]
     pending: tuple[str, ...]
     """Operations that were interrupted: `creating fly:Machine solos-backend-machine`."""
-
-    @property
-    def inputs(self) -> Mapping[str, Any]:
-        """What the program hands to a report, in the stack output `reportInput`: label, smokeTest, waivers, simulated."""
-        inputs: Mapping[str, Any] = json.loads(self.outputs.get("reportInput", "").removeprefix("json ") or "{}")
-        return inputs
 
     def known(self, now: datetime) -> Known:
         """The input of the checklist."""
@@ -53,6 +49,7 @@ class StackState:
             resources=self.resources,
             sign_offs=SignOffs.read(self.inputs.get("smokeTest")),
             label=self.inputs.get("label") or "",
+            declared_by=self.inputs.get("declaredBy") or "",
             now=now,
         )
 
@@ -76,13 +73,21 @@ def read(document: Mapping[str, Any]) -> StackState:
     if root is None:
         raise NotAState("the stack is empty: nothing is deployed yet, or everything was destroyed")
     stack, project, *_ = root["urn"].removeprefix("urn:pulumi:").split("::")
+    outputs = _plain(root.get("outputs") or {})
     return StackState(
         name=stack,
         project=project,
-        outputs=_plain(root.get("outputs") or {}),
+        outputs=outputs,
+        inputs=read_input(outputs.get("reportInput", "")),
         resources=tuple(_resource(entry) for entry in entries if not entry["type"].startswith("pulumi:providers:")),
         pending=tuple(_operation(operation) for operation in deployment.get("pending_operations") or []),
     )
+
+
+def read_input(text: str) -> Mapping[str, Any]:
+    """Parse the stack output `reportInput`."""
+    inputs: Mapping[str, Any] = json.loads(text.removeprefix("json ") or "{}")
+    return inputs
 
 
 def _operation(entry: Mapping[str, Any]) -> str:

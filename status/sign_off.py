@@ -11,7 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import asdict
 
 from components.launch.smoke_test import FAILED, OF, PASSED, SmokeTest
 from components.settings import BadSettings
@@ -19,6 +20,7 @@ from components.settings import read as read_settings
 from project.config import ProjectStack, read_without_secrets, stack_file
 from project.files import BadProject
 from project.stack_text import replace_file, set_key
+from report.source import rehearsed_file
 
 KEY = "signOffs"
 
@@ -41,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     result = f"{FAILED}{options.failed}" if options.failed else PASSED
     try:
-        tester = options.tester or _user()
-        print(sign_off(options.stack, options.config_file, tester, dict.fromkeys(options.features, result)))
+        tester, file = options.tester or _user(), options.config_file or rehearsed_file(options.stack)
+        print(sign_off(options.stack, file, tester, dict.fromkeys(options.features, result)))
     except (BadProject, Refused) as error:
         print(f"sign-off: {error}", file=sys.stderr)
         return 1
@@ -53,23 +55,18 @@ def sign_off(stack: str, config_file: Path | None, tester: str, results: Mapping
     """Write the results of one tester, by feature; returns what was written. Raises BadProject and Refused."""
     files = read_without_secrets(Path.cwd(), stack, config_file)
     key, file = f"{files.project}:{KEY}", stack_file(files.folder, stack, config_file)
-    test, _ = _smoke_test(files)
-    of = {"build": test.release.build, "image": test.release.image}
-    before: dict[str, Any] = json.loads(files.config.get(key) or "{}")
-    counting = {name: value for name, value in before.items() if name != OF} if before.get(OF) == of else {}
-    known = counting.get(tester, {})
+    test = _smoke_test(files)
+    known = test.counting.get(tester, {})
     if same := [feature for feature, result in results.items() if known.get(feature) == result]:
         raise Refused(f"{tester} has signed off {', '.join(same)} of {test.release} already: {known[same[0]]}")
-    after = {OF: of, **counting, tester: {**known, **results}}
-    test, problems = _smoke_test(replace(files, config={**files.config, key: json.dumps(after)}))
-    if problems:
-        raise Refused("; ".join(problems))
+    after = {OF: asdict(test.release), **test.counting, tester: {**known, **results}}
+    signed = _smoke_test(replace(files, config={**files.config, key: json.dumps(after)}))
     replace_file(file, set_key(file.read_text(encoding="utf-8"), key, after, file))
     lines = [f"{file.name}, {key}, of {test.release}:", f"  {tester}:"]
     lines += [f"    {feature}: {result}{_was(known.get(feature))}" for feature, result in results.items()]
-    if before and not counting:
+    if test.sign_offs and not test.counting:
         lines.append("The sign-offs of another build or image, which did not count any more, are removed.")
-    left = [phrase for phrase in test.open() if phrase.startswith(f"{tester} ")]
+    left = [phrase for phrase in signed.open() if phrase.startswith(f"{tester} ")]
     return "\n".join([*lines, f"{left[0] if left else f'{tester} has signed off everything'}. Commit the file."])
 
 
@@ -77,13 +74,15 @@ def _was(result: str | None) -> str:
     return f" (was: {result})" if result else ""
 
 
-def _smoke_test(files: ProjectStack) -> tuple[SmokeTest, list[str]]:
-    """The smoke test of a stack, and what a preview refuses of its sign-offs."""
+def _smoke_test(files: ProjectStack) -> SmokeTest:
+    """The smoke test of a stack. Raises Refused if a preview would refuse its plan or its sign-offs."""
     try:
-        return read_settings(files.config, files.secret_keys, files.folder, files.project).launch.smoke_test, []
+        return read_settings(files.config, files.secret_keys, files.folder, files.project).launch.smoke_test
     except BadSettings as bad:
         found = [problem for problem in bad.problems if problem.declared_key in (KEY, "smokeTest")]
-        return bad.settings.launch.smoke_test, [str(problem.in_project(files.project)) for problem in found]
+        if found:
+            raise Refused("; ".join(str(problem.in_project(files.project)) for problem in found)) from None
+        return bad.settings.launch.smoke_test
 
 
 def _user() -> str:

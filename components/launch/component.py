@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 class Launch(Component):
-    """`status` is the stack output `launch`: whether the release is launched, and which rows are open or waived. The record exists once
-    somebody declares the launch."""
+    """`status` is the stack output `launch`: whether the release is launched, and which rows have failed, are open or waived. The record
+    exists once somebody declares the launch."""
 
     status: pulumi.Output[str]
 
@@ -111,14 +111,16 @@ def _state(record: LaunchRecord, release: Release) -> pulumi.Output[str]:
 
 
 def _counts(findings: Sequence[Finding]) -> str:
-    """How many rows of those that block are proven, and the names of the others."""
+    """How many of the blocking rows are proven, and the names of the others. The declaration has a row of its own, which does not block."""
     rows = [finding for finding in findings if finding.row.blocks]
-    parts = [f"{sum(finding.state is State.OK for finding in rows)} of {len(rows)} rows proven"]
-    for what, found in (
-        ("open", [finding for finding in rows if finding.blocks]),
-        ("waived", [finding for finding in rows if finding.state is State.WAIVED]),
+    parts = [f"{sum(finding.state is State.OK for finding in rows)} of {len(rows)} blocking rows proven"]
+    for what, states in (
+        ("failed", (State.FAILED,)),
+        ("open", (State.MISSING, State.WAITING)),
+        ("waived", (State.WAIVED,)),
     ):
-        parts += [f"{what}: {', '.join(finding.row.key for finding in found)}"] if found else []
+        found = [finding.row.key for finding in rows if finding.state in states]
+        parts += [f"{what}: {', '.join(found)}"] if found else []
     return "; ".join(parts)
 
 

@@ -23,6 +23,7 @@ def test_red_rows_block() -> None:
 
     assert [finding.row.key for finding in findings if finding.blocks] == ["logging", "signing"]
     assert [finding.row.key for finding in findings if not finding.holds] == ["logging", "signing"]
+    assert verdict(findings) == f"{len(ROWS) - 2} of {len(ROWS)} rows proven, 1 failed, 1 open"
 
 
 def test_all_but_the_declaration_block() -> None:

@@ -92,6 +92,17 @@ def test_sign_offs_of_earlier_build_are_replaced(sign_off: SignOff, capsys: pyte
     assert "which did not count any more, are removed" in capsys.readouterr().out
 
 
+def test_malformed_sign_offs(sign_off: SignOff, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are not lost."""
+    file = stack_file(signOffs={"of": OF, "jun@sollabs.example": "passed"})
+    FILE.write_text(yaml.safe_dump(file))
+
+    assert sign_off("--as", ADA, "install") == 1
+
+    assert "solos:signOffs.jun@sollabs.example: must be an object" in capsys.readouterr().err
+    assert yaml.safe_load(FILE.read_text()) == file
+
+
 def test_tester_from_git(sign_off: SignOff) -> None:
     for words in (("init", "-q"), ("config", "user.email", ADA)):
         subprocess.run(["git", *words], check=True)

@@ -11,6 +11,7 @@ import yaml
 from checklist.rows import ROWS
 from harness.program import IMAGE, create_project, stack_file
 from project.files import read_yaml
+from report.__main__ import main as report
 from status.__main__ import main
 from tests.checklist import proven
 from tests.report.test_state import proven_state
@@ -58,6 +59,24 @@ def test_sign_offs_after_last_up(configure: Configure, capsys: pytest.CaptureFix
     assert "           → record each result with `make sign-off`" in before
     assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in after
     assert after.endswith(f"{len(ROWS)} of {len(ROWS)} rows proven.\n")
+    assert report(["--stack", "prod"]) == 0
+    assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in capsys.readouterr().out
+
+
+def test_stack_file_of_a_rehearsal(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make rehearse` writes the sign-offs to a copy."""
+    configure(signOffs=sign_offs())
+    Path(".rehearsal").mkdir()
+    Path("../state").rename(".rehearsal/state")
+    Path("Pulumi.prod.yaml").rename(".rehearsal/Pulumi.prod.yaml")
+    configure()
+
+    for url in ("", Path(".rehearsal/state").absolute().as_uri()):
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+        assert main(["--stack", "prod"]) == 0
+        assert "  ok       Smoke test signed off: 5 of 5 sign-offs" in capsys.readouterr().out
 
 
 def test_declaration_before_its_record(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
