@@ -19,7 +19,7 @@ export no_proxy := 127.0.0.1,localhost$(addprefix $(COMMA),$(or $(no_proxy),$(NO
 export NO_PROXY := $(no_proxy)
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off signing-files report setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
+.PHONY: help rehearse rehearse-destroy dress-rehearsal serve people drill compare pulumi-cli preflight next-build status sign-off signing-files report bench setup test lint format docs screenshot requirements monitoring-tools monitoring-mutants simulate-days foreign-clients
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

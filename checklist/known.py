@@ -61,7 +61,7 @@ class SignOffs(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, summary: Mapping[str, Any] | None) -> "SignOffs":
-        """From the stack output `smokeTest`; None where there is none."""
+        """From `smokeTest` in the stack output `reportInput`; None where there is none."""
         if not summary:
             return cls()
         return cls(

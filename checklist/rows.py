@@ -10,7 +10,7 @@ from checklist.row import Finding, Row, State, evaluate
 ROWS: Sequence[Row] = (*backend.ROWS, *operations.ROWS, *ios_build.ROWS, *testflight.ROWS, *launch.ROWS)
 
 Waivers = Mapping[str, Mapping[str, str]]
-"""`{reason, by, until?}` by key of the row: `waivers` and the stack output `waivers`."""
+"""`{reason, by, until?}` by key of the row: `waivers` of the settings, and of the stack output `reportInput`."""
 
 
 def examine(known: Known, waivers: Waivers) -> list[Finding]:

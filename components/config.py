@@ -58,7 +58,7 @@ class SettingText(ProblemText):
         return SettingProblem(self.key.format(**values), *self.fill(**values), place=place)
 
 
-MISSING = SettingText("{key}", "is missing", remedy="run `pulumi config set {key} VALUE`")
+MISSING = SettingText("{key}", "is missing", remedy="run `pulumi config set {key} VALUE --stack STACK`")
 UNKNOWN = SettingText("{key}", "is unknown", remedy="did you mean {close}?")
 UNKNOWN_OF = SettingText("{key}", "is unknown", remedy="known keys are {known}")
 NOT_A_FLAG = SettingText("{key}", "must be true or false, not {value!r}")
@@ -77,12 +77,12 @@ NOT_A_STRING = SettingText("{key}", "must be a string")
 NOT_ENCRYPTED = SettingText(
     "{key}",
     "is not encrypted",
-    remedy="set it with `pulumi config set --secret {key}`, and revoke the value that was readable",
+    remedy="set it with `pulumi config set --secret {key} --stack STACK`, and revoke the value that was readable",
 )
 NOT_ALL_ENCRYPTED = SettingText(
     "{key}",
     "is not encrypted",
-    remedy="set each value with `pulumi config set --secret --path '{key}.NAME'`, and replace those that were readable",
+    remedy="set each value with `pulumi config set --secret --path '{key}.NAME' --stack STACK`, and replace those that were readable",
 )
 
 

@@ -278,7 +278,7 @@ def metrics_token(subject: Subject) -> Iterator[Finding]:
         yield blocked(
             f"Fly refuses the monitor's token for {org!r}",
             f"create one with `fly tokens create readonly -o {org}`: "
-            "`pulumi config set --secret --path 'monitoringSecrets.metricsToken'`",
+            f"`pulumi config set --secret --path 'monitoringSecrets.metricsToken' --stack {subject.stack.name}`",
         )
         return
     yield ok(f"the monitor's token can read {org}")

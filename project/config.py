@@ -106,14 +106,14 @@ def _read(folder: Path, name: str, config_file: Path | None, decrypt: Callable[[
     given = {full(key): value for key, value in entries.items()}
     schema = [_Declared.of(key, full(key), declared) for key, declared in (project.get("config") or {}).items()]
     secret_keys = frozenset(key for key, value in given.items() if _has_secret(value))
-    values = {key: _decrypted(value, _naming(key, decrypt)) for key, value in given.items()}
+    values = {key: _decrypted(value, _naming(key, name, decrypt)) for key, value in given.items()}
     _check(name, schema, values, secret_keys)
     values = {found.key: found.default for found in schema if found.has_default} | values
     config = {key: value if isinstance(value, str) else json.dumps(value, default=str) for key, value in values.items()}
     return ProjectStack(namespace, name, folder, config, secret_keys)
 
 
-def _naming(key: str, decrypt: Callable[[str], str]) -> Callable[[str], str]:
+def _naming(key: str, stack: str, decrypt: Callable[[str], str]) -> Callable[[str], str]:
     """As `decrypt`, with an error that names the key."""
 
     def named(text: Any) -> str:
@@ -121,7 +121,8 @@ def _naming(key: str, decrypt: Callable[[str], str]) -> Callable[[str], str]:
             return decrypt(str(text))
         except (InvalidTag, ValueError):
             raise BadProject(
-                f"{key} cannot be decrypted: it is damaged, or from another stack; set it again with `pulumi config set --secret`"
+                f"{key} cannot be decrypted: it is damaged, or from another stack; set it again with "
+                f"`pulumi config set --secret --stack {stack}`"
             ) from None
 
     return named

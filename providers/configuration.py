@@ -17,7 +17,8 @@ from providers.errors import ErrorText
 URL = re.compile(r"https?://[^\s/]+(?:/\S*)?")
 
 MISSING = ErrorText(
-    "{what} is missing", remedy="set the environment variable {variable}, or run `pulumi config set --secret {key}`"
+    "{what} is missing",
+    remedy="set the environment variable {variable}, or run `pulumi config set --secret {key} --stack STACK`",
 )
 UNREADABLE = ErrorText(
     "cannot read the credential file {path}: {reason}", remedy="fix the path or the file's permissions"

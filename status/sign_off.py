@@ -67,7 +67,7 @@ def sign_off(stack: str, config_file: Path | None, tester: str, results: Mapping
     if test.sign_offs and not test.counting:
         lines.append("The sign-offs of another build or image, which did not count any more, are removed.")
     left = [phrase for phrase in signed.open() if phrase.startswith(f"{tester} ")]
-    return "\n".join([*lines, f"{left[0] if left else f'{tester} has signed off everything'}. Commit the file."])
+    return "\n".join([*lines, f"{left[0] if left else f'{tester} has tried everything'}. Commit the file."])
 
 
 def _was(result: str | None) -> str:

@@ -38,12 +38,12 @@ ENV_OTHER_DATABASE = SettingText(
 SECRET_MISSING = SettingText(
     "secrets.{name}",
     "is missing: {purpose}",
-    remedy="run `pulumi config set --secret --path 'secrets.{name}'`",
+    remedy="run `pulumi config set --secret --path 'secrets.{name}' --stack STACK`",
 )
 SECRET_MISSING_WITH = SettingText(
     "secrets.{name}",
     "is missing, and {other} is set: {purpose}",
-    remedy="run `pulumi config set --secret --path 'secrets.{name}'`, or remove {other}",
+    remedy="run `pulumi config set --secret --path 'secrets.{name}' --stack STACK`, or remove {other}",
 )
 SECRET_UNKNOWN = SettingText(
     "secrets.{name}",

@@ -58,7 +58,7 @@ NO_UPTIME_CHECK = SettingText("monitoring.uptimeCheck", "is missing", remedy="se
 SECRET_MISSING = SettingText(
     "monitoringSecrets.{name}",
     "is missing: {purpose}",
-    remedy="run `pulumi config set --secret --path 'monitoringSecrets.{name}'`",
+    remedy="run `pulumi config set --secret --path 'monitoringSecrets.{name}' --stack STACK`",
 )
 NOT_A_URL = SettingText("monitoringSecrets.{name}", "must be a URL that begins with https://")
 

@@ -171,7 +171,7 @@ def test_error_lists_problems(settings: Read) -> None:
 
     assert str(refused.value) == (
         "the settings have 2 problems; nothing was changed:\n"
-        "  solos:label: is missing; run `pulumi config set label VALUE`\n"
+        "  solos:label: is missing; run `pulumi config set label VALUE --stack STACK`\n"
         "  solos:orgg: is unknown; did you mean org?"
     )
 
@@ -711,7 +711,9 @@ def test_project_of_another_name(folder: Path) -> None:
         read(values, (), folder, "acme-api")
 
     assert refused.value.settings.backend.org == "sol-labs"
-    assert str(refused.value).endswith("\n  acme-api:label: is missing; run `pulumi config set label VALUE`")
+    assert str(refused.value).endswith(
+        "\n  acme-api:label: is missing; run `pulumi config set label VALUE --stack STACK`"
+    )
 
 
 def test_template_asks_for_names() -> None:
