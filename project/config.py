@@ -48,7 +48,7 @@ def read(folder: Path, name: str, config_file: Path | None = None) -> DecryptedS
     """
     file = stack_file(folder, name, config_file)
     salt = read_yaml(file, required=False).get("encryptionsalt")
-    crypter = _crypter_with(salt, name, file) if salt else Crypter.new(_passphrase(name))
+    crypter = _crypter_with(salt, name, file) if salt else Crypter.new(passphrase(name))
     encrypted = _read(folder, name, config_file, crypter.decrypt)
     return DecryptedStack(**vars(encrypted), crypter=crypter)
 
@@ -72,14 +72,14 @@ def crypter_of(name: str, file: Path) -> Crypter:
     salt = read_yaml(file, required=False).get("encryptionsalt")
     if salt:
         return _crypter_with(salt, name, file)
-    crypter = Crypter.new(_passphrase(name))
+    crypter = Crypter.new(passphrase(name))
     write_salt(file, crypter)
     return crypter
 
 
 def _crypter_with(salt: Any, name: str, file: Path) -> Crypter:
     try:
-        return Crypter.of(str(salt), _passphrase(name))
+        return Crypter.of(str(salt), passphrase(name))
     except ValueError:
         raise BadProject(
             f"{file}: the encryptionsalt is damaged: put back the one that is in version control"
@@ -128,7 +128,8 @@ def _naming(key: str, stack: str, decrypt: Callable[[str], str]) -> Callable[[st
     return named
 
 
-def _passphrase(stack: str) -> str:
+def passphrase(stack: str) -> str:
+    """The passphrase of `stack`, from the environment. Raises BadProject."""
     if "PULUMI_CONFIG_PASSPHRASE" in os.environ:
         return os.environ["PULUMI_CONFIG_PASSPHRASE"]
     if file := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"):

@@ -1,1 +1,1 @@
-"""The checklist of a stack in the terminal: what the state proves, with the sign-offs, waivers and declaration of the settings."""
+"""Commands about a stack that call no vendor: its checklist in the terminal, sign-offs, and the files that builds are signed with."""

@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-
-from project.config import crypter_of, stack_file
+from project.config import passphrase
 from project.crypter import Crypter, WrongPassphrase
 from project.files import BadProject, create_private
 from project.state import SECRET, SIGNATURE
@@ -25,18 +23,15 @@ CERTIFICATE, PROFILE = "dynamic/appstore:Certificate", "dynamic/appstore:Profile
 
 
 class NothingToSignWith(Exception):
-    """The stack has no certificate, or it cannot be decrypted; the message says which."""
+    """The stack has no certificate, or no passphrase decrypts it; the message says which."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m status.signing_files", description=__doc__)
     parser.add_argument("--stack", "-s", required=True)
-    parser.add_argument("--config-file", type=Path, help="instead of Pulumi.<stack>.yaml")
     options = parser.parse_args(arguments)
     try:
-        state = json.loads(exported(options.stack))
-        crypter = crypter_of(options.stack, stack_file(Path.cwd(), options.stack, options.config_file))
-        files = dict(_files(state, crypter))
+        files = dict(_files(options.stack, json.loads(exported(options.stack))))
     except (BadProject, NotFound, NothingToSignWith, WrongPassphrase) as error:
         print(f"signing-files: {error}", file=sys.stderr)
         return 1
@@ -50,13 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _files(state: Mapping[str, Any], crypter: Crypter) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file. Raises NothingToSignWith."""
+def _files(stack: str, state: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file. Raises BadProject, NothingToSignWith and WrongPassphrase."""
     deployment = state.get("deployment") or state.get("checkpoint", {}).get("latest") or {}
     resources = deployment.get("resources") or []
     certificates = [resource["outputs"] for resource in resources if resource["type"].endswith(CERTIFICATE)]
     if not certificates:
         raise NothingToSignWith("the stack has no certificate: set `signing`, and run `pulumi up`")
+    encrypted = deployment.get("secrets_providers") or {}
+    if encrypted.get("type") != "passphrase":
+        raise NothingToSignWith(f"the state is not encrypted with a passphrase, but with {encrypted.get('type')}")
+    crypter = Crypter.of(encrypted["state"]["salt"], passphrase(stack))
     yield "distribution.p12", base64.b64decode(_opened(certificates[-1]["p12"], crypter))
     yield "distribution.p12.password", f"{_opened(certificates[-1]['p12_password'], crypter)}\n".encode()
     for resource in resources:
@@ -69,10 +68,7 @@ def _opened(value: Any, crypter: Crypter) -> str:
     """A secret of the state."""
     if not isinstance(value, Mapping) or value.get(SIGNATURE) != SECRET or "ciphertext" not in value:
         return str(value)
-    try:
-        return str(json.loads(crypter.decrypt(value["ciphertext"])))
-    except (InvalidTag, ValueError):
-        raise NothingToSignWith("the state is not encrypted with the passphrase of the stack file") from None
+    return str(json.loads(crypter.decrypt(value["ciphertext"])))
 
 
 if __name__ == "__main__":

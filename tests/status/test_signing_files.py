@@ -35,17 +35,19 @@ PROFILE = {
 
 @pytest.fixture
 def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keep:
-    """Writes the state of a stack with these resources."""
+    """Writes the state of a stack with these resources, as its own passphrase encrypts it."""
     create_project(tmp_path / "solos")
     monkeypatch.chdir(tmp_path / "solos")
     monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "state").as_uri())
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
-    Path("Pulumi.prod.yaml").write_text(f"encryptionsalt: {SALT}\n")
+    encryption = {"type": "passphrase", "state": {"salt": SALT}}
 
     def write(*resources: object) -> None:
         folder = tmp_path / "state/.pulumi/stacks/solos"
         folder.mkdir(parents=True)
-        (folder / "prod.json").write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+        (folder / "prod.json").write_text(
+            json.dumps({"checkpoint": {"latest": {"secrets_providers": encryption, "resources": resources}}})
+        )
 
     return write
 
