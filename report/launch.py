@@ -16,7 +16,7 @@ from checklist.rows import examine, verdict
 from report.state import Resource, StackState
 from report.timeline import Group, grouped, spans
 
-FLY, APPLE = "Fly.io", "App Store Connect"
+FLY, APPLE, BETTER_STACK = "Fly.io", "App Store Connect", "Better Stack"
 TESTER_HEAD = ("Name", "E-mail", "Installed", "Device")
 FEEDBACK_HEAD = ("When", "Who", "What", "Device", "Comment")
 ATTENTION: Mapping[State, str] = {
@@ -118,10 +118,6 @@ class Launch:
         return " ".join(filter(None, [self.product, self.release, "launch"]))
 
     @property
-    def is_launched(self) -> bool:
-        return self.verdict.headline.startswith("Launched")
-
-    @property
     def summary(self) -> str:
         """How many rows are proven, failed, open and waived."""
         return verdict(self.findings)
@@ -180,7 +176,8 @@ def readable(text: str) -> str:
 
 def _simulated(stack: StackState) -> Sequence[str]:
     """The vendors whose endpoints the stack replaces, as the stack says."""
-    return sorted({APPLE if endpoint == "appstore" else FLY for endpoint in stack.inputs.get("simulated") or ()})
+    others = {"appstore": APPLE, "betterStack": BETTER_STACK}
+    return sorted({others.get(endpoint, FLY) for endpoint in stack.inputs.get("simulated") or ()})
 
 
 def _real(link: str | None, stack: StackState) -> str | None:

@@ -88,8 +88,7 @@ def test_next_build_before_its_outputs() -> None:
     launched = gather(read(proven_state()), proven.NOW)
     halfway = gather(read(proven_state(build=uploaded, processed={**uploaded, "build_id": "P2"})), proven.NOW)
 
-    assert launched.is_launched
-    assert not halfway.is_launched
+    assert launched.verdict.headline == "Launched"
     assert halfway.verdict.headline == "Not launched"
     assert halfway.verdict.detail == "v0 was declared with 1.0.0 (0); 1.0.0 (1) is not declared"
     assert [row[2] for row in launched.testers] == ["1.0.0 (0)"]
