@@ -115,9 +115,8 @@ class Stack:
         self.environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
-            "PULUMI_HOME": os.environ.get(
-                "PULUMI_HOME", str(folder / "home")
-            ),  # With the plugins, where there is no network.
+            # One that is set has the plugins, which a machine without a network cannot download.
+            "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(folder / "home")),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **json.loads((folder / "world" / "credentials.json").read_text()),

@@ -51,7 +51,7 @@ def keep_first(
 
     A list that lags did not show that one, and the vendor allows both. Once the list shows the new object, it shows what was created
     before too; then the new one is deleted, which nobody uses yet, because only this call knows it. `listed()` are all objects like
-    it, and `key` tells them apart. Without a time of creation, or if the list does not show it in time, the new one stays.
+    it, and `key` is the id of one. Without a time of creation, or if the list does not show it in time, the new one stays.
     """
 
     def shown() -> Sequence[DatedT] | None:

@@ -47,7 +47,7 @@ def field(*, default: Any = msgspec.NODEFAULT, default_factory: Any = msgspec.NO
 
 
 class _RecordType(msgspec.StructMeta):
-    """Makes every record immutable, with keyword-only fields. The type checker is not told that they are immutable: it accepts
+    """Makes every record immutable, with keyword-only fields. For the type checker they are not immutable, because it accepts
     outputs only for fields that can be assigned."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:

@@ -54,9 +54,9 @@ def poll(
     """Call `look` until it returns something other than None, and return that.
 
     Pauses are in seconds: from `first_pause`, growing by half up to `max_pause`; `min_pause()` lengthens them to save a
-    rate limit. After each look that found nothing, a status line shows the
-    `action`, of at most 20 characters, what was seen, and the time that is left. Raises TimedOut after `seconds`; its text has `waiting_for` (an event: "volume X to be detached"), `last_seen()` and
-    `remedy`. Errors of `look` are not caught.
+    rate limit. After each look that found nothing, a status line shows the `action`, of at most 20 characters, what was seen,
+    and the time that is left. Raises TimedOut after `seconds`; its text has `waiting_for` (an event: "volume X to be
+    detached"), `last_seen()` and `remedy`. Errors of `look` are not caught.
     """
     deadline = clock.now() + seconds
     pause, show = first_pause, engine.progress(action)

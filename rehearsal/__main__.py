@@ -11,9 +11,9 @@
 import argparse
 import json
 import os
-import select
-import signal
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -61,31 +61,25 @@ def main() -> int:
 
 def serve(port: int | None, data: Path, *, exit_with_parent: bool) -> int:
     """Serve the doubles until a signal, or until standard input ends with the parent. Raises PortTaken and OSError."""
-    signals, signalled = (
-        os.pipe()
-    )  # not an Event: a handler that sets one can wait for the lock that its own thread holds
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: os.write(signalled, bytes([number])))
-    awaited = [signals, sys.stdin.fileno()] if exit_with_parent else [signals]
-    world = World(data)
-    try:
+    ended = threading.Event()
+    if exit_with_parent:
+        threading.Thread(target=_wait_for_parent, args=(ended,), daemon=True).start()
+    with processes.handled_signals(lambda _: ended.set()), closing(World(data)) as world:
         if not (data / "credentials.json").exists():
             _write_credentials(world, data / "credentials.json")
         add_declared(world)
         with ports.listeners(world, port) as listeners:
             print(json.dumps(world.addresses), flush=True)
-            while not _has_ended(awaited):
+            while not ended.wait(POLL_SECONDS):
                 if listeners.failure:
                     raise listeners.failure
-    finally:
-        world.close()
     return 0
 
 
-def _has_ended(awaited: list[int]) -> bool:
-    """Whether a signal was received, or the parent, which writes nothing, has closed its end. Waits some time for that."""
-    ready, _, _ = select.select(awaited, [], [], POLL_SECONDS)
-    return bool(ready)
+def _wait_for_parent(ended: threading.Event) -> None:
+    while os.read(0, 1024):  # Not sys.stdin: a thread that holds its lock aborts the interpreter at exit.
+        pass
+    ended.set()
 
 
 def _write_credentials(world: World, path: Path) -> None:

@@ -78,7 +78,8 @@ def add_to_world(stack: RehearsalStack, doubles: Doubles) -> None:
         app = _app(config)
         doubles.do("/fly/dns", hostname=domain, points_to=app, challenge_of=app, owned_by=app)
     print(
-        f"Assumed to exist: the organisation {config['org']}, {config['image']}, and the testers as users of the team. `make preflight` looks for them.\n",
+        f"Assumed to exist: the organisation {config['org']}, {config['image']}, and the testers as users of the team. "
+        "`make preflight` looks for them.\n",
         flush=True,
     )
 

@@ -7,6 +7,7 @@ doubles continue to serve while the engine finishes its running steps.
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
@@ -49,6 +50,37 @@ def forwarded_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def handled_signals(handle: Callable[[int], object]) -> Iterator[None]:
+    """Within the block, `handle` gets each SIGINT and SIGTERM, in another thread.
+
+    A Python handler would run in the main thread: it must not print or take a lock that this thread may hold, and a signal that
+    arrives just before a blocking call is not seen until that call returns. The interpreter's wakeup descriptor has neither limit:
+    it gets the number when the signal arrives.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in FORWARDED}
+    descriptor = signal.set_wakeup_fd(writing)
+
+    def handle_all() -> None:
+        while received := os.read(reading, 1):
+            if received[0] in FORWARDED:
+                handle(received[0])
+
+    thread = threading.Thread(target=handle_all)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(writing)
+        thread.join()
+        os.close(reading)
 
 
 def run(

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from project.config import project_name
 from project.crypter import Crypter
 from project.files import bad, read_yaml
 from rehearsal import processes
@@ -50,7 +51,7 @@ class RehearsalStack:
         document = read_yaml(source)
         if not isinstance(document.get("config"), dict):
             raise bad(source, "has no `config:` with keys and values")
-        self.project = str(read_yaml(Path("Pulumi.yaml"))["name"])
+        self.project = project_name(Path())
         prefix = f"{self.project}:"
         self.config: dict[str, Any] = {key.removeprefix(prefix): value for key, value in document["config"].items()}
         self.removed_secrets: list[str] = _remove_secrets(self.config)

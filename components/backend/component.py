@@ -345,16 +345,13 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
     """What the backend is going to have in its app, by name."""
     mount, database, given = settings.fly_toml.mount, settings.database, settings.given_secrets
     generated = [name for name in settings.contract.generated() if name not in given]
-    cluster = None
-    if database.kind == "postgres":
-        cluster = postgres_name(database, app)
     return SurveyArgs(
         app=app,
         org=settings.org,
         machines=side_by_side.names(settings.machine_name, settings.fly_toml.strategy),
         region=settings.region,
         volume=mount.source if mount else None,
-        cluster=cluster,
+        cluster=postgres_name(database, app) if database.kind == "postgres" else None,
         addresses=list(ADDRESSES),
         hostname=settings.domain,
         secrets=sorted({*given, *generated}),

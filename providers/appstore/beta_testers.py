@@ -38,8 +38,8 @@ NO_TESTING_ROLE = ProblemText("invite_roles", "none of the invited roles can tes
 
 NOT_A_USER = ErrorText(
     "{email} is not a user of the team, and only users can test internally",
-    remedy=f"invite them at {USERS_PAGE} (or set invite_users, config key inviteTesters), and run `pulumi up` again once they have accepted; if they have left "
-    "the team, take them off the list",
+    remedy=f"invite them at {USERS_PAGE} (or set invite_users, config key inviteTesters), and run `pulumi up` again once they "
+    "have accepted; if they have left the team, take them off the list",
 )
 CANNOT_TEST = ErrorText(
     "{email} cannot be added to the group: they need to be a user of the team, with access to the app and one of the roles "

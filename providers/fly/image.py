@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from pulumi import Output
@@ -231,7 +231,8 @@ def _configured_platform(
             target = urlsplit(urljoin(registry.base_url + path, response.headers.get("Location", "")))
             origin = f"{target.scheme}://{target.netloc}"
             storage = Http(origin, service=str(target.hostname), authorize=lambda _again: "", explain=_explain)
-            response = storage.request("GET", target.path, doing=doing, params=dict(parse_qsl(target.query)))
+            signed = target._replace(scheme="", netloc="", fragment="").geturl()  # as it is: the query has a signature
+            response = storage.request("GET", signed, doing=doing)
         return registry.decode(response, _Platform, doing)
     except (ProviderError, ValueError):
         return None

@@ -37,8 +37,8 @@ from providers.resource import Resource
 NAME_TAKEN = "unique machine name violation"
 """A part of Fly's refusal to create a second machine of that name: the list did not show the first one yet."""
 NEEDS_NO_VERSION = frozenset({"state", "open_release", "machine_id", "second_machine"})
-"""Differences that are repaired without an update: a stopped machine is started, an open release record is ended, a second machine is
-destroyed."""
+"""Differences that are repaired without an update: a stopped machine is started, an open release record is ended, a second
+machine is destroyed."""
 UPDATES = 2
 """A failed update is followed by another one, its rollback."""
 NOT_RUNNING = frozenset({"stopped", "suspended", "failed"})
@@ -148,11 +148,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             except FlyError as error:
                 if NAME_TAKEN not in error.body:
                     raise
-            found = waiting.poll(
-                lambda: self._named(args),
-                seconds=LOOK_AGAIN_SECONDS,
-                waiting_for=f"machine {args.name} of app {args.app} to be listed",
-            )
+            found = self._listed(args)
         seen = Observed.compare(self, found, args)
         state = self._converge(found.id, seen, seen.state, args)
         return state.machine_id, state
@@ -163,11 +159,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             config = complete(args, running={})
             config["metadata"] |= recording.release.metadata
             signed = machine_config.signed(config)
-            created = create_idempotent(
-                lambda: retry_until_pullable(lambda: self._create(args, signed)),
-                lambda: self._named(args),
-                what=f"machine {args.name} of app {args.app}",
-            )
+            created = self._create_once(args, signed)
             # The addresses may not exist yet, so the first version is verified from outside by later resources.
             first = replace(_version(args, config), health=None)
             try:
@@ -216,7 +208,14 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             machine_states.destroy(self.fly, state.app, second.id)
         machine_states.destroy(self.fly, state.app, id)
 
-    def _create(self, args: MachineArgs, config: machines.Config) -> machines.Machine:
+    def _create_once(self, args: MachineArgs, config: machines.Config, *, is_routed: bool = True) -> machines.Machine:
+        return create_idempotent(
+            lambda: retry_until_pullable(lambda: self._create(args, config, is_routed=is_routed)),
+            lambda: self._named(args),
+            what=f"machine {args.name} of app {args.app}",
+        )
+
+    def _create(self, args: MachineArgs, config: machines.Config, *, is_routed: bool) -> machines.Machine:
         """Waits for the volume of a machine that was destroyed a moment ago: Fly detaches it up to a minute later."""
 
         def created() -> machines.Machine | None:
@@ -228,6 +227,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     region=args.region,
                     config=config,
                     min_secrets_version=args.secrets_version,
+                    is_routed=is_routed,
                 )
             except FlyError as error:
                 if error.status != 412 or not args.volume_id or is_without_capacity(error):
@@ -324,39 +324,18 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         return verified
 
     def _create_second(self, args: MachineArgs, name: str, config: machines.Config) -> machines.Machine:
-        """A machine that gets no requests yet. One that a run which died has left is destroyed: the list did not show it before."""
-
-        def create() -> machines.Machine:
-            return create_idempotent(
-                lambda: retry_until_pullable(
-                    lambda: machines.create(
-                        self.fly,
-                        args.app,
-                        name,
-                        region=args.region,
-                        config=config,
-                        min_secrets_version=args.secrets_version,
-                        is_routed=False,
-                    )
-                ),
-                lambda: self._named(replace(args, name=name)),
-                what=f"machine {name} of app {args.app}",
-            )
-
+        """A machine that gets no requests yet. One that a killed run has left, and that the list did not show, is destroyed first."""
+        second = replace(args, name=name)
         try:
-            return create()
+            return self._create_once(second, config, is_routed=False)
         except FlyError as error:
             if NAME_TAKEN not in error.body:
                 raise
-        left = waiting.poll(
-            lambda: self._named(replace(args, name=name)),
-            seconds=LOOK_AGAIN_SECONDS,
-            waiting_for=f"machine {name} of app {args.app} to be listed",
-        )
+        left = self._listed(second)
         if not machine_config.is_signed(left.known_config):
             raise NOT_OURS(id=left.id, name=name, app=args.app)
         machine_states.destroy(self.fly, args.app, left.id, at_once=True)
-        return create()
+        return self._create_once(second, config, is_routed=False)
 
     def _settled(self, state: MachineState, id: str) -> machines.Machine | None:
         """The machine `id`; if an update side by side has died, the one of the two that is kept."""
@@ -369,7 +348,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
 
     def _second(self, args: MachineArgs, id: str) -> machines.Machine | None:
         """The machine that an update side by side has created besides the machine `id`."""
-        names = (args.name, f"{args.name}{side_by_side.SECOND}")
+        names = (args.name, side_by_side.other_name(args.name, args.name))
         for machine in machines.living(self.fly, args.app):
             if machine.id != id and machine.name in names and machine_config.is_signed(machine.known_config):
                 return machines.find(self.fly, args.app, machine.id)
@@ -414,6 +393,14 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         named = (machine for machine in living if machine.name == args.name and not is_lost(machine.id, machine.region))
         found = next(named, None)
         return found and machines.find(self.fly, args.app, found.id)
+
+    def _listed(self, args: MachineArgs) -> machines.Machine:
+        """The machine of that name, which Fly has, and may not list yet."""
+        return waiting.poll(
+            lambda: self._named(args),
+            seconds=LOOK_AGAIN_SECONDS,
+            waiting_for=f"machine {args.name} of app {args.app} to be listed",
+        )
 
     def _ref(self, args: MachineArgs, id: str) -> MachineRef:
         return MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
@@ -474,12 +461,12 @@ def _verified(
 
 
 class Machine(Resource[MachineArgs], module="fly", name="Machine"):
-    """A Fly machine. `machine_id` is stable over updates in place, and changes with each update side by side (`strategy`); the id of
-    the resource never changes. `instance_id` is the version that runs.
+    """A Fly machine. `machine_id` is stable over updates in place, and changes with each update side by side (`strategy`); the
+    id of the resource never changes. `instance_id` is the version that runs.
 
     config, image, secrets_version: changed in place, as a safe update. app, name, region, volume_id: replaces, if `replaceable`.
-    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag, strategy, monitor) take effect with the
-    next one.
+    The options of an update (hostname, health_path, expect_body, probes, healthy_seconds, definition, tag, strategy, monitor)
+    take effect with the next one.
     """
 
     provider = MachineProvider

@@ -23,6 +23,7 @@ from rehearsal.engine.random_values import RandomPlugin
 from rehearsal.engine.snapshot import Snapshot
 from rehearsal.engine.targets import ALL, Targets
 from rehearsal.engine.values import Properties, plain
+from rehearsal.processes import handled_signals
 
 SCRIPT = Path(__file__).with_name("program.py")
 FORCED = 8
@@ -225,35 +226,23 @@ class Engine:
     @contextmanager
     def _interruptible(self, deployment: Deployment) -> Iterator[None]:
         """The first Ctrl-C lets running steps finish and starts no others. The second exits and leaves them pending."""
+        interrupted = False
+
+        def interrupt(number: int) -> None:
+            nonlocal interrupted
+            if interrupted:
+                self.backend.unlock()
+                os._exit(FORCED)
+            interrupted = True
+            text = "interrupted: waiting for running steps; press Ctrl-C again to exit at once"
+            deployment.display.error("", text, at_once=True)
+            deployment.stop()
+
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        # The handler only writes: the thread that it interrupts may be printing, or hold a lock.
-        signals, signalled = os.pipe()
-        before = {
-            number: signal.signal(number, lambda number, _: os.write(signalled, bytes([number])))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        watcher = threading.Thread(target=self._stop_when_signalled, args=(signals, deployment))
-        watcher.start()
-        try:
+        with handled_signals(interrupt):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            os.close(signalled)
-            watcher.join()
-            os.close(signals)
-
-    def _stop_when_signalled(self, signals: int, deployment: Deployment) -> None:
-        if not os.read(signals, 1):  # the run has ended
-            return
-        text = "interrupted: waiting for running steps; press Ctrl-C again to exit at once"
-        deployment.display.error("", text, at_once=True)
-        deployment.stop()
-        if os.read(signals, 1):
-            self.backend.unlock()
-            os._exit(FORCED)
 
 
 def _end(process: subprocess.Popen[str], display: Display) -> None:

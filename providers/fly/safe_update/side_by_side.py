@@ -27,7 +27,6 @@ from providers.fly.safe_update.verification import MachineRef, NotHealthy, Versi
 
 STRATEGIES = frozenset({"bluegreen", "canary"})
 """flyctl's canary tests a second machine, and then updates the first one in place. Here both names mean the same."""
-SECOND = "-2"
 ROUTED_SECONDS = 10.0
 """How long Fly's proxies may take to notice that a machine gets requests, or gets none any more. flyctl waits as long."""
 
@@ -52,17 +51,17 @@ class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
 
 def names(name: str, strategy: str) -> list[str]:
     """The names that a machine can have which is updated with that strategy."""
-    return [name, f"{name}{SECOND}"] if strategy in STRATEGIES else [name]
+    return [name, other_name(name, name)] if strategy in STRATEGIES else [name]
 
 
 def other_name(name: str, current: str) -> str:
     """The name of the machine that takes the place of the machine `current`."""
-    return name if current != name else f"{name}{SECOND}"
+    return name if current != name else f"{name}-2"
 
 
 def update(pair: SideBySide, wanted: Version, lease: leases.Lease, *, draft: releases.Draft | None) -> Done:
-    """Run `wanted` in a second machine, and route requests to it instead of the old one, whose `lease` is held and which is left to
-    the caller. Raises NotHealthy when the second machine is destroyed again, also after a failed attempt to do so."""
+    """Run `wanted` in a second machine, and route requests to it instead of the old one. `lease` is that of the old one, which
+    the caller destroys. Raises NotHealthy when the second machine is destroyed again, also after a failed attempt to do so."""
     old = pair.old
     release = releases.begin(old.fly, old.app, wanted.config["image"], draft) if draft else releases.Release()
     config = {**wanted.config, "metadata": {**wanted.config["metadata"], **release.metadata}}
