@@ -147,6 +147,7 @@ class Backend(Component):
                 tag="" if "@" in settings.image else settings.image,
                 strategy=fly_toml.strategy,
                 monitor=app.name.apply(lambda known: known + monitor_suffix) if monitor_suffix else None,
+                restore_required=volume.replaces_lost if volume else False,
             ),
             self.child_opts(*addresses, *before),
         )

@@ -10,7 +10,8 @@ one. It is in the environment because the declaration is for this run only, and 
 configuration of the run before. Nothing is deleted that holds data: a lost volume stays at Fly.
 
 What is created in place of a lost volume must begin with its data, from a snapshot or a replica. The word `empty` is a second
-declaration: that the data is given up.
+declaration: that the data is given up. The state of the new volume records what it replaces (`replaces_lost`), so that this also holds
+in a later run, when one with FLY_LOST ends before the machine is created.
 """
 
 import os
@@ -31,11 +32,6 @@ def anything_is_lost() -> bool:
 def is_given_up() -> bool:
     """Whether this run declares that the lost data is given up."""
     return EMPTY in _words()
-
-
-def needs_data() -> bool:
-    """Whether what this run creates in place of something lost must not begin empty."""
-    return anything_is_lost() and not is_given_up()
 
 
 def is_lost(id: str, region: str) -> bool:

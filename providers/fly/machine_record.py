@@ -4,10 +4,10 @@ from typing import Annotated
 
 from providers.adoption import Adoptable
 from providers.fly.api import machines
-from providers.fly.lost import is_given_up, needs_data
+from providers.fly.lost import anything_is_lost, is_given_up
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.machine_config import PLATFORM_METADATA, RESTORE_REQUIRED, SECRETS_VERSION
-from providers.properties import REPLACES
+from providers.properties import KEPT, REPLACES
 from providers.record import Input, field
 
 
@@ -45,6 +45,8 @@ class MachineArgs(Adoptable):
     """How fly.toml wants it updated. With bluegreen or canary, a machine without a volume is replaced by a second one, without downtime."""
     monitor: Input[str | None] = field(default=None)
     """The app whose Alertmanager is silenced during an update; see `silence`."""
+    restore_required: Annotated[Input[bool], KEPT] = field(default=False)
+    """Whether a new machine must not begin with an empty database: its volume takes the place of a lost one."""
 
 
 UPDATE_OPTIONS = frozenset(
@@ -113,7 +115,8 @@ def complete(args: MachineArgs, running: machines.Config) -> machines.Config:
         args.config, image=args.image, volume_id=args.volume_id, running=running, metadata={**kept, **metadata}
     )
     was_required = RESTORE_REQUIRED in (running.get("env") or {})
-    if args.volume_id and (was_required and not is_given_up() if running else needs_data()):
+    is_required = was_required if running else args.restore_required or anything_is_lost()
+    if args.volume_id and is_required and not is_given_up():
         sent["env"] = {**(sent.get("env") or {}), RESTORE_REQUIRED: "1"}
     return sent
 

@@ -18,7 +18,7 @@ from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.fly.api import machine_states, volumes
 from providers.fly.api.client import NotFound, retry_until_visible
-from providers.fly.lost import EMPTY, VARIABLE, is_given_up, is_lost, lost_names, needs_data
+from providers.fly.lost import EMPTY, VARIABLE, anything_is_lost, is_given_up, is_lost, lost_names
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
 from providers.record import Input, field
@@ -113,6 +113,9 @@ class VolumeState(VolumeArgs):
     allocated_gb: int = 0
     """The actual size; more than `size_gb` after Fly has extended it."""
     host_status: str = ""
+    replaces_lost: bool = False
+    """Whether it began empty in place of a volume with data: its machine has to restore the replica. It is in the state because a
+    run can end before it creates the machine, and the next run may be without FLY_LOST."""
 
 
 NOT_COMPARED = frozenset({"guest", "image", "from_snapshot", "is_replicated", "healthy_seconds"})
@@ -154,8 +157,10 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         named = self._named(args)
         listed = _only(named, args)
         volume = listed and volumes.find(self.fly, args.app, listed.id)  # The list can show one that was just deleted.
+        lost = self._lost_data(args, [other for other in named if volume is None or other.id != volume.id])
         if volume is None:
-            self._refuse_to_begin_empty(named, args)
+            if lost and not args.is_replicated:
+                raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost[0], newest=lost[1])
             created = create_idempotent(
                 lambda: self._create(args),
                 lambda: _only(self._named(args), args),
@@ -170,7 +175,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if volume.encrypted not in (None, args.encrypted):
             raise OTHER_ENCRYPTION(id=volume.id, app=args.app, found=str(volume.encrypted).lower())
         ready = volume if volume.state in USABLE else self._wait_until_ready(args.app, volume.id)
-        return ready.id, self._adjust(ready, args)
+        return ready.id, replace(self._adjust(ready, args), replaces_lost=lost is not None)
 
     def observe(self, id: str, state: VolumeState) -> VolumeState | tuple[str, VolumeState] | None:
         volume = volumes.find(self.fly, state.app, id)
@@ -180,7 +185,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if volume:
             if volume.host_status != "ok":
                 engine.note(AWAY.format(id=id, app=state.app, status=volume.host_status))
-            return _state(state, volume)
+            return _observed(state, volume)
         successors = [
             successor
             for successor in volumes.living(self.fly, state.app, state.name, state.region)
@@ -189,13 +194,14 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         if not successors and not is_lost(id, state.region):
             raise LOST(id=id, app=state.app)
         moved = [successor for successor in successors if successor.attached_machine_id]
-        return (moved[0].id, _state(state, moved[0])) if len(moved) == 1 else None
+        return (moved[0].id, _observed(state, moved[0])) if len(moved) == 1 else None
 
     def sync(self, id: str, state: VolumeState, args: VolumeArgs) -> VolumeState:
         volume = volumes.find(self.fly, args.app, id)
         if volume is None:
             raise GONE(id=id, app=args.app)
-        return self._adjust(volume, args, grown_from=state.size_gb)
+        adjusted = self._adjust(volume, args, grown_from=state.size_gb)
+        return replace(adjusted, replaces_lost=state.replaces_lost)
 
     def remove(self, id: str, state: VolumeState) -> None:
         volume = volumes.find(self.fly, state.app, id)
@@ -221,20 +227,18 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
     def _named(self, args: VolumeArgs) -> list[volumes.Volume]:
         return volumes.named(self.fly, args.app, args.name, args.region)
 
-    def _refuse_to_begin_empty(self, named: list[volumes.Volume], args: VolumeArgs) -> None:
-        """Raise if the new volume replaces one that is declared lost, or a deleted one with snapshots, and nobody has said that its
-        data is given up."""
-        if args.from_snapshot or args.is_replicated or is_given_up():
-            return
+    def _lost_data(self, args: VolumeArgs, others: list[volumes.Volume]) -> tuple[str, str] | None:
+        """What was lost, and the newest snapshot of it as a hint, if a volume that begins empty takes its place: a deleted volume that
+        has snapshots, or what is declared lost. None if the data is given up. `others` have the same name and region."""
+        if args.from_snapshot or is_given_up():
+            return None
         left = [
-            (snapshot, volume) for volume in named for snapshot in volumes.snapshots_of(self.fly, args.app, volume.id)
+            (snapshot, volume) for volume in others for snapshot in volumes.snapshots_of(self.fly, args.app, volume.id)
         ]
         if left:
             snapshot, volume = max(left, key=lambda pair: pair[0].created_at)
-            newest = f", for example to {snapshot.id} of {snapshot.created_at}"
-            raise WITHOUT_DATA(name=args.name, app=args.app, lost=volume.id, newest=newest)
-        if needs_data():
-            raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost_names(), newest="")
+            return volume.id, f", for example to {snapshot.id} of {snapshot.created_at}"
+        return (lost_names(), "") if anything_is_lost() else None
 
     def _create(self, args: VolumeArgs) -> volumes.Volume:
         body = {
@@ -337,6 +341,10 @@ def _state(args: VolumeArgs, volume: volumes.Volume) -> VolumeState:
     )
 
 
+def _observed(state: VolumeState, volume: volumes.Volume) -> VolumeState:
+    return replace(_state(state, volume), replaces_lost=state.replaces_lost)
+
+
 class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
     """A Fly volume; its id is `vol_…`.
 
@@ -350,3 +358,4 @@ class Volume(Resource[VolumeArgs], module="fly", name="Volume"):
     state: Output[str]
     allocated_gb: Output[int]
     host_status: Output[str]
+    replaces_lost: Output[bool]

@@ -321,6 +321,26 @@ def test_snapshots_left_by_deleted_volume(
     assert second.up(**VOLUME)["state"] == "created"
 
 
+@pytest.mark.parametrize(("begins", "replaces"), [({}, True), ({"from_snapshot": "newest"}, False)])
+def test_adopted_in_place_of_lost(
+    volume: Driven, configured: Configured, fly: Fly, begins: dict[str, str], replaces: bool
+) -> None:
+    """A run that is killed while it creates the new volume does not record it. The next one adopts it, and still knows what it
+    replaces: a deleted volume with snapshots. One that begins with a snapshot has the data."""
+    snapshot = volumes.take_snapshot(fly, "solos-prod", volume.id)
+    begins = dict.fromkeys(begins, snapshot.id)
+    volume.destroy()
+    Driven(configured(VolumeProvider)).up(**VOLUME, is_replicated=True, **begins)
+    adopted = Driven(configured(VolumeProvider))
+
+    adopted.up(**VOLUME, is_replicated=True, **begins)
+    adopted.refresh()
+    adopted.up(**{**VOLUME, "size_gb": 11}, is_replicated=True, **begins)
+
+    assert adopted.outputs["replaces_lost"] == replaces
+    assert adopted.steps == ["create", "read", "update"]
+
+
 def test_snapshot_of_deleted_volume_continues(volume: Driven, configured: Configured, fly: Fly) -> None:
     snapshot = volumes.take_snapshot(fly, "solos-prod", volume.id)
     volume.destroy()

@@ -10,8 +10,13 @@ import pytest
 from harness.engine import StackInProcess
 from harness.inprocess import FLY_TOKEN, Doubles
 from harness.program import encrypted
-from tests.mistakes.production import APP, Outages, edge, held, is_served
+from rehearsal.cloud.faults import Fault
+from tests.mistakes.production import APP, SETTINGS, Outages, edge, held, is_served
 
+REPLICA = {
+    name: encrypted(name.lower())
+    for name in ("BUCKET_NAME", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+}
 Event = Callable[[StackInProcess], None]
 
 
@@ -245,6 +250,23 @@ def test_lost_volume_needs_its_data(live: StackInProcess) -> None:
     live.give("FLY_LOST", f"{volume} empty")
     assert live.run("up") == 0, live.text
     assert volume_of(live) != volume
+
+
+def test_restore_required_after_failure(live: StackInProcess) -> None:
+    """The run with FLY_LOST ends between the new volume and its machine. The next run, without FLY_LOST, requires the restore too:
+    with an empty bucket the server would begin with an empty database."""
+    lost = volume_of(live)
+    lose_volume(live)
+    live.configure(secrets={**SETTINGS["secrets"], **REPLICA}, database={"kind": "sqlite", "restoreDrill": "false"})
+    live.give("FLY_LOST", lost)
+    live.world.faults.arm(Fault("refuse", service="fly", method="POST", path="/machines$", status=422))
+    assert live.run("up", "--refresh") == 1
+    assert volume_of(live) != lost
+
+    live.give("FLY_LOST", "")
+    assert live.run("up") == 0, live.text
+
+    assert "RESTORE_REQUIRED" in fly(live, "GET", f"/machines/{machine_of(live)}").json()["config"]["env"]
 
 
 def test_lost_group_is_made_again(live: StackInProcess) -> None:
