@@ -18,7 +18,7 @@ from project.crypter import Crypter
 from project.files import BadProject, create_private
 from project.state import REHEARSAL_BACKEND, SECRET, SIGNATURE, backend_folder, state_file
 from rehearsal.engine.snapshot import Entry, Snapshot, now
-from rehearsal.engine.values import Secret, mapped
+from rehearsal.engine.values import Secret
 from rehearsal.processes import is_alive
 
 VERSION = "3.0.0-rehearsal"
@@ -93,7 +93,7 @@ class Backend:
                 meta.write_text("version: 1\n")
             draft = self.path.with_suffix(".new")
             with create_private(draft) as file:
-                json.dump({"version": 3, "checkpoint": checkpoint}, file)
+                file.write(json.dumps({"version": 3, "checkpoint": checkpoint}))  # json.dump encodes in Python
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path)
@@ -154,31 +154,27 @@ def _written(entry: Entry, crypter: Crypter) -> dict[str, Any]:
     written = {key: value for key, value in values.items() if value or key in ALWAYS_WRITTEN}
     for name in ("inputs", "outputs"):
         if name in written:
-            written[name] = _whole_numbers(mapped(written[name], lambda secret: _encrypted(secret, crypter)))
+            written[name] = _stored(written[name], crypter)
     return {**written, **entry.others}
 
 
-def _encrypted(secret: Secret, crypter: Crypter) -> dict[str, str]:
-    text = json.dumps(_whole_numbers(mapped(secret.value, lambda inner: inner.value)))
-    return {SIGNATURE: SECRET, "ciphertext": crypter.encrypt(text)}
+def _stored(value: Any, crypter: Crypter | None) -> Any:
+    """A value as the CLI stores it: secrets encrypted, or opened without a crypter, and whole numbers as `3`, not `3.0`."""
+    if isinstance(value, dict):
+        return {key: _stored(item, crypter) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_stored(item, crypter) for item in value]
+    if isinstance(value, Secret):
+        opened = _stored(value.value, None)
+        return {SIGNATURE: SECRET, "ciphertext": crypter.encrypt(json.dumps(opened))} if crypter else opened
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _decrypted(value: Any, crypter: Crypter) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if value.get(SIGNATURE) == SECRET:
             return Secret(json.loads(crypter.decrypt(value["ciphertext"])))
         return {key: _decrypted(item, crypter) for key, item in value.items()}
     if isinstance(value, list):
         return [_decrypted(item, crypter) for item in value]
-    return value
-
-
-def _whole_numbers(value: Any) -> Any:
-    """Whole numbers as the CLI writes them: `3`, not `3.0`."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: _whole_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(item) for item in value]
     return value

@@ -318,19 +318,19 @@ class Deployment:
         operation: str,
         changes: list[tuple[str, object, object]],
     ) -> None:
-        with self._pending("creating", entry), self.display.timed(operation, entry.urn, changes):
+        with self.display.timed(operation, entry.urn, changes), self._pending("creating", entry):
             try:
                 entry.id, outputs = plugin.create(entry.urn, plain(entry.inputs))
             except Incomplete as incomplete:
                 entry.id, entry.init_errors = incomplete.id, incomplete.reasons
                 self._take_outputs(entry, incomplete.outputs)
-                self._finish(entry, instead_of)
+                self.snapshot.finish(entry, instead_of)
                 raise
             if not entry.id:
                 raise StepFailed("the provider returned no id")
             self._take_outputs(entry, outputs)
             entry.created = entry.modified = now()
-            self._finish(entry, instead_of)
+            self.snapshot.finish(entry, instead_of)
 
     def _update(self, entry: Entry, old: Entry, plugin: Plugin) -> Entry:
         changes = list(difference(old.inputs, entry.inputs))
@@ -341,7 +341,7 @@ class Deployment:
             entry.outputs = dict(entry.inputs)
             self._finish(entry, old)
             return entry
-        with self._pending("updating", entry), self.display.timed("update", entry.urn, changes):
+        with self.display.timed("update", entry.urn, changes), self._pending("updating", entry):
             try:
                 outputs = plugin.update(entry.urn, entry.id, plain(old.inputs), plain(old.outputs), plain(entry.inputs))
             except Incomplete as incomplete:
@@ -351,7 +351,7 @@ class Deployment:
                 raise
             self._take_outputs(entry, outputs)
             entry.modified = now()
-            self._finish(entry, old)
+            self.snapshot.finish(entry, old)
         return entry
 
     @staticmethod
@@ -488,7 +488,7 @@ class Deployment:
 
     @contextmanager
     def _pending(self, kind: str, entry: Entry) -> Iterator[None]:
-        """Record an operation as pending before it starts, in case this process is killed."""
+        """Record an operation as pending before it starts, in case this process is killed, and its result after it."""
         with self.snapshot.lock:
             self.snapshot.pending = [operation for operation in self.snapshot.pending if operation[1].urn != entry.urn]
             self.snapshot.pending.append((kind, entry))

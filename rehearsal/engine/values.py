@@ -58,7 +58,7 @@ def mapped(value: Value, change: Callable[[Secret], Value]) -> Value:
     """`value` with `change` applied to every secret in it, outermost first."""
     if isinstance(value, Secret):
         return mapped(change(value), change)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: mapped(item, change) for key, item in value.items()}
     if isinstance(value, list):
         return [mapped(item, change) for item in value]
@@ -77,7 +77,7 @@ def has_secret(value: Value) -> bool:
 def _items(value: Value) -> Iterator[Value]:
     if isinstance(value, Secret):
         yield value.value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from value.values()
     elif isinstance(value, list):
         yield from value
@@ -92,14 +92,14 @@ def marked_like(inputs: Mapping[str, Value], outputs: Mapping[str, Value], alway
 def _marked_like(given: Value, value: Value) -> Value:
     if isinstance(given, Secret) or (isinstance(given, list) and has_secret(given)):
         return Secret(plain(value))
-    if isinstance(given, Mapping) and isinstance(value, Mapping):
+    if isinstance(given, dict) and isinstance(value, dict):
         return {key: _marked_like(given.get(key), item) for key, item in value.items()}
     return value
 
 
 def difference(old: Value, new: Value, path: str = "") -> Iterator[tuple[str, Value, Value]]:
     """The paths where two values differ: `("config.env.LEVEL", "info", "debug")`; None for an absent value."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
