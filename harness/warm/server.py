@@ -32,7 +32,18 @@ PACKAGES = (
     "pulumi.dynamic",
     "rehearsal",
     "report",
+    "status",
 )
+IN_FUNCTIONS = (
+    "cryptography.hazmat.backends.openssl.backend",
+    "cryptography.hazmat.primitives.serialization.pkcs12",
+    "encodings.idna",
+    "grpc._channel",
+    "grpc._server",
+    "grpc.experimental",
+    "httpx",
+)
+"""What is imported inside functions, by most processes."""
 
 
 class Request(NamedTuple):
@@ -48,6 +59,9 @@ class Request(NamedTuple):
 def main(listener_number: str, pipe: str, executable: str) -> None:
     sys.executable = executable  # before modules remember it
     _import_everything()
+    _compute_what_most_need()
+    gc.collect()
+    gc.freeze()  # a collection in a forked process would copy every page
     listener = socket.socket(fileno=int(listener_number))
     _become(Server(listener, int(pipe)).next_request())
 
@@ -58,8 +72,18 @@ def _import_everything() -> None:
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    gc.collect()
-    gc.freeze()  # a collection in a forked process would copy every page
+    for name in IN_FUNCTIONS:
+        importlib.import_module(name)
+
+
+def _compute_what_most_need() -> None:
+    """The key of the passphrase that all stacks of tests have, and the routes of the doubles: both are cached."""
+    from harness.program import PASSPHRASE, SALT
+    from project.crypter import Crypter
+    from rehearsal.cloud.world import World
+
+    Crypter.of(SALT, PASSPHRASE)
+    World().close()
 
 
 class Server:

@@ -35,6 +35,7 @@ def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int
         root_directory=".",
     )
     pulumi.runtime.configure(settings)
+    pulumi.log.debug = lambda *_, **__: None  # this engine does not show them, and the program waits for each call
     sys.argv = ["."]
     sys.path[0] = ""  # instead of the folder of this script
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # futures of a failed step are never awaited

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from harness.program import CONFIG, FLY_TOML, PASSPHRASE, ROOT, has_pulumi
+from harness.program import CONFIG, FLY_TOML, PASSPHRASE, ROOT, SALT, has_pulumi
 from rehearsal.doubles import served
 from rehearsal.people import AppForm, People
 from rehearsal.standins import ipa
@@ -203,6 +203,11 @@ class World:
             if value is not None:
                 document["config"][f"solos:{key}"] = value
         self._file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def use_known_salt(self) -> None:
+        """Take the salt of the tests' passphrase, whose key is computed once for all processes."""
+        document = yaml.safe_load(self._file.read_text())
+        self._file.write_text(yaml.safe_dump({**document, "encryptionsalt": SALT}, sort_keys=False))
 
     def without_monitor(self) -> None:
         waiver = {"reason": "one chapter launches with it", "by": "this test"}

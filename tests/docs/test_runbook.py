@@ -87,6 +87,7 @@ def launched(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 def launch(folder: Path) -> None:
     folder.mkdir()
     world = World(folder)
+    world.use_known_salt()
     world.without_monitor()
     world.archive("1.0.0", "0")
     world.configure(ipa=IPA)

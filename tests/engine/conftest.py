@@ -15,16 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.program import PASSPHRASE, SALT, encrypted
 from rehearsal.endpoints import NOWHERE
 from tests.needs import needs
 from tests.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
-PASSPHRASE = "for tests"
-SALT = "v1:JEMiwCETNfw=:v1:LpDlYw0gFyIXFdsd:0hifMUsF/rGYT4ONmkAKDHq4sOw4JA=="
-"""Created by the Pulumi CLI for the passphrase `x`."""
-SECRET = "v1:vCfhBbIa1YiskUDp:fD0LLzabuC9P5TNgBY1ZUXHHgOtanxs="
-"""`hunter2`, encrypted by the Pulumi CLI."""
 
 
 @dataclass
@@ -101,7 +97,7 @@ class Things:
 
     def _write_config(self) -> None:
         given = {f"things:{key}": value for key, value in self.config.items()}
-        fixed = {"things:password": {"secure": SECRET}, "things:endpoints": NOWHERE}
+        fixed = {"things:password": encrypted("hunter2"), "things:endpoints": NOWHERE}
         content = {"encryptionsalt": SALT, "config": {**fixed, **given}}
         (self.folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump(content))
 
@@ -122,7 +118,7 @@ def things(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     (folder / "world/calls").touch()
     (folder / "state").mkdir()
     monkeypatch.setenv("PULUMI_BACKEND_URL", (folder / "state").as_uri())
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
     monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
     monkeypatch.setenv("PULUMI_HOME", os.environ.get("PULUMI_HOME", str(tmp_path / "home")))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
