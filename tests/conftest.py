@@ -10,6 +10,7 @@ import pytest
 
 from harness import warm
 from harness.inprocess import configured, settings, world
+from harness.program import CONFIG
 from providers import engine
 from tests.needs import skip_without_programs
 
@@ -82,6 +83,7 @@ def warm_python(
     folder = tmp_path_factory.mktemp("python")
     with warm.executable(folder) as executable, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", executable)
+        patch.setitem(CONFIG, "archive", f"{executable} -m rehearsal ipa")
         yield
 
 

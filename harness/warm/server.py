@@ -77,12 +77,15 @@ def _import_everything() -> None:
 
 
 def _compute_what_most_need() -> None:
-    """The key of the passphrase that all stacks of tests have, and the routes of the doubles: both are cached."""
+    """The key of the passphrase that all stacks of tests have, the trusted certificate authorities, and the routes of the doubles:
+    they are cached."""
     from harness.program import PASSPHRASE, SALT
     from project.crypter import Crypter
+    from providers.http import make_transport
     from rehearsal.cloud.world import World
 
     Crypter.of(SALT, PASSPHRASE)
+    make_transport("http://127.0.0.1").close()
     World().close()
 
 
