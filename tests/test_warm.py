@@ -1,5 +1,6 @@
 """A process from `harness/warm` behaves like one of the real interpreter."""
 
+import os
 import select
 import signal
 import subprocess
@@ -17,6 +18,9 @@ print(sys.argv[1:], os.getcwd(), os.environ.get("GIVEN"), sys.stdin.read(), "pro
 print(os.getpid(), file=sys.stderr, flush=True)
 if "sleep" in sys.argv:
     time.sleep(60)
+if "start" in sys.argv:
+    import subprocess
+    subprocess.run([sys.executable, __file__, "0", "sleep"], stdin=subprocess.DEVNULL)
 sys.exit(int(sys.argv[1]))
 """
 
@@ -101,3 +105,20 @@ def test_signal_ends_process(python: str, script: str, number: signal.Signals) -
 
     assert process.returncode == -number
     wait_until(lambda: not is_alive(pid))  # its streams are closed a moment before
+
+
+def test_kill_of_group(python: str, script: str) -> None:
+    """Kills what a process has started, too: the rehearsal ends an engine like that."""
+    with subprocess.Popen(
+        [python, script, "0", "start"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        pids = [int(process.stderr.readline()) for _ in range(2)]
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.stderr.readline() == ""
+
+    wait_until(lambda: not any(map(is_alive, pids)))

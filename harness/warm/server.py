@@ -106,7 +106,7 @@ class Server:
             (key, _), *_ = self._selector.select()
             if key.fd == self._pipe:
                 for handle in self._processes:
-                    _send_signal(handle, signal.SIGKILL)
+                    self._kill(handle)
                 os._exit(0)
             elif key.fileobj is self._listener:
                 request = self._start()
@@ -140,7 +140,8 @@ class Server:
         return None
 
     def _forward(self, key: selectors.SelectorKey) -> None:
-        """Pass on signals that the launcher got. If it has ended, the process is killed, as it would have been."""
+        """Pass on signals that the launcher got. If it was killed, the process is killed too, with its group: those who kill a single
+        process of several use `cold_python`."""
         assert isinstance(key.fileobj, socket.socket)
         try:
             numbers = key.fileobj.recv(64)
@@ -148,8 +149,16 @@ class Server:
             numbers = b""
         if not numbers:
             self._selector.unregister(key.fileobj)
-        for number in numbers or [signal.SIGKILL]:
-            _send_signal(key.data, number)
+            self._kill(key.data)
+        for number in numbers:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(key.data, number)
+
+    def _kill(self, handle: int) -> None:
+        pid, _ = self._processes[handle]
+        for kill in (os.kill, os.killpg):  # one that has just been forked has no group of its own yet
+            with contextlib.suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
 
     def _finish(self, handle: int) -> None:
         """Tell the launcher the exit code."""
@@ -180,11 +189,6 @@ def _received(connection: socket.socket) -> Request | None:
     for stream in streams:
         os.close(stream)
     return None
-
-
-def _send_signal(handle: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(handle, number)
 
 
 def _become(request: Request) -> NoReturn:
