@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from project.config import DecryptedStack, project_name
 from project.crypter import WrongPassphrase
 from project.files import BadProject, create_private
-from rehearsal.engine.backend import Locked
+from project.state import state_file
+from rehearsal.engine.backend import Backend, Locked, root_of
 from rehearsal.engine.display import short_type
 from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine, NotDeletable
+from rehearsal.engine.snapshot import Snapshot
 from rehearsal.engine.stack_file import StackFile
 from rehearsal.engine.targets import Targets
 from rehearsal.engine.values import mapped, plain
@@ -21,7 +24,7 @@ CHANGES_FOUND = 7
 
 
 class Refused(Exception):
-    """The requested output or key does not exist."""
+    """The requested output or key does not exist, or the stack exists already."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +55,12 @@ def _operate(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    StackFile(options.cwd.absolute(), options.name, options.config_file).init()
+    folder, name = options.cwd.absolute(), options.name
+    project = project_name(folder)
+    if state_file(root_of(folder), project, name).exists():
+        raise Refused(f"stack 'organization/{project}/{name}' already exists")
+    crypter = StackFile(folder, name, options.config_file).init()
+    Backend(DecryptedStack(project, name, folder, {}, frozenset(), crypter)).save(Snapshot())
     print(f"Created stack '{options.name}'")
     return 0
 

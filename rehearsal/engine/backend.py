@@ -59,14 +59,8 @@ class Backend:
     def __init__(self, stack: DecryptedStack, url: str | None = None) -> None:
         """`url` defaults to `PULUMI_BACKEND_URL`. Raises BadProject for a backend that is not a folder."""
         self.stack = stack
-        url = url or os.environ.get("PULUMI_BACKEND_URL") or (stack.folder / REHEARSAL_BACKEND).absolute().as_uri()
-        root = backend_folder(url)
-        if root is None:
-            raise BadProject(
-                f"the embedded engine keeps state in files only, not at {url}: set PULUMI_BACKEND_URL=file://…"
-            )
-        self.root = root
-        self.path = state_file(root, stack.project, stack.name)
+        self.root = root_of(stack.folder, url)
+        self.path = state_file(self.root, stack.project, stack.name)
         self._lock: Path | None = None
 
     def load(self) -> Snapshot:
@@ -139,6 +133,19 @@ class Backend:
         """Release the lock."""
         if self._lock is not None:
             self._lock.unlink(missing_ok=True)
+
+
+def root_of(project: Path, url: str | None = None) -> Path:
+    """The `.pulumi` folder of the backend; `url` defaults to `PULUMI_BACKEND_URL`, then to a folder of the project.
+
+    Raises BadProject for a backend that is not a folder."""
+    url = url or os.environ.get("PULUMI_BACKEND_URL") or (project / REHEARSAL_BACKEND).absolute().as_uri()
+    root = backend_folder(url)
+    if root is None:
+        raise BadProject(
+            f"the embedded engine keeps state in files only, not at {url}: set PULUMI_BACKEND_URL=file://…"
+        )
+    return root
 
 
 def _read_entry(data: Mapping[str, Any], crypter: Crypter) -> Entry:

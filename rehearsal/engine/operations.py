@@ -207,7 +207,7 @@ class Engine:
     def run_program(self, server: Server, deployment: Deployment, environment: dict[str, str]) -> int:
         """Run the program in a process of its own, with these variables besides ours. Returns its exit code."""
         display, phase = deployment.display, "preview" if deployment.preview else "update"
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-u", SCRIPT, server.address, server.address, self.stack.project, self.stack.name, phase],
             cwd=self.stack.folder,
             env={**os.environ, **environment},
@@ -216,12 +216,12 @@ class Engine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
-        deployment.when_stopped(lambda: _end(process, display))
-        assert process.stdout is not None
-        for line in process.stdout:
-            display.log("", line.rstrip())
-        return process.wait()
+        ) as process:
+            deployment.when_stopped(lambda: _end(process, display))
+            assert process.stdout is not None
+            for line in process.stdout:
+                display.log("", line.rstrip())
+        return process.returncode
 
     @contextmanager
     def _interruptible(self, deployment: Deployment) -> Iterator[None]:

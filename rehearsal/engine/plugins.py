@@ -89,6 +89,7 @@ class DynamicPlugin:
         self._log = log
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._forwarding = threading.Thread(target=self._forward_output, daemon=True)
         self._stub: Any = None
 
     def check(self, urn: str, olds: Properties, news: Properties) -> tuple[Properties, list[str]]:
@@ -129,11 +130,15 @@ class DynamicPlugin:
         self._call("Delete", request)
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+        if self._process is None:
+            return
+        with self._process as process:
+            process.terminate()
+            process.wait()
             with suppress(ProcessLookupError):  # remains if only exit_with_parent was killed
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
+            if self._forwarding.is_alive():
+                self._forwarding.join()  # reads to the end of the output, which is closed then
 
     def _call(self, method: str, request: Any) -> Any:
         with self._lock:
@@ -159,7 +164,7 @@ class DynamicPlugin:
             start_new_session=True,
         )
         port = self._first_number()
-        threading.Thread(target=self._forward_output, daemon=True).start()
+        self._forwarding.start()
         channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
         stub.Configure(provider_pb2.ConfigureRequest(args=_wire(self._config)))

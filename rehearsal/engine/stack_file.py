@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from project.config import crypter_of, project_name, stack_file
+from project.crypter import Crypter
 from project.files import read_yaml, write_yaml
 from rehearsal.engine.paths import steps_of
 
@@ -18,11 +19,11 @@ class StackFile:
         self._namespace = project_name(folder)
         self.path = stack_file(folder, stack, file)
 
-    def init(self) -> None:
+    def init(self) -> Crypter:
         """Make sure that the file has a salt of the passphrase. Raises WrongPassphrase if it has another one."""
         with self.path.open("a"):
             pass
-        crypter_of(self._stack, self.path)
+        return crypter_of(self._stack, self.path)
 
     def get(self, key: str, *, path: bool) -> Any:
         """The value, decrypted if it is secret; None if there is none."""

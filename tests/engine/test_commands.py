@@ -1,12 +1,16 @@
 """`pulumi config` and `pulumi state`, on both engines."""
 
+import gc
 import subprocess
+import warnings
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.engine.conftest import Things
+from rehearsal.engine.local_stack import load
+from rehearsal.engine.operations import Engine
+from tests.engine.conftest import ROOT, Things
 
 
 def output_of(command: list[str], given: str = "") -> str:
@@ -50,6 +54,19 @@ def test_config_secret(things: Things) -> None:
     assert "token" not in (things.folder / "Pulumi.dev.yaml").read_text()
 
 
+def test_stack_init_twice(things: Things) -> None:
+    """The second time it is refused, and changes nothing; also if the stack file was deleted."""
+    init = [word for word in things.command("stack", "init", "new") if word not in ("--stack", "dev")]
+    output_of(init)
+    (things.folder / "Pulumi.new.yaml").unlink()
+
+    again = subprocess.run(init, capture_output=True, text=True, check=False)
+
+    assert again.returncode != 0
+    assert "stack 'organization/things/new' already exists" in again.stderr
+    assert not (things.folder / "Pulumi.new.yaml").exists()
+
+
 def test_state_delete(things: Things) -> None:
     """Removing a resource from the state keeps the object."""
     assert things.up() == 0, things.text
@@ -72,3 +89,19 @@ def test_state_unprotect(things: Things) -> None:
     output_of(things.command("state", "unprotect", "--all", "--yes"))
 
     assert not things.state()["first"].get("protect")
+
+
+def test_pipes_are_closed(things: Things, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the program and of the provider process, in a run and at its end."""
+    if things.engine == "pulumi":
+        pytest.skip("about the embedded engine")
+    monkeypatch.chdir(ROOT)
+    things.command("up")  # writes the stack file
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        display = Engine(load(things.folder, "dev")).up()
+        gc.collect()
+
+    assert not display.errors
+    assert [str(warning.message) for warning in seen] == []
