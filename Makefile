@@ -10,6 +10,9 @@ export PATH := $(CURDIR)/.tools/pulumi/bin:$(PATH)
 # Rehearsals and tests start many Python processes. Without cached bytecode each would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Variables of a shell that would load other modules than ours, or read and write another encoding.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONIOENCODING
+
 # Our files are in UTF-8, whatever the locale.
 export PYTHONUTF8 := 1
 
@@ -32,10 +35,13 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-REHEARSE = $(BIN)/python -m rehearsal.rehearse
-CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(PORT),--port $(PORT))
+# Many shells export PORT, NAME or EMAIL for something else: these count on the command line of make only.
+given = $(if $(findstring command line,$(origin $1)),$($1))
 
-COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(EMAIL),--email $(EMAIL)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
+REHEARSE = $(BIN)/python -m rehearsal.rehearse
+CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(call given,PORT),--port $(PORT))
+
+COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(call given,EMAIL),--email $(EMAIL)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
   $(if $(KEEP),--keep) $(if $(CLEAN),--clean) $(if $(YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
@@ -54,7 +60,7 @@ people: setup ## after that `up`: the testers install the build and sign it off,
 	@$(REHEARSE) people
 
 drill: setup ## demonstrate a failure and its fix (NAME=lost-volume; lists them without NAME)
-	@$(BIN)/python -m rehearsal drill $(NAME) $(if $(ENGINE),--engine $(ENGINE))
+	@$(BIN)/python -m rehearsal drill $(call given,NAME) $(if $(ENGINE),--engine $(ENGINE))
 
 pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, where every target finds it (needs a network)
 	@$(BIN)/python -m rehearsal.pulumi_cli
@@ -70,7 +76,7 @@ status: setup ## print what is proven and what is open, from state and settings 
 
 # Make exports NAME and FAILED of its command line: the shell reads them there, because they may contain quotes.
 sign-off: setup ## record in the stack file that you have tried something: make sign-off STACK=prod FEATURE="install sign-up" (NAME=EMAIL, FAILED=REASON)
-	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(NAME),--as "$$NAME") $(if $(FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
+	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(call given,NAME),--as "$$NAME") $(if $(FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
 
 signing-files: setup ## write what builds are signed with to build/signing, for an iOS developer (STACK=prod)
 	@$(BIN)/python -m status.signing_files --stack $(or $(STACK),prod)
@@ -85,7 +91,7 @@ compare: setup ## compare a double with the vendor, in your account: infra-docs/
 	@$(BIN)/python -m compare $(or $(VENDOR),$(error name a vendor: make compare VENDOR=fly ORG=my-org)) $(COMPARISON)
 
 bench: setup ## run the benchmarks (NAME=calls for one of them)
-	@$(BIN)/python -m bench $(NAME)
+	@$(BIN)/python -m bench $(call given,NAME)
 
 lint: setup ## check formatting, lint, types, and import contracts
 	$(BIN)/ruff format --check --quiet .

@@ -22,6 +22,17 @@ SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
 """The salt for PASSPHRASE. It is constant, so that a run can decrypt the state of an earlier one; no secret in it is real."""
 
 
+FOREIGN = ("ASC_", "BETTERSTACK_", "FLY_", "PULUMI_")
+"""Variables that name accounts and stacks of a person, or what one run is about (FLY_LOST, PULUMI_OPTION_TARGET), begin like this."""
+INSTALLATION = frozenset({"PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"})
+"""Those of them that say how the CLI is installed."""
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what was exported for other stacks: a rehearsal is the same in every shell, and meets no vendor."""
+    return {name: value for name, value in environment.items() if name in INSTALLATION or not name.startswith(FOREIGN)}
+
+
 def installed_engine() -> str:
     """The Pulumi CLI if it is on PATH, else the embedded engine."""
     return "pulumi" if shutil.which("pulumi") else "embedded"
@@ -59,7 +70,7 @@ class RehearsalStack:
         self._crypter = Crypter.of(SALT, PASSPHRASE)
         self._document = {**document, "encryptionsalt": SALT}
         self._environment = {
-            **os.environ,
+            **inherited(os.environ),
             **doubles.credentials,
             "PULUMI_BACKEND_URL": self._state.absolute().as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,

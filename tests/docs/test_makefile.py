@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -35,6 +37,29 @@ def test_doubles_are_behind_no_proxy(tmp_path: Path) -> None:
 
 def test_files_are_utf_8(tmp_path: Path) -> None:
     assert exported(tmp_path, LC_ALL="C", PYTHONUTF8="0")["PYTHONUTF8"] == "1"
+
+
+def test_python_of_the_project(tmp_path: Path) -> None:
+    foreign = dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONIOENCODING"), "ascii")
+
+    assert not foreign.keys() & exported(tmp_path, **foreign).keys()
+
+
+@pytest.mark.parametrize(("target", "option"), [("rehearse", "PORT"), ("drill", "NAME"), ("sign-off", "NAME")])
+def test_options_are_not_exported_ones(tmp_path: Path, target: str, option: str) -> None:
+    """WSL exports NAME, and many shells PORT: only what is on the command line of make counts."""
+
+    def recipe(*words: str, **variables: str) -> str:
+        return subprocess.run(
+            ["make", "-n", "-o", "setup", target, "FEATURE=install", *words],
+            cwd=ROOT,
+            env={**OUTSIDE, **variables},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert recipe(**{option: "3000"}) == recipe() != recipe(f"{option}=3000")
 
 
 def test_quotes_of_a_tester(tmp_path: Path) -> None:

@@ -25,6 +25,24 @@ QUICK: dict[str, Any] = {
 """Leaves out the two parts of a launch that take longest."""
 
 
+EXPORTED = {
+    "FLY_API_TOKEN": "of a real organisation",
+    "FLY_LOST": "sjc",
+    "ASC_PRIVATE_KEY_PATH": "/nowhere/AuthKey.p8",
+    "BETTERSTACK_API_TOKEN": "of a real team",
+    "PULUMI_BACKEND_URL": "s3://state-of-production",
+    "PULUMI_CONFIG_PASSPHRASE_FILE": "/nowhere/passphrase",
+    "PULUMI_STACK": "prod",
+    "PULUMI_CONFIG": '{"solos:endpoints": "{}"}',
+    "PULUMI_TEST_MODE": "true",
+    "PULUMI_OPTION_TARGET": "urn:of:another:stack",
+    "HTTPS_PROXY": "http://127.0.0.1:1",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "NO_PROXY": "127.0.0.1,localhost",  # as the Makefile sets it
+}
+"""What a person has exported for other stacks. A rehearsal ignores it."""
+
+
 class Clone:
     """What is committed, as links; the files that a test edits are copies."""
 
@@ -56,6 +74,7 @@ class Clone:
         return subprocess.Popen(
             command,
             cwd=self.folder,
+            env={**os.environ, **EXPORTED},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
