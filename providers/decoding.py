@@ -7,6 +7,7 @@ A text that is read further has a type of its own, a `Text`: `Instant`, `Base64`
 """
 
 import base64
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -142,7 +143,9 @@ def decode(content: bytes, shape: type[T], call: Call, *, null_is_empty: bool = 
     """
     with errors_of(content, call):
         value = msgspec.json.decode(content)
-        return fit(_with_empty_lists(value, shape) if null_is_empty else value, shape)
+        if b"null" in content:
+            value = _without_nulls(_with_empty_lists(value, shape) if null_is_empty else value)
+        return _converted(value, shape)
     raise AssertionError  # Not reached: the block returns or raises.
 
 
@@ -157,7 +160,11 @@ def errors_of(content: bytes, call: Call) -> Iterator[None]:
 
 def fit(value: object, shape: type[T]) -> T:
     """A decoded JSON value as a `shape`. Raises msgspec.ValidationError, which names the field and the types."""
-    return msgspec.convert(_without_nulls(value), shape, dec_hook=_checked)
+    return _converted(_without_nulls(value), shape)
+
+
+def _converted(value: object, shape: type[T]) -> T:
+    return msgspec.convert(value, shape, dec_hook=_checked)
 
 
 def is_web_page(content: bytes) -> bool:
@@ -198,8 +205,13 @@ def _with_empty_lists(value: Any, shape: Any) -> Any:
         return []
     if not (isinstance(value, dict) and isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
         return value
-    lists = [field.encode_name for field in fields(shape) if field.required and get_origin(field.type) is list]
-    return {**value, **{name: [] for name in lists if name in value and value[name] is None}}
+    return {**value, **{name: [] for name in _required_lists(shape) if name in value and value[name] is None}}
+
+
+@functools.cache
+def _required_lists(shape: type[msgspec.Struct]) -> list[str]:
+    """Cached: to resolve the annotations takes longer than to decode a response."""
+    return [field.encode_name for field in fields(shape) if field.required and get_origin(field.type) is list]
 
 
 def _without_nulls(value: Any) -> Any:

@@ -151,7 +151,7 @@ class Http:
             outcome = self._attempt(
                 httpx.Request(
                     method,
-                    self.base_url + path,
+                    _parsed(self.base_url + path),
                     json=json,
                     params=params,
                     headers={**({"Authorization": authorization} if authorization else {}), **(headers or {})},
@@ -296,6 +296,14 @@ class _Connection:
 @functools.lru_cache(maxsize=16)
 def _connection(base_url: str, transport_maker: "Callable[[str], httpx.BaseTransport]") -> _Connection:
     return _Connection(transport_maker(base_url))
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> "httpx.URL":
+    """Cached: to parse it takes longer than the rest of a request, and most calls of a wait are the same."""
+    import httpx
+
+    return httpx.URL(url)
 
 
 def read_within(response: "httpx.Response", seconds: float) -> bytes:

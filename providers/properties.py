@@ -124,6 +124,8 @@ def _is_optional(hint: Any) -> bool:
 
 
 def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:  # noqa: C901, PLR0911 (one case per kind of type)
+    if type(value) is hint:
+        return value
     if isinstance(value, Unknown) or hint is Any:
         return _integral(value)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
