@@ -3,7 +3,6 @@
 Numbers become floats and None disappears, as on the wire (`infra-docs/vendors/pulumi.md`).
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -156,19 +155,22 @@ class DrivenStack:
 
 
 def wire(properties: dict[str, Any]) -> dict[str, Any]:
-    """Properties after serialization."""
-    arrived: dict[str, Any] = json.loads(json.dumps(_unwrapped(properties)), parse_int=float)
-    return {key: _without_none(value) for key, value in arrived.items() if value is not None}
+    """Properties after serialization. Raises TypeError for a value that is not JSON."""
+    arrived: dict[str, Any] = _arrived(properties)
+    return arrived
 
 
-def _unwrapped(value: Any) -> Any:
+def _arrived(value: Any) -> Any:
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, dict):
-        marked = SIGNATURE in value
-        return _unwrapped(value["value"]) if marked else {key: _unwrapped(item) for key, item in value.items()}
-    return [_unwrapped(item) for item in value] if isinstance(value, list) else value
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return [_without_none(item) for item in value] if isinstance(value, list) else value
+        if SIGNATURE in value:
+            return _arrived(value["value"])
+        return {str(key): _arrived(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_arrived(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
