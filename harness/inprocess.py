@@ -11,6 +11,7 @@ httpx.ReadTimeout.
 """
 
 import functools
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pulumi.dynamic import Config, ConfigureRequest
+from werkzeug.wrappers import Request
 
 from providers import http, waiting
 from providers.resource import Provider
@@ -59,22 +61,46 @@ class Doubles(httpx.BaseTransport):
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._services = {
-            httpx.URL(world.addresses[name]).host: httpx.WSGITransport(service)
-            for name, service in world.services.items()
-        }
+        self._services = {httpx.URL(world.addresses[name]).host: service for name, service in world.services.items()}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         service = self._services.get(request.url.host)
         if service is None:
             raise httpx.ConnectError(f"no double for {request.url.host}")
         try:
-            return service.handle_request(request)
+            response = service.respond(Request(_environ(request)))
         except Hung as hung:
             self._world.clock.sleep(min(hung.seconds, request.extensions["timeout"]["read"]))
             raise httpx.ReadTimeout(f"{request.method} {request.url.path} hung") from None
         except Lost:
             raise httpx.ReadError(f"the connection broke during {request.method} {request.url.path}") from None
+        content = b"" if request.method == "HEAD" else response.get_data()
+        return httpx.Response(response.status_code, headers=list(response.headers), content=content)
+
+
+def _environ(request: httpx.Request) -> dict[str, Any]:
+    """The request as WSGI passes it on."""
+    url = request.url
+    headers = {_variable(name): value.decode("latin-1") for name, value in request.headers.raw}
+    return {
+        **headers,
+        "wsgi.url_scheme": url.scheme,
+        "wsgi.input": io.BytesIO(request.read()),
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": url.path.encode().decode("latin-1"),
+        "QUERY_STRING": url.query.decode(),
+        "SERVER_NAME": url.host,
+        "SERVER_PORT": str(url.port or 80),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def _variable(header: bytes) -> str:
+    name = header.decode().upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 @functools.cache

@@ -5,11 +5,12 @@ JSON value, `(value, status, headers)`, or a werkzeug Response. To refuse a call
 """
 
 import functools
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
 from typing import Any, ClassVar, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import msgspec
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -43,6 +44,12 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
     return mark
 
 
+@functools.lru_cache(maxsize=64)
+def http_date(seconds: int) -> str:
+    """A time as the header `Date` has it."""
+    return formatdate(seconds, usegmt=True)
+
+
 class Service:
     """Base of all services; a WSGI application."""
 
@@ -53,12 +60,12 @@ class Service:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.store = context.store
-        self.routes = self._routes()
 
     @classmethod
     @functools.cache
-    def _routes(cls) -> Map:
-        return Map(
+    def _match(cls) -> Callable[[str, str], tuple[Callable[..., Any], Mapping[str, Any]]]:
+        """The handler and the variables of a path and a method; raises an HTTPException."""
+        routes = Map(
             [
                 Rule(path, methods=[method], endpoint=handler)
                 for handler in cls._handlers()
@@ -66,6 +73,7 @@ class Service:
             ],
             merge_slashes=False,
         )
+        return functools.lru_cache(maxsize=1024)(routes.bind("").match)
 
     @classmethod
     def _handlers(cls) -> list[Callable[..., Any]]:
@@ -96,8 +104,11 @@ class Service:
     # What applies to every call.
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
-        journaled = self.journaled and self.context.journal.is_kept and BY_MACHINE not in environ
+        return self.respond(Request(environ))(environ, start_response)
+
+    def respond(self, request: Request) -> Response:
+        """The response to a request, from anywhere. Raises Lost if a fault breaks the connection."""
+        journaled = self.journaled and self.context.journal.is_kept and BY_MACHINE not in request.environ
         if journaled:
             request.max_content_length = None
             request.get_data(cache=True)
@@ -109,7 +120,7 @@ class Service:
         finally:
             if journaled:
                 self._write_journal(request, response, fault)
-        return response(environ, start_response)
+        return response
 
     def _respond(self, request: Request, fault: Fault | None) -> Response:
         kind = fault.kind if fault else None
@@ -134,7 +145,7 @@ class Service:
     def _act(self, request: Request) -> Response:
         try:
             self.admit(request)
-            handler, variables = self.routes.bind_to_environ(request.environ).match()
+            handler, variables = self._match()(request.path, request.method)
             return self._make_response(request, handler(self, request, **variables))
         except Refusal as refusal:
             return self._make_response(request, (refusal.body, refusal.status, refusal.headers))
@@ -148,7 +159,7 @@ class Service:
             response = value
         else:
             body, status, headers = value if isinstance(value, tuple) else (value, 200, {})
-            content = b"" if body is None else json.dumps(body).encode()
+            content = b"" if body is None else msgspec.json.encode(body)
             response = Response(content, status, headers, content_type="application/json")
             if status == 204:
                 del response.headers["Content-Type"]

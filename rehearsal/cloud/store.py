@@ -1,12 +1,13 @@
 """The state of the doubles: JSON documents in one SQLite file."""
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 Document = dict[str, Any]
 
@@ -49,7 +50,7 @@ class Store:
 
     def put(self, kind: str, key: str, body: Document) -> Document:
         with self.transaction():
-            self._connection.execute("REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))
+            self._connection.execute("REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, _text(body)))
         return body
 
     def get(self, kind: str, key: str) -> Document | None:
@@ -57,7 +58,7 @@ class Store:
             row = self._connection.execute(
                 "SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
-        return json.loads(row[0]) if row else None
+        return _document(row[0]) if row else None
 
     def all(self, kind: str, **having: Any) -> list[Document]:
         """The documents of a kind whose fields equal `having`, sorted by key."""
@@ -65,7 +66,7 @@ class Store:
             rows = self._connection.execute(
                 "SELECT body FROM documents WHERE kind = ? ORDER BY key", (kind,)
             ).fetchall()
-        documents = [json.loads(row[0]) for row in rows]
+        documents = [_document(row[0]) for row in rows]
         return [body for body in documents if all(body.get(name) == value for name, value in having.items())]
 
     def delete(self, kind: str, key: str) -> None:
@@ -83,12 +84,12 @@ class Store:
 
     def append_journal(self, body: Document) -> None:
         with self.transaction():
-            self._connection.execute("INSERT INTO journal (body) VALUES (?)", (json.dumps(body),))
+            self._connection.execute("INSERT INTO journal (body) VALUES (?)", (_text(body),))
 
     def read_journal(self) -> list[Document]:
         with self._lock:
             rows = self._connection.execute("SELECT body FROM journal ORDER BY number").fetchall()
-        return [json.loads(row[0]) for row in rows]
+        return [_document(row[0]) for row in rows]
 
     def copy_from(self, other: "Store") -> None:
         """Replace the content by that of another store."""
@@ -98,3 +99,13 @@ class Store:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def _text(body: Document) -> str:
+    """JSON, written by msgspec: the json module takes a sixth of the fault matrix."""
+    return msgspec.json.encode(body).decode()
+
+
+def _document(text: str) -> Document:
+    document: Document = msgspec.json.decode(text)
+    return document

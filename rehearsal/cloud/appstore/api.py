@@ -4,7 +4,6 @@ Paths: `/v1/{type}`, `/v1/{type}/{id}`, `/v1/{type}/{id}/{relationship}`, `/v1/{
 """
 
 from collections.abc import Iterable
-from email.utils import formatdate
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -16,7 +15,7 @@ from rehearsal.cloud.appstore.metrics import Metrics
 from rehearsal.cloud.appstore.query import Query
 from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
-from rehearsal.cloud.service import route
+from rehearsal.cloud.service import http_date, route
 from rehearsal.cloud.store import Document
 
 
@@ -56,7 +55,7 @@ class AppStoreApi(Metrics):
     def common_headers(self, request: Request) -> dict[str, str]:
         key = request.environ.get("appstore.key")
         rate = {"X-Rate-Limit": self.hourly_limit.header(key)} if key else {}
-        return {"Date": formatdate(self.context.clock.now(), usegmt=True), **rate}
+        return {"Date": http_date(int(self.context.clock.now())), **rate}
 
     # Resources.
 

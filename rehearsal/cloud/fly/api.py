@@ -6,9 +6,7 @@ fields begin with an underscore. See `infra-docs/vendors/fly.md`.
 """
 
 import threading
-import uuid
 from collections.abc import Iterable
-from email.utils import formatdate
 from typing import Any
 
 from werkzeug.wrappers import Request
@@ -16,9 +14,9 @@ from werkzeug.wrappers import Request
 from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.bodies import refused
-from rehearsal.cloud.fly.formats import rfc3339
+from rehearsal.cloud.fly.formats import random_id, rfc3339
 from rehearsal.cloud.fly.machine_life import Machines
-from rehearsal.cloud.service import Refusal, Service
+from rehearsal.cloud.service import Refusal, Service, http_date
 from rehearsal.cloud.store import Document
 
 OUR_ORG = "sol-labs"
@@ -99,8 +97,8 @@ class FlyApi(Service):
         return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
 
     def common_headers(self, request: Request) -> dict[str, str]:
-        date = formatdate(self.context.clock.now(), usegmt=True)
-        return {"Date": date, "fly-request-id": f"01{uuid.uuid4().hex[:24].upper()}-{'sjc'}"}
+        request_id = f"01{random_id(24, '0123456789ABCDEF')}-sjc"
+        return {"Date": http_date(int(self.context.clock.now())), "fly-request-id": request_id}
 
     def failed(self, request: Request, fault: Fault) -> Any:
         return (

@@ -4,9 +4,9 @@ A shape is a type, `[shape]` for a list, `{"*": shape}` for a map, `{"field": sh
 alternatives. `null` is the same as an absent value.
 """
 
-import json
 from typing import Any
 
+import msgspec
 from werkzeug.wrappers import Request
 
 from rehearsal.cloud.service import Refusal
@@ -125,8 +125,8 @@ def read(request: Request, shape: Shape, struct: str) -> Document:
     """
     sent = request.get_data()
     try:
-        body = json.loads(sent) if sent else {}
-    except ValueError:
+        body = msgspec.json.decode(sent) if sent else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise refused("invalid JSON") from None
     if not isinstance(body, dict):
         raise refused(f"json: cannot unmarshal {_go_kind(body)} into Go value of type {struct}")

@@ -6,7 +6,6 @@ installed here runs that program (`programs`, `loopback`). `Runtime` is the inte
 
 import contextlib
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -18,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from rehearsal.cloud.clock import Clock
 from rehearsal.cloud.fly import commands
@@ -131,6 +132,7 @@ class InMemory:
                 broken=image["broken"],
                 health=image.get("health", ()),
                 own_database=image.get("own_database", False),
+                is_replicated=False,
             )
         except solserver.Refused as refused:
             seconds = solserver.RELEASE_SECONDS if start.env.get("RELEASE_COMMAND") else CRASH_SECONDS
@@ -162,7 +164,7 @@ class InMemory:
         if server is None:
             return Reply(200, idle.ANSWER)
         status, value = server.handle(method, path, body)
-        return Reply(status, json.dumps(value).encode())
+        return Reply(status, msgspec.json.encode(value))
 
     def execute(self, id: str, command: Sequence[str], seconds: float) -> Document:
         start = self._starts[id]
