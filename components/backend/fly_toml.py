@@ -11,6 +11,8 @@ from providers.fly.appconfig import AppConfig
 from providers.fly.volume import VolumeArgs, VolumeProvider
 
 FILE = "fly.toml"
+SERVICES = ("http_service", "services", "checks")
+MOUNTS = ("mount", "mounts")
 LITESTREAM = "litestream.yml"
 REPLICATED = re.compile(r"^\s*- path:\s*(\S+)", re.MULTILINE)
 """The databases in Litestream's configuration; the path of a replica is not an item of a list."""
@@ -84,12 +86,15 @@ def health_path(fly_toml: AppConfig) -> str:
 
 
 def problems(fly_toml: AppConfig, database: Database, health_path: str) -> Iterator[SettingProblem]:
-    """What is wrong with a fly.toml that parses. `health_path` is what a release is verified by; empty if nothing is known."""
-    if not fly_toml.primary_region:
+    """What is wrong with the sound parts of a fly.toml. `health_path` is what a release is verified by; empty if nothing is known."""
+    if not fly_toml.primary_region and fly_toml.is_sound("primary_region"):
         yield NO_REGION(place=fly_toml.place())
-    yield from _service_problems(fly_toml, health_path)
+    if fly_toml.is_sound(*SERVICES):
+        yield from _service_problems(fly_toml, health_path)
     if (host := fly_toml.env.get("HOST", "")) in LOOPBACK:
         yield NOT_REACHABLE(place=fly_toml.place("env", "HOST"), host=host)
+    if not fly_toml.is_sound(*MOUNTS):
+        return
     if database == "postgres":
         if fly_toml.mount:
             yield VOLUME_WITH_POSTGRES(place=fly_toml.place("mounts"))
@@ -126,9 +131,9 @@ def _volume_problems(fly_toml: AppConfig) -> Iterator[SettingProblem]:
     if fly_toml.release:
         yield RELEASE_COMMAND_ON_SQLITE(place=fly_toml.place("deploy", "release_command"), mount=mount.destination)
     path = PurePosixPath(fly_toml.env.get("DATABASE_PATH", "/"))
-    if not path.is_relative_to(mount.destination):
+    if fly_toml.is_sound("env") and not path.is_relative_to(mount.destination):
         yield NOT_ON_VOLUME(place=fly_toml.place("env", "DATABASE_PATH"), path=path, mount=mount.destination)
-    for replicated in _replicated(fly_toml):
+    for replicated in _replicated(fly_toml) if fly_toml.is_sound("env", "files") else ():
         if replicated not in ("${DATABASE_PATH}", str(path)):
             yield OTHER_REPLICA(place=fly_toml.place("files"), file=LITESTREAM, path=replicated, database=path)
     volume = VolumeArgs(

@@ -102,9 +102,9 @@ def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> 
 def _check_names(config: StackConfig, settings: BackendSettings) -> None:
     if settings.org:
         config.refuse_all("org", org_problems(settings.org))
-    if not settings.app:
+    if not settings.app and settings.fly_toml.is_sound("app"):
         config.refuse(NO_APP())
-    else:
+    elif settings.app:
         config.refuse_all("app", name_problems(settings.longest_name))
     if settings.image:
         config.refuse_all("image", ImageProvider().validate(ImageArgs(reference=settings.image), None))
@@ -115,13 +115,12 @@ def _check_names(config: StackConfig, settings: BackendSettings) -> None:
 
 
 def _check_fly_toml(config: StackConfig, settings: BackendSettings) -> None:
-    """Check fly.toml against the rest of the settings, unless it cannot be read."""
+    """Check fly.toml, also against the rest of the settings. Of what cannot be read, only that is reported."""
     read, kind = settings.fly_toml, settings.database.kind
     for problem in read.problems:
         config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))
-    if not read.problems:
-        for found in (
-            *fly_toml.problems(read, kind, settings.health_path),
-            *settings.contract.env_problems(read.env, kind, lambda name: read.place("env", name)),
-        ):
+    for found in fly_toml.problems(read, kind, settings.health_path):
+        config.refuse(found)
+    if read.is_sound("env"):
+        for found in settings.contract.env_problems(read.env, kind, lambda name: read.place("env", name)):
             config.refuse(found)

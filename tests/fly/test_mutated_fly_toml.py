@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.backend import fly_toml
 from providers.fly import appconfig
 from providers.fly.appconfig import AppConfig
 from providers.fly.appconfig.ranges import FORMS, NUMBERS, SECONDS
@@ -147,7 +148,13 @@ def test_mutated_files(tmp_path: Path, counted: Callable[[str, int], None]) -> N
     failures: list[str] = []
     for number in range(FILES):
         try:
-            problems = load(tmp_path, mutated(random.Random(number))).problems  # noqa: S311 (not cryptography)
+            read = load(tmp_path, mutated(random.Random(number)))  # noqa: S311 (not cryptography)
+            path = fly_toml.health_path(read)
+            problems = [
+                *read.problems,
+                *fly_toml.problems(read, "sqlite", path),
+                *fly_toml.problems(read, "postgres", path),
+            ]
         except Exception as error:  # noqa: BLE001 (the test reports all failures together)
             failures.append(f"{number}: {type(error).__name__}: {error}")
             continue

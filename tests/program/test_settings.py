@@ -294,6 +294,38 @@ def test_sqlite_needs_volume(folder: Path, problems: Problems) -> None:
     )
 
 
+def test_both_kinds_of_problems(folder: Path, problems: Problems) -> None:
+    """What cannot be read, and what is wrong with the rest, in one preview."""
+    edit(folder, 'strategy = "rolling"', 'strategy = "fastest"\n  release_command = "bin/migrate"')
+    edit(folder, "internal_port = 8080", "internal_port = 81")
+
+    organisation, strategy, port, command = problems(org="Sol Labs")
+
+    assert organisation.startswith("org: ")
+    assert "[deploy] strategy must be one of rolling" in strategy
+    assert "internal_port is 81" in port
+    assert "release_command runs in a machine of its own" in command
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[[mounts]]", "[[mount_s]]"),
+        ("[env]", "[envv]"),
+        ("internal_port = 8080", 'internal_port = "web"'),
+        ("primary_region =", "primary_regoin ="),
+        ("destination = ", "destinatoin = "),
+    ],
+)
+def test_no_consequences_of_problems(folder: Path, problems: Problems, before: str, after: str) -> None:
+    """What cannot be read is not reported as missing too."""
+    edit(folder, before, after)
+
+    expected = ("is unknown; did you mean", "must be a whole number", "destination is missing")
+    for problem in problems():
+        assert any(text in problem for text in expected)
+
+
 def test_release_command_needs_no_volume(folder: Path, problems: Problems) -> None:
     edit(folder, "[deploy]\n", '[deploy]\nrelease_command = "bin/migrate"\n')
 

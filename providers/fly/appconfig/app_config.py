@@ -33,7 +33,7 @@ class ReleaseCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) the rest is incomplete."""
+    """The content of fly.toml. With `problems` (`key` is file and line, `fly.toml:12`) what is `damaged` is incomplete."""
 
     path: str
     app: str | None = None
@@ -49,6 +49,8 @@ class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
     release: ReleaseCommand | None = None
     strategy: str = "rolling"
     problems: tuple[Problem, ...] = ()
+    damaged: frozenset[str] | None = frozenset()
+    """Names of the top-level keys and tables that have problems; None if all of the file is unknown because of them."""
     warnings: tuple[Problem, ...] = ()
     """What the file has and is not used here, in the form of `problems`."""
     lines: Callable[[tuple[str, ...]], int] = lambda _: 1
@@ -59,6 +61,10 @@ class AppConfig(msgspec.Struct, frozen=True, kw_only=True):
     def place(self, *path: str) -> str:
         """File and line of the key at `path`: `fly.toml:12`."""
         return f"{Path(self.path).name}:{self.lines(path)}"
+
+    def is_sound(self, *names: str) -> bool:
+        """Whether these top-level keys and tables have no problem, so that what they say, or that they are missing, is known."""
+        return self.damaged is not None and self.damaged.isdisjoint(names)
 
     @property
     def env(self) -> dict[str, str]:

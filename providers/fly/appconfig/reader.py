@@ -81,14 +81,15 @@ def load(path: str | Path) -> AppConfig:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        return AppConfig(path=str(path), problems=(replace(UNREADABLE(reason=reason), key=str(path)),))
+        problem = replace(UNREADABLE(reason=reason), key=str(path))
+        return AppConfig(path=str(path), problems=(problem,), damaged=None)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         place = f"{path.name}:{line[1]}" if line else path.name
         problem = replace(NOT_TOML(fault=str(error).split(" (at")[0]), key=place)
-        return AppConfig(path=str(path), problems=(problem,))
+        return AppConfig(path=str(path), problems=(problem,), damaged=None)
     read_from = Document(path.name, text, document, REFUSED, UNUSED)
     ranges.check(read_from, document)
     read = _Reader(path, read_from).read()
@@ -113,7 +114,8 @@ class _Reader:
         if len(commands) > 1:
             names = ", ".join(sorted(commands))
             self._document.report(("processes",), SEVERAL_GROUPS(count=len(commands), names=names))
-            return AppConfig(path=str(self._path), app=app, primary_region=region, problems=self._document.problems)
+            problems = self._document.problems
+            return AppConfig(path=str(self._path), app=app, primary_region=region, problems=problems, damaged=None)
         init = self._init(commands)
         mount, mounts = self._mounts()
         wait_seconds, strategy, release = self._deploy(has_volume=mount is not None)
@@ -160,6 +162,7 @@ class _Reader:
             release=release,
             strategy=strategy,
             problems=self._document.problems,
+            damaged=frozenset(self._document.damaged),
             warnings=self._document.warnings,
             lines=self._document.line,
             service_paths=(*paths, *(f"services[{index}]" for index in range(len(more)))),

@@ -83,6 +83,8 @@ class Document:
         self.refused, self.unused = refused, unused
         self._name, self._lines = name, line_numbers(text)
         self._problems: list[tuple[int, Problem]] = []
+        self.damaged: set[str] = set()
+        """Names of the top-level keys and tables that have problems, or are missing because they are misspelt."""
 
     def report(self, path: tuple[str, ...], problem: Problem) -> None:
         """Record a problem of the key at `path`, with its line and the name of the key."""
@@ -90,6 +92,8 @@ class Document:
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
         found = replace(problem, key=f"{self._name}:{line}", message=f"{where} {problem.message}")
+        if path and not problem.is_warning:
+            self.damaged.add(path[0].partition("[")[0])
         self._problems.append((line, found))
 
     def line(self, path: tuple[str, ...]) -> int:
@@ -256,6 +260,7 @@ class Table:
                 self.report(NOT_USED(reason=unused), key)
             elif close:
                 self.report(UNKNOWN_KEY(close=close[0]), key)
+                self._document.damaged |= set() if self.path else {close[0]}
             else:
                 self.report(NOT_USED(reason=DROPPED), key)
 
