@@ -1,6 +1,7 @@
 """Reads and writes the files of a project that people edit. The error for an invalid one is one line that says what to do."""
 
 import os
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import IO, Any
@@ -48,8 +49,18 @@ def write_yaml(path: Path, document: dict[str, Any]) -> None:
 
 
 def bad(path: Path, problem: str) -> BadProject:
-    """The error for a committed file with that problem."""
-    return BadProject(f"{_shown(path)} {problem}: fix it, or restore it with `git checkout {_shown(path)}`")
+    """The error for a file with that problem."""
+    restore = f", or restore it with `git checkout {_shown(path)}`" if is_committed(path) else ""
+    return BadProject(f"{_shown(path)} {problem}: fix it{restore}")
+
+
+def is_committed(path: Path) -> bool:
+    """Whether git has the file, also if it was deleted. False without git."""
+    find = ["git", "ls-files", "--error-unmatch", path.name]
+    try:
+        return subprocess.run(find, cwd=path.parent, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def _shown(path: Path) -> str:
@@ -62,8 +73,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         shown = _shown(path)
-        raise BadProject(
-            f"{shown} is missing: restore it with `git checkout {shown}`, or run this in a folder with a Pulumi project"
-        ) from None
+        restore = f"restore it with `git checkout {shown}`, or " if is_committed(path) else ""
+        raise BadProject(f"{shown} is missing: {restore}run this in a folder with a Pulumi project") from None
     except UnicodeDecodeError:
         raise bad(path, "is not UTF-8 text") from None

@@ -18,7 +18,7 @@ REMEDIES = {
     errno.EACCES: "make it readable and writable for your user",
     errno.EPERM: "make it readable and writable for your user",
     errno.EROFS: "run this in a clone on a disk that can be written to",
-    errno.ENOENT: "restore it (`git status` lists deleted files)",
+    errno.ENOENT: "restore it",
     errno.ENOTDIR: "move the file that is in the way",
 }
 AGAIN = "run the same command again; it continues where this run ended"

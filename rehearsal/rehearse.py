@@ -30,7 +30,7 @@ from rehearsal.errors import exit_code
 from rehearsal.folder import locked
 from rehearsal.people import AppForm, People
 from rehearsal.receivers import SPEED, receivers, waived
-from rehearsal.stack import ENGINES, RehearsalStack, installed_engine
+from rehearsal.stack import ENGINES, RehearsalStack, installed_engine, rehearsal_file
 
 FOLDER = Path(".rehearsal")
 NAME = "rehearsal"
@@ -91,7 +91,8 @@ class Rehearsal(RehearsalStack):
 
     def __init__(self, name: str, engine: str, folder: Path, doubles: Doubles, lock: int) -> None:
         """`folder` keeps its state and configuration. Raises BadProject."""
-        super().__init__(name, Path(f"Pulumi.{name}.yaml"), folder, engine, doubles, inherits=[lock])
+        source = rehearsal_file() if name == NAME else Path(f"Pulumi.{name}.yaml")
+        super().__init__(name, source, folder, engine, doubles, inherits=[lock])
         self._doubles = doubles
         self._kept = folder / "decisions.json"
         earlier = json.loads(self._kept.read_text(encoding="utf-8")) if self._kept.exists() else {}

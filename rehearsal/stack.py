@@ -12,7 +12,7 @@ import yaml
 
 from project.config import project_name
 from project.crypter import Crypter
-from project.files import bad, read_yaml
+from project.files import BadProject, bad, is_committed, read_yaml
 from rehearsal import processes
 from rehearsal.doubles import Doubles
 
@@ -22,6 +22,7 @@ SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
 """The salt for PASSPHRASE. It is constant, so that a run can decrypt the state of an earlier one; no secret in it is real."""
 
 
+REHEARSAL = Path("Pulumi.rehearsal.yaml")
 FOREIGN = ("ASC_", "BETTERSTACK_", "FLY_", "PULUMI_")
 """Variables that name accounts and stacks of a person, or what one run is about (FLY_LOST, PULUMI_OPTION_TARGET), begin like this."""
 INSTALLATION = frozenset({"PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"})
@@ -31,6 +32,15 @@ INSTALLATION = frozenset({"PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUIS
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without what was exported for other stacks: a rehearsal is the same in every shell, and meets no vendor."""
     return {name: value for name, value in environment.items() if name in INSTALLATION or not name.startswith(FOREIGN)}
+
+
+def rehearsal_file() -> Path:
+    """The stack file of `make rehearse`, which belongs to SolOS. Raises BadProject in a project of another name that has none."""
+    if not REHEARSAL.exists() and not is_committed(REHEARSAL):
+        raise BadProject(
+            f"{REHEARSAL} is missing: this rehearses the stack of that file; `make dress-rehearsal` rehearses Pulumi.prod.yaml"
+        )
+    return REHEARSAL
 
 
 def installed_engine() -> str:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from rehearsal.doubles import Doubles
 from rehearsal.people import AppForm, People
-from rehearsal.stack import RehearsalStack
+from rehearsal.stack import RehearsalStack, rehearsal_file
 
 IMAGE = "registry.fly.io/solserver:1.0.0"
 MARGIN = "    "
@@ -28,7 +28,7 @@ class Drill:
 
     def __init__(self, folder: Path, engine: str, doubles: Doubles) -> None:
         self.doubles = doubles
-        self.stack = RehearsalStack("drill", Path("Pulumi.rehearsal.yaml"), folder, engine, doubles)
+        self.stack = RehearsalStack("drill", rehearsal_file(), folder, engine, doubles)
         self.stack.configure(
             {
                 "endpoints": doubles.endpoints,

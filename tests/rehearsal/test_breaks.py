@@ -38,7 +38,7 @@ BEFORE_LAUNCH: dict[str, tuple[Break, str]] = {
     ),
     "stack file deleted": (
         remove("Pulumi.rehearsal.yaml"),
-        "error: Pulumi.rehearsal.yaml is missing: restore it with `git checkout Pulumi.rehearsal.yaml`",
+        "error: Pulumi.rehearsal.yaml is missing: this rehearses the stack of that file; `make dress-rehearsal` rehearses",
     ),
     "fly.toml deleted": (remove("fly.toml"), "fly.toml"),
     "misspelt key": (set_key(bundelId="com.sollabs.solos"), "solos:bundelId: is unknown; did you mean bundleId?"),
