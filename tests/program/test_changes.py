@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from harness.program import IMAGE, Stack, appstore, calls, encrypted, fly, people
+from tests.processes import wait_until
 
 Running = tuple[Stack, dict[str, str]]
 API = {"Authorization": "Bearer fo1_rehearsal"}
@@ -163,6 +164,7 @@ def test_machine_drift_is_repaired(running: Running) -> None:
     config = {**machine["config"], "env": {**machine["config"]["env"], "LOG_LEVEL": "trace"}}
     address = f"{addresses['fly']}/v1/apps/{app_of(addresses)}/machines/{machine['id']}"
     httpx.post(address, headers=API, json={"config": config}).raise_for_status()
+    wait_until(lambda: machine_of(addresses)["config"]["env"]["LOG_LEVEL"] == "trace", "updated machine")
 
     assert stack.run("refresh") == 0, stack.text
     assert "trace" in stack.text
