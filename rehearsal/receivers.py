@@ -6,8 +6,8 @@ from checklist import operations
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.stack import RehearsalStack
 
-SPEED = 20
-"""The monitor's intervals are divided by this, so that a drill of 90 seconds takes less than 5."""
+SPEED = 30
+"""The monitor's intervals are divided by this, so that a drill of 90 seconds takes 3. With more, scrapes of a busy computer time out."""
 
 METRICS_TOKEN = "fm2_readonly"
 """The token with which the monitor reads metrics and logs from Fly."""

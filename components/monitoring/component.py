@@ -134,7 +134,7 @@ class Monitoring(Component):
     ) -> None:
         """Once the backend is verified, prove that Prometheus sees it and that a page arrives."""
         versions = pulumi.Output.all(*(machine.instance_id for machine in self.machines.values()))
-        watch = Watch(
+        Watch(
             f"{self.name}-watch",
             WatchArgs(
                 app=app.name,
@@ -158,7 +158,7 @@ class Monitoring(Component):
                 runbook=f"infra-docs/ALERTS.md#alert-{DRILL.lower()}",
                 route=_digest(IMAGES["alertmanager"], _alertmanager_yml(settings)),
             ),
-            self.replaceable_opts(watch),
+            self.replaceable_opts(backend.rollout),
         )
 
 

@@ -4,7 +4,8 @@ It is looked for again when `revision` changes: another configuration, another m
 """
 
 from collections.abc import Iterable
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, TypeAlias
 
 from msgspec.structs import asdict
 from pulumi import Output
@@ -27,7 +28,7 @@ ARMED_SECONDS = 60.0
 """Fly scrapes a machine every 15 seconds, and the monitor Fly."""
 UNKNOWN_PATH = "/is-anybody-listening"
 DAY = 86_400.0
-UP, PROBE, LATENCY = "up", 'probe_success{job="health"}', 'probe_duration_seconds{job="health"}'
+UP, PROBE, LATENCY = "up", "probe_success", "probe_duration_seconds"
 CERTIFICATE = 'min(probe_ssl_earliest_cert_expiry{job="health"}) - time()'
 RULES = "sum(prometheus_rule_group_rules)"
 NAMES = "count by (__name__) ({job=~'.+'})"
@@ -39,6 +40,9 @@ NOT_WATCHING = ErrorText(
     remedy="`up` is 0 for a source that cannot be scraped: read `fly logs -a {app}`, and for the source fly check the metrics token, "
     "then run `pulumi up` again",
 )
+
+
+_Found: TypeAlias = dict[str, list[Series]]
 
 
 class WatchArgs(Record):
@@ -93,57 +97,65 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
     def _look(self, args: WatchArgs) -> WatchState:
         seen = "nothing yet"
 
-        def watching() -> bool | None:
+        def watching() -> _Found | None:
             nonlocal seen
             try:
-                seen = self._missing(args)
+                found = self._found(
+                    args, f'{{__name__=~"{UP}|{PROBE}|{LATENCY}"}}', certificate=CERTIFICATE, rules=RULES
+                )
+                seen = _missing(args, found)
             except execution.CommandFailed as failed:
                 seen = str(failed)
-            return True if not seen else None
+                return None
+            return None if seen else found
 
         try:
-            waiting.poll(
+            found = waiting.poll(
                 watching,
                 seconds=SECONDS,
                 waiting_for="all its sources to be up",
                 last_seen=lambda: seen,
                 action="waiting for sources",
+                first_pause=1.0,  # Fly accepts one command a second
+                max_pause=2.0,
             )
         except TimedOut as error:
             raise NOT_WATCHING(app=args.app, error=error) from None
-        probe = next(iter(self._query(args, LATENCY)), None)
-        if probe is None:
-            raise NOT_WATCHING(app=args.app, error=f"{LATENCY} has no value")
+        probe = found[LATENCY][0]
+        lines, kept = self._lines(args) if "logs" in args.sources else (0, 0)
         return WatchState(
             **asdict(args),
             seen_at=waiting.utc_now().isoformat(timespec="seconds"),
             url=probe.metric.get("instance", ""),
             latency_ms=round(probe.number * 1000, 1),
-            certificate_days=round(self._number(args, CERTIFICATE) / DAY, 1),
-            loaded_rules=int(self._number(args, RULES)),
+            certificate_days=round(_number(found, "certificate") / DAY, 1),
+            loaded_rules=int(_number(found, "rules")),
             unarmed=self._unarmed(args),
-            lines=self._lines(args) if "logs" in args.sources else 0,
-            lines_kept=int(self._number(args, SENT)) if args.has_sink else 0,
+            lines=lines,
+            lines_kept=kept if args.has_sink else 0,
         )
 
-    def _lines(self, args: WatchArgs) -> int:
-        def counted() -> int | None:
-            health.request_once(self.config, args.hostname, UNKNOWN_PATH)
-            if args.has_sink and not self._number(args, SENT):
-                return None
-            return int(self._number(args, f"sum({args.counted})")) or None
+    def _lines(self, args: WatchArgs) -> tuple[int, int]:
+        """How many log lines were counted, and how many the sink has accepted."""
+        counted = kept = 0
 
-        try:
-            return waiting.poll(
-                counted,
+        def both() -> bool | None:
+            nonlocal counted, kept
+            health.request_once(self.config, args.hostname, UNKNOWN_PATH)
+            found = self._found(args, counted=f"sum({args.counted})", kept=SENT)
+            counted, kept = int(_number(found, "counted")), int(_number(found, "kept"))
+            return (counted > 0 and (kept > 0 or not args.has_sink)) or None
+
+        # The server may not log the request. The checklist then reports what did not arrive.
+        with suppress(TimedOut):
+            waiting.poll(
+                both,
                 seconds=LINE_SECONDS,
                 waiting_for="a log line, accepted by the sink if there is one",
                 action="waiting for logs",
                 first_pause=1.0,
             )
-        except TimedOut:
-            # The server may not log the request. The checklist then reports what did not arrive.
-            return int(self._number(args, f"sum({args.counted})"))
+        return counted, kept
 
     def _unarmed(self, args: WatchArgs) -> dict[str, list[str]]:
         unarmed = dict[str, list[str]]()
@@ -166,25 +178,35 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
         except TimedOut:
             return unarmed  # The checklist shows them.
 
-    def _missing(self, args: WatchArgs) -> str:
-        """What does not work yet; empty when everything does."""
-        up = {series.metric.get("job", "") for series in self._query(args, UP) if series.number == 1}
-        if down := sorted(set(args.sources) - up):
-            return f"not up, or not scraped yet: {', '.join(down)}"
-        if [series.number for series in self._query(args, PROBE)] != [1.0]:
-            return "the health URL does not answer as healthy"
-        if not self._number(args, RULES):
-            return "no rules are loaded"
-        return ""
-
-    def _number(self, args: WatchArgs, query: str) -> float:
-        return next((series.number for series in self._query(args, query)), 0.0)
+    def _found(self, args: WatchArgs, *queries: str, **numbers: str) -> _Found:
+        """The series of the queries by name, and of each number by its key: with one command, because Fly accepts one a second."""
+        labelled = [f'label_replace({query}, "of", "{key}", "", "")' for key, query in numbers.items()]
+        found: _Found = {}
+        for series in self._query(args, " or ".join([*queries, *labelled])):
+            found.setdefault(series.metric.get("of") or series.metric.get("__name__", ""), []).append(series)
+        return found
 
     def _query(self, args: WatchArgs, query: str) -> list[Series]:
         """The series of an instant query."""
         command = ["promtool", "query", "instant", "-o", "json", PROMETHEUS, query]
         output = execution.execute(self.fly, args.app, args.machine_id, command)
         return decode(output.encode(), list[Series], Call(doing=f"query {query}", source="promtool"))
+
+
+def _missing(args: WatchArgs, found: _Found) -> str:
+    """What does not work yet; empty when everything does."""
+    up = {series.metric.get("job", "") for series in found.get(UP, ()) if series.number == 1}
+    if down := sorted(set(args.sources) - up):
+        return f"not up, or not scraped yet: {', '.join(down)}"
+    if [series.number for series in found.get(PROBE, ())] != [1.0] or LATENCY not in found:
+        return "the health URL does not answer as healthy"
+    if not _number(found, "rules"):
+        return "no rules are loaded"
+    return ""
+
+
+def _number(found: _Found, name: str) -> float:
+    return next((series.number for series in found.get(name, ())), 0.0)
 
 
 class Watch(Resource[WatchArgs], module="checks", name="Watch"):

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from rehearsal.cloud.fly.programs import PROGRAMS
 from rehearsal.drills.drill import Drill, Failed
-from rehearsal.receivers import receivers, without_logs
+from rehearsal.receivers import SPEED, receivers, without_logs
 
-SPEED = 30
 NOTICE_SECONDS = 90.0
 """Time limit for each notification."""
 ALERT = "AppHealthDown"

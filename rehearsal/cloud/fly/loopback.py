@@ -44,7 +44,7 @@ DURATIONS = (
         + DURATION
         + r"\b"
     ),
-    re.compile(r"(?P<before>\[|offset |--rules\.alert\.resend-delay=)" + DURATION + r"\b"),
+    re.compile(r"(?P<before>\[|offset |--rules\.alert\.resend-delay=|\b(?:flush_)?interval = \")" + DURATION + r"\b"),
 )
 MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 

@@ -96,6 +96,8 @@ def test_private_name_is_one_port(loopback: Loopback) -> None:
         ("group_wait: 0s", "group_wait: 0s"),
         ("increase(x[5m] offset 5m)", "increase(x[30000ms] offset 30000ms)"),
         ("--rules.alert.resend-delay=1m", "--rules.alert.resend-delay=6000ms"),
+        ('flush_interval = "5s"', 'flush_interval = "500ms"'),
+        ('expiration_interval = "0s"', 'expiration_interval = "0s"'),
         ("timeout: 5s", "timeout: 5s"),
         ('url: "http://127.0.0.1:7706/receivers/page"', 'url: "http://127.0.0.1:7706/receivers/page"'),
     ],
