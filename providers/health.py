@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import httpx
 
 ATTEMPT_SECONDS = 10.0
+EXCERPT = 60
+"""Characters of a wrong body that a message shows."""
 FIX_HEALTH = "fix the release, or what a healthy one answers (config keys healthPath and expectBody)"
 
 BAD_PATH = ProblemText("path", "the health path {path} must begin with a slash")
@@ -47,6 +49,8 @@ class Probed(msgspec.Struct, frozen=True):
 def probe(config: Config, health: Health, *, meanwhile: Callable[[], object] = lambda: None) -> Probed:
     """Probe until `health.probes` responses in a row are as expected. Raises TimedOut with the last other response.
 
+    A wrong body is waited for as long as an error: the version before may still answer, or the new one not be ready yet, and
+    `seconds` is what the user allows for that. The status line shows what came and what was expected, so nobody waits for a typo.
     `meanwhile` is called before each attempt, to keep a lease.
     """
     import httpx
@@ -115,8 +119,16 @@ def _failure(response: "httpx.Response", health: Health) -> str:
     if response.status_code != health.expect_status:
         return f"HTTP {response.status_code} instead of {health.expect_status}"
     if health.expect_body is not None and health.expect_body not in response.text:
-        return f"HTTP {response.status_code}, but without {health.expect_body!r} in the body"
+        return f"HTTP {response.status_code}, but without {health.expect_body!r} in the body, {_excerpt(response.text)}"
     return ""
+
+
+def _excerpt(body: str) -> str:
+    """The beginning of a body in one line: everybody can read it at the public address."""
+    text = " ".join(body.split())
+    if not text:
+        return "which is empty"
+    return f"which is {text[:EXCERPT]!r}" if len(text) <= EXCERPT else f"which begins with {text[:EXCERPT]!r}"
 
 
 def health_problems(health: Health) -> Iterator[Problem]:

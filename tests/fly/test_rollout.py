@@ -58,7 +58,10 @@ def test_new_name_is_waited_for(configured: Configured, arguments: dict[str, Any
 
 
 def test_wrong_response_is_reported(configured: Configured, arguments: dict[str, Any]) -> None:
-    with pytest.raises(ProviderError, match=r"without '9\.9\.9' in the body") as refused:
+    """With what was expected and what came."""
+    with pytest.raises(
+        ProviderError, match=r"""without '9\.9\.9' in the body, which begins with '{"status":"ok","""
+    ) as refused:
         Driven(configured(RolloutProvider)).up(**arguments, expect_body="9.9.9")
 
     assert "\n" not in str(refused.value)
