@@ -31,6 +31,8 @@ class Machine(Shape, frozen=True, kw_only=True):
     region: str
     image: str
     config: Mapping[str, Any]
+    instance_id: str = ""
+    """The version that runs."""
     machine_id: str = ""
     """The machine that runs; empty in a state from before updates side by side."""
     start_seconds: float = 0.0
@@ -253,13 +255,15 @@ def healthy(known: Known) -> str:
     rollout = need(known, Rollout)
     if not rollout.latencies_ms:
         raise Missing
-    runs = need(known, Machine, within=BACKEND).image
-    if rollout.image != runs:
-        raise Missing(f"{rollout.image} was verified, and {runs} runs")
+    runs = need(known, Machine, within=BACKEND)
+    if rollout.image != runs.image:
+        raise Missing(f"{rollout.image} was verified, and {runs.image} runs")
+    is_same = runs.instance_id in ("", rollout.instance_id)
+    since = "" if is_same else f"; since then a rollback or a restart with the same image: instance {runs.instance_id}"
     return (
         f"{rollout.url}{rollout.path} returned {rollout.expect_status} {len(rollout.latencies_ms)} times, "
         f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"
-        f"{_last_update(known)}"
+        f"{since}{_last_update(known)}"
     )
 
 

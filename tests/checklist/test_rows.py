@@ -269,6 +269,15 @@ def test_restored_rows(restored: dict[str, Any], evidence: str) -> None:
     assert finding("backups", {"restore": restored}).text.endswith(evidence)
 
 
+def test_instance_after_rollback() -> None:
+    """The evidence is of the instance that was verified, and does not pass for that of the one that runs."""
+    found = finding("healthy", {"machine": {"instance_id": "01M9"}})
+
+    assert found.state is State.OK
+    assert "instance 01M8, verified" in found.text
+    assert "since then a rollback or a restart with the same image: instance 01M9" in found.text
+
+
 def test_rule_that_cannot_fire() -> None:
     """It is proven that the monitor works, and the evidence says which rules have nothing to look at."""
     found = finding("monitoring", {"watch": {"unarmed": {"AppRestartLoop": ["fly_instance_cpu"]}}})
