@@ -63,7 +63,7 @@ def ipa(subject: Subject) -> Iterator[Finding]:
 
 
 def _without_ipa(subject: Subject) -> Finding:
-    if subject.stack.build:
+    if subject.stack.resource_ids.get("appstore:ProcessedBuild"):  # One that Apple rejected can be left out.
         refusal = BUILD_LEFT_OUT()
         return blocked(refusal.message, refusal.remedy)
     return ok("no build yet: `ipa` is empty, so `up` deploys the backend, and makes what a build needs")

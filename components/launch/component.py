@@ -50,7 +50,7 @@ class Launch(Component):
         checked = CheckedRelease(
             f"{name}-release",
             ReleaseArgs(
-                label=release.label, declared_by=settings.declared_by, has_build=_is_uploaded(deployment.build)
+                label=release.label, declared_by=settings.declared_by, has_build=_is_accepted(deployment.build)
             ),
             self.child_opts(),
         )
@@ -111,9 +111,9 @@ def _state(record: LaunchRecord, release: Release) -> pulumi.Output[str]:
 
 
 def _counts(findings: Sequence[Finding]) -> str:
-    """How many of the blocking rows are proven, and the names of the others. The declaration has a row of its own, which does not block."""
+    """How many of the rows are proven, and the names of the others, without the row of the declaration: the text begins with that."""
     rows = [finding for finding in findings if finding.row.blocks]
-    parts = [f"{sum(finding.state is State.OK for finding in rows)} of {len(rows)} blocking rows proven"]
+    parts = [f"{sum(finding.state is State.OK for finding in rows)} of {len(rows)} other rows proven"]
     for what, states in (
         ("failed", (State.FAILED,)),
         ("open", (State.MISSING, State.WAITING)),
@@ -133,8 +133,9 @@ def _requirements(findings: Sequence[Finding]) -> list[Requirement]:
     ]
 
 
-def _is_uploaded(build: Build | None) -> pulumi.Input[bool]:
-    return build.upload.upload_id.apply(bool) if build else False
+def _is_accepted(build: Build | None) -> pulumi.Input[bool]:
+    """Whether Apple has accepted a build: one that it rejected can be left out."""
+    return build.processed.build_id.apply(bool) if build else False
 
 
 def _facts(deployment: Deployment, build: Build, release: Release) -> pulumi.Output[dict[str, str]]:

@@ -1,7 +1,7 @@
 """The release that a stack is at. It is checked before a launch record is created.
 
 A launch record is never changed or deleted. So a new release is not declared by the setting that declared the last one. And a stack
-that has uploaded a build keeps one: testers would lose it.
+whose build Apple has accepted keeps one: testers would lose it.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ DECLARED_AT_ONCE = ProblemText(
 )
 BUILD_LEFT_OUT = ProblemText(
     "has_build",
-    "this stack has uploaded a build, and the testers would lose it: the IPA (config key ipa) is not set any more",
+    "this stack has a build, and the testers would lose it: the IPA (config key ipa) is not set any more",
     remedy="set the config key ipa to the path of the IPA again. The file is read for the next build only, and may be missing until then",
 )
 
@@ -31,7 +31,7 @@ class ReleaseArgs(Record):
     declared_by: Input[str] = field(default="")
     """Who declares it launched; empty until somebody does."""
     has_build: Input[bool] = field(default=False)
-    """Whether the stack has uploaded a build. Once it has, it cannot be left out."""
+    """Whether Apple has accepted a build of the stack. Once it has, the build cannot be left out."""
 
 
 class ReleaseState(ReleaseArgs):

@@ -193,7 +193,7 @@ IOS_BUILD = (
     refused(
         "ipa",
         None,
-        "this stack has uploaded a build, and the testers would lose it",
+        "this stack has a build, and the testers would lose it",
         "removed-and-undeclared",
         settings={"archive": "", "declaredBy": None},
     ),

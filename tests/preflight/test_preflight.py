@@ -560,12 +560,14 @@ def test_uploaded_build_needs_no_ipa(preflight: Preflight, monkeypatch: pytest.M
 
 
 def test_no_build_yet(preflight: Preflight) -> None:
-    """No IPA is fine while nothing is uploaded."""
+    """No IPA is fine while Apple has accepted none."""
     preflight.values |= {"archive": "", "ipa": ""}
     (finding,) = preflight.row("IPA")
     assert (finding.verdict, finding.text.partition(":")[0]) == (Verdict.OK, "no build yet")
 
     preflight.build = {"app_id": "6740000001", "short_version": "1.0.0", "version": "0"}
+    assert preflight.row("IPA") == [finding]
+    preflight.resource_ids = {"appstore:ProcessedBuild": frozenset({"B1"})}
     (finding,) = preflight.row("IPA")
     assert finding.verdict is Verdict.BLOCKED
     assert "the testers would lose it" in finding.text

@@ -68,6 +68,22 @@ def test_uploaded_build_is_kept(stack: StackInProcess, protect: str) -> None:
     assert stack.run("up", "--expect-no-changes") == 0, stack.text
 
 
+def test_rejected_build_is_left_out(stack: StackInProcess) -> None:
+    """Testers never had it. The stack goes on without a build, and the fixed one has a higher number."""
+    stack.control("POST", "/appstore/reject", {"codes": {"90683": "Missing purpose string in Info.plist."}})
+    stack.configure(**BUILT)
+    assert stack.run("up", "--skip-preview") != 0
+    assert "Apple rejected build 0 of 1.0.0" in stack.text
+
+    stack.configure(ipa=None, archive=None)
+    assert stack.run("up") == 0, stack.text
+    assert problems(stack)["uploaded"] == NO_BUILD
+    stack.configure(**BUILT, build="0.1")
+    assert stack.run("up", "--skip-preview") == 0, stack.text
+
+    assert stack.outputs()["build"] == "1.0.0 (0.1)"
+
+
 def test_declaration_needs_a_build(stack: StackInProcess) -> None:
     stack.configure(declaredBy="Mara Lindqvist")
 
