@@ -14,6 +14,9 @@ from components.config import SettingProblem, SettingText
 
 NOT_IN_QUOTES = SettingText("{key}", "YAML reads {text} as a number or a date", remedy='write "{text}", in quotes')
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""From the C library where PyYAML has it: a preview reads the file ten times as fast."""
+
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(
     r"[-+]?(0x[0-9a-f_]+|0o?[0-7_]+|0b[01_]+|(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?)|\d{4}-\d\d?-\d\d?.*",
@@ -26,12 +29,12 @@ def problems(file: Path, project: str) -> Iterator[SettingProblem]:
     """The numbers and dates without quotes, other than whole numbers in their usual form. None for a file that the engine cannot
     read either."""
     try:
-        document = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
+        document = yaml.compose(file.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, yaml.YAMLError):
         return
     for key, node in _scalars(document, ""):
         namespace, _, name = key.removeprefix(".config.").partition(":")
-        is_ours = key.startswith(".config.") and namespace == project and node.style is None
+        is_ours = key.startswith(".config.") and namespace == project and not node.style
         if is_ours and _NUMBER.fullmatch(node.value) and not _WHOLE.fullmatch(node.value):
             place = f"{file.name}:{node.start_mark.line + 1}"
             yield NOT_IN_QUOTES(place=place, key=name, text=node.value)
