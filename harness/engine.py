@@ -29,6 +29,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic import dynamic as sdk
 from pulumi.output import Unknown
+from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.stack import run_in_stack
 
 from harness.inprocess import (
@@ -313,6 +314,8 @@ class StackInProcess(Stack):
             patch.setattr("rehearsal.engine.operations.Server", LocalServer)
             patch.setattr(providers_engine, "note", providers_engine.note)
             patch.setattr(sdk, "serialize_provider", _serialized)
+            # Nothing reads these traces, and in a test the stack is deep: they take a seventh of the time.
+            patch.setattr(pulumi.runtime.resource, "_get_stack_trace", StackTrace)
             route_to(patch, self.world, self.transport())
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                 code = commands.main(list(arguments))

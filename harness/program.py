@@ -20,6 +20,7 @@ import httpx
 import yaml
 
 from project.crypter import Crypter
+from project.files import read_yaml
 from rehearsal.doubles import served
 from rehearsal.endpoints import ENDPOINTS
 from rehearsal.people import AppForm, People
@@ -76,14 +77,18 @@ CONFIG: dict[str, Any] = {
 def engine_config(values: Mapping[str, Any]) -> dict[str, str]:
     """Configuration as the engine passes it to the program: the defaults of Pulumi.yaml, and `values`, which lack the prefix
     `solos:`. Every value is a string; None removes a key."""
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    config = {f"solos:{key}": about["default"] for key, about in declared.items() if "default" in about}
-    config |= {f"solos:{key}": value for key, value in values.items()}
+    config = _defaults() | {f"solos:{key}": value for key, value in values.items()}
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in config.items()
         if value is not None
     }
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    declared = read_yaml(ROOT / "Pulumi.yaml")["config"]
+    return {f"solos:{key}": about["default"] for key, about in declared.items() if "default" in about}
 
 
 @contextmanager
@@ -110,7 +115,7 @@ class Stack:
         self._engine = engine
         self._file = self.project / "Pulumi.test.yaml"
         is_new = not self._file.exists()
-        self._document = stack_file() if is_new else yaml.safe_load(self._file.read_text())
+        self._document = stack_file() if is_new else read_yaml(self._file)
         self.config: dict[str, Any] = self._document["config"]
         self.environment = {
             **os.environ,

@@ -1,5 +1,6 @@
 """The alert rules: required annotations, and checks with promtool."""
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -99,11 +100,15 @@ def test_alert_names_are_unique() -> None:
 
 def _checks(name: str) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """For each test case about the alert: what it expects of it, in order."""
-    cases = [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text())["tests"]]
     found = [
-        (case, [check for check in case.get("alert_rule_test", ()) if check["alertname"] == name]) for case in cases
+        (case, [check for check in case.get("alert_rule_test", ()) if check["alertname"] == name]) for case in _cases()
     ]
     return [(case, checks) for case, checks in found if checks]
+
+
+@functools.cache
+def _cases() -> list[dict[str, Any]]:
+    return [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text())["tests"]]
 
 
 @pytest.mark.parametrize("alert", [alert for alert in ALERTS if alert.name != "Watchdog"], ids=lambda alert: alert.name)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.backend import image_build
 from components.backend import settings as backend_settings
 from components.launch import smoke_test
 from components.settings import BadSettings, Settings, read
@@ -36,6 +37,7 @@ def files_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (appconfig, "load", folder / "fly.toml"),
         (smoke_test, "read_plan", folder / "infra-docs/smoke-test.toml"),
         (backend_settings, "read_contract", folder / "infra-docs/environment.toml"),
+        (image_build, "source_of", folder / "monitoring/receivers"),
     ):
         monkeypatch.setattr(module, name, _remembering(getattr(module, name), file))
 
