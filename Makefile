@@ -32,7 +32,7 @@ setup: $(VENV)/.installed ## install all requirements, pinned and hashed, into .
 $(VENV)/.installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": install it, or name one with PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
 # Many shells export PORT, NAME or EMAIL for something else: these count on the command line of make only.
@@ -96,8 +96,8 @@ bench: setup ## run the benchmarks (NAME=calls for one of them)
 lint: setup ## check formatting, lint, types, and import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python -m mypy
+	$(BIN)/python $(BIN)/lint-imports
 
 format: setup ## format the code and fix what ruff can fix
 	$(BIN)/ruff format .

@@ -1,6 +1,7 @@
 """What the Makefile gives to the programs that it starts."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_options_are_not_exported_ones(tmp_path: Path, target: str, option: str)
         ).stdout
 
     assert recipe(**{option: "3000"}) == recipe() != recipe(f"{option}=3000")
+
+
+def test_scripts_are_not_started_by_path() -> None:
+    """The first line of a script in .venv names its interpreter, and a quote or a $ in the path of the clone breaks it."""
+    started = re.findall(r"(?<!python )\$\(BIN\)/([\w-]+)", (ROOT / "Makefile").read_text())
+
+    assert {*started} == {"python", "ruff"}
 
 
 def test_quotes_of_a_tester(tmp_path: Path) -> None:
