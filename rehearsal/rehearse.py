@@ -13,10 +13,12 @@ waived.
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from rehearsal.errors import exit_code
 from rehearsal.folder import locked
 from rehearsal.people import AppForm, People
 from rehearsal.receivers import SPEED, receivers, waived
-from rehearsal.stack import ENGINES, RehearsalStack, installed_engine, rehearsal_file
+from rehearsal.stack import ENGINES, RehearsalStack, inherited, installed_engine, rehearsal_file
 
 FOLDER = Path(".rehearsal")
 NAME = "rehearsal"
@@ -191,9 +193,10 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     print(
         f"The doubles are ready. Apple's form for the app record is at {doubles.control}/.\n"
         "In another shell, where flyctl reaches them too:\n\n"
+        f"{_unset(os.environ)}"
         f"    export FLY_API_BASE_URL={fly} FLY_UIEX_BASE_URL={fly} FLY_FLAPS_BASE_URL={doubles.addresses['fly']}\n"
         f'    export FLY_API_TOKEN="{doubles.credentials["FLY_API_TOKEN"]}"\n'
-        f"    export PULUMI_BACKEND_URL=file://$PWD/{FOLDER}/state PULUMI_CONFIG_PASSPHRASE={NAME}\n"
+        f'    export PULUMI_BACKEND_URL="file://$PWD/{FOLDER}/state" PULUMI_CONFIG_PASSPHRASE={NAME}\n'
         f"    {pulumi} up --stack {NAME} --config-file {stack.file}\n"
         f"    make people\n"
         f"    {pulumi} up --stack {NAME} --config-file {stack.file}\n"
@@ -206,6 +209,12 @@ def _serve(stack: Rehearsal, doubles: Doubles) -> int:
     except processes.Interrupted:
         return 0
     raise processes.Killed("the doubles ended unexpectedly")
+
+
+def _unset(environment: Mapping[str, str]) -> str:
+    """A command for the other shell, if this one has credentials of a person, or a declared loss: the doubles would get them."""
+    foreign = sorted(environment.keys() - inherited(environment).keys())
+    return f"    unset {' '.join(foreign)}\n" if foreign else ""
 
 
 def _play_people() -> int:

@@ -1,11 +1,12 @@
-"""The launch by hand: the commands that `make serve` prints, typed in another shell, reach "launched"."""
+"""The launch by hand: the commands that `make serve` prints, typed in another shell with a person's variables, reach "launched"."""
 
+import os
 import signal
 import subprocess
 import sys
 
 from rehearsal.people import AppForm, People
-from tests.rehearsal.conftest import Clone
+from tests.rehearsal.conftest import EXPORTED, Clone
 
 
 def test_printed_commands_reach_launched(clone: Clone) -> None:
@@ -17,6 +18,7 @@ def test_printed_commands_reach_launched(clone: Clone) -> None:
         done = subprocess.run(
             ["sh", "-e", "-c", commands(serving)],
             cwd=clone.folder,
+            env={**os.environ, **EXPORTED},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
