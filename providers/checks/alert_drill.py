@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import msgspec
 from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import waiting
+from providers.decoding import Call, decode
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import execution, logs
 from providers.fly.provider import FlyGate
@@ -27,6 +29,9 @@ URL = re.compile(r"https?://[^\s\"\\]+")
 """The URL of a receiver is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0
 """For delivery and for resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
+
+REGROUP_SECONDS = 90.0
+"""For the resolve of an earlier drill, which comes within a group_interval."""
 
 
 class AlertDrillArgs(Record):
@@ -52,6 +57,10 @@ class AlertDrillState(AlertDrillArgs):
     """From then until the receiver had accepted the page."""
     resolved_at: str = ""
     """When the receiver had accepted the resolve."""
+
+
+class _Alert(msgspec.Struct):
+    labels: dict[str, str]
 
 
 class NotDelivered(ProviderError):
@@ -87,6 +96,8 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
 
     def _drill(self, args: AlertDrillArgs) -> AlertDrillState:
         known = set(self._lines(args))
+        if self._is_firing(args):
+            known |= self._end_interrupted(args, known)
         started_at, fired_at = waiting.clock.now(), waiting.utc_now()
         self._add_alert(args, ends_at=fired_at + timedelta(minutes=30))
         known |= self._await_delivery(args, known, "page")
@@ -100,28 +111,40 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
             resolved_at=waiting.utc_now().isoformat(timespec="seconds"),
         )
 
+    def _is_firing(self, args: AlertDrillArgs) -> bool:
+        printed = self._amtool(args, "query", "-o", "json", f"alertname={args.alert}", f"app={args.watched}")
+        return bool(decode(printed.encode(), list[_Alert], Call(doing=f"query alert {args.alert}", source="amtool")))
+
+    def _end_interrupted(self, args: AlertDrillArgs, known: set[str]) -> set[str]:
+        """End the alert of a drill that was interrupted: Alertmanager sends no second page while it fires. The new log lines."""
+        self._add_alert(args, ends_at=waiting.utc_now() - timedelta(seconds=1))
+        try:
+            return self._await_delivery(args, known, "resolve", seconds=REGROUP_SECONDS)
+        except NotDelivered:
+            return set()  # The drill was interrupted before its page: then there is no resolve.
+
     def _add_alert(self, args: AlertDrillArgs, *, ends_at: datetime) -> None:
         summary = f"This is a drill: the alert path of {args.watched} has changed, and pages arrive. Nothing is wrong."
-        execution.execute(
-            self.fly,
-            args.app,
-            args.machine_id,
-            [
-                "amtool",
-                f"--alertmanager.url={ALERTMANAGER}",
-                "alert",
-                "add",
-                args.alert,
-                "severity=critical",
-                f"app={args.watched}",
-                f"--annotation=summary={summary}",
-                f"--annotation=runbook={args.runbook}",
-                f"--end={ends_at.isoformat(timespec='seconds')}",
-            ],
+        self._amtool(
+            args,
+            "add",
+            args.alert,
+            "severity=critical",
+            f"app={args.watched}",
+            f"--annotation=summary={summary}",
+            f"--annotation=runbook={args.runbook}",
+            f"--end={ends_at.isoformat(timespec='seconds')}",
         )
 
-    def _await_delivery(self, args: AlertDrillArgs, known: set[str], what: str) -> set[str]:
-        """Wait for a notification that is not `known`; the new log lines."""
+    def _amtool(self, args: AlertDrillArgs, *command: str) -> str:
+        """What `amtool alert …` prints."""
+        amtool = ["amtool", f"--alertmanager.url={ALERTMANAGER}", "alert", *command]
+        return execution.execute(self.fly, args.app, args.machine_id, amtool)
+
+    def _await_delivery(
+        self, args: AlertDrillArgs, known: set[str], what: str, *, seconds: float | None = None
+    ) -> set[str]:
+        """Wait for a notification that is not `known`, for STEP_SECONDS by default; the new log lines."""
         seen = "no notification yet"
 
         def delivered() -> set[str] | None:
@@ -134,7 +157,7 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
         try:
             return waiting.poll(
                 delivered,
-                seconds=STEP_SECONDS,
+                seconds=STEP_SECONDS if seconds is None else seconds,
                 waiting_for=what,
                 last_seen=lambda: seen,
                 action="waiting for receiver",

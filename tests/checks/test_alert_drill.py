@@ -12,9 +12,10 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from components.monitoring.machines import IMAGES, Monitored, Receiver, alertmanager_yml, in_base64, machines
 from harness.driver import Driven
-from providers import http
+from providers import http, waiting
 from providers.checks import alert_drill
 from providers.checks.alert_drill import AlertDrillProvider, NotDelivered
+from providers.errors import ProviderError
 from providers.fly import silence
 from providers.fly.api import execution
 from providers.fly.api.client import Fly
@@ -24,6 +25,9 @@ from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.clock import Delays
 from rehearsal.cloud.server import Listeners
 from rehearsal.cloud.world import World
+from tests.fly.alertmanager import alerts_of, leave_firing
+from tests.fly.checked import DRILL
+from tests.fly.journeys import monitored
 from tests.needs import needs
 
 MONITORED = Monitored(app="solos", monitor="solos-monitor", org="sol-labs", hostname="solos.fly.dev", logs=False)
@@ -96,6 +100,37 @@ def test_page_and_resolve_arrive(monitor: Monitor) -> None:
     assert monitor.drill.steps == ["create", "same"]
     assert monitor.received() == ["firing", "resolved"]
     assert monitor.drill.outputs["resolved_at"] >= monitor.drill.outputs["fired_at"]
+
+
+@needs("prometheus-alertmanager", "amtool")
+def test_interrupted_drill_is_repeated(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alertmanager sends no second page while the alert of the first drill fires."""
+    about = monitor.start(f"{monitor.addresses['control']}/receivers/page")
+    with monkeypatch.context() as patch:
+        patch.setattr(waiting, "poll", _interrupt)
+        with pytest.raises(ProviderError, match="interrupted"):
+            monitor.drill.up(**about)
+    waiting.poll(lambda: monitor.received() == ["firing"] or None, seconds=20, waiting_for="the first page")
+
+    monitor.drill.up(**about)
+
+    assert monitor.received() == ["firing", "resolved"] * 2
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise ProviderError("interrupted")
+
+
+def test_drill_interrupted_before_its_page(world: World, settings: dict[str, Any]) -> None:
+    """It sends no resolve either, which is not waited for any longer than a group_interval."""
+    stack = monitored(world, settings)
+    leave_firing(world, DRILL, paged=False)
+    began = world.clock.now()
+
+    stack.drill()
+
+    assert alerts_of(world) == {DRILL: "resolved"}
+    assert world.clock.now() - began < alert_drill.STEP_SECONDS
 
 
 @needs("prometheus-alertmanager", "amtool")

@@ -1,4 +1,4 @@
-"""The checks of a running backend as one stack: restore drills, the monitor's sources, and the record of the launch.
+"""The checks of a running backend as one stack: restore drills, the monitor's sources and alerts, and the record of the launch.
 
 The programs that they start in the machine are shell scripts here, because each journey starts them hundreds of times. The real ones
 run in `tests/checks` and in the rehearsal.
@@ -6,18 +6,24 @@ run in `tests/checks` and in the rehearsal.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
+from providers.checks.alert_drill import AlertDrillProvider
 from providers.checks.launch_record import LaunchRecordProvider
 from providers.checks.replica_drill import ReplicaDrillProvider
 from providers.checks.restore_drill import RestoreDrillProvider
 from providers.checks.watch import WatchProvider
 from providers.fly.image import ImageProvider
 from rehearsal.cloud.fly import commands
-from tests.fly.backend import APP, HOSTNAME, Backend
+from rehearsal.cloud.world import World
+from tests.fly.alertmanager import alertmanager, alerts_of
+from tests.fly.backend import APP, HOSTNAME, Backend, held
 
+DRILL = "AppDrill"
 DATABASE = "/data/solos.db"
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -73,6 +79,33 @@ class Checked(Backend):
             machine_id=machine,
             verified_at=self.resources["rollout"].outputs["verified_at"],
         )
+
+
+@dataclass
+class Monitored(Backend):
+    """Its machine is that of Alertmanager too."""
+
+    world: World = field(repr=False, kw_only=True)
+
+    def drill(self) -> None:
+        """The alert drill."""
+        with alertmanager(self.world):
+            self.do(
+                "alert drill",
+                AlertDrillProvider,
+                app=APP,
+                machine_id=self.resources["machine"].id,
+                watched=APP,
+                alert=DRILL,
+                route="1",
+            )
+
+    def copy(self, world: World) -> Self:
+        return replace(super().copy(world), world=world)
+
+
+def alerts_held(world: World) -> dict[str, Any]:
+    return {**held(world), "alerts": alerts_of(world)}
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from typing import Any
 from providers.fly.safe_update.verification import NotHealthy
 from rehearsal.cloud.world import World
 from tests.fault_matrix import Journey
+from tests.fly.alertmanager import leave_firing
 from tests.fly.backend import RELEASES, Backend, Stateless, add_note, held
-from tests.fly.checked import Checked
+from tests.fly.checked import DRILL, Checked, Monitored, alerts_held
 from tests.fly.conftest import push
 from tests.fly.database import Database, database_held, enter_dns
 
@@ -60,6 +61,18 @@ def verified(world: World, settings: dict[str, Any]) -> Checked:
     backend.resources = standing(world, settings).resources
     world.clock.sleep(600)
     return backend
+
+
+def monitored(world: World, settings: dict[str, Any]) -> Monitored:
+    """The backend runs, and an Alertmanager."""
+    return Monitored(settings, standing(world, settings).resources, world=world)
+
+
+def interrupted(world: World, settings: dict[str, Any]) -> Monitored:
+    """A drill has paged, and then its process was killed: the alert still fires."""
+    stack = monitored(world, settings)
+    leave_firing(world, DRILL, paged=True)
+    return stack
 
 
 def release(backend: Backend) -> None:
@@ -127,6 +140,8 @@ JOURNEYS = (
     Journey("changing a secret", standing, change_a_secret, held),
     Journey("growing the volume", standing, grow_the_volume, held),
     Journey("drilling a restore", verified, Checked.restore, held),
+    Journey("drilling an alert", monitored, Monitored.drill, alerts_held),
+    Journey("drilling an alert again", interrupted, Monitored.drill, alerts_held),
     Journey("destroying the backend", standing, Backend.destroy, held),
     Journey("releasing what was taken over", taken_over, Backend.destroy, held),
     Journey("creating database and certificate", no_database, Database.up, database_held),
