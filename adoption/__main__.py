@@ -8,6 +8,7 @@ what differs. Without it, `up` adopts the same objects, and shows what it change
 """
 
 import argparse
+import asyncio
 import json
 import os
 import runpy
@@ -18,7 +19,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
-from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.mocks import MockEngine, MockMonitor, MockResourceArgs, Mocks, MockSettings
+from pulumi.runtime.stack import run_in_stack
 
 from adoption.locate import LOCATE, OtherName, secret_names, unclaimed
 from components.backend.environment import read_contract
@@ -120,9 +122,22 @@ def survey(folder: Path, stack: str, config_file: Path | None = None) -> Survey:
     found = Survey(Config(config.config, config.project))
     environment = config.config[f"{config.project}:environment"]
     found.generated = read_contract(folder / environment, environment)[0].generated()
-    set_mocks(found, project=config.project, stack=stack, preview=True, monitor=_Monitor(found))
-    program = pulumi.runtime.test(lambda: runpy.run_path(str(folder / "__main__.py"), run_name="__main__") and None)  # type: ignore[no-untyped-call]  # Pulumi's
-    program()
+    pulumi.runtime.configure(
+        MockSettings(  # type: ignore[no-untyped-call]  # Pulumi's
+            monitor=_Monitor(found),
+            engine=MockEngine(None),
+            project=config.project,
+            stack=stack,
+            organization="organization",
+            dry_run=True,
+            callbacks=None,
+        )
+    )
+
+    def run() -> None:
+        runpy.run_path(str(folder / "__main__.py"), run_name="__main__")
+
+    asyncio.run(run_in_stack(run))
     return found
 
 

@@ -1,5 +1,6 @@
 """A program with `BACKENDS` backends, which the benchmark `scale` puts in the place of the launch's."""
 
+import asyncio
 import gc
 
 gc.disable()
@@ -25,3 +26,10 @@ settings = read(
 )
 for number in range(int(os.environ["BACKENDS"])):
     Backend(f"backend-{number}", replace(settings.backend, app=f"app-{number}"))
+
+
+async def begin_registrations() -> None:
+    await asyncio.sleep(0)
+
+
+pulumi.run(begin_registrations)

@@ -1,5 +1,6 @@
 """Empty resources: the graph in `graph.json`, or else `empty:count` dynamic ones."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -27,3 +28,10 @@ if GRAPH.exists():
 else:
     for number in range(pulumi.Config().require_int("count")):
         Nothing(f"nothing-{number}")
+
+
+async def begin_registrations() -> None:
+    await asyncio.sleep(0)
+
+
+pulumi.run(begin_registrations)
