@@ -23,7 +23,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import pulumi
 from msgspec.structs import replace
@@ -49,7 +49,7 @@ from providers.properties import (
     BadProperties,
     decode,
     encode,
-    holding_records,
+    holds_records,
     is_known,
     marked,
 )
@@ -60,6 +60,11 @@ StateT = TypeVar("StateT")
 DEFECT = ErrorText(
     "{kind}: {error} (a defect, at {file}:{line} in {function})", remedy="report it with this line", error=Unexpected
 )
+
+
+_unaliased: Any = classmethod(lambda cls, _: cls)
+"""At run time `Provider[VolumeArgs, VolumeState]` is just `Provider`. Only the type checker needs the alias, and `typing` takes as long
+to create it as Python to create a class."""
 
 
 class Provider(ResourceProvider, Generic[ArgsT, StateT]):
@@ -75,6 +80,9 @@ class Provider(ResourceProvider, Generic[ArgsT, StateT]):
     """Whether `validate` is also called in a preview where values are still `Unknown`, and skips those."""
     replaces_by_deleting_first: ClassVar[bool] = False
     """Whether a replacement must free the old object's name or volume before the new one can exist."""
+
+    if not TYPE_CHECKING:
+        __class_getitem__ = _unaliased
 
     config: Config
     """The stack's configuration; set by the engine before the first call, absent in the program's process."""
@@ -207,14 +215,16 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
             region: Output[str]
     """
 
+    if not TYPE_CHECKING:
+        __class_getitem__ = _unaliased
+
     provider: ClassVar[type[Provider[Any, Any]]]
 
     def __init__(self, resource_name: str, args: ArgsT, opts: pulumi.ResourceOptions | None = None) -> None:
         state = self.provider.State
         secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
-        nested = holding_records(state)
         given = {
-            name: value.apply(encode) if name in nested and isinstance(value, pulumi.Output) else value
+            name: value.apply(encode) if isinstance(value, pulumi.Output) and holds_records(state, name) else value
             for name, value in encode(args).items()
         }
         properties: dict[str, Any] = {**dict.fromkeys(state.__struct_fields__), **given}
