@@ -11,7 +11,6 @@ type, is recorded as a problem, and an empty value is returned, so that reading 
 the value of an encrypted key.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -202,7 +201,7 @@ class StackConfig:
             rule = RULES.get(re.sub(r"\[\d+\]", "", key)) or (RULES.get(f"{first}.*") if dot else None)
             if key in known or first in known:
                 continue
-            if CONTROL.search(key + value):
+            if re.search(CONTROL, key + value):
                 self.refuse(CONTROL_CHARACTER(key=key))
             elif value == "null":
                 self.refuse(NO_VALUE(key=key))
@@ -214,7 +213,7 @@ class StackConfig:
 
     def is_misspelt(self, key: str, value: str) -> bool:
         """Whether `value` cannot be used as the value of `key`; `refuse_misspelt` reports it."""
-        return bool(CONTROL.search(value)) or not RULES[key].fits(value)
+        return bool(re.search(CONTROL, value)) or not RULES[key].fits(value)
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         """All keys that are read and their values; `key.name` for one of an object."""
@@ -274,5 +273,7 @@ def _texts_in(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _unknown(key: str, name: str, known: Collection[str]) -> SettingProblem:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     return UNKNOWN(key=key, close=close[0]) if close else UNKNOWN_OF(key=key, known=", ".join(sorted(known)))

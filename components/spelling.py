@@ -28,7 +28,7 @@ def is_url(text: str) -> bool:
 
 
 def _like(pattern: str, form: str) -> Rule:
-    return Rule(form, re.compile(pattern).fullmatch)
+    return Rule(form, lambda text: re.fullmatch(pattern, text))
 
 
 def _seconds(most: int) -> Rule:
@@ -101,5 +101,5 @@ RULES: Mapping[str, Rule] = {
 MAY_BE_EMPTY = frozenset({"extensions"})
 """Keys of objects that can have empty values."""
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+CONTROL = r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]"
 """Characters that no setting contains, in a name or in a value."""

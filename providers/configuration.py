@@ -14,7 +14,7 @@ from pulumi.dynamic import Config
 
 from providers.errors import ErrorText
 
-URL = re.compile(r"https?://[^\s/]+(?:/\S*)?")
+URL = r"https?://[^\s/]+(?:/\S*)?"
 
 MISSING = ErrorText(
     "{what} is missing",
@@ -44,7 +44,7 @@ def endpoint(config: Config, name: str, default: str) -> str:
     text = config.get("endpoints")
     endpoints = json.loads(text) if text else {}
     address = str(endpoints.get(name) or default).rstrip("/")
-    if address and not URL.fullmatch(address):
+    if address and not re.fullmatch(URL, address):
         raise NO_SCHEME(name=name, address=address)
     return address
 

@@ -14,7 +14,7 @@ FILE = "fly.toml"
 SERVICES = ("http_service", "services", "checks")
 MOUNTS = ("mount", "mounts")
 LITESTREAM = "litestream.yml"
-REPLICATED = re.compile(r"^\s*- path:\s*(\S+)", re.MULTILINE)
+REPLICATED = r"(?m)^\s*- path:\s*(\S+)"
 """The databases in Litestream's configuration; the path of a replica is not an item of a list."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NO_REGION = SettingText(FILE, "primary_region is missing", remedy="set the region of the machine and its volume")
@@ -151,4 +151,4 @@ def _replicated(fly_toml: AppConfig) -> list[str]:
     """The databases that Litestream replicates, by the configuration among the files of the machine."""
     files = [file for file in fly_toml.config.get("files", ()) if file["guest_path"].endswith(f"/{LITESTREAM}")]
     texts = [base64.b64decode(file.get("raw_value", "")).decode(errors="replace") for file in files]
-    return [path.strip("\"'") for text in texts for path in REPLICATED.findall(text)]
+    return [path.strip("\"'") for text in texts for path in re.findall(REPLICATED, text)]

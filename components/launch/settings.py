@@ -15,7 +15,7 @@ from components.release import Release
 from components.testflight.settings import IosSettings
 from providers.checks.launch_record import Waiver
 
-EARLIER = re.compile(r"launched|withdrawn: (?P<reason>\S.*)")
+EARLIER = r"launched|withdrawn: (?P<reason>\S.*)"
 
 NOT_WAIVABLE = SettingText("waivers.{row}", "{problem}")
 BAD_WAIVER = SettingText(
@@ -110,7 +110,7 @@ def _is_date(text: str) -> bool:
 def _earlier(config: StackConfig, release: Release) -> dict[str, str]:
     earlier = {}
     for label, value in config.table("earlierReleases").items():
-        match = EARLIER.fullmatch(value)
+        match = re.fullmatch(EARLIER, value)
         earlier[label] = (match and match["reason"]) or ""
         if not match:
             config.refuse(BAD_EARLIER(label=label, value=value))

@@ -26,7 +26,7 @@ RECEIVERS = ("webhook", "slack", "pagerduty")
 SINKS = ("loki", "http")
 LOGS_JOB = "logs"
 
-SERIES = re.compile(r"([a-z_]+)\{")
+SERIES = r"([a-z_]+)\{"
 EVENTS = frozenset(
     {
         "fly_instance_exit_code",
@@ -180,7 +180,7 @@ def needed_series(monitored: Monitored) -> dict[str, list[str]]:
     recorded = {rule["record"]: rule["expr"] for rule in declared if "record" in rule}
 
     def series(query: str) -> set[str]:
-        names = set(SERIES.findall(query)) - EVENTS
+        names = set(re.findall(SERIES, query)) - EVENTS
         return {name for name in names if ":" not in name}.union(
             *(series(expr) for name, expr in recorded.items() if name in query and expr != query)
         )

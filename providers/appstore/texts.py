@@ -1,6 +1,5 @@
 """Texts that App Store Connect shows to testers: in which languages, how long, and with which characters."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -33,7 +32,7 @@ LOCALES = frozenset(
 (https://developer.apple.com/documentation/appstoreconnectapi/managing-metadata-in-your-app-by-using-locale-shortcodes)."""
 MAX_LENGTH = 4000
 """Characters of "What to Test", and of the description for testers."""
-_REFUSED = re.compile(
+_REFUSED = (
     "[<\u20e3\ufe0f\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25fd\u25fe\u2600-\u26ff\u2702\u2705\u2708-\u270f\u2712\u2714\u2716"
     "\u271d\u2721\u2728\u2733\u2734\u2744\u2747\u274c\u274e\u2753-\u2757\u2763\u2764\u2795-\u2797\u27a1\u27b0\u27bf\u2b1b\u2b1c"
     "\u2b50\u2b55\U00010000-\U0010ffff]"
@@ -59,13 +58,15 @@ def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
             yield EMPTY(locale=locale)
         if len(text) > MAX_LENGTH:
             yield TOO_LONG(locale=locale, length=len(text), limit=MAX_LENGTH)
-        if refused := sorted({*_REFUSED.findall(text)}):
+        if refused := sorted({*re.findall(_REFUSED, text)}):
             yield REFUSED(locale=locale, characters=" ".join(refused))
 
 
 def locale_problems(locale: str) -> Iterable[Problem]:
     """What is wrong with a language: Apple has `en-US`, not `en`, `en_US` or `English`."""
     if locale not in LOCALES:
+        import difflib
+
         same = sorted(known for known in LOCALES if known.partition("-")[0].lower() == locale[:2].lower())
         close = difflib.get_close_matches(locale, LOCALES, n=3, cutoff=0.5)
         yield NOT_A_LOCALE(locale=locale, close=" or ".join(same or close) or "one such as en-US")

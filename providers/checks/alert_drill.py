@@ -25,7 +25,7 @@ from providers.resource import Resource
 
 ALERTMANAGER = "http://localhost:9093"
 DELIVERED, FAILED = "Notify success", "Notify attempt failed"
-URL = re.compile(r"https?://[^\s\"\\]+")
+URL = r"https?://[^\s\"\\]+"
 """The URL of a receiver is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0
 """For delivery and for resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
@@ -151,7 +151,7 @@ class AlertDrillProvider(FlyGate[AlertDrillArgs, AlertDrillState]):
             nonlocal seen
             new = [line for line in self._lines(args) if line not in known]
             failed = [line for line in new if FAILED in line]
-            seen = URL.sub("(its URL)", failed[-1])[-300:] if failed else seen
+            seen = re.sub(URL, "(its URL)", failed[-1])[-300:] if failed else seen
             return set(new) if any(DELIVERED in line for line in new) else None
 
         try:

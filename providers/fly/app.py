@@ -22,8 +22,8 @@ from providers.properties import REPLACES
 from providers.record import Input, field
 from providers.resource import Resource
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+NAME = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"
+SLUG = r"[a-z0-9][a-z0-9-]*"
 GONE_SECONDS = 120.0
 
 BAD_NAME = ProblemText(
@@ -170,13 +170,13 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
 
 def name_problems(name: str) -> Iterable[Problem]:
     """What is wrong with the name of an app."""
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         yield BAD_NAME(name=name)
 
 
 def org_problems(org: str) -> Iterable[Problem]:
     """What is wrong with the slug of an organisation."""
-    if not SLUG.fullmatch(org):
+    if not re.fullmatch(SLUG, org):
         yield BAD_ORG(org=org, slug=re.sub(r"[^a-z0-9]+", "-", org.lower()).strip("-") or "its slug")
 
 

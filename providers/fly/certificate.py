@@ -20,7 +20,7 @@ from providers.properties import REPLACES
 from providers.record import Input, field
 from providers.resource import Resource
 
-HOSTNAME = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+HOSTNAME = r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 EXISTS = (409, 422)
 
 NOT_VALID = ProblemText(
@@ -89,7 +89,7 @@ class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
 
 def problems(hostname: str) -> Iterable[Problem]:
     """What is wrong with a custom hostname."""
-    if not HOSTNAME.fullmatch(hostname):
+    if not re.fullmatch(HOSTNAME, hostname):
         yield NOT_VALID(hostname=hostname)
     elif hostname.endswith(".fly.dev"):
         yield FLYS_OWN(hostname=hostname)

@@ -43,12 +43,12 @@ INDEXES = (
 PLATFORM = "linux/amd64"
 """What Fly's machines run."""
 PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
-REFERENCE = re.compile(
+REFERENCE = (
     rf"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?/)?{PART}(?:/{PART})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+DIGEST = r"sha256:[0-9a-f]{64}"
+PARAMETER = r'(\w+)="([^"]*)"'
 
 
 NOT_VALID = ErrorText(
@@ -177,7 +177,7 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
 
 def parse(text: str) -> Reference:
     """The parts of an image reference. Raises ProviderError when it is not valid."""
-    match = REFERENCE.fullmatch(text)
+    match = re.fullmatch(REFERENCE, text)
     if not match:
         raise NOT_VALID(reference=text)
     name = match["repository"]
@@ -213,7 +213,7 @@ def _digest(base: str, reference: Reference, *, basic: str) -> str:
     digest = str(response.headers.get("Docker-Content-Digest", ""))
     if not digest:
         return f"sha256:{hashlib.sha256(response.content).hexdigest()}"
-    if not DIGEST.fullmatch(digest):
+    if not re.fullmatch(DIGEST, digest):
         raise registry.call_of(response, doing).unreadable(BAD_DIGEST)
     return digest
 
@@ -252,7 +252,7 @@ def _answer_challenge(challenge: str, base: str, reference: Reference, basic: st
     scheme, _, parameters = challenge.partition(" ")
     if scheme.lower() == "basic":
         return basic
-    given = dict(PARAMETER.findall(parameters))
+    given = dict(re.findall(PARAMETER, parameters))
     if scheme.lower() != "bearer" or "realm" not in given:
         raise BAD_CHALLENGE(host=reference.host, scheme=scheme)
     try:

@@ -22,7 +22,7 @@ from providers.properties import REPLACES
 from providers.record import Input, field
 from providers.resource import Resource
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
+NAME = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"
 PLANS = ("basic", "starter", "launch", "scale", "performance")
 GONE_SECONDS = 300.0
 
@@ -82,7 +82,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
     State = ManagedPostgresState
 
     def validate(self, args: ManagedPostgresArgs, old: ManagedPostgresArgs | None) -> Iterable[Problem]:
-        if not NAME.fullmatch(args.name):
+        if not re.fullmatch(NAME, args.name):
             yield BAD_NAME(name=args.name)
         yield from problems(args.plan, args.disk_size_gb)
         if old is None or old.org != args.org:

@@ -20,8 +20,8 @@ from providers.properties import REPLACES, SECRET
 from providers.record import Input, Record, field
 from providers.resource import Resource
 
-DATABASE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
-USER = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+DATABASE = r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+USER = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
 FLYS_USER = "fly-user"
 """The user that Fly creates with each cluster: never deleted."""
 
@@ -55,9 +55,9 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
     State = PostgresAccessState
 
     def validate(self, args: PostgresAccessArgs, old: PostgresAccessArgs | None) -> Iterable[Problem]:
-        if not DATABASE.fullmatch(args.database):
+        if not re.fullmatch(DATABASE, args.database):
             yield BAD_DATABASE(name=args.database)
-        if not USER.fullmatch(args.username):
+        if not re.fullmatch(USER, args.username):
             yield BAD_USER(name=args.username)
 
     def ensure(self, args: PostgresAccessArgs) -> tuple[str, PostgresAccessState]:

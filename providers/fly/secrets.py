@@ -25,7 +25,7 @@ from providers.properties import KEPT, REPLACES, is_known
 from providers.record import Input, field
 from providers.resource import Resource
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 CHANGED_ELSEWHERE = "(changed elsewhere)"
 """The value that refresh and preview show for a secret that another client has changed."""
 
@@ -70,7 +70,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         if not is_known(args.values):
             return
         for name, value in sorted(args.values.items()):
-            if not NAME.fullmatch(name):
+            if not re.fullmatch(NAME, name):
                 yield BAD_NAME(name=name)
             if not value:
                 yield EMPTY(name=name)

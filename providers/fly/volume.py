@@ -24,7 +24,7 @@ from providers.properties import REPLACES, is_known
 from providers.record import Input, field
 from providers.resource import Resource
 
-NAME = re.compile(r"[a-z0-9_]{1,30}")
+NAME = r"[a-z0-9_]{1,30}"
 READY_SECONDS = 300.0
 USABLE = frozenset({"created", "hydrating"})
 
@@ -127,7 +127,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
     State = VolumeState
 
     def validate(self, args: VolumeArgs, old: VolumeArgs | None) -> Iterable[Problem]:
-        if not NAME.fullmatch(args.name):
+        if not re.fullmatch(NAME, args.name):
             yield BAD_NAME(name=args.name)
         if not 1 <= args.size_gb <= 500:
             yield BAD_SIZE(size_gb=args.size_gb)

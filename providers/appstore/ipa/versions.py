@@ -7,11 +7,11 @@ from collections.abc import Iterable
 VERSION_PARTS, BUILD_PARTS = 3, 4
 """The most numbers in a version, and in a build number. Apple documents three for both, and accepts builds with four, such as
 24.1.0.0 (https://github.com/woocommerce/woocommerce-ios/pull/16636)."""
-_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18}){0,3}")
+_NUMBER = r"[0-9]{1,18}(\.[0-9]{1,18}){0,3}"
 
 
 def is_number(text: str, parts: int = VERSION_PARTS) -> bool:
-    return _NUMBER.fullmatch(text) is not None and text.count(".") < parts
+    return re.fullmatch(_NUMBER, text) is not None and text.count(".") < parts
 
 
 def is_build(text: str) -> bool:

@@ -15,9 +15,7 @@ from providers.fly.api.client import Fly
 from providers.fly.api.machines import Machine
 
 LAST_LINES = 5
-CRASH = re.compile(
-    r"main child exited (?:with|normally with) (?:code|signal):? (?!0\b)|max restart count|out of memory", re.IGNORECASE
-)
+CRASH = r"(?i)main child exited (?:with|normally with) (?:code|signal):? (?!0\b)|max restart count|out of memory"
 """What Fly's init writes when the main process ends with an error; the application's own lines are not judged."""
 
 
@@ -78,7 +76,7 @@ def crash_lines(fly: Fly, app: str, machine: Machine) -> list[str]:
     return [
         line.message
         for line in lines_of(fly, app, machine.id) or ()
-        if CRASH.search(line.message) and began <= line.milliseconds < ended
+        if re.search(CRASH, line.message) and began <= line.milliseconds < ended
     ]
 
 

@@ -6,7 +6,9 @@ What depends on other keys is checked where it is read.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from providers.errors import ProblemText
 from providers.fly.api.durations import is_duration, seconds_of
@@ -38,20 +40,20 @@ SECONDS: Mapping[str, tuple[float, float]] = {
 """Durations; a number without a unit is checked by its sign only."""
 
 
-class Form(NamedTuple):
+class Form(msgspec.Struct, frozen=True):
     text: str
-    pattern: re.Pattern[str]
+    pattern: str
 
 
 _HANDLERS = ("edge_http", "http", "pg_tls", "proxy_proto", "tls")
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 FORMS: Mapping[str, Form] = {
-    "primary_region": Form("a region of Fly, three lower-case letters like sjc", re.compile("[a-z]{3}")),
-    "method": Form(f"one of {', '.join(_METHODS)}", re.compile("|".join(_METHODS), re.IGNORECASE)),
-    "handlers": Form(f"one of {', '.join(_HANDLERS)}", re.compile("|".join(_HANDLERS))),
-    "path": Form("a path that begins with a slash, without spaces", re.compile(r"/[!-~]*")),
+    "primary_region": Form("a region of Fly, three lower-case letters like sjc", "[a-z]{3}"),
+    "method": Form(f"one of {', '.join(_METHODS)}", f"(?i){'|'.join(_METHODS)}"),
+    "handlers": Form(f"one of {', '.join(_HANDLERS)}", "|".join(_HANDLERS)),
+    "path": Form("a path that begins with a slash, without spaces", r"/[!-~]*"),
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f]"
 _FREE = ("env", "files", "processes")
 """Sections whose keys are names."""
 
@@ -60,7 +62,7 @@ def check(document: Document, values: Mapping[str, Any]) -> None:
     """Report the values that Fly would refuse, or would take for something else."""
     for path, value in _leaves(values, ()):
         key = path[-1].partition("[")[0]
-        if isinstance(value, str) and _CONTROL.search(value):
+        if isinstance(value, str) and re.search(_CONTROL, value):
             document.report(path, CONTROL_CHARACTER())
         if path[0] in _FREE or isinstance(value, bool):
             continue
@@ -72,7 +74,7 @@ def check(document: Document, values: Mapping[str, Any]) -> None:
         elif key in SECONDS and not _is_in_time(value, *SECONDS[key]):
             shortest, longest = SECONDS[key]
             document.report(path, OUT_OF_TIME(least=f"{shortest:g}", most=f"{longest:g}", value=value))
-        elif key in FORMS and isinstance(value, str) and value and not FORMS[key].pattern.fullmatch(value):
+        elif key in FORMS and isinstance(value, str) and value and not re.fullmatch(FORMS[key].pattern, value):
             document.report(path, BAD_FORM(form=FORMS[key].text, value=value))
 
 

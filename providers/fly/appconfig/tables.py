@@ -3,10 +3,10 @@
 tomllib has no line numbers, so `line_numbers` finds them in the text.
 """
 
-import difflib
+import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -42,7 +42,7 @@ DROPPED = "is unknown to `fly deploy` too, which drops it"
 SIMILARITY = 0.8
 """How alike an unknown key and a known one are, at least, for the unknown one to be a misspelling."""
 
-SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)", re.IGNORECASE)
+SIZE = r"(?i)(\d+(?:\.\d+)?) ?(?:([kmgtp]?)(i?b)?)"
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Unit(msgspec.Struct, frozen=True):
 
     def amount(self, text: str) -> int | None:
         """The whole number of units in a size ("10gb", "1.5 TB", "10"), rounded down like flyctl; None for text that is not a size."""
-        match = SIZE.fullmatch(text)
+        match = re.fullmatch(SIZE, text)
         if not match:
             return None
         if text.isdecimal():
@@ -81,7 +81,7 @@ class Document:
     ) -> None:
         self.top = Table(self, values, ())
         self.refused, self.unused = refused, unused
-        self._name, self._lines = name, line_numbers(text)
+        self._name, self._text = name, text
         self._problems: list[tuple[int, Problem]] = []
         self.damaged: set[str] = set()
         """Names of the top-level keys and tables that have problems, or are missing because they are misspelt."""
@@ -108,6 +108,10 @@ class Document:
                 if (*outer, name) in self._lines:
                     return self._lines[*outer, name]
         return 1
+
+    @functools.cached_property
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        return line_numbers(self._text)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -253,14 +257,13 @@ class Table:
                 next((reasons[name] for name in names if name in reasons), None)
                 for reasons in (self._document.refused, self._document.unused)
             )
-            close = difflib.get_close_matches(key, self._known, n=1, cutoff=SIMILARITY)
             if refused:
                 self.report(NOT_SUPPORTED(reason=refused), key)
             elif unused:
                 self.report(NOT_USED(reason=unused), key)
-            elif close:
-                self.report(UNKNOWN_KEY(close=close[0]), key)
-                self._document.damaged |= set() if self.path else {close[0]}
+            elif close := _similar(key, self._known):
+                self.report(UNKNOWN_KEY(close=close), key)
+                self._document.damaged |= set() if self.path else {close}
             else:
                 self.report(NOT_USED(reason=DROPPED), key)
 
@@ -268,6 +271,13 @@ class Table:
         """Warn once that nothing of this table is used, unless it is empty."""
         if self.values:
             self.report(NOT_USED(reason=reason))
+
+
+def _similar(key: str, known: Collection[str]) -> str:
+    """The known key that is most similar to `key`; empty if none is."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=SIMILARITY)), "")
 
 
 def line_numbers(text: str) -> dict[tuple[str, ...], int]:
