@@ -4,11 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness import warm
+
 PROC = Path("/proc")
+HAS_PROC = (PROC / "self").exists()
 SECONDS = 90.0
 """Far longer than anything takes that `wait_until` waits for, also on a busy computer."""
 
@@ -41,19 +43,34 @@ def descendants(pid: int) -> dict[int, str]:
 
 def is_alive(pid: int) -> bool:
     """A zombie is not."""
-    return any(process.pid == pid and not process.is_zombie for process in _all())
+    here = [_read(PROC / str(pid))] if HAS_PROC else _from_ps()
+    return any(process and process.pid == pid and not process.is_zombie for process in here)
 
 
 def _all() -> Iterator[Process]:
-    return _from_proc() if (PROC / "self").exists() else _from_ps()
+    """A forked process has the place and the command line of a real one, as the child of its launcher."""
+    found = {process.pid: process for process in (_from_proc() if HAS_PROC else _from_ps())}
+    launchers = warm.launchers()
+    for process in found.values():
+        if launcher := found.get(launchers.get(process.pid, 0)):
+            _, _, command = launcher.command.partition(" -IS ")
+            yield replace(process, parent=launcher.pid, command=command)
+        else:
+            yield process
 
 
 def _from_proc() -> Iterator[Process]:
-    for folder in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # the process has ended
-            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            yield Process(int(folder.name), int(parent), state == "Z", command)
+    yield from filter(None, map(_read, PROC.glob("[0-9]*")))
+
+
+def _read(folder: Path) -> Process | None:
+    """None if the process has ended."""
+    try:
+        state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return None
+    return Process(int(folder.name), int(parent), state == "Z", command)
 
 
 def _from_ps() -> Iterator[Process]:

@@ -4,8 +4,8 @@
     server     has imported everything, and forks a process for each request; started by the first request
 
 Where that is not possible (another system than Linux, options of the interpreter), the launcher becomes the real interpreter.
-`pytest --cold` starts every process with the real one. Tests that kill processes use `cold_python`: a forked process is not a child
-of the process that started it.
+`pytest --cold` starts every process with the real one, and so does the fixture `cold_python` for a test: a forked process is not a
+child of the process that started it, has a group of its own, and ends without the finalisation of the interpreter.
 """
 
 import os
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 REAL = sys.executable
@@ -23,6 +23,17 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 ROOT = Path(__file__).resolve().parents[2]
 MAX_SOCKET_PATH = 100
 """Bytes; Linux takes 107."""
+FORKED = "forked"
+"""Beside the launcher: a file for each running process, which is named by its id and contains that of its launcher."""
+
+
+def launchers() -> dict[int, int]:
+    """The launcher of each running process that was forked, by process id."""
+    found = {}
+    for file in (Path(sys.executable).parent / FORKED).glob("*"):
+        with suppress(OSError, ValueError):  # it is just being written, or has ended
+            found[int(file.name)] = int(file.read_text())
+    return found
 
 
 @contextmanager
@@ -33,6 +44,7 @@ def executable(folder: Path) -> Iterator[str]:
         yield REAL
         return
     script = folder / "python"
+    (folder / FORKED).mkdir()
     interpreter = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
     text = LAUNCHER.read_text().replace("{real}", REAL).replace("{socket}", here)
     script.write_text(f"#!{interpreter} -IS\n{text}")

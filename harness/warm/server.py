@@ -15,12 +15,15 @@ import runpy
 import selectors
 import signal
 import socket
+import struct
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
+
+from harness.warm import FORKED
 
 PACKAGES = (
     "adoption",
@@ -63,7 +66,7 @@ def main(listener_number: str, pipe: str, executable: str) -> None:
     gc.collect()
     gc.freeze()  # a collection in a forked process would copy every page
     listener = socket.socket(fileno=int(listener_number))
-    _become(Server(listener, int(pipe)).next_request())
+    _become(Server(listener, int(pipe), Path(executable).parent / FORKED).next_request())
 
 
 def _import_everything() -> None:
@@ -92,8 +95,9 @@ def _compute_what_most_need() -> None:
 class Server:
     """Forks a process for each request, and connects its launcher with it."""
 
-    def __init__(self, listener: socket.socket, pipe: int) -> None:
-        self._listener, self._pipe = listener, pipe
+    def __init__(self, listener: socket.socket, pipe: int, folder: Path) -> None:
+        """`folder` is for what `launchers` reads."""
+        self._listener, self._pipe, self._folder = listener, pipe, folder
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(pipe, selectors.EVENT_READ)
@@ -134,14 +138,16 @@ class Server:
         for stream in request.streams:
             os.close(stream)
         handle = os.pidfd_open(pid)
+        launcher, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        (self._folder / str(pid)).write_text(str(launcher))
         self._processes[handle] = (pid, connection)
         self._selector.register(handle, selectors.EVENT_READ)
         self._selector.register(connection, selectors.EVENT_READ, handle)
         return None
 
     def _forward(self, key: selectors.SelectorKey) -> None:
-        """Pass on signals that the launcher got. If it was killed, the process is killed too, with its group: those who kill a single
-        process of several use `cold_python`."""
+        """Pass on signals that the launcher got. If it was killed, the process is killed too, with its group, because nobody can tell
+        whether the launcher's group was killed."""
         assert isinstance(key.fileobj, socket.socket)
         try:
             numbers = key.fileobj.recv(64)
@@ -164,6 +170,7 @@ class Server:
         """Tell the launcher the exit code."""
         pid, connection = self._processes.pop(handle)
         _, status = os.waitpid(pid, 0)
+        (self._folder / str(pid)).unlink()
         with contextlib.suppress(OSError):  # the launcher was killed
             connection.send(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
         for ended in (handle, connection):

@@ -1,6 +1,7 @@
 """A rehearsal that is interrupted, or of which a process is killed: what it started ends with it, and the next one ends well."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,9 @@ SLOW = {"kind": "hang", "service": "fly", "method": "POST", "path": "/machines$"
 class Run:
     """A rehearsal whose engine is creating a machine."""
 
-    def __init__(self, clone: Clone) -> None:
+    def __init__(self, clone: Clone, python: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "executable", warm.REAL)  # a forked process is not a child of the one that started it
+            patch.setattr(sys, "executable", python)
             self.process = clone.start()
         self.control = clone.control()
         self.control.do("/faults", **SLOW)
@@ -33,16 +34,17 @@ class Run:
         return self.process.returncode, text
 
     def started_process(self, part: str) -> int:
-        """The first whose command line contains `part`."""
-        return next(pid for pid, command in self.started.items() if part in command)
+        """The first that runs this script or module."""
+        return next(pid for pid, command in self.started.items() if re.match(rf"\S+ (-u )?\S*{part}", command))
 
     def wait_until_nothing_is_left(self) -> None:
         wait_until(lambda: not any(is_alive(pid) for pid in self.started))
 
 
 @pytest.fixture
-def run(clone: Clone) -> Iterator[Run]:
-    run = Run(clone)
+def run(clone: Clone, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """With the interpreter that is the parameter; default: the quick one."""
+    run = Run(clone, getattr(request, "param", None) or sys.executable)
     yield run
     if run.process.poll() is None:
         os.killpg(run.process.pid, signal.SIGKILL)
@@ -54,7 +56,7 @@ def ends_well(clone: Clone) -> None:
     assert "rows proven" in clone.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("run", "number"), [(warm.REAL, signal.SIGINT), (None, signal.SIGTERM)], indirect=["run"])
 def test_signal_finishes_the_running_step(clone: Clone, run: Run, number: signal.Signals) -> None:
     run.process.send_signal(number)
     code, text = run.end()
@@ -88,14 +90,15 @@ def test_killed_rehearsal_leaves_no_process(clone: Clone, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("run", "part", "said"),
     [
-        ("rehearsal serve", "ended unexpectedly (SIGKILL): run the same command again"),
-        ("exit_with_parent.py", "the engine was killed by SIGKILL: run the same command again"),
-        ("-m rehearsal.engine", "the engine was killed by SIGKILL: run the same command again"),
-        ("pulumi.dynamic", "make rehearse` again"),
-        ("program.py", "make rehearse` again"),
+        (None, "-m rehearsal serve", "ended unexpectedly (SIGKILL): run the same command again"),
+        (warm.REAL, "exit_with_parent.py", "the engine was killed by SIGKILL: run the same command again"),
+        (None, "-m rehearsal.engine", "the engine was killed by SIGKILL: run the same command again"),
+        (None, "-m pulumi.dynamic", "make rehearse` again"),
+        (None, "program.py", "make rehearse` again"),
     ],
+    indirect=["run"],
 )
 def test_killed_process(clone: Clone, run: Run, part: str, said: str) -> None:
     os.kill(run.started_process(part), signal.SIGKILL)
