@@ -259,7 +259,9 @@ def healthy(known: Known) -> str:
     if rollout.image != runs.image:
         raise Missing(f"{rollout.image} was verified, and {runs.image} runs")
     is_same = runs.instance_id in ("", rollout.instance_id)
-    since = "" if is_same else f"; since then a rollback or a restart with the same image: instance {runs.instance_id}"
+    since = (
+        "" if is_same else f"; a rollback, or another client, has started instance {runs.instance_id} of the same image"
+    )
     return (
         f"{rollout.url}{rollout.path} returned {rollout.expect_status} {len(rollout.latencies_ms)} times, "
         f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"

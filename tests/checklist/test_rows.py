@@ -275,7 +275,7 @@ def test_instance_after_rollback() -> None:
 
     assert found.state is State.OK
     assert "instance 01M8, verified" in found.text
-    assert "since then a rollback or a restart with the same image: instance 01M9" in found.text
+    assert "a rollback, or another client, has started instance 01M9 of the same image" in found.text
 
 
 def test_rule_that_cannot_fire() -> None:
