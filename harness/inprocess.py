@@ -61,7 +61,7 @@ class Doubles(httpx.BaseTransport):
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._services = {httpx.URL(world.addresses[name]).host: service for name, service in world.services.items()}
+        self._services = {_host(world.addresses[name]): service for name, service in world.services.items()}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         service = self._services.get(request.url.host)
@@ -76,6 +76,11 @@ class Doubles(httpx.BaseTransport):
             raise httpx.ReadError(f"the connection broke during {request.method} {request.url.path}") from None
         content = b"" if request.method == "HEAD" else response.get_data()
         return httpx.Response(response.status_code, headers=list(response.headers), content=content)
+
+
+@functools.cache
+def _host(address: str) -> str:
+    return httpx.URL(address).host
 
 
 def _environ(request: httpx.Request) -> dict[str, Any]:
@@ -193,7 +198,6 @@ def configured_provider(settings: dict[str, Any], provider: type[ProviderT]) -> 
 
 def control(world: World, method: str, path: str, body: Any = None) -> Any:
     """A call to the control address of the doubles."""
-    with httpx.Client(transport=Doubles(world), base_url="http://control.test") as client:
-        response = client.request(method, path, json=body)
+    response = Doubles(world).handle_request(httpx.Request(method, f"{address('control')}{path}", json=body))
     assert response.is_success, f"control: {method} {path}: HTTP {response.status_code} {response.text}"
     return response.json() if response.content else None

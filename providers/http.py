@@ -151,9 +151,8 @@ class Http:
             outcome = self._attempt(
                 httpx.Request(
                     method,
-                    _parsed(self.base_url + path),
+                    _parsed(self.base_url + path, tuple((params or {}).items())),
                     json=json,
-                    params=params,
                     headers={**({"Authorization": authorization} if authorization else {}), **(headers or {})},
                     extensions={"timeout": timeout.as_dict()},
                 ),
@@ -299,11 +298,11 @@ def _connection(base_url: str, transport_maker: "Callable[[str], httpx.BaseTrans
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(url: str) -> "httpx.URL":
+def _parsed(url: str, params: tuple[tuple[str, Any], ...]) -> "httpx.URL":
     """Cached: to parse it takes longer than the rest of a request, and most calls of a wait are the same."""
     import httpx
 
-    return httpx.URL(url)
+    return httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
 
 
 def read_within(response: "httpx.Response", seconds: float) -> bytes:

@@ -36,10 +36,8 @@ class Store:
         with self._lock:
             self._depth += 1
             try:
-                if self._depth == 1:
-                    self._connection.execute("BEGIN IMMEDIATE")
                 yield
-                if self._depth == 1:
+                if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("COMMIT")
             except BaseException:
                 if self._depth == 1 and self._connection.in_transaction:
@@ -50,7 +48,7 @@ class Store:
 
     def put(self, kind: str, key: str, body: Document) -> Document:
         with self.transaction():
-            self._connection.execute("REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, _text(body)))
+            self._write("REPLACE INTO documents VALUES (?, ?, ?)", kind, key, _text(body))
         return body
 
     def get(self, kind: str, key: str) -> Document | None:
@@ -71,25 +69,31 @@ class Store:
 
     def delete(self, kind: str, key: str) -> None:
         with self.transaction():
-            self._connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
+            self._write("DELETE FROM documents WHERE kind = ? AND key = ?", kind, key)
 
     def count(self, name: str) -> int:
         """Increment a counter; the first value is 1."""
         with self.transaction():
-            row = self._connection.execute(
+            row = self._write(
                 "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-                (name,),
+                name,
             ).fetchone()
         return int(row[0])
 
     def append_journal(self, body: Document) -> None:
         with self.transaction():
-            self._connection.execute("INSERT INTO journal (body) VALUES (?)", (_text(body),))
+            self._write("INSERT INTO journal (body) VALUES (?)", _text(body))
 
     def read_journal(self) -> list[Document]:
         with self._lock:
             rows = self._connection.execute("SELECT body FROM journal ORDER BY number").fetchall()
         return [_document(row[0]) for row in rows]
+
+    def _write(self, statement: str, *values: str) -> sqlite3.Cursor:
+        """Inside a `transaction`, whose SQLite transaction begins with its first write: most have none."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection.execute(statement, values)
 
     def copy_from(self, other: "Store") -> None:
         """Replace the content by that of another store."""

@@ -5,6 +5,7 @@ Documents in the store: `fly_token`, `fly_app`, `fly_certificate`, `fly_dns`, `f
 fields begin with an underscore. See `infra-docs/vendors/fly.md`.
 """
 
+import random
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from werkzeug.wrappers import Request
 from rehearsal.cloud.context import Context
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.fly.bodies import refused
-from rehearsal.cloud.fly.formats import random_id, rfc3339
+from rehearsal.cloud.fly.formats import rfc3339
 from rehearsal.cloud.fly.machine_life import Machines
 from rehearsal.cloud.service import Refusal, Service, http_date
 from rehearsal.cloud.store import Document
@@ -97,7 +98,7 @@ class FlyApi(Service):
         return {"error": "rate limit exceeded", "status": "unknown"}, 429, {}
 
     def common_headers(self, request: Request) -> dict[str, str]:
-        request_id = f"01{random_id(24, '0123456789ABCDEF')}-sjc"
+        request_id = f"01{random.getrandbits(96):024X}-sjc"
         return {"Date": http_date(int(self.context.clock.now())), "fly-request-id": request_id}
 
     def failed(self, request: Request, fault: Fault) -> Any:
