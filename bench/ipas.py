@@ -14,6 +14,9 @@ from bench.options import Options
 from bench.paired import Paired, alternated
 
 PIECE = 1 << 20
+NEXT_BUILD = "0.1"
+REFUSED = f"its build number is 0, the stack's is {NEXT_BUILD}"
+"""A preview of the next build says this of the IPA, which is that of the uploaded one."""
 
 
 def run(options: Options) -> None:
@@ -24,17 +27,23 @@ def run(options: Options) -> None:
         shutil.copy(ipa, small)
         _grown(ipa, large, max(options.mib))
         launch.stack.configure(archive=None)  # The IPA is built elsewhere, so a preview inspects it.
-        for what, build in (("uploaded", launch.stack.config["solos:build"]), ("next", "0.1")):
+        for what, build, refused in (
+            ("uploaded", launch.stack.config["solos:build"], ""),
+            ("next", NEXT_BUILD, REFUSED),
+        ):
             launch.stack.configure(build=build)
-            ways = [partial(_preview, launch, ipa, file) for file in (large, small)]
+            ways = [partial(_preview, launch, ipa, file, refused) for file in (large, small)]
             ours, theirs = ([each.cpu for each in spent] for spent in alternated(ways, options.rounds))
             print(f"  {max(options.mib)} MiB, {what:<10}{Paired(ours, theirs)} of a small IPA", flush=True)
 
 
-def _preview(launch: Launch, ipa: Path, file: Path) -> None:
+def _preview(launch: Launch, ipa: Path, file: Path, refused: str) -> None:
+    """A preview that must succeed, or be refused with that text."""
     ipa.unlink()
     os.link(file, ipa)
-    launch.stack.run("preview")  # It may fail: the IPA of the next build has the number of this one.
+    failed = launch.stack.run("preview") != 0
+    if failed != bool(refused) or refused not in launch.stack.text:
+        raise SystemExit(f"the preview {'failed' if failed else 'succeeded'}:\n{launch.stack.text}")
 
 
 def _grown(ipa: Path, large: Path, mib: int) -> None:

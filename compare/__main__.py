@@ -116,7 +116,9 @@ def _compare(tried: Side, double: Side, options: argparse.Namespace) -> int:
     known = {line: why for line in lines if (why := deviations.reason(tried.script.vendor, line))}
     new = [line for line in lines if line not in known]
     accepted = [f"known: {line}: {why}" for line, why in known.items()]
-    print("\n".join([*new, *accepted, *_summary(tried.script, seen, len(new), len(accepted), extras)]))
+    unseen = [] if options.rehearse or seen.stopped else deviations.stale(tried.script.vendor, lines)
+    stale = [f"stale, remove it from compare/deviations.py: {start}" for start in unseen]
+    print("\n".join([*new, *accepted, *stale, *_summary(tried.script, seen, len(new), len(accepted), extras)]))
     if options.keep and not seen.stopped:
         print(f"kept: {_keep(seen.recording)}")
     return INCOMPLETE if seen.left or seen.stopped else DIFFERENT if new else SAME

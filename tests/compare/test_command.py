@@ -32,8 +32,9 @@ def test_double_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (LINE, 0, f"known: {LINE} (step: list regions): nobody reads it"),
         ("all calls:", 1, f"{LINE} (step: list regions)"),
+        ("all calls:", 1, "stale, remove it from compare/deviations.py: all calls:"),
     ],
-    ids=["accepted", "another"],
+    ids=["accepted", "another", "stale"],
 )
 def test_accepted_difference_is_known(
     accepted: str, code: int, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
