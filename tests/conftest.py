@@ -1,6 +1,7 @@
 """Fixtures for every test, what is skipped, and how many run at once."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -73,8 +74,17 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def default_signals() -> None:
+    """In the background of a script Ctrl-C is ignored, below `nohup` a hangup, and processes inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def warm_python(
-    temporary_files: None, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+    default_signals: None, temporary_files: None, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[None]:
     """Start Python processes by forking one that has imported everything, which takes a third of the time (`harness/warm`)."""
     if pytestconfig.getoption("--cold"):

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -123,14 +122,6 @@ def test_provider_ends_between_steps(things: Things, number: signal.Signals) -> 
     things.until_called("create second")
 
     assert_provider_ends(run, number)
-
-
-@pytest.fixture(autouse=True)
-def hangups_end_processes() -> Iterator[None]:
-    """Not so below `nohup`, and processes inherit it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 def assert_provider_ends(run: subprocess.Popen[str], number: signal.Signals) -> None:

@@ -57,12 +57,15 @@ class Machines:
             Processes(context.clock, self.log, self._loopback) if context.folder else InMemory(context.clock, self.log)
         )
         self._closed = threading.Event()
+        self._reader = threading.Thread(target=self._keep_alive, daemon=True)
         if context.folder:
             self.resume()
-            threading.Thread(target=self._keep_alive, daemon=True).start()
+            self._reader.start()
 
     def close(self) -> None:
         self._closed.set()
+        if self._reader.ident:
+            self._reader.join()  # Otherwise it could restart what is ended here, or read a store that is closed.
         self.runtime.close()
         self.disks.close()
 

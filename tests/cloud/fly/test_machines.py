@@ -1,6 +1,9 @@
 """Machines of the double: lifecycle, leases and refusals that providers rely on."""
 
+import queue
+import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -187,3 +190,27 @@ def test_nested_metadata_of_release(fly: httpx.Client, world: World) -> None:
     )
 
     assert ended.json()["status"] == "complete"
+
+
+def test_closed_while_machines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is closed only when the thread that reads the machines has ended."""
+    world = World(tmp_path / "world")
+    reading, closed, read_too_late = threading.Event(), threading.Event(), queue.Queue[bool]()
+    close = world.store.close
+
+    def read_slowly(kind: str) -> list[Any]:
+        reading.set()
+        read_too_late.put(closed.wait(0.5))
+        return []
+
+    def close_store() -> None:
+        close()
+        closed.set()
+
+    monkeypatch.setattr(world.store, "all", read_slowly)
+    monkeypatch.setattr(world.store, "close", close_store)
+    reading.wait()
+
+    world.close()
+
+    assert not read_too_late.get()
