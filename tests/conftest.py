@@ -1,5 +1,6 @@
 """Fixtures for every test, what is skipped, and how many run at once."""
 
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: next((rank for rank, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
     )
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays until the end: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
