@@ -222,13 +222,14 @@ class Resource(pulumi.dynamic.Resource, Generic[ArgsT]):
 
     def __init__(self, resource_name: str, args: ArgsT, opts: pulumi.ResourceOptions | None = None) -> None:
         state = self.provider.State
-        secrets = pulumi.ResourceOptions(additional_secret_outputs=sorted(marked(state, SECRET)))
         given = {
             name: value.apply(encode) if isinstance(value, pulumi.Output) and holds_records(state, name) else value
             for name, value in encode(args).items()
         }
         properties: dict[str, Any] = {**dict.fromkeys(state.__struct_fields__), **given}
-        super().__init__(self.provider(), resource_name, properties, pulumi.ResourceOptions.merge(opts, secrets))
+        if secret := sorted(marked(state, SECRET)):
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=secret))
+        super().__init__(self.provider(), resource_name, properties, opts)
 
 
 @contextmanager

@@ -122,12 +122,14 @@ class Deployment:
             return
         with self.snapshot.lock:
             entry = next(entry for entry in self.snapshot.done if entry.urn == urn)
-            changes = difference(entry.outputs, outputs)
+            changes = list(difference(entry.outputs, outputs))
             entry.outputs = outputs
-        if urn == self.stack.urn:
-            self.display.outputs(outputs, list(changes))
+        is_of_stack = urn == self.stack.urn
+        if is_of_stack:
+            self.display.outputs(outputs, changes)
         try:
-            self._record()
+            if changes or is_of_stack:
+                self._record()
         except StepFailed as error:
             self.fail(urn, str(error))
             raise Stopped from None

@@ -105,5 +105,5 @@ def difference(old: Value, new: Value, path: str = "") -> Iterator[tuple[str, Va
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (old_item, new_item) in enumerate(zip(old, new, strict=True)):
             yield from difference(old_item, new_item, f"{path}[{index}]")
-    elif plain(old) != plain(new):
+    elif old != new and plain(old) != plain(new):
         yield path, old, new
