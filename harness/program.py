@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from project.crypter import Crypter
-from project.files import read_yaml
+from project.files import read_yaml, write_yaml
 from rehearsal.doubles import served
 from rehearsal.endpoints import ENDPOINTS
 from rehearsal.people import AppForm, People
@@ -160,7 +159,7 @@ class Stack:
             self.config.pop(f"solos:{key}", None)
             if value is not None:
                 self.config[f"solos:{key}"] = value
-        self._file.write_text(yaml.safe_dump(self._document))
+        write_yaml(self._file, self._document)
 
     def run(self, operation: str, *options: str) -> int:
         """Run `preview`, `up`, `refresh` or `destroy`. Returns the exit code; the output is in `text`."""

@@ -22,10 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from project.config import project_name
-from project.files import BadProject, read_toml, read_yaml
+from project.files import BadProject, read_toml, read_yaml, write_yaml
 from rehearsal import dress, ports, processes
 from rehearsal.doubles import Doubles, served
 from rehearsal.errors import exit_code
@@ -230,7 +228,7 @@ def _play_people() -> int:
     people.install(str(config["version"]), str(config["build"]))
     declaration = _declaration(people, config)
     document["config"] |= {f"{prefix}{key}": value for key, value in declaration.items()}
-    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    write_yaml(file, document)
     print(f"The testers have installed the build. {file} has their sign-offs, and {LEAD}'s declaration of the launch.")
     return 0
 

@@ -8,11 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from project.config import project_name
 from project.crypter import Crypter
-from project.files import BadProject, bad, is_committed, read_yaml
+from project.files import BadProject, bad, is_committed, read_yaml, write_yaml
 from rehearsal import processes
 from rehearsal.doubles import Doubles
 
@@ -95,7 +93,7 @@ class RehearsalStack:
             if value is not None:
                 self.config[key] = value
         config = {key if ":" in key else f"{self.project}:{key}": value for key, value in self.config.items()}
-        self.file.write_text(yaml.safe_dump({**self._document, "config": config}), encoding="utf-8")
+        write_yaml(self.file, {**self._document, "config": config})
 
     def encrypted(self, text: str) -> dict[str, str]:
         """A secret value in the form of a stack file."""
@@ -144,7 +142,7 @@ class RehearsalStack:
         project = self.folder / "project"
         project.mkdir(exist_ok=True)
         about = {"name": self.project, "runtime": "python"}
-        (project / "Pulumi.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
+        write_yaml(project / "Pulumi.yaml", about)
         (project / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
         self._output(["pulumi", "stack", "select", "--create", self.name, "--cwd", str(project)])
         if locks:
