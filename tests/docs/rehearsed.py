@@ -134,9 +134,10 @@ class World:
             if (ROOT / name).is_file():
                 (self._project / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, self._project / name)
-        for shared in (".venv", ".tools"):
-            if (ROOT / shared).exists():
-                (self._project / shared).symlink_to(ROOT / shared)
+        if (ROOT / ".tools").exists():
+            (self._project / ".tools").symlink_to(ROOT / ".tools")
+        if has_pulumi():
+            (self._project / ".venv").symlink_to(sys.prefix)
         os.utime(self._project / "requirements-dev.txt", (0, 0))  # `make setup` has nothing to do.
         (self._folder / "state").mkdir()
         (self._folder / "bin").mkdir()
@@ -182,6 +183,16 @@ class World:
         )
         if not has_pulumi():
             self._script("pulumi", f'#!/bin/sh\nexec {sys.executable} -m rehearsal.engine "$@"\n')
+            self._use_quick_python(self._project / ".venv")
+
+    @staticmethod
+    def _use_quick_python(venv: Path) -> None:
+        """Let `make` run this Python. The Pulumi CLI needs a real environment instead."""
+        python = venv / "bin/python"
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.unlink(missing_ok=True)
+        python.symlink_to(sys.executable)
+        (venv / ".installed").touch()
 
     def _script(self, name: str, text: str) -> None:
         path = self._folder / "bin" / name
