@@ -10,7 +10,6 @@ import pytest
 from tests.engine.conftest import Things
 from tests.processes import descendants, is_alive, wait_until
 
-pytestmark = pytest.mark.usefixtures("cold_python")
 UP = ("up", "--yes", "--skip-preview")
 
 
@@ -52,6 +51,7 @@ def run(things: Things) -> subprocess.Popen[str]:
     return run
 
 
+@pytest.mark.usefixtures("cold_python")
 def test_ctrl_c(things: Things, run: subprocess.Popen[str]) -> None:
     """The first Ctrl-C lets running steps finish and starts no others."""
     interrupt(run)
