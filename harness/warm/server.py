@@ -89,7 +89,9 @@ def _compute_what_most_need() -> None:
 
     Crypter.of(SALT, PASSPHRASE)
     make_transport("http://127.0.0.1").close()
-    World().close()
+    with contextlib.closing(World()) as world:
+        for service in world.services.values():
+            service._match()
 
 
 class Server:
