@@ -17,16 +17,13 @@ from providers import engine
 from tests.needs import skip_without_programs
 
 LONG = (
-    "tests/rehearsal/test_disk.py",
-    "tests/program/test_mutated_settings.py",
     "tests/docs/test_runbook.py::test_commands_print_what_is_shown",
-    "tests/rehearsal/test_breaks.py",
-    "tests/program/test_launch.py",
     "tests/rehearsal/",
+    "tests/test_drills.py",
+    "tests/program/test_mutated_settings.py",
     "tests/program/",
     "tests/test_nothing_lost.py",
     "tests/test_corrupted_responses.py",
-    "tests/test_drills.py",
 )
 """The tests that take longest, longest first."""
 __all__ = ["configured", "settings", "world"]
