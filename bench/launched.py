@@ -31,7 +31,7 @@ class Launch:
         self.run("up", "--skip-preview")
 
     def install(self) -> None:
-        """The testers install the build, and `up` records it: only the launch declaration is missing then."""
+        """The testers install the build. `up` asks Apple about it only when the launch is declared."""
         self.people.install(self.stack.config["solos:version"], self.stack.config["solos:build"])
         self.run("up", "--skip-preview")
 
