@@ -10,7 +10,7 @@ import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeVar, Union
+from typing import Any, Final, Literal, TypeVar, Union
 
 import msgspec
 from pulumi.output import Unknown
@@ -101,7 +101,7 @@ def _holds_records(hint: Any) -> bool:
     return isinstance(hint, msgspec.StructMeta) or any(map(_holds_records, typing.get_args(hint)))
 
 
-class _Field(NamedTuple):
+class _Field(msgspec.Struct, frozen=True):
     type: Any
     """Without its markers."""
     markers: tuple[str, ...]

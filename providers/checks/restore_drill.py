@@ -7,7 +7,7 @@ would, for example, send e-mails. Only the evidence and the snapshot stay. Chang
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec.structs import asdict
@@ -155,7 +155,7 @@ class Counted(msgspec.Struct):
     newest: str = ""
 
 
-class Left(NamedTuple):
+class Left(msgspec.Struct, frozen=True):
     """Ids of the drill's machines and volumes."""
 
     machines: list[str]
