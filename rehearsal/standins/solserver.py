@@ -70,8 +70,8 @@ class Solserver:
     ) -> None:
         """Open the database and migrate its schema. `health` are further paths that answer like /health.
 
-        `is_replicated`: other programs read the database while it is written, so it has a write-ahead log, which takes half of the
-        time of a health check. Raises Refused.
+        `is_replicated`: other programs read the database while it is written, so it has a write-ahead log, and is opened for each
+        request, which takes most of the time of a health check. Raises Refused.
         """
         self._log, self._version, self._broken = log, version, broken
         self._health_paths = {"/health", *health}
@@ -95,14 +95,21 @@ class Solserver:
             self._database = root / connection(env[kind]) / "database.sqlite3"
         else:
             self._database = root / env[kind].lstrip("/")
+        self._lock = threading.Lock()
+        self._kept: sqlite3.Connection | None = None
         try:
-            with self._open() as database:
-                if is_replicated:
-                    database.execute("PRAGMA journal_mode=WAL")
-                database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+            self._migrate(is_replicated=is_replicated)
         except sqlite3.Error as error:
             raise self._refused(f"cannot open the database {where}: {error}", EXIT_REFUSED) from None
         self._say("info", f"solserver {version} is listening on port {port_of(env)}")
+
+    def _migrate(self, *, is_replicated: bool) -> None:
+        if not is_replicated:
+            self._kept = sqlite3.connect(self._database, timeout=5.0, check_same_thread=False)
+        with self._open() as database:
+            if is_replicated:
+                database.execute("PRAGMA journal_mode=WAL")
+            database.execute("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
 
     def handle(self, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
         """Status and JSON value of the response; `path` may have a query."""
@@ -145,6 +152,10 @@ class Solserver:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        if self._kept:
+            with self._lock, self._kept:
+                yield self._kept
+            return
         database = sqlite3.connect(self._database, timeout=5.0)
         try:
             with database:
