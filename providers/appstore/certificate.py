@@ -6,6 +6,7 @@ A lost response loses nothing: the key is in the state (`SigningKey`), and the c
 """
 
 import base64
+import functools
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -201,11 +202,8 @@ def _check_adopted(args: CertificateArgs) -> None:
 
 def _state(found: objects.Certificate, args: CertificateArgs) -> CertificateState:
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
 
-    certificate = _content(found)
-    key = serialization.load_pem_private_key(args.private_key.encode(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
+    certificate, key = _content(found), _key(args.private_key)
     if fingerprint(certificate.public_key()) != fingerprint(key.public_key()):
         raise OTHER_KEY(id=found.id, website=WEBSITE)
     password = secrets.token_urlsafe(24)
@@ -218,6 +216,17 @@ def _state(found: objects.Certificate, args: CertificateArgs) -> CertificateStat
         p12=base64.b64encode(in_macos_form(key, certificate, password)).decode(),
         p12_password=password,
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _key(pem: str) -> "rsa.RSAPrivateKey":
+    """Cached: to load it checks that its numbers are prime, which takes longer than to make the certificate's files."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = serialization.load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", password: str) -> bytes:
