@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import dill
@@ -58,6 +59,8 @@ from rehearsal.engine.program import ERROR_WAS_SHOWN, THREADS
 from rehearsal.engine.values import UNKNOWN, Properties, Secret
 
 PROVIDER = "__provider"
+NO_TRACES = SimpleNamespace(format_exc=str)
+"""In place of the module `traceback`."""
 
 
 class Aborted(grpc.RpcError):  # type: ignore[misc]
@@ -318,6 +321,8 @@ class StackInProcess(Stack):
             patch.setattr(sdk, "serialize_provider", _serialized)
             # Nothing reads these traces, and in a test the stack is deep: they take a seventh of the time.
             patch.setattr(pulumi.runtime.resource, "_get_stack_trace", StackTrace)
+            for module in ("resource", "rpc_manager"):
+                patch.setattr(f"pulumi.runtime.{module}.traceback", NO_TRACES)
             route_to(patch, self.world, self.transport())
             with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                 code = commands.main(list(arguments))

@@ -1,6 +1,7 @@
 """`python -m rehearsal.engine COMMAND --stack NAME`: the embedded engine, with the commands and exit codes of the CLI."""
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -124,6 +125,7 @@ def _engine(options: argparse.Namespace) -> Engine:
     return Engine(load(options.cwd.absolute(), options.stack, options.config_file))
 
 
+@functools.cache  # tests run many commands in one process
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rehearsal.engine", description=__doc__)
     everywhere = argparse.ArgumentParser(add_help=False)
