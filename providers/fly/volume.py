@@ -68,9 +68,9 @@ LOST = ErrorText(
     f'`{VARIABLE}={{id}} pulumi up --refresh`, for nothing `{VARIABLE}="{{id}} {EMPTY}" pulumi up --refresh`',
 )
 WITHOUT_DATA = ErrorText(
-    "volume {name} of app {app} would be empty in place of {lost}: it has no snapshot to begin with, and the app no replica",
+    "volume {name} of app {app} would be empty in place of {lost}: no snapshot is configured, and the app has no replica",
     remedy="set the config key database.fromSnapshot{newest}, and run the same command again; to give the data up, run "
-    f'`{VARIABLE}="{{lost}} {EMPTY}" pulumi up`',
+    f'`{VARIABLE}="{{declared}} {EMPTY}" pulumi up`',
 )
 SEVERAL = ErrorText(
     "app {app} has {count} volumes {name} in {region}: {ids}",
@@ -160,7 +160,9 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         lost = self._lost_data(args, [other for other in named if volume is None or other.id != volume.id])
         if volume is None:
             if lost and not args.is_replicated:
-                raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost[0], newest=lost[1])
+                # The command declares all that this run does: a machine that it left out would be adopted.
+                declared = lost_names() or lost[0]
+                raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost[0], newest=lost[1], declared=declared)
             created = create_idempotent(
                 lambda: self._create(args),
                 lambda: _only(self._named(args), args),

@@ -321,6 +321,21 @@ def test_snapshots_left_by_deleted_volume(
     assert second.up(**VOLUME)["state"] == "created"
 
 
+def test_remedy_repeats_what_is_lost(
+    volume: Driven, configured: Configured, fly: Fly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that its command left out would be adopted, with the lost volume."""
+    lost = volume.id
+    volumes.take_snapshot(fly, "solos-prod", lost)
+    volume.destroy()
+    monkeypatch.setenv("FLY_LOST", f"{lost} 3d8d9e64c01e89")
+
+    with pytest.raises(
+        ProviderError, match=f'in place of {lost}: .*`FLY_LOST="{lost} 3d8d9e64c01e89 empty" pulumi up`'
+    ):
+        Driven(configured(VolumeProvider)).up(**VOLUME)
+
+
 @pytest.mark.parametrize(("begins", "replaces"), [({}, True), ({"from_snapshot": "newest"}, False)])
 def test_adopted_in_place_of_lost(
     volume: Driven, configured: Configured, fly: Fly, begins: dict[str, str], replaces: bool
