@@ -114,7 +114,7 @@ def _fields(kind: type[msgspec.Struct]) -> Mapping[str, _Field]:
     those, takes fifteen times as long, for every record in every preview."""
     hints: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
-        hints |= vars(base).get("__annotations__", {})
+        hints |= getattr(base, "__annotations__", {})  # Since Python 3.14 they are not in the class's `__dict__`.
     required = len(kind.__struct_fields__) - len(kind.__struct_defaults__)
     defaults = (msgspec.NODEFAULT,) * required + kind.__struct_defaults__
     fields = {}

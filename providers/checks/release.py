@@ -50,7 +50,7 @@ class ReleaseProvider(Gate[ReleaseArgs, ReleaseState]):
             yield BUILD_LEFT_OUT()
 
     def changed_fields(self, state: ReleaseState, args: ReleaseArgs) -> Iterable[str]:
-        """A second build, not uploaded yet in a preview, changes nothing."""
+        """A second build, which Apple has not accepted yet in a preview, changes nothing."""
         return super().changed_fields(state, replace(args, has_build=True) if state.has_build is True else args)
 
     def ensure(self, args: ReleaseArgs) -> tuple[str, ReleaseState]:
