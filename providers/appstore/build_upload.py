@@ -176,12 +176,13 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
         return state
 
     def remove(self, id: str, state: BuildUploadState) -> None:
-        """Deletes an upload that did not become a build. Builds cannot be deleted; they expire 90 days after their upload."""
+        """Deletes an unfinished upload. One that Apple rejected stays, as the record of the number that it has used up. Builds
+        cannot be deleted; they expire 90 days after their upload."""
         store = AppStore(self.config)
         found = store.get(
             objects.BuildUpload, id, doing=f"read the upload of {_label(state)}", query={"include": "assetFile"}
         )
-        if found and not upload.is_delivered(found):
+        if found and not upload.is_committed(found):
             store.delete(objects.BuildUpload.ref(id), doing=f"delete the upload of {_label(state)}")
 
 

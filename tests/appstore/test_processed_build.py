@@ -139,6 +139,21 @@ def test_rejected_number_used_up(world: World, app: str, configured: Configured,
     assert sorted(upload["state"]["state"] for upload in uploads(world)) == ["COMPLETE", "FAILED"]
 
 
+def test_destroy_keeps_rejected_upload(
+    world: World, app: str, configured: Configured, gate: Driven, tmp_path: Path
+) -> None:
+    """It is the record of the number that it has used up: preflight and `make next-build` read it."""
+    control(world, "POST", "/appstore/reject", {"codes": {"90000": "Apple's own trouble."}})
+    build = Driven(configured(BuildUploadProvider))
+    build.up(**build_arguments(tmp_path, app))
+    with pytest.raises(BuildRejected):
+        gate.up(app_id=app, upload_id=build.id, short_version="1.0.0", version="0")
+
+    build.destroy()
+
+    assert [upload["state"]["state"] for upload in uploads(world)] == ["FAILED"]
+
+
 def test_compliance_review(world: World, uploaded: Uploaded, gate: Driven) -> None:
     arguments = uploaded()
     hold(world, "IN_EXPORT_COMPLIANCE_REVIEW", seconds=5400)
