@@ -12,6 +12,7 @@ import yaml
 from compare.script import Script, Step
 from compare.shape import Reducer, Shape, strings
 from compare.wire import Answer
+from project.files import DUMPER, LOADER
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "recordings"
 DOUBLE = "double"
@@ -23,8 +24,6 @@ IGNORED_HEADERS = frozenset(
     """.split()  # noqa: SIM905 (easier to read than a column of strings)
 )
 """Headers of the transport and of proxies, which no client of an API reads."""
-LOADER, DUMPER = getattr(yaml, "CSafeLoader", yaml.SafeLoader), getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-"""Those in C, where they are installed, take a tenth of the time."""
 HEADER = """\
 # What one run of `make compare VENDOR={vendor}` has seen (infra-docs/COMPARE.md): types and the vendor's words, no values.
 """
