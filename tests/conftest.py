@@ -1,6 +1,7 @@
 """Fixtures for every test, what is skipped, and how many run at once."""
 
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -16,16 +17,21 @@ from harness.program import CONFIG
 from providers import engine
 from tests.needs import skip_without_programs
 
-LONG = (
+WAITING = (
     "tests/docs/test_runbook.py::test_commands_print_what_is_shown",
     "tests/rehearsal/",
     "tests/test_drills.py",
-    "tests/program/test_mutated_settings.py",
     "tests/program/",
-    "tests/test_nothing_lost.py",
-    "tests/test_corrupted_responses.py",
 )
-"""The tests that take longest, longest first."""
+"""The tests of whole programs, which mostly wait for processes, longest first."""
+COMPUTING = (
+    "tests/test_nothing_lost.py",
+    "tests/mistakes/",
+    "tests/test_corrupted_responses.py",
+    "tests/program/test_mutated_settings.py",
+)
+"""The tests that compute longest."""
+COMPUTING_FOR_EACH_WAITING = 4
 __all__ = ["configured", "settings", "world"]
 
 
@@ -34,10 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: one that starts last would keep one core busy and the others idle."""
-    items.sort(
-        key=lambda item: next((rank for rank, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
-    )
+    """Longest first, because one that starts last would keep one core busy and the others idle; those that compute between those
+    that wait."""
+    computing = [item for start in COMPUTING for item in items if item.nodeid.startswith(start)]
+    waiting = [item for start in WAITING for item in items if item.nodeid.startswith(start) and item not in computing]
+    others = [item for item in items if not item.nodeid.startswith((*WAITING, *COMPUTING))]
+    between = iter(computing)
+    mixed = [each for item in waiting for each in (item, *itertools.islice(between, COMPUTING_FOR_EACH_WAITING))]
+    items[:] = [*mixed, *between, *others]
 
 
 def pytest_collection_finish() -> None:
@@ -108,8 +118,8 @@ def cold_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """For `-n auto`: two a core, because the tests of whole programs mostly wait."""
-    return 2 * (os.cpu_count() or 1)
+    """For `-n auto`: five for two cores, because the tests of whole programs mostly wait."""
+    return 5 * (os.cpu_count() or 1) // 2
 
 
 @pytest.fixture

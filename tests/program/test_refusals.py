@@ -6,6 +6,7 @@ import httpx
 
 from harness.program import Stack, appstore, calls, fly
 from rehearsal.endpoints import NOWHERE
+from rehearsal.people import People
 
 
 def post(addresses: dict[str, str], path: str, body: dict[str, Any]) -> None:
@@ -19,8 +20,8 @@ def line(stack: Stack, start: str) -> str:
     return found
 
 
-def test_app_name_is_taken(stack: Stack, addresses: dict[str, str]) -> None:
-    stack.configure(app="solos-taken", uniqueNames="false", waitForAppRecord="0")
+def test_app_name_is_taken(stack: Stack, addresses: dict[str, str], people: People) -> None:
+    stack.configure(app="solos-taken", uniqueNames="false")
     post(addresses, "/fly/apps", {"name": "solos-taken", "org": "strangers"})
 
     assert stack.run("up") != 0
@@ -48,8 +49,8 @@ def test_missing_app_record(stack: Stack, addresses: dict[str, str]) -> None:
     assert len(appstore(addresses)["bundleIds"]) == len(fly(addresses)["fly_app"]) == 1
 
 
-def test_fly_rejects_token(stack: Stack, addresses: dict[str, str]) -> None:
-    stack.configure(waitForAppRecord="0")
+def test_fly_rejects_token(stack: Stack, people: People) -> None:
+    """The app record does not fail first: people create it."""
     stack.give("FLY_API_TOKEN", "mistyped")
 
     assert stack.run("up") != 0
