@@ -35,14 +35,15 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# Many shells export PORT, NAME or EMAIL for something else: these count on the command line of make only.
+# Many shells export PORT, NAME or EMAIL for something else, and what costs money or is recorded must be meant: these variables count
+# on the command line of make only.
 given = $(if $(findstring command line,$(origin $1)),$($1))
 
 REHEARSE = $(BIN)/python -m rehearsal.rehearse
 CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(call given,PORT),--port $(PORT))
 
-COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(call given,EMAIL),--email $(EMAIL)) $(if $(WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
-  $(if $(KEEP),--keep) $(if $(CLEAN),--clean) $(if $(YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
+COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(call given,EMAIL),--email $(EMAIL)) $(if $(call given,WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
+  $(if $(call given,KEEP),--keep) $(if $(call given,CLEAN),--clean) $(if $(call given,YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
 	@$(REHEARSE) launch $(CHOICES)
@@ -76,7 +77,7 @@ status: setup ## print what is proven and what is open, from state and settings 
 
 # Make exports NAME and FAILED of its command line: the shell reads them there, because they may contain quotes.
 sign-off: setup ## record in the stack file that you have tried something: make sign-off STACK=prod FEATURE="install sign-up" (NAME=EMAIL, FAILED=REASON)
-	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(call given,NAME),--as "$$NAME") $(if $(FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
+	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(call given,NAME),--as "$$NAME") $(if $(call given,FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
 
 signing-files: setup ## write what builds are signed with to build/signing, for an iOS developer (STACK=prod)
 	@$(BIN)/python -m status.signing_files --stack $(or $(STACK),prod)

@@ -18,8 +18,6 @@ PASSPHRASE = "rehearsal"
 ENGINES = ("embedded", "pulumi")
 SALT = "v1:et4ZvF/snzs=:v1:qJRuQs6ToDukQaGs:HhJNg96c0CDMB3aH6hwD78je+ObNeA=="
 """The salt for PASSPHRASE. It is constant, so that a run can decrypt the state of an earlier one; no secret in it is real."""
-
-
 REHEARSAL = Path("Pulumi.rehearsal.yaml")
 FOREIGN = ("ASC_", "BETTERSTACK_", "FLY_", "PULUMI_")
 """Variables that name accounts and stacks of a person, or what one run is about (FLY_LOST, PULUMI_OPTION_TARGET), begin like this."""

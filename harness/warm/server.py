@@ -91,7 +91,7 @@ def _compute_what_most_need() -> None:
     make_transport("http://127.0.0.1").close()
     with contextlib.closing(World()) as world:
         for service in world.services.values():
-            service._match()
+            service.matcher()
 
 
 class Server:

@@ -29,7 +29,6 @@ URL = r"https?://[^\s\"\\]+"
 """The URL of a receiver is a secret, and some versions of Alertmanager log it."""
 STEP_SECONDS = 180.0
 """For delivery and for resolve: group_wait and group_interval are 15 s and a minute, and a receiver may need a retry."""
-
 REGROUP_SECONDS = 90.0
 """For the resolve of an earlier drill, which comes within a group_interval."""
 

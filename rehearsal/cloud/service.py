@@ -63,8 +63,8 @@ class Service:
 
     @classmethod
     @functools.cache
-    def _match(cls) -> Callable[[str, str], tuple[Callable[..., Any], Mapping[str, Any]]]:
-        """The handler and the variables of a path and a method; raises an HTTPException."""
+    def matcher(cls) -> Callable[[str, str], tuple[Callable[..., Any], Mapping[str, Any]]]:
+        """Finds the handler and the variables of a path and a method; raises an HTTPException."""
         routes = Map(
             [
                 Rule(path, methods=[method], endpoint=handler)
@@ -145,7 +145,7 @@ class Service:
     def _act(self, request: Request) -> Response:
         try:
             self.admit(request)
-            handler, variables = self._match()(request.path, request.method)
+            handler, variables = self.matcher()(request.path, request.method)
             return self._make_response(request, handler(self, request, **variables))
         except Refusal as refusal:
             return self._make_response(request, (refusal.body, refusal.status, refusal.headers))

@@ -46,13 +46,22 @@ def test_python_of_the_project(tmp_path: Path) -> None:
     assert not foreign.keys() & exported(tmp_path, **foreign).keys()
 
 
-@pytest.mark.parametrize(("target", "option"), [("rehearse", "PORT"), ("drill", "NAME"), ("sign-off", "NAME")])
+@pytest.mark.parametrize(
+    ("target", "option"),
+    [
+        ("rehearse", "PORT"),
+        ("drill", "NAME"),
+        ("sign-off", "NAME"),
+        ("sign-off", "FAILED"),
+        *(("compare", option) for option in ("EMAIL", "WITH", "KEEP", "CLEAN", "YES")),
+    ],
+)
 def test_options_are_not_exported_ones(tmp_path: Path, target: str, option: str) -> None:
-    """WSL exports NAME, and many shells PORT: only what is on the command line of make counts."""
+    """WSL exports NAME, and many shells PORT; YES skips a question: only what is on the command line of make counts."""
 
     def recipe(*words: str, **variables: str) -> str:
         return subprocess.run(
-            ["make", "-n", "-o", "setup", target, "FEATURE=install", *words],
+            ["make", "-n", "-o", "setup", target, "FEATURE=install", "VENDOR=fly", *words],
             cwd=ROOT,
             env={**OUTSIDE, **variables},
             stdout=subprocess.PIPE,
