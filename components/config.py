@@ -98,11 +98,25 @@ class StackConfig:
         self._read: set[str] = set()
         self._objects: dict[str, Any] = {}
         """The values that are read as objects or lists."""
-        self.problems: list[SettingProblem] = []
+        self._misspelt: set[str] = set()
+        """The keys that are not set, and that unknown ones are similar to."""
+        self._problems: list[tuple[SettingProblem, Collection[str]]] = []
 
-    def refuse(self, problem: SettingProblem) -> None:
-        """Record a problem, and continue: the preview reports all of them together."""
-        self.problems.append(problem)
+    @property
+    def problems(self) -> list[SettingProblem]:
+        """Those found so far, without those that are there only because a key is misspelt."""
+        return [
+            problem
+            for problem, lacks in self._problems
+            if not any(self._is_misspelt(key) for key in (problem.key, *lacks))
+        ]
+
+    def refuse(self, problem: SettingProblem, lacks: Collection[str] = ()) -> None:
+        """Record a problem, and continue: the preview reports all of them together.
+
+        `lacks` are other keys whose absence is the problem. If one of them is misspelt, its own problem is enough.
+        """
+        self._problems.append((problem, lacks))
 
     def refuse_all(self, key: str, problems: Iterable[Problem | str]) -> None:
         """Record the problems that a provider's `validate` finds with the value of `key`."""
@@ -112,7 +126,7 @@ class StackConfig:
 
     def refused(self, key: str) -> bool:
         """Whether a problem with `key` is already recorded."""
-        return any(problem.declared_key == key for problem in self.problems)
+        return any(problem.declared_key == key for problem, _ in self._problems)
 
     def text(self, key: str) -> str:
         """The value of a required `key`."""
@@ -223,7 +237,25 @@ class StackConfig:
     def refuse_unread(self) -> None:
         """Refuse every key that was not read: most are misspelt."""
         for key in sorted(self._values.keys() - self._read):
-            self.refuse(_unknown(key, key, self._read))
+            self._refuse_unknown("", key, self._values, self._read)
+
+    def _refuse_unknown(self, prefix: str, name: str, values: Collection[str], known: Collection[str]) -> None:
+        """Refuse the key `prefix` + `name`, which is not among the `known` ones of the same object, whose keys are `values`."""
+        import difflib
+
+        key = prefix + name
+        similar = difflib.get_close_matches(name, known, n=1)
+        for close in similar:
+            self.refuse(UNKNOWN(key=key, close=close))
+            if close not in values:
+                self._misspelt.add(prefix + close)
+        if not similar:
+            self.refuse(UNKNOWN_OF(key=key, known=", ".join(sorted(known))))
+
+    def _is_misspelt(self, key: str) -> bool:
+        """Whether `key`, or the object around it, is set under a misspelt name only."""
+        ends = [match.start() for match in re.finditer(r"[.\[]", key)]
+        return any(key[:end] in self._misspelt for end in (*ends, len(key)))
 
     def _take(self, key: str) -> str:
         self._read.add(key)
@@ -245,7 +277,7 @@ class StackConfig:
         strings = {}
         for name, value in values.items():
             if allowed is not None and name not in allowed:
-                self.refuse(_unknown(f"{key}.{name}", name, allowed))
+                self._refuse_unknown(f"{key}.", name, values, allowed)
             elif not isinstance(value, str | bool | int | float):
                 self.refuse(NOT_A_STRING(key=f"{key}.{name}"))
             else:  # `pulumi config set --path` stores 45 as a number, and true as a boolean.
@@ -270,10 +302,3 @@ def _texts_in(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _texts_in(f"{key}[{index}]", item)
     else:
         yield key, value if isinstance(value, str) else json.dumps(value)
-
-
-def _unknown(key: str, name: str, known: Collection[str]) -> SettingProblem:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    return UNKNOWN(key=key, close=close[0]) if close else UNKNOWN_OF(key=key, known=", ".join(sorted(known)))

@@ -94,8 +94,9 @@ def read_backend(config: StackConfig, folder: Path, passed: tuple[str, ...]) -> 
     )
     _check_names(config, settings)
     _check_fly_toml(config, settings)
-    for problem in contract_problems or contract.secret_problems(settings.given_secrets, settings.database.kind):
-        config.refuse(problem)
+    if file:
+        for problem in contract_problems or contract.secret_problems(settings.given_secrets, settings.database.kind):
+            config.refuse(problem)
     return settings
 
 
@@ -116,6 +117,8 @@ def _check_names(config: StackConfig, settings: BackendSettings) -> None:
 
 def _check_fly_toml(config: StackConfig, settings: BackendSettings) -> None:
     """Check fly.toml, also against the rest of the settings. Of what cannot be read, only that is reported."""
+    if config.refused("flyToml"):
+        return
     read, kind = settings.fly_toml, settings.database.kind
     for problem in read.problems:
         config.refuse(SettingProblem(fly_toml.FILE, problem.message, problem.remedy, place=problem.key))

@@ -67,7 +67,7 @@ def read_launch(config: StackConfig, release: Release, ios: IosSettings, image: 
     if settings.declared_by and not ios.ipa and not config.refused("ipa"):
         config.refuse(NO_BUILD())
     if settings.withdrawn and not settings.declared_by:
-        config.refuse(NOT_DECLARED())
+        config.refuse(NOT_DECLARED(), lacks=("declaredBy",))
     return settings
 
 
@@ -82,8 +82,11 @@ def _smoke_test(config: StackConfig, release: Release, ios: IosSettings, image: 
         of=Tried(**of) if of.keys() == {"build", "image"} else None,
         sign_offs=sign_offs,
     )
-    for problem in (*problems, *(test.problems() if features else ())):
+    for problem in problems if not config.refused("smokeTest") else ():
         config.refuse(problem)
+    if features and not config.refused("testers"):
+        for problem in test.problems():
+            config.refuse(problem)
     return test
 
 

@@ -93,7 +93,7 @@ def read_monitoring(config: StackConfig, app: str, app_region: str) -> Monitorin
     given, secrets = config.table("monitoring", KEYS), config.secrets("monitoringSecrets", SECRETS)
     if not given:
         if secrets:
-            config.refuse(UNUSED_SECRETS())
+            config.refuse(UNUSED_SECRETS(), lacks=("monitoring",))
         return None
     page = _receiver(config, given, secrets, "page")
     settings = MonitoringSettings(

@@ -119,8 +119,9 @@ def _check_app(config: StackConfig, settings: IosSettings) -> None:
     if settings.bundle_id:
         bundle_id = BundleIdArgs(identifier=settings.bundle_id, name=name_for(settings.app_name, settings.bundle_id))
         config.refuse_all("bundleId", BundleIdProvider().validate(bundle_id, None))
-    app = AppArgs(bundle_id=settings.bundle_id, name=settings.app_name, sku=settings.sku)
-    config.refuse_all("appName", AppProvider().validate(app, None))
+    if settings.app_name:
+        app = AppArgs(bundle_id=settings.bundle_id, name=settings.app_name, sku=settings.sku)
+        config.refuse_all("appName", AppProvider().validate(app, None))
     if settings.is_archived and not settings.ipa:
         config.refuse(NO_PATH(key="archive" if settings.archive else "xcode.commit"))
     if settings.minimum_os:
@@ -139,6 +140,8 @@ def _check_testers(config: StackConfig, settings: IosSettings, release: Release)
     testers = BetaTestersArgs(
         group_id="", app_id="", testers=list(settings.testers), invite_users=settings.invite_testers
     )
+    if config.refused("testers"):
+        return
     config.refuse_all("testers", BetaTestersProvider().validate(testers, None))
-    if not settings.testers and not config.refused("testers"):
+    if not settings.testers:
         config.refuse(NO_TESTERS())

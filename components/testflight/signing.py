@@ -71,9 +71,9 @@ def read(config: StackConfig, app_name: str) -> SigningSettings | None:
     extensions = _read_extensions(config)
     if not given:
         if secrets:
-            config.refuse(UNUSED_SECRETS())
+            config.refuse(UNUSED_SECRETS(), lacks=("signing",))
         if extensions:
-            config.refuse(UNUSED_EXTENSIONS())
+            config.refuse(UNUSED_EXTENSIONS(), lacks=("signing",))
         return None
     if given.get("certificate") not in TYPES:
         config.refuse_other("signing.certificate", given.get("certificate", ""), TYPES)

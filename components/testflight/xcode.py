@@ -67,7 +67,7 @@ def read(config: StackConfig, *, signed: bool, archive: str, passed: tuple[str, 
     if not checkout:
         config.refuse(NO_CHECKOUT())
     if not signed:
-        config.refuse(NOT_SIGNED())
+        config.refuse(NOT_SIGNED(), lacks=("signing", "signing.certificate"))
     containers = [(kind, given[kind]) for kind in ("workspace", "project") if given.get(kind)]
     settings = XcodeSettings(
         checkout=checkout,
@@ -92,7 +92,7 @@ def _check_archive(
     if not re.fullmatch(r"[0-9a-f]{7,40}", settings.commit):
         config.refuse(NOT_A_COMMIT(commit=settings.commit))
     if len(containers) != 1:
-        config.refuse(NO_CONTAINER())
+        config.refuse(NO_CONTAINER(), lacks=("xcode.workspace", "xcode.project"))
     if not settings.scheme:
         config.refuse(NO_SCHEME())
     if archive:

@@ -1,7 +1,8 @@
 """fly.toml: rendered as `fly deploy` renders it; every problem has its key and line."""
 
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,33 @@ def test_problem_names_key_and_line(read: Load, text: str, line: int, problem: s
     found = [item for item in problems if problem in f"{item.key}: {item}"]
     assert found, problems
     assert found[0].key == f"fly.toml:{line}"
+
+
+def misspelt() -> Iterator[tuple[int, str]]:
+    """EVERYTHING with the last letter of one key or table twice, and the line of it. Names that are free are left out."""
+    lines, section = EVERYTHING.splitlines(), ""
+    for at, line in enumerate(lines):
+        if header := re.match(r"\[+([\w.]+)", line):
+            section = header[1]
+        name = header or re.match(r"\w+", line)
+        free = section.startswith("checks.") if header else section.endswith(("build", "env", "processes", "headers"))
+        if name and not free:
+            yield at + 1, "\n".join([*lines[:at], line[: name.end()] + line[name.end() - 1 :], *lines[at + 1 :]])
+
+
+@pytest.mark.parametrize(("line", "text"), [pytest.param(*case, id=f"line{case[0]}") for case in misspelt()])
+def test_misspelt_key_reported_once(read: Load, line: int, text: str) -> None:
+    """Not also as missing, nor with what its absence leads to."""
+    (problem,) = read(text).problems
+
+    assert (problem.key, "is unknown; did you mean" in str(problem)) == (f"fly.toml:{line}", True)
+
+
+def test_bad_port_reported_once(read: Load) -> None:
+    """Not also as the port that a check would take."""
+    (problem,) = read('[http_service]\ninternal_port = "web"\n[checks.alive]\ntype = "tcp"\n').problems
+
+    assert "internal_port must be a whole number" in str(problem)
 
 
 def test_all_problems_in_order(read: Load) -> None:

@@ -120,7 +120,6 @@ class _Reader:
         mount, mounts = self._mounts()
         wait_seconds, strategy, release = self._deploy(has_volume=mount is not None)
         served = list(services.http_service(top, self._group))
-        port_of_http = served[0].get("internal_port") if served else None
         paths = ["http_service"] * len(served)
         more = list(services.services(top, self._group))
         env, files, stop_config = self._env(), self._files(), self._stop_config()
@@ -129,7 +128,7 @@ class _Reader:
             "env": {**env, "FLY_PROCESS_GROUP": self._group.name, **own},
             "init": init,
             "services": [*served, *more],
-            "checks": services.checks(top, self._group, port_of_http),
+            "checks": services.checks(top, self._group, served[0] if served else None),
             "statics": self._statics(),
             "mounts": mounts,
             "guest": self._guest(),
@@ -287,7 +286,7 @@ class _Reader:
             size_gb_limit=_gigabytes(table, "auto_extend_size_limit", MAX_VOLUME_GB),
         )
         if growth and not {"extend_threshold_percent", "add_size_gb"} <= growth.keys():
-            table.report(HALF_GROWTH())
+            table.report_missing(HALF_GROWTH(), "auto_extend_size_threshold", "auto_extend_size_increment")
         table.done()
         return mount, [{"name": source, "path": destination, **growth}]
 
@@ -356,9 +355,10 @@ class _Reader:
 
     def _content(self, table: Table) -> dict[str, str]:
         """The content of a file: `raw_value`, in base64, or `secret_name`."""
-        given = present(**{name: table.take(name, str) for name in ("local_path", "raw_value", "secret_name")})
+        names = ("local_path", "raw_value", "secret_name")
+        given = present(**{name: table.take(name, str) for name in names})
         if len([value for value in given.values() if value]) != 1:
-            table.report(NO_CONTENT())
+            table.report_missing(NO_CONTENT(), *names)
             return {}
         if "secret_name" in given:
             return given

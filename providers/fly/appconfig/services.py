@@ -41,7 +41,7 @@ class ProcessGroup(msgspec.Struct, frozen=True):
 
     def take_of_service(self, table: Table) -> None:
         if self.is_named and not table.values.get("processes"):
-            table.report(NO_GROUP(name=self.name))
+            table.report_missing(NO_GROUP(name=self.name), "processes")
         self.take(table)
 
 
@@ -78,15 +78,15 @@ def services(top: Table, group: ProcessGroup) -> Iterator[Config]:
         yield {**service, "protocol": protocol, **({"ports": ports} if ports else {})}
 
 
-def checks(top: Table, group: ProcessGroup, internal_port: int | None) -> Config:
-    """The checks of [checks]; one without a port takes `internal_port`, that of [http_service]."""
+def checks(top: Table, group: ProcessGroup, served: Config | None) -> Config:
+    """The checks of [checks]; one without a port takes the `internal_port` of `served`, the service of [http_service]."""
     found: Config = {}
     for name, table in _named_checks(top):
         group.take(table)
         kind = table.one_of("type", ("http", "tcp"), needed=True)
-        port = table.number("port", 1, MAX_PORT) or internal_port
-        if port is None:
-            table.report(NO_PORT())
+        port = table.number("port", 1, MAX_PORT) or (served or {}).get("internal_port")
+        if port is None and served is None:
+            table.report_missing(NO_PORT(), "port", ("http_service",))
         check = {"type": kind, **present(port=port), **_timing(table, older=True), **_request(table, older=True)}
         if "interval" in check and seconds_of(check["interval"]) < MIN_CHECK_INTERVAL:
             table.report(SHORT_INTERVAL(seconds=MIN_CHECK_INTERVAL), "interval")
@@ -122,7 +122,7 @@ def _service(table: Table, group: ProcessGroup, checks: list[Config], *, older: 
     if autostop not in (None, *AUTOSTOP):
         table.report(BAD_AUTOSTOP(), "auto_stop_machines")
     if "internal_port" not in table.values:
-        table.report(MISSING(name="internal_port"))
+        table.report_missing(MISSING(name="internal_port"), "internal_port")
     read = table.port if older else table.number
     return present(
         internal_port=read("internal_port", 1, MAX_PORT),

@@ -15,6 +15,9 @@ from msgspec.structs import replace
 from providers.errors import Problem, ProblemText
 from providers.fly.api.durations import seconds_of
 
+KeyPath = tuple[str, ...]
+"""Of a key or a table: `("http_service", "checks[0]", "path")`, with arrays of tables counted from 0."""
+
 NAMES = {
     str: "a string",
     int: "a whole number",
@@ -82,21 +85,32 @@ class Document:
         self.top = Table(self, values, ())
         self.refused, self.unused = refused, unused
         self._name, self._text = name, text
-        self._problems: list[tuple[int, Problem]] = []
+        self._problems: list[tuple[int, Problem, Collection[KeyPath]]] = []
+        self._misspelt: set[KeyPath] = set()
+        """The keys that unknown ones are similar to."""
         self.damaged: set[str] = set()
         """Names of the top-level keys and tables that have problems, or are missing because they are misspelt."""
 
-    def report(self, path: tuple[str, ...], problem: Problem) -> None:
-        """Record a problem of the key at `path`, with its line and the name of the key."""
+    def report(self, path: KeyPath, problem: Problem, lacks: Collection[KeyPath] = ()) -> None:
+        """Record a problem of the key at `path`, with its line and the name of the key.
+
+        `lacks` are the keys whose absence is the problem. If one of them is misspelt, its own problem is enough.
+        """
         line = self.line(path)
         section = f"[{'.'.join(path[:-1])}]" if path[:-1] else ""
         where = " ".join(part for part in [section, path[-1] if path else ""] if part)
         found = replace(problem, key=f"{self._name}:{line}", message=f"{where} {problem.message}")
         if path and not problem.is_warning:
             self.damaged.add(path[0].partition("[")[0])
-        self._problems.append((line, found))
+        self._problems.append((line, found, lacks))
 
-    def line(self, path: tuple[str, ...]) -> int:
+    def report_misspelt(self, path: KeyPath, close: str) -> None:
+        """Record that the key at `path` is unknown, and similar to the known key `close` of the same table."""
+        self.report(path, UNKNOWN_KEY(close=close))
+        self._misspelt.add((*path[:-1], close))
+        self.damaged |= {close} if len(path) == 1 else set()
+
+    def line(self, path: KeyPath) -> int:
         """The line of the key or table at `path`, or of the innermost one around it that the file has."""
         for end in range(len(path), 0, -1):
             *outer, last = path[:end]
@@ -110,7 +124,7 @@ class Document:
         return 1
 
     @functools.cached_property
-    def _lines(self) -> dict[tuple[str, ...], int]:
+    def _lines(self) -> dict[KeyPath, int]:
         return line_numbers(self._text)
 
     @property
@@ -125,13 +139,20 @@ class Document:
 
     @property
     def _in_order(self) -> list[Problem]:
-        return [problem for _, problem in sorted(self._problems, key=lambda found: (found[0], found[1].message))]
+        shown = [(line, found) for line, found, lacks in self._problems if not any(map(self._is_misspelt, lacks))]
+        return [problem for _, problem in sorted(shown, key=lambda found: (found[0], found[1].message))]
+
+    def _is_misspelt(self, path: KeyPath) -> bool:
+        """Whether the file has the key at `path`, or a table around it, under a misspelt name."""
+        *outer, last = path
+        tables = [(*outer[:end], outer[end].partition("[")[0]) for end in range(len(outer))]
+        return any(name in self._misspelt for name in (*tables, (*outer, last)))
 
 
 class Table:
     """One table of the file: each key can be read once, and wrong or unread keys become problems."""
 
-    def __init__(self, document: Document, values: object, path: tuple[str, ...]) -> None:
+    def __init__(self, document: Document, values: object, path: KeyPath) -> None:
         self._document, self.path = document, path
         self.values = dict(values) if isinstance(values, dict) else {}
         self._known: set[str] = set()
@@ -141,6 +162,11 @@ class Table:
     def report(self, problem: Problem, key: str | None = None) -> None:
         """Record a problem of `key`, or of the table."""
         self._document.report(self.path if key is None else (*self.path, key), problem)
+
+    def report_missing(self, problem: Problem, *lacks: str | KeyPath) -> None:
+        """Record a problem of the table, which lacks these keys of its own, or tables of the file."""
+        paths = [(*self.path, key) if isinstance(key, str) else key for key in lacks]
+        self._document.report(self.path, problem, paths)
 
     def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
         """The value of `key` if it is of `kind`; a boolean is not a number, and 8080.0 is a whole number."""
@@ -158,7 +184,7 @@ class Table:
 
     def needed(self, key: str, kind: type) -> Any:
         if key not in self.values:
-            self.report(MISSING(name=key))
+            self.report_missing(MISSING(name=key), key)
         return self.take(key, kind)
 
     def one_of(self, key: str, allowed: tuple[str, ...], *, needed: bool = False) -> str | None:
@@ -262,8 +288,7 @@ class Table:
             elif unused:
                 self.report(NOT_USED(reason=unused), key)
             elif close := _similar(key, self._known):
-                self.report(UNKNOWN_KEY(close=close), key)
-                self._document.damaged |= set() if self.path else {close}
+                self._document.report_misspelt((*self.path, key), close)
             else:
                 self.report(NOT_USED(reason=DROPPED), key)
 
@@ -280,15 +305,15 @@ def _similar(key: str, known: Collection[str]) -> str:
     return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=SIMILARITY)), "")
 
 
-def line_numbers(text: str) -> dict[tuple[str, ...], int]:
-    """The line of each table and key, as `("http_service", "checks[0]", "path")`; arrays of tables are counted from 0.
+def line_numbers(text: str) -> dict[KeyPath, int]:
+    """The line of each table and key.
 
     This reads headers and `key =` lines, skipping multi-line strings and arrays; a key inside an inline table has the line of
     the table.
     """
-    lines: dict[tuple[str, ...], int] = {}
-    counts: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
+    lines: dict[KeyPath, int] = {}
+    counts: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     depth, quotes = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         inside = bool(depth or quotes)
@@ -309,8 +334,8 @@ def line_numbers(text: str) -> dict[tuple[str, ...], int]:
     return lines
 
 
-def _header(text: str, counts: dict[tuple[str, ...], int], *, counted: bool) -> tuple[str, ...]:
-    path: tuple[str, ...] = ()
+def _header(text: str, counts: dict[KeyPath, int], *, counted: bool) -> KeyPath:
+    path: KeyPath = ()
     parts = [part.strip(" \t\"'") for part in text.split(".")]
     for index, part in enumerate(parts):
         plain = (*path, part)
