@@ -258,14 +258,12 @@ def healthy(known: Known) -> str:
     runs = need(known, Machine, within=BACKEND)
     if rollout.image != runs.image:
         raise Missing(f"{rollout.image} was verified, and {runs.image} runs")
-    is_same = runs.instance_id in ("", rollout.instance_id)
-    since = (
-        "" if is_same else f"; a rollback, or another client, has started instance {runs.instance_id} of the same image"
-    )
+    if runs.instance_id not in ("", rollout.instance_id):
+        raise Missing(f"instance {rollout.instance_id} was verified, and {runs.instance_id} of the same image runs")
     return (
         f"{rollout.url}{rollout.path} returned {rollout.expect_status} {len(rollout.latencies_ms)} times, "
         f"slowest {max(rollout.latencies_ms):.0f} ms, instance {rollout.instance_id}, verified {rollout.verified_at}"
-        f"{since}{_last_update(known)}"
+        f"{_last_update(known)}"
     )
 
 

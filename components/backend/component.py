@@ -168,7 +168,7 @@ class Backend(Component):
                     lambda used: max(MIN_ROLLOUT_SECONDS, fly_toml.wait_seconds - used)
                 ),
                 machine_id=machine.machine_id,
-                revision=self._revision(image, secrets),
+                instance_id=machine.instance_id,
             ),
             self.replaceable_opts(*addresses, *([domain] if domain else []), machine),
         )

@@ -1,7 +1,7 @@
 """A verified rollout: the public health URL answers as expected, with the deployed version, and nothing has crashed.
 
-The resource is the evidence. It is verified again, in place, when `revision` shows that something else runs. A failure stops
-everything that depends on a healthy backend.
+The resource is the evidence, of one version of the machine. It is verified again, in place, when another one runs, which can have the
+same image: after a rollback, for example. A failure stops everything that depends on a healthy backend.
 """
 
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ class RolloutArgs(Record):
     hostname: Input[str]
     """The public hostname, without scheme, for example `acme-api.fly.dev`."""
     machine_id: Input[str]
-    revision: Input[str]
-    """Changes exactly when what runs changes; see `machine_config.revision`."""
+    instance_id: Input[str]
+    """The version that the machine runs. In the state, the one that gave the good responses."""
     path: Input[str] = field(default="/health")
     expect_status: Input[int] = field(default=200)
     expect_body: Input[str | None] = field(default=None)
@@ -56,8 +56,6 @@ class RolloutState(RolloutArgs):
     """RFC 3339, in UTC."""
     latencies_ms: list[float] = field(default_factory=list)
     """Of the good responses, as seen from here."""
-    instance_id: str = ""
-    """The machine's version that gave them."""
     image: str = ""
 
 
@@ -90,10 +88,9 @@ class RolloutProvider(FlyGate[RolloutArgs, RolloutState]):
             epilogue = logs.epilogue(fly, args.app, machine, id)
             raise text(hostname=args.hostname, path=args.path, id=id, app=args.app, epilogue=epilogue)
         return RolloutState(
-            **asdict(args),
+            **{**asdict(args), "instance_id": machine.instance_id},
             verified_at=waiting.utc_now().isoformat(timespec="seconds"),
             latencies_ms=probed.latencies_ms,
-            instance_id=machine.instance_id,
             image=machine.view.image,
         )
 

@@ -26,10 +26,18 @@ from providers.fly.api.client import (
 )
 from providers.fly.api.guest import Guest, guest_problems
 from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
-from providers.fly.machine_record import MEASURED, UPDATE_OPTIONS, MachineArgs, MachineState, as_state, complete
+from providers.fly.machine_record import (
+    MEASURED,
+    MEASURED_ONCE,
+    UPDATE_OPTIONS,
+    MachineArgs,
+    MachineState,
+    as_state,
+    complete,
+)
 from providers.fly.provider import FlyProvider
 from providers.fly.safe_update import machine_config, side_by_side
-from providers.fly.safe_update.update import NothingToRollBackTo, are_equal, update
+from providers.fly.safe_update.update import NothingToRollBackTo, RolledBack, are_equal, update
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
 from providers.properties import REPLACES, is_known, marked
 from providers.resource import Resource
@@ -288,16 +296,27 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     draft=_draft(args),
                     rescue=_rescue(args, state, snapshot_id),
                 )
+            except RolledBack as error:
+                if error.evidence.machine.instance_id == state.instance_id:  # Fly had reverted the update.
+                    raise
+                back = _verified(
+                    state,
+                    error.evidence,
+                    snapshot_id=snapshot_id,
+                    downtime=error.downtime_seconds,
+                    open_release=state.open_release,
+                )
+                raise Incomplete(resource_id, back, str(error)) from None
             except NothingToRollBackTo as error:
                 left = machines.find(fly, args.app, id) or now
                 raise Incomplete(resource_id, as_state(args, left), str(error)) from None
-        if is_sent and state.instance_id == now.instance_id:  # Nothing new: what was measured of it stays.
-            snapshot_id, downtime = state.snapshot_id, state.downtime_seconds
-        else:
-            downtime = 0.0 if is_sent else done.downtime_seconds
-        return _verified(
+        downtime = 0.0 if is_sent else done.downtime_seconds
+        verified = _verified(
             args, done.evidence, snapshot_id=snapshot_id, downtime=downtime, open_release=done.open_release
         )
+        if is_sent and state.verified_at and state.instance_id == now.instance_id:  # What its update took stays.
+            return replace(verified, **{name: getattr(state, name) for name in MEASURED_ONCE})
+        return verified
 
     def _update_side_by_side(
         self, resource_id: str, seen: Observed, state: MachineState, args: MachineArgs

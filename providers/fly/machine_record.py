@@ -90,15 +90,9 @@ class MachineState(MachineArgs):
     """A release record that still says running, because Fly did not respond at the end: the next `up` ends it."""
 
 
-MEASURED = (
-    "verified_at",
-    "snapshot_id",
-    "start_seconds",
-    "checks_seconds",
-    "downtime_seconds",
-    "latencies_ms",
-    "open_release",
-)
+MEASURED_ONCE = ("snapshot_id", "start_seconds", "checks_seconds", "downtime_seconds")
+"""Of the update that has started a version. The rest of `MEASURED` is measured whenever that version is verified again."""
+MEASURED = (*MEASURED_ONCE, "verified_at", "latencies_ms", "open_release")
 
 
 def complete(args: MachineArgs, running: machines.Config) -> machines.Config:

@@ -1,7 +1,7 @@
 """A bad release is rolled back by the `up` that deploys it.
 
 Release 1.1.0 crashes at its start. `up` detects this, rolls back to 1.0.0, waits until that is healthy, and only then fails. The
-state matches what runs, and users keep the previous release and all of their data.
+state has what runs, and users keep the previous release and all of their data.
 """
 
 from rehearsal.drills.drill import IMAGE, Drill
@@ -22,7 +22,7 @@ def run(drill: Drill) -> None:
     drill.promise("users get 1.0.0", drill.health()["version"] == "1.0.0")
     drill.promise("their data is there", drill.notes() == ["written under 1.0.0"])
 
-    drill.say("The stack file is set back to 1.0.0, which is what runs. So `up` changes nothing.")
+    drill.say("The stack file is set back to 1.0.0, which is what runs. So `up` only verifies it.")
     before = drill.machine["instance_id"]
     drill.edit(image=IMAGE, expectBody='"1.0.0"')
     drill.up()

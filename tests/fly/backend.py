@@ -10,7 +10,6 @@ from providers.fly.image import ImageProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
 from providers.fly.release_command import ReleaseCommandProvider
-from providers.fly.safe_update.machine_config import revision
 from providers.fly.safe_update.side_by_side import names
 from providers.fly.secrets import SecretsProvider
 from providers.fly.survey import SurveyProvider
@@ -88,7 +87,7 @@ class Backend(DrivenStack):
             hostname=HOSTNAME,
             expect_body=f'"{tag}"',
             machine_id=self.resources["machine"].outputs["machine_id"],
-            revision=revision(config, image, int(version)),
+            instance_id=self.resources["machine"].outputs["instance_id"],
         )
         self.finish()
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from providers.errors import Incomplete
 from providers.fly.safe_update.verification import NotHealthy
 from rehearsal.cloud.world import World
 from tests.fault_matrix import Journey
@@ -83,7 +84,7 @@ def roll_back(backend: Backend) -> None:
     """An `up` that must fail and roll back."""
     try:
         backend.up(tag="1.0.2")
-    except NotHealthy as error:
+    except (Incomplete, NotHealthy) as error:
         if "Rolled back to the previous version" not in str(error):
             raise
     else:

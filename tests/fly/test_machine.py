@@ -8,6 +8,7 @@ import pytest
 from harness.driver import Driven, Refused
 from providers.errors import ProviderError
 from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import MEASURED_ONCE
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault, Kind
 from rehearsal.cloud.world import World
@@ -78,8 +79,16 @@ def test_bad_release_is_rolled_back(machine: Driven, arguments: dict[str, Any], 
     with pytest.raises(ProviderError, match="Rolled back to the previous version"):
         machine.up(**{**arguments, "image": push(world, "1.0.1", broken=broken)})
 
-    assert running(world)["config"]["image"] == good
-    assert running(world)["state"] == "started"
+    now = running(world)
+    assert (now["config"]["image"], now["state"]) == (good, "started")
+    assert (machine.outputs["image"], machine.outputs["instance_id"]) == (good, now["instance_id"])
+    took = {name: machine.outputs[name] for name in MEASURED_ONCE}
+    assert machine.outputs["verified_at"]
+    assert took["downtime_seconds"] > 0
+    assert not machine.diff(**arguments).changes
+    machine.up(**arguments)
+    assert {name: machine.outputs[name] for name in MEASURED_ONCE} == took
+    assert running(world)["instance_id"] == now["instance_id"]
     machine.refresh()
     assert not machine.diff(**arguments).changes
 

@@ -18,7 +18,7 @@ def arguments(machine: Driven) -> dict[str, Any]:
         "app": "solos-prod",
         "hostname": "solos-prod.fly.dev",
         "machine_id": machine.id,
-        "revision": "one",
+        "instance_id": machine.outputs["instance_id"],
         "seconds": 20.0,
     }
 
@@ -33,14 +33,18 @@ def test_healthy_backend_is_verified(configured: Configured, arguments: dict[str
     assert rollout.outputs["image"] == machine.outputs["image"]
 
 
-def test_verified_again_on_revision(configured: Configured, arguments: dict[str, Any], world: World) -> None:
+def test_other_version_is_verified_again(configured: Configured, arguments: dict[str, Any], world: World) -> None:
+    """Also one with the same image."""
     rollout = Driven(configured(RolloutProvider))
     rollout.up(**arguments)
+    edited = {**world.store.all("fly_machine")[0], "instance_id": "01ZZ"}
+    world.store.put("fly_machine", edited["id"], edited)
 
     rollout.up(**arguments)
-    rollout.up(**{**arguments, "revision": "two"})
+    rollout.up(**{**arguments, "instance_id": "01ZZ"})
 
     assert rollout.steps == ["create", "same", "update"]
+    assert rollout.outputs["instance_id"] == "01ZZ"
 
 
 def test_longer_budget_changes_nothing(configured: Configured, arguments: dict[str, Any]) -> None:

@@ -142,6 +142,8 @@ def test_unhealthy_release_is_rolled_back(running: Running) -> None:
     assert edge(addresses, "GET", "/health").json()["version"] == "1.0.0"
     stack.configure(image=IMAGE, expectBody='"1.0.0"')
     assert stack.run("up") == 0, stack.text
+    (rollout,) = (found for found in stack.resources() if found["type"].endswith("checks:Rollout"))
+    assert rollout["outputs"]["instance_id"] == machine_of(addresses)["instance_id"]
 
 
 def test_deleted_address_is_recreated(running: Running) -> None:

@@ -30,11 +30,22 @@ class NothingToRollBackTo(ProviderError):
     __module__ = "builtins"
 
 
+class RolledBack(NotHealthy):
+    """The update failed, and the previous version, sent again, was found healthy: `evidence` is what was seen of it."""
+
+    __module__ = "builtins"
+
+    def __init__(self, message: str, *, remedy: str, step: str, evidence: Evidence, downtime_seconds: float) -> None:
+        super().__init__(message, remedy=remedy, step=step)
+        self.evidence = evidence
+        self.downtime_seconds = downtime_seconds
+
+
 FAILED = "the update of {machine} failed at the {step}: {failure}; {epilogue}"
 ROLLED_BACK = ErrorText(
     f"{FAILED}. Rolled back to the previous version, which is healthy ({{image}})",
     remedy="fix the release, then run `pulumi up` again",
-    error=NotHealthy,
+    error=RolledBack,
 )
 NO_PREVIOUS = ErrorText(
     f"{FAILED}. There is no earlier healthy version to roll back to: {{running}} was left as it is",
@@ -78,7 +89,7 @@ def update(
     """Make the machine, which is `current` now, run `wanted`; roll back to `previous` if that is not healthy.
 
     With a `draft`, a release is recorded. With `is_sent`, `current` runs `wanted` already, for example
-    after a run that died: then only its health is verified. Raises NotHealthy after a rollback, also after one that failed, and
+    after a run that died: then only its health is verified. Raises RolledBack, NotHealthy after a rollback that failed, and
     NothingToRollBackTo without `previous`. `rescue` says how to get the data back if nothing works.
     """
     sent, config = None, wanted.config
@@ -92,7 +103,9 @@ def update(
         took = waiting.clock.now() - started_at
         evidence = verify(machine, sent, wanted, lease)
     except ProviderError as error:
-        failure = _rolled_back(machine, sent, previous, lease, error, ran=current.instance_id, rescue=rescue)
+        failure = _rolled_back(
+            machine, sent, previous, lease, error, ran=current.instance_id, rescue=rescue, began=started_at
+        )
         releases.end(machine.fly, release, "failed")
         raise failure from None
     open_release = releases.end(machine.fly, release, "complete")
@@ -146,11 +159,12 @@ def _rolled_back(
     *,
     ran: str,
     rescue: str,
+    began: float,
 ) -> ProviderError:
     """Roll back to `previous`, if there is one; the error to raise, which says what runs now.
 
     `sent` is the version that failed, None when nothing was sent; `ran` is the previous version, which runs again by itself when Fly
-    has reverted the update.
+    has reverted the update, which `began` at that time.
     """
     step = failure.step if isinstance(failure, NotHealthy) else "update"
     if isinstance(failure, Reverted):
@@ -177,12 +191,14 @@ def _rolled_back(
         if now is None or not _runs(now, previous):
             unrestricted = Version(config=previous.config)
             current = _send(machine, current, previous.config, unrestricted, lease)
-        verify(machine, current, previous, lease)
+        evidence = verify(machine, current, previous, lease)
     except ProviderError as error:
         left = _quietly(machine.look)
         values |= {"error": error.message, "running": _running(left)}
         return _not_healthy(ROLLBACK_FAILED, step, **values, recovery=recovery(machine, left, previous, error))
-    return _not_healthy(ROLLED_BACK, step, **values, image=previous.config["image"])
+    message, remedy = ROLLED_BACK.fill(**values, image=previous.config["image"])
+    downtime = round(waiting.clock.now() - began, 1)
+    return RolledBack(message, remedy=remedy, step=step, evidence=evidence, downtime_seconds=downtime)
 
 
 def _not_healthy(text: ErrorText, at: str, **values: object) -> NotHealthy:
