@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 from components.testflight.component import claims
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
@@ -20,7 +21,8 @@ from providers.appstore.api.objects import (
     UserInvitation,
 )
 from providers.appstore.app import AppArgs, form
-from providers.appstore.ipa import versions
+from providers.appstore.build_upload import file_name, find_delivered
+from providers.appstore.ipa import reader, versions
 from providers.errors import ProviderError
 
 KEY, ROLE, AGREEMENTS, CLOCK = "App Store key", "Key's role", "Agreements", "Clock"
@@ -215,26 +217,43 @@ def testers(subject: Subject) -> Iterator[Finding]:
 
 @_with_key
 def build_number(subject: Subject) -> Iterator[Finding]:
-    """Whether Apple accepts the build number: it must be higher than all that are used up, unless this stack uploaded it."""
-    release, store = subject.settings.release, AppStore(subject.config)
+    """Whether `up` can upload a build with this number: Apple accepts each number once, and only higher ones."""
+    release, ios, store = subject.settings.release, subject.settings.ios, AppStore(subject.config)
     if not (versions.is_build(release.build) and versions.is_number(release.version)):
         raise NotChecked(SETTINGS)
-    apps = _apps(store, subject.settings.ios.bundle_id)
+    apps = _apps(store, ios.bundle_id)
     uploads = build_numbers.uploads(store, apps[0].id, release.version) if apps else []
     builds = build_numbers.builds(store, apps[0].id, release.version) if apps else []
     numbers = build_numbers.used(uploads, builds)
-    if subject.stack.resource_ids.get("appstore:ProcessedBuild", frozenset()) & {build.id for build in builds}:
-        yield ok(f"{release.version} ({release.build}): this stack uploaded {', '.join(numbers)}")
-        return
+    label = f"{release.version} ({release.build})"
     wanted = versions.ordering(release.build)
     higher = [number for number in numbers if versions.ordering(number) >= wanted]
-    if higher:
-        yield blocked(
-            f"{release.version} already has {', '.join(higher)}, and Apple accepts higher numbers only",
-            f"`make next-build` sets {versions.next_free(release.build, numbers)}; build the IPA with it",
-        )
+    taken = f"{release.version} already has {', '.join(higher)}, and Apple accepts higher numbers only"
+    remedy = f"`make next-build` sets {versions.next_free(release.build, numbers)}; build the IPA with it"
+    ours = subject.stack.resource_ids.get("appstore:BuildUpload", frozenset())
+    if not ios.ipa:
+        yield warning(f"`up` uploads no build; {taken}", remedy) if higher else ok(f"{label} is free")
+    elif subject.is_uploaded and any(found.id in ours and found.state.state == "FAILED" for found in uploads):
+        yield blocked(f"Apple has rejected {label}", remedy)
+    elif subject.is_uploaded:
+        yield ok(f"this stack has uploaded {label}")
+    elif _is_adopted(subject, ios.ipa, uploads):
+        yield ok(f"{label} is uploaded already, from {ios.ipa}: `up` adopts it")
+    elif higher:
+        yield blocked(taken, remedy)
     else:
-        yield ok(f"{release.build} is free for {release.version}")
+        yield ok(f"{label} is free")
+
+
+def _is_adopted(subject: Subject, ipa: Path, uploads: list[BuildUpload]) -> bool:
+    """Whether Apple has received this IPA, for example in a run that ended before it was recorded. One that `up` archives first is
+    another IPA."""
+    ios, build, path = subject.settings.ios, subject.settings.release.build, subject.stack.folder / ipa
+    has_archive = not ios.is_archived or bool(subject.stack.resource_ids.get("command:local:Command"))
+    candidates = [found for found in uploads if versions.ordering(found.cf_bundle_version) == versions.ordering(build)]
+    if not (candidates and has_archive and path.exists()):
+        return False
+    return find_delivered(candidates, build, file_name(ios.bundle_id, reader.sha256(path))) is not None
 
 
 def _apps(store: AppStore, bundle_id: str) -> list[App]:

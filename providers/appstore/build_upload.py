@@ -247,20 +247,31 @@ def _is_same_source(source: str | None, uploaded: str | None) -> bool:
     return source.startswith(uploaded) or uploaded.startswith(source)
 
 
+def file_name(bundle_id: str, sha256: str) -> str:
+    """The name of an uploaded IPA at Apple, which tells its content."""
+    return f"{bundle_id}-{sha256}.ipa"
+
+
+def find_delivered(train: Iterable[objects.BuildUpload], version: str, name: str) -> objects.BuildUpload | None:
+    """The upload among those of a version that has this build number and file `name`, and that Apple has received and not rejected."""
+    wanted = versions.ordering(version)
+    same = (found for found in train if versions.ordering(found.cf_bundle_version) == wanted)
+    return next((found for found in same if _holds(found, name) and upload.is_delivered(found)), None)
+
+
 def _reservation(store: AppStore, args: BuildUploadState) -> tuple[objects.BuildUpload, bool]:
     """The upload for this IPA, an existing one with the same content, or a reservation to upload to; and whether it is new. A
     reservation that an interrupted run left is adopted or deleted."""
     train = build_numbers.uploads(store, args.app_id, args.short_version)
+    if delivered := find_delivered(train, args.version, _file_name(args)):
+        return delivered, False
     same = [candidate for candidate in train if _is_version(candidate.cf_bundle_version, args)]
-    for candidate in same:
-        if upload.is_delivered(candidate) and _holds(candidate, args):
-            return candidate, False
     taken = build_numbers.used(train, build_numbers.builds(store, args.app_id, args.short_version))
     if any(versions.ordering(number) >= versions.ordering(args.version) for number in taken):
         raise _version_taken(args, taken)
     usable: objects.BuildUpload | None = None
     for candidate in same:
-        if (_holds(candidate, args) or candidate.asset_file is None) and usable is None:
+        if (_holds(candidate, _file_name(args)) or candidate.asset_file is None) and usable is None:
             usable = candidate
         elif _is_ours(candidate):
             store.delete(objects.BuildUpload.ref(candidate.id), doing=f"delete the unfinished upload of {_label(args)}")
@@ -308,11 +319,11 @@ def _is_version(version: str, args: BuildUploadArgs) -> bool:
 
 
 def _file_name(args: BuildUploadState) -> str:
-    return f"{args.bundle_id}-{args.sha256}.ipa"
+    return file_name(args.bundle_id, args.sha256)
 
 
-def _holds(found: objects.BuildUpload, args: BuildUploadState) -> bool:
-    return found.asset_file is not None and found.asset_file.file_name == _file_name(args)
+def _holds(found: objects.BuildUpload, name: str) -> bool:
+    return found.asset_file is not None and found.asset_file.file_name == name
 
 
 def _is_ours(found: objects.BuildUpload) -> bool:
