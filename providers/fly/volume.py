@@ -16,7 +16,7 @@ from providers import engine, waiting
 from providers.adoption import Adoptable
 from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import machine_states, volumes
+from providers.fly.api import machine_states, machines, volumes
 from providers.fly.api.client import NotFound, retry_until_visible
 from providers.fly.lost import EMPTY, VARIABLE, anything_is_lost, is_given_up, is_lost, lost_names
 from providers.fly.provider import FlyProvider
@@ -65,7 +65,7 @@ LOST = ErrorText(
     "volume {id} of app {app} is gone, and `pulumi up` would create an empty one in its place",
     remedy="decide what a new one begins with: the replica (if the secrets have BUCKET_NAME); a snapshot, from `fly volumes "
     "snapshots list {id} -a {app}` (set the config key database.fromSnapshot to it); or nothing. Then run "
-    f'`{VARIABLE}={{id}} pulumi up --refresh`, for nothing `{VARIABLE}="{{id}} {EMPTY}" pulumi up --refresh`',
+    f'`{VARIABLE}="{{declared}}" pulumi up --refresh`, for nothing `{VARIABLE}="{{declared}} {EMPTY}" pulumi up --refresh`',
 )
 WITHOUT_DATA = ErrorText(
     "volume {name} of app {app} would be empty in place of {lost}: no snapshot is configured, and the app has no replica",
@@ -160,8 +160,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         lost = self._lost_data(args, [other for other in named if volume is None or other.id != volume.id])
         if volume is None:
             if lost and not args.is_replicated:
-                # The command declares all that this run does: a machine that it left out would be adopted.
-                declared = lost_names() or lost[0]
+                declared = self._declared(args.app, (lost_names() or lost[0]).split())
                 raise WITHOUT_DATA(name=args.name, app=args.app, lost=lost[0], newest=lost[1], declared=declared)
             created = create_idempotent(
                 lambda: self._create(args),
@@ -194,7 +193,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             if successor.id != id and not is_lost(successor.id, successor.region)
         ]
         if not successors and not is_lost(id, state.region):
-            raise LOST(id=id, app=state.app)
+            raise LOST(id=id, app=state.app, declared=self._declared(state.app, [id]))
         moved = [successor for successor in successors if successor.attached_machine_id]
         return (moved[0].id, _observed(state, moved[0])) if len(moved) == 1 else None
 
@@ -241,6 +240,16 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             snapshot, volume = max(left, key=lambda pair: pair[0].created_at)
             return volume.id, f", for example to {snapshot.id} of {snapshot.created_at}"
         return (lost_names(), "") if anything_is_lost() else None
+
+    def _declared(self, app: str, lost: list[str]) -> str:
+        """What a person has to declare lost: `lost`, and the machines that still have such a volume, or are on a host that is away, when
+        Fly may not know what they mount. The next run would adopt or replace them, which Fly refuses."""
+        left = [
+            machine.id
+            for machine in machines.living(self.fly, app)
+            if machine.view.volume_id in lost or (machine.host_status != "ok" and not machine.view.volume_id)
+        ]
+        return " ".join(dict.fromkeys([*lost, *left]))
 
     def _create(self, args: VolumeArgs) -> volumes.Volume:
         body = {

@@ -30,7 +30,7 @@ def run(drill: Drill) -> None:
     drill.say(
         "`--refresh` makes `up` read first which resources still exist. It does not replace the data by an empty volume."
     )
-    drill.promise("the way out is said", f"FLY_LOST={volume}" in drill.failing_up("--refresh"))
+    drill.promise("the way out is said", f'FLY_LOST="{volume}"' in drill.failing_up("--refresh"))
 
     drill.say("`fromSnapshot` is set, and FLY_LOST declares the volume lost.")
     drill.edit(database={"kind": "sqlite", "restoreDrill": "false", "fromSnapshot": snapshot["id"]})

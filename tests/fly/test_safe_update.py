@@ -382,7 +382,7 @@ def test_recovery_of_lost_host(
 
     assert message.startswith("ROLLBACK FAILED")
     assert "https://status.fly.io" in message
-    assert f"FLY_LOST={served['volume_id']}" in message
+    assert f'FLY_LOST="{served["volume_id"]} {running.id}"' in message
 
 
 def test_up_after_failed_rollback(running: Driven, served: dict[str, Any], world: World) -> None:

@@ -288,7 +288,7 @@ def test_deleted_volume_is_kept_in_state(volume: Driven, monkeypatch: pytest.Mon
     """Dropped from the state, it would be replaced by an empty one: a refresh says the ways out, and a person chooses."""
     Driven(volume.provider, id=volume.id, outputs=volume.outputs).destroy()
 
-    with pytest.raises(ProviderError, match=f"run `FLY_LOST={volume.id} pulumi up --refresh`"):
+    with pytest.raises(ProviderError, match=f'run `FLY_LOST="{volume.id}" pulumi up --refresh`'):
         volume.refresh()
 
     monkeypatch.setenv("FLY_LOST", volume.id)
@@ -324,7 +324,7 @@ def test_snapshots_left_by_deleted_volume(
 def test_remedy_repeats_what_is_lost(
     volume: Driven, configured: Configured, fly: Fly, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine that its command left out would be adopted, with the lost volume."""
+    """What its command left out would be adopted."""
     lost = volume.id
     volumes.take_snapshot(fly, "solos-prod", lost)
     volume.destroy()
@@ -333,6 +333,26 @@ def test_remedy_repeats_what_is_lost(
     with pytest.raises(
         ProviderError, match=f'in place of {lost}: .*`FLY_LOST="{lost} 3d8d9e64c01e89 empty" pulumi up`'
     ):
+        Driven(configured(VolumeProvider)).up(**VOLUME)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["mount-known", "mount-unknown"])
+def test_remedy_names_machine_of_lost(
+    machine: Driven, configured: Configured, fly: Fly, world: World, *, is_known: bool
+) -> None:
+    """Its host is away. The refresh names it, and a later `up`, whose state has neither of the two any more."""
+    volume = adopted(configured)
+    volumes.take_snapshot(fly, "solos-prod", volume.id)
+    control(world, "POST", "/fly/hosts", {"machine": machine.id, "status": "unreachable"})
+    (lost,) = world.store.all("fly_volume")
+    world.store.put("fly_volume", lost["id"], {**lost, "state": "destroyed", "attached_machine_id": None})
+    (away,) = world.store.all("fly_machine")
+    if not is_known:
+        world.store.put("fly_machine", away["id"], {**away, "config": {**away["config"], "mounts": []}})
+
+    with pytest.raises(ProviderError, match=f'run `FLY_LOST="{volume.id} {machine.id}" pulumi up --refresh`'):
+        volume.refresh()
+    with pytest.raises(ProviderError, match=f'`FLY_LOST="{volume.id} {machine.id} empty" pulumi up`'):
         Driven(configured(VolumeProvider)).up(**VOLUME)
 
 

@@ -116,7 +116,7 @@ MISTAKES = (
     Mistake(
         name="preview-after-lost-volume",
         command=("preview", "--refresh"),
-        says="FLY_LOST=vol_",
+        says='FLY_LOST="vol_',
         before=lose_volume,
         lost=("machines", "volumes"),
     ),

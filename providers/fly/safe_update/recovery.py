@@ -28,7 +28,7 @@ NO_ROOM_WITH_VOLUME = (
 NO_ROOM = "wait until the region has room again or choose another region, then {command}"
 HOST_AWAY = (
     "look at https://status.fly.io and wait for the host; if it stays away, restore the newest snapshot as for a lost volume "
-    "(infra-docs/BACKUPS.md, FLY_LOST={lost}); when it is back, {command}"
+    '(infra-docs/BACKUPS.md, FLY_LOST="{lost}"); when it is back, {command}'
 )
 
 
@@ -46,4 +46,4 @@ def recovery(machine: MachineRef, left: Machine | None, previous: Version, error
         text = FULL_VOLUME
     else:
         return command
-    return text.format(**names, volume=volume, lost=volume or machine.id, command=command)
+    return text.format(**names, volume=volume, lost=f"{volume} {machine.id}" if volume else machine.id, command=command)
