@@ -15,7 +15,8 @@ from components.config import SettingProblem, SettingText
 NOT_IN_QUOTES = SettingText("{key}", "YAML reads {text} as a number or a date", remedy='write "{text}", in quotes')
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""From the C library where PyYAML has it: a preview reads the file ten times as fast."""
+"""From the C library where PyYAML has it: a preview reads its files ten times as fast. `project.files` makes the same choice: a program
+does not import the tools around it, nor they the program."""
 
 _WHOLE = r"0|-?[1-9][0-9]*"
 _NUMBER = r"(?i)[-+]?(0x[0-9a-f_]+|0o?[0-7_]+|0b[01_]+|(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?)|\d{4}-\d\d?-\d\d?.*"

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 from components.config import Confidential
+from components.stack_file import LOADER
 
 FILES = Path(__file__).resolve().parents[2] / "monitoring"
 FLY_LOG_STREAM = "nats://[fdaa::3]:4223"
@@ -174,7 +175,7 @@ def needed_series(monitored: Monitored) -> dict[str, list[str]]:
     declared = [
         rule
         for file in rules(monitored)
-        for group in yaml.safe_load(file.read_text())["groups"]
+        for group in yaml.load(file.read_text(), LOADER)["groups"]  # noqa: S506 (it is a safe one)
         for rule in group["rules"]
     ]
     recorded = {rule["record"]: rule["expr"] for rule in declared if "record" in rule}
