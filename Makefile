@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 SHELL := /bin/bash
-PYTHON ?= python3
+PYTHON := python3
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -35,15 +35,18 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# Many shells export PORT, NAME or EMAIL for something else, and what costs money or is recorded must be meant: these variables count
-# on the command line of make only.
+# Variables count on the command line of make only, `make status STACK=prod`: many shells export APP, NAME or PORT for something else.
 given = $(if $(findstring command line,$(origin $1)),$($1))
+option = $(if $(call given,$1),--$2 $(call given,$1))
+flag = $(if $(call given,$1),--$2)
+
+PROD = --stack $(or $(call given,STACK),prod)
 
 REHEARSE = $(BIN)/python -m rehearsal.rehearse
-CHOICES = $(if $(ENGINE),--engine $(ENGINE)) $(if $(call given,PORT),--port $(PORT))
+CHOICES = $(call option,ENGINE,engine) $(call option,PORT,port)
 
-COMPARISON = $(if $(ORG),--org $(ORG)) $(if $(APP),--app $(APP)) $(if $(call given,EMAIL),--email $(EMAIL)) $(if $(call given,WITH),--with $(WITH)) $(if $(DOUBLE),--rehearse) \
-  $(if $(call given,KEEP),--keep) $(if $(call given,CLEAN),--clean) $(if $(call given,YES),--yes) $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES))
+COMPARISON = $(call option,ORG,org) $(call option,APP,app) $(call option,EMAIL,email) $(call option,WITH,with) $(call flag,DOUBLE,rehearse) \
+  $(call flag,KEEP,keep) $(call flag,CLEAN,clean) $(call flag,YES,yes) $(call option,CALLS,calls) $(call option,MINUTES,minutes)
 
 rehearse: setup ## launch against the doubles, then print the checklist (ENGINE=embedded or pulumi, PORT=7700)
 	@$(REHEARSE) launch $(CHOICES)
@@ -61,35 +64,35 @@ people: setup ## after that `up`: the testers install the build and sign it off,
 	@$(REHEARSE) people
 
 drill: setup ## demonstrate a failure and its fix (NAME=lost-volume; lists them without NAME)
-	@$(BIN)/python -m rehearsal drill $(call given,NAME) $(if $(ENGINE),--engine $(ENGINE))
+	@$(BIN)/python -m rehearsal drill $(call given,NAME) $(call option,ENGINE,engine)
 
 pulumi-cli: setup ## install the Pulumi CLI of .pulumi.version into .tools, where every target finds it (needs a network)
 	@$(BIN)/python -m rehearsal.pulumi_cli
 
 preflight: setup ## check, read-only, for what would stop a launch (STACK=prod)
-	@$(BIN)/python -m preflight --stack $(or $(STACK),prod)
+	@$(BIN)/python -m preflight $(PROD)
 
 next-build: setup ## set the build number to the next one that Apple accepts (STACK=prod)
-	@$(BIN)/python -m preflight.next_build --stack $(or $(STACK),prod)
+	@$(BIN)/python -m preflight.next_build $(PROD)
 
 status: setup ## print what is proven and what is open, from state and settings (STACK=prod)
-	@$(BIN)/python -m status --stack $(or $(STACK),prod)
+	@$(BIN)/python -m status $(PROD)
 
 # Make exports NAME and FAILED of its command line: the shell reads them there, because they may contain quotes.
 sign-off: setup ## record in the stack file that you have tried something: make sign-off STACK=prod FEATURE="install sign-up" (NAME=EMAIL, FAILED=REASON)
-	@$(BIN)/python -m status.sign_off --stack $(or $(STACK),prod) $(if $(call given,NAME),--as "$$NAME") $(if $(call given,FAILED),--failed "$$FAILED") $(or $(FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
+	@$(BIN)/python -m status.sign_off $(PROD) $(if $(call given,NAME),--as "$$NAME") $(if $(call given,FAILED),--failed "$$FAILED") $(or $(call given,FEATURE),$(error name what you have tried: make sign-off FEATURE="install sign-up"))
 
 signing-files: setup ## write what builds are signed with to build/signing, for an iOS developer (STACK=prod)
-	@$(BIN)/python -m status.signing_files --stack $(or $(STACK),prod)
+	@$(BIN)/python -m status.signing_files $(PROD)
 
 report: setup ## write the launch report of a stack: make report STACK=prod
-	@$(BIN)/python -m report --stack $(or $(STACK),$(error name a stack: make report STACK=prod))
+	@$(BIN)/python -m report --stack $(or $(call given,STACK),$(error name a stack: make report STACK=prod))
 
 test: setup lint ## lint, type check, and run every test
 	$(BIN)/python -m pytest -n auto --dist load --maxschedchunk 1
 
 compare: setup ## compare a double with the vendor, in your account: infra-docs/COMPARE.md (VENDOR=fly ORG=my-org, or DOUBLE=1 without an account)
-	@$(BIN)/python -m compare $(or $(VENDOR),$(error name a vendor: make compare VENDOR=fly ORG=my-org)) $(COMPARISON)
+	@$(BIN)/python -m compare $(or $(call given,VENDOR),$(error name a vendor: make compare VENDOR=fly ORG=my-org)) $(COMPARISON)
 
 bench: setup ## run the benchmarks (NAME=calls for one of them)
 	@$(BIN)/python -m bench $(call given,NAME)
@@ -124,7 +127,7 @@ simulate-days: setup ## simulate days of the monitored app: which alerts fire, a
 	@nice $(BIN)/python -m pytest tests/monitoring/test_days.py -m "" -n auto
 
 monitoring-mutants: setup ## change every file of monitoring/ in small ways, and count which changes no test notices (minutes; FILES=blackbox.yml)
-	@nice $(BIN)/python -m tests.monitoring.mutants $(FILES)
+	@nice $(BIN)/python -m tests.monitoring.mutants $(call given,FILES)
 
 monitoring-tools: ## install Prometheus, Alertmanager, blackbox exporter, NATS; build Litestream, Telegraf and actionlint if Go is installed
 	monitoring/install-tools

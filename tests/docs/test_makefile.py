@@ -46,30 +46,70 @@ def test_python_of_the_project(tmp_path: Path) -> None:
     assert not foreign.keys() & exported(tmp_path, **foreign).keys()
 
 
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+OPTIONS = re.findall(r"\(call (?:given|option|flag),([A-Z]+)", MAKEFILE)
+NEEDED = {"sign-off": ("FEATURE", "install"), "compare": ("VENDOR", "fly"), "report": ("STACK", "test")}
+"""What a target does not run without."""
+
+
+def recipe(target: str, *words: str, **variables: str) -> str:
+    """What a target would run, or the error."""
+    done = subprocess.run(
+        ["make", "-n", "-o", "setup", target, *words],
+        cwd=ROOT,
+        env={**OUTSIDE, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def targets() -> list[str]:
+    """Those that start a program of this project."""
+    return re.findall(r"(?m)^([a-z-]+): setup ##", MAKEFILE)
+
+
+@pytest.mark.parametrize("target", [*targets(), "foreign-clients"])
+def test_exported_variables_do_not_count(target: str) -> None:
+    """Shells export APP, NAME or PORT for something else, and YES skips a question."""
+    words = [f"{name}={value}" for name, value in [NEEDED[target]]] if target in NEEDED else []
+    others = {"PYTHON", *OPTIONS} - {NEEDED.get(target, ("",))[0]}
+
+    assert recipe(target, *words, **dict.fromkeys(others, "3000")) == recipe(target, *words)
+
+
+@pytest.mark.parametrize("target", NEEDED)
+def test_needed_variable_on_command_line(target: str) -> None:
+    name, value = NEEDED[target]
+
+    assert "***" in recipe(target, **{name: value})
+
+
 @pytest.mark.parametrize(
     ("target", "option"),
     [
-        ("rehearse", "PORT"),
-        ("drill", "NAME"),
-        ("sign-off", "NAME"),
-        ("sign-off", "FAILED"),
-        *(("compare", option) for option in ("EMAIL", "WITH", "KEEP", "CLEAN", "YES")),
+        *(("rehearse", option) for option in ("ENGINE", "PORT")),
+        *(("drill", option) for option in ("ENGINE", "NAME")),
+        *(("sign-off", option) for option in ("STACK", "NAME", "FAILED", "FEATURE")),
+        *(("compare", option) for option in ("ORG", "APP", "EMAIL", "WITH", "DOUBLE", "KEEP", "CLEAN", "YES")),
+        *(("compare", option) for option in ("CALLS", "MINUTES", "VENDOR")),
+        *((target, "STACK") for target in ("preflight", "next-build", "status", "signing-files", "report")),
+        ("bench", "NAME"),
+        ("monitoring-mutants", "FILES"),
+        ("foreign-clients", "PYTHON"),
     ],
 )
-def test_options_are_not_exported_ones(tmp_path: Path, target: str, option: str) -> None:
-    """WSL exports NAME, and many shells PORT; YES skips a question: only what is on the command line of make counts."""
+def test_options_of_targets(target: str, option: str) -> None:
+    words = [f"{name}={value}" for name, value in [NEEDED[target]]] if target in NEEDED else []
 
-    def recipe(*words: str, **variables: str) -> str:
-        return subprocess.run(
-            ["make", "-n", "-o", "setup", target, "FEATURE=install", "VENDOR=fly", *words],
-            cwd=ROOT,
-            env={**OUTSIDE, **variables},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout
+    assert recipe(target, *words, f"{option}=3000") != recipe(target, *words)
 
-    assert recipe(**{option: "3000"}) == recipe() != recipe(f"{option}=3000")
+
+def test_variables_are_read_in_one_way() -> None:
+    """With `given` and what is made of it: nothing else in the Makefile reads a variable of a person."""
+    assert not set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE)) & set(OPTIONS)
 
 
 def test_scripts_are_not_started_by_path() -> None:
