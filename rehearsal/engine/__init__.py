@@ -8,6 +8,7 @@ resources, and the state has the CLI's format and location, so either engine can
     values       property values: secrets, unknowns, protobuf
     snapshot     the resources in the state, in dependency order
     backend      the snapshot as a file, and its lock
+    protocol     Pulumi's messages and gRPC stubs
     plugins      serve resources: the dynamic provider process, command, random
     deployment   decides and executes the step of each resource
     monitor      the gRPC services for the program

@@ -7,11 +7,10 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from rehearsal.engine.deployment import Deployment, Goal, Stopped
 from rehearsal.engine.display import Display
+from rehearsal.engine.protocol import OPTIONS, engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 from rehearsal.engine.values import from_wire, to_wire
 
 PARALLEL_REGISTRATIONS = 64
@@ -96,7 +95,7 @@ class Server:
     def __init__(self) -> None:
         self.monitor = Monitor()
         self._lock = threading.Lock()
-        self._server = grpc.server(ThreadPoolExecutor(PARALLEL_REGISTRATIONS), options=_GRPC_CHANNEL_OPTIONS)
+        self._server = grpc.server(ThreadPoolExecutor(PARALLEL_REGISTRATIONS), options=OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(self.monitor, self._server)
         engine_pb2_grpc.add_EngineServicer_to_server(Messages(lambda: self.monitor.deployment.display), self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"

@@ -16,9 +16,8 @@ from typing import Any, Protocol
 
 import grpc
 from google.rpc import status_pb2
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from rehearsal.engine.protocol import OPTIONS, provider_pb2, provider_pb2_grpc
 from rehearsal.engine.values import Properties, from_wire, to_wire
 from rehearsal.standins.exit_with_parent import EXIT_WITH_PARENT
 
@@ -165,7 +164,7 @@ class DynamicPlugin:
         )
         port = self._first_number()
         self._forwarding.start()
-        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS)
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
         stub.Configure(provider_pb2.ConfigureRequest(args=_wire(self._config)))
         self._stub = stub

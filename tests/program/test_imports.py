@@ -23,11 +23,21 @@ ONLY_CALLS_NEED = {"httpx", "jwt", "cryptography"}
     ],
 )
 def test_preview_imports(module: str) -> None:
+    assert not ONLY_CALLS_NEED & imported_with(module)
+
+
+def test_engine_imports() -> None:
+    """It needs the SDK's protocol, not the SDK."""
+    assert "pulumi" not in imported_with("rehearsal.engine.operations")
+
+
+def imported_with(module: str) -> set[str]:
     loads = f"import sys, {module}; print(*sys.modules, sep='\\n')"
-
-    loaded = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-
-    assert not ONLY_CALLS_NEED & set(loaded.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def test_missing_bytecode_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
