@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from types import ModuleType
 
 from providers.errors import ErrorText, ProblemText, ProviderError
@@ -96,5 +97,6 @@ def _line(row: Row) -> str:
 
 
 def _cell(text: str) -> str:
-    named = re.sub(r"{(\w*)[^}]*}", lambda match: f"<{match[1].replace('_', ' ')}>", " ".join(text.split()))
+    parts = Formatter().parse(" ".join(text.split()))
+    named = "".join(literal if field is None else f"{literal}<{field.replace('_', ' ')}>" for literal, field, *_ in parts)
     return named.replace("|", "\\|").replace("<", "\\<")

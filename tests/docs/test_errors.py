@@ -32,6 +32,11 @@ def test_imported_text_is_listed_once() -> None:
     assert len(rows) == len(set(rows))
 
 
+def test_braces_of_a_text_stay() -> None:
+    """Only named values stand in angle brackets."""
+    assert "write `path: ${DATABASE_PATH}` there" in render()
+
+
 @pytest.mark.parametrize("row", sorted(set(listed())), ids=lambda row: row.message[:40])
 def test_text_has_named_values(row: Row) -> None:
     """A template fills in by keyword, so an empty or numbered place would fail when the error is reported."""
