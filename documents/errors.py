@@ -98,5 +98,7 @@ def _line(row: Row) -> str:
 
 def _cell(text: str) -> str:
     parts = Formatter().parse(" ".join(text.split()))
-    named = "".join(literal if field is None else f"{literal}<{field.replace('_', ' ')}>" for literal, field, *_ in parts)
+    named = "".join(
+        literal if field is None else f"{literal}<{field.replace('_', ' ')}>" for literal, field, *_ in parts
+    )
     return named.replace("|", "\\|").replace("<", "\\<")
