@@ -15,8 +15,6 @@ ShapeT = TypeVar("ShapeT", bound="Shape")
 
 _SHAPES: dict[str, type["Shape"]] = {}
 
-_fields = functools.cache(msgspec.structs.fields)
-
 
 class Unreadable(Exception):
     """A resource is not initialised, or has no value for an output that a row reads; the message says which."""
@@ -119,6 +117,8 @@ def kind_of(type_: str) -> str:
 
 def without_fractions(value: Any) -> Any:
     """The value with its whole numbers as `int`: state and gRPC carry every number as a double."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return {key: without_fractions(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -130,10 +130,18 @@ def _read(shape: type[ShapeT], resource: Observed) -> ShapeT:
     if resource.errors:
         raise Unreadable("; ".join(resource.errors))
     values: dict[str, Any] = {"id": resource.id}
-    for field in _fields(shape):
-        value = resource.outputs.get(field.name)
-        if field.name not in values and value is not None:
-            values[field.name] = without_fractions(value)
-        elif field.name not in values and field.required:
-            raise Unreadable(f"{shape.kind} {resource.id} has no {field.name}")
+    for name in shape.__struct_fields__:
+        value = resource.outputs.get(name)
+        if name not in values and value is not None:
+            values[name] = without_fractions(value)
+        elif name not in values and name in _required(shape):
+            raise Unreadable(f"{shape.kind} {resource.id} has no {name}")
     return shape(**values)
+
+
+@functools.cache
+def _required(shape: type[Shape]) -> frozenset[str]:
+    """The fields without a default. `msgspec.structs.fields` takes longer, because it evaluates their types."""
+    fields, last = shape.__struct_fields__, shape.__struct_defaults__
+    defaults = (msgspec.NODEFAULT,) * (len(fields) - len(last)) + last
+    return frozenset(name for name, default in zip(fields, defaults, strict=True) if default is msgspec.NODEFAULT)

@@ -1,5 +1,7 @@
 """The base of the components: type token, options, and which children are protected."""
 
+from typing import Any
+
 import pulumi
 
 
@@ -13,6 +15,10 @@ class Component(pulumi.ComponentResource):
 
     name: str
     """Prefix of the children's names, so that one program can contain several components of the same type."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__annotations__ = {}  # The SDK would evaluate them, as those of outputs.
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"{pulumi.get_project()}:index:{type(self).__name__}", name, None, opts)

@@ -19,7 +19,7 @@ from typing import Any, Self
 import msgspec
 from msgspec.structs import replace
 
-from components.spelling import CONTROL, MAY_BE_EMPTY, RULES, is_whole
+from components.spelling import MAY_BE_EMPTY, RULES, has_control_character, is_whole
 from providers.errors import Problem, ProblemText
 
 
@@ -215,7 +215,7 @@ class StackConfig:
             rule = RULES.get(re.sub(r"\[\d+\]", "", key)) or (RULES.get(f"{first}.*") if dot else None)
             if key in known or first in known:
                 continue
-            if re.search(CONTROL, key + value):
+            if has_control_character(key + value):
                 self.refuse(CONTROL_CHARACTER(key=key))
             elif value == "null":
                 self.refuse(NO_VALUE(key=key))
@@ -227,7 +227,7 @@ class StackConfig:
 
     def is_misspelt(self, key: str, value: str) -> bool:
         """Whether `value` cannot be used as the value of `key`; `refuse_misspelt` reports it."""
-        return bool(re.search(CONTROL, value)) or not RULES[key].fits(value)
+        return has_control_character(value) or not RULES[key].fits(value)
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         """All keys that are read and their values; `key.name` for one of an object."""

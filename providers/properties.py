@@ -27,6 +27,9 @@ KEPT: Final = "kept"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_ATOMS = (str, bool, int, float)
+"""The types of most values, which are therefore tested first."""
+
 
 class BadProperties(Exception):
     """A property map does not fit its record; each of `problems` names its property, and never a value."""
@@ -53,7 +56,7 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
                     problems.append(f"{name} is missing")
             continue
         try:
-            values[name] = _convert(value, field.type, name, lenient)
+            values[name] = value if type(value) is field.type else _convert(value, field.type, name, lenient)
         except BadProperties as bad:
             values[name] = None
             problems.extend(() if lenient else bad.problems)
@@ -64,9 +67,11 @@ def decode(kind: type[T], properties: Mapping[str, Any], *, lenient: bool = Fals
 
 def encode(value: Any) -> Any:
     """The property map of a record, or the wire form of a value in one: dicts without None; other values unchanged."""
+    if isinstance(value, _ATOMS):
+        return value
     if isinstance(value, msgspec.Struct):
-        fields = {name: encode(getattr(value, name)) for name in value.__struct_fields__}
-        return {name: item for name, item in fields.items() if item is not None}
+        fields = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        return {name: encode(item) for name, item in fields if item is not None}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -76,6 +81,8 @@ def encode(value: Any) -> Any:
 
 def is_known(value: Any) -> bool:
     """Whether no part of `value` is `Unknown`."""
+    if isinstance(value, _ATOMS):
+        return True
     if isinstance(value, Unknown):
         return False
     if isinstance(value, msgspec.Struct):
@@ -131,8 +138,10 @@ def _is_optional(hint: Any) -> bool:
 def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:  # noqa: C901, PLR0911 (one case per kind of type)
     if type(value) is hint:
         return value
-    if isinstance(value, Unknown) or hint is Any:
+    if hint is Any or isinstance(value, Unknown):
         return _integral(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         return _convert_union(value, arguments, where, lenient)
@@ -149,8 +158,6 @@ def _convert(value: Any, hint: Any, where: str, lenient: bool) -> Any:  # noqa: 
             return decode(hint, value, lenient=lenient)  # type: ignore[arg-type]  # the metaclass says that it is a struct
         except BadProperties as bad:
             raise BadProperties([f"{where}.{problem}" for problem in bad.problems]) from None
-    if hint is int and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
-        return int(value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
@@ -172,8 +179,8 @@ def _convert_union(value: Any, members: tuple[Any, ...], where: str, lenient: bo
 
 def _integral(value: Any) -> Any:
     """A free-form value, such as a machine config, with whole floats as ints."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, _ATOMS):
+        return int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(value, Mapping):
         return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -32,12 +32,12 @@ LOCALES = frozenset(
 (https://developer.apple.com/documentation/appstoreconnectapi/managing-metadata-in-your-app-by-using-locale-shortcodes)."""
 MAX_LENGTH = 4000
 """Characters of "What to Test", and of the description for testers."""
-_REFUSED = (
-    "[<\u20e3\ufe0f\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25fd\u25fe\u2600-\u26ff\u2702\u2705\u2708-\u270f\u2712\u2714\u2716"
+_EMOJI = (
+    "[\u20e3\ufe0f\u231a\u231b\u2328\u23cf\u23e9-\u23fa\u25fd\u25fe\u2600-\u26ff\u2702\u2705\u2708-\u270f\u2712\u2714\u2716"
     "\u271d\u2721\u2728\u2733\u2734\u2744\u2747\u274c\u274e\u2753-\u2757\u2763\u2764\u2795-\u2797\u27a1\u27b0\u27bf\u2b1b\u2b1c"
     "\u2b50\u2b55\U00010000-\U0010ffff]"
 )
-"""`<`, and emoji: also those of the basic plane (https://github.com/fastlane/fastlane/issues/20340). Apple has no list of them; these
+"""Emoji: also those of the basic plane (https://github.com/fastlane/fastlane/issues/20340). Apple has no list of them; these
 are the characters that Unicode calls emoji, without signs such as \u2122 and arrows."""
 
 EMPTY = ProblemText("whats_new", "the text for {locale} is empty")
@@ -58,8 +58,14 @@ def text_problems(texts: Mapping[str, str]) -> Iterable[Problem]:
             yield EMPTY(locale=locale)
         if len(text) > MAX_LENGTH:
             yield TOO_LONG(locale=locale, length=len(text), limit=MAX_LENGTH)
-        if refused := sorted({*re.findall(_REFUSED, text)}):
+        if refused := sorted(_refused(text)):
             yield REFUSED(locale=locale, characters=" ".join(refused))
+
+
+def _refused(text: str) -> set[str]:
+    """The characters in `text` that Apple refuses: `<` and emoji."""
+    emoji = re.findall(_EMOJI, text) if not text.isascii() else ()  # A preview need not compile the long pattern.
+    return {*emoji, *({"<"} & {*text})}
 
 
 def locale_problems(locale: str) -> Iterable[Problem]:

@@ -17,6 +17,7 @@ from components.launch.component import Launch
 from components.monitoring.component import Monitoring
 from components.settings import Settings, read
 from harness.program import CONFIG, create_project, engine_config
+from providers.betterstack.first_check import FirstCheck, FirstCheckArgs
 from providers.fly.appconfig import load
 from tests.program.test_settings import MONITORING_SECRETS
 
@@ -122,6 +123,16 @@ def test_rehearsal_needs_no_confirmation(declare: Callable[..., list[Declared]],
     declared = declare(lambda: program(settings, pulumi.ResourceOptions(protect=False)))
 
     assert [resource for resource in declared if resource.protect] == []
+
+
+def test_whole_number_stays_whole(declare: Callable[..., list[Declared]]) -> None:
+    """It arrives as a float, and the SDK converts it because of the annotation of the output."""
+    seen: list[int] = []
+    args = FirstCheckArgs(monitor_id="m", url="https://solos.example", seconds=60)
+
+    declare(lambda: FirstCheck("check", args).seconds.apply(seen.append))
+
+    assert [(type(value), value) for value in seen] == [(int, 60)]
 
 
 def test_launch_record_has_no_dependencies(declare: Callable[..., list[Declared]], settings: Settings) -> None:
