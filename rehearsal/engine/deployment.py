@@ -181,7 +181,7 @@ class Deployment:
         if diff.replaces and diff.changes is not False:
             if old.protect and goal.protect:  # Both can be changed at once, as with the CLI.
                 raise StepFailed(NOT_REPLACED.format(name=old.name))
-            entry.inputs = self._checked(plugin, urn, {}, wanted)
+            entry.inputs = self._checked(plugin, urn, {}, goal.inputs)
             first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
             return lambda: self._replace(entry, old, plugin, old_first=first)
         if diff.changes or old.init_errors:

@@ -187,6 +187,15 @@ def test_ignore_changes(things: Things) -> None:
     assert "update first" not in things.calls()
 
 
+def test_ignored_change_of_replacement(things: Things) -> None:
+    """A replacement is made from what the program says now: there is nothing to keep."""
+    things.up(plan={"ignore": ["colour"]})
+
+    assert things.up(colour="blue", shape="square") == 0, things.text
+
+    assert things.state()["first"]["inputs"]["colour"] == "blue"
+
+
 def test_protect(things: Things) -> None:
     """A protected resource is neither replaced nor deleted."""
     things.up(plan={"protect": True})
