@@ -59,6 +59,9 @@ RULES: Mapping[str, Rule] = {
     "waitForDomain": _seconds(86_400),
     "waitForAppRecord": _seconds(86_400),
     "database.fromSnapshot": _like(r"vs_\w+", "the ID of a snapshot, which begins with vs_"),
+    "database.server": _like(
+        r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", "1 to 63 lower-case letters, digits, hyphens and underscores"
+    ),
     "database.name": _like(r"[a-z0-9][a-z0-9-]{0,62}", "1 to 63 lower-case letters, digits and hyphens"),
     "imageBuild.context": LINE,
     "monitoring.region": REGION,

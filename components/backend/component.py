@@ -270,7 +270,7 @@ class Backend(Component):
             org=self.settings.org,
             app=app.name,
             region=self.settings.region,
-            server=self.settings.machine_name.replace("-", "_"),
+            server=self.settings.database.server or self.settings.machine_name.replace("-", "_"),
             release=image.pinned,
             existed=self.survey.found_clusters,
             opts=self.child_opts(),

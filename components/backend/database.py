@@ -13,7 +13,7 @@ from providers.fly import managed_postgres
 
 KEYS: Mapping[Database, tuple[str, ...]] = {
     "sqlite": ("fromSnapshot",),
-    "postgres": ("name", "plan", "diskSizeGb", "pgMajorVersion"),
+    "postgres": ("name", "server", "plan", "diskSizeGb", "pgMajorVersion"),
     "external": ("restoredOn", "restoredBy"),
     "none": (),
 }
@@ -44,6 +44,8 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """Of the cluster; empty for `<app>-db`. A new name moves the server to another cluster, for example a restored one."""
+    server: str
+    """Name of the server's database and of its user; empty for that of the machine."""
     plan: str
     disk_size_gb: int
     pg_major_version: managed_postgres.Version
@@ -74,6 +76,7 @@ def read(config: StackConfig, url: str) -> DatabaseSettings:
         from_snapshot=given.get("fromSnapshot"),
         restore_drill=config.flag_in("database", given, "restoreDrill", default=True),
         name=given.get("name", ""),
+        server=given.get("server", ""),
         plan=given.get("plan", "basic").lower(),
         disk_size_gb=config.whole_in("database", given, "diskSizeGb", default=10),
         pg_major_version="16" if version == "16" else "17",

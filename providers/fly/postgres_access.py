@@ -16,7 +16,7 @@ from providers.errors import Problem, ProblemText
 from providers.fly.api import postgres
 from providers.fly.api.postgres import Role
 from providers.fly.provider import FlyProvider
-from providers.properties import REPLACES, SECRET
+from providers.properties import REPLACES, SECRET, is_known
 from providers.record import Input, Record, field
 from providers.resource import Resource
 
@@ -29,6 +29,11 @@ BAD_DATABASE = ProblemText("database", "database '{name}' must be 1 to 63 letter
 BAD_USER = ProblemText(
     "username", "username '{name}' must be 1 to 63 lower-case letters, digits, hyphens and underscores"
 )
+OTHER_DATABASE = ProblemText(
+    "database",
+    "the server's database in Managed Postgres cannot change from {before} to {after}: it would be another, empty one",
+    remedy="set the config key database.server to {before}",
+)
 
 
 class PostgresAccessArgs(Record):
@@ -37,7 +42,7 @@ class PostgresAccessArgs(Record):
     app: Annotated[Input[str], REPLACES]
     """Changing it attaches the other app and detaches this one."""
     database: Annotated[Input[str], REPLACES]
-    """Created when it is missing. Changing it leaves the old one where it is."""
+    """Created when it is missing. Cannot be changed."""
     username: Annotated[Input[str], REPLACES]
     """Created when it is missing. Changing it deletes the old one."""
     role: Input[Role] = field(default="schema_admin")
@@ -53,12 +58,17 @@ class PostgresAccessState(PostgresAccessArgs):
 class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState]):
     Args = PostgresAccessArgs
     State = PostgresAccessState
+    validates_unknown = True  # In a preview, the id of a new cluster is not known yet.
 
     def validate(self, args: PostgresAccessArgs, old: PostgresAccessArgs | None) -> Iterable[Problem]:
+        if not is_known([args.database, args.username]):
+            return
         if not re.fullmatch(DATABASE, args.database):
             yield BAD_DATABASE(name=args.database)
         if not re.fullmatch(USER, args.username):
             yield BAD_USER(name=args.username)
+        if old and old.database not in (None, args.database):
+            yield OTHER_DATABASE(before=old.database, after=args.database)
 
     def ensure(self, args: PostgresAccessArgs) -> tuple[str, PostgresAccessState]:
         return f"{args.cluster_id}/{args.app}/{args.username}", self._grant(args)
@@ -130,7 +140,8 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
 class PostgresAccess(Resource[PostgresAccessArgs], module="fly", name="PostgresAccess"):
     """Database, user and attachment of one app; its id is `cluster/app/user`.
 
-    role: changed in place. cluster_id, app, database, username: changing them replaces; no row is moved.
+    role: changed in place. cluster_id, app, username: changing them replaces; no row is moved. database: a change is refused in the
+    preview.
     """
 
     provider = PostgresAccessProvider

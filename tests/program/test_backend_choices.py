@@ -116,13 +116,25 @@ def test_postgres_backend(stack: Stack, addresses: dict[str, str]) -> None:
     assert "with the databases fly-db, solserver" in evidence["backups"]
     assert len(fly(addresses)["fly_postgres"]) == 1
 
+    # A machine of another name: the rows stay in the database of the first one.
+    stack.configure(machine="solserver-lax", replaceMachine="true", protect="false")
+    assert stack.run("preview") != 0
+    assert "cannot change from solserver to solserver_lax" in stack.text
+    stack.configure(database={"kind": "postgres", "plan": "starter", "server": "solserver"})
+    assert stack.run("up") == 0, stack.text
+    assert [machine["name"] for machine in fly(addresses)["fly_machine"] if machine["state"] != "destroyed"] == [
+        "solserver-lax"
+    ]
+    assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
+    assert set(fly(addresses)["fly_postgres"][0]["_users"]) == set(cluster["_users"])
+
     # The second image's migration was bad: back to the backup that was taken before it.
     before = fly(addresses)["fly_postgres"][0]["_backups"][-1]["id"]
     httpx.post(f"{addresses['proxy']}/notes", headers=host, json={"text": "spoilt"}).raise_for_status()
     restored = {"backup_id": before, "name": "restored-db"}
     response = httpx.post(f"{addresses['fly']}/v1/postgres/{cluster['id']}/restore", headers=API, json=restored)
     response.raise_for_status()
-    stack.configure(database={"kind": "postgres", "plan": "starter", "name": "restored-db"})
+    stack.configure(database={"kind": "postgres", "plan": "starter", "server": "solserver", "name": "restored-db"})
     assert stack.run("up") == 0, stack.text
     assert [note["text"] for note in httpx.get(f"{addresses['proxy']}/notes", headers=host).json()] == ["kept"]
     assert [item["name"] for item in fly(addresses)["fly_postgres"]] == ["restored-db"]

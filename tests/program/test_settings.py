@@ -502,7 +502,7 @@ def test_postgres_refuses_sqlite_settings(problems: Problems) -> None:
         ({"pgMajorVersion": "9"}, "database.pgMajorVersion: must be 16 or 17, not '9'"),
         (
             {"size": "5"},
-            "database.size: is unknown; known keys are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill, restoredBy, restoredOn",
+            "database.size: is unknown; known keys are diskSizeGb, fromSnapshot, kind, name, pgMajorVersion, plan, restoreDrill, restoredBy, restoredOn, server",
         ),
     ],
 )

@@ -21,6 +21,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "waitForAppRecord": (-1, "60s", 10**30),
     "database.fromSnapshot": ("vs_", "snap_1", "vs_ 1"),
     "database.name": ("My DB",),
+    "database.server": ("my db", "-"),
     "database.diskSizeGb": ("10gb", "-1", "010"),
     "imageBuild.context": ("none", "/", "a\0b"),
     "monitoring.region": ("or", "ORD", "chicago", ""),
