@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from rehearsal.engine.values import Properties, Secret
@@ -10,8 +10,10 @@ from rehearsal.engine.values import Properties, Secret
 STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[]+)')
 
 
-def keep_old(paths: Iterable[str], old: Properties, new: Properties) -> Properties:
+def keep_old(paths: Collection[str], old: Properties, new: Properties) -> Properties:
     """`new` with the values of `old` at `paths`; a path that `old` lacks is removed."""
+    if not paths:
+        return new
     kept = copy.deepcopy(new)
     for path in paths:
         _copy(steps_of(path), old, kept)

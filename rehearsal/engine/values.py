@@ -42,32 +42,48 @@ def _from_wire(value: struct_pb2.Value) -> Value:
 def to_wire(properties: Mapping[str, Value], *, with_secrets: bool) -> struct_pb2.Struct:
     """A protobuf structure; `with_secrets` keeps secrets marked, otherwise they become plain values."""
     struct = struct_pb2.Struct()
-    struct.update(mapped(properties, _marked if with_secrets else _opened))
+    for key, value in properties.items():
+        _put(struct.fields[key], value, with_secrets=with_secrets)
     return struct
 
 
-def _marked(secret: Secret) -> Value:
-    return {SIGNATURE: SECRET, "value": secret.value}
-
-
-def _opened(secret: Secret) -> Value:
-    return secret.value
+def _put(place: struct_pb2.Value, value: Value, *, with_secrets: bool) -> None:
+    kind = type(value)
+    if kind is str:
+        place.string_value = value
+    elif kind is dict:
+        fields = place.struct_value.fields
+        for key, item in value.items():
+            _put(fields[key], item, with_secrets=with_secrets)
+        place.struct_value.SetInParent()  # also if it is empty
+    elif kind is list:
+        for item in value:
+            _put(place.list_value.values.add(), item, with_secrets=with_secrets)
+        place.list_value.SetInParent()
+    elif kind is Secret:
+        sent = {SIGNATURE: SECRET, "value": value.value} if with_secrets else value.value
+        _put(place, sent, with_secrets=with_secrets)
+    elif value is None:
+        place.null_value = struct_pb2.NULL_VALUE
+    elif kind is bool:
+        place.bool_value = value
+    else:
+        place.number_value = value
 
 
 def mapped(value: Value, change: Callable[[Secret], Value]) -> Value:
     """`value` with `change` applied to every secret in it, outermost first."""
-    if isinstance(value, Secret):
-        return mapped(change(value), change)
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         return {key: mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [mapped(item, change) for item in value]
-    return value
+    return mapped(change(value), change) if kind is Secret else value
 
 
 def plain(value: Value) -> Value:
     """`value` with all secrets decrypted."""
-    return mapped(value, _opened)
+    return mapped(value, lambda secret: secret.value)
 
 
 def has_secret(value: Value) -> bool:
