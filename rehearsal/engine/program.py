@@ -5,6 +5,7 @@ The configuration is in `PULUMI_CONFIG` and `PULUMI_CONFIG_SECRET_KEYS`, where t
 """
 
 import asyncio
+import gc
 import logging
 import os
 import runpy
@@ -20,9 +21,12 @@ THREADS = 64
 
 def main(monitor: str, engine: str, project: str, stack: str, phase: str) -> int:
     threading.Thread(target=_exit_with_engine, daemon=True).start()
+    gc.disable()  # what the imports create stays until the end
     import pulumi
     from pulumi.runtime.stack import run_in_stack
 
+    gc.freeze()
+    gc.enable()
     pulumi.runtime.set_all_config(pulumi.runtime.get_config_env(), pulumi.runtime.get_config_secret_keys_env())
     settings = pulumi.runtime.Settings(
         monitor=monitor,
