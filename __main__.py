@@ -19,7 +19,7 @@ import pulumi
 
 from components.deployment import Deployment
 from components.launch.component import Launch
-from components.monitoring.component import Monitoring
+from components.monitoring import component as monitor
 from components.monitoring.settings import SUFFIX
 from components.settings import BadSettings
 from components.settings import read as read_settings
@@ -56,7 +56,7 @@ deployment = Deployment(
     monitor_suffix=SUFFIX if settings.monitoring else "",
 )
 backend = deployment.backend
-monitoring = Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None
+monitoring = monitor.Monitoring("monitoring", settings.monitoring, backend, protected) if settings.monitoring else None
 launch = Launch(
     "launch",
     settings.launch,

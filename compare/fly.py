@@ -13,7 +13,8 @@ from compare.mark import Mark
 from compare.script import Leftover, Part, Script, Step, Until, listed
 from compare.wire import Api, Call, Wire
 from providers.fly.api.client import MACHINES_API, WEB_API, authorization
-from providers.fly.image import DOCKER_HUB, FLY_REGISTRY, MANIFESTS
+from providers.fly.api.registry import MANIFESTS
+from providers.fly.image import DOCKER_HUB, FLY_REGISTRY
 
 POSTGRES = "postgres"
 IMAGE = "library/python", "3.13-alpine"

@@ -8,6 +8,7 @@ from components.testflight.component import claims
 from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers.appstore import build_numbers, survey
 from providers.appstore.api import team
+from providers.appstore.api.addresses import key as address_key
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.errors import AgreementMissing, ClockWrong, KeyRejected, RoleMissing
 from providers.appstore.api.objects import (
@@ -192,11 +193,11 @@ def testers(subject: Subject) -> Iterator[Finding]:
             "compare `testers` with https://appstoreconnect.apple.com/access/users",
         )
         return
-    missing = [email for email in emails if team.key(email) not in users]
+    missing = [email for email in emails if address_key(email) not in users]
     invited = team.by_email(store, UserInvitation, missing) if missing else {}
     inviting = subject.settings.ios.invite_testers
     for email in missing:
-        if team.key(email) in invited:
+        if address_key(email) in invited:
             report = warning if inviting else blocked
             yield report(
                 f"{email} has not accepted the invitation to the team", "ask them to accept it, in Apple's email"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from pulumi.dynamic import Config
 
-from providers import configuration, http, waiting
+from providers import configuration, waiting
 from providers.errors import Problem, ProblemText
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def request_once(config: Config, hostname: str, path: str) -> None:
 def _edge(config: Config, hostname: str, path: str) -> "Iterator[Callable[[], httpx.Response]]":
     """A function that requests the URL."""
     import httpx
+
+    from providers import http
 
     base = configuration.endpoint(config, "proxy", "") or f"https://{hostname}"
 

@@ -6,29 +6,21 @@ import pulumi
 import pulumi_random as random
 from msgspec.structs import replace
 
-from components.backend import image_build
-from components.backend.postgres import Postgres
-from components.backend.postgres import cluster_name as postgres_name
+from components.backend import image_build, postgres
+from components.backend.database import cluster_name
 from components.backend.settings import SUFFIX_LENGTH, BackendSettings
 from components.base import Component
-from providers.checks.declared_database import DeclaredDatabase, DeclaredDatabaseArgs
-from providers.checks.replica_drill import ReplicaDrill, ReplicaDrillArgs
+from providers.checks import declared_database, replica_drill
 from providers.checks.restore_drill import RestoreDrill, RestoreDrillArgs
 from providers.checks.rollout import Rollout, RolloutArgs
-from providers.fly.api import releases
-from providers.fly.api.ip_assignments import Kind
+from providers.fly import certificate, issued_certificate, release_command
 from providers.fly.app import App, AppArgs
 from providers.fly.appconfig import AppConfig, ReleaseCommand
-from providers.fly.certificate import Certificate, CertificateArgs
 from providers.fly.image import Image, ImageArgs
-from providers.fly.ip_address import IpAddress, IpAddressArgs
-from providers.fly.issued_certificate import IssuedCertificate, IssuedCertificateArgs
+from providers.fly.ip_address import IpAddress, IpAddressArgs, Kind
 from providers.fly.machine import Machine
-from providers.fly.machine_record import MachineArgs
-from providers.fly.release_command import ReleaseCommand as ReleaseCommandRun
-from providers.fly.release_command import ReleaseCommandArgs
-from providers.fly.safe_update import side_by_side
-from providers.fly.safe_update.machine_config import revision
+from providers.fly.machine_record import MachineArgs, machine_names, packed
+from providers.fly.safe_update import machine_config
 from providers.fly.secrets import Secrets, SecretsArgs
 from providers.fly.survey import Survey, SurveyArgs
 from providers.fly.volume import Volume, VolumeArgs
@@ -143,7 +135,7 @@ class Backend(Component):
                 healthy_seconds=fly_toml.wait_seconds,
                 replaceable=settings.replace_machine or not self.is_protected,
                 existed=self.survey.found_machines,
-                definition=releases.packed(fly_toml.document),
+                definition=packed(fly_toml.document),
                 tag="" if "@" in settings.image else settings.image,
                 strategy=fly_toml.strategy,
                 monitor=app.name.apply(lambda known: known + monitor_suffix) if monitor_suffix else None,
@@ -206,17 +198,17 @@ class Backend(Component):
     def _revision(self, image: Image, secrets: Secrets) -> pulumi.Output[str]:
         """What the machine runs, as a hash."""
         return pulumi.Output.all(image.pinned, secrets.version).apply(
-            lambda known: revision(self.settings.fly_toml.config, known[0], int(known[1]))
+            lambda known: machine_config.revision(self.settings.fly_toml.config, known[0], int(known[1]))
         )
 
     def _release_command(
         self, command: ReleaseCommand, app: App, image: Image, secrets: Secrets, before: list[pulumi.Resource]
-    ) -> ReleaseCommandRun:
+    ) -> "release_command.ReleaseCommand":
         """Without a size of its own, the command gets that of the server's machine, as with `fly deploy`."""
         guest = command.config.get("guest") or self.settings.fly_toml.guest or RELEASE_GUEST
-        return ReleaseCommandRun(
+        return release_command.ReleaseCommand(
             f"{self.name}-release-command",
-            ReleaseCommandArgs(
+            release_command.ReleaseCommandArgs(
                 app=app.name,
                 region=self.settings.region,
                 command=command.command,
@@ -248,23 +240,25 @@ class Backend(Component):
         kept = set(found) & set(self.settings.contract.generated()) - self.settings.given_secrets.keys()
         return {name: value for name, value in values.items() if name not in kept}
 
-    def _domain(self, app: App, addresses: list[IpAddress]) -> IssuedCertificate:
+    def _domain(self, app: App, addresses: list[IpAddress]) -> "issued_certificate.IssuedCertificate":
         """Waits until the custom hostname has a certificate, which proves that it points to the app."""
-        certificate = Certificate(
+        named = certificate.Certificate(
             f"{self.name}-certificate",
-            CertificateArgs(app=app.name, hostname=self.settings.domain, existed=self.survey.found_certificates),
+            certificate.CertificateArgs(
+                app=app.name, hostname=self.settings.domain, existed=self.survey.found_certificates
+            ),
             self.child_opts(*addresses),
         )
-        return IssuedCertificate(
+        return issued_certificate.IssuedCertificate(
             f"{self.name}-domain",
-            IssuedCertificateArgs(
-                app=app.name, hostname=certificate.hostname, dns_seconds=self.settings.wait_for_domain
+            issued_certificate.IssuedCertificateArgs(
+                app=app.name, hostname=named.hostname, dns_seconds=self.settings.wait_for_domain
             ),
-            self.replaceable_opts(certificate),
+            self.replaceable_opts(named),
         )
 
-    def _postgres(self, app: App, image: Image) -> Postgres:
-        return Postgres(
+    def _postgres(self, app: App, image: Image) -> "postgres.Postgres":
+        return postgres.Postgres(
             f"{self.name}-postgres",
             self.settings.database,
             org=self.settings.org,
@@ -302,9 +296,9 @@ class Backend(Component):
 
     def _declare_database(self) -> None:
         database = self.settings.database
-        DeclaredDatabase(
+        declared_database.DeclaredDatabase(
             f"{self.name}-database",
-            DeclaredDatabaseArgs(
+            declared_database.DeclaredDatabaseArgs(
                 managed=database.kind,
                 host=database.host,
                 restored_on=database.restored_on,
@@ -333,9 +327,9 @@ class Backend(Component):
             self.replaceable_opts(self.rollout),
         )
         if self.settings.has_replica:
-            ReplicaDrill(
+            replica_drill.ReplicaDrill(
                 f"{self.name}-replica-drill",
-                ReplicaDrillArgs(
+                replica_drill.ReplicaDrillArgs(
                     app=self.app, machine_id=self.machine.machine_id, database=database, release=self.image
                 ),
                 self.replaceable_opts(self.rollout),
@@ -349,10 +343,10 @@ def claims(settings: BackendSettings, app: pulumi.Input[str]) -> SurveyArgs:
     return SurveyArgs(
         app=app,
         org=settings.org,
-        machines=side_by_side.names(settings.machine_name, settings.fly_toml.strategy),
+        machines=machine_names(settings.machine_name, settings.fly_toml.strategy),
         region=settings.region,
         volume=mount.source if mount else None,
-        cluster=postgres_name(database, app) if database.kind == "postgres" else None,
+        cluster=cluster_name(database, app) if database.kind == "postgres" else None,
         addresses=list(ADDRESSES),
         hostname=settings.domain,
         secrets=sorted({*given, *generated}),
@@ -368,7 +362,7 @@ def not_used(fly_toml: AppConfig) -> str:
     )
 
 
-def _certificate(domain: IssuedCertificate) -> pulumi.Output[dict[str, Any]]:
+def _certificate(domain: "issued_certificate.IssuedCertificate") -> pulumi.Output[dict[str, Any]]:
     return pulumi.Output.all(
         hostname=domain.hostname, expiresAt=domain.expires_at, issuer=domain.issuer, dnsRecords=domain.dns_records
     )

@@ -5,6 +5,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 import msgspec
+import pulumi
 
 from components.backend.environment import Database
 from components.config import SettingText, StackConfig
@@ -48,7 +49,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the server's database and of its user; empty for that of the machine."""
     plan: str
     disk_size_gb: int
-    pg_major_version: managed_postgres.Version
+    pg_major_version: "managed_postgres.Version"
 
     host: str
     """Of the DATABASE_URL that is given."""
@@ -68,9 +69,7 @@ def read(config: StackConfig, url: str) -> DatabaseSettings:
             config.refuse(OTHER_KIND(key=key, other=other, kind=kind))
     if not given.get("fromSnapshot", "vs_").startswith("vs_"):
         config.refuse(NOT_A_SNAPSHOT(id=given["fromSnapshot"]))
-    version, versions = given.get("pgMajorVersion", "17"), get_args(managed_postgres.Version)
-    if version not in versions:
-        config.refuse_other("database.pgMajorVersion", version, versions)
+    version = given.get("pgMajorVersion", "17")
     database = DatabaseSettings(
         kind=kind,
         from_snapshot=given.get("fromSnapshot"),
@@ -84,8 +83,12 @@ def read(config: StackConfig, url: str) -> DatabaseSettings:
         restored_on=given.get("restoredOn", ""),
         restored_by=given.get("restoredBy", ""),
     )
-    config.refuse_all("database", declared_database.problems(database.restored_on, database.restored_by))
-    config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))
+    if kind == "postgres":
+        if version not in get_args(managed_postgres.Version):
+            config.refuse_other("database.pgMajorVersion", version, get_args(managed_postgres.Version))
+        config.refuse_all("database", managed_postgres.problems(database.plan, database.disk_size_gb))
+    elif kind != "sqlite":
+        config.refuse_all("database", declared_database.problems(database.restored_on, database.restored_by))
     return database
 
 
@@ -99,3 +102,8 @@ def _host(config: StackConfig, url: str) -> str:
     if url and not host:
         config.refuse(NOT_A_URL())
     return host or ""
+
+
+def cluster_name(settings: DatabaseSettings, app: pulumi.Input[str]) -> pulumi.Input[str]:
+    """The name of the cluster; a text when the app's is."""
+    return settings.name or (f"{app}-db" if isinstance(app, str) else pulumi.Output.concat(app, "-db"))

@@ -2,17 +2,12 @@
 
 import pulumi
 
-from components.backend.database import DatabaseSettings
+from components.backend.database import DatabaseSettings, cluster_name
 from components.base import Component
 from providers.checks.postgres_restore_drill import PostgresRestoreDrill, PostgresRestoreDrillArgs
 from providers.fly.managed_postgres import ManagedPostgres, ManagedPostgresArgs
 from providers.fly.postgres_access import PostgresAccess, PostgresAccessArgs
 from providers.fly.postgres_backup import PostgresBackup, PostgresBackupArgs
-
-
-def cluster_name(settings: DatabaseSettings, app: pulumi.Input[str]) -> pulumi.Input[str]:
-    """The name of the cluster; a text when the app's is."""
-    return settings.name or (f"{app}-db" if isinstance(app, str) else pulumi.Output.concat(app, "-db"))
 
 
 class Postgres(Component):

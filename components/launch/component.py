@@ -13,7 +13,6 @@ from components.base import Component
 from components.deployment import Build, Deployment
 from components.launch.known import known
 from components.launch.settings import LaunchSettings
-from components.monitoring.component import Monitoring
 from components.release import Release
 from providers.checks.launch_record import LaunchRecord, LaunchRecordArgs, Requirement
 from providers.checks.release import Release as CheckedRelease
@@ -35,7 +34,7 @@ class Launch(Component):
         release: Release,
         *,
         deployment: Deployment,
-        monitoring: Monitoring | None,
+        monitoring: Component | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`protect` in `opts` protects the records."""

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
+from providers.appstore.api import client, objects
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -78,7 +77,7 @@ class AppProvider(Provider[AppArgs, AppState]):
         return [*changed, *(("bundle_id",) if state.bundle_id != args.bundle_id else ())]
 
     def ensure(self, args: AppArgs) -> tuple[str, AppState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _find(store, args.bundle_id)
         if found is None and args.wait_seconds:
             engine.note(f"{form(args)}. This run waits {args.wait_seconds} s for it")
@@ -88,14 +87,14 @@ class AppProvider(Provider[AppArgs, AppState]):
         return found.id, self.sync(found.id, _state(found, args), args)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
-        found = AppStore(self.config).get(objects.App, id, doing=f"read the app record of {state.bundle_id}")
+        found = client.AppStore(self.config).get(objects.App, id, doing=f"read the app record of {state.bundle_id}")
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: AppState, args: AppArgs) -> AppState:
         changes = {name: getattr(args, name) for name in self.changed_fields(state, args)}
         if changes:
             doing = f"change {', '.join(changes)} of the app {args.bundle_id}"
-            AppStore(self.config).update(objects.App, id, changes, doing=doing)
+            client.AppStore(self.config).update(objects.App, id, changes, doing=doing)
         return replace(state, **changes, wait_seconds=args.wait_seconds)
 
     def remove(self, id: str, state: AppState) -> None:
@@ -120,14 +119,14 @@ def _form_values(args: AppArgs) -> dict[str, str]:
     }
 
 
-def _find(store: AppStore, bundle_id: str) -> objects.App | None:
+def _find(store: "client.AppStore", bundle_id: str) -> "objects.App | None":
     listed = store.list_all(
         objects.App, doing=f"look up the app record of {bundle_id}", query={"filter[bundleId]": bundle_id}
     )
     return next((app for app in listed if app.bundle_id == bundle_id), None)
 
 
-def _wait_for(store: AppStore, args: AppArgs) -> objects.App:
+def _wait_for(store: "client.AppStore", args: AppArgs) -> "objects.App":
     try:
         return store.poll(
             lambda: _find(store, args.bundle_id),
@@ -139,7 +138,7 @@ def _wait_for(store: AppStore, args: AppArgs) -> objects.App:
         raise NOT_CREATED_IN_TIME(timeout=error, form=form(args)) from None
 
 
-def _state(app: objects.App, args: AppArgs) -> AppState:
+def _state(app: "objects.App", args: AppArgs) -> AppState:
     named = {"primary_locale", *(name for name in CHANGEABLE if getattr(args, name) is not None)}
     return AppState(
         bundle_id=app.bundle_id,

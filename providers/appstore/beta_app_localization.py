@@ -11,9 +11,8 @@ from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.adoption import Adoptable
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.team import is_email
+from providers.appstore.api import client, objects
+from providers.appstore.api.addresses import is_email
 from providers.appstore.texts import MAX_LENGTH, locale_problems
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
@@ -53,7 +52,7 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
         return [name for name in super().changed_fields(state, args) if getattr(args, name) is not None]
 
     def ensure(self, args: BetaAppLocalizationArgs) -> tuple[str, BetaAppLocalizationState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _find(store, args) or store.create(
             objects.BetaAppLocalization,
             {"locale": args.locale, **_texts(args), "app": objects.App.ref(args.app_id)},
@@ -64,21 +63,21 @@ class BetaAppLocalizationProvider(Provider[BetaAppLocalizationArgs, BetaAppLocal
 
     def observe(self, id: str, state: BetaAppLocalizationState) -> BetaAppLocalizationState | None:
         doing = f"read the test information in {state.locale}"
-        found = AppStore(self.config).get(objects.BetaAppLocalization, id, doing=doing)
+        found = client.AppStore(self.config).get(objects.BetaAppLocalization, id, doing=doing)
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: BetaAppLocalizationState, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
         if any(self.changed_fields(state, args)):
             doing = f"write the test information in {args.locale}"
-            AppStore(self.config).update(objects.BetaAppLocalization, id, _texts(args), doing=doing)
+            client.AppStore(self.config).update(objects.BetaAppLocalization, id, _texts(args), doing=doing)
         return BetaAppLocalizationState(**asdict(args))
 
     def remove(self, id: str, state: BetaAppLocalizationState) -> None:
         doing = f"delete the test information in {state.locale}"
-        AppStore(self.config).delete(objects.BetaAppLocalization.ref(id), doing=doing)
+        client.AppStore(self.config).delete(objects.BetaAppLocalization.ref(id), doing=doing)
 
 
-def _find(store: AppStore, args: BetaAppLocalizationArgs) -> objects.BetaAppLocalization | None:
+def _find(store: "client.AppStore", args: BetaAppLocalizationArgs) -> "objects.BetaAppLocalization | None":
     listed = store.list_all(
         objects.BetaAppLocalization,
         doing="look up the test information",
@@ -93,7 +92,7 @@ def _texts(args: BetaAppLocalizationArgs) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _state(found: objects.BetaAppLocalization, args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
+def _state(found: "objects.BetaAppLocalization", args: BetaAppLocalizationArgs) -> BetaAppLocalizationState:
     existing = replace(args, **{name: getattr(found, name) for name in _texts(args)})
     return BetaAppLocalizationState(**asdict(existing))
 

@@ -7,9 +7,7 @@ from msgspec.structs import replace
 from pulumi import Output
 
 from providers.adoption import Adoptable
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api import client, errors, objects
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, is_known
 from providers.record import Input, field
@@ -75,7 +73,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         return [*fixed, *_changed_in_place(state, args)]
 
     def ensure(self, args: BetaGroupArgs) -> tuple[str, BetaGroupState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _find(store, args) or store.create(
             objects.BetaGroup,
             {
@@ -96,11 +94,11 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         return found.id, self.sync(found.id, state, args)
 
     def observe(self, id: str, state: BetaGroupState) -> BetaGroupState | None:
-        found = AppStore(self.config).get(objects.BetaGroup, id, doing=f"read tester group '{state.name}'")
+        found = client.AppStore(self.config).get(objects.BetaGroup, id, doing=f"read tester group '{state.name}'")
         return _state(found, state) if found else None
 
     def sync(self, id: str, state: BetaGroupState, args: BetaGroupArgs) -> BetaGroupState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         changes = {name: getattr(args, name) for name in _changed_in_place(state, args)}
         if "name" in changes:
             other = _find(store, args)
@@ -112,7 +110,7 @@ class BetaGroupProvider(Provider[BetaGroupArgs, BetaGroupState]):
         return replace(state, **changes, drops_testers=args.drops_testers)
 
     def remove(self, id: str, state: BetaGroupState) -> None:
-        AppStore(self.config).delete(objects.BetaGroup.ref(id), doing=f"delete tester group '{state.name}'")
+        client.AppStore(self.config).delete(objects.BetaGroup.ref(id), doing=f"delete tester group '{state.name}'")
 
 
 def _fixed(state: BetaGroupState, args: BetaGroupArgs) -> list[str]:
@@ -124,12 +122,12 @@ def _changed_in_place(state: BetaGroupState, args: BetaGroupArgs) -> list[str]:
     return [name for name in CHANGED_IN_PLACE if getattr(args, name) not in (None, getattr(state, name))]
 
 
-def _app_is_too_new(error: AppStoreError) -> bool:
+def _app_is_too_new(error: "errors.AppStoreError") -> bool:
     """Apple refuses a group of an app that was created less than about half a minute ago."""
     return error.has("ENTITY_ERROR.RELATIONSHIP.INVALID")
 
 
-def _find(store: AppStore, args: BetaGroupArgs) -> objects.BetaGroup | None:
+def _find(store: "client.AppStore", args: BetaGroupArgs) -> "objects.BetaGroup | None":
     listed = store.list_all(
         objects.BetaGroup,
         doing=f"look up tester group '{args.name}'",
@@ -142,7 +140,7 @@ def _find(store: AppStore, args: BetaGroupArgs) -> objects.BetaGroup | None:
     return named[0] if named else None
 
 
-def _state(group: objects.BetaGroup, args: BetaGroupArgs) -> BetaGroupState:
+def _state(group: "objects.BetaGroup", args: BetaGroupArgs) -> BetaGroupState:
     return BetaGroupState(
         app_id=args.app_id,
         name=group.name,

@@ -16,16 +16,15 @@ from pulumi import Output
 
 from providers import engine
 from providers.adoption import Adoptable
-from providers.appstore.api import team
-from providers.appstore.api.client import INDEX_SECONDS, AppStore
-from providers.appstore.api.errors import AppStoreError, RoleMissing
-from providers.appstore.api.objects import BetaGroup, BetaTester
-from providers.appstore.api.team import is_email, key
+from providers.appstore.api import client, errors, objects, team
+from providers.appstore.api.addresses import is_email, key
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, TimedOut
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
 from providers.resource import Provider, Resource
 
+TESTING_ROLES = ("ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING")
+"""A user needs one of these roles to be an internal tester."""
 MAX_INTERNAL_TESTERS = 100
 """How many testers an internal group can have."""
 USERS_PAGE = "https://appstoreconnect.apple.com/access/users"
@@ -43,7 +42,7 @@ NOT_A_USER = ErrorText(
 )
 CANNOT_TEST = ErrorText(
     "{email} cannot be added to the group: they need to be a user of the team, with access to the app and one of the roles "
-    f"{', '.join(team.TESTING_ROLES)}, and the group can have {MAX_INTERNAL_TESTERS} testers",
+    f"{', '.join(TESTING_ROLES)}, and the group can have {MAX_INTERNAL_TESTERS} testers",
     remedy=f"change their access at {USERS_PAGE}, then run `pulumi up` again",
 )
 NOT_VISIBLE = ErrorText(
@@ -94,8 +93,8 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         if args.internal and len(set(emails)) > MAX_INTERNAL_TESTERS:
             yield TOO_MANY(count=len(set(emails)), limit=MAX_INTERNAL_TESTERS)
         if args.invite_users:
-            if not set(args.invite_roles) & set(team.TESTING_ROLES):
-                yield NO_TESTING_ROLE(roles=", ".join(team.TESTING_ROLES))
+            if not set(args.invite_roles) & set(TESTING_ROLES):
+                yield NO_TESTING_ROLE(roles=", ".join(TESTING_ROLES))
             for tester in args.testers:
                 if not (tester.first_name and tester.last_name):
                     yield NAME_MISSING(email=tester.email)
@@ -112,9 +111,9 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         return args.group_id, self._converge(args)
 
     def observe(self, id: str, state: BetaTestersState) -> BetaTestersState | None:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         members = _members(store, state.group_id)
-        if not members and store.get(BetaGroup, state.group_id, doing="read the tester group") is None:
+        if not members and store.get(objects.BetaGroup, state.group_id, doing="read the tester group") is None:
             return None
         return _state(state, members, {email: until for email, until in state.invited.items() if email not in members})
 
@@ -126,14 +125,14 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         the team."""
         added = {email: id for email, id in state.tester_ids.items() if key(email) not in state.existed}
         _unlink(
-            AppStore(self.config),
+            client.AppStore(self.config),
             state.group_id,
             added.values(),
             doing="remove the testers from their group",
         )
 
     def _converge(self, args: BetaTestersArgs) -> BetaTestersState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         listed = {key(tester.email) for tester in args.testers}
         members = _members(store, args.group_id)
         if args.remove_unlisted:  # first, because the group may be full
@@ -160,27 +159,27 @@ class BetaTestersProvider(Provider[BetaTestersArgs, BetaTestersState]):
         return state
 
 
-def _admissible(store: AppStore, args: BetaTestersArgs, missing: Sequence[Tester]) -> list[Tester]:
+def _admissible(store: "client.AppStore", args: BetaTestersArgs, missing: Sequence[Tester]) -> list[Tester]:
     """The testers who can be added now: all of them to an external group, users of the team to an internal one."""
     if not (args.internal and missing):
         return list(missing)
     try:
         users = team.users(store, [tester.email for tester in missing])
-    except RoleMissing:
+    except errors.RoleMissing:
         return list(missing)  # this key cannot list users; Apple refuses people who are not users
     return [tester for tester in missing if key(tester.email) in users]
 
 
-def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> set[str]:
+def _add(store: "client.AppStore", group_id: str, missing: Sequence[Tester]) -> set[str]:
     """Add people to the group: existing testers of the team in one call, each new one with a call that creates the tester. Returns the
     addresses that Apple refuses, except for those that are already in the group."""
     if not missing:
         return set()
-    known = team.by_email(store, BetaTester, [tester.email for tester in missing])
+    known = team.by_email(store, objects.BetaTester, [tester.email for tester in missing])
     refused: set[str] = set()
     try:
         _link(store, group_id, known.values())
-    except AppStoreError as error:
+    except errors.AppStoreError as error:
         if error.status != 409:
             raise
         # Apple refuses the whole call if one tester cannot be a member, or already is one. So add the others one by one.
@@ -196,14 +195,14 @@ def _add(store: AppStore, group_id: str, missing: Sequence[Tester]) -> set[str]:
     return refused
 
 
-def _create(store: AppStore, group_id: str, tester: Tester) -> None:
+def _create(store: "client.AppStore", group_id: str, tester: Tester) -> None:
     store.create(
-        BetaTester,
+        objects.BetaTester,
         {
             "email": tester.email,
             "first_name": tester.first_name,
             "last_name": tester.last_name,
-            "beta_groups": [BetaGroup.ref(group_id)],
+            "beta_groups": [objects.BetaGroup.ref(group_id)],
         },
         doing=f"add tester {tester.email}",
         find=lambda: _members(store, group_id).get(key(tester.email)),
@@ -214,43 +213,43 @@ def _create(store: AppStore, group_id: str, tester: Tester) -> None:
 def _noting_refusal(refused: set[str], email: str) -> Iterator[None]:
     try:
         yield
-    except AppStoreError as error:
+    except errors.AppStoreError as error:
         if error.status != 409:
             raise
         if error.has("STATE_ERROR"):
             refused.add(email)
 
 
-def _link(store: AppStore, group_id: str, testers: Collection[BetaTester]) -> None:
+def _link(store: "client.AppStore", group_id: str, testers: "Collection[objects.BetaTester]") -> None:
     if testers:
-        refs = [BetaTester.ref(tester.id) for tester in testers]
-        store.link(BetaGroup.ref(group_id), refs, doing=f"add {len(refs)} testers to their group")
+        refs = [objects.BetaTester.ref(tester.id) for tester in testers]
+        store.link(objects.BetaGroup.ref(group_id), refs, doing=f"add {len(refs)} testers to their group")
 
 
-def _unlink(store: AppStore, group_id: str, ids: Collection[str], *, doing: str) -> None:
+def _unlink(store: "client.AppStore", group_id: str, ids: Collection[str], *, doing: str) -> None:
     if ids:
-        store.unlink(BetaGroup.ref(group_id), [BetaTester.ref(id) for id in ids], doing=doing)
+        store.unlink(objects.BetaGroup.ref(group_id), [objects.BetaTester.ref(id) for id in ids], doing=doing)
 
 
 def _without_unlisted(
-    store: AppStore, group_id: str, members: dict[str, BetaTester], listed: Collection[str]
-) -> dict[str, BetaTester]:
+    store: "client.AppStore", group_id: str, members: "dict[str, objects.BetaTester]", listed: Collection[str]
+) -> "dict[str, objects.BetaTester]":
     """Removes those who are not listed from the group; returns the members who stay."""
     unlisted = [member.id for email, member in members.items() if email not in listed]
     _unlink(store, group_id, unlisted, doing=f"remove {len(unlisted)} people who are not listed from the tester group")
     return {email: member for email, member in members.items() if email in listed}
 
 
-def _members(store: AppStore, group_id: str) -> dict[str, BetaTester]:
+def _members(store: "client.AppStore", group_id: str) -> "dict[str, objects.BetaTester]":
     listed = store.list_all(
-        BetaTester, doing="list the members of the tester group", query={"filter[betaGroups]": group_id}
+        objects.BetaTester, doing="list the members of the tester group", query={"filter[betaGroups]": group_id}
     )
     return {key(tester.email): tester for tester in listed}
 
 
-def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> dict[str, BetaTester]:
+def _members_with(store: "client.AppStore", group_id: str, added: Sequence[Tester]) -> "dict[str, objects.BetaTester]":
     """The members, once they include all `added`; the current ones if they still do not after INDEX_SECONDS."""
-    members: dict[str, BetaTester] = {}
+    members: dict[str, objects.BetaTester] = {}
 
     def all_visible() -> bool | None:
         nonlocal members
@@ -260,14 +259,16 @@ def _members_with(store: AppStore, group_id: str, added: Sequence[Tester]) -> di
     with contextlib.suppress(TimedOut):
         store.poll(
             all_visible,
-            seconds=INDEX_SECONDS,
+            seconds=client.INDEX_SECONDS,
             waiting_for="the testers to show up in their group",
             action="adding testers",
         )
     return members
 
 
-def _state(args: BetaTestersArgs, members: dict[str, BetaTester], invited: dict[str, str]) -> BetaTestersState:
+def _state(
+    args: BetaTestersArgs, members: "dict[str, objects.BetaTester]", invited: dict[str, str]
+) -> BetaTestersState:
     listed = {key(tester.email) for tester in args.testers}
     return BetaTestersState(
         group_id=args.group_id,

@@ -12,9 +12,7 @@ from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.adoption import Adoptable
-from providers.appstore.api.client import INDEX_SECONDS, LAG_SECONDS, AppStore, retry_until_visible
-from providers.appstore.api.errors import AppStoreError
-from providers.appstore.api.objects import BetaBuildLocalization, BetaGroup, Build, BuildBetaDetail
+from providers.appstore.api import client, errors, objects
 from providers.appstore.texts import text_problems
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, is_known
@@ -85,7 +83,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         return distributed
 
     def observe(self, id: str, state: BuildDistributionState) -> BuildDistributionState | None:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         build = _build(store, state) if state.automatic else _in_group(store, state)
         if build is None:
             return None
@@ -101,14 +99,14 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
     def remove(self, id: str, state: BuildDistributionState) -> None:
         """Removes the build from the group. Testers who have installed it keep it until it expires."""
         if not state.automatic:
-            AppStore(self.config).unlink(
-                Build.ref(state.build_id),
-                [BetaGroup.ref(state.group_id)],
+            client.AppStore(self.config).unlink(
+                objects.Build.ref(state.build_id),
+                [objects.BetaGroup.ref(state.group_id)],
                 doing="remove the build from the tester group",
             )
 
     def _distribute(self, args: BuildDistributionArgs) -> BuildDistributionState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         _write_texts(store, args)
         _set_notification(store, args)
         if not args.automatic and _in_group(store, args) is None:
@@ -116,7 +114,7 @@ class BuildDistributionProvider(Provider[BuildDistributionArgs, BuildDistributio
         return BuildDistributionState(**asdict(args), internal_state=_wait_until_available(store, args))
 
 
-def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
+def _write_texts(store: "client.AppStore", args: BuildDistributionArgs) -> None:
     existing = (
         {localization.locale: localization for localization in _localizations(store, args)} if args.whats_new else {}
     )
@@ -124,53 +122,59 @@ def _write_texts(store: AppStore, args: BuildDistributionArgs) -> None:
         entry = existing.get(locale) or _create_text(store, args, locale, text)
         if entry.whats_new != text:
             doing = f"write What to Test in {locale}"
-            store.update(BetaBuildLocalization, entry.id, {"whats_new": text}, doing=doing)
+            store.update(objects.BetaBuildLocalization, entry.id, {"whats_new": text}, doing=doing)
 
 
-def _create_text(store: AppStore, args: BuildDistributionArgs, locale: str, text: str) -> BetaBuildLocalization:
+def _create_text(
+    store: "client.AppStore", args: BuildDistributionArgs, locale: str, text: str
+) -> "objects.BetaBuildLocalization":
     """Create the text of a locale. Returns the existing one if Apple has just created it, as it does for the primary language."""
 
-    def find() -> BetaBuildLocalization | None:
+    def find() -> "objects.BetaBuildLocalization | None":
         return next(
             (localization for localization in _localizations(store, args) if localization.locale == locale), None
         )
 
     try:
         return store.create(
-            BetaBuildLocalization,
-            {"locale": locale, "whats_new": text, "build": Build.ref(args.build_id)},
+            objects.BetaBuildLocalization,
+            {"locale": locale, "whats_new": text, "build": objects.Build.ref(args.build_id)},
             doing=f"write What to Test in {locale}",
             find=find,
         )
-    except AppStoreError as error:
-        entry = retry_until_visible(find) if error.says("same 'locale'") else None
+    except errors.AppStoreError as error:
+        entry = client.retry_until_visible(find) if error.says("same 'locale'") else None
         if entry is None:
             raise
         return entry
 
 
-def _set_notification(store: AppStore, args: BuildDistributionArgs) -> None:
+def _set_notification(store: "client.AppStore", args: BuildDistributionArgs) -> None:
     detail = _detail(store, args)
     if detail.auto_notify_enabled != args.notify:
         doing = "set whether testers are notified of the build"
-        store.update(BuildBetaDetail, detail.id, {"auto_notify_enabled": args.notify}, doing=doing)
+        store.update(objects.BuildBetaDetail, detail.id, {"auto_notify_enabled": args.notify}, doing=doing)
 
 
-def _add_to_group(store: AppStore, args: BuildDistributionArgs) -> None:
+def _add_to_group(store: "client.AppStore", args: BuildDistributionArgs) -> None:
     try:
-        store.link(Build.ref(args.build_id), [BetaGroup.ref(args.group_id)], doing="add the build to the tester group")
-    except AppStoreError as error:
+        store.link(
+            objects.Build.ref(args.build_id),
+            [objects.BetaGroup.ref(args.group_id)],
+            doing="add the build to the tester group",
+        )
+    except errors.AppStoreError as error:
         # Apple's refusal for a group that gets every build automatically.
         if error.says("Cannot add internal group to a build"):
             return
         # A retry after a lost response is refused if the first call was successful.
         if error.status not in (409, 422) or error.says("assignable state"):
             raise
-        if retry_until_visible(lambda: _in_group(store, args), seconds=INDEX_SECONDS) is None:
+        if client.retry_until_visible(lambda: _in_group(store, args), seconds=client.INDEX_SECONDS) is None:
             raise
 
 
-def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
+def _wait_until_available(store: "client.AppStore", args: BuildDistributionArgs) -> str:
     """The state of the build once the group has it and its testers can install it."""
     seen = ""
 
@@ -193,42 +197,44 @@ def _wait_until_available(store: AppStore, args: BuildDistributionArgs) -> str:
     )
 
 
-def _detail(store: AppStore, args: BuildDistributionArgs) -> BuildBetaDetail:
-    build = Build.ref(args.build_id)
+def _detail(store: "client.AppStore", args: BuildDistributionArgs) -> "objects.BuildBetaDetail":
+    build = objects.Build.ref(args.build_id)
     doing = "read the testing state of the build"
     return store.poll(
-        lambda: store.get_related(BuildBetaDetail, build, "buildBetaDetail", doing=doing),
-        seconds=LAG_SECONDS,
+        lambda: store.get_related(objects.BuildBetaDetail, build, "buildBetaDetail", doing=doing),
+        seconds=client.LAG_SECONDS,
         waiting_for=f"the testing state of build {args.build_id}",
     )
 
 
-def _localizations(store: AppStore, args: BuildDistributionArgs) -> list[BetaBuildLocalization]:
-    return store.list_all(BetaBuildLocalization, doing="read What to Test", query={"filter[build]": args.build_id})
+def _localizations(store: "client.AppStore", args: BuildDistributionArgs) -> "list[objects.BetaBuildLocalization]":
+    return store.list_all(
+        objects.BetaBuildLocalization, doing="read What to Test", query={"filter[build]": args.build_id}
+    )
 
 
-def _in_group(store: AppStore, args: BuildDistributionArgs) -> Build | None:
+def _in_group(store: "client.AppStore", args: BuildDistributionArgs) -> "objects.Build | None":
     """The build with its testing state, if the group has it."""
     found = store.list_all(
-        Build,
+        objects.Build,
         doing="look whether the testers have the build",
         query={"include": "buildBetaDetail", "filter[id]": args.build_id, "filter[betaGroups]": args.group_id},
     )
     return found[0] if found else None
 
 
-def _in_automatic_group(store: AppStore, args: BuildDistributionArgs) -> Build | None:
+def _in_automatic_group(store: "client.AppStore", args: BuildDistributionArgs) -> "objects.Build | None":
     """The build, if a group with access to all builds has it. Apple does not document whether it lists such a group's builds, so
     their dates decide: the group gets what is uploaded after it was created. Raises for an older build."""
-    build, group = _build(store, args), store.get(BetaGroup, args.group_id, doing="read the tester group")
+    build, group = _build(store, args), store.get(objects.BetaGroup, args.group_id, doing="read the tester group")
     dates = (build and build.uploaded_date, group and group.created_date)
     if dates[0] and dates[1] and dates[0].moment < dates[1].moment and _in_group(store, args) is None:
         raise NOT_FOR_GROUP(build_id=args.build_id, group_id=args.group_id)
     return build
 
 
-def _build(store: AppStore, args: BuildDistributionArgs) -> Build | None:
-    return store.get(Build, args.build_id, doing="read the build", query={"include": "buildBetaDetail"})
+def _build(store: "client.AppStore", args: BuildDistributionArgs) -> "objects.Build | None":
+    return store.get(objects.Build, args.build_id, doing="read the build", query={"include": "buildBetaDetail"})
 
 
 class BuildDistribution(Resource[BuildDistributionArgs], module="appstore", name="BuildDistribution"):

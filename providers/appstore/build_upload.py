@@ -20,9 +20,7 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.appstore import build_numbers
-from providers.appstore.api import objects, upload
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api import client, errors, objects, upload
 from providers.appstore.ipa import versions
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.properties import REPLACES, is_known
@@ -153,7 +151,7 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
         if args.archived_sha256 not in (None, sha256):
             raise OTHER_FILE(path=path)
         state = BuildUploadState(upload_id="", sha256=sha256, **asdict(args))
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         reservation, is_new = _reservation(store, state)
         if not upload.is_delivered(reservation):
             show = engine.progress("uploading IPA")
@@ -163,7 +161,7 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
         return reservation.id, replace(state, upload_id=reservation.id)
 
     def observe(self, id: str, state: BuildUploadState) -> BuildUploadState | None:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = store.get(objects.BuildUpload, id, doing=f"read the upload of {_label(state)}")
         if found:
             return None if found.state.state == "FAILED" else state
@@ -178,7 +176,7 @@ class BuildUploadProvider(Provider[BuildUploadArgs, BuildUploadState]):
     def remove(self, id: str, state: BuildUploadState) -> None:
         """Deletes an unfinished upload. One that Apple rejected stays, as the record of the number that it has used up. Builds
         cannot be deleted; they expire 90 days after their upload."""
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = store.get(
             objects.BuildUpload, id, doing=f"read the upload of {_label(state)}", query={"include": "assetFile"}
         )
@@ -252,14 +250,14 @@ def file_name(bundle_id: str, sha256: str) -> str:
     return f"{bundle_id}-{sha256}.ipa"
 
 
-def find_delivered(train: Iterable[objects.BuildUpload], version: str, name: str) -> objects.BuildUpload | None:
+def find_delivered(train: "Iterable[objects.BuildUpload]", version: str, name: str) -> "objects.BuildUpload | None":
     """The upload among those of a version that has this build number and file `name`, and that Apple has received and not rejected."""
     wanted = versions.ordering(version)
     same = (found for found in train if versions.ordering(found.cf_bundle_version) == wanted)
     return next((found for found in same if _holds(found, name) and upload.is_delivered(found)), None)
 
 
-def _reservation(store: AppStore, args: BuildUploadState) -> tuple[objects.BuildUpload, bool]:
+def _reservation(store: "client.AppStore", args: BuildUploadState) -> "tuple[objects.BuildUpload, bool]":
     """The upload for this IPA, an existing one with the same content, or a reservation to upload to; and whether it is new. A
     reservation that an interrupted run left is adopted or deleted."""
     train = build_numbers.uploads(store, args.app_id, args.short_version)
@@ -278,8 +276,10 @@ def _reservation(store: AppStore, args: BuildUploadState) -> tuple[objects.Build
     return (usable, False) if usable else (_reserve(store, args, {candidate.id for candidate in same}, taken), True)
 
 
-def _reserve(store: AppStore, args: BuildUploadState, known: set[str], taken: list[str]) -> objects.BuildUpload:
-    def new() -> objects.BuildUpload | None:
+def _reserve(
+    store: "client.AppStore", args: BuildUploadState, known: set[str], taken: list[str]
+) -> "objects.BuildUpload":
+    def new() -> "objects.BuildUpload | None":
         found = (
             candidate
             for candidate in build_numbers.uploads(store, args.app_id, args.short_version)
@@ -299,7 +299,7 @@ def _reserve(store: AppStore, args: BuildUploadState, known: set[str], taken: li
             doing=f"reserve the upload of {_label(args)}",
             find=new,
         )
-    except AppStoreError as error:
+    except errors.AppStoreError as error:
         if error.has("ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE"):
             raise _version_taken(args, taken) from None
         raise
@@ -322,11 +322,11 @@ def _file_name(args: BuildUploadState) -> str:
     return file_name(args.bundle_id, args.sha256)
 
 
-def _holds(found: objects.BuildUpload, name: str) -> bool:
+def _holds(found: "objects.BuildUpload", name: str) -> bool:
     return found.asset_file is not None and found.asset_file.file_name == name
 
 
-def _is_ours(found: objects.BuildUpload) -> bool:
+def _is_ours(found: "objects.BuildUpload") -> bool:
     """Whether this provider created the upload; uploads of others are never deleted."""
     file = found.asset_file
     return file is not None and len(file.file_name.removesuffix(".ipa").rpartition("-")[2]) == 64

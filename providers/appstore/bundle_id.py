@@ -10,9 +10,7 @@ from pulumi import Output
 
 from providers import engine
 from providers.adoption import Adoptable
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore, retry_until_visible
-from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api import client, errors, objects
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, field
@@ -79,7 +77,7 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
         return changed
 
     def ensure(self, args: BundleIdArgs) -> tuple[str, BundleIdState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _find(store, args.identifier) or _register(store, args)
         state = _state(found, args.platform)
         if state.platform != args.platform:
@@ -88,7 +86,7 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
 
     def observe(self, id: str, state: BundleIdState) -> BundleIdState | None:
         doing = f"read bundle ID {state.identifier}"
-        found = AppStore(self.config).get(objects.BundleId, id, doing=doing, query={"include": "app"})
+        found = client.AppStore(self.config).get(objects.BundleId, id, doing=doing, query={"include": "app"})
         return _state(found, state.platform) if found else None
 
     def sync(self, id: str, state: BundleIdState, args: BundleIdArgs) -> BundleIdState:
@@ -97,8 +95,8 @@ class BundleIdProvider(Provider[BundleIdArgs, BundleIdState]):
     def remove(self, id: str, state: BundleIdState) -> None:
         """Deletes it, unless an app uses it: Apple refuses that, and the API cannot delete the app."""
         try:
-            AppStore(self.config).delete(objects.BundleId.ref(id), doing=f"delete bundle ID {state.identifier}")
-        except AppStoreError as error:
+            client.AppStore(self.config).delete(objects.BundleId.ref(id), doing=f"delete bundle ID {state.identifier}")
+        except errors.AppStoreError as error:
             if error.status != 409 or not error.says("cannot be deleted"):
                 raise
             engine.note(f"bundle ID {state.identifier} is not deleted, because an app uses it")
@@ -112,7 +110,7 @@ def name_for(title: str, identifier: str) -> str:
     return " ".join(re.findall(r"[A-Za-z0-9]+", plain) or re.findall(r"[A-Za-z0-9]+", identifier))
 
 
-def _register(store: AppStore, args: BundleIdArgs) -> objects.BundleId:
+def _register(store: "client.AppStore", args: BundleIdArgs) -> "objects.BundleId":
     doing = f"register bundle ID {args.identifier}"
     try:
         return store.create(
@@ -121,17 +119,17 @@ def _register(store: AppStore, args: BundleIdArgs) -> objects.BundleId:
             doing=doing,
             find=lambda: _find(store, args.identifier),
         )
-    except AppStoreError as error:
+    except errors.AppStoreError as error:
         if not error.says("is not available"):
             raise
         # The refusal is the same whether our team or another one has registered it. Ours is listed shortly after its creation.
-        found = retry_until_visible(lambda: _find(store, args.identifier))
+        found = client.retry_until_visible(lambda: _find(store, args.identifier))
         if found is None:
             raise TAKEN(doing=doing) from None
         return found
 
 
-def _find(store: AppStore, identifier: str) -> objects.BundleId | None:
+def _find(store: "client.AppStore", identifier: str) -> "objects.BundleId | None":
     listed = store.list_all(
         objects.BundleId,
         doing=f"look up bundle ID {identifier}",
@@ -140,7 +138,7 @@ def _find(store: AppStore, identifier: str) -> objects.BundleId | None:
     return next((bundle_id for bundle_id in listed if bundle_id.identifier == identifier), None)
 
 
-def _state(found: objects.BundleId, wanted: Platform) -> BundleIdState:
+def _state(found: "objects.BundleId", wanted: Platform) -> BundleIdState:
     """Apple reports UNIVERSAL for a bundle ID that was created as IOS, so UNIVERSAL matches every platform
     (https://github.com/codemagic-ci-cd/cli-tools/pull/45)."""
     return BundleIdState(

@@ -11,14 +11,7 @@ from typing import Annotated
 
 from pulumi import Output
 
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import (
-    BundleId,
-    BundleIdCapability,
-    BundleIdWithCapabilities,
-    CapabilityOption,
-    CapabilitySetting,
-)
+from providers.appstore.api import client, objects
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -73,7 +66,7 @@ class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCa
         return args.bundle_id, self._converge(args, to_disable=())
 
     def observe(self, id: str, state: BundleIdCapabilitiesState) -> BundleIdCapabilitiesState | None:
-        found = _read(AppStore(self.config), state.bundle_id)
+        found = _read(client.AppStore(self.config), state.bundle_id)
         return None if found is None else _state(state, found)
 
     def sync(
@@ -85,7 +78,7 @@ class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCa
         """Does nothing: they are deleted with the bundle ID. A bundle ID that an app keeps also keeps its capabilities."""
 
     def _converge(self, args: BundleIdCapabilitiesArgs, to_disable: Iterable[str]) -> BundleIdCapabilitiesState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _read(store, args.bundle_id) or {}
         for type, settings in sorted(args.capabilities.items()):
             if type not in found:
@@ -93,7 +86,7 @@ class BundleIdCapabilitiesProvider(Provider[BundleIdCapabilitiesArgs, BundleIdCa
             elif _chosen(found[type], settings) != settings:
                 found[type] = _change(store, args.bundle_id, found[type], settings)
         for type in sorted(found.keys() & set(to_disable)):
-            store.delete(BundleIdCapability.ref(found.pop(type).id), doing=f"disable capability {type}")
+            store.delete(objects.BundleIdCapability.ref(found.pop(type).id), doing=f"disable capability {type}")
         return _state(args, found)
 
 
@@ -109,13 +102,15 @@ def problems(capabilities: Capabilities) -> Iterable[Problem]:
                 yield NOT_AN_OPTION(type=type, setting=setting, option=option, known=" or ".join(SETTINGS[setting]))
 
 
-def _enable(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> BundleIdCapability:
+def _enable(
+    store: "client.AppStore", bundle_id: str, type: str, settings: dict[str, str]
+) -> "objects.BundleIdCapability":
     return store.create(
-        BundleIdCapability,
+        objects.BundleIdCapability,
         {
             "capability_type": type,
             "settings": _as_settings(settings) or None,
-            "bundle_id": BundleId.ref(bundle_id),
+            "bundle_id": objects.BundleId.ref(bundle_id),
         },
         doing=f"enable capability {type}",
         find=lambda: _if_set(store, bundle_id, type, settings),
@@ -123,11 +118,11 @@ def _enable(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]
 
 
 def _change(
-    store: AppStore, bundle_id: str, capability: BundleIdCapability, settings: dict[str, str]
-) -> BundleIdCapability:
+    store: "client.AppStore", bundle_id: str, capability: "objects.BundleIdCapability", settings: dict[str, str]
+) -> "objects.BundleIdCapability":
     type = capability.capability_type
     return store.update(
-        BundleIdCapability,
+        objects.BundleIdCapability,
         capability.id,
         {"settings": _as_settings(settings)},
         doing=f"change the settings of capability {type}",
@@ -135,15 +130,17 @@ def _change(
     )
 
 
-def _if_set(store: AppStore, bundle_id: str, type: str, settings: dict[str, str]) -> BundleIdCapability | None:
+def _if_set(
+    store: "client.AppStore", bundle_id: str, type: str, settings: dict[str, str]
+) -> "objects.BundleIdCapability | None":
     found = (_read(store, bundle_id) or {}).get(type)
     return found if found and _chosen(found, settings) == settings else None
 
 
-def _read(store: AppStore, bundle_id: str) -> dict[str, BundleIdCapability] | None:
+def _read(store: "client.AppStore", bundle_id: str) -> "dict[str, objects.BundleIdCapability] | None":
     """The enabled capabilities by type; None when the bundle ID does not exist."""
     found = store.get(
-        BundleIdWithCapabilities,
+        objects.BundleIdWithCapabilities,
         bundle_id,
         doing=f"read the capabilities of bundle ID {bundle_id}",
         query={"include": "bundleIdCapabilities", "limit[bundleIdCapabilities]": MAX_INCLUDED},
@@ -151,7 +148,7 @@ def _read(store: AppStore, bundle_id: str) -> dict[str, BundleIdCapability] | No
     return {capability.capability_type: capability for capability in found.bundle_id_capabilities} if found else None
 
 
-def _state(args: BundleIdCapabilitiesArgs, found: dict[str, BundleIdCapability]) -> BundleIdCapabilitiesState:
+def _state(args: BundleIdCapabilitiesArgs, found: "dict[str, objects.BundleIdCapability]") -> BundleIdCapabilitiesState:
     return BundleIdCapabilitiesState(
         bundle_id=args.bundle_id,
         capabilities={
@@ -161,7 +158,7 @@ def _state(args: BundleIdCapabilitiesArgs, found: dict[str, BundleIdCapability])
     )
 
 
-def _chosen(capability: BundleIdCapability, settings: dict[str, str]) -> dict[str, str]:
+def _chosen(capability: "objects.BundleIdCapability", settings: dict[str, str]) -> dict[str, str]:
     """The chosen option of each of `settings`: the enabled one of several options, or the only one."""
     chosen: dict[str, str] = {}
     for setting in capability.settings:
@@ -172,9 +169,9 @@ def _chosen(capability: BundleIdCapability, settings: dict[str, str]) -> dict[st
     return chosen
 
 
-def _as_settings(settings: dict[str, str]) -> list[CapabilitySetting]:
+def _as_settings(settings: dict[str, str]) -> "list[objects.CapabilitySetting]":
     return [
-        CapabilitySetting(key=key, options=[CapabilityOption(key=option, enabled=True)])
+        objects.CapabilitySetting(key=key, options=[objects.CapabilityOption(key=option, enabled=True)])
         for key, option in settings.items()
     ]
 

@@ -17,9 +17,7 @@ from pulumi import Output
 
 from providers import engine, waiting
 from providers.adoption import Adoptable
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.errors import CertificateLimit
+from providers.appstore.api import client, errors, objects
 from providers.appstore.signing_key import fingerprint
 from providers.errors import ErrorText, Problem, ProblemText
 from providers.properties import REPLACES, SECRET
@@ -108,7 +106,7 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
         return changed
 
     def ensure(self, args: CertificateArgs) -> tuple[str, CertificateState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         found = _find(store, args)
         if found is None:
             _check_adopted(args)
@@ -117,7 +115,7 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
 
     def observe(self, id: str, state: CertificateState) -> CertificateState | None:
         """None once it is revoked. The content of a certificate never changes."""
-        found = AppStore(self.config).get(objects.Certificate, id, doing=f"read certificate {id}")
+        found = client.AppStore(self.config).get(objects.Certificate, id, doing=f"read certificate {id}")
         return state if found else None
 
     def sync(self, id: str, state: CertificateState, args: CertificateArgs) -> CertificateState:
@@ -127,7 +125,7 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
         """Leaves it to expire, unless `revoke`. What is signed with it works in both cases."""
         if state.revoke:
             doing = f"revoke certificate {id} ({state.name})"
-            AppStore(self.config).delete(objects.Certificate.ref(id), doing=doing)
+            client.AppStore(self.config).delete(objects.Certificate.ref(id), doing=doing)
             return
         engine.note(
             f"{state.name}, serial number {state.serial_number}, stays valid until {state.expires_at[:10]}, and counts towards "
@@ -135,7 +133,7 @@ class CertificateProvider(Provider[CertificateArgs, CertificateState]):
         )
 
 
-def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
+def _create(store: "client.AppStore", args: CertificateArgs) -> "objects.Certificate":
     try:
         return store.create(
             objects.Certificate,
@@ -143,7 +141,7 @@ def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
             doing=f"create a certificate of type {args.type}",
             find=lambda: _find(store, args),
         )
-    except CertificateLimit as limit:
+    except errors.CertificateLimit as limit:
         existing = "; ".join(
             f"{certificate.serial_number} ({certificate.name or certificate.display_name}, until {_expiry(certificate):%Y-%m-%d})"
             for certificate in _all(store, args.type)
@@ -157,7 +155,7 @@ def _create(store: AppStore, args: CertificateArgs) -> objects.Certificate:
         ) from None
 
 
-def _find(store: AppStore, args: CertificateArgs) -> objects.Certificate | None:
+def _find(store: "client.AppStore", args: CertificateArgs) -> "objects.Certificate | None":
     """The certificate of our key that is valid longest; None if all of them are due for renewal. Raises if one that has no content
     could be it."""
     from cryptography import x509
@@ -177,7 +175,7 @@ def _find(store: AppStore, args: CertificateArgs) -> objects.Certificate | None:
     return max(usable, key=_expiry, default=None)
 
 
-def _all(store: AppStore, type: CertificateType) -> list[objects.Certificate]:
+def _all(store: "client.AppStore", type: CertificateType) -> "list[objects.Certificate]":
     listed = store.list_all(
         objects.Certificate, doing=f"look up certificates of type {type}", query={"filter[certificateType]": type}
     )
@@ -200,7 +198,7 @@ def _check_adopted(args: CertificateArgs) -> None:
         raise ADOPTED_MISSING(name=_name(adopted), serial=f"{adopted.serial_number:X}", type=args.type, website=WEBSITE)
 
 
-def _state(found: objects.Certificate, args: CertificateArgs) -> CertificateState:
+def _state(found: "objects.Certificate", args: CertificateArgs) -> CertificateState:
     from cryptography.hazmat.primitives import serialization
 
     certificate, key = _content(found), _key(args.private_key)
@@ -245,7 +243,7 @@ def in_macos_form(key: "rsa.RSAPrivateKey", certificate: "x509.Certificate", pas
     return pkcs12.serialize_key_and_certificates(_name(certificate).encode(), key, certificate, None, encryption)
 
 
-def _content(certificate: objects.Certificate) -> "x509.Certificate":
+def _content(certificate: "objects.Certificate") -> "x509.Certificate":
     from cryptography import x509
 
     try:
@@ -254,7 +252,7 @@ def _content(certificate: objects.Certificate) -> "x509.Certificate":
         raise NO_CONTENT(id=certificate.id, website=WEBSITE) from None
 
 
-def _expiry(certificate: objects.Certificate) -> datetime:
+def _expiry(certificate: "objects.Certificate") -> datetime:
     return _content(certificate).not_valid_after_utc
 
 

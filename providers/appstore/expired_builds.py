@@ -10,8 +10,7 @@ from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import Build
+from providers.appstore.api import client, objects
 from providers.appstore.ipa import versions
 from providers.properties import REPLACES
 from providers.record import Input, Record
@@ -42,21 +41,21 @@ class ExpiredBuildsProvider(Gate[ExpiredBuildsArgs, ExpiredBuildsState]):
         return self._expire(args)
 
     def _expire(self, args: ExpiredBuildsArgs) -> ExpiredBuildsState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         builds = store.list_all(
-            Build,
+            objects.Build,
             doing="look for builds that can be expired",
             query={"filter[app]": args.app_id, "filter[expired]": "false", "include": "betaGroups"},
         )
         replaced = list(_replaced(builds, args))
         for build in replaced:
-            store.update(Build, build.id, {"expired": True}, doing=f"expire build {build.version}")
+            store.update(objects.Build, build.id, {"expired": True}, doing=f"expire build {build.version}")
         if replaced:
             engine.note(f"expired {', '.join(build.version for build in replaced)}: testers use the current build")
         return ExpiredBuildsState(**asdict(args), expired=[build.version for build in replaced])
 
 
-def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Build]:
+def _replaced(builds: "Iterable[objects.Build]", args: ExpiredBuildsArgs) -> "Iterable[objects.Build]":
     known = {build.id: build for build in builds}
     current = known.get(args.build_id)
     for build in known.values():
@@ -65,7 +64,7 @@ def _replaced(builds: Iterable[Build], args: ExpiredBuildsArgs) -> Iterable[Buil
             yield build
 
 
-def _age(build: Build) -> tuple[float, tuple[int, ...]]:
+def _age(build: "objects.Build") -> tuple[float, tuple[int, ...]]:
     """A key by which an earlier build is lower. Apple's times have whole seconds, so the number decides within one."""
     uploaded = build.uploaded_date.moment.timestamp() if build.uploaded_date else float("inf")
     return uploaded, versions.ordering(build.version) if versions.is_build(build.version) else ()

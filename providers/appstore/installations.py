@@ -13,19 +13,12 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine, waiting
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import AppDevice, BetaFeedback, BetaTester
+from providers.appstore.api import client, objects
 from providers.appstore.ipa import versions
 from providers.properties import KEPT, REPLACES
 from providers.record import Input, Record, field
 from providers.resource import Gate, Resource
 
-FEEDBACK: dict[str, type[BetaFeedback]] = {
-    "crash": objects.BetaFeedbackCrashSubmission,
-    "screenshot": objects.BetaFeedbackScreenshotSubmission,
-}
-"""The kinds of reports that testers send from their devices."""
 INSTALLED = "INSTALLED"
 """The state of a tester who has installed a build."""
 
@@ -79,7 +72,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
         return self._look(state)
 
     def _look(self, args: InstallationsArgs) -> InstallationsState:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         members = store.list_all(
             objects.BetaTester, doing="look who has installed the build", query={"filter[betaGroups]": args.group_id}
         )
@@ -90,7 +83,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
             named = "; ".join(email + _instead(members_by_email.get(email.lower())) for email in missing)
             engine.note(f"not installed yet by {named}")
         usages = store.build_usage(objects.Build.ref(args.build_id), doing="read the usage of the build")
-        reports = [report for kind in FEEDBACK for report in _reports(store, args, kind)]
+        reports = [report for kind in objects.FEEDBACK for report in _reports(store, args, kind)]
         crashes = [report for report in reports if report["kind"] == "crash"]
         return InstallationsState(
             app_id=args.app_id,
@@ -111,7 +104,7 @@ class InstallationsProvider(Gate[InstallationsArgs, InstallationsState]):
         )
 
 
-def _having(tester: BetaTester | None, args: InstallationsArgs) -> list[str]:
+def _having(tester: "objects.BetaTester | None", args: InstallationsArgs) -> list[str]:
     """Those of a tester's devices that have the build. Where Apple names no build, the tester's own state is the evidence."""
     if tester is None:
         return []
@@ -122,7 +115,7 @@ def _having(tester: BetaTester | None, args: InstallationsArgs) -> list[str]:
     return [name for name, is_build in builds.items() if is_build]
 
 
-def _instead(tester: BetaTester | None) -> str:
+def _instead(tester: "objects.BetaTester | None") -> str:
     """What is seen of a tester who does not have the build."""
     if tester is None:
         return " (who is not in the group)"
@@ -131,13 +124,13 @@ def _instead(tester: BetaTester | None) -> str:
     return f" ({tester.state})" if tester.state else ""
 
 
-def _named(device: AppDevice) -> str:
+def _named(device: "objects.AppDevice") -> str:
     return f"{device.model}, iOS {device.os_version}: {device.app_build_version}"
 
 
-def _reports(store: AppStore, args: InstallationsArgs, kind: str) -> list[dict[str, str]]:
+def _reports(store: "client.AppStore", args: InstallationsArgs, kind: str) -> list[dict[str, str]]:
     listed = store.list_all(
-        FEEDBACK[kind],
+        objects.FEEDBACK[kind],
         of=objects.App.ref(args.app_id),
         doing=f"read the {kind} reports of the build's testers",
         query={"filter[build]": args.build_id},

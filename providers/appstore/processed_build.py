@@ -10,8 +10,7 @@ from typing import Annotated
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.objects import Build, BuildUpload, PreReleaseVersion, StateProblem
+from providers.appstore.api import client, objects
 from providers.appstore.build_numbers import PLATFORM, taken
 from providers.appstore.ipa import versions
 from providers.errors import ErrorText, ProviderError
@@ -110,7 +109,7 @@ class ProcessedBuildProvider(Gate[ProcessedBuildArgs, ProcessedBuildState]):
         return set(super().changed_fields(state, args)) - {"wait_seconds", "uses_non_exempt_encryption"}
 
     def ensure(self, args: ProcessedBuildArgs) -> tuple[str, ProcessedBuildState]:
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         wait = _Wait(store, args)
         build = wait.until(wait.processed)
         if _internal_state(build) == "MISSING_EXPORT_COMPLIANCE":
@@ -120,7 +119,7 @@ class ProcessedBuildProvider(Gate[ProcessedBuildArgs, ProcessedBuildState]):
         return build.id, _state(args, build)
 
     def observe(self, id: str, state: ProcessedBuildState) -> ProcessedBuildState | None:
-        build = AppStore(self.config).get(Build, id, doing=f"read {_label(state)}")
+        build = client.AppStore(self.config).get(objects.Build, id, doing=f"read {_label(state)}")
         return _state(state, build) if build else None
 
     def sync(self, id: str, state: ProcessedBuildState, args: ProcessedBuildArgs) -> ProcessedBuildState:
@@ -130,14 +129,14 @@ class ProcessedBuildProvider(Gate[ProcessedBuildArgs, ProcessedBuildState]):
 class _Wait:
     """Polls upload, build and testing state, and shows what it saw last."""
 
-    def __init__(self, store: AppStore, args: ProcessedBuildArgs) -> None:
+    def __init__(self, store: "client.AppStore", args: ProcessedBuildArgs) -> None:
         self._store = store
         self._args = args
         self._build_id = ""
         self._seen = ""
         self._warned = False
 
-    def until(self, reached: Callable[[], Build | None]) -> Build:
+    def until(self, reached: "Callable[[], objects.Build | None]") -> "objects.Build":
         return self._store.poll(
             reached,
             seconds=self._args.wait_seconds,
@@ -147,13 +146,13 @@ class _Wait:
             action="processing by Apple",
         )
 
-    def processed(self) -> Build | None:
+    def processed(self) -> "objects.Build | None":
         """The build, once Apple has processed it."""
         self._build_id = self._build_id or self._find_build()
         if not self._build_id:
             return None
         build = self._store.get(
-            Build, self._build_id, doing=f"read {_label(self._args)}", query={"include": "buildBetaDetail"}
+            objects.Build, self._build_id, doing=f"read {_label(self._args)}", query={"include": "buildBetaDetail"}
         )
         state = build.processing_state if build else "PROCESSING"
         if state in ("FAILED", "INVALID"):
@@ -167,7 +166,7 @@ class _Wait:
         self._seen = f"build {self._build_id} is {internal}"
         return None if internal == "PROCESSING" else build
 
-    def testable(self) -> Build | None:
+    def testable(self) -> "objects.Build | None":
         """The build, once it can be tested: when the answer about export compliance, if needed, has taken effect."""
         build = self.processed()
         return build if build and _internal_state(build) not in UNDECIDED else None
@@ -177,7 +176,7 @@ class _Wait:
         more, and can vanish, so the build is looked for by its numbers as well."""
         args = self._args
         upload = self._store.get(
-            BuildUpload, args.upload_id, doing=f"read the upload of {_label(args)}", query={"include": "build"}
+            objects.BuildUpload, args.upload_id, doing=f"read the upload of {_label(args)}", query={"include": "build"}
         )
         state = upload.state.state if upload else ""
         if upload and state == "FAILED":
@@ -193,7 +192,7 @@ class _Wait:
     def _find_by_numbers(self) -> str:
         args = self._args
         builds = self._store.list_all(
-            Build,
+            objects.Build,
             doing=f"look up {_label(args)}",
             query={
                 "include": "preReleaseVersion",
@@ -204,7 +203,7 @@ class _Wait:
         same = [build for build in builds if build.pre_release_version and _is_train(build.pre_release_version, args)]
         return same[0].id if same else ""
 
-    def _warn(self, warnings: Sequence[StateProblem]) -> None:
+    def _warn(self, warnings: "Sequence[objects.StateProblem]") -> None:
         """Show once what Apple would like to be different in the next build."""
         if warnings and not self._warned:
             engine.warn(f"Apple accepts {_label(self._args)}, and warns: {_reasons(warnings)}")
@@ -216,15 +215,15 @@ class _Wait:
         return versions.next_free(args.version, taken(self._store, args.app_id, args.short_version))
 
 
-def _is_train(found: PreReleaseVersion, args: ProcessedBuildArgs) -> bool:
+def _is_train(found: "objects.PreReleaseVersion", args: ProcessedBuildArgs) -> bool:
     return found.platform == PLATFORM and versions.ordering(found.version) == versions.ordering(args.short_version)
 
 
-def _internal_state(build: Build) -> str:
+def _internal_state(build: "objects.Build") -> str:
     return build.build_beta_detail.internal_build_state if build.build_beta_detail else "PROCESSING"
 
 
-def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: Build) -> None:
+def _answer_export_compliance(store: "client.AppStore", args: ProcessedBuildArgs, build: "objects.Build") -> None:
     answer = args.uses_non_exempt_encryption
     if answer is None and build.uses_non_exempt_encryption is None:
         raise COMPLIANCE_UNANSWERED(build=_label(args))
@@ -233,14 +232,14 @@ def _answer_export_compliance(store: AppStore, args: ProcessedBuildArgs, build: 
     if build.uses_non_exempt_encryption is not False:
         # Apple refuses a second answer. `update` reads the answer back if Apple's response is lost.
         store.update(
-            Build,
+            objects.Build,
             build.id,
             {"uses_non_exempt_encryption": False},
             doing=f"answer the export compliance of {_label(args)}",
         )
 
 
-def _reasons(problems: Sequence[StateProblem]) -> str:
+def _reasons(problems: "Sequence[objects.StateProblem]") -> str:
     reasons = []
     for problem in problems:
         advice = ADVICE.get(problem.code)
@@ -249,7 +248,7 @@ def _reasons(problems: Sequence[StateProblem]) -> str:
     return "; ".join(reasons) or "Apple gives no reason"
 
 
-def _state(args: ProcessedBuildArgs, build: Build) -> ProcessedBuildState:
+def _state(args: ProcessedBuildArgs, build: "objects.Build") -> ProcessedBuildState:
     return ProcessedBuildState(
         app_id=args.app_id,
         upload_id=args.upload_id,

@@ -18,9 +18,7 @@ from pulumi import Output
 
 from providers import waiting
 from providers.adoption import Adoptable
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
-from providers.appstore.api.errors import AppStoreError
+from providers.appstore.api import client, errors, objects
 from providers.appstore.bundle_id_capabilities import Capabilities
 from providers.decoding import Instant
 from providers.errors import ErrorText, Problem, ProblemText
@@ -99,7 +97,7 @@ class ProfileProvider(Provider[ProfileArgs, ProfileState]):
 
     def ensure(self, args: ProfileArgs) -> tuple[str, ProfileState]:
         """Use the first of the possible names that is free, or whose profile fits."""
-        store = AppStore(self.config)
+        store = client.AppStore(self.config)
         for name in itertools.islice(_names(args), MAX_NAMES):
             found = _find(store, name)
             if found is None:
@@ -111,17 +109,17 @@ class ProfileProvider(Provider[ProfileArgs, ProfileState]):
         raise NAMES_USED_UP(count=MAX_NAMES, name=args.name, website=WEBSITE)
 
     def observe(self, id: str, state: ProfileState) -> ProfileState | None:
-        found = AppStore(self.config).get(objects.Profile, id, doing=f"read profile '{state.full_name}'")
+        found = client.AppStore(self.config).get(objects.Profile, id, doing=f"read profile '{state.full_name}'")
         return replace(state, profile_state=found.profile_state) if found else None
 
     def sync(self, id: str, state: ProfileState, args: ProfileArgs) -> ProfileState:
         return replace(state, renew_before_days=args.renew_before_days)
 
     def remove(self, id: str, state: ProfileState) -> None:
-        AppStore(self.config).delete(objects.Profile.ref(id), doing=f"delete profile '{state.full_name}'")
+        client.AppStore(self.config).delete(objects.Profile.ref(id), doing=f"delete profile '{state.full_name}'")
 
 
-def _create(store: AppStore, args: ProfileArgs, name: str) -> objects.Profile | None:
+def _create(store: "client.AppStore", args: ProfileArgs, name: str) -> "objects.Profile | None":
     """Create the profile; None if Apple refuses the name as taken, possibly by a profile that it no longer lists."""
     try:
         return store.create(
@@ -136,13 +134,13 @@ def _create(store: AppStore, args: ProfileArgs, name: str) -> objects.Profile | 
             find=lambda: _find(store, name),
             too_early=_bundle_id_is_too_new,
         )
-    except AppStoreError as error:
+    except errors.AppStoreError as error:
         if error.says("Multiple profiles found with the name"):
             return None
         raise
 
 
-def _bundle_id_is_too_new(error: AppStoreError) -> bool:
+def _bundle_id_is_too_new(error: "errors.AppStoreError") -> bool:
     """Apple does not find a bundle ID for a moment after its creation."""
     return error.says("There is no App ID with ID")
 
@@ -155,7 +153,7 @@ def _names(args: ProfileArgs) -> Iterable[str]:
     return (args.name[: MAX_NAME_LENGTH - len(end)].rstrip() + end for end in ends)
 
 
-def _find(store: AppStore, name: str) -> objects.Profile | None:
+def _find(store: "client.AppStore", name: str) -> "objects.Profile | None":
     listed = store.list_all(
         objects.Profile,
         doing=f"look up profile '{name}'",
@@ -167,7 +165,7 @@ def _find(store: AppStore, name: str) -> objects.Profile | None:
     return found
 
 
-def _fits(profile: objects.Profile, args: ProfileArgs) -> bool:
+def _fits(profile: "objects.Profile", args: ProfileArgs) -> bool:
     return (
         profile.profile_state == ACTIVE
         and profile.profile_type == APP_STORE
@@ -182,7 +180,7 @@ def _is_due(expiry: str, args: ProfileArgs) -> bool:
     return Instant(expiry).moment <= now + timedelta(days=args.renew_before_days)
 
 
-def _state(profile: objects.Profile, args: ProfileArgs) -> ProfileState:
+def _state(profile: "objects.Profile", args: ProfileArgs) -> ProfileState:
     from providers.appstore.ipa import mobileprovision  # previews do not read profiles
 
     facts = mobileprovision.read_encoded(profile.profile_content)

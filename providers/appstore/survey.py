@@ -11,8 +11,7 @@ from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers import engine
-from providers.appstore.api import objects
-from providers.appstore.api.client import AppStore
+from providers.appstore.api import client, objects
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -65,7 +64,7 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
     State = SurveyState
 
     def look(self, args: SurveyArgs) -> SurveyState:
-        return look(AppStore(self.config), args)
+        return look(client.AppStore(self.config), args)
 
     def validate(self, args: SurveyArgs, old: SurveyArgs | None) -> Iterable[Problem]:
         if old and args.protected and old.bundle_id != args.bundle_id:
@@ -90,7 +89,7 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
     def sync(self, id: str, state: SurveyState, args: SurveyArgs) -> SurveyState:
         """Look for the extensions that are new in the stack."""
         added = [identifier for identifier in args.extensions if identifier not in state.extensions]
-        found = _bundle_ids(AppStore(self.config), added) if added else {}
+        found = _bundle_ids(client.AppStore(self.config), added) if added else {}
         return replace(
             state,
             extensions=[*state.extensions, *added],
@@ -98,7 +97,7 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState]):
         )
 
 
-def look(store: AppStore, args: SurveyArgs) -> SurveyState:
+def look(store: "client.AppStore", args: SurveyArgs) -> SurveyState:
     """Look at what exists. Reads only."""
     certificates: Sequence[objects.Certificate] = []
     if args.signs:
@@ -114,7 +113,7 @@ def look(store: AppStore, args: SurveyArgs) -> SurveyState:
     return _with_app(store, state, bundle_id.app.id) if bundle_id and bundle_id.app else state
 
 
-def _bundle_ids(store: AppStore, identifiers: Sequence[str]) -> dict[str, objects.BundleId]:
+def _bundle_ids(store: "client.AppStore", identifiers: Sequence[str]) -> "dict[str, objects.BundleId]":
     """Those that exist, by identifier."""
     listed = store.list_all(
         objects.BundleId,
@@ -124,7 +123,7 @@ def _bundle_ids(store: AppStore, identifiers: Sequence[str]) -> dict[str, object
     return {found.identifier: found for found in listed if found.identifier in identifiers}
 
 
-def _with_app(store: AppStore, state: SurveyState, app: str) -> SurveyState:
+def _with_app(store: "client.AppStore", state: SurveyState, app: str) -> SurveyState:
     groups = store.list_all(objects.BetaGroup, doing="look which groups exist", query={"filter[app]": app})
     group = next((found for found in groups if found.name == state.group), None)
     texts: Sequence[objects.BetaAppLocalization] = []

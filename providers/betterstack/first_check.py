@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from pulumi import Output
 
 from providers import waiting
-from providers.betterstack.api import BetterStack
+from providers.betterstack import api
 from providers.errors import ErrorText, TimedOut
 from providers.properties import REPLACES
 from providers.record import Input, Record
@@ -56,7 +56,7 @@ class FirstCheckProvider(Gate[FirstCheckArgs, FirstCheckState]):
         return self._wait(args)
 
     def _wait(self, args: FirstCheckArgs) -> FirstCheckState:
-        client, status, seconds = BetterStack(self.config), "pending", args.seconds + BEFORE_UP_SECONDS
+        client, status, seconds = api.BetterStack(self.config), "pending", args.seconds + BEFORE_UP_SECONDS
 
         def is_up() -> bool | None:
             nonlocal status

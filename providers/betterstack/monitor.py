@@ -10,7 +10,6 @@ from typing import Annotated
 from pulumi import Output
 
 from providers.betterstack import api
-from providers.betterstack.api import BetterStack
 from providers.errors import Problem, ProblemText
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -62,7 +61,7 @@ class MonitorProvider(Provider[MonitorArgs, MonitorState]):
         return {*super().changed_fields(state, args), *state.differing}
 
     def ensure(self, args: MonitorArgs) -> tuple[str, MonitorState]:
-        client = BetterStack(self.config)
+        client = api.BetterStack(self.config)
         found = client.find(args.name) or client.create(_values(args))
         state = _state(found)
         if set(self.changed_fields(state, args)):
@@ -70,14 +69,14 @@ class MonitorProvider(Provider[MonitorArgs, MonitorState]):
         return found.id, state
 
     def observe(self, id: str, state: MonitorState) -> MonitorState | None:
-        found = BetterStack(self.config).get(id)
+        found = api.BetterStack(self.config).get(id)
         return _state(found) if found else None
 
     def sync(self, id: str, state: MonitorState, args: MonitorArgs) -> MonitorState:
-        return _state(BetterStack(self.config).update(id, _values(args)))
+        return _state(api.BetterStack(self.config).update(id, _values(args)))
 
     def remove(self, id: str, state: MonitorState) -> None:
-        BetterStack(self.config).delete(id)
+        api.BetterStack(self.config).delete(id)
 
 
 def _values(args: MonitorArgs) -> dict[str, object]:
@@ -91,7 +90,7 @@ def _values(args: MonitorArgs) -> dict[str, object]:
     }
 
 
-def _state(found: api.Monitor) -> MonitorState:
+def _state(found: "api.Monitor") -> MonitorState:
     has = found.attributes
     differing = [name for name, value in FIXED.items() if getattr(has, name) not in (None, value)]
     return MonitorState(

@@ -16,8 +16,7 @@ from pulumi import Output
 
 from providers import health, waiting
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
-from providers.fly.api import logs, machines
-from providers.fly.api.metrics import server_errors
+from providers.fly.api import logs, machines, metrics
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -152,7 +151,7 @@ class LaunchRecordProvider(FlyGate[LaunchRecordArgs, LaunchRecordState]):
             problems.append(f"the machine has crashed since it was deployed ({', '.join(exits)})")
         try:
             since = datetime.fromisoformat(args.verified_at).timestamp()
-            errors, seconds = server_errors(self.fly, args.org, args.app, since)
+            errors, seconds = metrics.server_errors(self.fly, args.org, args.app, since)
         except ProviderError as error:
             problems.append(f"the number of server errors is unknown: {error}")
         if errors:

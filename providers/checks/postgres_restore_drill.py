@@ -92,7 +92,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
             databases=databases,
         )
 
-    def _restore(self, args: PostgresRestoreDrillArgs) -> postgres.Cluster:
+    def _restore(self, args: PostgresRestoreDrillArgs) -> "postgres.Cluster":
         return waiting.poll(
             lambda: postgres.restore(self.fly, args.cluster_id, args.backup_id, _name(args)),
             seconds=postgres.READY_SECONDS,
@@ -101,7 +101,7 @@ class PostgresRestoreDrillProvider(FlyGate[PostgresRestoreDrillArgs, PostgresRes
             first_pause=1.0,
         )
 
-    def _clear(self, args: PostgresRestoreDrillArgs, *known: postgres.Cluster) -> None:
+    def _clear(self, args: PostgresRestoreDrillArgs, *known: "postgres.Cluster") -> None:
         """Delete the `known` clusters, and what a drill that died has left. A list can lag behind the creation of a cluster."""
         provider = ManagedPostgresProvider()
         provider.config = self.config

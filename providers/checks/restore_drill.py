@@ -17,6 +17,7 @@ from providers import engine, waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError
 from providers.fly.api import execution, machine_states, machines, volumes
+from providers.fly.api.config_view import Config
 from providers.fly.machine import MachineProvider
 from providers.fly.machine_record import MachineArgs
 from providers.fly.provider import FlyGate
@@ -304,7 +305,7 @@ def _differences(before: dict[str, int], restored: dict[str, int], after: dict[s
     ]
 
 
-def _config(args: RestoreDrillArgs) -> machines.Config:
+def _config(args: RestoreDrillArgs) -> Config:
     return {
         "init": {"cmd": ["sleep", str(LEFTOVER_SECONDS)]},
         "auto_destroy": True,

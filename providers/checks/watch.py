@@ -13,8 +13,7 @@ from pulumi import Output
 from providers import health, waiting
 from providers.decoding import Call, decode
 from providers.errors import ErrorText, TimedOut
-from providers.fly.api import execution
-from providers.fly.api.metrics import Series
+from providers.fly.api import execution, metrics
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -42,7 +41,7 @@ NOT_WATCHING = ErrorText(
 )
 
 
-_Found: TypeAlias = dict[str, list[Series]]
+_Found: TypeAlias = "dict[str, list[metrics.Series]]"
 
 
 class WatchArgs(Record):
@@ -97,7 +96,7 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
     def _look(self, args: WatchArgs) -> WatchState:
         seen = "nothing yet"
 
-        def watching() -> _Found | None:
+        def watching() -> "_Found | None":
             nonlocal seen
             try:
                 found = self._found(
@@ -186,11 +185,11 @@ class WatchProvider(FlyGate[WatchArgs, WatchState]):
             found.setdefault(series.metric.get("of") or series.metric.get("__name__", ""), []).append(series)
         return found
 
-    def _query(self, args: WatchArgs, query: str) -> list[Series]:
+    def _query(self, args: WatchArgs, query: str) -> "list[metrics.Series]":
         """The series of an instant query."""
         command = ["promtool", "query", "instant", "-o", "json", PROMETHEUS, query]
         output = execution.execute(self.fly, args.app, args.machine_id, command)
-        return decode(output.encode(), list[Series], Call(doing=f"query {query}", source="promtool"))
+        return decode(output.encode(), list[metrics.Series], Call(doing=f"query {query}", source="promtool"))
 
 
 def _missing(args: WatchArgs, found: _Found) -> str:

@@ -6,3 +6,7 @@ safe_update/    one update of a running machine: compare configs, update, verify
 adoption.py     the id of an object that was made by hand
 provider.py     the base class of the resources
 """
+
+from providers import lazy
+
+__getattr__ = lazy.submodules(__name__)

@@ -15,8 +15,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.adoption import Adoptable
 from providers.errors import ErrorText, Problem, ProblemText, Uncertain
-from providers.fly.api import apps, machines, volumes
-from providers.fly.api.client import APP_DELETE_LIMIT, Forbidden, NotFound, retry_until_visible
+from providers.fly.api import apps, client, machines, volumes
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field
@@ -54,7 +53,6 @@ NOT_EMPTY = ErrorText(
 NO_ACCESS = ErrorText(
     "app name {name} is taken by another organisation, or the token may not read the app (fly-request-id {request_id})",
     remedy="choose another name, or use a token of the right organisation",
-    error=Forbidden,
 )
 
 
@@ -91,7 +89,7 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             raise OTHER_ORGANISATION(name=args.name, owner=owner, org=args.org)
         if args.network not in (None, app.network):
             raise OTHER_NETWORK(name=args.name, found=app.network, network=args.network)
-        retry_until_visible(lambda: machines.list_all(self.fly, args.name))
+        client.retry_until_visible(lambda: machines.list_all(self.fly, args.name))
         return args.name, _state(args, app)
 
     def observe(self, id: str, state: AppState) -> AppState | None:
@@ -121,7 +119,12 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
         # Not repeated after a lost response, because the name may then be somebody else's. Whether it is gone is checked below.
         with contextlib.suppress(Uncertain):
             self.fly.call(
-                "DELETE", f"/apps/{id}", doing=doing, params={"force": "true"}, accept=(404,), limit=APP_DELETE_LIMIT
+                "DELETE",
+                f"/apps/{id}",
+                doing=doing,
+                params={"force": "true"},
+                accept=(404,),
+                limit=client.APP_DELETE_LIMIT,
             )
         waiting.poll(
             lambda: None if self._find(id) else True,
@@ -131,16 +134,16 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             remedy="run `pulumi destroy` again",
         )
 
-    def _find(self, name: str) -> apps.App | None:
+    def _find(self, name: str) -> "apps.App | None":
         try:
             return apps.look_up(self.fly, name)
-        except NotFound:
+        except client.NotFound:
             return None
-        except Forbidden as forbidden:
+        except client.Forbidden as forbidden:
             message, remedy = NO_ACCESS.fill(name=name, request_id=forbidden.request_id)
-            raise Forbidden(message, remedy=remedy, status=403, request_id=forbidden.request_id) from None
+            raise client.Forbidden(message, remedy=remedy, status=403, request_id=forbidden.request_id) from None
 
-    def _create(self, args: AppArgs) -> apps.App:
+    def _create(self, args: AppArgs) -> "apps.App":
         body = {"name": args.name, "org_slug": args.org, "network": args.network, "idempotency_key": str(uuid.uuid4())}
         self.fly.call(
             "POST",
@@ -149,14 +152,14 @@ class AppProvider(FlyProvider[AppArgs, AppState]):
             body={key: value for key, value in body.items() if value is not None},
             safe=True,  # With the same idempotency key, a second request returns the app of the first.
         )
-        return retry_until_visible(lambda: apps.look_up(self.fly, args.name))
+        return client.retry_until_visible(lambda: apps.look_up(self.fly, args.name))
 
     def _refuse_to_lose_data(self, name: str) -> list[str]:
         """Raise while machines or volumes are left; the snapshots of the app's former volumes."""
         try:
             found = machines.list_all(self.fly, name)
             disks = volumes.list_all(self.fly, name)
-        except NotFound:
+        except client.NotFound:
             return []  # It is being deleted already.
         # Read by their ids: a list can still show what was just deleted.
         left = [f"machine {machine.id}" for machine in found if machines.find(self.fly, name, machine.id)]
@@ -180,7 +183,7 @@ def org_problems(org: str) -> Iterable[Problem]:
         yield BAD_ORG(org=org, slug=re.sub(r"[^a-z0-9]+", "-", org.lower()).strip("-") or "its slug")
 
 
-def _state(args: AppArgs, app: apps.App) -> AppState:
+def _state(args: AppArgs, app: "apps.App") -> AppState:
     return AppState(
         name=args.name,
         org=args.org,

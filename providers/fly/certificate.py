@@ -13,8 +13,7 @@ from pulumi import Output
 from providers.adoption import Adoptable
 from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import certificates
-from providers.fly.api.client import FlyError, retry_until_visible
+from providers.fly.api import certificates, client
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field
@@ -56,7 +55,7 @@ class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
         return problems(args.hostname)
 
     def ensure(self, args: CertificateArgs) -> tuple[str, CertificateState]:
-        def find() -> certificates.Certificate | None:
+        def find() -> "certificates.Certificate | None":
             return certificates.find(self.fly, args.app, args.hostname)
 
         found = find() or create_idempotent(
@@ -77,10 +76,10 @@ class CertificateProvider(FlyProvider[CertificateArgs, CertificateState]):
             safe=True,
         )
 
-    def _request(self, args: CertificateArgs) -> certificates.Certificate:
+    def _request(self, args: CertificateArgs) -> "certificates.Certificate":
         try:
-            return retry_until_visible(lambda: certificates.request(self.fly, args.app, args.hostname))
-        except FlyError as error:
+            return client.retry_until_visible(lambda: certificates.request(self.fly, args.app, args.hostname))
+        except client.FlyError as error:
             existing = certificates.find(self.fly, args.app, args.hostname) if error.status in EXISTS else None
             if existing is None:
                 raise
@@ -95,7 +94,7 @@ def problems(hostname: str) -> Iterable[Problem]:
         yield FLYS_OWN(hostname=hostname)
 
 
-def _state(args: CertificateArgs, found: certificates.Certificate) -> CertificateState:
+def _state(args: CertificateArgs, found: "certificates.Certificate") -> CertificateState:
     if found.hostname != args.hostname:
         raise OTHER_HOSTNAME(found=found.hostname, hostname=args.hostname)
     return CertificateState(app=args.app, hostname=args.hostname, dns_records=certificates.dns_records(found))

@@ -4,7 +4,7 @@ Fly gives addresses no id, so the address is the id, and no field can be changed
 """
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pulumi import Output
 
@@ -12,13 +12,13 @@ from providers import waiting
 from providers.adoption import Adoptable
 from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
-from providers.fly.api import ip_assignments
-from providers.fly.api.client import Fly, NotFound, retry_until_visible
-from providers.fly.api.ip_assignments import IpAssignment, Kind
+from providers.fly.api import client, ip_assignments
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, field
 from providers.resource import Resource
+
+Kind = Literal["shared_v4", "v4", "v6", "private_v6"]
 
 NO_REGION = ProblemText("region", "an address of type {type} cannot have a region", remedy="leave region out")
 NO_ADDRESS = ErrorText(
@@ -61,7 +61,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
                 seconds=LOOK_AGAIN_SECONDS,
                 waiting_for=f"address {id} of app {state.app} to be listed",
             )
-        except (NotFound, TimedOut):
+        except (client.NotFound, TimedOut):
             return None
         return _state(state, id)
 
@@ -69,7 +69,7 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
         ip_assignments.release(self.fly, state.app, id)
 
     def _assign_once(self, args: IpAddressArgs) -> str:
-        def listed() -> list[IpAssignment]:
+        def listed() -> "list[ip_assignments.IpAssignment]":
             return find_all(self.fly, args)
 
         assigned = create_idempotent(
@@ -84,24 +84,24 @@ class IpAddressProvider(FlyProvider[IpAddressArgs, IpAddressState]):
             delete=lambda each: ip_assignments.release(self.fly, args.app, each.ip),
         ).ip
 
-    def _assign(self, args: IpAddressArgs) -> IpAssignment:
-        assigned = retry_until_visible(lambda: ip_assignments.assign(self.fly, args.app, args.type, args.region))
+    def _assign(self, args: IpAddressArgs) -> "ip_assignments.IpAssignment":
+        assigned = client.retry_until_visible(lambda: ip_assignments.assign(self.fly, args.app, args.type, args.region))
         if not assigned.ip:
             raise NO_ADDRESS(type=args.type, app=args.app)
         return assigned
 
 
-def find(fly: Fly, args: IpAddressArgs) -> str | None:
+def find(fly: "client.Fly", args: IpAddressArgs) -> str | None:
     """The address with that type and region that the app has already."""
     return next((address.ip for address in find_all(fly, args)), None)
 
 
-def find_all(fly: Fly, args: IpAddressArgs) -> list[IpAssignment]:
+def find_all(fly: "client.Fly", args: IpAddressArgs) -> "list[ip_assignments.IpAssignment]":
     """The addresses with that type and region."""
     return [address for address in ip_assignments.list_all(fly, args.app) if _matches(address, args)]
 
 
-def _matches(found: IpAssignment, args: IpAddressArgs) -> bool:
+def _matches(found: "ip_assignments.IpAssignment", args: IpAddressArgs) -> bool:
     same_region = args.region is None or found.region == args.region
     return not found.egress and found.kind == args.type and same_region
 

@@ -11,7 +11,6 @@ from pulumi import Output
 from providers import waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import certificates
-from providers.fly.api.certificates import Certificate
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -67,7 +66,7 @@ class IssuedCertificateProvider(FlyGate[IssuedCertificateArgs, IssuedCertificate
         dns_deadline = waiting.clock.now() + args.dns_seconds
         seen = ""
 
-        def issued() -> Certificate | None:
+        def issued() -> "certificates.Certificate | None":
             nonlocal seen
             found = certificates.check(self.fly, args.app, args.hostname)
             if _is_issued(found):
@@ -89,15 +88,15 @@ class IssuedCertificateProvider(FlyGate[IssuedCertificateArgs, IssuedCertificate
         return _state(args, found)
 
 
-def _is_configured(found: Certificate) -> bool:
+def _is_configured(found: "certificates.Certificate") -> bool:
     return found.configured and found.status != "pending_ownership"
 
 
-def _is_issued(found: Certificate) -> bool:
+def _is_issued(found: "certificates.Certificate") -> bool:
     return found.configured and found.active is not None
 
 
-def _missing(found: Certificate, args: IssuedCertificateArgs) -> str:
+def _missing(found: "certificates.Certificate", args: IssuedCertificateArgs) -> str:
     """What is missing, and who has to act."""
     if found.rate_limited_until:
         return f"the certificate authority accepts no more requests for it until {found.rate_limited_until}"
@@ -108,7 +107,7 @@ def _missing(found: Certificate, args: IssuedCertificateArgs) -> str:
     return f"DNS is right; Fly reports {found.status or 'no status'}"
 
 
-def _state(args: IssuedCertificateArgs, found: Certificate) -> IssuedCertificateState:
+def _state(args: IssuedCertificateArgs, found: "certificates.Certificate") -> IssuedCertificateState:
     entry = found.active or certificates.Entry()
     expiries = [*(issued.expires_at for issued in entry.issued), entry.expires_at]
     return IssuedCertificateState(

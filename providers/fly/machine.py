@@ -16,29 +16,24 @@ from providers import engine, health, waiting
 from providers.creation import LOOK_AGAIN_SECONDS, create_idempotent
 from providers.errors import ErrorText, Incomplete, Problem, ProblemText, ProviderError
 from providers.fly import silence
-from providers.fly.api import leases, logs, machine_states, machines, releases, volumes
-from providers.fly.api.client import (
-    VISIBLE_SECONDS,
-    FlyError,
-    is_without_capacity,
-    retry_until_pullable,
-    retry_until_visible,
-)
+from providers.fly.api import client, leases, logs, machine_states, machines, releases, volumes
+from providers.fly.api.config_view import Config, view
 from providers.fly.api.guest import Guest, guest_problems
 from providers.fly.lost import VARIABLE, anything_is_lost, is_lost
 from providers.fly.machine_record import (
     MEASURED,
     MEASURED_ONCE,
+    SIDE_BY_SIDE,
     UPDATE_OPTIONS,
     MachineArgs,
     MachineState,
     as_state,
     complete,
+    other_name,
+    unpacked,
 )
 from providers.fly.provider import FlyProvider
-from providers.fly.safe_update import machine_config, side_by_side
-from providers.fly.safe_update.update import NothingToRollBackTo, RolledBack, are_equal, update
-from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Version, verify
+from providers.fly.safe_update import machine_config, side_by_side, update, verification
 from providers.properties import REPLACES, is_known, marked
 from providers.resource import Resource
 
@@ -100,13 +95,13 @@ CHANGED_ELSEWHERE = ErrorText(
 class Observed(msgspec.Struct, frozen=True):
     """A machine as Fly returned it, its state in the form of the arguments, and the arguments in which it differs."""
 
-    machine: machines.Machine
+    machine: "machines.Machine"
     state: MachineState
     changed: frozenset[str]
     """Without what needs no new version."""
 
     @classmethod
-    def compare(cls, provider: "MachineProvider", machine: machines.Machine, args: MachineArgs) -> Self:
+    def compare(cls, provider: "MachineProvider", machine: "machines.Machine", args: MachineArgs) -> Self:
         state = as_state(args, machine)
         return cls(machine, state, frozenset(provider.changed_fields(state, args)) - NEEDS_NO_VERSION)
 
@@ -122,7 +117,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
     replaces_by_deleting_first = True  # A volume has one machine, and a name is unique.
 
     def validate(self, args: MachineArgs, old: MachineArgs | None) -> Iterable[Problem]:
-        config = machines.view(args.config)
+        config = view(args.config)
         if config.mounts and not args.volume_id:
             yield NO_VOLUME(name=args.name, path=config.mounts[0].path)
         if args.volume_id and not config.mounts:
@@ -140,7 +135,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         if is_known(args.config):
             if not machine_config.differences(args.config, state.config):
                 changed.discard("config")
-            if state.state in NOT_RUNNING and not machine_config.has_autostop(machines.view(args.config)):
+            if state.state in NOT_RUNNING and not machine_config.has_autostop(view(args.config)):
                 changed.add("state")
         changed |= {name for name in ("open_release", "second_machine") if getattr(state, name)}
         if not state.machine_id:  # from a version of this program that did not have it
@@ -153,7 +148,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             self._destroy_lost(args)
             try:
                 return self._create_verified(args)
-            except FlyError as error:
+            except client.FlyError as error:
                 if NAME_TAKEN not in error.body:
                     raise
             found = self._listed(args)
@@ -171,8 +166,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             # The addresses may not exist yet, so the first version is verified from outside by later resources.
             first = replace(_version(args, config), health=None)
             try:
-                evidence = verify(self._ref(args, created.id), created.instance_id, first)
-            except NotHealthy as error:
+                evidence = verification.verify(self._ref(args, created.id), created.instance_id, first)
+            except verification.NotHealthy as error:
                 now = machines.find(fly, args.app, created.id) or created
                 epilogue = logs.epilogue(fly, args.app, now, created.id)
                 failed = FIRST_FAILED(name=args.name, app=args.app, step=error.step, failure=error, epilogue=epilogue)
@@ -199,7 +194,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         if found is None and not state.verified_at:  # It may be new, from a run that failed a moment ago.
             found = waiting.poll(
                 lambda: machines.find(self.fly, args.app, state.machine_id or id),
-                seconds=VISIBLE_SECONDS,
+                seconds=client.VISIBLE_SECONDS,
                 waiting_for=f"machine {id} of app {args.app} to appear",
                 remedy="if it is gone, run `pulumi refresh`",
             )
@@ -216,17 +211,17 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             machine_states.destroy(self.fly, state.app, second.id)
         machine_states.destroy(self.fly, state.app, id)
 
-    def _create_once(self, args: MachineArgs, config: machines.Config, *, is_routed: bool = True) -> machines.Machine:
+    def _create_once(self, args: MachineArgs, config: Config, *, is_routed: bool = True) -> "machines.Machine":
         return create_idempotent(
-            lambda: retry_until_pullable(lambda: self._create(args, config, is_routed=is_routed)),
+            lambda: client.retry_until_pullable(lambda: self._create(args, config, is_routed=is_routed)),
             lambda: self._named(args),
             what=f"machine {args.name} of app {args.app}",
         )
 
-    def _create(self, args: MachineArgs, config: machines.Config, *, is_routed: bool) -> machines.Machine:
+    def _create(self, args: MachineArgs, config: Config, *, is_routed: bool) -> "machines.Machine":
         """Waits for the volume of a machine that was destroyed a moment ago: Fly detaches it up to a minute later."""
 
-        def created() -> machines.Machine | None:
+        def created() -> "machines.Machine | None":
             try:
                 return machines.create(
                     self.fly,
@@ -237,8 +232,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     min_secrets_version=args.secrets_version,
                     is_routed=is_routed,
                 )
-            except FlyError as error:
-                if error.status != 412 or not args.volume_id or is_without_capacity(error):
+            except client.FlyError as error:
+                if error.status != 412 or not args.volume_id or client.is_without_capacity(error):
                     raise
                 volume = volumes.find(self.fly, args.app, args.volume_id)
                 holder = volume and volume.attached_machine_id
@@ -278,7 +273,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             snapshot_id = volumes.take_snapshot(fly, args.app, args.volume_id).id
         silenced = silence.during_update(fly, args.monitor, args.app, UPDATES * args.healthy_seconds)
         with silenced, leases.leased(fly, args.app, id) as lease:
-            now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))
+            now = client.retry_until_visible(lambda: machines.look_up(fly, args.app, id))
             if now != seen.machine:
                 seen = Observed.compare(self, now, args)
                 self._refuse_to_overwrite(seen, state, args)
@@ -286,17 +281,17 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             wanted = _version(args, now.known_config if is_sent else complete(args, running=now.known_config))
             fallback = self._fallback(now, state)
             try:
-                done = update(
+                done = update.update(
                     self._ref(args, id),
                     now,
                     wanted,
-                    fallback if fallback and not are_equal(fallback, wanted) else None,
+                    fallback if fallback and not update.are_equal(fallback, wanted) else None,
                     lease,
                     is_sent=is_sent,
                     draft=_draft(args),
                     rescue=_rescue(args, state, snapshot_id),
                 )
-            except RolledBack as error:
+            except update.RolledBack as error:
                 if error.evidence.machine.instance_id == state.instance_id:  # Fly had reverted the update.
                     raise
                 back = _verified(
@@ -307,7 +302,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                     open_release=state.open_release,
                 )
                 raise Incomplete(resource_id, back, str(error)) from None
-            except NothingToRollBackTo as error:
+            except update.NothingToRollBackTo as error:
                 left = machines.find(fly, args.app, id) or now
                 raise Incomplete(resource_id, as_state(args, left), str(error)) from None
         downtime = 0.0 if is_sent else done.downtime_seconds
@@ -325,12 +320,12 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         fly, id = self.fly, seen.machine.id
         silenced = silence.during_update(fly, args.monitor, args.app, UPDATES * args.healthy_seconds)
         with silenced, leases.leased(fly, args.app, id) as lease:
-            now = retry_until_visible(lambda: machines.look_up(fly, args.app, id))
+            now = client.retry_until_visible(lambda: machines.look_up(fly, args.app, id))
             if now != seen.machine:
                 self._refuse_to_overwrite(Observed.compare(self, now, args), state, args)
             pair = side_by_side.SideBySide(
                 old=replace(self._ref(args, id), name=now.name),
-                new_name=side_by_side.other_name(args.name, now.name),
+                new_name=other_name(args.name, now.name),
                 create=lambda name, config: self._create_second(args, name, config),
             )
             wanted = _version(args, complete(args, running=now.known_config))
@@ -342,12 +337,12 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
                 raise Incomplete(resource_id, replace(verified, second_machine=id), str(error)) from None
         return verified
 
-    def _create_second(self, args: MachineArgs, name: str, config: machines.Config) -> machines.Machine:
+    def _create_second(self, args: MachineArgs, name: str, config: Config) -> "machines.Machine":
         """A machine that gets no requests yet. One that a killed run has left, and that the list did not show, is destroyed first."""
         second = replace(args, name=name)
         try:
             return self._create_once(second, config, is_routed=False)
-        except FlyError as error:
+        except client.FlyError as error:
             if NAME_TAKEN not in error.body:
                 raise
         left = self._listed(second)
@@ -356,7 +351,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         machine_states.destroy(self.fly, args.app, left.id, at_once=True)
         return self._create_once(second, config, is_routed=False)
 
-    def _settled(self, state: MachineState, id: str) -> machines.Machine | None:
+    def _settled(self, state: MachineState, id: str) -> "machines.Machine | None":
         """The machine `id`; if an update side by side has died, the one of the two that is kept."""
         found = machines.find(self.fly, state.app, id)
         second = self._second(state, id) if _is_side_by_side(state) or state.second_machine or not found else None
@@ -365,9 +360,9 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             return machines.find(self.fly, state.app, kept.id)
         return found or second
 
-    def _second(self, args: MachineArgs, id: str) -> machines.Machine | None:
+    def _second(self, args: MachineArgs, id: str) -> "machines.Machine | None":
         """The machine that an update side by side has created besides the machine `id`."""
-        names = (args.name, side_by_side.other_name(args.name, args.name))
+        names = (args.name, other_name(args.name, args.name))
         for machine in machines.living(self.fly, args.app):
             if machine.id != id and machine.name in names and machine_config.is_signed(machine.known_config):
                 return machines.find(self.fly, args.app, machine.id)
@@ -384,7 +379,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
         fields += ["image"] if seen.state.image != state.image else []
         raise CHANGED_ELSEWHERE(name=args.name, app=args.app, fields=", ".join(fields))
 
-    def _fallback(self, now: machines.Machine, state: MachineState) -> Version | None:
+    def _fallback(self, now: "machines.Machine", state: MachineState) -> "verification.Version | None":
         """The version to roll back to: what runs, unless a run of ours left it unfinished; then what was verified last."""
         known = _version(state, complete(state, running=now.known_config))
         is_known = self._equals(as_state(state, now), state)
@@ -396,7 +391,7 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
     def _equals(self, seen: MachineState, state: MachineState) -> bool:
         return not set(self.changed_fields(seen, state)) - NEEDS_NO_VERSION
 
-    def _existing(self, args: MachineArgs) -> machines.Machine | None:
+    def _existing(self, args: MachineArgs) -> "machines.Machine | None":
         """The machine to adopt, by its name: also one that an update side by side has created."""
         named = self._named(args)
         second = self._second(args, named.id if named else "")
@@ -406,14 +401,14 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             return machines.find(self.fly, args.app, kept.id)
         return named or second
 
-    def _named(self, args: MachineArgs) -> machines.Machine | None:
+    def _named(self, args: MachineArgs) -> "machines.Machine | None":
         """The machine of that name. Read again by its id, because the list can show one that was just destroyed."""
         living = machines.living(self.fly, args.app)
         named = (machine for machine in living if machine.name == args.name and not is_lost(machine.id, machine.region))
         found = next(named, None)
         return found and machines.find(self.fly, args.app, found.id)
 
-    def _listed(self, args: MachineArgs) -> machines.Machine:
+    def _listed(self, args: MachineArgs) -> "machines.Machine":
         """The machine of that name, which Fly has, and may not list yet."""
         return waiting.poll(
             lambda: self._named(args),
@@ -421,8 +416,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
             waiting_for=f"machine {args.name} of app {args.app} to be listed",
         )
 
-    def _ref(self, args: MachineArgs, id: str) -> MachineRef:
-        return MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
+    def _ref(self, args: MachineArgs, id: str) -> "verification.MachineRef":
+        return verification.MachineRef(fly=self.fly, stack=self.config, app=args.app, name=args.name, id=id)
 
 
 def _replacement_problems(args: MachineArgs, old: MachineArgs) -> Iterable[Problem]:
@@ -437,11 +432,11 @@ def _health(args: MachineArgs, hostname: str) -> health.Health:
     return health.Health(hostname=hostname, path=args.health_path, expect_body=args.expect_body, probes=args.probes)
 
 
-def _draft(args: MachineArgs) -> releases.Draft | None:
+def _draft(args: MachineArgs) -> "releases.Draft | None":
     """What the release record says; None for a machine without public hostname, whose deployments are not recorded."""
     if not args.hostname:
         return None
-    return releases.Draft(definition=releases.unpacked(args.definition), tag=args.tag, strategy=args.strategy)
+    return releases.Draft(definition=unpacked(args.definition), tag=args.tag, strategy=args.strategy)
 
 
 def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
@@ -452,11 +447,11 @@ def _rescue(args: MachineArgs, state: MachineState, snapshot_id: str) -> str:
 
 
 def _is_side_by_side(args: MachineArgs) -> bool:
-    return args.strategy in side_by_side.STRATEGIES and not args.volume_id
+    return args.strategy in SIDE_BY_SIDE and not args.volume_id
 
 
-def _version(args: MachineArgs, config: machines.Config) -> Version:
-    return Version(
+def _version(args: MachineArgs, config: Config) -> "verification.Version":
+    return verification.Version(
         config=config,
         min_secrets_version=args.secrets_version,
         health=_health(args, args.hostname) if args.hostname else None,
@@ -465,7 +460,12 @@ def _version(args: MachineArgs, config: machines.Config) -> Version:
 
 
 def _verified(
-    args: MachineArgs, evidence: Evidence, *, snapshot_id: str = "", downtime: float = 0.0, open_release: str
+    args: MachineArgs,
+    evidence: "verification.Evidence",
+    *,
+    snapshot_id: str = "",
+    downtime: float = 0.0,
+    open_release: str,
 ) -> MachineState:
     return replace(
         as_state(args, evidence.machine),

@@ -1,14 +1,42 @@
 """What is declared of a machine, what is known of it, and both in Fly's form."""
 
-from typing import Annotated
+import base64
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from providers.adoption import Adoptable
 from providers.fly.api import machines
+from providers.fly.api.config_view import Config, view
 from providers.fly.lost import anything_is_lost, is_given_up
 from providers.fly.safe_update import machine_config
-from providers.fly.safe_update.machine_config import PLATFORM_METADATA, RESTORE_REQUIRED, SECRETS_VERSION
 from providers.properties import KEPT, REPLACES
 from providers.record import Input, field
+
+SIDE_BY_SIDE = frozenset({"bluegreen", "canary"})
+"""The strategies of fly.toml with a second machine. flyctl's canary tests one, and then updates the first one in place. Here both names
+mean the same."""
+
+
+def machine_names(name: str, strategy: str) -> list[str]:
+    """The names that a machine can have which is updated with that strategy."""
+    return [name, other_name(name, name)] if strategy in SIDE_BY_SIDE else [name]
+
+
+def other_name(name: str, current: str) -> str:
+    """The name of the machine that takes the place of the machine `current`."""
+    return name if current != name else f"{name}-2"
+
+
+def packed(definition: Mapping[str, object]) -> str:
+    """A fly.toml in one line. Not as JSON, which the Pulumi CLI shows line by line."""
+    return base64.b64encode(json.dumps(definition).encode()).decode()
+
+
+def unpacked(text: str) -> dict[str, object]:
+    """The fly.toml that was packed."""
+    found: dict[str, object] = json.loads(base64.b64decode(text)) if text else {}
+    return found
 
 
 class MachineArgs(Adoptable):
@@ -16,7 +44,7 @@ class MachineArgs(Adoptable):
     name: Annotated[Input[str], REPLACES]
     """Unique in its app; an existing machine of this name is adopted."""
     region: Annotated[Input[str], REPLACES]
-    config: Input[machines.Config]
+    config: Input[dict[str, Any]]
     """As `AppConfig.config` renders it: without image, with mounts that name no volume. Changed in place, as a whole."""
     image: Input[str]
     """By digest, so that it is what runs. Changed in place."""
@@ -95,31 +123,31 @@ MEASURED_ONCE = ("snapshot_id", "start_seconds", "checks_seconds", "downtime_sec
 MEASURED = (*MEASURED_ONCE, "verified_at", "latencies_ms", "open_release")
 
 
-def complete(args: MachineArgs, running: machines.Config) -> machines.Config:
+def complete(args: MachineArgs, running: Config) -> Config:
     """What is sent to Fly for `args`; flyctl's metadata in the running config stays, and so does the requirement of a restore."""
-    metadata = dict(PLATFORM_METADATA)
+    metadata = dict(machine_config.PLATFORM_METADATA)
     if args.secrets_version is not None:
-        metadata[SECRETS_VERSION] = str(args.secrets_version)
+        metadata[machine_config.SECRETS_VERSION] = str(args.secrets_version)
     kept = {
         key: value
-        for key, value in machines.view(running).metadata.items()
-        if key in machine_config.INJECTED_METADATA and key != SECRETS_VERSION
+        for key, value in view(running).metadata.items()
+        if key in machine_config.INJECTED_METADATA and key != machine_config.SECRETS_VERSION
     }
     sent = machine_config.complete(
         args.config, image=args.image, volume_id=args.volume_id, running=running, metadata={**kept, **metadata}
     )
-    was_required = RESTORE_REQUIRED in (running.get("env") or {})
+    was_required = machine_config.RESTORE_REQUIRED in (running.get("env") or {})
     is_required = was_required if running else args.restore_required or anything_is_lost()
     if args.volume_id and is_required and not is_given_up():
-        sent["env"] = {**(sent.get("env") or {}), RESTORE_REQUIRED: "1"}
+        sent["env"] = {**(sent.get("env") or {}), machine_config.RESTORE_REQUIRED: "1"}
     return sent
 
 
-def as_state(args: MachineArgs, machine: machines.Machine) -> MachineState:
+def as_state(args: MachineArgs, machine: "machines.Machine") -> MachineState:
     """The machine as it is, in the form of `args` where that means the same."""
     config = machine.view
-    version = config.metadata.get(SECRETS_VERSION)
-    own = {**PLATFORM_METADATA, **(args.config.get("metadata") or {})}
+    version = config.metadata.get(machine_config.SECRETS_VERSION)
+    own = {**machine_config.PLATFORM_METADATA, **(args.config.get("metadata") or {})}
     shown = machine_config.as_declared({**args.config, "metadata": own}, machine.known_config)
     shown.pop("image", None)
     if shown.get("metadata") == own:
@@ -143,7 +171,7 @@ def as_state(args: MachineArgs, machine: machines.Machine) -> MachineState:
     )
 
 
-def _image(args: MachineArgs, machine: machines.Machine) -> str:
+def _image(args: MachineArgs, machine: "machines.Machine") -> str:
     """The image that runs, by its digest: flyctl writes it with its tag. As in `args` if it is the same one."""
     running, shown = machine.image_ref, machine.view.image
     name = f"{running.registry}/{running.repository}"

@@ -96,7 +96,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
                 yield replace(text(field=name, before=before, after=after), key=name)
 
     def ensure(self, args: ManagedPostgresArgs) -> tuple[str, ManagedPostgresState]:
-        def find() -> postgres.Cluster | None:
+        def find() -> "postgres.Cluster | None":
             return self._find_own(args)
 
         found = find() or keep_first(
@@ -142,7 +142,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
             remedy="run `pulumi destroy` again",
         )
 
-    def _find_own(self, args: ManagedPostgresArgs) -> postgres.Cluster | None:
+    def _find_own(self, args: ManagedPostgresArgs) -> "postgres.Cluster | None":
         """The only cluster with that name. Raises when there are several: it never guesses."""
         found = postgres.living(self.fly, args.org, args.name)
         if len(found) > 1:
@@ -150,7 +150,7 @@ class ManagedPostgresProvider(FlyProvider[ManagedPostgresArgs, ManagedPostgresSt
             raise SEVERAL(org=args.org, count=len(found), name=args.name, ids=ids)
         return found[0] if found else None
 
-    def _create(self, args: ManagedPostgresArgs) -> postgres.Cluster:
+    def _create(self, args: ManagedPostgresArgs) -> "postgres.Cluster":
         return postgres.create(
             self.fly,
             args.org,
@@ -170,7 +170,7 @@ def problems(plan: str, disk_size_gb: int) -> Iterable[Problem]:
         yield BAD_SIZE(size=disk_size_gb)
 
 
-def _state(args: ManagedPostgresArgs, cluster: postgres.Cluster) -> ManagedPostgresState:
+def _state(args: ManagedPostgresArgs, cluster: "postgres.Cluster") -> ManagedPostgresState:
     """`disk_size_gb` is a lower bound: a larger cluster shows the size that was asked for. What Fly's response to a creation leaves
     out is as it was asked for."""
     size = cluster.disk_size_gb or args.disk_size_gb

@@ -6,7 +6,7 @@ Removing one removes attachment and user; the database stays until the cluster i
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import quote
 
 from pulumi import Output
@@ -14,7 +14,6 @@ from pulumi import Output
 from providers.creation import create_idempotent
 from providers.errors import Problem, ProblemText
 from providers.fly.api import postgres
-from providers.fly.api.postgres import Role
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, SECRET, is_known
 from providers.record import Input, Record, field
@@ -22,6 +21,7 @@ from providers.resource import Resource
 
 DATABASE = r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 USER = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
+Role = Literal["schema_admin", "writer", "reader"]
 FLYS_USER = "fly-user"
 """The user that Fly creates with each cluster: never deleted."""
 
@@ -121,7 +121,7 @@ class PostgresAccessProvider(FlyProvider[PostgresAccessArgs, PostgresAccessState
         postgres.create_user(self.fly, args.cluster_id, args.username, args.role)
         return args.role
 
-    def _state(self, args: PostgresAccessArgs, cluster: postgres.Cluster, role: str) -> PostgresAccessState:
+    def _state(self, args: PostgresAccessArgs, cluster: "postgres.Cluster", role: str) -> PostgresAccessState:
         credentials = postgres.credentials(self.fly, args.cluster_id, args.username)
         assert cluster.endpoints, "a cluster that is ready has endpoints"
         pooler = cluster.endpoints.primary.pooler

@@ -6,8 +6,7 @@ from pulumi import Output
 
 from providers import waiting
 from providers.errors import ErrorText
-from providers.fly.api import postgres
-from providers.fly.api.client import NotFound
+from providers.fly.api import client, postgres
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -44,7 +43,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
         before = {backup.id for backup in postgres.backups(fly, id)}
         seen = "none yet"
 
-        def completed() -> postgres.Backup | None:
+        def completed() -> "postgres.Backup | None":
             nonlocal seen
             backups = postgres.backups(fly, id)
             new = [backup for backup in backups if backup.id not in before]
@@ -70,7 +69,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
         """An expired backup stays in the state as `expired`: it was taken, and no other one is needed."""
         try:
             found = next((backup for backup in postgres.backups(self.fly, state.cluster_id) if backup.id == id), None)
-        except NotFound:
+        except client.NotFound:
             return None
         return _state(state, found or postgres.Backup(status="expired", finished_at=state.finished_at))
 
@@ -78,7 +77,7 @@ class PostgresBackupProvider(FlyProvider[PostgresBackupArgs, PostgresBackupState
         """Nothing: it expires, and is deleted with its cluster."""
 
 
-def _state(args: PostgresBackupArgs, backup: postgres.Backup) -> PostgresBackupState:
+def _state(args: PostgresBackupArgs, backup: "postgres.Backup") -> PostgresBackupState:
     return PostgresBackupState(
         cluster_id=args.cluster_id,
         reason=args.reason,

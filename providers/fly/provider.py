@@ -1,6 +1,6 @@
 """The base classes of the Fly resources."""
 
-from providers.fly.api.client import Fly
+from providers.fly.api import client
 from providers.resource import ArgsT, Gate, Provider, StateT
 
 
@@ -8,9 +8,9 @@ class FlyProvider(Provider[ArgsT, StateT]):
     """A provider with a client of Fly's APIs."""
 
     @property
-    def fly(self) -> Fly:
+    def fly(self) -> "client.Fly":
         """The client, with the current endpoints and token."""
-        return Fly(self.config)
+        return client.Fly(self.config)
 
 
 class FlyGate(Gate[ArgsT, StateT], FlyProvider[ArgsT, StateT]):

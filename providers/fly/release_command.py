@@ -9,7 +9,7 @@ destroys before it runs the command again; so the command has to be repeatable, 
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec.structs import asdict
 from pulumi import Output
@@ -17,8 +17,7 @@ from pulumi import Output
 from providers import engine, waiting
 from providers.creation import create_idempotent
 from providers.errors import ErrorText, Problem, ProblemText, ProviderError, TimedOut
-from providers.fly.api import logs, machine_states, machines
-from providers.fly.api.client import NotFound, retry_until_pullable
+from providers.fly.api import client, logs, machine_states, machines
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES
 from providers.record import Input, Record, field
@@ -64,7 +63,7 @@ class ReleaseCommandArgs(Record):
     region: Input[str]
     command: Input[str]
     """As fly.toml has it, for texts; `config` has its words."""
-    config: Input[machines.Config]
+    config: Input[dict[str, Any]]
     """As `AppConfig.release` renders it, with a guest, without image."""
     image: Input[str]
     """By digest: the image that is about to run."""
@@ -128,12 +127,12 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
             took_seconds=round(waiting.clock.now() - began, 1),
         )
 
-    def _create(self, args: ReleaseCommandArgs) -> machines.Machine:
+    def _create(self, args: ReleaseCommandArgs) -> "machines.Machine":
         run = uuid.uuid4().hex
         metadata = {**args.config.get("metadata", {}), RUN: run}
         config = {**args.config, "image": args.image, "metadata": metadata}
 
-        def created() -> machines.Machine:
+        def created() -> "machines.Machine":
             return machines.create(
                 self.fly,
                 args.app,
@@ -143,16 +142,16 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
                 min_secrets_version=args.secrets_version,
             )
 
-        def found() -> machines.Machine | None:
+        def found() -> "machines.Machine | None":
             """The machine, also when the command has ended and Fly has destroyed it."""
             listed = machines.list_all(self.fly, args.app, with_destroyed=True)
             return next((machine for machine in listed if machine.view.metadata.get(RUN) == run), None)
 
         return create_idempotent(
-            lambda: retry_until_pullable(created), found, what=f"machine {MACHINE} of app {args.app}"
+            lambda: client.retry_until_pullable(created), found, what=f"machine {MACHINE} of app {args.app}"
         )
 
-    def _wait(self, args: ReleaseCommandArgs, id: str) -> machines.Machine | None:
+    def _wait(self, args: ReleaseCommandArgs, id: str) -> "machines.Machine | None":
         """The machine when its command has ended; its log lines are shown meanwhile. None when it is gone before that was seen."""
         shown = set[logs.Line]()
         was_seen = False
@@ -163,7 +162,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
                     engine.note(line.message)
                     shown.add(line)
 
-        def ended() -> machines.Machine | bool | None:
+        def ended() -> "machines.Machine | bool | None":
             nonlocal was_seen
             show()
             machine = machines.look(self.fly, args.app, id)
@@ -190,7 +189,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
         show()
         return found if isinstance(found, machines.Machine) else None
 
-    def _epilogue(self, args: ReleaseCommandArgs, machine: machines.Machine | None) -> str:
+    def _epilogue(self, args: ReleaseCommandArgs, machine: "machines.Machine | None") -> str:
         return logs.epilogue(self.fly, args.app, machine, machine.id if machine else MACHINE)
 
     def _clear(self, app: str) -> None:
@@ -209,7 +208,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
                 machine_states.destroy(self.fly, app, machine.id, at_once=True)
             return None if left else True
 
-        with suppress(NotFound):
+        with suppress(client.NotFound):
             waiting.poll(
                 cleared,
                 seconds=machine_states.GONE_SECONDS,
@@ -217,7 +216,7 @@ class ReleaseCommandProvider(FlyGate[ReleaseCommandArgs, ReleaseCommandState]):
             )
 
 
-def exit_code(machine: machines.Machine | None) -> int | None:
+def exit_code(machine: "machines.Machine | None") -> int | None:
     """The exit code of the machine's process; None while it runs, or where it is not known."""
     for event in machine.events if machine else ():
         if event.exit:

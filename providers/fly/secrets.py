@@ -18,8 +18,7 @@ from providers import engine, waiting
 from providers.adoption import Adoptable
 from providers.creation import LOOK_AGAIN_SECONDS
 from providers.errors import ErrorText, Problem, ProblemText, TimedOut
-from providers.fly.api import machines, secrets
-from providers.fly.api.client import NotFound, retry_until_visible
+from providers.fly.api import client, machines, secrets
 from providers.fly.provider import FlyProvider
 from providers.properties import KEPT, REPLACES, is_known
 from providers.record import Input, field
@@ -88,7 +87,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
     def observe(self, id: str, state: SecretsState) -> SecretsState | None:
         """Secrets of which none is listed are looked for again: a list can lag behind their creation."""
 
-        def shown() -> secrets.Secrets | None:
+        def shown() -> "secrets.Secrets | None":
             found = secrets.list_all(self.fly, state.app)
             return found if not state.digests or found.digests.keys() & state.digests.keys() else None
 
@@ -96,7 +95,7 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
             listed = waiting.poll(
                 shown, seconds=LOOK_AGAIN_SECONDS, waiting_for=f"the secrets of app {state.app} to be listed"
             )
-        except (NotFound, TimedOut):
+        except (client.NotFound, TimedOut):
             return None
         now = listed.digests
         kept = {
@@ -120,12 +119,12 @@ class SecretsProvider(FlyProvider[SecretsArgs, SecretsState]):
         try:
             ours = secrets.list_all(self.fly, state.app).digests.keys() & state.digests.keys() - set(state.existed)
             secrets.write(self.fly, state.app, dict.fromkeys(ours))
-        except NotFound:
+        except client.NotFound:
             return
 
     def _write(self, args: SecretsArgs, before: SecretsState | None = None, unset: Iterable[str] = ()) -> SecretsState:
         values: dict[str, str | None] = {**args.values, **dict.fromkeys(unset)}
-        response = retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
+        response = client.retry_until_visible(lambda: secrets.write(self.fly, args.app, values))
         listed: Mapping[str, str] = response.digests
         if not all(map(listed.get, args.values)):  # Whether the response has digests is not documented.
             listed = self._listed(args, before)

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 
 from providers import engine
 from providers.errors import ProviderError
-from providers.fly.api import execution, machines
-from providers.fly.api.client import Fly
+from providers.fly.api import client, execution, machines
 
 ALERTMANAGER, MACHINE = "http://localhost:9093", "alertmanager"
 SETTLE_SECONDS = 330
@@ -21,7 +20,7 @@ NOT_ENDED = "the silence of the alerts of app {app} in monitor {monitor} ends wi
 
 
 @contextmanager
-def during_update(fly: Fly, monitor: str | None, app: str, seconds: float) -> Iterator[None]:
+def during_update(fly: "client.Fly", monitor: str | None, app: str, seconds: float) -> Iterator[None]:
     """Silence the alerts of `app` for the block, at most for `seconds`. Does nothing without a monitor that runs."""
     machine_id = _alertmanager(fly, monitor, app) if monitor else None
     if monitor is None or machine_id is None:
@@ -44,7 +43,7 @@ def during_update(fly: Fly, monitor: str | None, app: str, seconds: float) -> It
             engine.note(NOT_ENDED.format(app=app, monitor=monitor, seconds=round(seconds), error=error))
 
 
-def _alertmanager(fly: Fly, monitor: str, app: str) -> str | None:
+def _alertmanager(fly: "client.Fly", monitor: str, app: str) -> str | None:
     """The id of the machine; None while there is no monitor yet, or it does not run."""
     try:
         living = machines.living(fly, monitor)
@@ -57,7 +56,7 @@ def _alertmanager(fly: Fly, monitor: str, app: str) -> str | None:
 class _Silence:
     """Silences of one app. Adding one again after a lost response leaves two, and both end by themselves."""
 
-    def __init__(self, fly: Fly, monitor: str, machine_id: str, app: str) -> None:
+    def __init__(self, fly: "client.Fly", monitor: str, machine_id: str, app: str) -> None:
         self._fly, self._monitor, self._machine_id, self._app = fly, monitor, machine_id, app
 
     def add(self, deploy: str, seconds: float) -> str:

@@ -15,8 +15,7 @@ from msgspec.structs import asdict, replace
 from pulumi import Output
 
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import apps, certificates, ip_assignments, machines, postgres, secrets, volumes
-from providers.fly.api.client import Fly, Forbidden, NotFound
+from providers.fly.api import apps, certificates, client, ip_assignments, machines, postgres, secrets, volumes
 from providers.fly.lost import is_lost
 from providers.fly.provider import FlyGate
 from providers.properties import REPLACES, is_known
@@ -143,12 +142,15 @@ class SurveyProvider(SurveyGate[SurveyArgs, SurveyState], FlyGate[SurveyArgs, Su
         return replace(state, cluster=args.cluster)
 
 
-def look(fly: Fly, args: SurveyArgs) -> SurveyState:
+def look(fly: "client.Fly", args: SurveyArgs) -> SurveyState:
     """Look at the app. Raises when it holds what the stack would not adopt. Reads only."""
     clusters = postgres.living(fly, args.org, args.cluster) if args.cluster else []
     try:
         apps.look_up(fly, args.app)
-    except (NotFound, Forbidden):  # The app resource says what is wrong with a name that another organisation has.
+    except (
+        client.NotFound,
+        client.Forbidden,
+    ):  # The app resource says what is wrong with a name that another organisation has.
         return SurveyState(
             **asdict(args), found_clusters=[cluster.id for cluster in clusters], adopted=[*_clusters(clusters)]
         )
@@ -187,14 +189,14 @@ def look(fly: Fly, args: SurveyArgs) -> SurveyState:
     )
 
 
-def _clusters(clusters: Iterable[postgres.Cluster]) -> Iterator[str]:
+def _clusters(clusters: "Iterable[postgres.Cluster]") -> Iterator[str]:
     return (f"Postgres cluster {cluster.id} ({cluster.name})" for cluster in clusters)
 
 
 def _check(
     args: SurveyArgs,
-    living: Sequence[machines.Machine],
-    disks: Sequence[volumes.Volume],
+    living: "Sequence[machines.Machine]",
+    disks: "Sequence[volumes.Volume]",
     secret_names: Sequence[str],
     *,
     has_cluster: bool,

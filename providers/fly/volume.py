@@ -16,8 +16,7 @@ from providers import engine, waiting
 from providers.adoption import Adoptable
 from providers.creation import create_idempotent, keep_first
 from providers.errors import ErrorText, Problem, ProblemText
-from providers.fly.api import machine_states, machines, volumes
-from providers.fly.api.client import NotFound, retry_until_visible
+from providers.fly.api import client, machine_states, machines, volumes
 from providers.fly.lost import EMPTY, VARIABLE, anything_is_lost, is_given_up, is_lost, lost_names
 from providers.fly.provider import FlyProvider
 from providers.properties import REPLACES, is_known
@@ -225,10 +224,10 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             first_pause=0.5,
         )
 
-    def _named(self, args: VolumeArgs) -> list[volumes.Volume]:
+    def _named(self, args: VolumeArgs) -> "list[volumes.Volume]":
         return volumes.named(self.fly, args.app, args.name, args.region)
 
-    def _lost_data(self, args: VolumeArgs, others: list[volumes.Volume]) -> tuple[str, str] | None:
+    def _lost_data(self, args: VolumeArgs, others: "list[volumes.Volume]") -> tuple[str, str] | None:
         """What was lost, and the newest snapshot of it as a hint, if a volume that begins empty takes its place: a deleted volume that
         has snapshots, or what is declared lost. None if the data is given up. `others` have the same name and region."""
         if args.from_snapshot or is_given_up():
@@ -251,7 +250,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         ]
         return " ".join(dict.fromkeys([*lost, *left]))
 
-    def _create(self, args: VolumeArgs) -> volumes.Volume:
+    def _create(self, args: VolumeArgs) -> "volumes.Volume":
         body = {
             "name": args.name,
             "region": args.region,
@@ -263,7 +262,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             "compute_image": args.image,
             "snapshot_id": args.from_snapshot,
         }
-        return retry_until_visible(
+        return client.retry_until_visible(
             lambda: self.fly.call(
                 "POST",
                 f"/apps/{args.app}/volumes",
@@ -273,14 +272,14 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             )
         )
 
-    def _wait_until_ready(self, app: str, id: str) -> volumes.Volume:
+    def _wait_until_ready(self, app: str, id: str) -> "volumes.Volume":
         seen = ""
 
-        def ready() -> volumes.Volume | None:
+        def ready() -> "volumes.Volume | None":
             nonlocal seen
             try:
                 volume = volumes.look_up(self.fly, app, id)
-            except NotFound:
+            except client.NotFound:
                 return None
             seen = volume.state
             return volume if seen in USABLE else None
@@ -293,7 +292,7 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
             action="creating volume",
         )
 
-    def _adjust(self, volume: volumes.Volume, args: VolumeArgs, grown_from: int | None = None) -> VolumeState:
+    def _adjust(self, volume: "volumes.Volume", args: VolumeArgs, grown_from: int | None = None) -> VolumeState:
         """Change retention and size to match `args`. `grown_from` is the size of the last `up`: if a run died after it had grown
         the volume, nobody knows whether the machine was restarted, so it is restarted again."""
         path, doing = volumes.path(args.app, volume.id), f"change volume {volume.id} of app {args.app}"
@@ -313,11 +312,11 @@ class VolumeProvider(FlyProvider[VolumeArgs, VolumeState]):
         return _state(args, volume)
 
 
-def _living(named: list[volumes.Volume]) -> list[volumes.Volume]:
+def _living(named: "list[volumes.Volume]") -> "list[volumes.Volume]":
     return [volume for volume in named if not volume.is_gone and not is_lost(volume.id, volume.region)]
 
 
-def _only(named: list[volumes.Volume], args: VolumeArgs) -> volumes.Volume | None:
+def _only(named: "list[volumes.Volume]", args: VolumeArgs) -> "volumes.Volume | None":
     """The volume that is not deleted. Raises when there are several: it never guesses."""
     found = _living(named)
     if len(found) > 1:
@@ -326,7 +325,7 @@ def _only(named: list[volumes.Volume], args: VolumeArgs) -> volumes.Volume | Non
     return found[0] if found else None
 
 
-def _state(args: VolumeArgs, volume: volumes.Volume) -> VolumeState:
+def _state(args: VolumeArgs, volume: "volumes.Volume") -> VolumeState:
     """`size_gb` is a lower bound: a volume that Fly has extended shows the size that was asked for."""
 
     def found(value: Any, default: Any) -> Any:
@@ -352,7 +351,7 @@ def _state(args: VolumeArgs, volume: volumes.Volume) -> VolumeState:
     )
 
 
-def _observed(state: VolumeState, volume: volumes.Volume) -> VolumeState:
+def _observed(state: VolumeState, volume: "volumes.Volume") -> VolumeState:
     return replace(_state(state, volume), replaces_lost=state.replaces_lost)
 
 

@@ -60,9 +60,11 @@ def _calls(file: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _is_store(function: ast.Attribute) -> bool:
-    """Whether it is a method of `store`, `self._store` or `AppStore(…)`."""
+    """Whether it is a method of `store`, `self._store` or `client.AppStore(…)`."""
     owner = ast.unparse(function.value)
-    return function.attr in METHODS and (owner in ("store", "self._store") or owner.startswith("AppStore("))
+    return function.attr in METHODS and (
+        owner in ("store", "self._store") or owner.startswith(("AppStore(", "client.AppStore("))
+    )
 
 
 def _call(file: str, function: ast.FunctionDef, node: ast.Call, method: str) -> Iterator[str]:

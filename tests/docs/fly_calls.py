@@ -17,7 +17,7 @@ PREFIXES = {"call": "/v1", "web": "", "telemetry": ""}
 READS = "telemetry"
 """The method that has no method as an argument: it reads."""
 OTHERS = frozenset({"GET /v2/{id}/manifests/{id}", "GET /v2/{id}/blobs/{id}", "GET the token address of a registry"})
-"""The calls to registries, which have a client of their own (providers/fly/image.py)."""
+"""The calls to registries, which have a client of their own (providers/fly/api/registry.py)."""
 
 
 class Anything:

@@ -9,8 +9,8 @@ from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import machine_names
 from providers.fly.release_command import ReleaseCommandProvider
-from providers.fly.safe_update.side_by_side import names
 from providers.fly.secrets import SecretsProvider
 from providers.fly.survey import SurveyProvider
 from providers.fly.volume import VolumeProvider
@@ -40,7 +40,7 @@ class Backend(DrivenStack):
             SurveyProvider,
             app=APP,
             org="sol-labs",
-            machines=names("solserver", self.strategy),
+            machines=machine_names("solserver", self.strategy),
             region="sjc",
             volume="solos_data" if "mounts" in config else None,
             addresses=list(ADDRESSES),

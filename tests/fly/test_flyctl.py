@@ -17,13 +17,14 @@ import pytest
 from components.monitoring.machines import FILES
 from harness.driver import Driven
 from harness.inprocess import FLY_TOKEN, Doubles, configured_provider, stack_settings
-from providers.fly.api import postgres, releases
+from providers.fly.api import postgres
 from providers.fly.api.client import Fly
 from providers.fly.app import AppProvider
 from providers.fly.appconfig import load
 from providers.fly.image import ImageProvider
 from providers.fly.ip_address import IpAddressProvider
 from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import packed
 from providers.fly.managed_postgres import ManagedPostgresProvider
 from providers.fly.safe_update import machine_config
 from providers.fly.secrets import SecretsProvider
@@ -70,7 +71,7 @@ def served(machine: Driven, arguments: dict[str, Any], configured: Configured, w
     """A client of an app with everything that flyctl lists."""
     Driven(configured(IpAddressProvider)).up(app=APP, type="v6")
     Driven(configured(SecretsProvider)).up(app=APP, values={"SESSION_KEY": "one"})
-    recorded = {"hostname": HOSTNAME, "definition": releases.packed({"app": APP}), "tag": TAG.format(version="1.0.0")}
+    recorded = {"hostname": HOSTNAME, "definition": packed({"app": APP}), "tag": TAG.format(version="1.0.0")}
     machine.up(**{**arguments, **recorded, "config": {**CONFIG, "env": {**CONFIG["env"], "LOG_LEVEL": "debug"}}})
     cluster = Driven(configured(ManagedPostgresProvider))
     cluster.up(org=ORG, name="solos", region="sjc", plan="basic", disk_size_gb=10, pg_major_version="16")
@@ -197,7 +198,7 @@ class Beside:
             "secrets_version": self.secrets.outputs["version"],
             "hostname": HOSTNAME,
             "tag": TAG.format(version="1.0.0"),
-            "definition": releases.packed(load(folder / "fly.toml").document),
+            "definition": packed(load(folder / "fly.toml").document),
         }
         self.machine = self._up(MachineProvider, **self.declared)
 

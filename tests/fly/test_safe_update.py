@@ -13,9 +13,9 @@ import pytest
 from harness.driver import Driven
 from harness.inprocess import Doubles, control, route_to
 from providers.errors import Incomplete, ProviderError
-from providers.fly.api import releases
 from providers.fly.api.client import Fly
 from providers.fly.machine import MachineProvider
+from providers.fly.machine_record import packed
 from providers.fly.secrets import SecretsProvider
 from rehearsal.cloud.faults import Fault
 from rehearsal.cloud.world import World
@@ -34,7 +34,7 @@ def served(arguments: dict[str, Any]) -> dict[str, Any]:
         "hostname": HOSTNAME,
         "expect_body": '"1.0.0"',
         "healthy_seconds": 20.0,
-        "definition": releases.packed(definition),
+        "definition": packed(definition),
         "tag": "registry.fly.io/solserver:1.0.0",
     }
 
@@ -535,7 +535,7 @@ def test_update_writes_release_record(running: Driven, served: dict[str, Any], w
 
 
 def test_definition_alone_changes_nothing(running: Driven, served: dict[str, Any]) -> None:
-    assert not running.diff(**{**served, "definition": releases.packed({"deploy": {"wait_timeout": "9m"}})}).changes
+    assert not running.diff(**{**served, "definition": packed({"deploy": {"wait_timeout": "9m"}})}).changes
 
 
 def test_config_is_stored_once(running: Driven, served: dict[str, Any]) -> None:

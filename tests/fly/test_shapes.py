@@ -8,7 +8,8 @@ import pytest
 from providers.decoding import Call, Unreadable, decode
 from providers.fly.api import ip_assignments, logs, metrics, postgres, releases, secrets, volumes
 from providers.fly.api.certificates import Certificate, dns_records, to_enter
-from providers.fly.api.machines import Machine, view
+from providers.fly.api.config_view import view
+from providers.fly.api.machines import Machine
 from providers.fly.safe_update import machine_config
 
 CALL = Call(doing="look", source="Fly", request_id="01H")

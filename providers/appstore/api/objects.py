@@ -274,6 +274,12 @@ class BetaFeedbackScreenshotSubmission(BetaFeedback):
     type: ClassVar[str] = "betaFeedbackScreenshotSubmissions"
 
 
+FEEDBACK: dict[str, type[BetaFeedback]] = {
+    "crash": BetaFeedbackCrashSubmission,
+    "screenshot": BetaFeedbackScreenshotSubmission,
+}
+
+
 class BetaBuildUsage(Part):
     """What Apple has counted of a build in one period."""
 

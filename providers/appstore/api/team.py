@@ -1,15 +1,13 @@
 """The team's users, who can be testers of an internal group, and the invitations to become one. All are found by address."""
 
-import re
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
 from providers import waiting
+from providers.appstore.api.addresses import key
 from providers.appstore.api.client import AppStore
 from providers.appstore.api.objects import App, BetaTester, User, UserInvitation
 
-TESTING_ROLES = ("ACCOUNT_HOLDER", "ADMIN", "APP_MANAGER", "DEVELOPER", "MARKETING")
-"""A user needs one of these roles to be an internal tester."""
 FILTERED_EMAILS = 100
 """Addresses in one filter: as many as an internal group has testers, in a request line of about 4000 characters."""
 
@@ -25,16 +23,6 @@ class Person(Protocol):
     def first_name(self) -> str | None: ...
     @property
     def last_name(self) -> str | None: ...
-
-
-def key(email: str) -> str:
-    """An address in the form in which addresses are compared."""
-    return email.strip().lower()
-
-
-def is_email(text: str) -> bool:
-    """Whether the text has the form of an e-mail address."""
-    return re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+", text) is not None
 
 
 def by_email(store: AppStore, kind: type[PersonT], emails: Sequence[str]) -> dict[str, PersonT]:

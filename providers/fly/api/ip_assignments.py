@@ -1,13 +1,9 @@
 """The addresses of an app. An address has no id and, in the documented response, no type."""
 
-from typing import Literal
-
 import msgspec
 
 from providers.decoding import require
 from providers.fly.api.client import Fly
-
-Kind = Literal["shared_v4", "v4", "v6", "private_v6"]
 
 
 class Network(msgspec.Struct):
@@ -31,7 +27,8 @@ class IpAssignment(msgspec.Struct):
         require(is_known, "Object missing required field shared")
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
+        """`shared_v4`, `v4`, `v6` or `private_v6`."""
         if ":" in self.ip:
             return "private_v6" if self.network or self.ip.startswith("fdaa:") else "v6"
         return "shared_v4" if self.shared else "v4"
@@ -53,7 +50,7 @@ def release(fly: Fly, app: str, ip: str) -> None:
     fly.call("DELETE", path, doing=doing, accept=(404,), safe=True)
 
 
-def assign(fly: Fly, app: str, kind: Kind, region: str | None) -> IpAssignment:
+def assign(fly: Fly, app: str, kind: str, region: str | None) -> IpAssignment:
     body = {"type": kind, **({"region": region} if region else {})}
     doing = f"assign a {kind} address to app {app}"
     return fly.call("POST", f"/apps/{app}/ip_assignments", doing=doing, shape=IpAssignment, body=body)

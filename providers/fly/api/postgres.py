@@ -1,7 +1,7 @@
 """Managed Postgres: clusters, and what is in them. Answers have an envelope, `data`; creating and deleting a cluster continue
 after the response (https://fly.io/docs/mpg/)."""
 
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -16,8 +16,6 @@ FAILED = frozenset({"failed", "error"})
 READY_SECONDS = 900.0
 TOO_EARLY = 409
 """Fly's response while a backup cannot be restored yet, and while another backup runs."""
-
-Role = Literal["schema_admin", "writer", "reader"]
 
 
 class Unusable(ProviderError):
@@ -217,13 +215,13 @@ def role_of(fly: Fly, id: str, username: str) -> str | None:
     return next((user.role for user in users if user.username == username), None)
 
 
-def create_user(fly: Fly, id: str, username: str, role: Role) -> None:
+def create_user(fly: Fly, id: str, username: str, role: str) -> None:
     """Create a user; succeeds when another client has just created it (409)."""
     doing = f"create user {username} in Postgres cluster {id}"
     fly.call("POST", path(id, "users"), doing=doing, body={"username": username, "role": role}, accept=(409,))
 
 
-def set_role(fly: Fly, id: str, username: str, role: Role) -> None:
+def set_role(fly: Fly, id: str, username: str, role: str) -> None:
     doing = f"give user {username} of Postgres cluster {id} the role {role}"
     fly.call("PATCH", path(id, f"users/{username}"), doing=doing, body={"role": role}, safe=True)
 

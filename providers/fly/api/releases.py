@@ -5,8 +5,6 @@ flyctl writes one before each deployment and puts its id into the machine's meta
 without one, and a token may not be allowed to write it.
 """
 
-import base64
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
@@ -17,7 +15,7 @@ from providers import engine, waiting
 from providers.creation import create_idempotent
 from providers.errors import ProviderError
 from providers.fly.api.client import Fly, FlyError, Forbidden, NotFound
-from providers.fly.api.machines import ConfigView
+from providers.fly.api.config_view import ConfigView
 
 UNFINISHED = frozenset({"pending", "running"})
 END_SECONDS = 10.0
@@ -49,17 +47,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     """The image as `registry/repository:tag`, for when Fly does not find it by its digest."""
     strategy: str = "rolling"
-
-
-def packed(definition: Mapping[str, object]) -> str:
-    """A fly.toml in one line. Not as JSON, which the Pulumi CLI shows line by line."""
-    return base64.b64encode(json.dumps(definition).encode()).decode()
-
-
-def unpacked(text: str) -> dict[str, object]:
-    """The fly.toml that was packed."""
-    found: dict[str, object] = json.loads(base64.b64decode(text)) if text else {}
-    return found
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from providers.errors import Problem
-from providers.fly.api.machines import Config
+from providers.fly.api.config_view import Config
 
 DEPLOY_SECONDS = RELEASE_SECONDS = 300.0
 

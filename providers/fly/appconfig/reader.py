@@ -18,9 +18,9 @@ import msgspec
 from msgspec.structs import replace
 
 from providers.errors import ProblemText
+from providers.fly.api.config_view import Config
 from providers.fly.api.durations import seconds_of
 from providers.fly.api.guest import CPUS, MEMORY_PER_CPU, Guest, guest_problems
-from providers.fly.api.machines import Config
 from providers.fly.appconfig import ranges, services
 from providers.fly.appconfig.app_config import DEPLOY_SECONDS, RELEASE_SECONDS, AppConfig, Mount, ReleaseCommand
 from providers.fly.appconfig.keys import BUILD, REFUSED, UNUSED

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from providers.errors import ProblemText
+from providers.fly.api.config_view import Config
 from providers.fly.api.durations import seconds_of
-from providers.fly.api.machines import Config
 from providers.fly.appconfig.tables import MISSING, Table
 
 AUTOSTOP = {"off": False, "stop": True, "suspend": "suspend", False: False, True: True}

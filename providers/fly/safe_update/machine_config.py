@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.fly.api import machines
+from providers.fly.api import config_view
 from providers.fly.api.durations import seconds_of
 
 Config = Mapping[str, Any]
@@ -64,15 +64,15 @@ def differences(declared: Config, actual: Config) -> list[str]:
     return [_describe(path) for path, _, _ in _changes(wanted, found, ())]
 
 
-def as_declared(declared: Config, actual: Config) -> machines.Config:
+def as_declared(declared: Config, actual: Config) -> config_view.Config:
     """`actual` in the form of `declared`: equal parts as declared, different parts as they are."""
-    merged: machines.Config = _in_form_of(declared, _relevant(declared, actual), ())
+    merged: config_view.Config = _in_form_of(declared, _relevant(declared, actual), ())
     return merged
 
 
 def complete(
     config: Config, *, image: str, volume_id: str | None, running: Config, metadata: Mapping[str, str]
-) -> machines.Config:
+) -> config_view.Config:
     """The config to send to Fly for `config`: complete, because an update replaces everything.
 
     Without a declared guest the running machine keeps its own, as with `fly deploy`. `metadata` is added.
@@ -91,7 +91,7 @@ def revision(config: Config, image: str, secrets_version: int | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def signed(config: Config) -> machines.Config:
+def signed(config: Config) -> config_view.Config:
     """The config with its own hash in its metadata."""
     return {**config, "metadata": {**(config.get("metadata") or {}), REVISION: _own_hash(config)}}
 
@@ -110,12 +110,12 @@ def _own_hash(config: Config) -> str:
     return revision(_relevant(config, config), str(config.get("image")), None)
 
 
-def has_autostop(config: machines.ConfigView) -> bool:
+def has_autostop(config: config_view.ConfigView) -> bool:
     """Whether Fly's proxy may stop the machine: then "stopped" is not a fault."""
     return any(_autostop(service.autostop) != "off" for service in config.services)
 
 
-def _relevant(declared: Config, actual: Config) -> machines.Config:
+def _relevant(declared: Config, actual: Config) -> config_view.Config:
     """`actual` without what tools add, and without a guest that is not declared."""
     kept = {key: value for key, value in actual.items() if key != "guest" or "guest" in declared}
     if RESTORE_REQUIRED in (kept.get("env") or {}):
@@ -157,7 +157,7 @@ def _normal_duration(value: Any, *, is_capped: bool) -> Any:
     return min(seconds, MAX_SERVICE_CHECK_SECONDS) if is_capped else seconds
 
 
-def _normal_table(table: Config, path: Path) -> machines.Config | None:
+def _normal_table(table: Config, path: Path) -> config_view.Config | None:
     found = {key: _normal(item, (*path, key)) for key, item in table.items()}
     pattern = ("checks", "*") if len(path) == 2 and path[0] == "checks" else path
     defaults = DEFAULTS.get(pattern, {})

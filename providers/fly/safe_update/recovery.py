@@ -8,7 +8,8 @@ import re
 from providers.errors import ProviderError
 from providers.fly.api import logs
 from providers.fly.api.client import is_without_capacity
-from providers.fly.api.machines import Machine, view
+from providers.fly.api.config_view import view
+from providers.fly.api.machines import Machine
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.verification import MachineRef, Version
 

@@ -20,13 +20,12 @@ from providers import engine, waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import leases, logs, machine_states, machines, releases
 from providers.fly.api.client import Fly
-from providers.fly.api.machines import Config, Machine
+from providers.fly.api.config_view import Config
+from providers.fly.api.machines import Machine
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.update import FAILED, Done
 from providers.fly.safe_update.verification import MachineRef, NotHealthy, Version, verify
 
-STRATEGIES = frozenset({"bluegreen", "canary"})
-"""flyctl's canary tests a second machine, and then updates the first one in place. Here both names mean the same."""
 ROUTED_SECONDS = 10.0
 """How long Fly's proxies may take to notice that a machine gets requests, or gets none any more. flyctl waits as long."""
 
@@ -47,16 +46,6 @@ class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
     old: MachineRef
     new_name: str
     create: Callable[[str, Config], Machine]
-
-
-def names(name: str, strategy: str) -> list[str]:
-    """The names that a machine can have which is updated with that strategy."""
-    return [name, other_name(name, name)] if strategy in STRATEGIES else [name]
-
-
-def other_name(name: str, current: str) -> str:
-    """The name of the machine that takes the place of the machine `current`."""
-    return name if current != name else f"{name}-2"
 
 
 def update(pair: SideBySide, wanted: Version, lease: leases.Lease, *, draft: releases.Draft | None) -> Done:

@@ -18,7 +18,8 @@ from providers.creation import LOOK_AGAIN_SECONDS
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import leases, logs, machines, releases
 from providers.fly.api.client import FlyError, LeaseHeld, retry_until_pullable
-from providers.fly.api.machines import Config, Machine
+from providers.fly.api.config_view import Config
+from providers.fly.api.machines import Machine
 from providers.fly.safe_update import machine_config
 from providers.fly.safe_update.recovery import recovery
 from providers.fly.safe_update.verification import Evidence, MachineRef, NotHealthy, Reverted, Version, verify

@@ -13,7 +13,8 @@ from providers import waiting
 from providers.errors import ErrorText, ProviderError
 from providers.fly.api import leases, logs, machine_states, machines
 from providers.fly.api.client import Fly, NotFound
-from providers.fly.api.machines import Config, Machine
+from providers.fly.api.config_view import Config, view
+from providers.fly.api.machines import Machine
 from providers.health import Health, probe
 
 LOOK_SECONDS = 1.0
@@ -119,7 +120,7 @@ def verify(
         return max(0.0, round(version.seconds - since(), 1))
 
     def unhealthy(found: Machine) -> list[str]:
-        return _not_started(found) + machines.unhealthy_checks(machines.view(version.config), found.checks)
+        return _not_started(found) + machines.unhealthy_checks(view(version.config), found.checks)
 
     with _step("start"):
         until(_not_started, "starting machine")
