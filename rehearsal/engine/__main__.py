@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import argparse
 import functools
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,10 +29,13 @@ from rehearsal.engine.targets import Targets
 from rehearsal.engine.values import mapped, plain
 
 CHANGES_FOUND = 7
+ORGANIZATION = "organization"
+"""The only one of a file backend."""
+MAX_NAME_BYTES = 100
 
 
 class Refused(Exception):
-    """The requested output or key does not exist, or the stack exists already."""
+    """The requested output or key does not exist, the stack exists already, or its name is not valid. The texts are the CLI's."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,13 +66,14 @@ def _operate(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    folder, name = options.cwd.absolute(), options.name
+    folder = options.cwd.absolute()
+    name = _stack_name(options.name, folder)
     project = project_name(folder)
     if state_file(root_of(folder), project, name).exists():
-        raise Refused(f"stack 'organization/{project}/{name}' already exists")
+        raise Refused(f"stack '{ORGANIZATION}/{project}/{name}' already exists")
     crypter = StackFile(folder, name, options.config_file).init()
     Backend(DecryptedStack(project, name, folder, {}, frozenset(), crypter)).save(Snapshot())
-    print(f"Created stack '{options.name}'")
+    print(f"Created stack '{name}'")
     return 0
 
 
@@ -101,7 +106,8 @@ def _output(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    file = StackFile(options.cwd.absolute(), options.stack, options.config_file)
+    folder = options.cwd.absolute()
+    file = StackFile(folder, _stack_name(options.stack, folder), options.config_file)
     if options.command == "get":
         value = file.get(options.key, path=options.path)
         if value is None:
@@ -128,7 +134,31 @@ def _state(options: argparse.Namespace) -> int:
 
 
 def _engine(options: argparse.Namespace) -> Engine:
-    return Engine(load(options.cwd.absolute(), options.stack, options.config_file))
+    folder = options.cwd.absolute()
+    return Engine(load(folder, _stack_name(options.stack, folder), options.config_file))
+
+
+def _stack_name(reference: str | None, folder: Path) -> str:
+    """The stack that the user names: `dev`, `organization/dev` or `organization/<project>/dev`. Raises Refused."""
+    if not reference:
+        raise Refused("no stack selected; specify a stack name with --stack")
+    *above, name = reference.split("/")
+    if above and above[0] != ORGANIZATION:
+        raise Refused(f"organization name must be '{ORGANIZATION}'")
+    if len(above) > 1 and above[1:] != [project_name(folder)]:
+        raise Refused(f"no stack named '{reference}' found")
+    encoded = name.encode()
+    if not encoded:
+        raise Refused("a stack name may not be empty")
+    if len(encoded) > MAX_NAME_BYTES:
+        raise Refused(f"a stack name cannot exceed {MAX_NAME_BYTES} characters")
+    if invalid := re.search(rb"[^A-Za-z0-9_.-]", encoded):
+        character = chr(invalid[0][0])  # of the byte, as the CLI does
+        raise Refused(
+            "a stack name may only contain alphanumeric, hyphens, underscores, or periods: "
+            f"invalid character {character!r} at position {invalid.start()}"
+        )
+    return name
 
 
 @functools.cache  # tests run many commands in one process

@@ -12,6 +12,16 @@ from rehearsal.engine.local_stack import load
 from rehearsal.engine.operations import Engine
 from tests.engine.conftest import ROOT, Things
 
+NAME_RULE = "a stack name may only contain alphanumeric, hyphens, underscores, or periods: invalid character"
+REFUSED_NAMES = {
+    "a b": f"{NAME_RULE} ' ' at position 1",
+    "größe": f"{NAME_RULE} 'Ã' at position 2",
+    "a" * 101: "a stack name cannot exceed 100 characters",
+    "organization/": "a stack name may not be empty",
+    "team/dev": "organization name must be 'organization'",
+    "organization/other/dev": "no stack named 'organization/other/dev' found",
+}
+
 
 def output_of(command: list[str], given: str = "") -> str:
     """Run a command that must succeed. Returns its output."""
@@ -65,6 +75,37 @@ def test_stack_init_twice(things: Things) -> None:
     assert again.returncode != 0
     assert "stack 'organization/things/new' already exists" in again.stderr
     assert not (things.folder / "Pulumi.new.yaml").exists()
+
+
+def test_refused_stack_names(things: Things) -> None:
+    for name, message in REFUSED_NAMES.items():
+        refused = subprocess.run(with_name(name, things, "preview"), capture_output=True, text=True, check=False)
+
+        assert refused.returncode != 0
+        assert refused.stderr == f"error: {message}\n"
+
+
+def test_refused_name_leaves_no_file(things: Things) -> None:
+    setting = with_name("a b", things, "config", "set", "colour", "red")
+    creating = [word for word in with_name("a b", things, "stack", "init") if word != "--stack"]
+    files = sorted(things.folder.glob("*.yaml"))
+
+    for command in (setting, creating):
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+
+        assert refused.stderr == f"error: {REFUSED_NAMES['a b']}\n"
+        assert sorted(things.folder.glob("*.yaml")) == files
+
+
+def test_qualified_stack_name(things: Things) -> None:
+    output_of(with_name("organization/things/dev", things, "config", "set", "colour", "red"))
+
+    assert yaml.safe_load((things.folder / "Pulumi.dev.yaml").read_text())["config"]["things:colour"] == "red"
+
+
+def with_name(name: str, things: Things, *words: str) -> list[str]:
+    """The command for the stack of that name."""
+    return [name if word == "dev" else word for word in things.command(*words)]
 
 
 def test_state_delete(things: Things) -> None:
