@@ -67,6 +67,8 @@ def _put(place: struct_pb2.Value, value: Value, *, with_secrets: bool) -> None:
         place.null_value = struct_pb2.NULL_VALUE
     elif kind is bool:
         place.bool_value = value
+    elif isinstance(value, str):  # A provider in this process may return a text of a type of its own.
+        place.string_value = value
     else:
         place.number_value = value
 
