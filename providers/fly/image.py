@@ -20,9 +20,8 @@ from providers.resource import Provider, Resource
 
 FLY_REGISTRY = "registry.fly.io"
 DOCKER_HUB = "registry-1.docker.io"
-PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 REFERENCE = (
-    rf"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?/)?{PART}(?:/{PART})*)"
+    r"(?P<repository>(?:[a-z0-9]+(?:[.-][a-z0-9]+)*:\d+/)?[a-z0-9]+(?:(?:[./]|__?|-+)[a-z0-9]+)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 
