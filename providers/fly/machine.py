@@ -133,8 +133,8 @@ class MachineProvider(FlyProvider[MachineArgs, MachineState]):
     def changed_fields(self, state: MachineState, args: MachineArgs) -> Iterable[str]:
         changed = set(super().changed_fields(state, args)) - UPDATE_OPTIONS
         if is_known(args.config):
-            if not machine_config.differences(args.config, state.config):
-                changed.discard("config")
+            if "config" in changed and not machine_config.differences(args.config, state.config):
+                changed.remove("config")
             if state.state in NOT_RUNNING and not machine_config.has_autostop(view(args.config)):
                 changed.add("state")
         changed |= {name for name in ("open_release", "second_machine") if getattr(state, name)}
