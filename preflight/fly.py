@@ -159,7 +159,10 @@ def region(subject: Subject) -> Iterator[Finding]:
     count = len(subject.stack.resource_ids.get("fly:Machine", ()))
     yield ok(f"{code}: the machine exists") if count else _capacity(subject, regions, code, wanted, where)
     yield from _hosts(subject)
-    if settings.backend.database.kind == "postgres" and code in regions and not regions[code].mpg_available:
+    makes_cluster = (
+        settings.backend.database.kind == "postgres" and "fly:ManagedPostgres" not in subject.stack.resource_ids
+    )
+    if makes_cluster and code in regions and not regions[code].mpg_available:
         yield blocked(f"{code} has no Managed Postgres", f"choose another region: {where}")
     if monitoring and count <= 1:
         yield _capacity(subject, regions, monitoring.region, {}, "monitoring.region")
@@ -199,15 +202,16 @@ def _capacity(
 @_with_token
 def image(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
+    reference = parse(backend.image)
+    refused = _repository(subject, reference.repository) if reference.host == FLY_REGISTRY else None
     if backend.image_build:
+        if refused:  # The command may create the app.
+            yield warning(refused.text, refused.remedy)
         yield ok(f"{backend.image} is built by `up`: `imageBuild`")
         return
-    reference = parse(backend.image)
-    if reference.host == FLY_REGISTRY:
-        refused = _repository(subject, reference.repository)
-        if refused:
-            yield refused
-            return
+    if refused:
+        yield refused
+        return
     provider = ImageProvider()
     provider.configure(ConfigureRequest(subject.config))
     _, resolved = provider.ensure(ImageArgs(reference=backend.image))
@@ -253,6 +257,11 @@ def _dns(subject: Subject) -> Iterator[Finding]:
         )
     elif found.configured:
         yield ok(f"{backend.domain} points to {backend.app}")
+    elif backend.wait_for_domain:
+        yield warning(
+            f"{backend.domain} does not point to {backend.app}; `up` waits {backend.wait_for_domain} s for that",
+            f"create the DNS records {certificates.to_enter(found)}",
+        )
     else:
         yield blocked(
             f"{backend.domain} does not point to {backend.app}",

@@ -11,9 +11,10 @@ import pytest
 
 from harness.appstore import records
 from harness.driver import Driven
-from harness.inprocess import FLY_TOKEN, Doubles, control
+from harness.inprocess import FLY_TOKEN, Doubles, control, route_to
+from harness.program import IMAGE
 from preflight.__main__ import CHECKS, main, table
-from preflight.finding import Finding, Subject, Verdict, ok, run
+from preflight.finding import Finding, Subject, Verdict, blocked, ok, run
 from providers.fly.app import AppProvider
 from providers.fly.image import ImageProvider
 from providers.fly.machine import MachineProvider
@@ -470,6 +471,9 @@ def test_custom_hostname(world: World, preflight: Preflight) -> None:
     assert finding.verdict is Verdict.BLOCKED
     assert "create the DNS records " in finding.remedy
     assert "api.sollabs.example" in finding.remedy
+    preflight.values["waitForDomain"] = "600"
+    (finding,) = preflight.row("Hostname")
+    assert (finding.verdict, "`up` waits 600 s" in finding.text) == (Verdict.WARNING, True)
 
     control(world, "POST", "/fly/dns", {"hostname": "api.sollabs.example", "points_to": APP})
     assert preflight.row("Hostname")[0].verdict is Verdict.OK
@@ -490,6 +494,39 @@ def certify(world: World, hostname: str) -> None:
 def fly(world: World, method: str, path: str, body: dict[str, Any]) -> None:
     with httpx.Client(transport=Doubles(world), base_url="http://fly.test") as client:
         client.request(method, path, json=body, headers={"Authorization": f"Bearer {FLY_TOKEN}"}).raise_for_status()
+
+
+def test_image_that_is_built(preflight: Preflight) -> None:
+    """The push needs an app too, which the command may create."""
+    preflight.values["imageBuild"] = {"command": "make image"}
+    assert preflight.row("Image") == [ok(f"{IMAGE} is built by `up`: `imageBuild`")]
+
+    preflight.values["image"] = "registry.fly.io/solos-images:1.0.0"
+    missing, built_by_up = preflight.row("Image")
+
+    assert (missing.verdict, built_by_up.verdict) == (Verdict.WARNING, Verdict.OK)
+    assert "there is no app solos-images" in missing.text
+
+
+def test_region_without_postgres(world: World, preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It matters for a new cluster only."""
+
+    class Without(Doubles):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            if not request.url.path.endswith("/platform/regions"):
+                return response
+            regions = [{**region, "mpg_available": False} for region in response.json()["regions"]]
+            return httpx.Response(200, json={"regions": regions})
+
+    route_to(monkeypatch, world, Without(world))
+    preflight.values["database"] = {"kind": "postgres"}
+
+    assert blocked("sjc has no Managed Postgres", "choose another region: primary_region of fly.toml") in preflight.row(
+        "Region"
+    )
+    preflight.resource_ids = {"fly:ManagedPostgres": frozenset({"cluster"})}
+    assert all(finding.verdict is Verdict.OK for finding in preflight.row("Region"))
 
 
 def test_failing_check_is_isolated(preflight: Preflight) -> None:
