@@ -15,7 +15,6 @@ from components.backend.component import Backend
 from components.settings import read
 
 gc.freeze()
-gc.enable()
 
 settings = read(
     pulumi.runtime.get_config_env(),

@@ -220,9 +220,8 @@ class EngineInProcess(Engine):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            patch.setattr(
-                gc, "freeze", lambda: None
-            )  # the collector would count the program's garbage as permanent, and never run
+            for switch in ("disable", "freeze"):  # The collector has to run in this process.
+                patch.setattr(gc, switch, lambda: None)
             try:
                 return contextvars.copy_context().run(program)
             finally:

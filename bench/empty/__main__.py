@@ -21,7 +21,6 @@ else:
     from nothing import Nothing
 
 gc.freeze()
-gc.enable()
 
 if GRAPH.exists():
     declare(GRAPH)
