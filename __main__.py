@@ -9,8 +9,8 @@ import sys
 # Ctrl-C, and the engine's SIGINT after a failed step, end the program at once and without a traceback, even during the imports.
 signal.signal(signal.SIGINT, lambda *_: os._exit(32))
 
-# The program ends once it has declared everything, and has too little garbage to collect. Even to collect what the imports create, during
-# the imports and at exit, takes a tenth of a preview's CPU time.
+# The program ends once it has declared everything, and leaves little garbage. Collecting what the imports create, during the imports
+# and at exit, takes a tenth of a preview's CPU time.
 gc.disable()
 
 from importlib.util import cache_from_source

@@ -7,9 +7,9 @@ exporter and Alertmanager are not, because the rules need all three.
 from collections.abc import Mapping
 
 from components.config import Confidential, SettingText, StackConfig
-from components.monitoring.machines import RECEIVERS, SINKS, Receiver
+from components.monitoring import machines
 from components.spelling import is_url
-from providers.betterstack.monitor import DEFAULT_SECONDS, MonitorArgs, MonitorProvider
+from providers.betterstack import monitor
 
 REGION = "ord"
 SUFFIX = "-monitor"
@@ -67,8 +67,8 @@ class MonitoringSettings(Confidential, frozen=True, kw_only=True):
     region: str
     metrics_token: str
     """A read-only token of the organisation, for metrics and the log stream."""
-    page: Receiver
-    ticket: Receiver
+    page: "machines.Receiver"
+    ticket: "machines.Receiver"
     heartbeat: str
     """Dead man's switch: a URL outside of Fly whose service alerts when it is no longer called."""
     logs: bool
@@ -130,19 +130,19 @@ def _uptime_seconds(config: StackConfig, given: Mapping[str, str]) -> int | None
         return None
     if service not in UPTIME_CHECKS:
         config.refuse(OTHER_UPTIME_CHECK(services=" or ".join(UPTIME_CHECKS), service=service))
-    seconds = config.whole_in("monitoring", given, "uptimeSeconds", default=DEFAULT_SECONDS)
-    check = MonitorArgs(name="", url="", seconds=seconds)
-    config.refuse_all("monitoring.uptimeSeconds", MonitorProvider().validate(check, None))
+    seconds = config.whole_in("monitoring", given, "uptimeSeconds", default=monitor.DEFAULT_SECONDS)
+    check = monitor.MonitorArgs(name="", url="", seconds=seconds)
+    config.refuse_all("monitoring.uptimeSeconds", monitor.MonitorProvider().validate(check, None))
     return seconds
 
 
 def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
     if settings.sink is None:
         if settings.sink_url or settings.sink_token:
-            config.refuse(SINK_MISSING(sinks=" or ".join(SINKS)))
+            config.refuse(SINK_MISSING(sinks=" or ".join(machines.SINKS)))
         return
-    if settings.sink not in SINKS:
-        config.refuse_other("monitoring.sink", settings.sink, SINKS)
+    if settings.sink not in machines.SINKS:
+        config.refuse_other("monitoring.sink", settings.sink, machines.SINKS)
     if not settings.logs:
         config.refuse(SINK_WITHOUT_LOGS())
     if not is_url(settings.sink_url):
@@ -153,12 +153,14 @@ def _check_sink(config: StackConfig, settings: MonitoringSettings) -> None:
         config.refuse(SECRET_MISSING(name="sinkToken", purpose="the password or token of the sink"))
 
 
-def _receiver(config: StackConfig, given: Mapping[str, str], secrets: Mapping[str, str], name: str) -> Receiver:
+def _receiver(
+    config: StackConfig, given: Mapping[str, str], secrets: Mapping[str, str], name: str
+) -> "machines.Receiver":
     kind = given.get(name, "")
-    if kind not in RECEIVERS:
-        config.refuse_other(f"monitoring.{name}", kind, RECEIVERS)
+    if kind not in machines.RECEIVERS:
+        config.refuse_other(f"monitoring.{name}", kind, machines.RECEIVERS)
     secret = _secret(config, secrets, name, f"the URL or key of the {kind or 'receiver'}")
-    return Receiver(kind=kind, secret=secret if kind in WITH_KEY else _url(config, name, secret))
+    return machines.Receiver(kind=kind, secret=secret if kind in WITH_KEY else _url(config, name, secret))
 
 
 def _secret(config: StackConfig, secrets: Mapping[str, str], name: str, purpose: str) -> str:
