@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-# Variables count on the command line of make only, `make status STACK=prod`: many shells export APP, NAME or PORT for something else.
+# Variables are read from the command line of make only, `make status STACK=prod`: many shells export APP, NAME or PORT for something else.
 given = $(if $(findstring command line,$(origin $1)),$($1))
 option = $(if $(call given,$1),--$2 $(call given,$1))
 flag = $(if $(call given,$1),--$2)

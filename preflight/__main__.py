@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from preflight import appstore, betterstack, computer, configuration, fly
-from preflight.finding import Check, Finding, Verdict, examine, run
+from preflight.finding import SETTINGS, Check, Finding, Verdict, examine, run
 from preflight.stack import Unreadable
 from preflight.stack import read as read_stack
 
@@ -23,7 +23,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "Archive": computer.archive,
     },
     "Configuration": {
-        "Settings": configuration.settings,
+        SETTINGS: configuration.settings,
         "Secrets": configuration.secrets,
         "IPA": configuration.ipa,
         "Other stacks": configuration.other_stacks,

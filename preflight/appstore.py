@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.testflight.component import claims
-from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
+from preflight.finding import SETTINGS, Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers.appstore import build_numbers, survey
 from providers.appstore.api import team
 from providers.appstore.api.addresses import key as address_key
@@ -27,7 +27,6 @@ from providers.appstore.ipa import reader, versions
 from providers.errors import ProviderError
 
 KEY, ROLE, AGREEMENTS, CLOCK = "App Store key", "Key's role", "Agreements", "Clock"
-SETTINGS = "Settings"
 MAX_CERTIFICATES = 3
 """Maximum number of distribution certificates of a team. Apple documents one of each type; teams report two or three."""
 
@@ -247,10 +246,11 @@ def build_number(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_adopted(subject: Subject, ipa: Path, uploads: list[BuildUpload]) -> bool:
-    """Whether Apple has received this IPA, for example in a run that ended before it was recorded. One that `up` archives first is
-    another IPA."""
+    """Whether Apple has received this IPA, for example in a run that ended before it was recorded. An IPA that `up` has still to
+    archive will be another one."""
     ios, build, path = subject.settings.ios, subject.settings.release.build, subject.stack.folder / ipa
-    has_archive = not ios.is_archived or bool(subject.stack.resource_ids.get("command:local:Command"))
+    commands = len(subject.stack.resource_ids.get("command:local:Command", ()))
+    has_archive = not ios.is_archived or commands > bool(subject.settings.backend.image_build)
     candidates = [found for found in uploads if versions.ordering(found.cf_bundle_version) == versions.ordering(build)]
     if not (candidates and has_archive and path.exists()):
         return False

@@ -82,6 +82,10 @@ def examine(stack: StackView) -> Subject:
 Check = Callable[[Subject], Iterator[Finding]]
 
 
+SETTINGS = "Settings"
+"""The row of the settings: it reports those that another check cannot use."""
+
+
 class NotChecked(ProviderError):
     """The check needs the result of another one, which failed; the message is the name of that one."""
 

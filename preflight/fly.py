@@ -8,13 +8,13 @@ from pulumi.dynamic import ConfigureRequest
 
 from components.backend.component import claims
 from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
-from preflight.finding import Check, Finding, NotChecked, Subject, blocked, ok, warning
+from preflight.finding import SETTINGS, Check, Finding, NotChecked, Subject, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
 from providers.fly import survey
 from providers.fly.api import apps, certificates, machines, platform, secrets, volumes
 from providers.fly.api.client import MACHINES_API, Fly, FlyError, Forbidden, NotFound, authorization, explain
-from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, parse
+from providers.fly.image import FLY_REGISTRY, ImageArgs, ImageProvider, is_reference, parse
 from providers.http import Http
 
 ROW = "Fly token"
@@ -202,6 +202,8 @@ def _capacity(
 @_with_token
 def image(subject: Subject) -> Iterator[Finding]:
     backend = subject.settings.backend
+    if not is_reference(backend.image):
+        raise NotChecked(SETTINGS)
     reference = parse(backend.image)
     refused = _repository(subject, reference.repository) if reference.host == FLY_REGISTRY else None
     if backend.image_build:

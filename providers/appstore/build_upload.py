@@ -246,7 +246,7 @@ def _is_same_source(source: str | None, uploaded: str | None) -> bool:
 
 
 def file_name(bundle_id: str, sha256: str) -> str:
-    """The name of an uploaded IPA at Apple, which tells its content."""
+    """The name of an uploaded IPA at Apple, which identifies its content."""
     return f"{bundle_id}-{sha256}.ipa"
 
 

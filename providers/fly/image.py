@@ -51,7 +51,7 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
     State = ImageState
 
     def validate(self, args: ImageArgs, old: ImageArgs | None) -> Iterable[Problem]:
-        if not re.fullmatch(REFERENCE, args.reference):
+        if not is_reference(args.reference):
             yield NOT_VALID(reference=args.reference)
 
     def ensure(self, args: ImageArgs) -> tuple[str, ImageState]:
@@ -79,10 +79,15 @@ class ImageProvider(Provider[ImageArgs, ImageState]):
         )
 
 
+def is_reference(text: str) -> bool:
+    """Whether it is a valid image reference."""
+    return re.fullmatch(REFERENCE, text) is not None
+
+
 def parse(text: str) -> "registry.Reference":
-    """The parts of an image reference that is valid."""
+    """The parts of a valid image reference, see `is_reference`."""
     match = re.fullmatch(REFERENCE, text)
-    assert match, "check refuses others"
+    assert match, text
     name = match["repository"]
     first, _, rest = name.partition("/")
     if rest and ("." in first or ":" in first or first == "localhost"):

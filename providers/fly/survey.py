@@ -147,10 +147,8 @@ def look(fly: "client.Fly", args: SurveyArgs) -> SurveyState:
     clusters = postgres.living(fly, args.org, args.cluster) if args.cluster else []
     try:
         apps.look_up(fly, args.app)
-    except (
-        client.NotFound,
-        client.Forbidden,
-    ):  # The app resource says what is wrong with a name that another organisation has.
+    except (client.NotFound, client.Forbidden):
+        # The app resource says what is wrong with a name that another organisation has.
         return SurveyState(
             **asdict(args), found_clusters=[cluster.id for cluster in clusters], adopted=[*_clusters(clusters)]
         )

@@ -1,4 +1,4 @@
-"""Preflight says about a build number what `up` would say: it is free, used up, or needed for nothing."""
+"""Preflight judges a build number as `up` does: it is free, used up, or not needed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,7 @@ from tests.preflight.conftest import Preflight
 from tests.preflight.test_preflight import built
 
 ROW = "Build number"
+USED = "1.0.0 already has 0, and Apple accepts higher numbers only"
 
 
 def test_number_of_no_build(world: World, preflight: Preflight) -> None:
@@ -31,7 +32,7 @@ def test_number_of_no_build(world: World, preflight: Preflight) -> None:
 
 @pytest.fixture
 def upload(configured: Callable[[Any], Any], world: World, preflight: Preflight) -> Driven:
-    """The IPA of the stack, at Apple; the state is that of before."""
+    """The IPA of the stack is at Apple, and not yet in the state."""
     (app,) = world.store.all("appstore.apps")
     build = Driven(configured(BuildUploadProvider))
     build.up(**build_arguments(preflight.folder, app["id"]))
@@ -47,9 +48,20 @@ def test_number_of_uploaded_ipa(upload: Driven, preflight: Preflight) -> None:
     (refused,) = preflight.row(ROW)
 
     assert adopted == [ok(f"1.0.0 (0) is uploaded already, from {preflight.values['ipa']}: `up` adopts it")]
-    assert refused.text == "1.0.0 already has 0, and Apple accepts higher numbers only"
-    preflight.values["archive"] = "xcodebuild"
-    assert preflight.row(ROW) == [refused]
+    assert (refused.verdict, refused.text) == (Verdict.BLOCKED, USED)
+
+
+def test_number_of_archived_ipa(upload: Driven, preflight: Preflight) -> None:
+    """The IPA is adopted only if `up` does not archive another one first."""
+    adopted = preflight.row(ROW)
+    preflight.values |= {"archive": "xcodebuild", "imageBuild": {"command": "make image"}}
+
+    preflight.resource_ids = {"command:local:Command": frozenset({"image"})}
+    (refused,) = preflight.row(ROW)
+    preflight.resource_ids = {"command:local:Command": frozenset({"image", "archive"})}
+
+    assert (refused.verdict, refused.text) == (Verdict.BLOCKED, USED)
+    assert preflight.row(ROW) == adopted
 
 
 def test_number_of_own_upload(world: World, upload: Driven, preflight: Preflight) -> None:
@@ -72,7 +84,4 @@ def test_number_below_that_of_others(world: World, upload: Driven, preflight: Pr
 
     (finding,) = preflight.row(ROW)
 
-    assert (finding.verdict, finding.text) == (
-        Verdict.BLOCKED,
-        "1.0.0 already has 0, and Apple accepts higher numbers only",
-    )
+    assert (finding.verdict, finding.text) == (Verdict.BLOCKED, USED)

@@ -496,6 +496,16 @@ def fly(world: World, method: str, path: str, body: dict[str, Any]) -> None:
         client.request(method, path, json=body, headers={"Authorization": f"Bearer {FLY_TOKEN}"}).raise_for_status()
 
 
+def test_invalid_image_reference(preflight: Preflight) -> None:
+    """The row of the settings reports it."""
+    preflight.values["image"] = "Solserver:1.0.0"
+
+    findings = preflight()
+
+    assert "is not a valid image reference" in findings["Settings"][0].text
+    assert findings["Image"] == [blocked("not checked", "fix the row Settings first")]
+
+
 def test_image_that_is_built(preflight: Preflight) -> None:
     """The push needs an app too, which the command may create."""
     preflight.values["imageBuild"] = {"command": "make image"}
