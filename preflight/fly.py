@@ -8,7 +8,7 @@ from pulumi.dynamic import ConfigureRequest
 
 from components.backend.component import claims
 from components.monitoring.settings import SUFFIX as MONITOR_SUFFIX
-from preflight.finding import SETTINGS, Check, Finding, NotChecked, Subject, blocked, ok, warning
+from preflight.finding import SETTINGS, Check, Finding, NotChecked, Subject, Verdict, blocked, ok, warning
 from providers import configuration
 from providers.errors import ProviderError
 from providers.fly import survey
@@ -205,14 +205,13 @@ def image(subject: Subject) -> Iterator[Finding]:
     if not is_reference(backend.image):
         raise NotChecked(SETTINGS)
     reference = parse(backend.image)
-    refused = _repository(subject, reference.repository) if reference.host == FLY_REGISTRY else None
-    if backend.image_build:
-        if refused:  # The command may create the app.
-            yield warning(refused.text, refused.remedy)
-        yield ok(f"{backend.image} is built by `up`: `imageBuild`")
+    problem = _repository(subject, reference.repository) if reference.host == FLY_REGISTRY else None
+    if problem:
+        yield problem
+    if problem and problem.verdict is Verdict.BLOCKED:
         return
-    if refused:
-        yield refused
+    if backend.image_build:
+        yield ok(f"{backend.image} is built by `up`: `imageBuild`")
         return
     provider = ImageProvider()
     provider.configure(ConfigureRequest(subject.config))
@@ -222,12 +221,17 @@ def image(subject: Subject) -> Iterator[Finding]:
 
 def _repository(subject: Subject, app: str) -> Finding | None:
     """What is wrong with the app whose repository at registry.fly.io has the image. Fly takes no push without that app."""
-    org = subject.settings.backend.org
-    push = "then push the image (infra-docs/PRODUCTION_DEPLOYMENT.md, Push the image)"
+    org, is_built = subject.settings.backend.org, subject.settings.backend.image_build is not None
+    push = (
+        "then run `pulumi up`, which builds and pushes the image"
+        if is_built
+        else "then push the image (infra-docs/PRODUCTION_DEPLOYMENT.md, Push the image)"
+    )
+    missing = warning if is_built else blocked  # The command of `imageBuild` may create the app.
     try:
         apps.look_up(Fly(subject.config), app)
     except NotFound:
-        return blocked(
+        return missing(
             f"{FLY_REGISTRY}/{app} takes no push: there is no app {app}",
             f"`fly apps create {app} -o {org}`, `fly auth docker`, {push}",
         )

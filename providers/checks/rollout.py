@@ -1,7 +1,7 @@
 """A verified rollout: the public health URL answers as expected, with the deployed version, and nothing has crashed.
 
-The resource is the evidence, of one version of the machine. It is verified again, in place, when another one runs, which can have the
-same image: after a rollback, for example. A failure stops everything that depends on a healthy backend.
+The resource is the evidence for one version of the machine. It is verified again, in place, when another version runs, even one with
+the same image, for example after a rollback. A failure stops everything that depends on a healthy backend.
 """
 
 from collections.abc import Iterable

@@ -506,8 +506,8 @@ def test_invalid_image_reference(preflight: Preflight) -> None:
     assert findings["Image"] == [blocked("not checked", "fix the row Settings first")]
 
 
-def test_image_that_is_built(preflight: Preflight) -> None:
-    """The push needs an app too, which the command may create."""
+def test_image_that_is_built(world: World, preflight: Preflight) -> None:
+    """The push needs an app too, which the command may create; that of another organisation is never usable."""
     preflight.values["imageBuild"] = {"command": "make image"}
     assert preflight.row("Image") == [ok(f"{IMAGE} is built by `up`: `imageBuild`")]
 
@@ -516,6 +516,10 @@ def test_image_that_is_built(preflight: Preflight) -> None:
 
     assert (missing.verdict, built_by_up.verdict) == (Verdict.WARNING, Verdict.OK)
     assert "there is no app solos-images" in missing.text
+    assert missing.remedy.endswith("then run `pulumi up`, which builds and pushes the image")
+
+    image_of_stranger(world, preflight)
+    assert [finding.verdict for finding in preflight.row("Image")] == [Verdict.BLOCKED]
 
 
 def test_region_without_postgres(world: World, preflight: Preflight, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def _rolled_back(
     """Roll back to `previous`, if there is one; the error to raise, which says what runs now.
 
     `sent` is the version that failed, None when nothing was sent; `ran` is the previous version, which runs again by itself when Fly
-    has reverted the update, which `began` at that time.
+    has reverted the update. `began` is the time of the clock at which the update began.
     """
     step = failure.step if isinstance(failure, NotHealthy) else "update"
     if isinstance(failure, Reverted):
