@@ -211,6 +211,13 @@ class AppStore:
         remedy: str = "",
     ) -> T:
         """As `waiting.poll`, with pauses up to half a minute, and longer ones when few calls of the rate limit are left."""
+        noted = self.key.calls
+
+        def pause() -> float:
+            nonlocal noted
+            made, noted = self.key.calls - noted, self.key.calls
+            return made * self.key.pause()
+
         return waiting.poll(
             look,
             seconds=seconds,
@@ -219,7 +226,7 @@ class AppStore:
             action=action,
             remedy=remedy,
             max_pause=30.0,
-            min_pause=self.key.pause,
+            min_pause=pause,
         )
 
     def _settled(self, send: Callable[[], ResourceT], find: Callable[[], ResourceT | None]) -> ResourceT:

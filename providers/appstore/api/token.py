@@ -52,6 +52,8 @@ class Key:
         self._token = ""
         self._expires = 0.0
         self._left: dict[str, int] = {}
+        self.calls = 0
+        """How many responses have been noted."""
 
     def authorize(self, again: bool) -> str:
         """The Authorization header. `again` signs a new token even if the current one has not expired."""
@@ -74,11 +76,12 @@ class Key:
 
     def note(self, rate_limit: str) -> None:
         """Remember what a response says in X-Rate-Limit: `user-hour-lim:3500;user-hour-rem:500;`."""
+        self.calls += 1
         found = re.findall(r"user-(hour|minute)-rem:(\d+)", rate_limit)
         self._left = {**self._left, **{period: int(left) for period, left in found}}
 
     def pause(self) -> float:
-        """Seconds between two polls: when few calls are left, polling uses at most half of them."""
+        """Seconds for each call of a poll: when few calls are left, polling uses at most half of them."""
         return max(
             (
                 SECONDS[period] / max(1.0, left / 2)
