@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -303,7 +304,8 @@ class World:
                 time.sleep(0.05)
             assert up.poll() is None, f"the update was over before it could be killed: {up.communicate()[0]}"
             for process in (up.pid, *descendants(up.pid)):  # a dead laptop leaves no process running
-                os.kill(process, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # some end by themselves when the first one is dead
+                    os.kill(process, signal.SIGKILL)
 
     def _volume(self) -> str:
         state = self._doubles.see("/fly/state")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,4 +94,5 @@ def clone(tmp_path: Path) -> Iterator[Clone]:
     clone = Clone(tmp_path / "clone")
     yield clone
     for pid in with_command(str(clone.folder)):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # ended meanwhile
+            os.kill(pid, signal.SIGKILL)
