@@ -1,7 +1,7 @@
 """Modules that are imported when they are first used.
 
 A preview calls no vendor, so it needs none of their clients, and each run of the engine starts two processes (decision 20). A package
-whose modules only calls need has `__getattr__ = lazy.submodules(__name__)`, and is used like any other:
+with modules that few runs need has `__getattr__ = lazy.submodules(__name__)`, and is used like any other:
 
     from providers.fly.api import volumes  # imports nothing yet
 
