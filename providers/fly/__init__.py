@@ -1,9 +1,10 @@
 """Fly.io as Pulumi resources: one module per resource, named as Fly names the object.
 
-api/            what talks to the Machines API (api.machines.dev) and the web API (api.fly.io)
+api/            what talks to the Machines API (api.machines.dev), the web API (api.fly.io) and registries of images
 appconfig/      fly.toml, read with line numbers and rendered as `fly deploy` renders it
 safe_update/    one update of a running machine: compare configs, update, verify, roll back
-adoption.py     the id of an object that was made by hand
+lost.py         what a person has declared lost
+silence.py      no alerts during an update
 provider.py     the base class of the resources
 """
 
