@@ -278,6 +278,7 @@ FEEDBACK: dict[str, type[BetaFeedback]] = {
     "crash": BetaFeedbackCrashSubmission,
     "screenshot": BetaFeedbackScreenshotSubmission,
 }
+"""The kinds of reports that testers send from their devices."""
 
 
 class BetaBuildUsage(Part):
